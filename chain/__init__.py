@@ -1,0 +1,1 @@
+"""Ethereum semantics: blocks, forks, fees, pool, builder, importer, canonical chain, log search."""

@@ -1,0 +1,50 @@
+"""Forks in order, the rules a block follows, and the schedule that a genesis configures."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Fork(IntEnum):
+    """Every fork of the execution layer, in the order of activation."""
+
+    FRONTIER = 0
+    HOMESTEAD = 1
+    TANGERINE_WHISTLE = 2
+    SPURIOUS_DRAGON = 3
+    BYZANTIUM = 4
+    CONSTANTINOPLE = 5
+    PETERSBURG = 6
+    ISTANBUL = 7
+    MUIR_GLACIER = 8
+    BERLIN = 9
+    LONDON = 10
+    ARROW_GLACIER = 11
+    GRAY_GLACIER = 12
+    PARIS = 13
+    SHANGHAI = 14
+    CANCUN = 15
+    PRAGUE = 16
+    OSAKA = 17
+    BPO1 = 18
+    BPO2 = 19
+
+
+@dataclass(frozen=True, slots=True)
+class BlobParameters:
+    """Blob counts per block and the price's update fraction (EIP-4844, EIP-7691, EIP-7892)."""
+
+    target: int
+    maximum: int
+    base_fee_update_fraction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for one block: its fork, the chain, and the blob parameters from Cancun on."""
+
+    fork: Fork
+    chain_id: int
+    blob: BlobParameters | None = None
+    zvm: bool = False
+    deposit_contract: bytes = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
+    unlimited_transaction_gas: bool = False

@@ -1,0 +1,95 @@
+"""Blocks and withdrawals (Yellow Paper 4.4; EIP-4895)."""
+
+from dataclasses import dataclass
+
+from chain.types.header import Header
+from chain.types.transaction import Transaction
+from storage import rlp
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A withdrawal from the beacon chain. The amount is in gwei, as the EIP has it."""
+
+    index: int
+    validator_index: int
+    address: bytes
+    amount_gwei: int
+
+    def to_item(self) -> "list[rlp.Item]":
+        """[index, validator index, address, amount]."""
+        numbers = (self.index, self.validator_index, self.amount_gwei)
+        index, validator, amount = [rlp.encode_int(number) for number in numbers]
+        return [index, validator, self.address, amount]
+
+    @classmethod
+    def from_item(cls, item: rlp.Item) -> "Withdrawal":
+        """Parse an RLP-decoded withdrawal. Raises RlpError."""
+        if not isinstance(item, list) or len(item) != 4:
+            raise rlp.RlpError("rlp: a withdrawal is a list of 4 items")
+        index, validator, address, amount = item
+        if not isinstance(address, bytes) or len(address) != 20:
+            raise rlp.RlpError("rlp: a withdrawal's address has 20 bytes")
+        return cls(rlp.decode_int(index), rlp.decode_int(validator), address, rlp.decode_int(amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A header and its body. `withdrawals` is None before Shanghai."""
+
+    header: Header
+    transactions: tuple[Transaction, ...] = ()
+    uncles: tuple[Header, ...] = ()
+    withdrawals: tuple[Withdrawal, ...] | None = None
+
+    @property
+    def hash(self) -> bytes:
+        """The header's hash."""
+        return self.header.hash
+
+    @property
+    def number(self) -> int:
+        """The header's number."""
+        return self.header.number
+
+    def _body_parts(self) -> list[bytes]:
+        parts = [
+            rlp.wrap_list(b"".join([transaction.to_body_rlp() for transaction in self.transactions])),
+            rlp.wrap_list(b"".join([uncle.encode() for uncle in self.uncles])),
+        ]
+        if self.withdrawals is not None:
+            parts.append(rlp.encode([withdrawal.to_item() for withdrawal in self.withdrawals]))
+        return parts
+
+    def encode_body(self) -> bytes:
+        """rlp([transactions, uncles, withdrawals?]): what the ledger keeps under the block's hash."""
+        return rlp.wrap_list(b"".join(self._body_parts()))
+
+    def encode(self) -> bytes:
+        """The block's RLP, as clients export and gossip it. Its length is the block's `size`."""
+        return rlp.wrap_list(self.header.encode() + b"".join(self._body_parts()))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Block":
+        """Parse a block's RLP. Raises RlpError."""
+        parts = rlp.split_list(data)
+        if not 3 <= len(parts) <= 4:
+            raise rlp.RlpError(f"rlp: block has {len(parts)} parts, want 3 or 4")
+        return cls._from_parts(Header.decode(parts[0]), parts[1:])
+
+    @classmethod
+    def decode_body(cls, header: Header, data: bytes) -> "Block":
+        """Join a header with its stored body. Raises RlpError."""
+        parts = rlp.split_list(data)
+        if not 2 <= len(parts) <= 3:
+            raise rlp.RlpError(f"rlp: body has {len(parts)} parts, want 2 or 3")
+        return cls._from_parts(header, parts)
+
+    @classmethod
+    def _from_parts(cls, header: Header, parts: list[bytes]) -> "Block":
+        transactions = tuple(Transaction.from_body_rlp(item) for item in rlp.split_list(parts[0]))
+        uncles = tuple(Header.decode(item) for item in rlp.split_list(parts[1]))
+        withdrawals = None
+        if len(parts) == 3:
+            withdrawals = tuple(Withdrawal.from_item(item) for item in rlp.decode_list(parts[2]))
+        return cls(header, transactions, uncles, withdrawals)

@@ -1,0 +1,103 @@
+"""The block header of every fork (Yellow Paper 4.4; EIP-1559, 4895, 4844, 4788, 7685)."""
+
+from dataclasses import dataclass, field, fields, replace
+
+from storage import rlp
+from storage.account import EMPTY_ROOT
+from storage.keccak import keccak256
+
+EMPTY_UNCLES_HASH = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
+"""keccak256(rlp([])): the uncles hash of a block without uncles."""
+
+EMPTY_BLOOM = bytes(256)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header. The optional tail is None before the fork that introduced each field.
+
+    Hashes are 32 bytes, `coinbase` 20, `nonce` 8, `logs_bloom` 256; gas and fees are integers in gas and wei.
+    """
+
+    parent_hash: bytes
+    uncles_hash: bytes = EMPTY_UNCLES_HASH
+    coinbase: bytes = bytes(20)
+    state_root: bytes = EMPTY_ROOT
+    transactions_root: bytes = EMPTY_ROOT
+    receipts_root: bytes = EMPTY_ROOT
+    logs_bloom: bytes = EMPTY_BLOOM
+    difficulty: int = 0
+    number: int = 0
+    gas_limit: int = 0
+    gas_used: int = 0
+    timestamp: int = 0
+    extra_data: bytes = b""
+    mix_hash: bytes = bytes(32)
+    nonce: bytes = bytes(8)
+    base_fee_per_gas: int | None = None
+    withdrawals_root: bytes | None = None
+    blob_gas_used: int | None = None
+    excess_blob_gas: int | None = None
+    parent_beacon_block_root: bytes | None = None
+    requests_hash: bytes | None = None
+    _hash: bytes | None = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def hash(self) -> bytes:
+        """keccak256 of the header's RLP, computed once."""
+        if self._hash is None:
+            object.__setattr__(self, "_hash", keccak256(self.encode()))
+        assert self._hash is not None
+        return self._hash
+
+    def encode(self) -> bytes:
+        """The header's RLP, as far as its fork has fields."""
+        parts = []
+        for name in _FIELD_NAMES:
+            value = getattr(self, name)
+            if value is None:
+                break
+            parts.append(rlp.encode_bytes(value if isinstance(value, bytes) else rlp.encode_int(value)))
+        return rlp.wrap_list(b"".join(parts))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Header":
+        """Parse a header's RLP. Raises rlp.RlpError naming the field that does not fit."""
+        items = rlp.decode_list(data)
+        if not 15 <= len(items) <= len(_FIELD_NAMES):
+            raise rlp.RlpError(f"rlp: header has {len(items)} fields, want 15 to {len(_FIELD_NAMES)}")
+        header = cls(*[_field(name, item) for name, item in zip(_FIELD_NAMES, items, strict=False)])  # type: ignore[arg-type]
+        object.__setattr__(header, "_hash", keccak256(data))
+        return header
+
+    def with_changes(self, **changes: object) -> "Header":
+        """A copy with some fields replaced; its hash is computed anew."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+_FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
+_SIZES = {
+    "parent_hash": 32,
+    "uncles_hash": 32,
+    "coinbase": 20,
+    "state_root": 32,
+    "transactions_root": 32,
+    "receipts_root": 32,
+    "logs_bloom": 256,
+    "mix_hash": 32,
+    "nonce": 8,
+    "withdrawals_root": 32,
+    "parent_beacon_block_root": 32,
+    "requests_hash": 32,
+}
+
+
+def _field(name: str, item: rlp.Item) -> bytes | int:
+    size = _SIZES.get(name)
+    if size is None and name != "extra_data":
+        return rlp.decode_int(item)
+    if not isinstance(item, bytes):
+        raise rlp.RlpError(f"rlp: expected input string or byte for header field {name}")
+    if size is not None and len(item) != size:
+        raise rlp.RlpError(f"rlp: header field {name} has {len(item)} bytes, want {size}")
+    return item

@@ -1,0 +1,147 @@
+"""Logs, receipts and their bloom filter (Yellow Paper 4.4.1; EIP-658, EIP-2718)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from storage import rlp
+from storage.keccak import keccak256
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log entry: the 20-byte emitter, up to four 32-byte topics, data."""
+
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+
+    def to_rlp(self) -> bytes:
+        """[address, [topic ...], data]."""
+        return rlp.encode([self.address, list(self.topics), self.data])
+
+
+@lru_cache(maxsize=16_384)
+def _bloom_bits(item: bytes) -> int:
+    digest = keccak256(item)
+    bits = 0
+    for offset in (0, 2, 4):
+        bits |= 1 << (int.from_bytes(digest[offset : offset + 2], "big") & 2047)
+    return bits
+
+
+def logs_bloom(logs: Iterable[Log]) -> bytes:
+    """The 256-byte bloom of the addresses and topics of `logs`."""
+    bits = 0
+    for log in logs:
+        bits |= _bloom_bits(log.address)
+        for topic in log.topics:
+            bits |= _bloom_bits(topic)
+    return bits.to_bytes(256, "big")
+
+
+def merge_blooms(blooms: Iterable[bytes]) -> bytes:
+    """The union of blooms: a block's from its receipts'."""
+    bits = 0
+    for bloom in blooms:
+        bits |= int.from_bytes(bloom, "big")
+    return bits.to_bytes(256, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt with what its RLP leaves out but every reader asks for.
+
+    status: 1 or 0; None before Byzantium, where `post_state` holds the 32-byte root.
+    sender: recorded at execution, so that no read recovers a signature.
+    gas_used: of this transaction alone; `cumulative_gas_used` is in the RLP.
+    effective_gas_price, blob_gas_price: wei per gas. contract_address: of a creating transaction.
+    """
+
+    type: int
+    status: int | None
+    cumulative_gas_used: int
+    logs: tuple[Log, ...]
+    bloom: bytes
+    sender: bytes
+    gas_used: int
+    effective_gas_price: int
+    contract_address: bytes | None = None
+    blob_gas_used: int | None = None
+    blob_gas_price: int | None = None
+    post_state: bytes | None = None
+
+    def encode(self) -> bytes:
+        """The consensus encoding that the receipts root commits to: [type ||] rlp([status, gas, bloom, logs])."""
+        outcome = self.post_state if self.status is None else rlp.encode_int(self.status)
+        assert outcome is not None
+        payload = rlp.wrap_list(
+            rlp.encode_bytes(outcome)
+            + rlp.encode_bytes(rlp.encode_int(self.cumulative_gas_used))
+            + rlp.encode_bytes(self.bloom)
+            + rlp.wrap_list(b"".join([log.to_rlp() for log in self.logs]))
+        )
+        return payload if self.type == 0 else bytes((self.type,)) + payload
+
+    def encode_stored(self) -> bytes:
+        """What the ledger keeps: everything but the bloom, which follows from the logs."""
+        optional = (self.contract_address, self.blob_gas_used, self.blob_gas_price, self.post_state, self.status)
+        items: list[rlp.Item] = [
+            rlp.encode_int(self.type),
+            rlp.encode_int(self.cumulative_gas_used),
+            [[log.address, list(log.topics), log.data] for log in self.logs],
+            self.sender,
+            rlp.encode_int(self.gas_used),
+            rlp.encode_int(self.effective_gas_price),
+        ]
+        items.extend([] if value is None else [_as_bytes(value)] for value in optional)
+        return rlp.encode(items)
+
+    @classmethod
+    def decode_stored(cls, item: rlp.Item) -> "Receipt":
+        """The inverse of `encode_stored`, of an already RLP-decoded item. Raises RlpError."""
+        if not isinstance(item, list) or len(item) != 11:
+            raise rlp.RlpError("rlp: a stored receipt is a list of 11 items")
+        kind, cumulative, raw_logs, sender, gas_used, price, *optional = item
+        contract, blob_used, blob_price, post_state, status = [_optional(value) for value in optional]
+        if isinstance(raw_logs, bytes) or not isinstance(sender, bytes):
+            raise rlp.RlpError("rlp: a stored receipt's logs are a list, its sender a string")
+        logs = tuple(_decode_log(raw) for raw in raw_logs)
+        return cls(
+            type=rlp.decode_int(kind),
+            status=None if status is None else rlp.decode_int(status),
+            cumulative_gas_used=rlp.decode_int(cumulative),
+            logs=logs,
+            bloom=logs_bloom(logs),
+            sender=sender,
+            gas_used=rlp.decode_int(gas_used),
+            effective_gas_price=rlp.decode_int(price),
+            contract_address=contract,
+            blob_gas_used=None if blob_used is None else rlp.decode_int(blob_used),
+            blob_gas_price=None if blob_price is None else rlp.decode_int(blob_price),
+            post_state=post_state,
+        )
+
+
+def _as_bytes(value: bytes | int) -> bytes:
+    return value if isinstance(value, bytes) else rlp.encode_int(value)
+
+
+def _optional(item: rlp.Item) -> bytes | None:
+    if not isinstance(item, list) or len(item) > 1:
+        raise rlp.RlpError("rlp: an optional receipt field is a list of none or one")
+    if not item:
+        return None
+    value = item[0]
+    if not isinstance(value, bytes):
+        raise rlp.RlpError("rlp: expected input string or byte")
+    return value
+
+
+def _decode_log(item: rlp.Item) -> Log:
+    if not isinstance(item, list) or len(item) != 3 or not isinstance(item[1], list):
+        raise rlp.RlpError("rlp: a log is [address, topics, data]")
+    address, topics, data = item
+    if not isinstance(address, bytes) or not isinstance(data, bytes):
+        raise rlp.RlpError("rlp: expected input string or byte")
+    return Log(address, tuple(topic for topic in topics if isinstance(topic, bytes)), data)

@@ -1,0 +1,111 @@
+"""What the chain asks of execution and what it gets back. No py-evm type crosses this line.
+
+BlockEnvironment  the block that code sees
+CallRequest       an eth_call-like message
+Outcome           what a transaction or call did
+VmError           why it failed, in geth's words
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from chain.forks import Rules
+from chain.types import AccessListEntry, Authorization, Log
+
+
+class ExecutionTimeoutError(Exception):
+    """The wall-clock cap of an off-chain execution ran out. Never raised while a block is built."""
+
+
+class VmErrorKind(Enum):
+    """Why a frame ended without success; the value is geth's text, completed by VmError.message."""
+
+    REVERT = "execution reverted"
+    OUT_OF_GAS = "out of gas"
+    INVALID_OPCODE = "invalid opcode"
+    INVALID_JUMP = "invalid jump destination"
+    STACK_UNDERFLOW = "stack underflow"
+    STACK_OVERFLOW = "stack limit reached 1024"
+    WRITE_PROTECTION = "write protection"
+    DEPTH = "max call depth exceeded"
+    INSUFFICIENT_BALANCE = "insufficient balance for transfer"
+    ADDRESS_COLLISION = "contract address collision"
+    CODE_SIZE = "max code size exceeded"
+    INITCODE_SIZE = "max initcode size exceeded"
+    CODE_STORE_OUT_OF_GAS = "contract creation code storage out of gas"
+    INVALID_CODE = "invalid code: must not begin with 0xef"
+    RETURN_DATA_OUT_OF_BOUNDS = "return data out of bounds"
+    NONCE_OVERFLOW = "nonce uint64 overflow"
+    PRECOMPILE = "precompile failed"
+
+
+@dataclass(frozen=True, slots=True)
+class VmError:
+    """A failed frame. `message` is geth's whole text, e.g. "invalid opcode: INVALID"."""
+
+    kind: VmErrorKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEnvironment:
+    """The block as its transactions see it.
+
+    block_hash(n): hash of a past block, b"" outside the 256 last ones.
+    blob_base_fee: wei per blob gas, None before Cancun. base_fee_per_gas: None before London.
+    prev_randao: the header's mix hash. code_size_limit: None for the fork's own.
+    """
+
+    rules: Rules
+    coinbase: bytes
+    number: int
+    timestamp: int
+    gas_limit: int
+    block_hash: Callable[[int], bytes]
+    base_fee_per_gas: int | None = None
+    prev_randao: bytes = bytes(32)
+    difficulty: int = 0
+    blob_base_fee: int | None = None
+    parent_beacon_block_root: bytes | None = None
+    code_size_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A message to execute off chain, as eth_call and eth_estimateGas take it. Fees of 0 cost nothing."""
+
+    sender: bytes = bytes(20)
+    to: bytes | None = None
+    gas_limit: int = 50_000_000
+    value: int = 0
+    data: bytes = b""
+    max_fee_per_gas: int = 0
+    max_priority_fee_per_gas: int = 0
+    access_list: tuple[AccessListEntry, ...] = ()
+    authorization_list: tuple[Authorization, ...] = ()
+    blob_versioned_hashes: tuple[bytes, ...] = ()
+    max_fee_per_blob_gas: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an executed transaction or call did.
+
+    gas_used is after refunds; gas_used_before_refund is what estimation has to supply.
+    output: returned or revert data. console: decoded console.log lines in order.
+    logs: empty when the transaction failed.
+    """
+
+    gas_used: int
+    gas_used_before_refund: int
+    output: bytes
+    logs: tuple[Log, ...]
+    error: VmError | None = None
+    contract_address: bytes | None = None
+    console: list[str] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the outermost frame ended without an error."""
+        return self.error is None

@@ -1,0 +1,1 @@
+"""JSON-RPC: transports, dispatch, codec, errors, limits, and the methods by namespace."""

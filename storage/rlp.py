@@ -1,0 +1,128 @@
+"""Recursive Length Prefix (Yellow Paper, appendix B): bytes and nested lists, canonical only."""
+
+from typing import TypeAlias
+
+Item: TypeAlias = "bytes | list[Item]"
+
+
+class RlpError(ValueError):
+    """The bytes are not canonical RLP; the message says why, in geth's words where it has them."""
+
+
+def encode_int(value: int) -> bytes:
+    """A non-negative integer as its shortest big-endian bytes; b"" for zero."""
+    return value.to_bytes((value.bit_length() + 7) >> 3, "big")
+
+
+def encode_bytes(data: bytes) -> bytes:
+    """The RLP string of `data`."""
+    size = len(data)
+    if size == 1 and data[0] < 0x80:
+        return data
+    if size < 56:
+        return bytes((0x80 + size,)) + data
+    length = encode_int(size)
+    return bytes((0xB7 + len(length),)) + length + data
+
+
+def wrap_list(payload: bytes) -> bytes:
+    """The RLP list whose already encoded items are `payload`."""
+    size = len(payload)
+    if size < 56:
+        return bytes((0xC0 + size,)) + payload
+    length = encode_int(size)
+    return bytes((0xF7 + len(length),)) + length + payload
+
+
+def encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
+    """Encode bytes or nested lists of bytes."""
+    if isinstance(item, bytes):
+        return encode_bytes(item)
+    return wrap_list(b"".join([encode_bytes(part) if isinstance(part, bytes) else encode(part) for part in item]))
+
+
+def decode(data: bytes, max_depth: int = 64) -> Item:
+    """Decode one item that spans all of `data`.
+
+    Raises RlpError on trailing bytes, non-canonical sizes, truncation, or nesting over `max_depth`.
+    """
+    item, end = _decode_at(data, 0, len(data), max_depth)
+    if end != len(data):
+        raise RlpError("rlp: input contains more than one value")
+    return item
+
+
+def decode_list(data: bytes) -> list[Item]:
+    """Decode one item that must be a list."""
+    item = decode(data)
+    if isinstance(item, bytes):
+        raise RlpError("rlp: expected input list")
+    return item
+
+
+def decode_int(data: Item) -> int:
+    """An RLP string as a non-negative integer; leading zeros are refused."""
+    if not isinstance(data, bytes):
+        raise RlpError("rlp: expected input string or byte")
+    if data[:1] == b"\x00":
+        raise RlpError("rlp: non-canonical integer (leading zero bytes)")
+    return int.from_bytes(data, "big")
+
+
+def split_list(data: bytes) -> list[bytes]:
+    """The still encoded items of the list that spans `data`."""
+    start, end = _list_bounds(data)
+    items = []
+    while start < end:
+        _, stop = _item_bounds(data, start, end)[1:]
+        items.append(data[start:stop])
+        start = stop
+    return items
+
+
+def _list_bounds(data: bytes) -> tuple[int, int]:
+    if not data or data[0] < 0xC0:
+        raise RlpError("rlp: expected input list")
+    start, stop = _item_bounds(data, 0, len(data))[1:]
+    if stop != len(data):
+        raise RlpError("rlp: input contains more than one value")
+    return start, stop
+
+
+def _item_bounds(data: bytes, position: int, end: int) -> tuple[bool, int, int]:
+    """Whether the item at `position` is a list, and where its payload starts and stops."""
+    if position >= end:
+        raise RlpError("rlp: value size exceeds available input length")
+    prefix = data[position]
+    if prefix < 0x80:
+        return False, position, position + 1
+    is_list = prefix >= 0xC0
+    base = 0xC0 if is_list else 0x80
+    start = position + 1
+    size = prefix - base
+    if size >= 56:
+        length_size = size - 55
+        length = data[start : start + length_size]
+        size = int.from_bytes(length, "big")
+        if len(length) != length_size or size < 56 or length[0] == 0:
+            raise RlpError("rlp: non-canonical size information")
+        start += length_size
+    stop = start + size
+    if stop > end:
+        raise RlpError("rlp: value size exceeds available input length")
+    if not is_list and size == 1 and data[start] < 0x80:
+        raise RlpError("rlp: non-canonical size information")
+    return is_list, start, stop
+
+
+def _decode_at(data: bytes, position: int, end: int, depth: int) -> tuple[Item, int]:
+    is_list, start, stop = _item_bounds(data, position, end)
+    if not is_list:
+        return data[start:stop], stop
+    if depth == 0:
+        raise RlpError("rlp: list nested too deeply")
+    items: list[Item] = []
+    while start < stop:
+        item, start = _decode_at(data, start, stop, depth - 1)
+        items.append(item)
+    return items, stop

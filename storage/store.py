@@ -1,0 +1,65 @@
+"""The key-value interface that LevelDB and the in-memory store share.
+
+Keys are ordered bytewise. A batch is atomic. A snapshot sees the store as it was when taken.
+All methods may be called from any thread; writes are made by one thread, the chain writer.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Batch:
+    """An ordered list of puts and deletes, applied all at once or not at all."""
+
+    __slots__ = ("operations",)
+
+    def __init__(self) -> None:
+        self.operations: list[tuple[bytes, bytes | None]] = []
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set `key` to `value`."""
+        self.operations.append((key, value))
+
+    def delete(self, key: bytes) -> None:
+        """Remove `key`; absent keys are no error."""
+        self.operations.append((key, None))
+
+
+class Reader(Protocol):
+    """Point and range reads."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises CorruptionError when the stored bytes fail their checksum."""
+        ...
+
+    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop, ascending, or descending when `reverse`."""
+        ...
+
+
+class Snapshot(Reader, Protocol):
+    """A frozen view. Freed when garbage-collected, or at once by `close`."""
+
+    def close(self) -> None:
+        """Free the view; later reads raise StorageError."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """A database: reads, atomic writes, snapshots."""
+
+    def write(self, batch: Batch, *, sync: bool = True) -> None:
+        """Apply `batch` atomically.
+
+        With `sync` the bytes are on the medium when this returns (fsync). Without, a process
+        crash loses nothing, a machine crash may lose the newest batches.
+        """
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view of the store as it is now."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks; idempotent."""
+        ...
