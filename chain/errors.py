@@ -1,0 +1,49 @@
+"""What the chain refuses, and why. Every message is the text that a client reads.
+
+ChainError
+├── TransactionError        a transaction that may not enter the pool or a block
+├── BlockError              a block that breaks a rule; names the field, what it has and what it should have
+├── UnknownBlockError       no such block, or no state for it
+├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
+├── ExecutionFailedError    an off-chain execution halted, or could not begin
+└── InvalidRequestError     a development or search request with values that cannot be served
+"""
+
+
+class ChainError(Exception):
+    """Root of what is expected in normal operation; never a fault of the node or its disk."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class TransactionError(ChainError):
+    """A transaction is refused; the message is geth's."""
+
+
+class BlockError(ChainError):
+    """A block is invalid."""
+
+
+class UnknownBlockError(ChainError):
+    """The block asked for is not known. Geth's text by default: clients retry on it."""
+
+    def __init__(self, message: str = "header not found") -> None:
+        super().__init__(message)
+
+
+class ExecutionRevertedError(ChainError):
+    """REVERT in eth_call or eth_estimateGas. `output` is the revert data."""
+
+    def __init__(self, output: bytes) -> None:
+        super().__init__("execution reverted")
+        self.output = output
+
+
+class ExecutionFailedError(ChainError):
+    """An off-chain execution failed without REVERT; the message is geth's, as "out of gas"."""
+
+
+class InvalidRequestError(ChainError):
+    """A value that the request may not have, as a timestamp before the parent's."""

@@ -1,0 +1,74 @@
+"""What the chain tells those who listen: new heads, removed blocks, pool arrivals.
+
+Callbacks run on the writer thread after the commit, in order; they must be quick and must not raise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chain.types import Block, Receipt, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAndReceipts:
+    """A block with its receipts, in transaction order; `reports` only where this node executed it just now."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    reports: tuple["TransactionReport", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReport:
+    """What only the execution knew: console lines, and why it failed, for the node's log."""
+
+    console: tuple[str, ...]
+    error: str | None
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChanged:
+    """The canonical chain moved: `removed` newest first, then `added` oldest first."""
+
+    added: tuple[BlockAndReceipts, ...]
+    removed: tuple[BlockAndReceipts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionAdded:
+    """A transaction entered the pool, or went straight into a block."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionsDropped:
+    """Transactions left the pool without being mined."""
+
+    hashes: tuple[bytes, ...]
+
+
+Event = HeadChanged | TransactionAdded | TransactionsDropped
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """A list of listeners."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every later event; the returned function ends that."""
+        self._listeners = (*self._listeners, listener)
+
+        def cancel() -> None:
+            self._listeners = tuple(item for item in self._listeners if item is not listener)
+
+        return cancel
+
+    def publish(self, event: Event) -> None:
+        """Tell every listener, in the order of subscription."""
+        for listener in self._listeners:
+            listener(event)

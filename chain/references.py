@@ -1,0 +1,32 @@
+"""How a client names a block: by number, hash or tag (EIP-1898 and the JSON-RPC tags)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class BlockTag(Enum):
+    """The tags of the Ethereum JSON-RPC specification."""
+
+    LATEST = "latest"
+    PENDING = "pending"
+    EARLIEST = "earliest"
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReference:
+    """Exactly one of number, hash and tag is set.
+
+    require_canonical: with a hash, whether the block must be on the canonical chain (EIP-1898).
+    """
+
+    number: int | None = None
+    hash: bytes | None = None
+    tag: BlockTag | None = None
+    require_canonical: bool = False
+
+
+LATEST = BlockReference(tag=BlockTag.LATEST)
+PENDING = BlockReference(tag=BlockTag.PENDING)
+EARLIEST = BlockReference(tag=BlockTag.EARLIEST)
