@@ -1,0 +1,48 @@
+"""What a caller may change for one eth_call: accounts and the block (geth's state and block overrides)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chain.types import Withdrawal
+
+
+@dataclass(frozen=True, slots=True)
+class StateOverride:
+    """The changes to one account; None leaves a field as it is.
+
+    balance in wei. `state` replaces the whole storage, `state_diff` single slots (slot -> 256-bit value);
+    both at once are refused where the parameters are decoded.
+    move_precompile_to: the precompile at this account answers at that 20-byte address instead.
+    """
+
+    balance: int | None = None
+    nonce: int | None = None
+    code: bytes | None = None
+    state: Mapping[int, int] | None = None
+    state_diff: Mapping[int, int] | None = None
+    move_precompile_to: bytes | None = None
+
+
+StateOverrides = Mapping[bytes, StateOverride]
+"""20-byte address -> its changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOverrides:
+    """Fields of the block that the code sees; None keeps the block's own.
+
+    timestamp in seconds, gas_limit in gas, fees in wei per gas, blob_base_fee in wei per blob gas.
+    prev_randao and parent_beacon_block_root: 32 bytes. block_hashes: number -> hash that BLOCKHASH answers.
+    """
+
+    number: int | None = None
+    timestamp: int | None = None
+    gas_limit: int | None = None
+    coinbase: bytes | None = None
+    prev_randao: bytes | None = None
+    difficulty: int | None = None
+    base_fee_per_gas: int | None = None
+    blob_base_fee: int | None = None
+    parent_beacon_block_root: bytes | None = None
+    withdrawals: tuple[Withdrawal, ...] | None = None
+    block_hashes: Mapping[int, bytes] | None = None
