@@ -1,0 +1,173 @@
+"""Every key of the database: one table of prefixes and one function per kind of key.
+
+    key        = prefix ‖ body                      prefix is one byte
+    HEADER     'h' ‖ block hash (32)              -> RLP header; keccak256(value) == block hash
+    BODY       'b' ‖ block hash (32)              -> RLP body
+    RECEIPTS   'r' ‖ block hash (32)              -> RLP list of stored receipts
+    CANONICAL  'n' ‖ number (8)                   -> block hash (32)
+    NUMBER     'H' ‖ block hash (32)              -> number (8), of canonical blocks
+    POSITION   't' ‖ transaction hash (32)        -> number (8) ‖ index (4), of canonical transactions
+    LOG        'l' ‖ log key (8) ‖ number (8)     -> empty: the block has a log with that address or topic
+    META       'm' ‖ name (any bytes)             -> any
+    POOLED     'p' ‖ transaction hash (32)        -> any
+    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash
+    CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
+    ACCOUNT    'a' ‖ address (20)                 -> account of the latest state
+    SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state
+    UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
+    OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
+
+Numbers are unsigned and big-endian, so that keys of a family sort by number.
+"""
+
+from typing import NamedTuple
+
+SCHEMA_VERSION = 1
+"""Raised by every change of this table that an older program would misread."""
+
+
+class Family(NamedTuple):
+    """A kind of key: its name in reports, its prefix, and the size in bytes of a whole key (None: any)."""
+
+    name: str
+    prefix: bytes
+    key_size: int | None
+
+
+HEADER = Family("headers", b"h", 33)
+BODY = Family("bodies", b"b", 33)
+RECEIPTS = Family("receipts", b"r", 33)
+CANONICAL = Family("canonical hashes", b"n", 9)
+NUMBER = Family("block numbers", b"H", 33)
+POSITION = Family("transaction positions", b"t", 33)
+LOG = Family("log index", b"l", 17)
+META = Family("meta", b"m", None)
+POOLED = Family("pooled transactions", b"p", 33)
+NODE = Family("trie nodes", b"N", 33)
+CODE = Family("code", b"c", 33)
+ACCOUNT = Family("accounts", b"a", 21)
+SLOT = Family("slots", b"s", 53)
+UNDO = Family("reverse state diffs", b"d", 13)
+OVERRIDE = Family("state root overrides", b"o", 9)
+
+FAMILIES = (
+    HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
+)  # fmt: skip
+
+NUMBER_SIZE = 8
+PATCH_SIZE = 4
+INDEX_SIZE = 4
+HASH_SIZE = 32
+ADDRESS_SIZE = 20
+LOG_KEY_SIZE = 8
+
+
+def end_of(prefix: bytes) -> bytes:
+    """The first key after all keys that begin with `prefix`: the `stop` of a range over it.
+
+    An empty result would mean "no end"; prefixes of all 0xff bytes are refused with ValueError.
+    """
+    stem = prefix.rstrip(b"\xff")
+    if not stem:
+        raise ValueError("a prefix of 0xff bytes alone has no end")
+    return stem[:-1] + bytes((stem[-1] + 1,))
+
+
+def range_of(family: Family) -> tuple[bytes, bytes]:
+    """Start and stop of a whole family."""
+    return family.prefix, end_of(family.prefix)
+
+
+def encode_number(number: int) -> bytes:
+    """A block number as it stands in keys and values: 8 bytes, big-endian."""
+    return number.to_bytes(NUMBER_SIZE, "big")
+
+
+def decode_number(data: bytes) -> int:
+    """The block number of its 8 bytes."""
+    return int.from_bytes(data, "big")
+
+
+def header_key(block_hash: bytes) -> bytes:
+    """Key of a header."""
+    return b"h" + block_hash
+
+
+def body_key(block_hash: bytes) -> bytes:
+    """Key of a body."""
+    return b"b" + block_hash
+
+
+def receipts_key(block_hash: bytes) -> bytes:
+    """Key of a block's receipts."""
+    return b"r" + block_hash
+
+
+def canonical_key(number: int) -> bytes:
+    """Key of the canonical hash at a number."""
+    return b"n" + number.to_bytes(NUMBER_SIZE, "big")
+
+
+def number_key(block_hash: bytes) -> bytes:
+    """Key of a canonical block's number."""
+    return b"H" + block_hash
+
+
+def position_key(transaction_hash: bytes) -> bytes:
+    """Key of a transaction's place in the chain."""
+    return b"t" + transaction_hash
+
+
+def log_prefix(log_key: bytes) -> bytes:
+    """What all postings of one address or topic begin with."""
+    return b"l" + log_key
+
+
+def log_posting_key(log_key: bytes, number: int) -> bytes:
+    """Key that says: block `number` has a log with this address or topic."""
+    return b"l" + log_key + number.to_bytes(NUMBER_SIZE, "big")
+
+
+def meta_key(name: bytes) -> bytes:
+    """Key of a named value."""
+    return b"m" + name
+
+
+def pooled_key(transaction_hash: bytes) -> bytes:
+    """Key of a transaction that waits in the pool."""
+    return b"p" + transaction_hash
+
+
+def node_key(node_hash: bytes) -> bytes:
+    """Key of a trie node."""
+    return b"N" + node_hash
+
+
+def code_key(code_hash: bytes) -> bytes:
+    """Key of contract code."""
+    return b"c" + code_hash
+
+
+def account_key(address: bytes) -> bytes:
+    """Key of an account of the latest state."""
+    return b"a" + address
+
+
+def slots_prefix(address: bytes) -> bytes:
+    """What all slots of an account in the latest state begin with."""
+    return b"s" + address
+
+
+def slot_key(address: bytes, slot: int) -> bytes:
+    """Key of a slot of the latest state."""
+    return b"s" + address + slot.to_bytes(32, "big")
+
+
+def undo_key(number: int, patch: int = 0) -> bytes:
+    """Key of the reverse state diff of a block (patch 0) or of a development patch upon it."""
+    return b"d" + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def override_key(number: int) -> bytes:
+    """Key of the working state root of a block whose state was patched after it was sealed."""
+    return b"o" + number.to_bytes(NUMBER_SIZE, "big")
