@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 from eth_abi.abi import decode as abi_decode
-from eth_abi.exceptions import DecodingError
+from eth_abi.exceptions import DecodingError, ParseError
+from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 
 from storage.keccak import keccak256
 
@@ -22,6 +23,7 @@ ERROR_SELECTOR = bytes.fromhex("08c379a0")
 PANIC_SELECTOR = bytes.fromhex("4e487b71")
 RESCAN_INTERVAL_SECONDS = 2.0
 MAX_ARTIFACT_BYTES = 256 * 1024 * 1024
+_UNDECODABLE = (DecodingError, ParseError, OverflowError, ValueError)
 
 PANIC_REASONS = {
     0x00: "generic panic",
@@ -59,9 +61,10 @@ class AbiEntry:
         """`Name(argument, ...)` for ABI-encoded arguments, or None where they do not fit the types."""
         try:
             values = abi_decode(self.types, data, strict=False)
-        except (DecodingError, OverflowError, ValueError):
+        except _UNDECODABLE:
             return None
-        return f"{self.name}({', '.join(map(_format_value, values))})"
+        parts = (_format_value(parse(kind), value) for kind, value in zip(self.types, values, strict=True))
+        return f"{self.name}({', '.join(parts)})"
 
 
 class Decoder:
@@ -181,7 +184,7 @@ def _canonical_type(parameter: Any) -> str | None:
 def _decode_error_string(arguments: bytes) -> str | None:
     try:
         (raw,) = abi_decode(["bytes"], arguments, strict=False)
-    except (DecodingError, OverflowError, ValueError):
+    except _UNDECODABLE:
         return None
     return bytes(raw).decode("utf-8", errors="replace")
 
@@ -193,14 +196,15 @@ def _decode_panic(arguments: bytes) -> str | None:
     return PANIC_REASONS.get(code, f"unknown panic code: {code:#x}")
 
 
-def _format_value(value: Any) -> str:
+def _format_value(kind: ABIType, value: Any) -> str:
+    """A decoded value as Solidity would write it: strings quoted, arrays in [], structs in ()."""
+    if kind.is_array:
+        return f"[{', '.join(_format_value(kind.item_type, item) for item in value)}]"
+    if isinstance(kind, TupleType):
+        pairs = zip(kind.components, value, strict=True)
+        return f"({', '.join(_format_value(component, item) for component, item in pairs)})"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, str):
-        return value if value.startswith("0x") and len(value) == 42 else f'"{value}"'
-    if isinstance(value, (tuple, list)):
-        inner = ", ".join(map(_format_value, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return str(value)
+    return f'"{value}"' if isinstance(kind, BasicType) and kind.base == "string" else str(value)
