@@ -1,0 +1,76 @@
+"""The chain's clock: wall time, shifted and fixed by development requests."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chain.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """What a snapshot keeps of the clock; seconds."""
+
+    offset: int = 0
+    next_timestamp: int | None = None
+    interval: int | None = None
+
+
+class Clock:
+    """Chooses the timestamps of blocks, in seconds since 1970."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self.state = ClockState()
+
+    @property
+    def offset(self) -> int:
+        """Seconds by which the chain's time is ahead of the wall's."""
+        return self.state.offset
+
+    def now(self) -> int:
+        """The chain's time."""
+        return int(self._now()) + self.state.offset
+
+    def increase(self, seconds: int) -> int:
+        """Move the clock forward; the whole offset in seconds is returned."""
+        self.state = replace(self.state, offset=self.state.offset + seconds)
+        return self.state.offset
+
+    def set_time(self, timestamp: int) -> int:
+        """Let the chain's time be `timestamp` now; the offset is returned."""
+        self.state = replace(self.state, offset=timestamp - int(self._now()))
+        return self.state.offset
+
+    def set_next_timestamp(self, timestamp: int, parent_timestamp: int) -> None:
+        """Fix the next block's timestamp, and let time go on from there."""
+        if timestamp <= parent_timestamp:
+            raise InvalidRequestError(
+                f"Timestamp error: {timestamp} is lower than or equal to previous block's timestamp {parent_timestamp}"
+            )
+        self.state = replace(self.state, next_timestamp=timestamp)
+
+    def set_interval(self, seconds: int) -> None:
+        """Let every block be `seconds` after its parent, whatever the wall clock says."""
+        self.state = replace(self.state, interval=seconds)
+
+    def remove_interval(self) -> bool:
+        """Undo `set_interval`; whether there was one."""
+        had_one = self.state.interval is not None
+        self.state = replace(self.state, interval=None)
+        return had_one
+
+    def peek(self, parent_timestamp: int) -> int:
+        """The timestamp that a block built now would have."""
+        if self.state.next_timestamp is not None:
+            return max(self.state.next_timestamp, parent_timestamp + 1)
+        if self.state.interval is not None:
+            return parent_timestamp + max(self.state.interval, 1)
+        return max(self.now(), parent_timestamp + 1)
+
+    def take(self, parent_timestamp: int) -> int:
+        """As `peek`, and use up a fixed next timestamp: later blocks follow it."""
+        timestamp = self.peek(parent_timestamp)
+        if self.state.next_timestamp is not None:
+            self.state = replace(self.state, next_timestamp=None, offset=timestamp - int(self._now()))
+        return timestamp

@@ -1,0 +1,92 @@
+"""When blocks are made: at once for each transaction, at an interval, both, or only when told."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chain.writer import Writer, WriterStoppedError
+
+
+@dataclass(frozen=True, slots=True)
+class MiningMode:
+    """Two independent switches; an interval of 0 milliseconds means none."""
+
+    automine: bool = True
+    interval_ms: int = 0
+
+
+class Mining:
+    """Holds the mode and the interval's timer. Changes are made on the writer thread."""
+
+    def __init__(self, writer: Writer, mine: Callable[[], object], mode: MiningMode) -> None:
+        self._writer = writer
+        self._mine = mine
+        self._mode = mode
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def mode(self) -> MiningMode:
+        """The switches as they stand."""
+        return self._mode
+
+    @property
+    def automine(self) -> bool:
+        """Whether a transaction is mined as it arrives."""
+        return self._mode.automine
+
+    @property
+    def interval_ms(self) -> int:
+        """Milliseconds between timed blocks; 0 for none."""
+        return self._mode.interval_ms
+
+    def start(self) -> None:
+        """Start the timer, if the mode asks for one."""
+        self.set_mode(self._mode)
+
+    def set_automine(self, enabled: bool) -> None:
+        """Switch instant mining; the interval stays as it is."""
+        self.set_mode(MiningMode(enabled, self._mode.interval_ms))
+
+    def set_interval_ms(self, interval_ms: int) -> None:
+        """Set the interval, 0 to stop timed blocks; instant mining stays as it is."""
+        self.set_mode(MiningMode(self._mode.automine, interval_ms))
+
+    def set_mode(self, mode: MiningMode) -> None:
+        """Set both switches."""
+        with self._changed:
+            self._mode = mode
+            self._changed.notify_all()
+            if mode.interval_ms and self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._run, name="interval-mining", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the timer."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while self._wait_for_tick():
+            try:
+                self._writer.submit(self._mine).result()
+            except WriterStoppedError:
+                return
+
+    def _wait_for_tick(self) -> bool:
+        """Wait for one whole interval of an unchanged length; False when stopped."""
+        with self._changed:
+            while not self._stopped:
+                interval_ms = self._mode.interval_ms
+                if not interval_ms:
+                    self._changed.wait()
+                elif not self._changed.wait_for(
+                    lambda length=interval_ms: self._stopped or self._mode.interval_ms != length,
+                    interval_ms / 1000,
+                ):
+                    return True
+            return False
