@@ -38,6 +38,10 @@ class BlobParameters:
     base_fee_update_fraction: int
 
 
+TRANSACTION_GAS_CAP = 16_777_216
+"""The most gas one transaction may ask for from Osaka on (EIP-7825)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What holds for one block: its fork, the chain, and the blob parameters from Cancun on."""
@@ -48,3 +52,8 @@ class Rules:
     zvm: bool = False
     deposit_contract: bytes = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
     unlimited_transaction_gas: bool = False
+
+    @property
+    def transaction_gas_cap(self) -> int | None:
+        """EIP-7825's cap in gas, where it holds."""
+        return TRANSACTION_GAS_CAP if self.fork >= Fork.OSAKA and not self.unlimited_transaction_gas else None
