@@ -1,4 +1,4 @@
-"""Proof-of-work difficulty of blocks before the merge (Yellow Paper 4.4.4; EIP-2, 100, 649, 1234, 2384, 3554, 4345, 5133)."""
+"""Proof-of-work difficulty before the merge (Yellow Paper 4.4.4; EIP-2, 100, 649, 1234, 2384, 3554, 4345, 5133)."""
 
 from chain.forks import Fork
 from chain.types import EMPTY_UNCLES_HASH, Header
