@@ -1,0 +1,282 @@
+"""Decoders of parameter objects: calls, log filters, state and block overrides."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chain.overrides import BlockOverrides, StateOverride
+from chain.references import BlockReference
+from chain.types import AccessListEntry, Authorization, Log, Withdrawal
+from rpc import codec
+from rpc.codec import Decoder, kind_of, schema
+from rpc.errors import InvalidParamsError, ServerError
+
+MAX_TOPICS = 4
+
+
+def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> dict[str, Any]:
+    """Decode the members of a JSON object that `table` names (wire name -> own name, decoder).
+
+    null counts as absent and unknown members are ignored, as in geth.
+    """
+    if type(value) is not dict:
+        raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
+    decoded: dict[str, Any] = {}
+    for wire_name, (own_name, decoder) in table.items():
+        item = value.get(wire_name)
+        if item is None:
+            continue
+        try:
+            decoded[own_name] = decoder(item)
+        except InvalidParamsError as error:
+            raise InvalidParamsError(f"field {wire_name}: {error.message}") from None
+    return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionArguments:
+    """A call or transaction object as a client sends it; None where absent. Fees in wei per gas."""
+
+    sender: bytes | None = None
+    to: bytes | None = None
+    gas: int | None = None
+    gas_price: int | None = None
+    max_fee_per_gas: int | None = None
+    max_priority_fee_per_gas: int | None = None
+    value: int | None = None
+    nonce: int | None = None
+    data: bytes = b""
+    chain_id: int | None = None
+    type: int | None = None
+    access_list: tuple[AccessListEntry, ...] | None = None
+    authorization_list: tuple[Authorization, ...] | None = None
+    max_fee_per_blob_gas: int | None = None
+    blob_versioned_hashes: tuple[bytes, ...] | None = None
+    blobs: tuple[bytes, ...] | None = None
+    commitments: tuple[bytes, ...] | None = None
+    proofs: tuple[bytes, ...] | None = None
+
+
+def _tuple_of(decoder: Decoder) -> Decoder:
+    items = codec.array_of(decoder)
+    return lambda value: tuple(items(value))
+
+
+def access_list_entry(value: object) -> AccessListEntry:
+    """{address, storageKeys} (EIP-2930)."""
+    decoded = decode_fields(
+        value, {"address": ("address", codec.address), "storageKeys": ("storage_keys", _tuple_of(codec.hash32))}
+    )
+    if "address" not in decoded:
+        raise InvalidParamsError("missing required field 'address' for AccessTuple")
+    return AccessListEntry(**decoded)
+
+
+_AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "chainId": ("chain_id", codec.quantity),
+    "address": ("address", codec.address),
+    "nonce": ("nonce", codec.uint64),
+    "yParity": ("y_parity", codec.uint64),
+    "r": ("r", codec.quantity),
+    "s": ("s", codec.quantity),
+}
+
+
+def authorization(value: object) -> Authorization:
+    """{chainId, address, nonce, yParity, r, s} (EIP-7702); `v` is taken for yParity."""
+    decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
+    if "y_parity" not in decoded and type(value) is dict:
+        decoded |= decode_fields(value, {"v": ("y_parity", codec.uint64)})
+    for wire_name, (own_name, _) in _AUTHORIZATION_FIELDS.items():
+        if own_name not in decoded:
+            raise InvalidParamsError(f"missing required field '{wire_name}' for SetCodeAuthorization")
+    return Authorization(**decoded)
+
+
+_CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "from": ("sender", codec.address),
+    "to": ("to", codec.address),
+    "gas": ("gas", codec.uint64),
+    "gasPrice": ("gas_price", codec.quantity),
+    "maxFeePerGas": ("max_fee_per_gas", codec.quantity),
+    "maxPriorityFeePerGas": ("max_priority_fee_per_gas", codec.quantity),
+    "value": ("value", codec.quantity),
+    "nonce": ("nonce", codec.uint64),
+    "data": ("data", codec.data),
+    "input": ("input", codec.data),
+    "chainId": ("chain_id", codec.quantity),
+    "type": ("type", codec.uint64),
+    "accessList": ("access_list", _tuple_of(access_list_entry)),
+    "authorizationList": ("authorization_list", _tuple_of(authorization)),
+    "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
+    "blobVersionedHashes": ("blob_versioned_hashes", _tuple_of(codec.hash32)),
+    "blobs": ("blobs", _tuple_of(codec.data)),
+    "commitments": ("commitments", _tuple_of(codec.data)),
+    "proofs": ("proofs", _tuple_of(codec.data)),
+}
+
+
+@schema(type="object", title="Transaction call object", properties={name: {} for name in _CALL_FIELDS})
+def transaction_arguments(value: object) -> TransactionArguments:
+    """A call or transaction object. Raises ServerError with geth's texts for fields that contradict one another."""
+    decoded = decode_fields(value, _CALL_FIELDS)
+    payload = decoded.pop("input", None)
+    if payload is not None:
+        if decoded.get("data", payload) != payload:
+            raise ServerError(
+                'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
+            )
+        decoded["data"] = payload
+    _check_fees(decoded)
+    return TransactionArguments(**decoded)
+
+
+def _check_fees(decoded: dict[str, Any]) -> None:
+    cap, tip = decoded.get("max_fee_per_gas"), decoded.get("max_priority_fee_per_gas")
+    if "gas_price" in decoded and (cap is not None or tip is not None):
+        raise ServerError("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
+    if cap is not None and tip is not None and cap < tip:
+        raise ServerError(f"maxFeePerGas ({cap}) < maxPriorityFeePerGas ({tip})")
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which logs a client asks for.
+
+    Empty `addresses` match any. Each topic position is a tuple of alternatives; an empty one matches any.
+    """
+
+    from_block: BlockReference | None = None
+    to_block: BlockReference | None = None
+    block_hash: bytes | None = None
+    addresses: tuple[bytes, ...] = ()
+    topics: tuple[tuple[bytes, ...], ...] = ()
+
+    def matches(self, log: Log) -> bool:
+        """Whether address and topics of a log fit; its block is the caller's to check."""
+        if self.addresses and log.address not in self.addresses:
+            return False
+        if len(self.topics) > len(log.topics):
+            return False
+        return all(not wanted or have in wanted for wanted, have in zip(self.topics, log.topics, strict=False))
+
+
+def _one_or_many(decoder: Decoder) -> Decoder:
+    def decode(value: object) -> tuple[bytes, ...]:
+        return tuple(decoder(item) for item in value) if type(value) is list else (decoder(value),)
+
+    return decode
+
+
+def _topics(value: object) -> tuple[tuple[bytes, ...], ...]:
+    if type(value) is not list:
+        raise InvalidParamsError(f"expected an array, got {kind_of(value)}")
+    if len(value) > MAX_TOPICS:
+        raise InvalidParamsError(f"exceed max topics: have {len(value)}, want at most {MAX_TOPICS}")
+    return tuple(_topic_position(item) for item in value)
+
+
+def _topic_position(value: object) -> tuple[bytes, ...]:
+    if value is None:
+        return ()
+    if type(value) is list:
+        # geth: a null among the alternatives makes the position a wildcard
+        return () if None in value else tuple(codec.hash32(item) for item in value)
+    return (codec.hash32(value),)
+
+
+_FILTER_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "fromBlock": ("from_block", codec.block_number),
+    "toBlock": ("to_block", codec.block_number),
+    "blockHash": ("block_hash", codec.hash32),
+    "address": ("addresses", _one_or_many(codec.address)),
+    "topics": ("topics", _topics),
+}
+
+
+@schema(type="object", title="Filter object", properties={name: {} for name in _FILTER_FIELDS})
+def log_filter(value: object) -> LogFilter:
+    """A filter object of eth_getLogs, eth_newFilter and eth_subscribe."""
+    decoded = decode_fields(value, _FILTER_FIELDS)
+    if "block_hash" in decoded and ("from_block" in decoded or "to_block" in decoded):
+        raise InvalidParamsError("can't specify fromBlock/toBlock with blockHash")
+    return LogFilter(**decoded)
+
+
+def _slots(value: object) -> dict[int, int]:
+    if type(value) is not dict:
+        raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
+    return {codec.storage_slot(slot): codec.word(item) for slot, item in value.items()}
+
+
+_ACCOUNT_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "balance": ("balance", codec.quantity),
+    "nonce": ("nonce", codec.uint64),
+    "code": ("code", codec.data),
+    "state": ("state", _slots),
+    "stateDiff": ("state_diff", _slots),
+    "movePrecompileToAddress": ("move_precompile_to", codec.address),
+}
+
+
+@schema(type="object", title="State overrides by address")
+def state_overrides(value: object) -> dict[bytes, StateOverride]:
+    """{address: {balance, nonce, code, state, stateDiff, movePrecompileToAddress}}."""
+    overrides: dict[bytes, StateOverride] = {}
+    for wire_address, changes in codec.json_object(value).items():
+        account = codec.address(wire_address)
+        override = StateOverride(**decode_fields(changes, _ACCOUNT_OVERRIDE_FIELDS))
+        if override.state is not None and override.state_diff is not None:
+            raise ServerError(f"account 0x{account.hex()} has both 'state' and 'stateDiff'")
+        overrides[account] = override
+    return overrides
+
+
+_WITHDRAWAL_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "index": ("index", codec.uint64),
+    "validatorIndex": ("validator_index", codec.uint64),
+    "address": ("address", codec.address),
+    "amount": ("amount_gwei", codec.uint64),
+}
+
+
+def withdrawal(value: object) -> Withdrawal:
+    """{index, validatorIndex, address, amount}; the amount in gwei (EIP-4895)."""
+    decoded = decode_fields(value, _WITHDRAWAL_FIELDS)
+    for wire_name, (own_name, _) in _WITHDRAWAL_FIELDS.items():
+        if own_name not in decoded:
+            raise InvalidParamsError(f"missing required field '{wire_name}' for Withdrawal")
+    return Withdrawal(**decoded)
+
+
+def _block_hashes(value: object) -> dict[int, bytes]:
+    return {codec.number(height): codec.hash32(item) for height, item in codec.json_object(value).items()}
+
+
+def _lenient(decoder: Callable[[Any], Any]) -> Decoder:
+    return lambda value: decoder(value) if type(value) is str else codec.number(value)
+
+
+_BLOCK_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "number": ("number", _lenient(codec.quantity)),
+    "time": ("timestamp", _lenient(codec.uint64)),
+    "timestamp": ("timestamp", _lenient(codec.uint64)),
+    "gasLimit": ("gas_limit", codec.uint64),
+    "feeRecipient": ("coinbase", codec.address),
+    "coinbase": ("coinbase", codec.address),
+    "prevRandao": ("prev_randao", codec.hash32),
+    "random": ("prev_randao", codec.hash32),
+    "difficulty": ("difficulty", codec.quantity),
+    "baseFeePerGas": ("base_fee_per_gas", codec.quantity),
+    "baseFee": ("base_fee_per_gas", codec.quantity),
+    "blobBaseFee": ("blob_base_fee", codec.quantity),
+    "beaconRoot": ("parent_beacon_block_root", codec.hash32),
+    "withdrawals": ("withdrawals", _tuple_of(withdrawal)),
+    "blockHash": ("block_hashes", _block_hashes),
+}
+
+
+@schema(type="object", title="Block overrides", properties={name: {} for name in _BLOCK_OVERRIDE_FIELDS})
+def block_overrides(value: object) -> BlockOverrides:
+    """{number, time, gasLimit, feeRecipient, prevRandao, baseFeePerGas, blobBaseFee, ...}, older names too."""
+    return BlockOverrides(**decode_fields(value, _BLOCK_OVERRIDE_FIELDS))

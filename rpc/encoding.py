@@ -1,0 +1,233 @@
+"""Result encoders: chain values to JSON objects with geth's fields, in one pass and without copies."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
+from chain.types.block import Withdrawal
+
+Json = dict[str, Any]
+
+
+def hexadecimal(value: bytes) -> str:
+    """Bytes as 0x-prefixed hex."""
+    return "0x" + value.hex()
+
+
+def optional_bytes(value: bytes | None) -> str | None:
+    """Bytes as hex, None as null."""
+    return None if value is None else "0x" + value.hex()
+
+
+def header(value: Header) -> Json:
+    """A header as eth_getHeaderByNumber and newHeads give it; fields that its fork lacks are left out."""
+    encoded = {
+        "number": hex(value.number),
+        "hash": "0x" + value.hash.hex(),
+        "parentHash": "0x" + value.parent_hash.hex(),
+        "nonce": "0x" + value.nonce.hex(),
+        "mixHash": "0x" + value.mix_hash.hex(),
+        "sha3Uncles": "0x" + value.uncles_hash.hex(),
+        "logsBloom": "0x" + value.logs_bloom.hex(),
+        "stateRoot": "0x" + value.state_root.hex(),
+        "miner": "0x" + value.coinbase.hex(),
+        "difficulty": hex(value.difficulty),
+        "extraData": "0x" + value.extra_data.hex(),
+        "gasLimit": hex(value.gas_limit),
+        "gasUsed": hex(value.gas_used),
+        "timestamp": hex(value.timestamp),
+        "transactionsRoot": "0x" + value.transactions_root.hex(),
+        "receiptsRoot": "0x" + value.receipts_root.hex(),
+    }
+    _add_fork_fields(encoded, value)
+    return encoded
+
+
+def _add_fork_fields(encoded: Json, value: Header) -> None:
+    if value.base_fee_per_gas is not None:
+        encoded["baseFeePerGas"] = hex(value.base_fee_per_gas)
+    if value.withdrawals_root is not None:
+        encoded["withdrawalsRoot"] = "0x" + value.withdrawals_root.hex()
+    if value.blob_gas_used is not None:
+        encoded["blobGasUsed"] = hex(value.blob_gas_used)
+    if value.excess_blob_gas is not None:
+        encoded["excessBlobGas"] = hex(value.excess_blob_gas)
+    if value.parent_beacon_block_root is not None:
+        encoded["parentBeaconBlockRoot"] = "0x" + value.parent_beacon_block_root.hex()
+    if value.requests_hash is not None:
+        encoded["requestsHash"] = "0x" + value.requests_hash.hex()
+
+
+PENDING_NULLS = ("hash", "nonce", "miner", "logsBloom")
+
+
+def block(value: Block, *, full: bool, senders: Sequence[bytes] | None = None, pending: bool = False) -> Json:
+    """A block with transaction hashes, or with transaction objects when `full`.
+
+    senders: of the transactions where known (from receipts); otherwise they are recovered.
+    pending: hash, nonce, miner and bloom are null, and its transactions have no block.
+    """
+    encoded = header(value.header)
+    encoded["size"] = hex(len(value.encode()))
+    if full:
+        encoded["transactions"] = [
+            transaction(
+                item,
+                None if pending else value.header,
+                index,
+                sender=None if senders is None else senders[index],
+            )
+            for index, item in enumerate(value.transactions)
+        ]
+    else:
+        encoded["transactions"] = ["0x" + item.hash.hex() for item in value.transactions]
+    encoded["uncles"] = ["0x" + uncle.hash.hex() for uncle in value.uncles]
+    if value.withdrawals is not None:
+        encoded["withdrawals"] = [withdrawal(item) for item in value.withdrawals]
+    if pending:
+        encoded.update(dict.fromkeys(PENDING_NULLS))
+    return encoded
+
+
+def withdrawal(value: Withdrawal) -> Json:
+    """A withdrawal; the amount in gwei."""
+    return {
+        "index": hex(value.index),
+        "validatorIndex": hex(value.validator_index),
+        "address": "0x" + value.address.hex(),
+        "amount": hex(value.amount_gwei),
+    }
+
+
+def access_list(entries: Iterable[AccessListEntry]) -> list[Json]:
+    """[{address, storageKeys}]."""
+    return [
+        {"address": "0x" + entry.address.hex(), "storageKeys": ["0x" + key.hex() for key in entry.storage_keys]}
+        for entry in entries
+    ]
+
+
+def _authorization(value: Authorization) -> Json:
+    return {
+        "chainId": hex(value.chain_id),
+        "address": "0x" + value.address.hex(),
+        "nonce": hex(value.nonce),
+        "yParity": hex(value.y_parity),
+        "r": hex(value.r),
+        "s": hex(value.s),
+    }
+
+
+def transaction(value: Transaction, container: Header | None, index: int = 0, *, sender: bytes | None = None) -> Json:
+    """A transaction of the block with header `container`, or one that waits: then the block fields are null.
+
+    sender: the 20-byte address where known; otherwise it is recovered from the signature.
+    """
+    kind = value.type
+    encoded: Json = {
+        "blockHash": "0x" + container.hash.hex() if container else None,
+        "blockNumber": hex(container.number) if container else None,
+        "blockTimestamp": hex(container.timestamp) if container else None,
+        "from": "0x" + (value.sender if sender is None else sender).hex(),
+        "gas": hex(value.gas_limit),
+        "gasPrice": hex(value.max_fee_per_gas),
+        "hash": "0x" + value.hash.hex(),
+        "input": "0x" + value.data.hex(),
+        "nonce": hex(value.nonce),
+        "to": None if value.to is None else "0x" + value.to.hex(),
+        "transactionIndex": hex(index) if container else None,
+        "value": hex(value.value),
+        "type": hex(kind),
+        "v": hex(value.v),
+        "r": hex(value.r),
+        "s": hex(value.s),
+    }
+    if value.chain_id is not None:
+        encoded["chainId"] = hex(value.chain_id)
+    if kind is not TransactionType.LEGACY:
+        _add_typed_fields(encoded, value, container)
+    return encoded
+
+
+def _add_typed_fields(encoded: Json, value: Transaction, container: Header | None) -> None:
+    encoded["accessList"] = access_list(value.access_list)
+    encoded["yParity"] = hex(value.y_parity)
+    if value.type is TransactionType.ACCESS_LIST:
+        return
+    encoded["maxFeePerGas"] = hex(value.max_fee_per_gas)
+    encoded["maxPriorityFeePerGas"] = hex(value.max_priority_fee_per_gas)
+    if container is not None:
+        encoded["gasPrice"] = hex(value.effective_gas_price(container.base_fee_per_gas))
+    if value.type is TransactionType.BLOB:
+        encoded["maxFeePerBlobGas"] = hex(value.max_fee_per_blob_gas)
+        encoded["blobVersionedHashes"] = ["0x" + item.hex() for item in value.blob_versioned_hashes]
+    elif value.type is TransactionType.SET_CODE:
+        encoded["authorizationList"] = [_authorization(item) for item in value.authorization_list]
+
+
+def log(
+    value: Log,
+    container: Header,
+    transaction_hash: bytes,
+    transaction_index: int,
+    log_index: int,
+    *,
+    removed: bool = False,
+) -> Json:
+    """A log; `log_index` counts within the block."""
+    return {
+        "address": "0x" + value.address.hex(),
+        "topics": ["0x" + topic.hex() for topic in value.topics],
+        "data": "0x" + value.data.hex(),
+        "blockNumber": hex(container.number),
+        "transactionHash": "0x" + transaction_hash.hex(),
+        "transactionIndex": hex(transaction_index),
+        "blockHash": "0x" + container.hash.hex(),
+        "blockTimestamp": hex(container.timestamp),
+        "logIndex": hex(log_index),
+        "removed": removed,
+    }
+
+
+def receipt(
+    value: Receipt, container: Header, transaction: Transaction, transaction_index: int, first_log_index: int
+) -> Json:
+    """A receipt. first_log_index: how many logs the block's earlier transactions have."""
+    transaction_hash = transaction.hash
+    contract = value.contract_address
+    encoded: Json = {
+        "blockHash": "0x" + container.hash.hex(),
+        "blockNumber": hex(container.number),
+        "contractAddress": None if contract is None else "0x" + contract.hex(),
+        "cumulativeGasUsed": hex(value.cumulative_gas_used),
+        "effectiveGasPrice": hex(value.effective_gas_price),
+        "from": "0x" + value.sender.hex(),
+        "gasUsed": hex(value.gas_used),
+        "logs": [
+            log(item, container, transaction_hash, transaction_index, first_log_index + position)
+            for position, item in enumerate(value.logs)
+        ],
+        "logsBloom": "0x" + value.bloom.hex(),
+        "to": None if transaction.to is None else "0x" + transaction.to.hex(),
+        "transactionHash": "0x" + transaction_hash.hex(),
+        "transactionIndex": hex(transaction_index),
+        "type": hex(value.type),
+    }
+    if value.status is None:
+        encoded["root"] = optional_bytes(value.post_state)
+    else:
+        encoded["status"] = hex(value.status)
+    if value.blob_gas_used is not None:
+        encoded["blobGasUsed"] = hex(value.blob_gas_used)
+        encoded["blobGasPrice"] = hex(value.blob_gas_price or 0)
+    return encoded
+
+
+def receipts(value: Block, items: Sequence[Receipt]) -> list[Json]:
+    """All receipts of a block, as eth_getBlockReceipts gives them."""
+    encoded = []
+    logs_before = 0
+    for index, (item, transaction) in enumerate(zip(items, value.transactions, strict=True)):
+        encoded.append(receipt(item, value.header, transaction, index, logs_before))
+        logs_before += len(item.logs)
+    return encoded

@@ -1,0 +1,151 @@
+"""JSON-RPC errors and their codes: geth's, since clients match on code and text.
+
+RpcError
+├── ParseError              -32700  the body is not JSON
+├── InvalidRequestError     -32600  JSON, but not a request; an empty or oversized batch
+├── MethodNotFoundError     -32601  no such method, or none over this transport
+├── InvalidParamsError      -32602  a parameter is missing, superfluous or ill-formed
+├── InternalError           -32603  a fault of the node; never for anything deterministic (clients retry it)
+├── ServerError             -32000  everything that a valid request can meet: pool refusals, halts, look-ups
+├── TimedOutError           -32002  the batch or the request took too long
+├── ResponseTooLargeError   -32003  the answer passes the size cap
+├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
+├── RevertedError               3   REVERT; data is the revert data as a hex string
+└── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
+
+`translate` turns what chain and storage raise into one of these.
+"""
+
+from typing import ClassVar
+
+from chain.errors import ChainError, ExecutionRevertedError
+from chain.vm.interface import ExecutionTimeoutError
+from storage.errors import CorruptionError, MissingNodeError, StorageError
+from storage.rlp import RlpError
+
+
+class RpcError(Exception):
+    """An error as a client reads it. `data` is left out of the answer when None."""
+
+    code: ClassVar[int] = -32000
+
+    def __init__(self, message: str, data: object | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+    def to_json(self) -> dict[str, object]:
+        """The `error` member of a response."""
+        body: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            body["data"] = self.data
+        return body
+
+
+class ParseError(RpcError):
+    """The body is not JSON."""
+
+    code = -32700
+
+    def __init__(self, message: str = "parse error") -> None:
+        super().__init__(message)
+
+
+class InvalidRequestError(RpcError):
+    """JSON that is not a JSON-RPC 2.0 request."""
+
+    code = -32600
+
+    def __init__(self, message: str = "invalid request") -> None:
+        super().__init__(message)
+
+
+class MethodNotFoundError(RpcError):
+    """Clients match on this code and on "the method .* does not exist"."""
+
+    code = -32601
+
+    @classmethod
+    def of(cls, name: str) -> "MethodNotFoundError":
+        """The error for an unknown method `name`."""
+        return cls(f"the method {name} does not exist/is not available")
+
+
+class InvalidParamsError(RpcError):
+    """A parameter is missing, superfluous or ill-formed."""
+
+    code = -32602
+
+
+class InternalError(RpcError):
+    """A fault of the node. Made by dispatch alone."""
+
+    code = -32603
+
+
+class ServerError(RpcError):
+    """What a well-formed request can meet: refused transactions, halted executions, failed look-ups."""
+
+    code = -32000
+
+
+class TimedOutError(RpcError):
+    """The time for the whole request ran out before this call began."""
+
+    code = -32002
+
+    def __init__(self, message: str = "request timed out") -> None:
+        super().__init__(message)
+
+
+class ResponseTooLargeError(RpcError):
+    """The answer is bigger than the cap."""
+
+    code = -32003
+
+    def __init__(self, message: str = "response too large") -> None:
+        super().__init__(message)
+
+
+class LimitExceededError(RpcError):
+    """A bounded resource is used up for now; trying again later may succeed."""
+
+    code = -32005
+
+
+class RevertedError(RpcError):
+    """REVERT. `data` is the raw hex string that ethers, viem and web3.py decode."""
+
+    code = 3
+
+    def __init__(self, output: bytes, reason: str | None = None) -> None:
+        super().__init__(
+            "execution reverted" if reason is None else f"execution reverted: {reason}", "0x" + output.hex()
+        )
+
+
+class ReceiptTimeoutError(RpcError):
+    """The transaction was accepted, but no receipt came in time. `data` is the transaction's hash."""
+
+    code = 4
+
+    def __init__(self, transaction_hash: bytes, message: str) -> None:
+        super().__init__(message, "0x" + transaction_hash.hex())
+
+
+def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | None:
+    """The answer for an error of a lower layer, or None where only the catch-all fits.
+
+    A revert is translated by dispatch, which holds the decoder of reasons.
+    """
+    if isinstance(error, ExecutionRevertedError):
+        return RevertedError(error.output)
+    if isinstance(error, ChainError | RlpError):
+        return ServerError(str(error))
+    if isinstance(error, ExecutionTimeoutError):
+        return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
+    if isinstance(error, CorruptionError | MissingNodeError):
+        return ServerError(f"database damaged: {error}; stop the node and run `zevm db check`")
+    if isinstance(error, StorageError):
+        return ServerError(f"database error: {error}")
+    return None

@@ -1,0 +1,71 @@
+"""Every limit of the RPC server in one table: name, default, flag, meaning. docs/limits.md is made from it."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One row of the table as the command line and the documentation read it."""
+
+    name: str
+    default: int | float
+    flag: str
+    effect: str
+
+
+def _limit(default: int | float, effect: str) -> "int":
+    """A field whose metadata says what happens past the limit."""
+    return field(default=default, metadata={"effect": effect})  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits in force. Units stand in the names; the defaults are geth's where geth has one."""
+
+    http_body_bytes: int = _limit(5 * MEBIBYTE, "a larger HTTP body is refused with 413")
+    http_connections: int = _limit(4_096, "HTTP connections at once; a further one is closed unanswered")
+    http_header_seconds: float = _limit(30.0, "a request whose header or body takes longer is cut off with 408")
+    http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
+    request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
+    batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
+    response_bytes: int = _limit(25_000_000, "calls past this total of a batch get -32003 `response too large`")
+    websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
+    websocket_message_bytes: int = _limit(32 * MEBIBYTE, "a larger message closes the connection (code 1009)")
+    websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
+    websocket_write_seconds: float = _limit(10.0, "a client that reads nothing for so long is cut off")
+    websocket_calls: int = _limit(64, "calls under way on one connection; more wait their turn")
+    subscriptions: int = _limit(1_024, "subscriptions on one connection; one more gets -32005")
+    subscription_queue: int = _limit(1_024, "unread notifications on one connection; one more cuts it off")
+    ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
+    ipc_message_bytes: int = _limit(32 * MEBIBYTE, "a larger IPC message closes the connection")
+    filters: int = _limit(4_096, "polling filters at once; one more gets -32005")
+    filter_idle_seconds: float = _limit(300.0, "a filter that nobody asks for so long is removed")
+    filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")
+    evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "eth_call-like executions at once")
+    evm_queue_ms: int = _limit(500, "an execution that has waited so long for a worker gets -32005 `limit exceeded`")
+    evm_timeout_seconds: float = _limit(5.0, "an execution is aborted: `execution aborted (timeout = 5s)`")
+    call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
+    transaction_fee_cap_wei: int = _limit(
+        10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
+    )
+    log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
+    log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
+    log_block_range: int = _limit(100_000, "blocks that one eth_getLogs may span; more gets -32602")
+    log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
+    fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
+    fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32602")
+    storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -32602")
+    sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
+    mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+
+
+def limit_rows() -> Iterator[LimitRow]:
+    """The table, in the order of the class."""
+    for item in fields(Limits):
+        default = item.default
+        assert isinstance(default, int | float)
+        yield LimitRow(item.name, default, "--rpc-" + item.name.replace("_", "-"), item.metadata["effect"])

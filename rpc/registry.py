@@ -1,0 +1,126 @@
+"""The method table: what every JSON-RPC method takes, where it runs, and what it is for.
+
+    @method("eth_getBalance", cost=Cost.LIGHT, params=(Param("address", codec.address), ...), result="quantity")
+    def get_balance(services: Services, address: bytes, block: BlockReference) -> str: ...
+
+Dispatch, the table in the documentation, rpc_modules and rpc.discover all read it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from inspect import getdoc, signature
+from typing import Any, TypeVar
+
+from rpc.codec import Decoder
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Cost(Enum):
+    """Where a method runs.
+
+    LIGHT      on the event loop; must take well under a millisecond and never block
+    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (time.monotonic() seconds) by keyword
+    WRITE      on the chain writer's thread, in order with every other write
+    ASYNC      a coroutine on the event loop
+    """
+
+    LIGHT = "light"
+    EXECUTION = "execution"
+    WRITE = "write"
+    ASYNC = "async"
+
+
+class Missing(Enum):
+    """The default of a parameter that has none."""
+
+    REQUIRED = "required"
+
+
+REQUIRED = Missing.REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One positional parameter. null and an absent value give `default`; without one the parameter is required."""
+
+    name: str
+    decode: Decoder
+    default: Any = REQUIRED
+    summary: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether a request without it is refused."""
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`."""
+
+    name: str
+    function: Callable[..., Any]
+    cost: Cost
+    params: tuple[Param, ...]
+    result: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+    connection: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """The part before the underscore (or the dot of rpc.discover)."""
+        return self.name.replace(".", "_").split("_", 1)[0]
+
+
+class Registry:
+    """Methods by wire name."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Method] = {}
+
+    def method(
+        self,
+        name: str,
+        *,
+        cost: Cost,
+        params: Iterable[Param] = (),
+        result: str = "null",
+        aliases: Iterable[str] = (),
+        connection: bool = False,
+    ) -> Callable[[Function], Function]:
+        """Register the decorated function under `name` and `aliases`.
+
+        result: what is returned, in words for the table. Its docstring's first line is the summary.
+        connection: the function also gets the rpc.dispatch.Connection that the request came over, or None.
+        Raises ValueError for a name taken, or an EXECUTION function without a `deadline` keyword.
+        """
+
+        def register(function: Function) -> Function:
+            summary = (getdoc(function) or "").partition("\n")[0]
+            if cost is Cost.EXECUTION and "deadline" not in signature(function).parameters:
+                raise ValueError(f"{name}: an EXECUTION method takes `deadline` by keyword")
+            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), connection)
+            for wire_name in (name, *row.aliases):
+                if wire_name in self.by_name:
+                    raise ValueError(f"{wire_name} is registered twice")
+                self.by_name[wire_name] = row
+            return function
+
+        return register
+
+    def methods(self) -> Iterator[Method]:
+        """Every row once, by name."""
+        return iter(sorted({id(row): row for row in self.by_name.values()}.values(), key=lambda row: row.name))
+
+    def namespaces(self) -> list[str]:
+        """The namespaces that have methods, for rpc_modules."""
+        return sorted({name.replace(".", "_").split("_", 1)[0] for name in self.by_name})
+
+
+REGISTRY = Registry()
+"""The node's table; the modules of rpc.methods fill it when imported."""
+
+method = REGISTRY.method

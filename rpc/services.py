@@ -1,0 +1,48 @@
+"""What a method may reach: the chain, the wallet, limits, filters, subscriptions."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from rpc.limits import Limits
+from rpc.wallet import Wallet
+
+if TYPE_CHECKING:
+    from chain.blockchain import Chain
+
+    from rpc.filters import Filters
+    from rpc.subscriptions import Subscriptions
+
+
+class CallLog(Protocol):
+    """Told of every call after it was answered: for the node's log and metrics. Must be quick; any thread."""
+
+    def called(self, method: str, params: object, seconds: float, error: "Exception | None") -> None:
+        """`error` is the RpcError that was sent, or None."""
+        ...
+
+
+class ErrorDecoder(Protocol):
+    """Puts revert data into words."""
+
+    def revert_reason(self, output: bytes) -> str | None:
+        """What follows `execution reverted: `, or None where the data says nothing."""
+        ...
+
+
+@dataclass(slots=True)
+class Services:
+    """Handed to every method as its first argument.
+
+    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset.
+    """
+
+    chain: "Chain"
+    wallet: Wallet
+    limits: Limits
+    client_version: str
+    instance_id: bytes
+    filters: "Filters"
+    subscriptions: "Subscriptions"
+    call_log: CallLog | None = None
+    decoder: ErrorDecoder | None = None
+    started_at: float = field(default=0.0)

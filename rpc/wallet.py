@@ -1,0 +1,33 @@
+"""What the RPC methods ask of the node's accounts. The node package implements it."""
+
+from typing import Protocol
+
+from chain.types import Transaction
+
+
+class UnknownAccountError(Exception):
+    """The node holds no key for the address. Geth's text: "unknown account"."""
+
+    def __init__(self, address: bytes | None = None) -> None:
+        super().__init__("unknown account")
+        self.address = address
+
+
+class Wallet(Protocol):
+    """Signs for the accounts whose keys the node holds. All methods may be called from any thread."""
+
+    def addresses(self) -> list[bytes]:
+        """The 20-byte addresses, in the order of the banner."""
+        ...
+
+    def sign_transaction(self, address: bytes, transaction: Transaction) -> Transaction:
+        """A copy of `transaction` signed with the key of `address`. Raises UnknownAccountError."""
+        ...
+
+    def sign_message(self, address: bytes, data: bytes) -> bytes:
+        """The 65-byte signature r || s || v (27 or 28) of an EIP-191 message. Raises UnknownAccountError."""
+        ...
+
+    def sign_typed_data(self, address: bytes, typed: dict[str, object]) -> bytes:
+        """The 65-byte signature of EIP-712 data. Raises UnknownAccountError, ValueError for ill-formed data."""
+        ...
