@@ -6,7 +6,8 @@ ChainError
 ├── UnknownBlockError       no such block, or no state for it
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
-└── InvalidRequestError     a development or search request with values that cannot be served
+├── InvalidRequestError     a development or search request with values that cannot be served
+└── GenesisError            a genesis or its fork schedule cannot be used; names the field
 """
 
 
@@ -47,3 +48,7 @@ class ExecutionFailedError(ChainError):
 
 class InvalidRequestError(ChainError):
     """A value that the request may not have, as a timestamp before the parent's."""
+
+
+class GenesisError(ChainError):
+    """A genesis file or its fork schedule is wrong; the message names the field and what it should hold."""

@@ -29,6 +29,49 @@ class Fork(IntEnum):
     BPO2 = 19
 
 
+FORK_NAMES: dict[Fork, str] = {
+    Fork.FRONTIER: "Frontier",
+    Fork.HOMESTEAD: "Homestead",
+    Fork.TANGERINE_WHISTLE: "Tangerine",
+    Fork.SPURIOUS_DRAGON: "SpuriousDragon",
+    Fork.BYZANTIUM: "Byzantium",
+    Fork.CONSTANTINOPLE: "Constantinople",
+    Fork.PETERSBURG: "Petersburg",
+    Fork.ISTANBUL: "Istanbul",
+    Fork.MUIR_GLACIER: "MuirGlacier",
+    Fork.BERLIN: "Berlin",
+    Fork.LONDON: "London",
+    Fork.ARROW_GLACIER: "ArrowGlacier",
+    Fork.GRAY_GLACIER: "GrayGlacier",
+    Fork.PARIS: "Paris",
+    Fork.SHANGHAI: "Shanghai",
+    Fork.CANCUN: "Cancun",
+    Fork.PRAGUE: "Prague",
+    Fork.OSAKA: "Osaka",
+    Fork.BPO1: "Bpo1",
+    Fork.BPO2: "Bpo2",
+}
+"""Forks under the names that Anvil shows, and Foundry parses; the command line takes them in any case."""
+
+LATEST_FORK = max(Fork)
+
+_ALIASES = {
+    "latest": LATEST_FORK,
+    "tangerinewhistle": Fork.TANGERINE_WHISTLE,
+    "merge": Fork.PARIS,
+}
+
+
+def fork_by_name(name: str) -> Fork:
+    """The fork that Anvil's --hardfork calls `name`, "latest" too. Raises ValueError listing the names."""
+    by_name = {title.lower(): fork for fork, title in FORK_NAMES.items()} | _ALIASES
+    fork = by_name.get(name.strip().lower().replace("_", "").replace("-", "").replace(" ", ""))
+    if fork is None:
+        known = ", ".join([*(title.lower() for title in FORK_NAMES.values()), "latest"])
+        raise ValueError(f'unknown hardfork "{name}", want one of {known}')
+    return fork
+
+
 @dataclass(frozen=True, slots=True)
 class BlobParameters:
     """Blob counts per block and the price's update fraction (EIP-4844, EIP-7691, EIP-7892)."""

@@ -1,0 +1,270 @@
+"""The first block: geth's genesis format read and written, and the default development network."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+from chain.errors import GenesisError
+from chain.fields import (
+    Json,
+    bytes_field,
+    hex_string,
+    mapping_field,
+    number_field,
+    parse_bytes,
+    parse_number,
+    path,
+)
+from chain.forks import LATEST_FORK, Fork
+from chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from chain.schedule import ForkSchedule
+from chain.types import Header
+from storage.account import EMPTY_ROOT, AccountChange, StateDiff
+from storage.keccak import EMPTY_KECCAK, keccak256
+
+INITIAL_BASE_FEE_WEI = 1_000_000_000
+"""The base fee of the first London block (EIP-1559)."""
+
+EMPTY_REQUESTS_HASH = sha256(b"").digest()
+"""The requests hash of a block without requests (EIP-7685)."""
+
+PROOF_OF_WORK_DIFFICULTY = 131_072
+DEFAULT_CHAIN_ID = 31_337
+DEFAULT_GAS_LIMIT = 30_000_000
+DEFAULT_BALANCE_WEI = 10_000 * 10**18
+_DEFAULT_FILE = "genesis.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisAccount:
+    """An account of `alloc`. storage: slot -> value, both 256-bit."""
+
+    balance_wei: int = 0
+    nonce: int = 0
+    code: bytes = b""
+    storage: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
+
+    schedule: ForkSchedule
+    accounts: Mapping[bytes, GenesisAccount]
+    gas_limit: int
+    timestamp: int = 0
+    nonce: int = 0
+    extra_data: bytes = b""
+    difficulty: int = 0
+    mix_hash: bytes = bytes(32)
+    coinbase: bytes = bytes(20)
+    base_fee_per_gas: int | None = None
+    excess_blob_gas: int | None = None
+    blob_gas_used: int | None = None
+    number: int = 0
+    gas_used: int = 0
+    parent_hash: bytes = bytes(32)
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's number."""
+        return self.schedule.chain_id
+
+    def with_changes(self, **changes: object) -> "Genesis":
+        """A copy with some fields replaced."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def diff(self) -> StateDiff:
+        """The accounts as a change of the empty state. Empty accounts stay: geth's genesis state has them."""
+        diff = StateDiff()
+        for address, account in self.accounts.items():
+            code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
+            diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
+            if account.code:
+                diff.code[code_hash] = account.code
+            slots = {slot: value for slot, value in account.storage.items() if value}
+            if slots:
+                diff.storage[address] = slots
+        return diff
+
+    def header(self, state_root: bytes) -> Header:
+        """The genesis header with the fields of its fork, over the state with this root."""
+        fork = self.schedule.fork_at(self.number, self.timestamp)
+        base_fee, excess, used = self.base_fee_per_gas, self.excess_blob_gas, self.blob_gas_used
+        return Header(
+            parent_hash=self.parent_hash,
+            coinbase=self.coinbase,
+            state_root=state_root,
+            difficulty=self.difficulty,
+            number=self.number,
+            gas_limit=self.gas_limit,
+            gas_used=self.gas_used,
+            timestamp=self.timestamp,
+            extra_data=self.extra_data,
+            mix_hash=self.mix_hash,
+            nonce=self.nonce.to_bytes(8, "big"),
+            base_fee_per_gas=INITIAL_BASE_FEE_WEI if base_fee is None and fork >= Fork.LONDON else base_fee,
+            withdrawals_root=EMPTY_ROOT if fork >= Fork.SHANGHAI else None,
+            blob_gas_used=(used or 0) if fork >= Fork.CANCUN else None,
+            excess_blob_gas=(excess or 0) if fork >= Fork.CANCUN else None,
+            parent_beacon_block_root=bytes(32) if fork >= Fork.CANCUN else None,
+            requests_hash=EMPTY_REQUESTS_HASH if fork >= Fork.PRAGUE else None,
+        )
+
+    @classmethod
+    def default(
+        cls,
+        chain_id: int = DEFAULT_CHAIN_ID,
+        fork: Fork = LATEST_FORK,
+        accounts: Sequence[bytes] = (),
+        balance_wei: int = DEFAULT_BALANCE_WEI,
+        gas_limit: int = DEFAULT_GAS_LIMIT,
+        base_fee: int | None = INITIAL_BASE_FEE_WEI,
+        timestamp: int = 0,
+        create2_deployer: bool = True,
+        zvm: bool = True,
+    ) -> "Genesis":
+        """A development network: every fork up to `fork` active, `accounts` funded, the usual contracts in place."""
+        schedule = ForkSchedule.default(chain_id, fork, zvm=zvm)
+        alloc = {address: GenesisAccount(balance_wei=balance_wei) for address in accounts}
+        for since, address, code in SYSTEM_CONTRACTS:
+            if fork >= since:
+                alloc[address] = GenesisAccount(nonce=1, code=code)
+        if create2_deployer:
+            alloc[CREATE2_DEPLOYER_ADDRESS] = GenesisAccount(nonce=1, code=CREATE2_DEPLOYER_CODE)
+        return cls(
+            schedule=schedule,
+            accounts=alloc,
+            gas_limit=gas_limit,
+            timestamp=timestamp,
+            difficulty=0 if fork >= Fork.PARIS else PROOF_OF_WORK_DIFFICULTY,
+            base_fee_per_gas=base_fee if fork >= Fork.LONDON else None,
+        )
+
+    @classmethod
+    def from_json(cls, data: Json) -> "Genesis":
+        """Parse geth's genesis object. Raises GenesisError naming the field."""
+        if not isinstance(data, dict):
+            raise GenesisError("genesis: want a JSON object")
+        for required in ("config", "alloc", "gasLimit"):
+            if data.get(required) is None:
+                raise GenesisError(f"missing required field '{required}' for Genesis")
+        schedule = ForkSchedule.from_config(mapping_field(data, "config"))
+        numbers = {name: number_field(data, key, bits=bits) for name, (key, bits) in _NUMBERS.items()}
+        number, timestamp = numbers["number"] or 0, numbers["timestamp"] or 0
+        if numbers["difficulty"] is None:
+            merged = schedule.fork_at(number, timestamp) >= Fork.PARIS
+            numbers["difficulty"] = 0 if merged else PROOF_OF_WORK_DIFFICULTY
+        optional = {name: value for name, value in numbers.items() if value is not None}
+        hashes = {name: bytes_field(data, key, size=size) for name, (key, size) in _STRINGS.items()}
+        strings = {name: value for name, value in hashes.items() if value is not None}
+        return cls(schedule=schedule, accounts=_parse_alloc(data), **optional, **strings)  # type: ignore[arg-type]
+
+    def to_json(self) -> dict[str, Json]:
+        """Geth's genesis object; `from_json` reads it back to an equal genesis."""
+        data: dict[str, Json] = {"config": self.schedule.to_config()}
+        for name, (key, _) in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is not None:
+                data[key] = hex(value)
+        for name, (key, _) in _STRINGS.items():
+            data[key] = hex_string(getattr(self, name))
+        data["alloc"] = {address.hex(): _account_to_json(account) for address, account in self.accounts.items()}
+        return data
+
+
+_NUMBERS = {
+    "nonce": ("nonce", 64),
+    "timestamp": ("timestamp", 64),
+    "gas_limit": ("gasLimit", 64),
+    "difficulty": ("difficulty", 256),
+    "number": ("number", 64),
+    "gas_used": ("gasUsed", 64),
+    "base_fee_per_gas": ("baseFeePerGas", 256),
+    "excess_blob_gas": ("excessBlobGas", 64),
+    "blob_gas_used": ("blobGasUsed", 64),
+}
+_STRINGS: dict[str, tuple[str, int | None]] = {
+    "extra_data": ("extraData", None),
+    "mix_hash": ("mixHash", 32),
+    "coinbase": ("coinbase", 20),
+    "parent_hash": ("parentHash", 32),
+}
+
+
+def _parse_alloc(data: Mapping[str, Json]) -> dict[bytes, GenesisAccount]:
+    accounts: dict[bytes, GenesisAccount] = {}
+    for key, entry in mapping_field(data, "alloc").items():
+        where = path("alloc", key)
+        address = parse_bytes(key, where, 20)
+        if address in accounts:
+            raise GenesisError(f"{where}: the address occurs twice")
+        if not isinstance(entry, dict):
+            raise GenesisError(f"{where}: want an object with balance, nonce, code, storage")
+        accounts[address] = GenesisAccount(
+            balance_wei=number_field(entry, "balance", bits=256, where=where) or 0,
+            nonce=number_field(entry, "nonce", bits=64, where=where) or 0,
+            code=bytes_field(entry, "code", where=where) or b"",
+            storage=_parse_storage(entry, where),
+        )
+    return accounts
+
+
+def _parse_storage(entry: Mapping[str, Json], where: str) -> dict[int, int]:
+    """Slots and values are hex of up to 32 bytes, with or without 0x, as geth takes them."""
+    inside = path(where, "storage")
+    slots: dict[int, int] = {}
+    for key, value in mapping_field(entry, "storage", where=where).items():
+        slots[_word(key, path(inside, key))] = _word(value, path(inside, key))
+    return slots
+
+
+def _word(value: Json, name: str) -> int:
+    if not isinstance(value, str):
+        raise GenesisError(f"{name}: want a hex string of up to 32 bytes")
+    digits = value[2:] if value[:2] in ("0x", "0X") else value
+    return parse_number(f"0x{digits}", name, 256)
+
+
+def _account_to_json(account: GenesisAccount) -> dict[str, Json]:
+    entry: dict[str, Json] = {"balance": hex(account.balance_wei)}
+    if account.nonce:
+        entry["nonce"] = hex(account.nonce)
+    if account.code:
+        entry["code"] = hex_string(account.code)
+    if account.storage:
+        entry["storage"] = {f"0x{slot:064x}": f"0x{value:064x}" for slot, value in account.storage.items()}
+    return entry
+
+
+def load_genesis(file: Path) -> Genesis:
+    """Read a genesis file. Raises GenesisError naming the file, OSError where it cannot be read."""
+    try:
+        return Genesis.from_json(json.loads(file.read_bytes()))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GenesisError(f"{file}: not JSON: {error}") from error
+    except GenesisError as error:
+        raise GenesisError(f"{file}: {error.message}") from error
+
+
+def default_genesis_path() -> Path:
+    """The default network's genesis.json: the source tree's, or the installed distribution's."""
+    in_tree = Path(__file__).resolve().parent.parent / _DEFAULT_FILE
+    if in_tree.is_file():
+        return in_tree
+    try:
+        installed = metadata.files("zevm-node") or []
+    except metadata.PackageNotFoundError:
+        installed = []
+    for file in installed:
+        if file.name == _DEFAULT_FILE:
+            return Path(str(file.locate())).resolve()
+    raise GenesisError(f"{in_tree}: the default network's genesis.json is missing; reinstall zevm-node")
+
+
+def load_default_genesis() -> Genesis:
+    """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 deployer, ZVM on."""
+    return load_genesis(default_genesis_path())
