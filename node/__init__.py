@@ -1,1 +1,3 @@
-"""The process: command line, configuration, accounts, life cycle, logs, metrics."""
+"""The process: command line, settings, accounts, life cycle, log, metrics."""
+
+__version__ = "0.1.0"

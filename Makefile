@@ -1,0 +1,57 @@
+# make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
+# make test   run every test          (ARGS="tests/node -k port" narrows)
+# make lint   style, types, import rules, sizes, generated documents
+# make bench  measure against Anvil and Hardhat
+# make docs   write the generated documents anew
+# make lock   write the lock files anew
+# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+BIN := $(VENV)/bin
+export VENV PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run test lint format bench docs lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install:
+	@scripts/venv.sh run
+
+install-dev:
+	@scripts/venv.sh dev
+
+run: install
+	@exec $(BIN)/zevm run $(ARGS)
+
+test: install-dev
+	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/make_docs.py --check
+
+format: install-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install-dev
+	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
+	@$(BIN)/python bench/run.py $(ARGS)
+
+docs: install-dev
+	@$(BIN)/python scripts/make_docs.py
+
+lock: install-dev
+	@scripts/lock.sh $(BIN)/python
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

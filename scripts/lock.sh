@@ -1,0 +1,14 @@
+#!/bin/sh
+# Write the lock files anew from pyproject.toml: versions and hashes, no registry's address.
+set -eu
+cd "$(dirname "$0")/.."
+python=${1:-.venv/bin/python}
+compile() {
+    "$python" -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options "$@"
+}
+compile --output-file requirements.lock pyproject.toml
+compile --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+printf 'setuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
+compile --output-file requirements-build.lock requirements-build.in
+rm requirements-build.in

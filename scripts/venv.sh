@@ -1,0 +1,63 @@
+#!/bin/sh
+# Make .venv and install the locked packages, hashes checked.
+#   scripts/venv.sh run    what the node needs
+#   scripts/venv.sh dev    and what the tests and the linters need
+# Quick when nothing changed: a stamp holds the checksum of what was installed.
+set -eu
+cd "$(dirname "$0")/.."
+kind=${1:-run}
+venv=${VENV:-.venv}
+
+find_python() {
+    for name in ${PYTHON:-} python3.11 python3.12 python3 python; do
+        # Run it: a version manager's shim may be on the path with no Python behind it.
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "zevm: needs Python 3.11 or 3.12 (plyvel has no wheels for later ones), found: $(python3 --version 2>&1 || echo none)." \
+        "Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2
+    exit 1
+}
+
+make_venv() {
+    "$1" -m venv --clear "$venv" && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        package="$(basename "$1")-venv"
+        { apt-get update -qq && apt-get install -y -qq "$package"; } >&2
+        "$1" -m venv --clear "$venv" && return
+    fi
+    echo "zevm: $1 cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2
+    exit 1
+}
+
+case $kind in
+    run) locks="requirements-build.lock requirements.lock" ;;
+    dev) locks="requirements-build.lock requirements.lock requirements-dev.lock" ;;
+    *) echo "usage: scripts/venv.sh run|dev" >&2; exit 2 ;;
+esac
+if [ "$kind" = dev ]; then main_lock=requirements-dev.lock; else main_lock=requirements.lock; fi
+
+# The folder counts: an editable install points at it.
+wanted="$(cat pyproject.toml $locks scripts/venv.sh | cksum) $(pwd)"
+for stamp in "$venv/.installed-$kind" "$venv/.installed-dev"; do
+    if [ -f "$stamp" ] && [ "$(sed -n "/^$kind /s/^$kind //p" "$stamp")" = "$wanted" ]; then exit 0; fi
+done
+
+python=$(find_python)
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+if ! "$venv/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$version" 2>/dev/null; then
+    make_venv "$python"
+fi
+rm -f "$venv"/.installed-*
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+echo "zevm: installing locked packages into $venv (once)" >&2
+pip install --require-hashes --requirement requirements-build.lock
+pip install --require-hashes --no-build-isolation --requirement "$main_lock"
+pip install --no-deps --no-build-isolation --editable .
+run_sum="$(cat pyproject.toml requirements-build.lock requirements.lock scripts/venv.sh | cksum) $(pwd)"
+{
+    echo "run $run_sum"
+    if [ "$kind" = dev ]; then echo "dev $wanted"; fi
+} > "$venv/.installed-$kind"
