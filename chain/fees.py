@@ -1,0 +1,216 @@
+"""What blocks cost: base fee, blob fee, gas limit, fee history and the suggested tip. Pure arithmetic.
+
+Sources: EIP-1559, EIP-4844, EIP-7691, EIP-7918; history and suggestion follow geth's gas price oracle.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chain.errors import InvalidRequestError
+from chain.forks import BlobParameters, Fork, Rules
+from chain.genesis import INITIAL_BASE_FEE_WEI
+from chain.schedule import ForkSchedule
+from chain.types import Header, Receipt
+from chain.types.transaction import BLOB_GAS_PER_BLOB
+
+ELASTICITY_MULTIPLIER = 2
+BASE_FEE_CHANGE_DENOMINATOR = 8
+MIN_BLOB_BASE_FEE_WEI = 1
+BLOB_BASE_COST_GAS = 8_192
+"""Execution gas that a blob's price may not fall below (EIP-7918)."""
+
+GAS_LIMIT_BOUND_DIVISOR = 1_024
+MIN_GAS_LIMIT = 5_000
+
+MAX_FEE_HISTORY_BLOCKS = 1_024
+MAX_PERCENTILES = 100
+
+SUGGESTION_BLOCKS = 20
+SUGGESTION_PERCENTILE = 60
+SUGGESTION_SAMPLES = 3
+SUGGESTION_IGNORED_BELOW_WEI = 2
+SUGGESTION_MAX_WEI = 500 * 10**9
+MIN_SUGGESTED_TIP_WEI = 10**9
+
+
+def next_base_fee(parent: Header, rules: Rules) -> int | None:
+    """Wei per gas of the block after `parent` (EIP-1559); `rules` are that block's. None before London."""
+    if rules.fork < Fork.LONDON:
+        return None
+    if parent.base_fee_per_gas is None:
+        return INITIAL_BASE_FEE_WEI
+    fee = parent.base_fee_per_gas
+    target = parent.gas_limit // ELASTICITY_MULTIPLIER
+    if parent.gas_used == target or target == 0:
+        return fee
+    change = fee * abs(parent.gas_used - target) // target // BASE_FEE_CHANGE_DENOMINATOR
+    return fee + max(change, 1) if parent.gas_used > target else max(fee - change, 0)
+
+
+def blob_base_fee(excess_blob_gas: int, blob: BlobParameters) -> int:
+    """Wei per blob gas at this excess: e ** (excess / fraction), by the EIP's integer series (EIP-4844)."""
+    output, term, step = 0, MIN_BLOB_BASE_FEE_WEI * blob.base_fee_update_fraction, 1
+    while term > 0:
+        output += term
+        term = term * excess_blob_gas // (blob.base_fee_update_fraction * step)
+        step += 1
+    return output // blob.base_fee_update_fraction
+
+
+def next_excess_blob_gas(parent: Header, rules: Rules) -> int | None:
+    """The excess blob gas of the block after `parent`; `rules` are that block's. None before Cancun."""
+    blob = rules.blob
+    if blob is None:
+        return None
+    excess, used = parent.excess_blob_gas or 0, parent.blob_gas_used or 0
+    target = blob.target * BLOB_GAS_PER_BLOB
+    if excess + used < target:
+        return 0
+    if rules.fork >= Fork.OSAKA:
+        reserve_price = BLOB_BASE_COST_GAS * (parent.base_fee_per_gas or 0)
+        if reserve_price > BLOB_GAS_PER_BLOB * blob_base_fee(excess, blob):
+            return excess + used * (blob.maximum - blob.target) // blob.maximum
+    return excess + used - target
+
+
+def next_gas_limit(parent_limit: int, target: int) -> int:
+    """The gas limit nearest to `target` that may follow `parent_limit`: a step is under 1/1024 of it."""
+    step = parent_limit // GAS_LIMIT_BOUND_DIVISOR - 1
+    wanted = max(target, MIN_GAS_LIMIT)
+    return min(parent_limit + step, wanted) if wanted > parent_limit else max(parent_limit - step, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeHistory:
+    """The answer of eth_feeHistory. The two base fee lists have one entry more: the next block's.
+
+    reward: per block, wei of tip per gas at each percentile; None when none was asked for.
+    """
+
+    oldest_block: int
+    reward: tuple[tuple[int, ...], ...] | None
+    base_fee_per_gas: tuple[int, ...]
+    gas_used_ratio: tuple[float, ...]
+    base_fee_per_blob_gas: tuple[int, ...]
+    blob_gas_used_ratio: tuple[float, ...]
+
+
+def check_percentiles(percentiles: Sequence[float]) -> None:
+    """Raise InvalidRequestError, in geth's words, unless they ascend within 0 to 100 and are at most 100."""
+    if len(percentiles) > MAX_PERCENTILES:
+        raise InvalidRequestError(f"invalid reward percentile: over the query limit {MAX_PERCENTILES}")
+    for index, percentile in enumerate(percentiles):
+        if not 0 <= percentile <= 100:
+            raise InvalidRequestError(f"invalid reward percentile: {percentile:f}")
+        if index > 0 and percentile <= percentiles[index - 1]:
+            pair = f"#{index - 1}:{percentiles[index - 1]:f} >= #{index}:{percentile:f}"
+            raise InvalidRequestError(f"invalid reward percentile: {pair}")
+
+
+def fee_history(
+    headers: Sequence[Header],
+    receipts: Sequence[Sequence[Receipt]],
+    percentiles: Sequence[float],
+    schedule: ForkSchedule,
+) -> FeeHistory:
+    """The fees of consecutive blocks, oldest first, as geth reports them.
+
+    receipts: of each block, read only when percentiles are given. Raises InvalidRequestError for bad
+    percentiles and ValueError for no headers at all.
+    """
+    check_percentiles(percentiles)
+    if not headers:
+        raise ValueError("a fee history needs at least one block")
+    blobs = [_blob_fees(header, schedule) for header in headers]
+    newest = headers[-1]
+    following = next_base_fee(newest, schedule.rules(newest.number + 1, newest.timestamp)) or 0
+    rewards = None
+    if percentiles:
+        pairs = zip(headers, receipts, strict=True)
+        rewards = tuple([_rewards(header, of_block, percentiles) for header, of_block in pairs])
+    return FeeHistory(
+        oldest_block=headers[0].number,
+        reward=rewards,
+        base_fee_per_gas=(*[header.base_fee_per_gas or 0 for header in headers], following),
+        gas_used_ratio=tuple([_ratio(header.gas_used, header.gas_limit) for header in headers]),
+        base_fee_per_blob_gas=(*[fees.current for fees in blobs], blobs[-1].following),
+        blob_gas_used_ratio=tuple([fees.used_ratio for fees in blobs]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _BlobFees:
+    current: int = 0
+    following: int = 0
+    used_ratio: float = 0.0
+
+
+def _blob_fees(header: Header, schedule: ForkSchedule) -> _BlobFees:
+    rules = schedule.rules(header.number, header.timestamp)
+    blob, excess = rules.blob, header.excess_blob_gas
+    if blob is None or excess is None:
+        return _BlobFees()
+    return _BlobFees(
+        current=blob_base_fee(excess, blob),
+        # Geth prices the next block by the rules of this one's time: the next time is not known yet.
+        following=blob_base_fee(next_excess_blob_gas(header, rules) or 0, blob),
+        used_ratio=_ratio(header.blob_gas_used or 0, blob.maximum * BLOB_GAS_PER_BLOB),
+    )
+
+
+def _ratio(used: int, limit: int) -> float:
+    return used / limit if limit else 0.0
+
+
+def _rewards(header: Header, receipts: Sequence[Receipt], percentiles: Sequence[float]) -> tuple[int, ...]:
+    """The tip per gas at each percentile of the block's gas, of transactions sorted by tip."""
+    if not receipts:
+        return (0,) * len(percentiles)
+    base_fee = header.base_fee_per_gas or 0
+    tips = sorted([(receipt.effective_gas_price - base_fee, receipt.gas_used) for receipt in receipts])
+    rewards = []
+    index, gas_sum = 0, tips[0][1]
+    for percentile in percentiles:
+        threshold = int(float(header.gas_used) * percentile / 100)
+        while gas_sum < threshold and index < len(tips) - 1:
+            index += 1
+            gas_sum += tips[index][1]
+        rewards.append(tips[index][0])
+    return tuple(rewards)
+
+
+def suggested_tip(
+    newest_first: Iterable[tuple[Header, Sequence[Receipt]]], *, minimum_wei: int = MIN_SUGGESTED_TIP_WEI
+) -> int:
+    """Wei per gas that gets a transaction mined soon: geth's oracle, never under `minimum_wei` as Anvil has it.
+
+    The 60th percentile of the three lowest tips of each of the last 20 blocks; nearly empty blocks let
+    the search reach back to 40. `newest_first` is consumed only as far as needed; genesis does not count.
+    """
+    samples: list[int] = []
+    wanted = SUGGESTION_BLOCKS
+    for seen, (header, receipts) in enumerate(newest_first, start=1):
+        if header.number == 0:
+            break
+        tips = _sampled_tips(header, receipts) or [minimum_wei]
+        if len(tips) == 1 and len(samples) + wanted - seen + 1 < 2 * SUGGESTION_BLOCKS:
+            wanted += 1
+        samples.extend(tips)
+        if seen == wanted:
+            break
+    if not samples:
+        return minimum_wei
+    samples.sort()
+    tip = samples[(len(samples) - 1) * SUGGESTION_PERCENTILE // 100]
+    return max(min(tip, SUGGESTION_MAX_WEI), minimum_wei)
+
+
+def _sampled_tips(header: Header, receipts: Sequence[Receipt]) -> list[int]:
+    """The lowest tips of a block, without the block producer's own transactions."""
+    base_fee = header.base_fee_per_gas or 0
+    tips = [
+        receipt.effective_gas_price - base_fee
+        for receipt in receipts
+        if receipt.sender != header.coinbase and receipt.effective_gas_price - base_fee >= SUGGESTION_IGNORED_BELOW_WEI
+    ]
+    return sorted(tips)[:SUGGESTION_SAMPLES]
