@@ -1,0 +1,341 @@
+"""The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from chain.blobs import check_sidecar
+from chain.builder import BlockExecution, SealedBlock
+from chain.canonical import LAST_PATCH, Version
+from chain.clock import Clock
+from chain.errors import ChainError, InvalidRequestError, TransactionError
+from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
+from chain.genesis import Genesis
+from chain.importer import verify_and_execute
+from chain.mining import Mining
+from chain.options import ChainOptions
+from chain.selection import fill
+from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
+from chain.types import Block, Transaction
+from chain.types.transaction import InvalidSignatureError, encode_network_form
+from chain.view import ChainView
+from chain.vm.block_state import BlockState
+from chain.writer import Writer
+from storage.database import Database
+from storage.store import Batch
+
+_BLOBS = b"blobs/"
+
+
+class Chain(ChainView):
+    """The chain with its writer. `start` begins timed mining; `close` ends everything but the database."""
+
+    def __init__(
+        self, database: Database, genesis: Genesis, options: ChainOptions | None = None, clock: Clock | None = None
+    ) -> None:
+        options = options or ChainOptions()
+        super().__init__(database, genesis, options, clock or Clock())
+        self.events = Events()
+        self.writer = Writer()
+        self.mining = Mining(self.writer, self.mine, options.mining)
+        self.snapshots = Snapshots()
+        self.impersonated: set[bytes] = set()
+        self.auto_impersonate = options.auto_impersonate
+        self._kept: set[bytes] = set()
+        self.writer.run(self._restore_pool)
+
+    def start(self) -> None:
+        """Begin mining at an interval, where the mode asks for it."""
+        self.mining.start()
+
+    def close(self) -> None:
+        """Stop the timer and the writer, after what is queued. The database stays open."""
+        self.mining.stop()
+        self.writer.stop()
+
+    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> bytes:
+        """Admit a transaction to the pool and, under instant mining, put it into a block at once.
+
+        Returns its hash once it is durable. Raises TransactionError with geth's text.
+        local: it comes from this node's own accounts, which the pool's price and count limits spare.
+        """
+        try:
+            sender = transaction.sender
+        except InvalidSignatureError as error:
+            raise TransactionError("invalid sender") from error
+        if transaction.sidecar is not None:
+            check_sidecar(transaction, self.block_rules.of(self.next_header()))
+        added = self.pool.add(transaction, sender, local=local)
+        self.events.publish(TransactionAdded(transaction))
+        if self.mining.automine and added.executable:
+            self._mine_ready(transaction)
+        if self.pool.get(transaction.hash) is not None:
+            self._keep_pooled(transaction, added.replaced)
+        return transaction.hash
+
+    def mine(
+        self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
+    ) -> list[BlockAndReceipts]:
+        """Make blocks now, empty ones too.
+
+        interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's.
+        Only the last block is synced to the medium: none of them is acknowledged before it.
+        """
+        if timestamp is not None:
+            self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
+        mined = []
+        for index in range(count):
+            if index and interval_seconds:
+                parent_timestamp = self.head.header.timestamp
+                self.clock.set_next_timestamp(parent_timestamp + interval_seconds, parent_timestamp)
+            mined.append(self._mine_block(sync=index == count - 1))
+        return mined
+
+    def import_block(self, block: Block, *, sync: bool = True) -> None:
+        """Verify and execute a child of the head and make it the head. Raises BlockError."""
+        head = self.head
+        sealed = verify_and_execute(block, head.header, self)
+        self._commit(sealed, sync=sync)
+        self.events.publish(HeadChanged((sealed.record,)))
+
+    def patch_state(self, change: Callable[[BlockState], None]) -> None:
+        """Change accounts of the latest state without a transaction; durable when this returns."""
+        state = BlockState(self.head.state)
+        change(state)
+        self.canonical.patch(state.diff(keep_empty=True))
+        self._reset_pool()
+
+    def snapshot(self) -> int:
+        """Remember everything as it is now; the number to revert to."""
+        head = self.head
+        node = NodeState(
+            self.pool.snapshot(),
+            self.clock.state,
+            self.mining.mode,
+            self.settings,
+            frozenset(self.impersonated),
+            self.auto_impersonate,
+        )
+        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, head.state.root, node))
+
+    def revert(self, number: int) -> bool:
+        """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
+        snapshot = self.snapshots.take_back(number)
+        if snapshot is None:
+            return False
+        removed = self.canonical.rewind(snapshot.version, snapshot.state_root)
+        node = snapshot.node
+        self.clock.state, self.settings = node.clock, node.settings
+        self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
+        self.mining.set_mode(node.mining)
+        self._replace_pool(lambda: self.pool.restore(node.pool))
+        self.events.publish(HeadChanged((), removed))
+        return True
+
+    def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
+        """Remove the newest `depth` blocks for good; their transactions do not come back."""
+        removed = self._rewind_by(depth)
+        self._reset_pool()
+        self.events.publish(HeadChanged((), removed))
+        return removed
+
+    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> None:
+        """Replace the newest `depth` blocks by as many new ones.
+
+        transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
+        any reorganisation, and waits there.
+        """
+        if len(transactions) > depth:
+            raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
+        removed = self._rewind_by(depth)
+        self._reset_pool()
+        added = []
+        for index in range(depth):
+            chosen = transactions[index] if index < len(transactions) else ()
+            added.append(self._build(lambda execution, chosen=chosen: self._add_all(execution, chosen)))
+        given = {transaction.hash for group in transactions for transaction in group}
+        for record in reversed(removed):
+            for transaction in record.block.transactions:
+                if transaction.hash not in given:
+                    self._return_to_pool(transaction)
+        self.events.publish(HeadChanged(tuple(added), removed))
+
+    def rewind_to(self, number: int) -> None:
+        """Make block `number` the head and drop the pool's stale transactions."""
+        self.snapshots.drop_after(Version(number, LAST_PATCH))
+        removed = self.canonical.rewind(Version(number, LAST_PATCH))
+        self._reset_pool()
+        self.events.publish(HeadChanged((), removed))
+
+    def reset(self) -> None:
+        """Go back to the genesis block with an empty pool and the settings of a fresh start."""
+        first = self.header_by_number(self.genesis.number)
+        assert first is not None
+        removed = self.canonical.rewind(Version(first.number), first.state_root)
+        self.snapshots = Snapshots()
+        self.clock.state = Clock().state
+        options = self.options
+        self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
+        self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
+        self.mining.set_mode(options.mining)
+        self._replace_pool(self.pool.clear)
+        self.events.publish(HeadChanged((), removed))
+
+    def drop_transaction(self, transaction_hash: bytes) -> bool:
+        """Remove a waiting transaction; whether there was one."""
+        dropped = self.pool.get(transaction_hash) is not None
+        self._replace_pool(lambda: self.pool.remove(transaction_hash))
+        return dropped
+
+    def drop_transactions_of(self, sender: bytes) -> None:
+        """Remove all waiting transactions of an account."""
+        self._replace_pool(lambda: self.pool.remove_sender(sender))
+
+    def drop_all_transactions(self) -> None:
+        """Empty the pool."""
+        self._replace_pool(self.pool.clear)
+
+    def change_settings(self, **changes: object) -> None:
+        """Replace fields of the BlockSettings for coming blocks."""
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+
+    def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
+        """A mined or waiting blob transaction with its sidecar."""
+        waiting = self.pool.get(transaction_hash)
+        if waiting is not None:
+            return waiting
+        data = self.database.ledger.meta(_BLOBS + transaction_hash)
+        return None if data is None else Transaction.decode(data)
+
+    def _mine_ready(self, transaction: Transaction) -> None:
+        """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
+        while True:
+            refused: dict[bytes, TransactionError] = {}
+
+            def choose(execution: BlockExecution, refused: dict[bytes, TransactionError] = refused) -> None:
+                refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
+
+            record = self._build(choose, allow_empty=False)
+            if transaction.hash in refused and (record is None or not record.block.transactions):
+                self.pool.remove(transaction.hash)
+                raise refused[transaction.hash]
+            if record is None:
+                return
+            self.events.publish(HeadChanged((record,)))
+            if not self.pool.executable_count:
+                return
+
+    def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
+        def choose(execution: BlockExecution) -> None:
+            fill(execution, self.pool, self.database.state, self.options.max_transactions)
+
+        record = self._build(choose, sync=sync)
+        assert record is not None
+        self.events.publish(HeadChanged((record,)))
+        return record
+
+    def _build(
+        self, choose: Callable[[BlockExecution], None], *, sync: bool = True, allow_empty: bool = True
+    ) -> BlockAndReceipts | None:
+        """Build a block upon the head of what `choose` adds, and commit it. None for an unwanted empty one."""
+        head = self.head
+        header = self.next_header()
+        execution = BlockExecution(self.environment_of(header), head.state, head.state.root)
+        choose(execution)
+        if not execution.transactions and not allow_empty:
+            return None
+        sealed = execution.seal(header, self.database.state)
+        self.clock.take(head.header.timestamp)
+        self._keep_blobs(sealed.block)
+        self._commit(sealed, sync=sync)
+        self.settings = self.settings.after_block()
+        return sealed.record
+
+    def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
+        mined = self._kept.intersection(transaction.hash for transaction in sealed.block.transactions)
+        self.canonical.commit(sealed, forget=mined, sync=sync)
+        self._kept -= mined
+        self._reset_pool()
+
+    def _add_all(self, execution: BlockExecution, transactions: Sequence[Transaction]) -> None:
+        for transaction in transactions:
+            execution.add(transaction, self.database.state)
+
+    def _rewind_by(self, depth: int) -> tuple[BlockAndReceipts, ...]:
+        target = self.head.number - depth
+        if depth < 0 or target < self.genesis.number:
+            raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
+        self.snapshots.drop_after(Version(target, LAST_PATCH))
+        return self.canonical.rewind(Version(target, LAST_PATCH))
+
+    def _reset_pool(self) -> None:
+        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state)
+        self._forget_pooled(dropped)
+
+    def _replace_pool(self, change: Callable[[], object]) -> None:
+        """Change the pool's content as a whole, and make the change durable."""
+        before = self.pool.hashes()
+        change()
+        self._reset_pool()
+        after = self.pool.hashes()
+        batch = Batch()
+        for transaction_hash in self._kept - after:
+            self.database.ledger.delete_pooled(batch, transaction_hash)
+        for transaction_hash in after - self._kept:
+            transaction = self.pool.get(transaction_hash)
+            if transaction is not None:
+                self.database.ledger.put_pooled(batch, transaction_hash, encode_network_form(transaction))
+        if batch.operations:
+            self.database.write(batch)
+        self._kept = set(after)
+        if before - after:
+            self.events.publish(TransactionsDropped(tuple(sorted(before - after))))
+
+    def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
+        if not hashes:
+            return
+        batch = Batch()
+        for transaction_hash in hashes:
+            self.database.ledger.delete_pooled(batch, transaction_hash)
+        self.database.write(batch, sync=False)
+        self._kept.difference_update(hashes)
+        self.events.publish(TransactionsDropped(tuple(hashes)))
+
+    def _keep_pooled(self, transaction: Transaction, replaced: Transaction | None) -> None:
+        batch = Batch()
+        if replaced is not None:
+            self.database.ledger.delete_pooled(batch, replaced.hash)
+            self._kept.discard(replaced.hash)
+        self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
+        self.database.write(batch)
+        self._kept.add(transaction.hash)
+
+    def _keep_blobs(self, block: Block) -> None:
+        batch = Batch()
+        for transaction in block.transactions:
+            waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
+            if waiting is not None and waiting.sidecar is not None:
+                self.database.ledger.put_meta(batch, _BLOBS + transaction.hash, encode_network_form(waiting))
+        if batch.operations:
+            self.database.write(batch, sync=False)
+
+    def _return_to_pool(self, transaction: Transaction) -> None:
+        try:
+            self.pool.add(transaction, transaction.sender, local=True)
+        except ChainError:
+            # what the new blocks made impossible is gone, as with any reorganisation
+            return
+        self._keep_pooled(transaction, None)
+
+    def _restore_pool(self) -> None:
+        """Bring back the transactions that waited when the node stopped."""
+        self._reset_pool()
+        stale = []
+        for transaction_hash, data in list(self.database.ledger.pooled()):
+            transaction = Transaction.decode(data)
+            try:
+                self.pool.add(transaction, transaction.sender, local=True)
+            except ChainError:
+                stale.append(transaction_hash)
+            else:
+                self._kept.add(transaction_hash)
+        self._forget_pooled(stale)

@@ -1,0 +1,133 @@
+"""One block's execution: transactions in, a sealed block with its receipts and its new state out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chain.errors import TransactionError
+from chain.events import BlockAndReceipts, TransactionReport
+from chain.forks import Fork
+from chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
+from chain.types.receipt import merge_blooms
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor, requests_hash
+from chain.vm.interface import BlockEnvironment, Outcome
+from storage import rlp, trie
+from storage.account import StateReader
+from storage.state import StateStore, StateUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBlock:
+    """A finished block: what the ledger and the state store have to keep."""
+
+    record: BlockAndReceipts
+    update: StateUpdate
+
+    @property
+    def block(self) -> Block:
+        """The block."""
+        return self.record.block
+
+
+class BlockExecution:
+    """A block in the making. Not for use by two threads."""
+
+    def __init__(self, environment: BlockEnvironment, parent_state: StateReader, parent_root: bytes) -> None:
+        self.environment = environment
+        self.state = BlockState(parent_state)
+        self.transactions: list[Transaction] = []
+        self.receipts: list[Receipt] = []
+        self.reports: list[TransactionReport] = []
+        self.gas_used = 0
+        self.blob_gas_used = 0
+        self._parent_root = parent_root
+        self._executor = Executor(environment, self.state)
+        self._executor.begin_block()
+
+    @property
+    def gas_left(self) -> int:
+        """Gas that further transactions may buy."""
+        return self.environment.gas_limit - self.gas_used
+
+    @property
+    def _blob_gas_left(self) -> int:
+        blob = self.environment.rules.blob
+        return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
+
+    def add(self, transaction: Transaction, states: StateStore) -> Outcome:
+        """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here."""
+        outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+        self.gas_used += outcome.gas_used
+        self.blob_gas_used += transaction.blob_gas
+        self.transactions.append(transaction.without_sidecar())
+        self.receipts.append(self._receipt(transaction, outcome, states))
+        self.reports.append(
+            TransactionReport(
+                tuple(outcome.console), None if outcome.error is None else outcome.error.message, outcome.output
+            )
+        )
+        return outcome
+
+    def seal(
+        self,
+        header: Header,
+        states: StateStore,
+        *,
+        uncles: tuple[Header, ...] = (),
+        withdrawals: tuple[Withdrawal, ...] = (),
+    ) -> SealedBlock:
+        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set."""
+        rules = self.environment.rules
+        if rules.fork >= Fork.SHANGHAI:
+            self._executor.withdraw(withdrawals)
+        if rules.fork < Fork.PARIS:
+            self._executor.pay_block_reward(uncles)
+        requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
+        update = states.prepare(self._parent_root, self.state.diff())
+        sealed = header.with_changes(
+            state_root=update.root,
+            transactions_root=trie.ordered_root([transaction.encoded for transaction in self.transactions]),
+            receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
+            logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
+            gas_used=self.gas_used,
+            withdrawals_root=_withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
+            requests_hash=None if requests is None else requests_hash(requests),
+        )
+        block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
+        return SealedBlock(BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports)), update)
+
+    def _receipt(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> Receipt:
+        environment = self.environment
+        is_blob = bool(transaction.blob_versioned_hashes)
+        old_style = environment.rules.fork < Fork.BYZANTIUM
+        return Receipt(
+            type=transaction.type,
+            status=None if old_style else int(outcome.succeeded),
+            cumulative_gas_used=self.gas_used,
+            logs=outcome.logs,
+            bloom=logs_bloom(outcome.logs),
+            sender=transaction.sender,
+            gas_used=outcome.gas_used,
+            effective_gas_price=transaction.effective_gas_price(environment.base_fee_per_gas),
+            contract_address=outcome.contract_address,
+            blob_gas_used=transaction.blob_gas if is_blob else None,
+            blob_gas_price=environment.blob_base_fee if is_blob else None,
+            # EIP-658 replaced the state root after each transaction by its status
+            post_state=states.prepare(self._parent_root, self.state.diff()).root if old_style else None,
+        )
+
+
+def _withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+    return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
+
+
+def execute_all(execution: BlockExecution, transactions: Iterable[Transaction], states: StateStore) -> None:
+    """Add transactions that must all fit, as an import's. Raises TransactionError naming the index."""
+    for index, transaction in enumerate(transactions):
+        try:
+            execution.add(transaction, states)
+        except TransactionError as error:
+            raise TransactionError(
+                f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
+            ) from error

@@ -1,0 +1,204 @@
+"""Executions off chain: eth_call and gas estimation, with overrides of state and block."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chain.errors import ChainError, ExecutionFailedError, ExecutionRevertedError, TransactionError
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
+from storage.account import StateReader
+
+_ESTIMATE_ERROR_RATIO = 0.015
+"""Geth's: the search ends when the bounds are this close, as every further step is an execution."""
+_CALL_STIPEND = 2_300
+_PLAIN_TRANSFER_GAS = 21_000
+_GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
+
+
+@dataclass(frozen=True, slots=True)
+class CallFrame:
+    """Where a call executes: a block's environment over a state."""
+
+    environment: BlockEnvironment
+    reader: StateReader
+
+
+def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
+    """The environment with the caller's changes."""
+    if overrides is None:
+        return environment
+    names = (
+        "number",
+        "timestamp",
+        "gas_limit",
+        "coinbase",
+        "prev_randao",
+        "difficulty",
+        "base_fee_per_gas",
+        "blob_base_fee",
+        "parent_beacon_block_root",
+    )
+    changes = {name: value for name in names if (value := getattr(overrides, name)) is not None}
+    if overrides.block_hashes is not None:
+        changes["block_hash"] = _overlay_hashes(environment.block_hash, dict(overrides.block_hashes))
+    return replace(environment, **changes)
+
+
+def _overlay_hashes(block_hash: Callable[[int], bytes], hashes: dict[int, bytes]) -> Callable[[int], bytes]:
+    return lambda number: hashes[number] if number in hashes else block_hash(number)
+
+
+def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -> None:
+    """Write the caller's changes of accounts into `state`."""
+    for address, override in (overrides or {}).items():
+        if override.balance is not None:
+            state.set_balance(address, override.balance)
+        if override.nonce is not None:
+            state.set_nonce(address, override.nonce)
+        if override.code is not None:
+            state.set_code(address, override.code)
+        if override.state is not None:
+            state.clear_storage(address)
+        for slot, value in ((override.state if override.state is not None else override.state_diff) or {}).items():
+            state.set_storage(address, slot, value)
+
+
+def _moved_precompiles(overrides: StateOverrides | None) -> dict[bytes, bytes]:
+    return {
+        address: override.move_precompile_to
+        for address, override in (overrides or {}).items()
+        if override.move_precompile_to is not None
+    }
+
+
+def call(
+    frame: CallFrame,
+    request: CallRequest,
+    *,
+    state_overrides: StateOverrides | None = None,
+    block_overrides: BlockOverrides | None = None,
+    deadline: float | None = None,
+) -> Outcome:
+    """Execute a message without keeping its effects.
+
+    Raises TransactionError where geth refuses to begin (funds, fees), ExecutionTimeoutError at the deadline.
+    """
+    state = BlockState(frame.reader)
+    apply_state_overrides(state, state_overrides)
+    environment = override_environment(frame.environment, block_overrides)
+    executor = Executor(environment, state, moved_precompiles=_moved_precompiles(state_overrides))
+    return executor.call(request, deadline=deadline)
+
+
+def failure_of(outcome: Outcome) -> ChainError | None:
+    """The error that a failed off-chain execution is reported as."""
+    if outcome.error is None:
+        return None
+    if outcome.error.kind is VmErrorKind.REVERT:
+        return ExecutionRevertedError(outcome.output)
+    return ExecutionFailedError(outcome.error.message)
+
+
+class GasEstimation:
+    """Finds the least gas limit with which a message succeeds, as geth's estimator does."""
+
+    def __init__(
+        self,
+        frame: CallFrame,
+        request: CallRequest,
+        *,
+        state_overrides: StateOverrides | None = None,
+        block_overrides: BlockOverrides | None = None,
+        gas_cap: int,
+        deadline: float | None = None,
+    ) -> None:
+        base = BlockState(frame.reader)
+        apply_state_overrides(base, state_overrides)
+        self._environment = override_environment(frame.environment, block_overrides)
+        self._moved = _moved_precompiles(state_overrides)
+        self._state = base
+        self._request = request
+        self._gas_cap = gas_cap
+        self._deadline = deadline
+
+    def run(self) -> int:
+        """The estimate. Raises ExecutionRevertedError, ExecutionFailedError, TransactionError."""
+        highest = self._allowance()
+        if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
+            return _PLAIN_TRANSFER_GAS
+        outcome = self._first_try(highest)
+        lowest = max(outcome.gas_used, outcome.gas_used_before_refund) - 1
+        if self._succeeds(lowest + 1):
+            return lowest + 1
+        # a child's 1/64 and the call stipend are held back: with them added most calls succeed
+        likely = (outcome.gas_used_before_refund + _CALL_STIPEND) * 64 // 63
+        if likely < highest:
+            if self._succeeds(likely):
+                highest = likely
+            else:
+                lowest = likely
+        return self._search(lowest, highest)
+
+    def _search(self, lowest: int, highest: int) -> int:
+        while lowest + 1 < highest and (highest - lowest) / highest >= _ESTIMATE_ERROR_RATIO:
+            middle = min((highest + lowest) // 2, lowest * 2)
+            if self._succeeds(middle):
+                highest = middle
+            else:
+                lowest = middle
+        return highest
+
+    def _first_try(self, highest: int) -> Outcome:
+        shortage = ExecutionFailedError(f"gas required exceeds allowance ({highest})")
+        try:
+            outcome = self._try(highest)
+        except TransactionError as error:
+            if error.message.startswith(_GAS_SHORTAGES):
+                raise shortage from error
+            raise
+        failure = failure_of(outcome)
+        if failure is None:
+            return outcome
+        if outcome.error is not None and outcome.error.kind is VmErrorKind.OUT_OF_GAS:
+            raise shortage
+        raise failure
+
+    def _allowance(self) -> int:
+        """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""
+        request, rules = self._request, self._environment.rules
+        highest = request.gas_limit if request.gas_limit >= _PLAIN_TRANSFER_GAS else self._environment.gas_limit
+        if rules.transaction_gas_cap is not None:
+            highest = min(highest, rules.transaction_gas_cap)
+        if request.max_fee_per_gas:
+            balance = self._state.get_balance(request.sender)
+            if request.value:
+                if request.value > balance:
+                    raise TransactionError("insufficient funds for transfer")
+                balance -= request.value
+            highest = min(highest, balance // request.max_fee_per_gas)
+        return min(highest, self._gas_cap)
+
+    def _is_plain_transfer(self) -> bool:
+        request = self._request
+        return (
+            request.to is not None
+            and not request.data
+            and not request.access_list
+            and not request.authorization_list
+            and not self._state.get_code(request.to)
+        )
+
+    def _try(self, gas_limit: int) -> Outcome:
+        state = BlockState(self._state.fork_reader())
+        executor = Executor(self._environment, state, moved_precompiles=self._moved)
+        return executor.call(replace(self._request, gas_limit=gas_limit), deadline=self._deadline)
+
+    def _succeeds(self, gas_limit: int) -> bool:
+        try:
+            return self._try(gas_limit).succeeded
+        except TransactionError as error:
+            if error.message.startswith(_GAS_SHORTAGES):
+                return False
+            raise

@@ -1,0 +1,217 @@
+"""The canonical chain on disk: its head, and the three ways it moves (commit, patch, rewind), each one batch."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chain.builder import SealedBlock
+from chain.errors import InvalidRequestError
+from chain.events import BlockAndReceipts
+from chain.genesis import Genesis
+from chain.log_search import log_keys
+from chain.records import Records
+from chain.types import Block, Header
+from storage import rlp
+from storage.account import EMPTY_ROOT, StateDiff, StateReader
+from storage.database import Database
+from storage.errors import CorruptionError, ForeignDatabaseError
+from storage.store import Batch
+
+_VERSION = b"state-version"
+_GENESIS = b"genesis"
+LAST_PATCH = 0xFFFFFFFF
+"""A patch index that no block reaches: "with all its patches"."""
+
+
+class Version(NamedTuple):
+    """A state in the chain's history: after a block, and after so many development patches upon it."""
+
+    number: int
+    patch: int = 0
+
+    def encode(self) -> bytes:
+        """12 bytes: number, patch."""
+        return self.number.to_bytes(8, "big") + self.patch.to_bytes(4, "big")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Version":
+        """The inverse of `encode`."""
+        return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block and the latest state, which development patches may have moved past the block's root."""
+
+    header: Header
+    state: StateReader
+    version: Version
+
+    @property
+    def number(self) -> int:
+        """The head's number."""
+        return self.header.number
+
+
+class CanonicalChain:
+    """Owns the database. Moves are made on the writer thread; `head` and reads are for any thread."""
+
+    def __init__(self, database: Database, genesis: Genesis) -> None:
+        self.database = database
+        self.genesis = genesis
+        self.records = Records(database.ledger)
+        if database.ledger.head() is None:
+            self._begin()
+        self._check_genesis()
+        self._head = self._load_head()
+
+    @property
+    def head(self) -> Head:
+        """The head as one consistent view."""
+        return self._head
+
+    def root_of(self, header: Header) -> bytes:
+        """The state root to read at a block: the header's, or what patches made of it before the next block."""
+        override = self.database.ledger.working_root(header.number)
+        if override is not None and self.records.canonical_hash(header.number) == header.hash:
+            return override
+        return header.state_root
+
+    def state_of(self, header: Header) -> StateReader:
+        """The state after a block."""
+        head = self._head
+        if header.hash == head.header.hash:
+            return head.state
+        return self.database.state.at(self.root_of(header))
+
+    def commit(self, sealed: SealedBlock, *, forget: Iterable[bytes] = (), sync: bool = True) -> None:
+        """Make a child of the head the new head: block, state, indexes and head pointer in one batch.
+
+        forget: hashes of kept pool transactions that the block mined.
+        """
+        block, receipts = sealed.record.block, sealed.record.receipts
+        version = Version(block.number)
+        batch = Batch()
+        self.database.state.apply(batch, sealed.update, version)
+        self._append(batch, sealed.record)
+        for transaction_hash in forget:
+            self.database.ledger.delete_pooled(batch, transaction_hash)
+        batch_version(self.database, batch, version)
+        self.database.write(batch, sync=sync)
+        self.records.remember(BlockAndReceipts(block, receipts))
+        self._head = self._head_at(block.header, sealed.update.root, version)
+
+    def patch(self, diff: StateDiff) -> None:
+        """Change the latest state without a block."""
+        head = self._head
+        version = Version(head.number, head.version.patch + 1)
+        update = self.database.state.prepare(head.state.root, diff)
+        batch = Batch()
+        self.database.state.apply(batch, update, version)
+        self.database.ledger.put_working_root(batch, head.number, update.root)
+        batch_version(self.database, batch, version)
+        self.database.write(batch)
+        self._head = self._head_at(head.header, update.root, version)
+
+    def rewind(self, target: Version, root: bytes | None = None) -> tuple[BlockAndReceipts, ...]:
+        """Go back to a state; the removed blocks are returned, newest first.
+
+        root: the state root at `target`; None takes the one with all patches of that block.
+        """
+        header = self.records.header_by_number(target.number)
+        if header is None or target.number > self._head.number:
+            raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
+        root = self.root_of(header) if root is None else root
+        batch = Batch()
+        removed = tuple(self._remove_blocks(batch, target.number))
+        self.database.state.rewind(batch, target)
+        if root == header.state_root:
+            self.database.ledger.delete_working_root(batch, target.number)
+        else:
+            self.database.ledger.put_working_root(batch, target.number, root)
+        version = Version(target.number, min(target.patch, self.database.state.last_patch(target.number)))
+        batch_version(self.database, batch, version)
+        self.database.write(batch)
+        for record in removed:
+            self.records.forget(record.block.hash)
+        self._head = self._head_at(header, root, version)
+        return removed
+
+    def _remove_blocks(self, batch: Batch, number: int) -> Iterable[BlockAndReceipts]:
+        for height in range(self._head.number, number, -1):
+            block_hash = self.records.canonical_hash(height)
+            record = None if block_hash is None else self.records.record(block_hash)
+            if record is None:
+                raise CorruptionError(f"block {height} is missing; run: zevm db check --deep")
+            self.database.ledger.remove_head(
+                batch,
+                number=height,
+                block_hash=record.block.hash,
+                parent_hash=record.block.header.parent_hash,
+                transaction_hashes=[transaction.hash for transaction in record.block.transactions],
+                log_keys=log_keys(record.receipts),
+            )
+            self.database.ledger.delete_working_root(batch, height)
+            yield record
+
+    def _append(self, batch: Batch, record: BlockAndReceipts) -> None:
+        block = record.block
+        self.database.ledger.append(
+            batch,
+            number=block.number,
+            block_hash=block.hash,
+            header=block.header.encode(),
+            body=block.encode_body(),
+            receipts=rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in record.receipts])),
+            transaction_hashes=[transaction.hash for transaction in block.transactions],
+            log_keys=log_keys(record.receipts),
+        )
+
+    def _begin(self) -> None:
+        state = self.database.state
+        update = state.prepare(EMPTY_ROOT, self.genesis.diff())
+        header = self.genesis.header(update.root)
+        withdrawals = None if header.withdrawals_root is None else ()
+        batch = Batch()
+        version = Version(header.number)
+        state.apply(batch, update, version)
+        self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
+        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(self.genesis))
+        batch_version(self.database, batch, version)
+        self.database.write(batch)
+
+    def _check_genesis(self) -> None:
+        stored = self.database.ledger.meta(_GENESIS)
+        if stored != _encode_genesis(self.genesis):
+            raise ForeignDatabaseError(
+                "the data directory holds a chain with another genesis; "
+                "give its genesis, choose another --datadir, or begin anew with --fresh"
+            )
+
+    def _load_head(self) -> Head:
+        ledger = self.database.ledger
+        pointer, encoded_version = ledger.head(), ledger.meta(_VERSION)
+        header = None if pointer is None else self.records.header_by_hash(pointer[1])
+        if header is None or encoded_version is None:
+            raise CorruptionError("the head block is missing; run: zevm db check --deep")
+        return self._head_at(header, self.root_of(header), Version.decode(encoded_version))
+
+    def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
+        view = self.database.store.snapshot()
+        return Head(header, self.database.state.latest(view, root), version)
+
+
+def _encode_genesis(genesis: Genesis) -> bytes:
+    return json.dumps(genesis.to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def batch_version(database: Database, batch: Batch, version: Version) -> None:
+    """Record which state the flat state is."""
+    database.ledger.put_meta(batch, _VERSION, version.encode())
+
+
+def stored_genesis(database: Database) -> Genesis | None:
+    """The genesis of the chain that a database holds, if it holds one."""
+    data = database.ledger.meta(_GENESIS)
+    return None if data is None else Genesis.from_json(json.loads(data))

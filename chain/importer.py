@@ -1,0 +1,93 @@
+"""Blocks from elsewhere: checked against their parent, executed, and compared field by field."""
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from chain.builder import BlockExecution, SealedBlock, execute_all
+from chain.difficulty import next_difficulty
+from chain.errors import BlockError, TransactionError
+from chain.fees import next_base_fee, next_excess_blob_gas
+from chain.forks import Fork, Rules
+from chain.types import Block, Header
+from storage import rlp
+from storage.keccak import keccak256
+
+if TYPE_CHECKING:
+    from chain.view import ChainView
+
+MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
+"""RLP size of a block from Osaka on (EIP-7934)."""
+_MAX_EXTRA_DATA_BYTES = 32
+_MAX_GAS_LIMIT = (1 << 63) - 1
+
+
+def verify_and_execute(block: Block, parent: Header, chain: "ChainView") -> SealedBlock:
+    """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have."""
+    header = block.header
+    rules = chain.block_rules.of(header)
+    _check_header(header, parent, rules)
+    _check_body(block, rules)
+    state = chain.canonical.state_of(parent)
+    execution = BlockExecution(chain.environment_of(header), state, state.root)
+    try:
+        execute_all(execution, block.transactions, chain.database.state)
+    except TransactionError as error:
+        raise BlockError(f"block {header.number}: {error.message}") from error
+    sealed = execution.seal(header, chain.database.state, uncles=block.uncles, withdrawals=block.withdrawals or ())
+    _compare(header, sealed.block.header)
+    return sealed
+
+
+def _check_header(header: Header, parent: Header, rules: Rules) -> None:
+    cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
+    expected: dict[str, object] = {
+        "number": parent.number + 1,
+        "parent_hash": parent.hash,
+        "difficulty": next_difficulty(parent, header.timestamp, rules.fork),
+        "base_fee_per_gas": next_base_fee(parent, rules),
+        "excess_blob_gas": next_excess_blob_gas(parent, rules) if cancun else None,
+    }
+    if merged:
+        expected["nonce"] = bytes(8)
+    for name, want in expected.items():
+        _expect(header.number, name, getattr(header, name), want)
+    if header.timestamp <= parent.timestamp:
+        raise BlockError(
+            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}"
+        )
+    if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
+        raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
+    if header.gas_limit > _MAX_GAS_LIMIT or header.gas_used > header.gas_limit:
+        raise BlockError(
+            f"block {header.number}: gas used {header.gas_used} of limit {header.gas_limit}, at most {_MAX_GAS_LIMIT}"
+        )
+    if cancun and header.parent_beacon_block_root is None:
+        raise BlockError(f"block {header.number}: parent beacon block root is missing")
+
+
+def _check_body(block: Block, rules: Rules) -> None:
+    number = block.number
+    uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
+    _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
+    if rules.fork >= Fork.PARIS and block.uncles:
+        raise BlockError(f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}")
+    if (block.withdrawals is None) != (rules.fork < Fork.SHANGHAI):
+        raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
+    if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
+        raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
+
+
+def _compare(header: Header, computed: Header) -> None:
+    """Every field that execution determines must be what the header says."""
+    for item in fields(Header):
+        if item.init:
+            _expect(header.number, item.name, getattr(header, item.name), getattr(computed, item.name))
+
+
+def _expect(number: int, name: str, have: object, want: object) -> None:
+    if have != want:
+        raise BlockError(f"block {number}: {name.replace('_', ' ')} is {_show(have)}, want {_show(want)}")
+
+
+def _show(value: object) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -1,0 +1,67 @@
+"""Checks of a stored chain: that roots, headers and state agree. Used at start and by `zevm db check`."""
+
+from collections.abc import Iterator
+
+from chain.canonical import CanonicalChain
+from chain.records import Records
+from chain.types.receipt import merge_blooms
+from storage import rlp, trie
+from storage.errors import StorageError
+from storage.rlp import RlpError
+
+RECENT_BLOCKS = 16
+"""How many of the newest blocks a start verifies whole; the parent chain is checked further back."""
+
+
+def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
+    """What is wrong with the newest blocks and the latest state's root node."""
+    head = canonical.head
+    for number in range(max(canonical.genesis.number, head.number - RECENT_BLOCKS + 1), head.number + 1):
+        yield from block_problems(canonical.records, number)
+    try:
+        canonical.database.state.at(head.state.root).account(bytes(20))
+    except StorageError as error:
+        yield f"the latest state cannot be read: {error}"
+
+
+def deep_problems(canonical: CanonicalChain) -> Iterator[str]:
+    """Everything: each key, each block's roots, and the latest state's trie against its flat copy."""
+    database, head = canonical.database, canonical.head
+    yield from database.scrub()
+    for number in range(canonical.genesis.number, head.number + 1):
+        yield from block_problems(canonical.records, number)
+    yield from database.state.verify(head.state.root, database.store.snapshot())
+
+
+def block_problems(records: Records, number: int) -> Iterator[str]:
+    """What does not fit together in one canonical block."""
+    try:
+        yield from _block_problems(records, number)
+    except (StorageError, RlpError) as error:
+        yield f"block {number}: {error}"
+
+
+def _block_problems(records: Records, number: int) -> Iterator[str]:
+    block = records.block_by_number(number)
+    receipts = None if block is None else records.receipts(block.hash)
+    if block is None or receipts is None:
+        yield f"block {number}: missing"
+        return
+    header = block.header
+    parent = records.header_by_number(number - 1)
+    withdrawals = block.withdrawals
+    computed = {
+        "number": (header.number, number),
+        "parent hash": (header.parent_hash, header.parent_hash if parent is None else parent.hash),
+        "transactions root": (header.transactions_root, trie.ordered_root([tx.encoded for tx in block.transactions])),
+        "receipts root": (header.receipts_root, trie.ordered_root([receipt.encode() for receipt in receipts])),
+        "logs bloom": (header.logs_bloom, merge_blooms(receipt.bloom for receipt in receipts)),
+        "gas used": (header.gas_used, receipts[-1].cumulative_gas_used if receipts else header.gas_used),
+        "withdrawals root": (
+            header.withdrawals_root,
+            None if withdrawals is None else trie.ordered_root([rlp.encode(item.to_item()) for item in withdrawals]),
+        ),
+    }
+    for name, (have, want) in computed.items():
+        if have != want:
+            yield f"block {number}: {name} does not fit its content"

@@ -1,0 +1,31 @@
+"""What the operator chooses about the chain, apart from its genesis."""
+
+from dataclasses import dataclass, field
+
+from chain.log_search import LogLimits
+from chain.mining import MiningMode
+from chain.pool import PoolLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ChainOptions:
+    """Settings of block production and search.
+
+    gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
+    max_transactions: in one built block. code_size_limit: bytes; None for the fork's own, 0 for no limit.
+    unlimited_transaction_gas: lifts EIP-7825's cap. slots_in_an_epoch: `safe` is that many blocks behind
+    the head, `finalized` twice as many. evm_timeout_seconds caps the wall time of building the pending block.
+    """
+
+    mining: MiningMode = field(default_factory=MiningMode)
+    coinbase: bytes = bytes(20)
+    gas_limit: int | None = None
+    unlimited_transaction_gas: bool = False
+    code_size_limit: int | None = None
+    minimum_gas_price: int = 0
+    max_transactions: int = 1000
+    transaction_order: str = "fees"
+    slots_in_an_epoch: int = 32
+    auto_impersonate: bool = False
+    pool: PoolLimits = field(default_factory=PoolLimits)
+    logs: LogLimits = field(default_factory=LogLimits)

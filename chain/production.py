@@ -1,0 +1,99 @@
+"""What a new block looks like before its transactions: the context fields of the header, and their environment."""
+
+from collections.abc import Callable
+
+from chain import fees
+from chain.difficulty import next_difficulty
+from chain.forks import Fork, Rules
+from chain.options import ChainOptions
+from chain.schedule import ForkSchedule
+from chain.snapshots import BlockSettings
+from chain.types import Header
+from chain.vm.interface import BlockEnvironment
+from storage.keccak import keccak256
+
+_BLOCK_HASH_WINDOW = 256
+_UNLIMITED_CODE_BYTES = 1 << 62
+
+
+class BlockRules:
+    """The schedule with the operator's liberties: no transaction gas cap, another code size limit."""
+
+    def __init__(self, schedule: ForkSchedule, options: ChainOptions) -> None:
+        lifted = options.unlimited_transaction_gas
+        self.schedule = schedule.with_unlimited_transaction_gas() if lifted else schedule
+        self._options = options
+
+    def at(self, number: int, timestamp: int) -> Rules:
+        """The rules of the block at a height and time."""
+        return self.schedule.rules(number, timestamp)
+
+    def of(self, header: Header) -> Rules:
+        """The rules of a block."""
+        return self.at(header.number, header.timestamp)
+
+    def environment(self, header: Header, block_hash: Callable[[int], bytes | None]) -> BlockEnvironment:
+        """The block of `header` as its transactions see it; `block_hash` looks up the canonical chain."""
+        rules = self.of(header)
+        number = header.number
+
+        def past_hash(wanted: int) -> bytes:
+            if not number - _BLOCK_HASH_WINDOW <= wanted < number:
+                return b""
+            # the parent of a block that is not canonical yet is known without a look-up
+            found = header.parent_hash if wanted == number - 1 else block_hash(wanted)
+            return found or b""
+
+        has_blobs = header.excess_blob_gas is not None and rules.blob is not None
+        return BlockEnvironment(
+            rules=rules,
+            coinbase=header.coinbase,
+            number=number,
+            timestamp=header.timestamp,
+            gas_limit=header.gas_limit,
+            block_hash=past_hash,
+            base_fee_per_gas=header.base_fee_per_gas,
+            prev_randao=header.mix_hash,
+            difficulty=header.difficulty,
+            blob_base_fee=_blob_base_fee(header, rules) if has_blobs else None,
+            parent_beacon_block_root=header.parent_beacon_block_root,
+            code_size_limit=self._code_size_limit(),
+        )
+
+    def _code_size_limit(self) -> int | None:
+        limit = self._options.code_size_limit
+        return _UNLIMITED_CODE_BYTES if limit == 0 else limit
+
+    def next_header(self, parent: Header, timestamp: int, settings: BlockSettings) -> Header:
+        """The header of the block after `parent`, with what is known before its transactions run."""
+        number = parent.number + 1
+        rules = self.at(number, timestamp)
+        base_fee = fees.next_base_fee(parent, rules)
+        if base_fee is not None and settings.base_fee_per_gas is not None:
+            base_fee = settings.base_fee_per_gas
+        merged, cancun = rules.fork >= Fork.PARIS, rules.fork >= Fork.CANCUN
+        return Header(
+            parent_hash=parent.hash,
+            coinbase=settings.coinbase,
+            difficulty=next_difficulty(parent, timestamp, rules.fork),
+            number=number,
+            gas_limit=settings.gas_limit or parent.gas_limit,
+            timestamp=timestamp,
+            mix_hash=_prev_randao(parent, settings) if merged else bytes(32),
+            base_fee_per_gas=base_fee,
+            excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
+            parent_beacon_block_root=bytes(32) if cancun else None,
+        )
+
+
+def _blob_base_fee(header: Header, rules: Rules) -> int:
+    assert header.excess_blob_gas is not None
+    assert rules.blob is not None
+    return fees.blob_base_fee(header.excess_blob_gas, rules.blob)
+
+
+def _prev_randao(parent: Header, settings: BlockSettings) -> bytes:
+    """Without a beacon chain the value is derived from the parent: unforeseeable enough, and the same in every run."""
+    if settings.prev_randao is not None:
+        return settings.prev_randao
+    return keccak256(b"prevrandao" + parent.hash)

@@ -1,0 +1,112 @@
+"""Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
+
+from typing import NamedTuple
+
+from lru import LRU
+
+from chain.events import BlockAndReceipts
+from chain.types import Block, Header, Receipt, Transaction
+from storage import rlp
+from storage.errors import CorruptionError
+from storage.ledger import Ledger
+
+_CACHED_BLOCKS = 256
+_CACHED_HEADERS = 4096
+
+
+class TransactionPosition(NamedTuple):
+    """Where a mined transaction stands: its block, and its index there."""
+
+    block: Block
+    index: int
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction itself."""
+        return self.block.transactions[self.index]
+
+
+class Records:
+    """Decoded reads of the ledger. Safe to use from any thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._headers: LRU[bytes, Header] = LRU(_CACHED_HEADERS)
+        self._blocks: LRU[bytes, Block] = LRU(_CACHED_BLOCKS)
+        self._receipts: LRU[bytes, tuple[Receipt, ...]] = LRU(_CACHED_BLOCKS)
+
+    def remember(self, record: BlockAndReceipts) -> None:
+        """Keep a block just committed, so that its readers need not decode it."""
+        block_hash = record.block.hash
+        self._headers[block_hash] = record.block.header
+        self._blocks[block_hash] = record.block
+        self._receipts[block_hash] = record.receipts
+
+    def forget(self, block_hash: bytes) -> None:
+        """Drop a removed block."""
+        for cache in (self._headers, self._blocks, self._receipts):
+            cache.pop(block_hash, None)
+
+    def canonical_hash(self, number: int) -> bytes | None:
+        """The hash of the canonical block at a height."""
+        return self._ledger.canonical_hash(number) if 0 <= number < 1 << 64 else None
+
+    def header_by_hash(self, block_hash: bytes) -> Header | None:
+        """The header with this hash."""
+        header: Header | None = self._headers.get(block_hash)
+        if header is None and (data := self._ledger.header(block_hash)) is not None:
+            header = Header.decode(data)
+            if header.hash != block_hash:
+                raise CorruptionError(f"header {block_hash.hex()} is damaged; run: zevm db check --deep")
+            self._headers[block_hash] = header
+        return header
+
+    def header_by_number(self, number: int) -> Header | None:
+        """The canonical header at a height."""
+        block_hash = self.canonical_hash(number)
+        return None if block_hash is None else self.header_by_hash(block_hash)
+
+    def block_by_hash(self, block_hash: bytes) -> Block | None:
+        """The block with this hash."""
+        block: Block | None = self._blocks.get(block_hash)
+        if block is not None:
+            return block
+        header = self.header_by_hash(block_hash)
+        if header is None:
+            return None
+        body = self._ledger.body(block_hash)
+        if body is None:
+            raise CorruptionError(f"block {header.number} has no body; run: zevm db check --deep")
+        block = Block.decode_body(header, body)
+        self._blocks[block_hash] = block
+        return block
+
+    def block_by_number(self, number: int) -> Block | None:
+        """The canonical block at a height."""
+        block_hash = self.canonical_hash(number)
+        return None if block_hash is None else self.block_by_hash(block_hash)
+
+    def receipts(self, block_hash: bytes) -> tuple[Receipt, ...] | None:
+        """A block's receipts in transaction order; None for an unknown block."""
+        receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
+        if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
+            receipts = tuple(Receipt.decode_stored(item) for item in rlp.decode_list(data))
+            self._receipts[block_hash] = receipts
+        return receipts
+
+    def record(self, block_hash: bytes) -> BlockAndReceipts | None:
+        """A block together with its receipts."""
+        block, receipts = self.block_by_hash(block_hash), self.receipts(block_hash)
+        return None if block is None or receipts is None else BlockAndReceipts(block, receipts)
+
+    def find_transaction(self, transaction_hash: bytes) -> TransactionPosition | None:
+        """Where a canonical transaction stands."""
+        position = self._ledger.transaction_position(transaction_hash)
+        if position is None:
+            return None
+        number, index = position
+        block = self.block_by_number(number)
+        # a reorganisation between the two reads can leave the position pointing elsewhere
+        if block is None or index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
+            return None
+        return TransactionPosition(block, index)

@@ -1,0 +1,81 @@
+"""Snapshots of the whole development node: state, pool, clock, mining mode, impersonations, sticky overrides."""
+
+from dataclasses import dataclass, field, replace
+
+from chain.canonical import Version
+from chain.clock import ClockState
+from chain.mining import MiningMode
+from chain.pool import PoolSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSettings:
+    """What development requests fix about coming blocks.
+
+    coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
+    the next block only. None leaves a field to the rules.
+    """
+
+    coinbase: bytes = bytes(20)
+    gas_limit: int | None = None
+    minimum_gas_price: int = 0
+    base_fee_per_gas: int | None = None
+    prev_randao: bytes | None = None
+
+    def after_block(self) -> "BlockSettings":
+        """The settings once a block has used up what held for it alone."""
+        if self.base_fee_per_gas is None and self.prev_randao is None:
+            return self
+        return replace(self, base_fee_per_gas=None, prev_randao=None)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a revert brings back besides blocks and accounts."""
+
+    pool: PoolSnapshot
+    clock: ClockState
+    mining: MiningMode
+    settings: BlockSettings
+    impersonated: frozenset[bytes]
+    auto_impersonate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSnapshot:
+    """A point to return to."""
+
+    version: Version
+    block_hash: bytes
+    state_root: bytes
+    node: NodeState
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """Snapshots by number, in the order taken. Reverting to one uses up it and every later one."""
+
+    _taken: dict[int, ChainSnapshot] = field(default_factory=dict)
+    _next: int = 0
+
+    def add(self, snapshot: ChainSnapshot) -> int:
+        """Keep a snapshot; its number is never used again in this run."""
+        number = self._next
+        self._taken[number] = snapshot
+        self._next += 1
+        return number
+
+    def take_back(self, number: int) -> ChainSnapshot | None:
+        """Remove a snapshot and all later ones; None where it is unknown."""
+        snapshot = self._taken.get(number)
+        if snapshot is not None:
+            self._taken = {key: value for key, value in self._taken.items() if key < number}
+        return snapshot
+
+    def drop_after(self, version: Version) -> None:
+        """Forget snapshots of states that a rewind to `version` has undone."""
+        self._taken = {key: value for key, value in self._taken.items() if value.version <= version}
+
+    def listing(self) -> dict[int, ChainSnapshot]:
+        """The snapshots that can be reverted to."""
+        return dict(self._taken)

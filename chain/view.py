@@ -1,0 +1,204 @@
+"""Reads of the chain for any thread: blocks, states, environments, calls, the pending block, logs."""
+
+import time
+from collections.abc import Sequence
+
+from chain import calls, fees
+from chain.builder import BlockExecution
+from chain.canonical import CanonicalChain, Head
+from chain.clock import Clock
+from chain.errors import TransactionError, UnknownBlockError
+from chain.genesis import Genesis
+from chain.log_search import LogQuery, LogRecord, LogSearch
+from chain.options import ChainOptions
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.pending import PendingBlock, PendingCache
+from chain.pool import Pool
+from chain.production import BlockRules
+from chain.records import TransactionPosition
+from chain.references import BlockReference, BlockTag
+from chain.schedule import ForkSchedule
+from chain.selection import fill
+from chain.snapshots import BlockSettings
+from chain.types import Block, Header, Receipt
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from storage.account import StateReader
+from storage.database import Database
+
+
+class ChainView:
+    """Everything about the chain that can be asked without changing it."""
+
+    def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
+        self.database = database
+        self.genesis = genesis
+        self.options = options
+        self.clock = clock
+        self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
+        self.block_rules = BlockRules(genesis.schedule, options)
+        self.canonical = CanonicalChain(database, genesis)
+        self.records = self.canonical.records
+        self.pool = Pool(options.pool, order=options.transaction_order)
+        self.chain_id = genesis.chain_id
+        self._logs = LogSearch(self.records, database.ledger, options.logs)
+        self._pending = PendingCache(self._pending_key, self._build_pending)
+
+    @property
+    def head(self) -> Head:
+        """The newest block with the latest state."""
+        return self.canonical.head
+
+    @property
+    def schedule(self) -> ForkSchedule:
+        """The forks of this chain."""
+        return self.genesis.schedule
+
+    def block_by_number(self, number: int) -> Block | None:
+        """The canonical block at a height."""
+        return self.records.block_by_number(number)
+
+    def block_by_hash(self, block_hash: bytes) -> Block | None:
+        """The block with this hash."""
+        return self.records.block_by_hash(block_hash)
+
+    def header_by_number(self, number: int) -> Header | None:
+        """The canonical header at a height."""
+        return self.records.header_by_number(number)
+
+    def header_by_hash(self, block_hash: bytes) -> Header | None:
+        """The header with this hash."""
+        return self.records.header_by_hash(block_hash)
+
+    def receipts(self, block_hash: bytes) -> tuple[Receipt, ...] | None:
+        """A block's receipts; None for an unknown block."""
+        return self.records.receipts(block_hash)
+
+    def find_transaction(self, transaction_hash: bytes) -> TransactionPosition | None:
+        """Where a mined transaction stands."""
+        return self.records.find_transaction(transaction_hash)
+
+    def resolve(self, reference: BlockReference) -> Header:
+        """The header that a reference names; PENDING gives the pending block's. Raises UnknownBlockError."""
+        header: Header | None
+        if reference.hash is not None:
+            return self._by_hash(reference.hash, require_canonical=reference.require_canonical)
+        if reference.tag is BlockTag.PENDING:
+            return self.pending().header
+        number = self.number_of(reference)
+        head = self.head
+        header = head.header if number == head.number else self.records.header_by_number(number)
+        if header is None:
+            raise UnknownBlockError
+        return header
+
+    def number_of(self, reference: BlockReference) -> int:
+        """The height of a reference by number or by a tag other than PENDING."""
+        if reference.number is not None:
+            return reference.number
+        head, epoch = self.head.number, self.options.slots_in_an_epoch
+        first = self.genesis.number
+        distances = {BlockTag.SAFE: epoch, BlockTag.FINALIZED: 2 * epoch, BlockTag.EARLIEST: head - first}
+        distance = 0 if reference.tag is None else distances.get(reference.tag, 0)
+        return max(first, head - distance)
+
+    def _by_hash(self, block_hash: bytes, *, require_canonical: bool) -> Header:
+        header = self.records.header_by_hash(block_hash)
+        if header is None:
+            raise UnknownBlockError("header for hash not found")
+        if require_canonical and self.records.canonical_hash(header.number) != block_hash:
+            raise UnknownBlockError("hash is not currently canonical")
+        return header
+
+    def state_at(self, reference: BlockReference) -> StateReader:
+        """The state after a block. Raises UnknownBlockError."""
+        if reference.tag is BlockTag.PENDING:
+            return self.pending().state if self.pool.executable_count else self.head.state
+        return self.canonical.state_of(self.resolve(reference))
+
+    def environment_of(self, header: Header) -> BlockEnvironment:
+        """The block of a header as its transactions saw it."""
+        return self.block_rules.environment(header, self.records.canonical_hash)
+
+    def frame_at(self, reference: BlockReference) -> calls.CallFrame:
+        """Environment and state in which a call at a block executes."""
+        if reference.tag is BlockTag.PENDING:
+            pending = self.pending()
+            return calls.CallFrame(pending.environment, pending.state)
+        header = self.resolve(reference)
+        return calls.CallFrame(self.environment_of(header), self.canonical.state_of(header))
+
+    def call(
+        self,
+        request: CallRequest,
+        reference: BlockReference,
+        *,
+        state_overrides: StateOverrides | None = None,
+        block_overrides: BlockOverrides | None = None,
+        deadline: float | None = None,
+    ) -> Outcome:
+        """Execute a message at a block without keeping its effects; see chain.calls.call."""
+        return calls.call(
+            self.frame_at(reference),
+            request,
+            state_overrides=state_overrides,
+            block_overrides=block_overrides,
+            deadline=deadline,
+        )
+
+    def estimate_gas(
+        self,
+        request: CallRequest,
+        reference: BlockReference,
+        *,
+        state_overrides: StateOverrides | None = None,
+        block_overrides: BlockOverrides | None = None,
+        gas_cap: int,
+        deadline: float | None = None,
+    ) -> int:
+        """The least gas limit with which a message succeeds; see chain.calls.GasEstimation."""
+        return calls.GasEstimation(
+            self.frame_at(reference),
+            request,
+            state_overrides=state_overrides,
+            block_overrides=block_overrides,
+            gas_cap=gas_cap,
+            deadline=deadline,
+        ).run()
+
+    def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
+        """Logs that match, in order; bounded by the options' limits."""
+        return self._logs.search(query, self.head.number, deadline=deadline)
+
+    def pending(self) -> PendingBlock:
+        """The block that would be made now."""
+        return self._pending.get()
+
+    def next_header(self) -> Header:
+        """The context of the block that would be made now, without executing anything."""
+        parent = self.head.header
+        return self.block_rules.next_header(parent, self.clock.peek(parent.timestamp), self.settings)
+
+    def next_base_fee(self) -> int | None:
+        """The base fee of the next block in wei per gas; None before London."""
+        return self.next_header().base_fee_per_gas
+
+    def next_blob_base_fee(self) -> int | None:
+        """The blob base fee of the next block in wei per blob gas; None before Cancun."""
+        header = self.next_header()
+        rules = self.block_rules.of(header)
+        if header.excess_blob_gas is None or rules.blob is None:
+            return None
+        return fees.blob_base_fee(header.excess_blob_gas, rules.blob)
+
+    def _pending_key(self) -> tuple[object, ...]:
+        head = self.head
+        return (head.header.hash, head.version, self.pool.version, self.settings, self.clock.state, int(time.time()))
+
+    def _build_pending(self) -> PendingBlock:
+        head, header = self.head, self.next_header()
+        execution = BlockExecution(self.environment_of(header), head.state, head.state.root)
+        fill(execution, self.pool, self.database.state, self.options.max_transactions)
+        sealed = execution.seal(header, self.database.state)
+        return PendingBlock(
+            sealed.block, sealed.record.receipts, self.database.state.reader_over(sealed.update), execution.environment
+        )
