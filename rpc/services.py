@@ -8,7 +8,6 @@ from rpc.wallet import Wallet
 
 if TYPE_CHECKING:
     from chain.blockchain import Chain
-
     from rpc.filters import Filters
     from rpc.subscriptions import Subscriptions
 
