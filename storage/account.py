@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from storage.errors import CorruptionError
 from storage.keccak import EMPTY_KECCAK
+from storage.rlp import encode_bytes, encode_int
 
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 """Root hash of an empty Merkle-Patricia trie."""
@@ -19,6 +21,34 @@ class Account(NamedTuple):
 
 
 EMPTY_ACCOUNT = Account()
+
+
+def encode_account(account: Account) -> bytes:
+    """The RLP of [nonce, balance, storage root, code hash], as trie and flat state hold it."""
+    nonce, balance, storage_root, code_hash = account
+    scalars = encode_bytes(encode_int(nonce)) + encode_bytes(encode_int(balance))
+    # Two hashes alone are 66 bytes: the payload always has a size of one byte.
+    return b"\xf8" + bytes((len(scalars) + 66,)) + scalars + b"\xa0" + storage_root + b"\xa0" + code_hash
+
+
+def decode_account(data: bytes) -> Account:
+    """Decode `encode_account`'s result; CorruptionError for anything else."""
+    size = len(data)
+    if size < 70 or data[0] != 0xF8 or data[1] != size - 2 or data[-66] != 0xA0 or data[-33] != 0xA0:
+        raise CorruptionError(f"{size} bytes are not an account record")
+    nonce, position = _read_int(data, 2)
+    balance, position = _read_int(data, position)
+    if position != size - 66:
+        raise CorruptionError(f"{size} bytes are not an account record")
+    return Account(nonce, balance, data[-65:-33], data[-32:])
+
+
+def _read_int(data: bytes, position: int) -> tuple[int, int]:
+    prefix = data[position]
+    if prefix < 0x80:
+        return prefix, position + 1
+    stop = position + prefix - 0x7F
+    return int.from_bytes(data[position + 1 : stop], "big"), stop
 
 
 class StateReader(Protocol):

@@ -1,0 +1,432 @@
+"""Hexary Merkle-Patricia trie (Yellow Paper, appendix D), functional: nodes come in, new nodes go out.
+
+A node is its RLP, a path is a string of hexadecimal digits (one C call each way), and a child stays
+the encoded reference that its parent holds: nothing that does not change is decoded or encoded.
+References: b"\\x80" for none, 0xa0 and the hash of a node of 32 bytes or more, else the node itself.
+All functions are pure and may run in any thread. Keys of any length; an empty value deletes.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from storage.account import EMPTY_ROOT
+from storage.errors import CorruptionError, MissingNodeError
+from storage.keccak import keccak256
+from storage.rlp import encode_bytes, encode_int, wrap_list
+
+Nodes = Callable[[bytes], bytes | None]
+"""Looks a node up by its 32-byte hash; None where the store does not hold it."""
+
+_EMPTY = b"\x80"
+_EMPTY_BRANCH = [_EMPTY] * 17
+_DIGITS = "0123456789abcdef"
+_INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
+_AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
+_LEAF_FLAG = ("20", "3")
+_EXTENSION_FLAG = ("00", "1")
+# A branch of sixteen hashes has its item headers at every 33rd byte: one strided slice proves it.
+_FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
+_FULL_BRANCH_HEADERS = b"\xa0" * 16 + _EMPTY
+_unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
+# Most other branches hold hashes and gaps; that the lengths add up proves that nothing was skipped.
+_find_hashes = re.compile(rb"\xa0.{32}|\x80", re.DOTALL).findall
+_STRING_HEADER = tuple(bytes((0x80 + size,)) for size in range(56))
+
+
+class TrieUpdate(NamedTuple):
+    """The root after an update, and the RLP of every node that it made, by hash."""
+
+    root: bytes
+    nodes: dict[bytes, bytes]
+
+
+def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
+    """The value at `key`, or None. Raises MissingNodeError, or CorruptionError for bytes that are no node."""
+    if root == EMPTY_ROOT:
+        return None
+    path = key.hex()
+    size = len(path)
+    depth = 0
+    raw = _load(nodes, root)
+    while True:
+        if len(raw) == _FULL_BRANCH_SIZE and depth < size and raw[3::33] == _FULL_BRANCH_HEADERS:
+            start = 4 + 33 * _INDEX[path[depth]]
+            raw = _load(nodes, raw[start : start + 32])
+            depth += 1
+            continue
+        items = _decode(raw)
+        if len(items) == 17:
+            if depth == size:
+                return _payload(items[16]) or None
+            child = items[_INDEX[path[depth]]]
+            depth += 1
+        else:
+            part, is_leaf = _read_path(items[0])
+            if is_leaf:
+                return _payload(items[1]) if part == path[depth:] else None
+            if not path.startswith(part, depth):
+                return None
+            child = items[1]
+            depth += len(part)
+        if child == _EMPTY:
+            return None
+        raw = _load(nodes, child[1:]) if len(child) == 33 else child
+
+
+def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
+    """Apply all `changes` in one recursion; each node that changes is encoded and hashed once.
+
+    The new root node is among the new nodes even when shorter than 32 bytes. Changes without effect
+    give the same root and no nodes. Raises MissingNodeError and CorruptionError as `get`.
+    """
+    keys = sorted(changes)
+    if not keys:
+        return TrieUpdate(root, {})
+    values = [changes[key] for key in keys]
+    paths = [key.hex() for key in keys]
+    writer = _Writer(nodes)
+    top = _EMPTY if root == EMPTY_ROOT else _load(nodes, root)
+    raw = writer.change(top, paths, values, 0, len(paths), 0)
+    if raw is None:
+        return TrieUpdate(root, {})
+    if raw == _EMPTY:
+        return TrieUpdate(EMPTY_ROOT, {})
+    new_root = keccak256(raw)
+    writer.fresh[new_root] = raw
+    return TrieUpdate(new_root, writer.fresh)
+
+
+def ordered_root(items: Iterable[bytes]) -> bytes:
+    """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
+    return update(_nothing, EMPTY_ROOT, {encode_bytes(encode_int(i)): item for i, item in enumerate(items)}).root
+
+
+def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:
+    """The nodes from the root towards `key` (EIP-1186), whether or not the trie holds it; [] for an empty trie."""
+    proof: list[bytes] = []
+
+    def record(node_hash: bytes) -> bytes:
+        proof.append(_load(nodes, node_hash))
+        return proof[-1]
+
+    get(record, root, key)
+    return proof
+
+
+def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """The value that `proof` shows at `key`, or None where it shows absence.
+
+    Nodes count only under the hash of their own bytes. Raises MissingNodeError when the proof has a
+    gap, CorruptionError when a proven node is malformed.
+    """
+    return get({keccak256(raw): raw for raw in proof}.get, root, key)
+
+
+def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    """Keys >= `start` and their values, in order of the keys."""
+    if root == EMPTY_ROOT:
+        return
+    bound = start.hex()
+    pending: list[tuple[str, bytes]] = [("", b"\xa0" + root)]
+    while pending:
+        prefix, child = pending.pop()
+        if prefix < bound and not bound.startswith(prefix):
+            continue
+        items = _decode(_load(nodes, child[1:]) if len(child) == 33 else child)
+        if len(items) == 17:
+            pending += [(prefix + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
+            part, is_leaf, value = "", items[16] != _EMPTY, items[16]
+        else:
+            part, is_leaf = _read_path(items[0])
+            value = items[1]
+        path = prefix + part
+        if not is_leaf:
+            if len(items) == 2:
+                pending.append((path, value))
+        elif path >= bound:
+            yield _key_of(path), _payload(value)
+
+
+class _Writer:
+    """One update: `fresh` gathers the nodes it makes.
+
+    Entries are two parallel lists, hexadecimal paths in ascending order and values; the methods work
+    on [low, high), whose paths agree in their first `depth` digits.
+    """
+
+    __slots__ = ("fresh", "nodes")
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self.fresh: dict[bytes, bytes] = {}
+
+    def refer(self, raw: bytes) -> bytes:
+        """The reference to a node, which is kept when it is to be found by hash."""
+        if len(raw) < 32:
+            return raw
+        node_hash = keccak256(raw)
+        self.fresh[node_hash] = raw
+        return b"\xa0" + node_hash
+
+    def build(self, paths: list[str], values: list[bytes], low: int, high: int, depth: int) -> bytes:
+        """A subtrie made of the entries alone, none of them a deletion."""
+        first = paths[low]
+        if high - low == 1:
+            return _leaf(first[depth:], values[low])
+        last = paths[high - 1]
+        stop = depth
+        while first[stop : stop + 1] == last[stop : stop + 1]:
+            stop += 1
+        children = _EMPTY_BRANCH.copy()
+        if len(first) == stop:
+            children[16] = encode_bytes(values[low])
+            low += 1
+        fresh = self.fresh
+        while low < high:
+            digit = paths[low][stop]
+            end = low + 1
+            if end < high and paths[end][stop] == digit:
+                end = bisect_left(paths, paths[low][:stop] + _AFTER[digit], end + 1, high)
+                raw = self.build(paths, values, low, end, stop + 1)
+            else:
+                raw = _leaf(paths[low][stop + 1 :], values[low])
+            if len(raw) >= 32:
+                node_hash = keccak256(raw)
+                fresh[node_hash] = raw
+                raw = b"\xa0" + node_hash
+            children[_INDEX[digit]] = raw
+            low = end
+        raw = wrap_list(b"".join(children))
+        return raw if stop == depth else _extension(first[depth:stop], self.refer(raw))
+
+    def change(
+        self, child: bytes, paths: list[str], values: list[bytes], low: int, high: int, depth: int
+    ) -> bytes | None:
+        """The node that replaces `child` (a reference or a node), or None when nothing changes."""
+        if child == _EMPTY:
+            return self._join(None, paths, values, low, high, depth)
+        raw = _load(self.nodes, child[1:]) if len(child) == 33 and child[0] == 0xA0 else child
+        items = _decode(raw)
+        if len(items) == 17:
+            return self._change_branch(items, paths, values, low, high, depth, None)
+        part, is_leaf = _read_path(items[0])
+        if not is_leaf:
+            return self._change_extension(part, items[1], paths, values, low, high, depth)
+        if high - low == 1 and paths[low].endswith(part) and len(paths[low]) == depth + len(part):
+            new = _leaf(part, values[low]) if values[low] else _EMPTY
+        else:
+            leaf = (paths[low][:depth] + part, _payload(items[1]))
+            joined = self._join(leaf, paths, values, low, high, depth)
+            if joined is None:
+                return _EMPTY
+            new = joined
+        return None if new == raw else new
+
+    def _join(
+        self,
+        leaf: tuple[str, bytes] | None,
+        paths: list[str],
+        values: list[bytes],
+        low: int,
+        high: int,
+        depth: int,
+    ) -> bytes | None:
+        """A subtrie of the entries and a leaf that stands in their place; None when they leave nothing."""
+        if leaf is not None or b"" in values[low:high]:
+            entries = {} if leaf is None else dict((leaf,))
+            entries.update(zip(paths[low:high], values[low:high], strict=True))
+            paths = sorted(path for path, value in entries.items() if value)
+            values = [entries[path] for path in paths]
+            low, high = 0, len(paths)
+        return self.build(paths, values, low, high, depth) if low < high else None
+
+    def _change_branch(
+        self,
+        children: list[bytes],
+        paths: list[str],
+        values: list[bytes],
+        low: int,
+        high: int,
+        depth: int,
+        split: int | None,
+    ) -> bytes | None:
+        """Change a branch given by its items. `split`: it is new, and this child alone is in it so far."""
+        changed = [] if split is None else [split]
+        touched = False
+        may_collapse = split is not None
+        if len(paths[low]) == depth:
+            value = encode_bytes(values[low])
+            touched = value != children[16]
+            children[16] = value
+            may_collapse = may_collapse or value == _EMPTY
+            low += 1
+        while low < high:
+            digit = paths[low][depth]
+            end = low + 1
+            if end < high and paths[end][depth] == digit:
+                end = bisect_left(paths, paths[low][:depth] + _AFTER[digit], end + 1, high)
+            index = _INDEX[digit]
+            raw = self.change(children[index], paths, values, low, end, depth + 1)
+            low = end
+            if raw is not None:
+                touched = True
+                children[index] = raw
+                changed.append(index)
+                if raw == _EMPTY:
+                    may_collapse = True
+        if not touched:
+            return None
+        if may_collapse and children.count(_EMPTY) >= 16:
+            return self._collapse(children)
+        fresh = self.fresh
+        for index in changed:
+            raw = children[index]
+            if len(raw) >= 32 and raw[0] != 0xA0:
+                node_hash = keccak256(raw)
+                fresh[node_hash] = raw
+                children[index] = b"\xa0" + node_hash
+        return wrap_list(b"".join(children))
+
+    def _collapse(self, children: list[bytes]) -> bytes:
+        """What is left of a branch with one item or none."""
+        if children[16] != _EMPTY:
+            return wrap_list(b"\x20" + children[16])
+        for index, child in enumerate(children):
+            if child != _EMPTY:
+                return self._prepend(_DIGITS[index], child)
+        return _EMPTY
+
+    def _prepend(self, prefix: str, child: bytes) -> bytes:
+        """The node for `child` (a reference or a new node) under a longer path."""
+        is_reference = len(child) == 33 and child[0] == 0xA0
+        items = _decode(_load(self.nodes, child[1:]) if is_reference else child)
+        if len(items) == 17:
+            return _extension(prefix, child if is_reference else self.refer(child))
+        part, is_leaf = _read_path(items[0])
+        return wrap_list(_path(prefix + part, _LEAF_FLAG if is_leaf else _EXTENSION_FLAG) + items[1])
+
+    def _change_extension(
+        self, part: str, child: bytes, paths: list[str], values: list[bytes], low: int, high: int, depth: int
+    ) -> bytes | None:
+        stop = depth + len(part)
+        first, last = paths[low], paths[high - 1]
+        if first.startswith(part, depth) and last.startswith(part, depth):
+            raw = self.change(child, paths, values, low, high, stop)
+            return raw if raw is None or raw == _EMPTY else self._prepend(part, raw)
+        shared = min(_shared(part, first, depth), _shared(part, last, depth))
+        children = _EMPTY_BRANCH.copy()
+        index = _INDEX[part[shared]]
+        children[index] = _extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
+        raw = self._change_branch(children, paths, values, low, high, depth + shared, index)
+        return raw if raw is None or raw == _EMPTY or not shared else self._prepend(part[:shared], raw)
+
+
+def _nothing(_node_hash: bytes) -> None:
+    return None
+
+
+def _load(nodes: Nodes, node_hash: bytes) -> bytes:
+    raw = nodes(node_hash)
+    if raw is None:
+        raise MissingNodeError(node_hash)
+    return raw
+
+
+def _shared(part: str, path: str, depth: int) -> int:
+    """How many digits of `part` the path has at `depth`."""
+    count = 0
+    for mine, other in zip(part, path[depth : depth + len(part)], strict=False):
+        if mine != other:
+            break
+        count += 1
+    return count
+
+
+def _path(path: str, flag: tuple[str, str]) -> bytes:
+    """The encoded first item of a leaf or extension (appendix C, hex prefix)."""
+    return encode_bytes(bytes.fromhex(flag[len(path) & 1] + path))
+
+
+def _extension(path: str, child: bytes) -> bytes:
+    return wrap_list(_path(path, _EXTENSION_FLAG) + child)
+
+
+def _leaf(path: str, value: bytes) -> bytes:
+    part = bytes.fromhex(("3" if len(path) & 1 else "20") + path)
+    size = len(part)
+    if 1 < size < 56:
+        part = _STRING_HEADER[size] + part
+    elif size > 1:
+        part = encode_bytes(part)
+    return wrap_list(part + encode_bytes(value))
+
+
+def _read_path(item: bytes) -> tuple[str, bool]:
+    """The digits of a leaf's or extension's path, and whether it is a leaf."""
+    text = _payload(item).hex()
+    flag = text[:1]
+    if flag == "2" or flag == "0":
+        return text[2:], flag == "2"
+    if flag == "3" or flag == "1":
+        return text[1:], flag == "3"
+    raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
+
+
+def _key_of(path: str) -> bytes:
+    if len(path) & 1:
+        raise CorruptionError(f"trie has a value at the odd path {path}")
+    return bytes.fromhex(path)
+
+
+def _payload(item: bytes) -> bytes:
+    """The bytes of an encoded string."""
+    prefix = item[0]
+    if prefix < 0x80:
+        return item
+    if prefix < 0xB8:
+        return item[1:]
+    return item[1 + prefix - 0xB7 :]
+
+
+def _decode(raw: bytes) -> list[bytes]:
+    """The encoded items of a node: 17 of a branch, 2 of a leaf or extension."""
+    size = len(raw)
+    if size == _FULL_BRANCH_SIZE and raw[3::33] == _FULL_BRANCH_HEADERS:
+        return list(_unpack_full_branch(raw, 3))
+    try:
+        return _split(raw, size)
+    except IndexError:
+        raise CorruptionError(f"{size} bytes are not a trie node") from None
+
+
+def _split(raw: bytes, size: int) -> list[bytes]:
+    prefix = raw[0]
+    position = 1 if prefix < 0xF8 else prefix - 0xF6
+    payload_size = prefix - 0xC0 if prefix < 0xF8 else int.from_bytes(raw[1:position], "big")
+    if position + payload_size != size:
+        raise IndexError
+    if raw[position] == 0x80 or raw[position] == 0xA0:
+        items = _find_hashes(raw, position)
+        if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_EMPTY):
+            return items
+    items = []
+    while position < size:
+        prefix = raw[position]
+        if prefix == 0xA0:
+            end = position + 33
+        elif prefix <= 0x80:
+            end = position + 1
+        elif prefix < 0xB8:
+            end = position + prefix - 0x7F
+        elif prefix < 0xC0:
+            end = position + prefix - 0xB6 + int.from_bytes(raw[position + 1 : position + prefix - 0xB6], "big")
+        else:
+            end = position + prefix - 0xBF
+        items.append(raw[position:end])
+        position = end
+    if position != size or (len(items) != 17 and len(items) != 2):
+        raise IndexError
+    return items

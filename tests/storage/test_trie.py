@@ -1,0 +1,224 @@
+"""The trie against py-trie, by random sequences of batches."""
+
+from contextlib import suppress
+
+import pytest
+import rlp as pyrlp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trie import HexaryTrie
+
+from storage import trie
+from storage.account import EMPTY_ROOT
+from storage.errors import CorruptionError, MissingNodeError
+from storage.keccak import keccak256
+
+# Few distinct bytes: shared prefixes, keys that are prefixes of others, collapses and merges are common.
+SHORT_KEYS = st.binary(min_size=1, max_size=4) | st.lists(
+    st.sampled_from([0x00, 0x01, 0x10, 0x11, 0xFF]), min_size=1, max_size=5
+).map(bytes)
+PAIR_KEYS = st.lists(st.sampled_from([0x00, 0x01, 0x10, 0x11, 0xFF]), min_size=2, max_size=2).map(bytes)
+HASHED_KEYS = st.integers(0, 40).map(lambda number: keccak256(bytes((number,))))
+VALUES = st.binary(min_size=1, max_size=3) | st.binary(min_size=28, max_size=36) | st.binary(min_size=60, max_size=600)
+DELETE = st.just(b"")
+
+
+def batches(keys):
+    return st.lists(st.dictionaries(keys, VALUES | DELETE, min_size=1, max_size=25), min_size=1, max_size=6)
+
+
+class Pair:
+    """Our trie and py-trie's, changed alike."""
+
+    def __init__(self):
+        self.nodes = {}
+        self.root = EMPTY_ROOT
+        self.model = {}
+        self.reference = HexaryTrie({})
+
+    def apply(self, changes):
+        update = trie.update(self.nodes.get, self.root, changes)
+        for node_hash, raw in update.nodes.items():
+            assert keccak256(raw) == node_hash
+        self.nodes.update(update.nodes)
+        self.root = update.root
+        for key, value in changes.items():
+            if value:
+                self.reference[key] = value
+                self.model[key] = value
+            else:
+                del self.reference[key]
+                self.model.pop(key, None)
+        return update
+
+    def check(self):
+        assert self.root == self.reference.root_hash
+        assert list(trie.iterate(self.nodes.get, self.root)) == sorted(self.model.items())
+        for key in self.model:
+            assert trie.get(self.nodes.get, self.root, key) == self.model[key]
+
+
+@settings(max_examples=80, deadline=None)
+@given(batches(SHORT_KEYS) | batches(HASHED_KEYS))
+def test_batches_give_the_roots_of_the_reference(sequence):
+    pair = Pair()
+    for changes in sequence:
+        pair.apply(changes)
+        pair.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches(PAIR_KEYS), st.lists(PAIR_KEYS, max_size=5))
+def test_proofs_hold_for_the_reference_and_show_absence(sequence, others):
+    pair = Pair()
+    for changes in sequence:
+        pair.apply(changes)
+    for key in [*sequence[-1], *others]:
+        proof = trie.prove(pair.nodes.get, pair.root, key)
+        expected = pair.model.get(key)
+        assert trie.verify_proof(pair.root, key, proof) == expected
+        if pair.root != EMPTY_ROOT:
+            nodes = [pyrlp.decode(raw) for raw in proof]
+            assert HexaryTrie.get_from_proof(pair.root, key, nodes) == (expected or b"")
+
+
+@settings(max_examples=30, deadline=None)
+@given(batches(SHORT_KEYS), SHORT_KEYS)
+def test_iteration_starts_at_a_key(sequence, start):
+    pair = Pair()
+    for changes in sequence:
+        pair.apply(changes)
+    expected = sorted(item for item in pair.model.items() if item[0] >= start)
+    assert list(trie.iterate(pair.nodes.get, pair.root, start)) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(batches(SHORT_KEYS | HASHED_KEYS))
+def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence):
+    pair = Pair()
+    for changes in sequence:
+        update = pair.apply(changes)
+        reached = set()
+
+        def record(node_hash, reached=reached):
+            reached.add(node_hash)
+            return pair.nodes.get(node_hash)
+
+        list(trie.iterate(record, pair.root))
+        assert update.nodes.keys() <= reached
+
+
+def test_changes_without_effect_give_the_same_root_and_no_nodes():
+    pair = Pair()
+    pair.apply({keccak256(bytes((i,))): b"value" * 10 for i in range(50)})
+    present, absent = keccak256(b"\x07"), keccak256(b"absent")
+    assert trie.update(pair.nodes.get, pair.root, {present: b"value" * 10, absent: b""}) == (pair.root, {})
+    assert trie.update(pair.nodes.get, pair.root, {}) == (pair.root, {})
+    assert trie.update({}.get, EMPTY_ROOT, {absent: b""}) == (EMPTY_ROOT, {})
+
+
+def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root():
+    update = trie.update({}.get, EMPTY_ROOT, {b"\x01": b"\x02"})
+    assert list(update.nodes) == [update.root]
+    assert len(update.nodes[update.root]) < 32
+    assert trie.get(update.nodes.get, update.root, b"\x01") == b"\x02"
+    assert trie.update(update.nodes.get, update.root, {b"\x01": b""}) == (EMPTY_ROOT, {})
+    assert trie.prove({}.get, EMPTY_ROOT, b"\x01") == []
+    assert trie.verify_proof(EMPTY_ROOT, b"\x01", []) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=700), max_size=40))
+def test_ordered_root_is_that_of_items_by_index(items):
+    reference = HexaryTrie({})
+    for index, item in enumerate(items):
+        reference[pyrlp.encode(index)] = item
+    assert trie.ordered_root(items) == reference.root_hash
+
+
+def test_ordered_root_of_many_items():
+    items = [b"transaction %d" % index * (index % 9 + 1) for index in range(300)]
+    reference = HexaryTrie({})
+    with reference.squash_changes() as batch:
+        for index, item in enumerate(items):
+            batch[pyrlp.encode(index)] = item
+    assert trie.ordered_root(items) == reference.root_hash
+
+
+def filled(count=120):
+    pair = Pair()
+    pair.apply({keccak256(number.to_bytes(4, "big")): b"some value %d" % number * 4 for number in range(count)})
+    return pair
+
+
+def test_a_missing_node_is_named():
+    pair = filled()
+    key = keccak256((7).to_bytes(4, "big"))
+    lost = keccak256(trie.prove(pair.nodes.get, pair.root, key)[1])
+    nodes = {node_hash: raw for node_hash, raw in pair.nodes.items() if node_hash != lost}
+    for act in (
+        lambda: trie.get(nodes.get, pair.root, key),
+        lambda: trie.update(nodes.get, pair.root, {key: b"new"}),
+        lambda: trie.prove(nodes.get, pair.root, key),
+        lambda: list(trie.iterate(nodes.get, pair.root)),
+    ):
+        with pytest.raises(MissingNodeError) as caught:
+            act()
+        assert caught.value.node_hash == lost
+
+
+def test_a_changed_bit_anywhere_breaks_a_proof():
+    pair = filled()
+    key = keccak256((7).to_bytes(4, "big"))
+    proof = trie.prove(pair.nodes.get, pair.root, key)
+    assert len(proof) >= 3
+    for number, raw in enumerate(proof):
+        for position in range(0, len(raw), 7):
+            damaged = bytearray(raw)
+            damaged[position] ^= 0x10
+            with pytest.raises(MissingNodeError):
+                trie.verify_proof(pair.root, key, [*proof[:number], bytes(damaged), *proof[number + 1 :]])
+    with pytest.raises(MissingNodeError):
+        trie.verify_proof(pair.root, key, proof[:-1])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xc0",
+        b"\xc1\x80",
+        b"\xc3\x20\x01\x02",
+        b"\xc2\x20",
+        b"\xc2\x40\x01",  # unknown path flag
+        b"\xc2\x80\x01",  # no path
+        b"\xc3\x20\x83\x01",  # value cut short
+        b"\xd0" + b"\x80" * 16,
+        b"\xf8\x11" + b"\x80" * 16,
+        b"\xf9\x02\x11" + b"\xa0" * 528,
+    ],
+)
+def test_bytes_that_are_no_node_are_refused(raw):
+    root = keccak256(raw)
+    with pytest.raises(CorruptionError):
+        trie.verify_proof(root, b"\x20\x01", [raw])
+    with pytest.raises(CorruptionError):
+        trie.update({root: raw}.get, root, {b"\x20\x01": b"value"})
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=80), st.integers(0, 60), st.integers(1, 255))
+def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, position, mask):
+    """Never an IndexError or another stray exception, whatever the bytes."""
+    pair = filled(30)
+    raw = bytearray(pair.nodes[pair.root])
+    raw[position % len(raw)] ^= mask
+    for damaged in (bytes(raw), noise):
+        nodes = {**pair.nodes, pair.root: damaged}
+        for act in (
+            lambda nodes=nodes: trie.get(nodes.get, pair.root, keccak256(b"\x00\x00\x00\x07")),
+            lambda nodes=nodes: trie.update(nodes.get, pair.root, {keccak256(b"\x00\x00\x00\x07"): b"new"}),
+            lambda nodes=nodes: list(trie.iterate(nodes.get, pair.root)),
+        ):
+            with suppress(CorruptionError, MissingNodeError):
+                act()
