@@ -42,6 +42,7 @@ class Limits:
     subscription_queue: int = _limit(1_024, "unread notifications on one connection; one more cuts it off")
     ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
     ipc_message_bytes: int = _limit(32 * MEBIBYTE, "a larger IPC message closes the connection")
+    receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "polling filters at once; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter that nobody asks for so long is removed")
     filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from rpc.filters import Filters
 from rpc.limits import Limits
+from rpc.subscriptions import Subscriptions
 from rpc.wallet import Wallet
 
 if TYPE_CHECKING:
     from chain.blockchain import Chain
-    from rpc.filters import Filters
-    from rpc.subscriptions import Subscriptions
 
 
 class CallLog(Protocol):
@@ -40,8 +40,11 @@ class Services:
     limits: Limits
     client_version: str
     instance_id: bytes
-    filters: "Filters"
-    subscriptions: "Subscriptions"
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
-    started_at: float = field(default=0.0)
+    filters: Filters = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.filters = Filters(self.limits)
+        self.subscriptions = Subscriptions(self.limits)

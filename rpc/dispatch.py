@@ -1,0 +1,330 @@
+"""From a body of bytes to an answer of bytes: JSON-RPC 2.0 as geth speaks it, for every transport.
+
+Light calls are answered at once, in `begin` itself; the rest is a coroutine. Here stands the only
+catch-all of the node: what no layer foresaw becomes -32603 with an id that the log repeats.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from chain.errors import ExecutionRevertedError
+from chain.writer import WriterStoppedError
+from rpc.errors import (
+    InternalError,
+    InvalidParamsError,
+    InvalidRequestError,
+    MethodNotFoundError,
+    ParseError,
+    ResponseTooLargeError,
+    RevertedError,
+    RpcError,
+    ServerError,
+    TimedOutError,
+    translate,
+)
+from rpc.registry import REQUIRED, Cost, Method, Registry
+from rpc.services import Services
+from rpc.wallet import UnknownAccountError
+from rpc.workers import Workers
+
+if TYPE_CHECKING:
+    from rpc.connections import Connection
+    from rpc.subscriptions import Subscription
+
+LOGGER = logging.getLogger("zevm.rpc")
+METHOD_NAME_LIMIT = 2_048
+LOOP_SLICE_SECONDS = 0.005
+"""How long a batch of light calls may hold the event loop before others have their turn."""
+
+_ABSENT = object()
+Reply = bytes | None
+"""An encoded answer; None where nothing is to be sent (notifications)."""
+
+
+class RawNumber(float):
+    """A JSON number that no 64-bit type holds, with its digits kept so that an id comes back as it was."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> "RawNumber":
+        """Keep the digits; the float value may be infinite."""
+        instance = super().__new__(cls, digits)
+        instance.digits = digits
+        return instance
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse_exactly(body: bytes) -> Any:
+    """Parse with the digits of unusual numbers kept. Slow; for ids that are floats and numbers out of range."""
+    try:
+        message = json.loads(
+            body,
+            parse_int=lambda digits: int(digits) if len(digits) < 19 else RawNumber(digits),
+            parse_float=RawNumber,
+            parse_constant=_refuse_constant,
+        )
+        # lone surrogates are JSON to Python alone; they could not be sent back
+        json.dumps(message, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ParseError from error
+    return message
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body. Raises ParseError for anything else, however deep, long or ill-encoded."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "infinity" not in str(error):
+            raise ParseError from error
+        return _parse_exactly(body)
+    members = message if type(message) is list else (message,)
+    for member in members:
+        if type(member) is dict and type(member.get("id")) is float:
+            return _parse_exactly(body)
+    return message
+
+
+def _encode(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def success(identifier: Any, result: Any) -> bytes:
+    """The answer that carries a result."""
+    if type(identifier) is RawNumber:
+        identifier = orjson.Fragment(identifier.digits)
+    return _encode({"jsonrpc": "2.0", "id": identifier, "result": result})
+
+
+def failure(identifier: Any, error: RpcError) -> bytes:
+    """The answer that carries an error."""
+    if type(identifier) is RawNumber:
+        identifier = orjson.Fragment(identifier.digits)
+    return _encode({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()})
+
+
+class Caller:
+    """Who sent a request over a connection that can be pushed to; `created` are the subscriptions it opened."""
+
+    __slots__ = ("connection", "created")
+
+    def __init__(self, connection: "Connection") -> None:
+        self.connection = connection
+        self.created: list[Subscription] = []
+
+
+class Call:
+    """One request on its way: either `error` is set, or `method` and `arguments` are."""
+
+    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+
+    def __init__(self) -> None:
+        self.identifier: Any = None
+        self.is_notification = False
+        self.name = ""
+        self.params: Any = None
+        self.method: Method | None = None
+        self.arguments: list[Any] = []
+        self.error: RpcError | None = None
+        self.started = 0.0
+
+
+def decode_arguments(method: Method, params: Any) -> list[Any]:
+    """Positional arguments for a method, with geth's texts for what is missing, ill-formed or too much."""
+    if params is None:
+        params = ()
+    elif type(params) is not list:
+        raise InvalidParamsError("non-array args")
+    arguments = []
+    count = len(params)
+    for index, param in enumerate(method.params):
+        value = params[index] if index < count else None
+        if value is None:
+            if param.default is REQUIRED:
+                raise InvalidParamsError(f"missing value for required argument {index}")
+            arguments.append(param.default)
+            continue
+        try:
+            arguments.append(param.decode(value))
+        except InvalidParamsError as error:
+            raise InvalidParamsError(f"invalid argument {index}: {error.message}") from None
+    if count > len(method.params):
+        raise InvalidParamsError(f"too many arguments, want at most {len(method.params)}")
+    return arguments
+
+
+class Dispatcher:
+    """Answers bodies from the methods of a registry. One for all transports; used on the event loop alone."""
+
+    def __init__(self, registry: Registry, services: Services, workers: Workers) -> None:
+        self._methods = registry.by_name
+        self._services = services
+        self._limits = services.limits
+        self._workers = workers
+
+    def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Coroutine[Any, Any, Reply]:
+        """The answer to a body where it can be given at once, otherwise a coroutine that gives it."""
+        try:
+            message = parse(body)
+        except ParseError as error:
+            return failure(None, error)
+        if type(message) is list:
+            return self._answer_batch(message, caller)
+        call = self._read(message)
+        if call.error is None and call.method is not None and call.method.cost is not Cost.LIGHT:
+            return self._answer(call, caller)
+        return self._answer_light(call, caller)
+
+    async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
+        """The answer to a body, or None for notifications."""
+        reply = self.begin(body, caller)
+        return reply if reply is None or isinstance(reply, bytes) else await reply
+
+    def _read(self, message: Any) -> Call:
+        call = Call()
+        if type(message) is not dict:
+            call.error = InvalidRequestError()
+            return call
+        identifier = message.get("id", _ABSENT)
+        name = message.get("method")
+        valid_identifier = type(identifier) is not dict and type(identifier) is not list
+        if valid_identifier and identifier is not _ABSENT:
+            call.identifier = identifier
+        if message.get("jsonrpc") != "2.0" or type(name) is not str or not name or not valid_identifier:
+            call.error = InvalidRequestError()
+            return call
+        call.is_notification = identifier is _ABSENT
+        call.name, call.params = name, message.get("params")
+        if self._services.call_log is not None:
+            call.started = time.perf_counter()
+        call.method = self._methods.get(name)
+        try:
+            if call.method is None:
+                raise _unknown(name)
+            call.arguments = decode_arguments(call.method, call.params)
+        except RpcError as error:
+            call.error = error
+        return call
+
+    def _answer_light(self, call: Call, caller: Caller | None) -> Reply:
+        if call.error is not None or call.method is None:
+            return self._finish(call, None)
+        method = call.method
+        try:
+            if method.connection:
+                result = method.function(self._services, caller, *call.arguments)
+            else:
+                result = method.function(self._services, *call.arguments)
+        except Exception as error:
+            call.error = self._explain(call, error)
+            result = None
+        return self._finish(call, result)
+
+    async def _answer(self, call: Call, caller: Caller | None) -> Reply:
+        if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
+            return self._answer_light(call, caller)
+        try:
+            result = await self._execute(call.method, call.arguments, caller)
+        except Exception as error:
+            call.error = self._explain(call, error)
+            result = None
+        return self._finish(call, result)
+
+    async def _execute(self, method: Method, arguments: list[Any], caller: Caller | None) -> Any:
+        prefix = (self._services, caller) if method.connection else (self._services,)
+        if method.cost is Cost.EXECUTION:
+            return await self._workers.run(method.function, *prefix, *arguments)
+        if method.cost is Cost.WRITE:
+            future = self._services.chain.writer.submit(method.function, *prefix, *arguments)
+            # a write that was begun is finished, whether or not the client still listens
+            return await asyncio.shield(asyncio.wrap_future(future))
+        return await method.function(*prefix, *arguments)
+
+    def _finish(self, call: Call, result: Any) -> Reply:
+        reply: Reply = None
+        if not call.is_notification:
+            reply = self._encode_reply(call, result)
+        log = self._services.call_log
+        if log is not None and call.name:
+            log.called(call.name, call.params, time.perf_counter() - call.started, call.error)
+        return reply
+
+    def _encode_reply(self, call: Call, result: Any) -> bytes:
+        if call.error is None:
+            try:
+                return success(call.identifier, result)
+            except (TypeError, ValueError) as error:
+                call.error = self._explain(call, error)
+        return failure(call.identifier, call.error)
+
+    def _explain(self, call: Call, error: Exception) -> RpcError:
+        """The error to send. The one catch-all: what nobody foresaw is logged and becomes -32603."""
+        if isinstance(error, RpcError):
+            return error
+        if isinstance(error, ExecutionRevertedError):
+            decoder = self._services.decoder
+            return RevertedError(error.output, None if decoder is None else decoder.revert_reason(error.output))
+        if isinstance(error, UnknownAccountError | WriterStoppedError):
+            return ServerError(str(error))
+        known = translate(error, evm_timeout_seconds=self._limits.evm_timeout_seconds)
+        if known is not None:
+            return known
+        request_id = secrets.token_hex(4)
+        LOGGER.error("request %s: %s failed: %r", request_id, call.name, error, exc_info=error)
+        return InternalError(f"internal error in {call.name} (request {request_id}; see the node's log)")
+
+    async def _answer_batch(self, messages: list[Any], caller: Caller | None) -> Reply:
+        if not messages:
+            return failure(None, InvalidRequestError("empty batch"))
+        if len(messages) > self._limits.batch_items:
+            calls = (self._read_identifier(message) for message in messages)
+            identifier = next((item for item in calls if item is not None), None)
+            return b"[" + failure(identifier, InvalidRequestError("batch too large")) + b"]"
+        replies: list[bytes] = []
+        size = 0
+        exhausted: RpcError | None = None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.request_seconds
+        slice_end = loop.time() + LOOP_SLICE_SECONDS
+        for message in messages:
+            call = self._read(message)
+            now = loop.time()
+            if exhausted is None and now > deadline:
+                exhausted = TimedOutError()
+            if now > slice_end:
+                await asyncio.sleep(0)
+                slice_end = loop.time() + LOOP_SLICE_SECONDS
+            call.error = call.error or exhausted
+            reply = await self._answer(call, caller)
+            if reply is None:
+                continue
+            replies.append(reply)
+            size += len(reply)
+            if exhausted is None and size > self._limits.response_bytes:
+                exhausted = ResponseTooLargeError()
+        return b"[" + b",".join(replies) + b"]" if replies else None
+
+    @staticmethod
+    def _read_identifier(message: Any) -> Any:
+        identifier = message.get("id") if type(message) is dict else None
+        return None if type(identifier) in (dict, list) else identifier
+
+
+def _unknown(name: str) -> RpcError:
+    if len(name) > METHOD_NAME_LIMIT:
+        return InvalidRequestError(f"method name too long: {len(name)} > {METHOD_NAME_LIMIT}")
+    return MethodNotFoundError.of(name)

@@ -1,0 +1,111 @@
+"""Chain events as clients see them: encoded once, whoever and however many listen.
+
+Subscriptions and filters are fed from here, on the event loop, in the order of the chain's commits.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import orjson
+
+from chain.events import BlockAndReceipts, HeadChanged
+from chain.types import Header, Log, Transaction
+from rpc import encoding
+
+Fragment = orjson.Fragment
+
+
+class LogEvent:
+    """One log that appeared or, after a reorganisation, disappeared."""
+
+    __slots__ = ("__dict__", "_index", "_position", "_removed", "_transaction_hash", "header", "log")
+
+    def __init__(
+        self, log: Log, header: Header, transaction_hash: bytes, position: int, index: int, removed: bool
+    ) -> None:
+        self.log = log
+        self.header = header
+        self._transaction_hash = transaction_hash
+        self._position = position
+        self._index = index
+        self._removed = removed
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The log object as JSON."""
+        return orjson.dumps(
+            encoding.log(
+                self.log, self.header, self._transaction_hash, self._position, self._index, removed=self._removed
+            )
+        )
+
+
+class HeadEvent:
+    """A move of the canonical chain, with everything that listeners may want encoded at first use."""
+
+    def __init__(self, event: HeadChanged) -> None:
+        self.event = event
+
+    @cached_property
+    def heads(self) -> list[bytes]:
+        """The added headers as JSON, oldest first."""
+        return [orjson.dumps(encoding.header(item.block.header)) for item in self.event.added]
+
+    @cached_property
+    def hashes(self) -> list[bytes]:
+        """The added blocks' hashes as JSON strings."""
+        return [orjson.dumps(encoding.hexadecimal(item.block.hash)) for item in self.event.added]
+
+    @cached_property
+    def logs(self) -> list[LogEvent]:
+        """Removed logs, newest block first, then the new ones."""
+        events: list[LogEvent] = []
+        for item in self.event.removed:
+            events.extend(_logs_of(item, removed=True))
+        for item in self.event.added:
+            events.extend(_logs_of(item, removed=False))
+        return events
+
+    @cached_property
+    def receipts(self) -> list[list[tuple[bytes, bytes]]]:
+        """Of every added block: (transaction hash, receipt as JSON)."""
+        return [
+            [
+                (transaction.hash, orjson.dumps(receipt))
+                for transaction, receipt in zip(
+                    item.block.transactions, encoding.receipts(item.block, item.receipts), strict=True
+                )
+            ]
+            for item in self.event.added
+        ]
+
+
+class TransactionEvent:
+    """A transaction that entered the pool."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+
+    @cached_property
+    def hash(self) -> bytes:
+        """Its hash as a JSON string."""
+        return orjson.dumps(encoding.hexadecimal(self.transaction.hash))
+
+    @cached_property
+    def full(self) -> bytes:
+        """The transaction object as JSON, with null block fields."""
+        return orjson.dumps(encoding.transaction(self.transaction, None))
+
+
+RpcEvent = HeadEvent | TransactionEvent
+EventListener = Callable[[RpcEvent], None]
+
+
+def _logs_of(item: BlockAndReceipts, *, removed: bool) -> Iterator[LogEvent]:
+    header = item.block.header
+    index = 0
+    for position, receipt in enumerate(item.receipts):
+        transaction_hash = item.block.transactions[position].hash
+        for log in receipt.logs:
+            yield LogEvent(log, header, transaction_hash, position, index, removed)
+            index += 1

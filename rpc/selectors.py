@@ -1,0 +1,102 @@
+"""What subscriptions and filters pick out of the chain's events, already encoded."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rpc.codec_objects import LogFilter
+from rpc.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
+
+
+class Selector(Protocol):
+    """What a subscription or filter listens to."""
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The encoded results that the event has for it."""
+        ...
+
+
+class NewHeads:
+    """Headers of new canonical blocks."""
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The added headers."""
+        return event.heads if isinstance(event, HeadEvent) else ()
+
+
+class Logs:
+    """Logs that match a filter; those of removed blocks with `removed: true`."""
+
+    def __init__(self, criteria: LogFilter) -> None:
+        self._criteria = criteria
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The matching logs, each a result of its own."""
+        if not isinstance(event, HeadEvent):
+            return ()
+        return [item.encoded for item in event.logs if self._criteria.matches(item.log)]
+
+
+class LogsInRange(Logs):
+    """As Logs, of blocks from `first` to `last`; None leaves that end open."""
+
+    def __init__(self, criteria: LogFilter, first: int | None, last: int | None) -> None:
+        super().__init__(criteria)
+        self._first = first or 0
+        self._last = last
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The matching logs within the range."""
+        if not isinstance(event, HeadEvent):
+            return ()
+        return [item.encoded for item in event.logs if self._covers(item) and self._criteria.matches(item.log)]
+
+    def _covers(self, item: LogEvent) -> bool:
+        number = item.header.number
+        return number >= self._first and (self._last is None or number <= self._last)
+
+
+class BlockHashes:
+    """Hashes of new canonical blocks."""
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The added blocks' hashes."""
+        return event.hashes if isinstance(event, HeadEvent) else ()
+
+
+class PendingTransactions:
+    """Transactions that enter the pool: hashes, or whole objects when `full`."""
+
+    def __init__(self, full: bool) -> None:
+        self._full = full
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """The transaction."""
+        if not isinstance(event, TransactionEvent):
+            return ()
+        return (event.full if self._full else event.hash,)
+
+
+class TransactionReceipts:
+    """Receipts of new blocks, one array a block; of the given transactions, or of all."""
+
+    def __init__(self, hashes: frozenset[bytes]) -> None:
+        self._hashes = hashes
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:
+        """One array for every block that holds a wanted transaction."""
+        if not isinstance(event, HeadEvent):
+            return ()
+        arrays = []
+        for block in event.receipts:
+            chosen = [encoded for item, encoded in block if not self._hashes or item in self._hashes]
+            if chosen:
+                arrays.append(b"[" + b",".join(chosen) + b"]")
+        return arrays
+
+
+class Syncing:
+    """Changes of the synchronisation status: none, since the node makes the chain itself."""
+
+    def select(self, event: RpcEvent) -> Iterable[bytes]:  # noqa: ARG002
+        """Nothing."""
+        return ()

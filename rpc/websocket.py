@@ -1,0 +1,128 @@
+"""JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
+
+Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
+pong deadline and the message size are the server's (rpc.server); a stalled reader is cut off by Connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from rpc.connections import Connection
+from rpc.dispatch import Caller, Dispatcher, Reply
+from rpc.security import Guard, Refusal
+from rpc.services import Services
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LOGGER = logging.getLogger("zevm.rpc")
+ABORT_EXTENSION = "zevm.abort"
+"""The scope extension in which the server hands over the function that drops the connection."""
+
+
+class Session:
+    """Reads requests and answers them over a Connection; WebSocket and IPC share it."""
+
+    def __init__(self, dispatcher: Dispatcher, connection: Connection, calls: int) -> None:
+        self._dispatcher = dispatcher
+        self._connection = connection
+        self._slots = asyncio.Semaphore(calls)
+        self._tasks: set[asyncio.Task[Reply]] = set()
+
+    async def handle(self, body: bytes) -> None:
+        """Begin to answer a message. Returns when the next one may be read."""
+        await self._connection.ready()
+        caller = Caller(self._connection)
+        reply = self._dispatcher.begin(body, caller)
+        if reply is None or isinstance(reply, bytes):
+            self._deliver(reply, caller)
+            return
+        try:
+            await self._slots.acquire()
+        except BaseException:
+            reply.close()
+            raise
+        task = asyncio.get_running_loop().create_task(reply)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._done(done, caller))
+
+    def close(self) -> None:
+        """Cancel what is under way."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[Reply], caller: Caller) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        if not task.cancelled():
+            self._deliver(task.result(), caller)
+
+    def _deliver(self, reply: Reply, caller: Caller) -> None:
+        if reply is not None:
+            self._connection.send(reply)
+        for subscription in caller.created:
+            subscription.activate()
+
+
+class WebSocketEndpoint:
+    """The ASGI application of every WebSocket."""
+
+    def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
+        self._limits = services.limits
+        self._dispatcher = dispatcher
+        self._guard = guard
+        self.open_connections = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket (ASGI) until either side ends it."""
+        await receive()
+        refusal = self._guard.check(scope["headers"])
+        if refusal is None and self.open_connections >= self._limits.websocket_connections:
+            refusal = Refusal(503, f"too many WebSocket connections (limit {self._limits.websocket_connections})")
+        if refusal is not None:
+            await _refuse(send, refusal)
+            return
+        self.open_connections += 1
+        try:
+            await send({"type": "websocket.accept"})
+            await self._converse(scope, receive, send)
+        finally:
+            self.open_connections -= 1
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def write(frame: bytes) -> None:
+            await send({"type": "websocket.send", "text": frame.decode()})
+
+        abort = scope.get("extensions", {}).get(ABORT_EXTENSION, _nothing)
+        connection = Connection(write, abort, self._limits)
+        session = Session(self._dispatcher, connection, self._limits.websocket_calls)
+        pump = asyncio.get_running_loop().create_task(_pump(connection))
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                text = message.get("text")
+                await session.handle(message["bytes"] if text is None else text.encode())
+        finally:
+            connection.close()
+            session.close()
+            pump.cancel()
+
+
+def _nothing() -> None:
+    """What aborts a connection that only exists in process."""
+
+
+async def _pump(connection: Connection) -> None:
+    try:
+        await connection.pump()
+    except Exception as error:  # the client left in the middle of a write: its end is seen by the reader
+        LOGGER.debug("a WebSocket write failed: %r", error)
+
+
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": refusal.reason.encode() + b"\n"})

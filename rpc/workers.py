@@ -1,0 +1,95 @@
+"""Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
+
+The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is
+refused, so that a flood of eth_call delays nothing but eth_call.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from rpc.errors import LimitExceededError
+
+STACK_BYTES = 256 * 1024 * 1024
+"""Virtual, not resident: room for the interpreter at call depth 1,024."""
+
+_STACK_SIZE_LOCK = threading.Lock()
+_Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+class Workers:
+    """A pool that event loop coroutines submit to. `close` leaves running jobs to their deadlines."""
+
+    def __init__(self, count: int, *, queue_ms: int, timeout_seconds: float) -> None:
+        self._count = count
+        self._queue_ms = queue_ms
+        self._timeout_seconds = timeout_seconds
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._free = asyncio.Semaphore(count)
+        self._closed = False
+        with _STACK_SIZE_LOCK:
+            previous = threading.stack_size(STACK_BYTES)
+            try:
+                for index in range(count):
+                    threading.Thread(target=self._work, name=f"evm-{index}", daemon=True).start()
+            finally:
+                threading.stack_size(previous)
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.
+
+        Raises LimitExceededError when no worker came free in time. When the awaiting task is cancelled,
+        a job that has not begun is dropped; one that has keeps its worker until it ends or its deadline passes.
+        """
+        await self._acquire()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put((function, arguments, loop, future))
+        return await future
+
+    def close(self) -> None:
+        """Let every worker end after its job. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            for _ in range(self._count):
+                self._jobs.put(None)
+
+    async def _acquire(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._queue_ms / 1000):
+                await self._free.acquire()
+        except TimeoutError:
+            raise LimitExceededError(
+                f"limit exceeded: all {self._count} execution workers were busy for {self._queue_ms} ms; "
+                "try again, or raise --rpc-evm-workers or --rpc-evm-queue-ms"
+            ) from None
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            function, arguments, loop, future = job
+            result, error = None, None
+            if not future.cancelled():
+                try:
+                    result = function(*arguments, deadline=time.monotonic() + self._timeout_seconds)
+                except BaseException as raised:
+                    error = raised
+            try:
+                loop.call_soon_threadsafe(self._finish, future, result, error)
+            except RuntimeError:
+                return  # the loop is closed: the node is stopping
+            del job, function, arguments, future, result, error
+
+    def _finish(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+        self._free.release()
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
