@@ -127,26 +127,50 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
 
 def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
     """Keys >= `start` and their values, in order of the keys."""
-    if root == EMPTY_ROOT:
-        return
-    bound = start.hex()
-    pending: list[tuple[str, bytes]] = [("", b"\xa0" + root)]
+    return _walk(lambda _path, node_hash: _decode(_load(nodes, node_hash)), root, start.hex())
+
+
+def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[bytes, bytes]]:
+    """As `iterate`, but checks every node against its hash, and goes on past the bad ones.
+
+    `report` gets their path in hexadecimal digits, their hash, and what is wrong.
+    """
+
+    def load(path: str, node_hash: bytes) -> list[bytes] | None:
+        try:
+            raw = _load(nodes, node_hash)
+            if keccak256(raw) != node_hash:
+                report(path, node_hash, "is damaged: its bytes have another hash")
+                return None
+            return _decode(raw)
+        except MissingNodeError:
+            report(path, node_hash, "is missing")
+        except CorruptionError as error:
+            report(path, node_hash, f"is damaged: {error}")
+        return None
+
+    return _walk(load, root, "")
+
+
+def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: str) -> Iterator[tuple[bytes, bytes]]:
+    """Values whose path is not below `bound`, in order; `load` gives the items of a node, or None to pass it."""
+    pending: list[tuple[str, bytes]] = [] if root == EMPTY_ROOT else [("", b"\xa0" + root)]
     while pending:
-        prefix, child = pending.pop()
-        if prefix < bound and not bound.startswith(prefix):
+        path, child = pending.pop()
+        if path < bound and not bound.startswith(path):
             continue
-        items = _decode(_load(nodes, child[1:]) if len(child) == 33 else child)
+        items = load(path, child[1:]) if len(child) == 33 else _decode(child)
+        if items is None:
+            continue
         if len(items) == 17:
-            pending += [(prefix + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
-            part, is_leaf, value = "", items[16] != _EMPTY, items[16]
+            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
+            is_leaf, value = items[16] != _EMPTY, items[16]
         else:
             part, is_leaf = _read_path(items[0])
-            value = items[1]
-        path = prefix + part
-        if not is_leaf:
-            if len(items) == 2:
+            path, value = path + part, items[1]
+            if not is_leaf:
                 pending.append((path, value))
-        elif path >= bound:
+        if is_leaf and path >= bound:
             yield _key_of(path), _payload(value)
 
 

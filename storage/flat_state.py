@@ -1,0 +1,141 @@
+"""The latest state by plain keys, and the reverse differences that lead back from it.
+
+Batches may hold several steps (a reorganisation rewinds and applies many): each step reads the store
+as it will be after the operations that the batch already has.
+"""
+
+from collections.abc import Iterator
+
+from storage.account import EMPTY_ROOT, encode_account
+from storage.errors import CorruptionError
+from storage.rlp import Item, RlpError, decode, encode, encode_int
+from storage.schema import UNDO, account_key, end_of, meta_key, range_of, slot_key, slots_prefix, undo_key
+from storage.state_update import StateUpdate
+from storage.store import Batch, Reader
+
+Version = tuple[int, int]
+"""Block number, and patch: 0 for the block itself, from 1 for development patches upon it."""
+
+FLAT_ROOT_KEY = meta_key(b"state root")
+"""Holds the state root that the flat records amount to; absent while they are empty."""
+
+
+def flat_root(reader: Reader) -> bytes:
+    """The state root that the flat records amount to."""
+    root = reader.get(FLAT_ROOT_KEY)
+    return EMPTY_ROOT if root is None else root
+
+
+class BatchView:
+    """The store as it will be once the batch is written."""
+
+    __slots__ = ("_changes", "_reader")
+
+    def __init__(self, reader: Reader, batch: Batch) -> None:
+        self._reader = reader
+        self._changes = dict(batch.operations)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        return self._changes[key] if key in self._changes else self._reader.get(key)
+
+    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop."""
+        changed = {key: value for key, value in self._changes.items() if start <= key < stop}
+        if not changed:
+            yield from self._reader.iterate(start, stop, reverse=reverse)
+            return
+        merged: dict[bytes, bytes | None] = dict(self._reader.iterate(start, stop))
+        merged.update(changed)
+        for key in sorted(merged, reverse=reverse):
+            value = merged[key]
+            if value is not None:
+                yield key, value
+
+
+def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
+    """Put the flat records of `update` and the way back into `batch`.
+
+    Raises ValueError when the update does not stand on the flat state, or the version is taken.
+    """
+    view = BatchView(reader, batch)
+    base_root = flat_root(view)
+    if base_root != update.base_root:
+        raise ValueError(f"update stands on root {update.base_root.hex()}, the latest state is {base_root.hex()}")
+    key = undo_key(*version)
+    if view.get(key) is not None:
+        raise ValueError(f"state of block {version[0]}, patch {version[1]} is already written")
+    undo: list[Item] = [base_root, update.root]
+    for flat_key, value in _flat_changes(view, update).items():
+        before = view.get(flat_key)
+        if before != value:
+            undo += (flat_key, before or b"")
+            _set(batch, flat_key, value)
+    batch.put(key, encode(undo))
+    batch.put(FLAT_ROOT_KEY, update.root)
+
+
+def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
+    """Put into `batch` the way back to the state at version `to`, and return its root.
+
+    Raises CorruptionError when the recorded way is broken.
+    """
+    view = BatchView(reader, batch)
+    root = flat_root(view)
+    restored: dict[bytes, bytes] = {}
+    for key, record in view.iterate(undo_key(*to) + b"\x00", range_of(UNDO)[1], reverse=True):
+        before, after, fields = _read_undo(key, record)
+        if after != root:
+            raise CorruptionError(
+                f"reverse state diff of {_version_name(key)} leads back from {after.hex()}, "
+                f"the state is {root.hex()}; run `zevm db check --deep`"
+            )
+        restored.update(zip(fields[::2], fields[1::2], strict=True))
+        root = before
+        batch.delete(key)
+    for flat_key, value in restored.items():
+        _set(batch, flat_key, value or None)
+    batch.put(FLAT_ROOT_KEY, root)
+    return root
+
+
+def last_patch(reader: Reader, number: int) -> int:
+    """The newest patch upon a block; 0 where there is none."""
+    newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)
+    return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
+
+
+def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | None]:
+    changes: dict[bytes, bytes | None] = {}
+    for address in update.wiped:
+        prefix = slots_prefix(address)
+        changes.update((key, None) for key, _ in view.iterate(prefix, end_of(prefix)))
+    for address, account in update.accounts.items():
+        changes[account_key(address)] = None if account is None else encode_account(account)
+    for address, slots in update.storage.items():
+        for slot, value in slots.items():
+            changes[slot_key(address, slot)] = encode_int(value) if value else None
+    return changes
+
+
+def _set(batch: Batch, key: bytes, value: bytes | None) -> None:
+    if value is None:
+        batch.delete(key)
+    else:
+        batch.put(key, value)
+
+
+def _read_undo(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
+    """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
+    try:
+        fields = decode(record)
+    except RlpError as error:
+        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged: {error}") from None
+    strings = [field for field in fields if isinstance(field, bytes)] if isinstance(fields, list) else []
+    if len(strings) < 2 or len(strings) & 1 or len(strings) != len(fields):
+        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged; run `zevm db check --deep`")
+    return strings[0], strings[1], strings[2:]
+
+
+def _version_name(key: bytes) -> str:
+    return f"block {int.from_bytes(key[1:9], 'big')}, patch {int.from_bytes(key[9:], 'big')}"

@@ -1,0 +1,169 @@
+"""The state: accounts, storage and code, latest by plain keys and every past one through its trie.
+
+Accounts lie in a secure trie (keccak256(address) -> RLP account), storage in one more per account
+(keccak256(slot) -> RLP integer). Nodes and code are found by their hash and never deleted, so every
+root that was ever written stays readable. The flat records of the latest state save the walk.
+Reads may come from any thread; `apply` and `rewind` belong to the one writer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from storage import state_update, trie
+from storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
+from storage.cache import ByteCache
+from storage.errors import CorruptionError
+from storage.flat_state import Version, apply_flat, flat_root, last_patch, rewind_flat
+from storage.keccak import EMPTY_KECCAK
+from storage.rlp import decode, decode_int
+from storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
+from storage.state_check import PROBLEM_LIMIT, StateCheck
+from storage.state_readers import LatestReader, TrieReader, UpdateReader
+from storage.state_update import StateUpdate, hashed, slot_hash
+from storage.store import Batch, Reader, Snapshot, Store
+
+__all__ = ["AccountProof", "SlotProof", "StateStore", "StateUpdate", "Version"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotProof:
+    """A storage slot, its value (0 where absent), and the storage trie's nodes from the root towards it."""
+
+    slot: int
+    value: int
+    proof: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProof:
+    """An account (None where absent), the state trie's nodes towards it, and its slots (EIP-1186)."""
+
+    account: Account | None
+    proof: list[bytes]
+    slots: list[SlotProof]
+
+
+class StateStore:
+    """The state's part of the database."""
+
+    def __init__(
+        self, store: Store, *, node_cache_bytes: int = 32 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+    ) -> None:
+        self._store = store
+        self._nodes = ByteCache(node_cache_bytes)
+        self._codes = ByteCache(code_cache_bytes)
+
+    def root(self, view: Reader | None = None) -> bytes:
+        """The root of the latest state, as the flat records say."""
+        return flat_root(self._store if view is None else view)
+
+    def holds(self, root: bytes) -> bool:
+        """Whether the state with this root was written."""
+        return root == EMPTY_ROOT or self._node(root) is not None
+
+    def latest(self, view: Snapshot, root: bytes) -> StateReader:
+        """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
+        held = flat_root(view)
+        if held != root:
+            raise CorruptionError(
+                f"latest state has root {held.hex()}, expected {root.hex()}; run `zevm db check --deep`"
+            )
+        return LatestReader(view, root, self._code)
+
+    def at(self, root: bytes) -> StateReader:
+        """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
+        return TrieReader(self._node, root, self._code)
+
+    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+        """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
+        return state_update.prepare(self._node, base, diff)
+
+    def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateReader:
+        """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
+        if base is None:
+            base = self.at(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
+        return UpdateReader(update, base)
+
+    def apply(self, batch: Batch, update: StateUpdate, version: Version) -> None:
+        """Put nodes, code, flat records and the way back into `batch`.
+
+        The update must stand on the latest state, as it will be after what `batch` already holds:
+        ValueError otherwise, or when the version is taken.
+        """
+        apply_flat(self._store, batch, update, version)
+        for node_hash, raw in update.nodes.items():
+            batch.put(node_key(node_hash), raw)
+            self._nodes.put(node_hash, raw)
+        for code_hash, code in update.code.items():
+            batch.put(code_key(code_hash), code)
+
+    def rewind(self, batch: Batch, to: Version) -> bytes:
+        """Lead the flat state back to version `to`, forget later versions, and return the root reached.
+
+        Raises CorruptionError when the recorded way back is broken.
+        """
+        return rewind_flat(self._store, batch, to)
+
+    def last_patch(self, number: int) -> int:
+        """The newest patch upon a block; 0 where there is none."""
+        return last_patch(self._store, number)
+
+    def accounts(self, view: Reader) -> Iterator[tuple[bytes, Account]]:
+        """All accounts of the latest state, by address."""
+        for key, record in view.iterate(*range_of(ACCOUNT)):
+            yield key[1:], decode_account(record)
+
+    def slots(self, view: Reader, address: bytes) -> Iterator[tuple[int, int]]:
+        """All slots of an account in the latest state, ascending, with their values."""
+        prefix = slots_prefix(address)
+        for key, value in view.iterate(prefix, end_of(prefix)):
+            yield int.from_bytes(key[len(prefix) :], "big"), int.from_bytes(value, "big")
+
+    def accounts_at(self, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Account]]:
+        """All accounts of any state, by keccak256(address), from `start` on."""
+        for key, record in trie.iterate(self._node, root, start):
+            yield key, decode_account(record)
+
+    def slots_at(self, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
+        """All slots of a storage trie, by keccak256(slot), from `start` on, with their values."""
+        for key, value in trie.iterate(self._node, storage_root, start):
+            yield key, decode_int(decode(value))
+
+    def prove_account(self, root: bytes, address: bytes, slots: list[int]) -> AccountProof:
+        """Proofs of an account and of its slots in any written state."""
+        account = self.at(root).account(address)
+        storage_root = EMPTY_ROOT if account is None else account.storage_root
+        proofs = []
+        for slot in slots:
+            proof = trie.prove(self._node, storage_root, slot_hash(slot))
+            value = trie.get(self._node, storage_root, slot_hash(slot))
+            proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
+        return AccountProof(account, trie.prove(self._node, root, hashed(address)), proofs)
+
+    def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
+        """Check a whole state past all caches: every node and code against its hash.
+
+        With `view`, also that the flat records there are exactly this state. Returns what is wrong,
+        each in one line that names it, at most `limit` of them; [] for a sound state. Takes memory
+        in proportion to the number of accounts, and to the slots of the largest one.
+        """
+        return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
+
+    def _node(self, node_hash: bytes) -> bytes | None:
+        raw = self._nodes.get(node_hash)
+        if raw is None:
+            raw = self._store.get(node_key(node_hash))
+            if raw is not None:
+                self._nodes.put(node_hash, raw)
+        return raw
+
+    def _code(self, code_hash: bytes) -> bytes:
+        if code_hash == EMPTY_KECCAK:
+            return b""
+        code = self._codes.get(code_hash)
+        if code is None:
+            code = self._store.get(code_key(code_hash))
+            if code is None:
+                raise CorruptionError(f"code {code_hash.hex()} is missing; run `zevm db check --deep`")
+            self._codes.put(code_hash, code)
+        return code

@@ -1,0 +1,115 @@
+"""Three ways to read a state: flat (the latest), through the trie (any), and over an unwritten update."""
+
+from collections.abc import Callable
+
+from storage import trie
+from storage.account import EMPTY_ROOT, Account, StateReader, decode_account
+from storage.rlp import decode, decode_int
+from storage.schema import account_key, slot_key
+from storage.state_update import StateUpdate, hashed, slot_hash
+from storage.store import Snapshot
+
+CodeOf = Callable[[bytes], bytes]
+_ACCOUNTS_KEPT = 1024
+"""Decoded accounts that one reader keeps; full, it forgets them all, which costs less than order."""
+
+
+class LatestReader:
+    """The newest state out of the flat records of one snapshot: one lookup per read."""
+
+    __slots__ = ("_accounts", "_code_of", "_get", "root")
+
+    def __init__(self, view: Snapshot, root: bytes, code_of: CodeOf) -> None:
+        self.root = root
+        self._get = view.get
+        self._code_of = code_of
+        self._accounts: dict[bytes, Account | None] = {}
+
+    def account(self, address: bytes) -> Account | None:
+        """The account at `address`, or None."""
+        accounts = self._accounts
+        if address in accounts:
+            return accounts[address]
+        record = self._get(account_key(address))
+        account = None if record is None else decode_account(record)
+        # A dict of its own once full, never cleared: another thread may stand between `in` and the read.
+        if len(accounts) >= _ACCOUNTS_KEPT:
+            self._accounts = accounts = {}
+        accounts[address] = account
+        return account
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """The value of a slot; 0 where absent."""
+        value = self._get(slot_key(address, slot))
+        return 0 if value is None else int.from_bytes(value, "big")
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash."""
+        return self._code_of(code_hash)
+
+
+class TrieReader:
+    """Any state whose nodes are at hand, through its trie."""
+
+    __slots__ = ("_accounts", "_code_of", "_nodes", "root")
+
+    def __init__(self, nodes: trie.Nodes, root: bytes, code_of: CodeOf) -> None:
+        self.root = root
+        self._nodes = nodes
+        self._code_of = code_of
+        self._accounts: dict[bytes, Account | None] = {}
+
+    def account(self, address: bytes) -> Account | None:
+        """The account at `address`, or None. Raises MissingNodeError when the state is not held."""
+        accounts = self._accounts
+        if address in accounts:
+            return accounts[address]
+        record = trie.get(self._nodes, self.root, hashed(address))
+        account = None if record is None else decode_account(record)
+        if len(accounts) >= _ACCOUNTS_KEPT:
+            self._accounts = accounts = {}
+        accounts[address] = account
+        return account
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """The value of a slot; 0 where absent. Raises MissingNodeError when the state is not held."""
+        account = self.account(address)
+        if account is None or account.storage_root == EMPTY_ROOT:
+            return 0
+        value = trie.get(self._nodes, account.storage_root, slot_hash(slot))
+        return 0 if value is None else decode_int(decode(value))
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash."""
+        return self._code_of(code_hash)
+
+
+class UpdateReader:
+    """The state that an unwritten update makes of the one that `base` reads."""
+
+    __slots__ = ("_base", "_update", "root")
+
+    def __init__(self, update: StateUpdate, base: StateReader) -> None:
+        if base.root != update.base_root:
+            raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {base.root.hex()}")
+        self.root = update.root
+        self._update = update
+        self._base = base
+
+    def account(self, address: bytes) -> Account | None:
+        """The account at `address`, or None."""
+        accounts = self._update.accounts
+        return accounts[address] if address in accounts else self._base.account(address)
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """The value of a slot; 0 where absent."""
+        update = self._update
+        slots = update.storage.get(address)
+        if slots is not None and slot in slots:
+            return slots[slot]
+        return 0 if address in update.wiped else self._base.storage(address, slot)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash."""
+        code = self._update.code.get(code_hash)
+        return self._base.code(code_hash) if code is None else code

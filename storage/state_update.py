@@ -1,0 +1,120 @@
+"""From a state and a difference to the next state's root and nodes. Writes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from storage import trie
+from storage.account import (
+    EMPTY_ACCOUNT,
+    EMPTY_ROOT,
+    Account,
+    AccountChange,
+    StateDiff,
+    decode_account,
+    encode_account,
+)
+from storage.keccak import keccak256
+from storage.rlp import encode_bytes, encode_int
+
+hashed = lru_cache(maxsize=1 << 15)(keccak256)
+"""The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""
+
+
+def slot_hash(slot: int) -> bytes:
+    """The secure-trie key of a storage slot."""
+    return hashed(slot.to_bytes(32, "big"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StateUpdate:
+    """The state after a difference, not yet written.
+
+    base: the root, or the unwritten update, that it stands on.
+    accounts: address -> record as the trie holds it now, None where deleted.
+    storage: address -> slot -> value, 0 where deleted.
+    wiped: addresses that keep no older slot: those of the difference and the deleted ones.
+    nodes: new trie nodes by hash. code: new code by hash.
+    """
+
+    base: "bytes | StateUpdate"
+    root: bytes
+    accounts: dict[bytes, Account | None]
+    storage: dict[bytes, dict[int, int]]
+    wiped: frozenset[bytes]
+    nodes: dict[bytes, bytes]
+    code: dict[bytes, bytes]
+
+    @property
+    def base_root(self) -> bytes:
+        """Root of the state that it stands on."""
+        return self.base if isinstance(self.base, bytes) else self.base.root
+
+
+def nodes_over(nodes: trie.Nodes, base: bytes | StateUpdate) -> trie.Nodes:
+    """Look nodes up in the unwritten updates that `base` stands for, then in `nodes`."""
+    layers: list[Mapping[bytes, bytes]] = []
+    while isinstance(base, StateUpdate):
+        layers.append(base.nodes)
+        base = base.base
+    if not layers:
+        return nodes
+
+    def find(node_hash: bytes) -> bytes | None:
+        for layer in layers:
+            raw = layer.get(node_hash)
+            if raw is not None:
+                return raw
+        return nodes(node_hash)
+
+    return find
+
+
+def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+    """Compute the state that `diff` makes of `base`.
+
+    Raises ValueError for storage of accounts that the difference does not name, and the trie's errors.
+    """
+    stray = (diff.storage.keys() | diff.wiped) - diff.accounts.keys()
+    if stray:
+        raise ValueError(f"storage changes without an account change: 0x{min(stray).hex()}")
+    base_root = base if isinstance(base, bytes) else base.root
+    nodes = nodes_over(stored, base)
+    fresh: dict[bytes, bytes] = {}
+    accounts: dict[bytes, Account | None] = {}
+    changes: dict[bytes, bytes] = {}
+    for address, change in diff.accounts.items():
+        key = hashed(address)
+        if change is None:
+            accounts[address] = None
+            changes[key] = b""
+            continue
+        old_root = EMPTY_ROOT if address in diff.wiped else _storage_root(nodes, base_root, key)
+        storage = _update_storage(nodes, old_root, diff.storage.get(address))
+        fresh.update(storage.nodes)
+        accounts[address] = account = _changed(change, storage.root)
+        changes[key] = encode_account(account)
+    top = trie.update(nodes, base_root, changes)
+    fresh.update(top.nodes)
+    deleted = frozenset(address for address, account in accounts.items() if account is None)
+    slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
+    return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code))
+
+
+def _changed(change: AccountChange, storage_root: bytes) -> Account:
+    return Account(change.nonce, change.balance, storage_root, change.code_hash)
+
+
+def _storage_root(nodes: trie.Nodes, root: bytes, key: bytes) -> bytes:
+    record = trie.get(nodes, root, key)
+    return (EMPTY_ACCOUNT if record is None else decode_account(record)).storage_root
+
+
+def _update_storage(nodes: trie.Nodes, root: bytes, slots: dict[int, int] | None) -> trie.TrieUpdate:
+    if not slots:
+        return trie.TrieUpdate(root, {})
+    return trie.update(
+        nodes,
+        root,
+        {slot_hash(slot): encode_bytes(encode_int(value)) if value else b"" for slot, value in slots.items()},
+    )
