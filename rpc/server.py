@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.config import Config
 
 from chain.events import Event, HeadChanged, TransactionAdded
+from rpc import methods
 from rpc.dispatch import Dispatcher
 from rpc.events import HeadEvent, TransactionEvent
 from rpc.http import create_app
@@ -58,7 +59,10 @@ class ServerOptions:
 class Server:
     """Everything between the sockets and the methods. Made and used on the event loop."""
 
-    def __init__(self, services: Services, options: ServerOptions, registry: Registry = REGISTRY) -> None:
+    def __init__(self, services: Services, options: ServerOptions, registry: Registry | None = None) -> None:
+        if registry is None:
+            methods.load()
+            registry = REGISTRY
         limits = services.limits
         self._services = services
         self._options = options

@@ -1,0 +1,13 @@
+"""rpc.discover: the OpenRPC document."""
+
+from typing import Any
+
+from rpc.openrpc import openrpc_document
+from rpc.registry import REGISTRY, Cost, method
+from rpc.services import Services
+
+
+@method("rpc.discover", cost=Cost.LIGHT, result="OpenRPC document", aliases=("rpc_discover",))
+def discover(services: Services) -> dict[str, Any]:
+    """The OpenRPC description of every method."""
+    return openrpc_document(REGISTRY, services.client_version)

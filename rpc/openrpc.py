@@ -1,0 +1,101 @@
+"""Documents made from the tables: rpc.discover, docs/methods.md, docs/limits.md."""
+
+from itertools import groupby
+from typing import Any
+
+from rpc.codec import SCHEMAS
+from rpc.limits import LimitRow, limit_rows
+from rpc.registry import Method, Param, Registry
+
+OPENRPC_VERSION = "1.2.6"
+WIRE_ERRORS = (
+    (-32700, "the body is not JSON"),
+    (-32600, "not a request, an empty batch, a batch over the limit"),
+    (-32601, "unknown method, or one that this transport cannot serve"),
+    (-32602, "a parameter is missing, superfluous or ill-formed"),
+    (-32603, "a fault of the node; the log has the details under the same request id"),
+    (-32000, "what a valid request can meet: refused transactions, halted executions, failed look-ups"),
+    (-32002, "the batch took too long; this call had not begun"),
+    (-32003, "the answer to the batch is too large"),
+    (-32005, "a bounded resource is used up for now"),
+    (3, "execution reverted; `data` is the revert data"),
+    (4, "no receipt in time for eth_sendRawTransactionSync; `data` is the transaction's hash"),
+)
+"""Code and meaning, for the documentation."""
+
+
+def openrpc_document(registry: Registry, version: str) -> dict[str, Any]:
+    """The OpenRPC document of a registry."""
+    return {
+        "openrpc": OPENRPC_VERSION,
+        "info": {"title": "zEVM JSON-RPC", "version": version},
+        "methods": [_describe(row) for row in registry.methods()],
+    }
+
+
+def _describe(row: Method) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": row.name,
+        "summary": row.summary,
+        "paramStructure": "by-position",
+        "params": [_describe_param(param) for param in row.params],
+        "result": {"name": row.result, "schema": {}},
+    }
+    if row.aliases:
+        described["x-aliases"] = list(row.aliases)
+    return described
+
+
+def _describe_param(param: Param) -> dict[str, Any]:
+    described = {"name": param.name, "required": param.required, "schema": SCHEMAS.get(param.decode, {})}
+    if param.summary:
+        described["summary"] = param.summary
+    return described
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def methods_document(registry: Registry) -> str:
+    """docs/methods.md."""
+    lines = [
+        "# Methods",
+        "",
+        "Made from the registry by `make docs`. Parameters in brackets may be left out or null.",
+        "`rpc_modules` and `rpc.discover` (OpenRPC) tell the same to programs.",
+    ]
+    for namespace, rows in groupby(registry.methods(), key=lambda row: row.namespace):
+        lines += ["", f"## {namespace}", "", _row("method", "parameters", "result", "what it does")]
+        lines.append(_row("---", "---", "---", "---"))
+        lines += [_row(_names(row), _params(row), row.result, row.summary) for row in rows]
+    lines += ["", "## Errors", "", _row("code", "meaning"), _row("---", "---")]
+    lines += [_row(str(code), meaning) for code, meaning in WIRE_ERRORS]
+    return "\n".join(lines) + "\n"
+
+
+def _names(row: Method) -> str:
+    return ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
+
+
+def _params(row: Method) -> str:
+    return ", ".join(param.name if param.required else f"[{param.name}]" for param in row.params)
+
+
+def limits_document() -> str:
+    """docs/limits.md."""
+    lines = [
+        "# Limits",
+        "",
+        "Made from the table in `rpc/limits.py` by `make docs`. Each limit is a flag of `zevm run`,",
+        "and a setting of the same name in the environment (`ZEVM_` + name in capitals) and in the TOML file.",
+        "",
+        _row("flag", "default", "past the limit"),
+        _row("---", "---", "---"),
+        *(_row(f"`{row.flag}`", _number(row), row.effect) for row in limit_rows()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _number(row: LimitRow) -> str:
+    return "a worker a core, 2 to 4" if row.name == "evm_workers" else f"{row.default:,}"
