@@ -4,11 +4,13 @@ BlockEnvironment  the block that code sees
 CallRequest       an eth_call-like message
 Outcome           what a transaction or call did
 VmError           why it failed, in geth's words
+Tracer            who watches every frame and instruction
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from chain.forks import Rules
 from chain.types import AccessListEntry, Authorization, Log
@@ -109,3 +111,35 @@ class Outcome:
     def succeeded(self) -> bool:
         """Whether the outermost frame ended without an error."""
         return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStart:
+    """A frame about to run. `kind` is CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE, CREATE2 or SELFDESTRUCT."""
+
+    kind: str
+    depth: int
+    sender: bytes
+    address: bytes
+    code_address: bytes
+    value: int
+    gas_limit: int
+    data: bytes
+
+
+class Tracer(Protocol):
+    """Watches an execution. Frames nest: each on_enter has its on_exit. Views are only valid during the call."""
+
+    def on_enter(self, frame: FrameStart) -> None:
+        """A frame begins; the outermost one has depth 0."""
+        ...
+
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+        """The innermost open frame ended."""
+        ...
+
+    def on_step(
+        self, program_counter: int, opcode: int, gas_left: int, depth: int, stack: Sequence[int], memory: bytearray
+    ) -> None:
+        """An instruction is about to run; `gas_left` is before its cost, `stack` is top last."""
+        ...

@@ -1,0 +1,240 @@
+"""Whether a transaction may enter the pool or a block: one validator, geth's texts.
+
+`validate_static` needs the rules alone, `validate_against_block` the block, `validate_against_state` the
+sender's account too. All raise TransactionError.
+"""
+
+from collections.abc import Callable
+
+from eth_utils import to_checksum_address
+
+from chain.errors import TransactionError
+from chain.forks import Fork, Rules
+from chain.types import Transaction, TransactionType
+from chain.types.transaction import BLOB_GAS_PER_BLOB, InvalidSignatureError
+from chain.vm.block_state import BlockState
+from chain.vm.calls import delegation_of
+from chain.vm.interface import BlockEnvironment, CallRequest
+
+TRANSACTION_GAS = 21_000
+CREATION_GAS = 32_000
+ZERO_BYTE_GAS = 4
+NONZERO_BYTE_GAS = 16
+NONZERO_BYTE_GAS_FRONTIER = 68
+INITCODE_WORD_GAS = 2
+ACCESS_ADDRESS_GAS = 2400
+ACCESS_SLOT_GAS = 1900
+AUTHORIZATION_GAS = 25_000
+FLOOR_TOKEN_GAS = 10
+INITCODE_SIZE_LIMIT = 49_152
+BLOBS_PER_TRANSACTION = 6
+MAX_NONCE = (1 << 64) - 1
+MAX_WORD = (1 << 256) - 1
+
+_SINCE = {
+    TransactionType.LEGACY: Fork.FRONTIER,
+    TransactionType.ACCESS_LIST: Fork.BERLIN,
+    TransactionType.DYNAMIC_FEE: Fork.LONDON,
+    TransactionType.BLOB: Fork.CANCUN,
+    TransactionType.SET_CODE: Fork.PRAGUE,
+}
+
+
+def intrinsic_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
+    """The gas that a transaction costs before it runs (Yellow Paper 6.2; EIP-2028, 2930, 3860, 7702)."""
+    data = transaction.data
+    zeros = data.count(0)
+    nonzero_gas = NONZERO_BYTE_GAS if rules.fork >= Fork.ISTANBUL else NONZERO_BYTE_GAS_FRONTIER
+    gas = TRANSACTION_GAS + zeros * ZERO_BYTE_GAS + (len(data) - zeros) * nonzero_gas
+    if transaction.to is None:
+        if rules.fork >= Fork.HOMESTEAD:
+            gas += CREATION_GAS
+        if rules.fork >= Fork.SHANGHAI:
+            gas += INITCODE_WORD_GAS * ((len(data) + 31) // 32)
+    for entry in transaction.access_list:
+        gas += ACCESS_ADDRESS_GAS + ACCESS_SLOT_GAS * len(entry.storage_keys)
+    return gas + AUTHORIZATION_GAS * len(transaction.authorization_list)
+
+
+def floor_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
+    """The least gas that a transaction uses for its data (EIP-7623); 0 before Prague."""
+    if rules.fork < Fork.PRAGUE:
+        return 0
+    zeros = transaction.data.count(0)
+    tokens = zeros + 4 * (len(transaction.data) - zeros)
+    return TRANSACTION_GAS + FLOOR_TOKEN_GAS * tokens
+
+
+def transaction_cost(transaction: Transaction | CallRequest) -> int:
+    """The wei that a sender must hold at most: gas at the fee cap, blob gas at its cap, value."""
+    gas = transaction.gas_limit * transaction.max_fee_per_gas
+    blob_gas = BLOB_GAS_PER_BLOB * len(transaction.blob_versioned_hashes)
+    return gas + blob_gas * transaction.max_fee_per_blob_gas + transaction.value
+
+
+def validate_static(transaction: Transaction, rules: Rules) -> None:
+    """The checks that need no block and no state. Raises TransactionError."""
+    for check in _STATIC_CHECKS:
+        check(transaction, rules)
+
+
+def _check_type(transaction: Transaction, rules: Rules) -> None:
+    if rules.fork < _SINCE[transaction.type]:
+        raise TransactionError("transaction type not supported")
+
+
+def _check_signature(transaction: Transaction, rules: Rules) -> None:
+    chain_id = transaction.chain_id
+    if chain_id is not None and (
+        chain_id != rules.chain_id or (transaction.type is TransactionType.LEGACY and rules.fork < Fork.SPURIOUS_DRAGON)
+    ):
+        raise TransactionError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
+    try:
+        _ = transaction.sender
+    except InvalidSignatureError as error:
+        raise TransactionError("invalid sender") from error
+
+
+def _check_ranges(transaction: Transaction, rules: Rules) -> None:
+    if transaction.nonce >= MAX_NONCE:
+        raise TransactionError(
+            f"nonce has max value: address {to_checksum_address(transaction.sender)}, nonce: {transaction.nonce}"
+        )
+    if transaction.gas_limit > MAX_NONCE:
+        raise TransactionError("gas uint64 overflow")
+    if max(transaction.value, transaction.max_fee_per_gas, transaction.max_fee_per_blob_gas) > MAX_WORD:
+        raise TransactionError("value, fee cap and blob fee cap are limited to 256 bits")
+    cap = rules.transaction_gas_cap
+    if cap is not None and transaction.gas_limit > cap:
+        raise TransactionError(f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})")
+
+
+def check_fee_order(transaction: Transaction | CallRequest, rules: Rules) -> None:
+    """The tip is not over the fee cap (EIP-1559). Raises TransactionError."""
+    cap, tip = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
+    if rules.fork >= Fork.LONDON and tip > cap:
+        raise TransactionError(
+            "max priority fee per gas higher than max fee per gas: "
+            f"address {to_checksum_address(transaction.sender)}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {cap}"
+        )
+
+
+def _check_blobs(transaction: Transaction, rules: Rules) -> None:
+    if transaction.type is not TransactionType.BLOB:
+        return
+    hashes = transaction.blob_versioned_hashes
+    if transaction.to is None:
+        raise TransactionError("input string too short for common.Address, decoding into (types.BlobTx).To")
+    if not hashes:
+        raise TransactionError("blob transaction missing blob hashes")
+    limit = rules.blob.maximum if rules.blob is not None else 0
+    if rules.fork >= Fork.OSAKA:
+        limit = min(limit, BLOBS_PER_TRANSACTION)
+    if len(hashes) > limit:
+        raise TransactionError(f"blob transaction has too many blobs: have {len(hashes)}, permitted {limit}")
+    for index, versioned_hash in enumerate(hashes):
+        if versioned_hash[:1] != b"\x01":
+            raise TransactionError(f"blob {index} has invalid hash version")
+
+
+def _check_authorizations(transaction: Transaction, rules: Rules) -> None:  # noqa: ARG001  all checks have one form
+    if transaction.type is not TransactionType.SET_CODE:
+        return
+    if transaction.to is None:
+        raise TransactionError("input string too short for common.Address, decoding into (types.SetCodeTx).To")
+    if not transaction.authorization_list:
+        raise TransactionError("EIP-7702 transaction with empty auth list")
+
+
+def check_gas(transaction: Transaction | CallRequest, rules: Rules) -> None:
+    """The gas limit covers what the transaction costs before it runs. Raises TransactionError."""
+    have, want = transaction.gas_limit, intrinsic_gas(transaction, rules)
+    if have < want:
+        raise TransactionError(f"intrinsic gas too low: have {have}, want {want}")
+    want = floor_gas(transaction, rules)
+    if have < want:
+        raise TransactionError(f"insufficient gas for floor data gas cost: have {have}, want {want}")
+
+
+_STATIC_CHECKS: tuple[Callable[[Transaction, Rules], None], ...] = (
+    _check_type,
+    _check_signature,
+    _check_ranges,
+    check_fee_order,
+    _check_blobs,
+    _check_authorizations,
+    check_gas,
+)
+
+
+def validate_against_block(
+    transaction: Transaction, environment: BlockEnvironment, gas_available: int, blob_gas_available: int | None
+) -> None:
+    """The checks against the block's fees and limits and what is left of its gas. Raises TransactionError."""
+    check_initcode(transaction, environment)
+    if transaction.gas_limit > gas_available:
+        raise TransactionError(f"gas limit reached: have {gas_available}, want {transaction.gas_limit}")
+    if blob_gas_available is not None and transaction.blob_gas > blob_gas_available:
+        raise TransactionError(f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}")
+    check_base_fee(transaction, environment)
+    blob_fee, blob_cap = environment.blob_base_fee, transaction.max_fee_per_blob_gas
+    if transaction.blob_versioned_hashes and blob_fee is not None and blob_cap < blob_fee:
+        raise TransactionError(
+            "max fee per blob gas less than block blob gas fee: address "
+            f"{to_checksum_address(transaction.sender)} blobGasFeeCap: {blob_cap}, blobBaseFee: {blob_fee}"
+        )
+
+
+def check_base_fee(transaction: Transaction | CallRequest, environment: BlockEnvironment) -> None:
+    """The fee cap covers the base fee (EIP-1559). Raises TransactionError."""
+    base_fee, cap = environment.base_fee_per_gas, transaction.max_fee_per_gas
+    if base_fee is not None and cap < base_fee:
+        raise TransactionError(
+            "max fee per gas less than block base fee: "
+            f"address {to_checksum_address(transaction.sender)}, maxFeePerGas: {cap}, baseFee: {base_fee}"
+        )
+
+
+def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnvironment) -> None:
+    """The creation code is within EIP-3860's limit, or twice the configured code size. Raises TransactionError."""
+    if transaction.to is not None or environment.rules.fork < Fork.SHANGHAI:
+        return
+    size, configured = len(transaction.data), environment.code_size_limit
+    limit = INITCODE_SIZE_LIMIT if configured is None else 2 * configured
+    if size > limit:
+        raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
+
+
+def validate_against_state(transaction: Transaction, environment: BlockEnvironment, state: BlockState) -> None:
+    """The checks against the sender's account: nonce, code (EIP-3607), balance. Raises TransactionError."""
+    sender = transaction.sender
+    nonce = state.get_nonce(sender)
+    if transaction.nonce != nonce:
+        relation = "low" if transaction.nonce < nonce else "high"
+        raise TransactionError(
+            f"nonce too {relation}: address {to_checksum_address(sender)}, tx: {transaction.nonce} state: {nonce}"
+        )
+    if not transaction.is_impersonated:
+        check_sender_code(sender, environment.rules, state)
+    check_funds(sender, transaction_cost(transaction), state)
+
+
+def check_sender_code(sender: bytes, rules: Rules, state: BlockState) -> None:
+    """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
+    code = state.get_code(sender)
+    if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
+        code_hash = state.get_code_hash(sender).hex()
+        raise TransactionError(f"sender not an eoa: address {to_checksum_address(sender)}, codehash: 0x{code_hash}")
+
+
+def check_funds(sender: bytes, want: int, state: BlockState) -> None:
+    """The sender holds `want` wei. Raises TransactionError."""
+    have = state.get_balance(sender)
+    if have < want:
+        address = to_checksum_address(sender)
+        raise TransactionError(f"insufficient funds for gas * price + value: address {address} have {have} want {want}")
+
+
+def blob_gas_limit(rules: Rules) -> int | None:
+    """The blob gas that a block may use; None before Cancun."""
+    return None if rules.blob is None else rules.blob.maximum * BLOB_GAS_PER_BLOB

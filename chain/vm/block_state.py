@@ -1,0 +1,387 @@
+"""The state while a block is executed: dict overlays over a StateReader, with an undo log.
+
+Every mutable thing is a dict, and every change appends (dict, key, previous value) to one journal;
+going back is popping. A checkpoint is the journal's length, so `record` and `commit` cost nothing
+and `discard` costs what it undoes. Checkpoints may span transactions.
+
+Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
+"""
+
+from typing import Any, Final
+
+from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, StateReader
+from storage.keccak import EMPTY_KECCAK, keccak256
+
+Fields = tuple[int, int, bytes]
+"""An account's nonce, balance in wei, and code hash."""
+
+UNSETTLED_ROOT = bytes(32)
+"""The storage root that an overlay shows for an account whose slots it changed: not empty, not yet known."""
+
+RIPEMD160: Final = bytes(19) + b"\x03"
+"""Touched even by a frame that failed, as the main network's block 2,675,119 has it (EIP-161, note on 0x03)."""
+
+_ABSENT: Any = object()
+_NEW: Fields = (0, 0, EMPTY_KECCAK)
+
+
+class BlockState:
+    """A mutable state over `reader`. Not thread-safe for writes; reads may race each other.
+
+    Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
+    """
+
+    __slots__ = (
+        "_accounts",
+        "_base",
+        "_base_slots",
+        "_codes",
+        "_journal",
+        "_originals",
+        "_reader",
+        "_slots",
+        "_transaction_start",
+        "_wiped",
+        "created",
+        "destroyed",
+        "logs",
+        "refund",
+        "touched",
+        "transient",
+        "warm_addresses",
+        "warm_slots",
+    )
+
+    def __init__(self, reader: StateReader) -> None:
+        self._reader = reader
+        self._base: dict[bytes, Account | None] = {}
+        self._base_slots: dict[bytes, dict[int, int]] = {}
+        self._accounts: dict[bytes, Fields | None] = {}
+        self._slots: dict[bytes, dict[int, int]] = {}
+        self._codes: dict[bytes, bytes] = {EMPTY_KECCAK: b""}
+        self._wiped: dict[bytes, bool] = {}
+        self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.begin_transaction()
+
+    def begin_transaction(self) -> None:
+        """Forget what lasts one transaction: access lists, original values, transient slots, logs, refunds."""
+        # undo entries of earlier transactions then work on dicts that no one reads
+        self._transaction_start = len(self._journal)
+        self._originals: dict[tuple[bytes, int], int] = {}
+        self.warm_addresses: dict[bytes, bool] = {}
+        self.warm_slots: dict[tuple[bytes, int], bool] = {}
+        self.transient: dict[tuple[bytes, int], int] = {}
+        self.touched: dict[bytes, bool] = {}
+        self.created: dict[bytes, bool] = {}
+        self.destroyed: dict[bytes, bool] = {}
+        self.logs: dict[int, Any] = {}
+        self.refund: dict[None, int] = {None: 0}
+
+    # Accounts
+
+    def _load(self, address: bytes) -> Fields | None:
+        account = self._reader.account(address)
+        self._base[address] = account
+        fields = None if account is None else (account.nonce, account.balance, account.code_hash)
+        self._accounts[address] = fields
+        return fields
+
+    def _fields(self, address: bytes) -> Fields | None:
+        try:
+            return self._accounts[address]
+        except KeyError:
+            return self._load(address)
+
+    def _put(self, address: bytes, previous: Fields | None, fields: Fields | None) -> None:
+        self._journal.append((self._accounts, address, previous))
+        self._accounts[address] = fields
+
+    def account_exists(self, address: bytes) -> bool:
+        """Whether the state has an entry for the account, empty or not."""
+        return self._fields(address) is not None
+
+    def account_is_empty(self, address: bytes) -> bool:
+        """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
+        fields = self._fields(address)
+        return fields is None or fields == _NEW
+
+    def get_balance(self, address: bytes) -> int:
+        """Wei."""
+        fields = self._fields(address)
+        return 0 if fields is None else fields[1]
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        """Set the balance, creating the account if need be."""
+        previous = self._fields(address)
+        nonce, _, code_hash = previous or _NEW
+        self._put(address, previous, (nonce, balance, code_hash))
+
+    def add_balance(self, address: bytes, amount: int) -> None:
+        """Add wei (or take, when negative); zero changes nothing and creates nothing."""
+        if amount:
+            self.set_balance(address, self.get_balance(address) + amount)
+
+    def get_nonce(self, address: bytes) -> int:
+        """The account's nonce, 0 where it does not exist."""
+        fields = self._fields(address)
+        return 0 if fields is None else fields[0]
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        """Set the nonce, creating the account if need be."""
+        previous = self._fields(address)
+        _, balance, code_hash = previous or _NEW
+        self._put(address, previous, (nonce, balance, code_hash))
+
+    def increment_nonce(self, address: bytes) -> None:
+        """Add one to the nonce."""
+        self.set_nonce(address, self.get_nonce(address) + 1)
+
+    def get_code_hash(self, address: bytes) -> bytes:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        fields = self._fields(address)
+        return EMPTY_KECCAK if fields is None else fields[2]
+
+    def get_code(self, address: bytes) -> bytes:
+        """The account's code, b"" where it has none."""
+        fields = self._fields(address)
+        if fields is None or fields[2] is EMPTY_KECCAK:
+            return b""
+        code_hash = fields[2]
+        try:
+            return self._codes[code_hash]
+        except KeyError:
+            code = self._codes[code_hash] = self._reader.code(code_hash)
+            return code
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        """Set the code, creating the account if need be."""
+        code_hash = keccak256(code) if code else EMPTY_KECCAK
+        self._codes[code_hash] = code
+        previous = self._fields(address)
+        nonce, balance, _ = previous or _NEW
+        self._put(address, previous, (nonce, balance, code_hash))
+
+    def create_empty(self, address: bytes) -> None:
+        """Make sure that the account exists: what touching did before EIP-161."""
+        if self._fields(address) is None:
+            self._put(address, None, _NEW)
+
+    def delete_account(self, address: bytes) -> None:
+        """Remove the account with its storage."""
+        previous = self._fields(address)
+        if previous is not None:
+            self._put(address, previous, None)
+            self.clear_storage(address)
+
+    # Storage
+
+    def _load_slot(self, address: bytes, slot: int) -> int:
+        value = 0
+        if address not in self._wiped:
+            self._fields(address)
+            account = self._base[address]
+            if account is not None and account.storage_root != EMPTY_ROOT:
+                value = self._reader.storage(address, slot)
+            self._base_slots.setdefault(address, {})[slot] = value
+        self._slots.setdefault(address, {})[slot] = value
+        return value
+
+    def get_storage(self, address: bytes, slot: int) -> int:
+        """The slot's present value."""
+        try:
+            return self._slots[address][slot]
+        except KeyError:
+            return self._load_slot(address, slot)
+
+    def get_original_storage(self, address: bytes, slot: int) -> int:
+        """The slot's value when the transaction began (EIP-2200)."""
+        try:
+            return self._originals[address, slot]
+        except KeyError:
+            return self.get_storage(address, slot)
+
+    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+        """Set the slot; 0 clears it."""
+        previous = self.get_storage(address, slot)
+        if previous != value:
+            self._originals.setdefault((address, slot), previous)
+            slots = self._slots[address]
+            self._journal.append((slots, slot, previous))
+            slots[slot] = value
+
+    def clear_storage(self, address: bytes) -> None:
+        """Clear every slot of the account, those of the reader too."""
+        self._journal.append((self._slots, address, self._slots.get(address, _ABSENT)))
+        self._slots[address] = {}
+        self._mark(self._wiped, address)
+
+    def has_storage(self, address: bytes) -> bool:
+        """Whether any slot is set (EIP-7610)."""
+        if any(self._slots.get(address, {}).values()):
+            return True
+        self._fields(address)
+        account = self._base[address]
+        return account is not None and account.storage_root != EMPTY_ROOT and address not in self._wiped
+
+    # What lasts one transaction
+
+    def _mark(self, marks: dict[Any, bool], key: Any) -> bool:
+        if key in marks:
+            return False
+        self._journal.append((marks, key, _ABSENT))
+        marks[key] = True
+        return True
+
+    def warm_address(self, address: bytes) -> bool:
+        """Add to the accessed addresses (EIP-2929); True when it was cold."""
+        return self._mark(self.warm_addresses, address)
+
+    def warm_slot(self, address: bytes, slot: int) -> bool:
+        """Add to the accessed slots (EIP-2929); True when it was cold."""
+        return self._mark(self.warm_slots, (address, slot))
+
+    def touch(self, address: bytes) -> None:
+        """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
+        self._mark(self.touched, address)
+
+    def mark_created(self, address: bytes) -> None:
+        """Note that the contract came to be in this transaction (EIP-6780)."""
+        self._mark(self.created, address)
+
+    def mark_destroyed(self, address: bytes) -> None:
+        """Note that the account goes at the end of the transaction."""
+        self._mark(self.destroyed, address)
+
+    def get_transient(self, address: bytes, slot: int) -> int:
+        """A transient slot (EIP-1153)."""
+        return self.transient.get((address, slot), 0)
+
+    def set_transient(self, address: bytes, slot: int, value: int) -> None:
+        """Set a transient slot."""
+        key = (address, slot)
+        self._journal.append((self.transient, key, self.transient.get(key, _ABSENT)))
+        self.transient[key] = value
+
+    def add_log(self, log: Any) -> None:
+        """Append a log entry of the running transaction."""
+        index = len(self.logs)
+        self._journal.append((self.logs, index, _ABSENT))
+        self.logs[index] = log
+
+    def add_refund(self, gas: int) -> None:
+        """Add to (or, negative, take from) the refund counter."""
+        self._journal.append((self.refund, None, self.refund[None]))
+        self.refund[None] += gas
+
+    def end_transaction(self, *, clear_empty: bool) -> None:
+        """Remove destroyed accounts, and with `clear_empty` touched empty ones; forget per-transaction things."""
+        for address in self.destroyed:
+            self.delete_account(address)
+        if clear_empty:
+            entries = self._journal[self._transaction_start :]
+            changed = {key for mapping, key, _ in entries if mapping is self._accounts}
+            for address in changed.union(self.touched):
+                if self._fields(address) == _NEW:
+                    self.delete_account(address)
+        self.begin_transaction()
+
+    # Checkpoints
+
+    def record(self) -> int:
+        """A checkpoint to go back to."""
+        return len(self._journal)
+
+    def commit(self, checkpoint: int) -> None:
+        """Keep what happened since; outer checkpoints can still undo it."""
+
+    def discard(self, checkpoint: int) -> None:
+        """Undo everything since the checkpoint."""
+        journal = self._journal
+        while len(journal) > checkpoint:
+            mapping, key, previous = journal.pop()
+            if mapping is self.touched and key == RIPEMD160:
+                continue
+            if previous is _ABSENT:
+                del mapping[key]
+            else:
+                mapping[key] = previous
+        self._transaction_start = min(self._transaction_start, checkpoint)
+
+    # Results
+
+    def diff(self) -> StateDiff:
+        """The net change against the reader: accounts, slots, wiped storage, new code."""
+        diff = StateDiff()
+        for address, fields in self._accounts.items():
+            base = self._base[address]
+            if fields is None:
+                if base is not None:
+                    diff.accounts[address] = None
+                    diff.wiped.add(address)
+                continue
+            slots = self._changed_slots(address)
+            wiped = address in self._wiped and base is not None and base.storage_root != EMPTY_ROOT
+            unchanged = base is not None and fields == (base.nonce, base.balance, base.code_hash)
+            if unchanged and not slots and not wiped:
+                continue
+            diff.accounts[address] = AccountChange(*fields)
+            if slots:
+                diff.storage[address] = slots
+            if wiped:
+                diff.wiped.add(address)
+            if fields[2] != (EMPTY_KECCAK if base is None else base.code_hash) and fields[2] != EMPTY_KECCAK:
+                diff.code[fields[2]] = self._codes[fields[2]]
+        return diff
+
+    def _changed_slots(self, address: bytes) -> dict[int, int]:
+        slots = self._slots.get(address)
+        if slots is None:
+            return {}
+        if address in self._wiped:
+            return {slot: value for slot, value in slots.items() if value}
+        base = self._base_slots.get(address, {})
+        return {slot: value for slot, value in slots.items() if value != base[slot]}
+
+    def fork_reader(self) -> "OverlayReader":
+        """A live reader of this state, for another BlockState to stand on."""
+        return OverlayReader(self)
+
+
+class OverlayReader:
+    """A BlockState seen as a StateReader; later changes below show through where not yet read.
+
+    `root` is the root of the state beneath. An account whose slots the overlay changed shows
+    UNSETTLED_ROOT as its storage root.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: BlockState) -> None:
+        self._state = state
+
+    @property
+    def root(self) -> bytes:
+        """The root beneath the overlay: the overlay itself has none until it is prepared."""
+        return self._state._reader.root
+
+    def account(self, address: bytes) -> Account | None:
+        """The account as the overlay has it."""
+        state = self._state
+        fields = state._fields(address)
+        if fields is None:
+            return None
+        base = state._base[address]
+        if state._changed_slots(address):
+            root = UNSETTLED_ROOT
+        else:
+            root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
+        return Account(fields[0], fields[1], root, fields[2])
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """The slot's value as the overlay has it."""
+        return self._state.get_storage(address, slot)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Code by hash, of the overlay or beneath."""
+        code = self._state._codes.get(code_hash)
+        return self._state._reader.code(code_hash) if code is None else code

@@ -1,0 +1,213 @@
+"""CALL and CREATE in all their kinds: prices, the child's message, and what comes back.
+
+py-evm's classes say which rules a fork has (see operations.py); these bodies follow them.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from eth.exceptions import OutOfGas, WriteProtection
+
+from chain.vm.faults import InitcodeSizeError
+from chain.vm.instructions import Stack
+from chain.vm.message import Message
+from chain.vm.state_instructions import NEW_ACCOUNT_GAS, access_account, refuse_static, take_address
+from storage import rlp
+from storage.keccak import keccak256
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+
+MAX_DEPTH = 1024
+MAX_NONCE = (1 << 64) - 1
+VALUE_GAS = 9000
+STIPEND_GAS = 2300
+CREATE_GAS = 32_000
+KECCAK_WORD_GAS = 6
+INITCODE_WORD_GAS = 2
+DELEGATION_PREFIX = b"\xef\x01\x00"
+DELEGATION_SIZE = 23
+
+
+class CallRules(NamedTuple):
+    """One kind of call under one fork.
+
+    keeps_64th: EIP-150. pays_dead: EIP-161, only a paid call to an empty account pays for a new one.
+    charges_access: EIP-2929. follows_delegation: EIP-7702.
+    """
+
+    kind: str
+    keeps_64th: bool = False
+    pays_dead: bool = False
+    charges_access: bool = False
+    follows_delegation: bool = False
+
+
+class CreateRules(NamedTuple):
+    """CREATE or CREATE2 under one fork. warms: EIP-2929. charges_initcode: EIP-3860."""
+
+    kind: str
+    keeps_64th: bool = False
+    warms: bool = False
+    charges_initcode: bool = False
+
+
+def delegation_of(code: bytes) -> bytes | None:
+    """The address that a delegation designation points to, or None for other code (EIP-7702)."""
+    if len(code) == DELEGATION_SIZE and code.startswith(DELEGATION_PREFIX):
+        return code[3:]
+    return None
+
+
+def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
+    """CALL, CALLCODE, DELEGATECALL, STATICCALL: push 1 or 0, write the output to memory."""
+    kind = rules.kind
+    requested_gas, target = stack.pop(), take_address(stack)
+    value = stack.pop() if kind in ("CALL", "CALLCODE") else 0
+    if value and frame.is_static and kind == "CALL":
+        raise WriteProtection("static")
+    input_start, input_size, output_start, output_size = stack.pop(), stack.pop(), stack.pop(), stack.pop()
+    frame.extend_memory(input_start, input_size)
+    frame.extend_memory(output_start, output_size)
+    code, code_address = _find_code(frame, target, rules)
+    extra = (VALUE_GAS if value else 0) + (_new_account_price(frame, target, value, rules) if kind == "CALL" else 0)
+    gas = _child_gas(frame, requested_gas, extra, rules.keeps_64th)
+    frame.gas_left -= gas + extra
+    if value:
+        gas += STIPEND_GAS
+    if frame.msg.depth >= MAX_DEPTH or (value and frame.block_state.get_balance(frame.address) < value):
+        frame.gas_left += gas
+        frame.return_data = b""
+        stack.append(0)
+        return
+    data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
+    message = _child_message(frame, rules, gas, target, value, data, code, code_address)
+    child = frame.apply_message(frame.state, message, frame.transaction_context)
+    output = frame.return_data = child._output
+    frame.gas_left += child.gas_left
+    stack.append(1 if child._error is None else 0)
+    size = min(output_size, len(output))
+    if size:
+        frame.memory[output_start : output_start + size] = output[:size]
+
+
+def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, bytes]:
+    """The code to run and the address it is from; charges for the access."""
+    if rules.charges_access:
+        access_account(frame, target)
+    code = frame.block_state.get_code(target)
+    if rules.follows_delegation:
+        delegate = delegation_of(code)
+        if delegate is not None:
+            access_account(frame, delegate)
+            return frame.block_state.get_code(delegate), delegate
+    return code, target
+
+
+def _new_account_price(frame: "Frame", target: bytes, value: int, rules: CallRules) -> int:
+    if rules.pays_dead:
+        return NEW_ACCOUNT_GAS if value and frame.block_state.account_is_empty(target) else 0
+    return 0 if frame.block_state.account_exists(target) else NEW_ACCOUNT_GAS
+
+
+def _child_gas(frame: "Frame", requested: int, extra: int, keeps_64th: bool) -> int:
+    """The gas the child gets, without the stipend. Raises OutOfGas."""
+    available = frame.gas_left - extra
+    if keeps_64th and available >= 0:
+        requested = min(requested, available - available // 64)
+    if requested > available:
+        raise OutOfGas("call")
+    return requested
+
+
+def _child_message(
+    frame: "Frame",
+    rules: CallRules,
+    gas: int,
+    target: bytes,
+    value: int,
+    data: bytes,
+    code: bytes,
+    code_address: bytes,
+) -> Message:
+    kind, parent = rules.kind, frame.msg
+    if kind == "DELEGATECALL":
+        sender, to, value = parent.sender, frame.address, parent.value
+    else:
+        sender, to = frame.address, frame.address if kind == "CALLCODE" else target
+    return Message(
+        gas=gas,
+        to=to,
+        sender=sender,
+        value=value,
+        data=data,
+        code=code,
+        depth=parent.depth + 1,
+        code_address=code_address,
+        should_transfer_value=kind != "DELEGATECALL",
+        is_static=parent.is_static or kind == "STATICCALL",
+        is_delegation=code_address != target,
+        kind=kind,
+    )
+
+
+def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
+    """CREATE and CREATE2: push the new address or 0."""
+    refuse_static(frame)
+    value, start, size = stack.pop(), stack.pop(), stack.pop()
+    salt = stack.pop() if rules.kind == "CREATE2" else None
+    words = (size + 31) >> 5
+    price = CREATE_GAS + (KECCAK_WORD_GAS * words if salt is not None else 0)
+    frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
+    frame.extend_memory(start, size)
+    code = bytes(frame.memory[start : start + size]) if size else b""
+    if frame.initcode_too_long(frame.state, code):
+        raise InitcodeSizeError("initcode too long")
+    state = frame.block_state
+    nonce = state.get_nonce(frame.address)
+    frame.return_data = b""
+    if frame.msg.depth >= MAX_DEPTH or state.get_balance(frame.address) < value or nonce >= MAX_NONCE:
+        stack.append(0)
+        return
+    gas = frame.gas_left - frame.gas_left // 64 if rules.keeps_64th else frame.gas_left
+    frame.gas_left -= gas
+    state.set_nonce(frame.address, nonce + 1)
+    new_address = contract_address(frame.address, nonce) if salt is None else salted_address(frame.address, salt, code)
+    if rules.warms:
+        state.warm_address(new_address)
+    if frame.state.has_code_or_nonce(new_address):
+        stack.append(0)
+        return
+    _run_creation(frame, stack, rules, gas, value, code, new_address)
+
+
+def _run_creation(
+    frame: "Frame", stack: Stack, rules: CreateRules, gas: int, value: int, code: bytes, address: bytes
+) -> None:
+    message = Message(
+        gas=gas,
+        to=b"",
+        sender=frame.address,
+        value=value,
+        data=b"",
+        code=code,
+        depth=frame.msg.depth + 1,
+        create_address=address,
+        kind=rules.kind,
+    )
+    child = frame.apply_create_message(frame.state, message, frame.transaction_context)
+    frame.gas_left += child.gas_left
+    if child._error is None:
+        stack.append(int.from_bytes(address, "big"))
+    else:
+        frame.return_data = child._output
+        stack.append(0)
+
+
+def contract_address(sender: bytes, nonce: int) -> bytes:
+    """The address of a contract that `sender` creates with this nonce (Yellow Paper, eq. 88)."""
+    return keccak256(rlp.encode([sender, rlp.encode_int(nonce)]))[12:]
+
+
+def salted_address(sender: bytes, salt: int, initcode: bytes) -> bytes:
+    """The address of a CREATE2 contract (EIP-1014)."""
+    return keccak256(b"\xff" + sender + salt.to_bytes(32, "big") + keccak256(initcode))[12:]

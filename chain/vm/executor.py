@@ -1,0 +1,188 @@
+"""Executes a block's transactions, its system calls and payments, and calls off chain."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chain import validation
+from chain.forks import Fork
+from chain.types import Header, Log, Transaction, Withdrawal
+from chain.vm import system
+from chain.vm.block_state import BlockState
+from chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
+from chain.vm.message import Precompile, TransactionContext
+from chain.vm.precompiles import CONSOLE_ADDRESS, record_console
+from chain.vm.system import requests_hash
+from chain.vm.transition import Purchase, execute
+from chain.vm.world import World
+
+__all__ = ["Executor", "requests_hash"]
+
+GWEI = 10**9
+ETHER = 10**18
+_BLOCK_REWARDS = ((Fork.CONSTANTINOPLE, 2 * ETHER), (Fork.BYZANTIUM, 3 * ETHER), (Fork.FRONTIER, 5 * ETHER))
+
+
+class Executor:
+    """Runs what belongs to one block upon one state. Not thread-safe.
+
+    moved_precompiles: precompile address -> the address where it answers instead (eth_call's overrides).
+    """
+
+    def __init__(
+        self,
+        environment: BlockEnvironment,
+        state: BlockState,
+        *,
+        moved_precompiles: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        self.environment = environment
+        self.state = state
+        self._world = self._new_world()
+        fixed = PRECOMPILES[environment.rules.fork]
+        self._warm = dict.fromkeys(fixed, True)
+        self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
+        for source, target in (moved_precompiles or {}).items():
+            self._precompiles[target] = self._precompiles.pop(source)
+
+    def _new_world(self) -> World:
+        traits = FRAME_CLASSES[self.environment.rules.fork].traits
+        return World(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
+
+    def _context(
+        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: float | None, tracer: Tracer | None
+    ) -> TransactionContext:
+        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
+
+    # Transactions and calls
+
+    def apply(
+        self,
+        transaction: Transaction,
+        gas_available: int,
+        blob_gas_available: int | None = None,
+        *,
+        tracer: Tracer | None = None,
+    ) -> Outcome:
+        """Validate and execute a transaction of the block.
+
+        gas_available, blob_gas_available: what the block has left. Raises TransactionError, with the state
+        unchanged, when the transaction may not be in this block.
+        """
+        environment = self.environment
+        rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
+        validation.validate_static(transaction, rules)
+        validation.validate_against_block(transaction, environment, gas_available, blob_gas_available)
+        validation.validate_against_state(transaction, environment, self.state)
+        price = transaction.effective_gas_price(environment.base_fee_per_gas)
+        purchase = Purchase(
+            sender=transaction.sender,
+            to=transaction.to,
+            value=transaction.value,
+            data=transaction.data,
+            gas_limit=transaction.gas_limit,
+            gas_price=price,
+            tip=price - base_fee,
+            blob_gas_price=environment.blob_base_fee or 0,
+            intrinsic_gas=validation.intrinsic_gas(transaction, rules),
+            floor_gas=validation.floor_gas(transaction, rules),
+            access_list=transaction.access_list,
+            authorization_list=transaction.authorization_list,
+            blob_versioned_hashes=transaction.blob_versioned_hashes,
+        )
+        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, None, tracer)
+        return execute(purchase, environment, self._world, context)
+
+    def call(
+        self,
+        request: CallRequest,
+        *,
+        deadline: float | None = None,
+        validate: bool = False,
+        tracer: Tracer | None = None,
+    ) -> Outcome:
+        """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
+
+        validate: hold the request to the base fee and to EIP-3607 as a transaction is held (eth_simulateV1).
+        deadline: a time.monotonic() value. Raises TransactionError when geth would refuse to begin,
+        ExecutionTimeoutError at the deadline.
+        """
+        environment, rules = self.environment, self.environment.rules
+        free = not validate and not request.max_fee_per_gas and not request.max_priority_fee_per_gas
+        if not free:
+            validation.check_fee_order(request, rules)
+            validation.check_base_fee(request, environment)
+        if validate:
+            validation.check_sender_code(request.sender, rules, self.state)
+        validation.check_funds(request.sender, validation.transaction_cost(request), self.state)
+        validation.check_initcode(request, environment)
+        validation.check_gas(request, rules)
+        price = 0 if free else self._effective_price(request)
+        world, free_blobs = self._new_world(), not request.max_fee_per_blob_gas
+        if free:
+            world.base_fee = 0
+        if request.blob_versioned_hashes and free_blobs:
+            world.blob_base_fee = 0
+        purchase = Purchase(
+            sender=request.sender,
+            to=request.to,
+            value=request.value,
+            data=request.data,
+            gas_limit=request.gas_limit,
+            gas_price=price,
+            tip=0 if free else price - (environment.base_fee_per_gas or 0),
+            blob_gas_price=0 if free_blobs else environment.blob_base_fee or 0,
+            intrinsic_gas=validation.intrinsic_gas(request, rules),
+            floor_gas=validation.floor_gas(request, rules),
+            access_list=request.access_list,
+            authorization_list=request.authorization_list,
+            blob_versioned_hashes=request.blob_versioned_hashes,
+        )
+        context = self._context(request.sender, price, request.blob_versioned_hashes, deadline, tracer)
+        return execute(purchase, environment, world, context)
+
+    def _effective_price(self, request: CallRequest) -> int:
+        base_fee = self.environment.base_fee_per_gas
+        if base_fee is None:
+            return request.max_fee_per_gas
+        return min(request.max_fee_per_gas, base_fee + request.max_priority_fee_per_gas)
+
+    # The block around them
+
+    def begin_block(self) -> None:
+        """The system calls before the first transaction: EIP-4788, EIP-2935."""
+        fork, environment = self.environment.rules.fork, self.environment
+        if fork >= Fork.CANCUN and environment.parent_beacon_block_root is not None:
+            self._system_call(system.BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
+        if fork >= Fork.PRAGUE:
+            self._system_call(system.HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
+
+    def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
+        context = self._context(system.SYSTEM_ADDRESS, 0, (), None, None)
+        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
+
+    def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
+        """Credit withdrawals of the beacon chain (EIP-4895)."""
+        for withdrawal in withdrawals:
+            self.state.add_balance(withdrawal.address, withdrawal.amount_gwei * GWEI)
+
+    def pay_block_reward(self, uncles: Sequence[Header]) -> None:
+        """Credit the coinbase and the uncles' coinbases, as before Paris (Yellow Paper 11.3)."""
+        environment = self.environment
+        reward = next(amount for since, amount in _BLOCK_REWARDS if environment.rules.fork >= since)
+        for uncle in uncles:
+            self.state.add_balance(uncle.coinbase, (8 + uncle.number - environment.number) * reward // 8)
+        self.state.add_balance(environment.coinbase, reward + len(uncles) * reward // 32)
+
+    def end_block(self, receipts_logs: Iterable[Sequence[Log]]) -> list[bytes] | None:
+        """The requests of EIP-7685 (type byte and data each, in order), None before Prague.
+
+        Takes the logs of each receipt. Raises BlockError when a system contract is absent or fails.
+        """
+        rules = self.environment.rules
+        if rules.fork < Fork.PRAGUE:
+            return None
+        requests = [system.DEPOSIT_REQUEST + system.deposits(receipts_logs, rules.deposit_contract)]
+        for kind, address in system.REQUEST_CONTRACTS:
+            result = self._system_call(address, b"")
+            requests.append(kind + system.require_success(address, result))
+        return [request for request in requests if len(request) > 1]

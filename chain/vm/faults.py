@@ -1,0 +1,70 @@
+"""The ways a frame fails, and geth's text for each.
+
+They extend py-evm's VMError where geth tells more apart than py-evm does, or says it with figures.
+"""
+
+from eth.exceptions import (
+    ContractCreationCollision,
+    FullStack,
+    InsufficientFunds,
+    InsufficientStack,
+    InvalidInstruction,
+    InvalidJumpDestination,
+    OutOfBoundsRead,
+    OutOfGas,
+    ReservedBytesInCode,
+    Revert,
+    StackDepthLimit,
+    VMError,
+    WriteProtection,
+)
+
+from chain.vm.interface import VmError, VmErrorKind
+
+
+class CodeSizeError(OutOfGas):  # type: ignore[misc]
+    """The code to be stored is over the limit (EIP-170)."""
+
+
+class InitcodeSizeError(OutOfGas):  # type: ignore[misc]
+    """The creation code is over the limit (EIP-3860)."""
+
+
+class CodeStoreError(OutOfGas):  # type: ignore[misc]
+    """The gas left does not pay for storing the code (EIP-2)."""
+
+
+class PrecompileError(VMError):  # type: ignore[misc]
+    """A precompile refused its input."""
+
+
+_KINDS: dict[type[Exception], VmErrorKind] = {
+    Revert: VmErrorKind.REVERT,
+    CodeSizeError: VmErrorKind.CODE_SIZE,
+    InitcodeSizeError: VmErrorKind.INITCODE_SIZE,
+    CodeStoreError: VmErrorKind.CODE_STORE_OUT_OF_GAS,
+    OutOfGas: VmErrorKind.OUT_OF_GAS,
+    InvalidInstruction: VmErrorKind.INVALID_OPCODE,
+    InvalidJumpDestination: VmErrorKind.INVALID_JUMP,
+    InsufficientStack: VmErrorKind.STACK_UNDERFLOW,
+    FullStack: VmErrorKind.STACK_OVERFLOW,
+    WriteProtection: VmErrorKind.WRITE_PROTECTION,
+    StackDepthLimit: VmErrorKind.DEPTH,
+    InsufficientFunds: VmErrorKind.INSUFFICIENT_BALANCE,
+    ContractCreationCollision: VmErrorKind.ADDRESS_COLLISION,
+    ReservedBytesInCode: VmErrorKind.INVALID_CODE,
+    OutOfBoundsRead: VmErrorKind.RETURN_DATA_OUT_OF_BOUNDS,
+}
+
+_WITH_FIGURES = {VmErrorKind.STACK_UNDERFLOW, VmErrorKind.STACK_OVERFLOW, VmErrorKind.INVALID_OPCODE}
+"""Kinds whose exception already carries geth's whole text."""
+
+
+def describe_fault(fault: VMError) -> VmError:
+    """The fault in geth's words; anything a precompile raised on its own counts as its failure."""
+    kind = _KINDS.get(type(fault), VmErrorKind.PRECOMPILE)
+    if kind in _WITH_FIGURES:
+        return VmError(kind, str(fault))
+    if kind is VmErrorKind.PRECOMPILE:
+        return VmError(kind, str(fault) or kind.value)
+    return VmError(kind, kind.value)

@@ -1,0 +1,104 @@
+"""Every fork's frame class, configured once: py-evm's computation for it under our Frame.
+
+Osaka and the blob-parameter forks after it are Prague with CLZ, P256VERIFY and MODEXP's new price.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import cast
+
+from eth.vm.computation import BaseComputation
+from eth.vm.forks.arrow_glacier.computation import ArrowGlacierComputation
+from eth.vm.forks.berlin.computation import BerlinComputation
+from eth.vm.forks.byzantium.computation import ByzantiumComputation
+from eth.vm.forks.cancun.computation import CancunComputation
+from eth.vm.forks.constantinople.computation import ConstantinopleComputation
+from eth.vm.forks.frontier.computation import FrontierComputation
+from eth.vm.forks.gray_glacier.computation import GrayGlacierComputation
+from eth.vm.forks.homestead.computation import HomesteadComputation
+from eth.vm.forks.istanbul.computation import IstanbulComputation
+from eth.vm.forks.london.computation import LondonComputation
+from eth.vm.forks.muir_glacier.computation import MuirGlacierComputation
+from eth.vm.forks.paris.computation import ParisComputation
+from eth.vm.forks.petersburg.computation import PetersburgComputation
+from eth.vm.forks.prague.computation import PragueComputation
+from eth.vm.forks.shanghai.computation import ShanghaiComputation
+from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
+from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
+
+from chain.forks import Fork
+from chain.vm import precompiles
+from chain.vm.frame import ForkTraits, Frame
+from chain.vm.message import Precompile
+from chain.vm.operations import CLZ, build_operations
+
+CODE_SIZE_LIMIT = 24_576
+INITCODE_SIZE_LIMIT = 2 * CODE_SIZE_LIMIT
+
+_COMPUTATIONS: dict[Fork, type[BaseComputation]] = {
+    Fork.FRONTIER: FrontierComputation,
+    Fork.HOMESTEAD: HomesteadComputation,
+    Fork.TANGERINE_WHISTLE: TangerineWhistleComputation,
+    Fork.SPURIOUS_DRAGON: SpuriousDragonComputation,
+    Fork.BYZANTIUM: ByzantiumComputation,
+    Fork.CONSTANTINOPLE: ConstantinopleComputation,
+    Fork.PETERSBURG: PetersburgComputation,
+    Fork.ISTANBUL: IstanbulComputation,
+    Fork.MUIR_GLACIER: MuirGlacierComputation,
+    Fork.BERLIN: BerlinComputation,
+    Fork.LONDON: LondonComputation,
+    Fork.ARROW_GLACIER: ArrowGlacierComputation,
+    Fork.GRAY_GLACIER: GrayGlacierComputation,
+    Fork.PARIS: ParisComputation,
+    Fork.SHANGHAI: ShanghaiComputation,
+    Fork.CANCUN: CancunComputation,
+    Fork.PRAGUE: PragueComputation,
+    Fork.OSAKA: PragueComputation,
+    Fork.BPO1: PragueComputation,
+    Fork.BPO2: PragueComputation,
+}
+
+
+def precompile_address(number: int) -> bytes:
+    """The 20-byte address of a precompile by its number."""
+    return number.to_bytes(20, "big")
+
+
+_REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
+    (Fork.FRONTIER, 0x01, precompiles.ecrecover),
+    (Fork.BYZANTIUM, 0x05, precompiles.modexp_byzantium),
+    (Fork.BERLIN, 0x05, precompiles.modexp_berlin),
+    (Fork.OSAKA, 0x05, precompiles.modexp_osaka),
+    (Fork.CANCUN, 0x0A, precompiles.point_evaluation_),
+    (Fork.OSAKA, 0x100, precompiles.p256verify),
+)
+"""From which fork on which precompile of ours stands at an address."""
+
+
+def _precompiles(fork: Fork) -> dict[bytes, Precompile]:
+    table = cast("dict[bytes, Precompile]", dict(_COMPUTATIONS[fork].get_precompiles()))
+    table.update((precompile_address(number), body) for since, number, body in _REPLACED if fork >= since)
+    return table
+
+
+def _frame_class(fork: Fork) -> type[Frame]:
+    computation = _COMPUTATIONS[fork]
+    traits = ForkTraits(
+        has_empty_accounts=fork < Fork.SPURIOUS_DRAGON,
+        code_deposit_must_succeed=fork >= Fork.HOMESTEAD,
+        code_size_limit=CODE_SIZE_LIMIT if fork >= Fork.SPURIOUS_DRAGON else None,
+        rejects_reserved_code=fork >= Fork.LONDON,
+        initcode_size_limit=INITCODE_SIZE_LIMIT if fork >= Fork.SHANGHAI else None,
+    )
+    operations = build_operations(computation.opcodes, {0x1E: CLZ} if fork >= Fork.OSAKA else {})
+    name = fork.name.title().replace("_", "") + "Frame"
+    return type(name, (Frame, computation), {"traits": traits, "operations": operations})
+
+
+PRECOMPILES: Mapping[Fork, Mapping[bytes, Precompile]] = MappingProxyType(
+    {fork: MappingProxyType(_precompiles(fork)) for fork in Fork}
+)
+"""Precompiles by fork and 20-byte address."""
+
+FRAME_CLASSES: Mapping[Fork, type[Frame]] = MappingProxyType({fork: _frame_class(fork) for fork in Fork})
+"""The class that runs messages under a fork."""

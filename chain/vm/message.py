@@ -1,0 +1,118 @@
+"""What one frame is asked to do, and what all frames of one transaction share."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chain.vm.interface import ExecutionTimeoutError, Tracer
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+
+Precompile = Callable[["Frame"], Any]
+
+
+class Message:
+    """A call or creation, with the attribute names that py-evm's opcodes and precompiles read.
+
+    to: b"" for a creation. storage_address: whose storage and balance the code acts on.
+    code_address: whose code it is; b"" for a creation. is_delegation: found through an EIP-7702 designation.
+    kind: the opcode that made it; CALL or CREATE for a transaction's.
+    should_transfer_value: False for DELEGATECALL, whose value is only shown.
+    """
+
+    __slots__ = (
+        "code",
+        "code_address",
+        "data",
+        "depth",
+        "gas",
+        "is_create",
+        "is_delegation",
+        "is_static",
+        "kind",
+        "sender",
+        "should_transfer_value",
+        "storage_address",
+        "to",
+        "value",
+    )
+
+    def __init__(
+        self,
+        gas: int,
+        to: bytes,
+        sender: bytes,
+        value: int,
+        data: bytes,
+        code: bytes,
+        depth: int = 0,
+        create_address: bytes | None = None,
+        code_address: bytes | None = None,
+        should_transfer_value: bool = True,
+        is_static: bool = False,
+        is_delegation: bool = False,
+        kind: str = "CALL",
+    ) -> None:
+        self.gas = gas
+        self.to = to
+        self.sender = sender
+        self.value = value
+        self.data = data
+        self.code = code
+        self.depth = depth
+        self.is_create = create_address is not None
+        self.storage_address = to if create_address is None else create_address
+        self.code_address = to if code_address is None else code_address
+        self.should_transfer_value = should_transfer_value
+        self.is_static = is_static
+        self.is_delegation = is_delegation
+        self.kind = kind
+
+    @property
+    def data_as_bytes(self) -> bytes:
+        """The input."""
+        return self.data
+
+
+class TransactionContext:
+    """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
+
+    warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
+    deadline: a time.monotonic() value, None for no limit. console: inputs of calls to the console address.
+    """
+
+    __slots__ = (
+        "blob_versioned_hashes",
+        "console",
+        "deadline",
+        "gas_price",
+        "origin",
+        "precompiles",
+        "tracer",
+        "warm_precompiles",
+    )
+
+    def __init__(
+        self,
+        origin: bytes,
+        gas_price: int,
+        blob_versioned_hashes: tuple[bytes, ...],
+        precompiles: dict[bytes, Precompile],
+        warm_precompiles: dict[bytes, bool],
+        deadline: float | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.origin = origin
+        self.gas_price = gas_price
+        self.blob_versioned_hashes = blob_versioned_hashes
+        self.precompiles = precompiles
+        self.warm_precompiles = warm_precompiles
+        self.deadline = deadline
+        self.tracer = tracer
+        self.console: list[bytes] = []
+
+    def check_deadline(self) -> None:
+        """Raise ExecutionTimeoutError when the deadline has passed."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise ExecutionTimeoutError("execution aborted")

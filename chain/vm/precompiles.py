@@ -1,0 +1,139 @@
+"""Precompiles that differ from py-evm's: faster, corrected, or of a fork that it lacks."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ckzg
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from eth.precompiles import point_evaluation
+from eth.precompiles.modexp import _compute_modexp_gas_fee_eip_198
+from eth.vm.forks.berlin.computation import _compute_modexp_gas_fee_eip_2565
+
+from chain.types.transaction import InvalidSignatureError, recover_address
+from chain.vm.faults import PrecompileError
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+
+CONSOLE_ADDRESS = bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67")
+"""Where Hardhat's console.sol sends its calls: "console.log" in ASCII."""
+
+ECRECOVER_GAS = 3000
+POINT_EVALUATION_GAS = 50_000
+P256VERIFY_GAS = 6900
+MODEXP_SIZE_LIMIT = 1024
+MODEXP_MINIMUM_GAS = 500
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_BLS_MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
+_FIELD_ELEMENTS_PER_BLOB = 4096
+_SUCCESS = (1).to_bytes(32, "big")
+
+
+def ecrecover(frame: "Frame") -> None:
+    """0x01: the signer of a digest; no output when there is none."""
+    frame.consume_gas(ECRECOVER_GAS, "ECRECOVER")
+    data = frame.msg.data[:128].ljust(128, b"\0")
+    v, r, s = [int.from_bytes(data[start : start + 32], "big") for start in (32, 64, 96)]
+    try:
+        frame.output = recover_address(data[:32], v - 27, r, s).rjust(32, b"\0")
+    except InvalidSignatureError:
+        return
+
+
+def _modexp_lengths(data: bytes) -> tuple[int, int, int]:
+    padded = data[:96].ljust(96, b"\0")
+    base, exponent, modulus = [int.from_bytes(padded[start : start + 32], "big") for start in (0, 32, 64)]
+    return base, exponent, modulus
+
+
+def _modexp(frame: "Frame") -> None:
+    """0x05 without its price: base ** exponent % modulus, each as long as the header says (EIP-198)."""
+    data = frame.msg.data
+    base_size, exponent_size, modulus_size = _modexp_lengths(data)
+    if not modulus_size:
+        return
+    numbers, start = [], 96
+    for size in (base_size, exponent_size, modulus_size):
+        numbers.append(int.from_bytes(data[start : start + size].ljust(size, b"\0"), "big"))
+        start += size
+    base, exponent, modulus = numbers
+    frame.output = (pow(base, exponent, modulus) if modulus else 0).to_bytes(modulus_size, "big")
+
+
+def modexp_byzantium(frame: "Frame") -> None:
+    """0x05 at EIP-198's price."""
+    frame.consume_gas(_compute_modexp_gas_fee_eip_198(frame.msg.data), "MODEXP")
+    _modexp(frame)
+
+
+def modexp_berlin(frame: "Frame") -> None:
+    """0x05 at EIP-2565's price."""
+    frame.consume_gas(_compute_modexp_gas_fee_eip_2565(frame.msg.data), "MODEXP")
+    _modexp(frame)
+
+
+def modexp_osaka(frame: "Frame") -> None:
+    """0x05 at EIP-7883's price, operands up to 1,024 bytes (EIP-7823)."""
+    data = frame.msg.data
+    base_size, exponent_size, modulus_size = sizes = _modexp_lengths(data)
+    if max(sizes) > MODEXP_SIZE_LIMIT:
+        raise PrecompileError("one or more of base/exponent/modulus length exceeded 1024 bytes")
+    longest = max(base_size, modulus_size)
+    complexity = 2 * ((longest + 7) // 8) ** 2 if longest > 32 else 16
+    head_size = min(exponent_size, 32)
+    head = int.from_bytes(data[96 + base_size : 96 + base_size + head_size].ljust(head_size, b"\0"), "big")
+    iterations = max(head.bit_length() - 1, 0) + 16 * max(exponent_size - 32, 0)
+    frame.consume_gas(max(MODEXP_MINIMUM_GAS, complexity * max(iterations, 1)), "MODEXP")
+    _modexp(frame)
+
+
+@cache
+def kzg_trusted_setup() -> object:
+    """The ceremony's setup, read once: it takes seconds."""
+    return ckzg.load_trusted_setup(str(Path(point_evaluation.TRUSTED_SETUP_PATH)), 0)
+
+
+def point_evaluation_(frame: "Frame") -> None:
+    """0x0a: whether a blob's polynomial has a value at a point (EIP-4844)."""
+    frame.consume_gas(POINT_EVALUATION_GAS, "POINT_EVALUATION")
+    data = frame.msg.data
+    if len(data) != 192:
+        raise PrecompileError("invalid input length")
+    versioned_hash, z, y, commitment, proof = data[:32], data[32:64], data[64:96], data[96:144], data[144:]
+    if b"\x01" + hashlib.sha256(commitment).digest()[1:] != versioned_hash:
+        raise PrecompileError("mismatched versioned hash")
+    try:
+        proven = ckzg.verify_kzg_proof(commitment, z, y, proof, kzg_trusted_setup())
+    except RuntimeError as error:
+        raise PrecompileError(f"error verifying kzg proof: {error}") from error
+    if not proven:
+        raise PrecompileError("error verifying kzg proof")
+    frame.output = _FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + _BLS_MODULUS.to_bytes(32, "big")
+
+
+def p256verify(frame: "Frame") -> None:
+    """0x100: a secp256r1 signature over a digest; 1 when it holds, else no output (EIP-7951)."""
+    frame.consume_gas(P256VERIFY_GAS, "P256VERIFY")
+    data = frame.msg.data
+    if len(data) != 160:
+        return
+    r, s, x, y = [int.from_bytes(data[start : start + 32], "big") for start in (32, 64, 96, 128)]
+    if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+        return
+    try:
+        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        key.verify(encode_dss_signature(r, s), data[:32], ec.ECDSA(Prehashed(hashes.SHA256())))
+    except (ValueError, InvalidSignature):
+        return
+    frame.output = _SUCCESS
+
+
+def record_console(frame: "Frame") -> None:
+    """The console address: note the input, answer as an account without code does."""
+    frame.transaction_context.console.append(frame.msg.data)

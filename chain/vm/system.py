@@ -1,0 +1,95 @@
+"""System contracts: calls that a block makes by itself, and the requests that it hands to the beacon chain."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from chain.errors import BlockError
+from chain.types import Log
+from chain.vm.faults import describe_fault
+from chain.vm.frame import Frame
+from chain.vm.message import Message, TransactionContext
+from chain.vm.world import World
+from storage.keccak import keccak256
+
+SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
+SYSTEM_CALL_GAS = 30_000_000
+BEACON_ROOTS_ADDRESS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
+HISTORY_STORAGE_ADDRESS = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
+WITHDRAWAL_REQUESTS_ADDRESS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")
+CONSOLIDATION_REQUESTS_ADDRESS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")
+
+DEPOSIT_REQUEST = b"\x00"
+REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDATION_REQUESTS_ADDRESS))
+"""Request type and the contract that holds the queue (EIP-7002, EIP-7251)."""
+
+_DEPOSIT_TOPIC = keccak256(b"DepositEvent(bytes,bytes,bytes,bytes,bytes)")
+_DEPOSIT_FIELDS = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
+"""Where each field's length word lies in the event's data, and the field's size: public key, withdrawal
+credentials, amount, signature, index (EIP-6110)."""
+_DEPOSIT_SIZE = 576
+
+
+class SystemCallResult(NamedTuple):
+    """has_code: the contract exists. failure: geth's text, or None."""
+
+    has_code: bool
+    output: bytes
+    failure: str | None
+
+
+def call(
+    frames: type[Frame], world: World, context: TransactionContext, target: bytes, data: bytes
+) -> SystemCallResult:
+    """Call a contract as SYSTEM_ADDRESS: 30 million gas, no fee, no nonce, no trace when it fails."""
+    state = world.block_state
+    code = state.get_code(target)
+    if not code:
+        return SystemCallResult(False, b"", None)
+    state.begin_transaction()
+    state.warm_address(target)
+    message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
+    frame = frames.apply_message(world, message, context)
+    state.end_transaction(clear_empty=True)
+    failure = None if frame._error is None else describe_fault(frame._error).message
+    return SystemCallResult(True, frame.output, failure)
+
+
+def require_success(address: bytes, result: SystemCallResult) -> bytes:
+    """The output of a call that the block depends on. Raises BlockError (EIP-7002, EIP-7251)."""
+    if not result.has_code:
+        raise BlockError(f"system contract 0x{address.hex()} has no code")
+    if result.failure is not None:
+        raise BlockError(f"system call to 0x{address.hex()} failed to execute: {result.failure}")
+    return result.output
+
+
+def deposits(receipts_logs: Iterable[Sequence[Log]], contract: bytes) -> bytes:
+    """The deposit requests in the block's logs, concatenated. Raises BlockError on a malformed event."""
+    return b"".join(
+        [
+            _deposit(log.data)
+            for logs in receipts_logs
+            for log in logs
+            if log.address == contract and log.topics[:1] == (_DEPOSIT_TOPIC,)
+        ]
+    )
+
+
+def _deposit(data: bytes) -> bytes:
+    if len(data) != _DEPOSIT_SIZE:
+        raise BlockError(f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
+    parts = []
+    for index, (start, size) in enumerate(_DEPOSIT_FIELDS):
+        offset = int.from_bytes(data[32 * index : 32 * index + 32], "big")
+        length = int.from_bytes(data[start : start + 32], "big")
+        if (offset, length) != (start, size):
+            raise BlockError(f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}")
+        parts.append(data[start + 32 : start + 32 + size])
+    return b"".join(parts)
+
+
+def requests_hash(requests: Iterable[bytes]) -> bytes:
+    """The header's requestsHash (EIP-7685): sha256 over the sha256 of each request that has data."""
+    digests = [hashlib.sha256(request).digest() for request in requests if len(request) > 1]
+    return hashlib.sha256(b"".join(digests)).digest()

@@ -1,0 +1,177 @@
+"""One transaction or call upon the state: pre-execution, execution, post-execution.
+
+Validation comes before and is chain/validation.py's; nothing here refuses a message.
+"""
+
+from dataclasses import dataclass, field
+
+from chain.forks import Fork
+from chain.types import AccessListEntry, Authorization
+from chain.types.transaction import BLOB_GAS_PER_BLOB
+from chain.vm.block_state import BlockState
+from chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of
+from chain.vm.console import decode_console
+from chain.vm.faults import describe_fault
+from chain.vm.fork_table import FRAME_CLASSES
+from chain.vm.frame import Frame
+from chain.vm.interface import BlockEnvironment, Outcome, VmError, VmErrorKind
+from chain.vm.message import Message, TransactionContext
+from chain.vm.world import World
+
+AUTHORIZATION_REFUND = 12_500
+SELFDESTRUCT_REFUND = 24_000
+REFUND_QUOTIENT = 2
+REFUND_QUOTIENT_LONDON = 5
+NO_ADDRESS = bytes(20)
+
+
+@dataclass(slots=True)
+class Purchase:
+    """A message with its prices settled, whether signed or not.
+
+    gas_price: wei per gas that the sender pays; tip: the part of it that the coinbase gets.
+    intrinsic_gas and floor_gas as in chain/validation.py.
+    """
+
+    sender: bytes
+    to: bytes | None
+    value: int
+    data: bytes
+    gas_limit: int
+    gas_price: int
+    tip: int
+    blob_gas_price: int
+    intrinsic_gas: int
+    floor_gas: int
+    access_list: tuple[AccessListEntry, ...] = ()
+    authorization_list: tuple[Authorization, ...] = ()
+    blob_versioned_hashes: tuple[bytes, ...] = field(default=())
+
+
+def execute(purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext) -> Outcome:
+    """Take the purchase through all phases and end the transaction."""
+    state = world.block_state
+    state.begin_transaction()
+    creates = contract_address(purchase.sender, state.get_nonce(purchase.sender)) if purchase.to is None else None
+    _buy_gas(purchase, state)
+    _warm_up(purchase, environment, state, context, creates)
+    _authorize(purchase, environment.rules.chain_id, state)
+    frame, error = _run(purchase, environment, world, context, creates)
+    gas_left = 0 if frame is None else frame.gas_left
+    outcome = _settle(purchase, environment, world, gas_left)
+    outcome.error = error
+    outcome.output = b"" if frame is None else frame.output
+    outcome.contract_address = creates
+    if context.console:
+        outcome.console = [decode_console(data) for data in context.console]
+    return outcome
+
+
+def _buy_gas(purchase: Purchase, state: BlockState) -> None:
+    """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
+    blob_gas = BLOB_GAS_PER_BLOB * len(purchase.blob_versioned_hashes)
+    state.add_balance(purchase.sender, -(purchase.gas_limit * purchase.gas_price + blob_gas * purchase.blob_gas_price))
+    state.increment_nonce(purchase.sender)
+
+
+def _warm_up(
+    purchase: Purchase,
+    environment: BlockEnvironment,
+    state: BlockState,
+    context: TransactionContext,
+    creates: bytes | None,
+) -> None:
+    """Pre-execution: the addresses and slots that are warm from the start (EIP-2929, 2930, 3651)."""
+    fork = environment.rules.fork
+    if fork < Fork.BERLIN:
+        return
+    warm = state.warm_addresses
+    warm.update(context.warm_precompiles)
+    warm[purchase.sender] = True
+    warm[creates or purchase.to or NO_ADDRESS] = True
+    if fork >= Fork.SHANGHAI:
+        warm[environment.coinbase] = True
+    for entry in purchase.access_list:
+        warm[entry.address] = True
+        for key in entry.storage_keys:
+            state.warm_slots[entry.address, int.from_bytes(key, "big")] = True
+
+
+def _authorize(purchase: Purchase, chain_id: int, state: BlockState) -> None:
+    """Pre-execution: set the delegations of EIP-7702; an entry that does not hold is passed over."""
+    for authorization in purchase.authorization_list:
+        if authorization.chain_id not in (0, chain_id) or authorization.nonce >= MAX_NONCE:
+            continue
+        authority = authorization.authority
+        if authority is None:
+            continue
+        state.warm_address(authority)
+        code = state.get_code(authority)
+        if (code and delegation_of(code) is None) or state.get_nonce(authority) != authorization.nonce:
+            continue
+        if state.account_exists(authority):
+            state.add_refund(AUTHORIZATION_REFUND)
+        cleared = authorization.address == NO_ADDRESS
+        state.set_code(authority, b"" if cleared else DELEGATION_PREFIX + authorization.address)
+        state.increment_nonce(authority)
+
+
+def _run(
+    purchase: Purchase,
+    environment: BlockEnvironment,
+    world: World,
+    context: TransactionContext,
+    creates: bytes | None,
+) -> tuple[Frame | None, VmError | None]:
+    """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
+    frames = FRAME_CLASSES[environment.rules.fork]
+    gas = purchase.gas_limit - purchase.intrinsic_gas
+    if creates is not None:
+        if world.has_code_or_nonce(creates):
+            kind = VmErrorKind.ADDRESS_COLLISION
+            return None, VmError(kind, kind.value)
+        message = Message(
+            gas, b"", purchase.sender, purchase.value, b"", purchase.data, create_address=creates, kind="CREATE"
+        )
+        frame = frames.apply_create_message(world, message, context)
+    else:
+        frame = frames.apply_message(world, _call_message(purchase, environment, world, gas), context)
+    return frame, None if frame._error is None else describe_fault(frame._error)
+
+
+def _call_message(purchase: Purchase, environment: BlockEnvironment, world: World, gas: int) -> Message:
+    assert purchase.to is not None
+    state = world.block_state
+    code, code_address = state.get_code(purchase.to), purchase.to
+    if environment.rules.fork >= Fork.PRAGUE:
+        delegate = delegation_of(code)
+        if delegate is not None:
+            state.warm_address(delegate)
+            code, code_address = state.get_code(delegate), delegate
+    return Message(
+        gas,
+        purchase.to,
+        purchase.sender,
+        purchase.value,
+        purchase.data,
+        code,
+        code_address=code_address,
+        is_delegation=code_address != purchase.to,
+    )
+
+
+def _settle(purchase: Purchase, environment: BlockEnvironment, world: World, gas_left: int) -> Outcome:
+    """Post-execution: refunds, the coinbase's pay, deletions. The base fee and the blob fee are burnt."""
+    state, fork = world.block_state, environment.rules.fork
+    used = purchase.gas_limit - gas_left
+    refund = state.refund[None]
+    if fork < Fork.LONDON:
+        refund += SELFDESTRUCT_REFUND * len(state.destroyed)
+    quotient = REFUND_QUOTIENT_LONDON if fork >= Fork.LONDON else REFUND_QUOTIENT
+    gas_used = max(used - min(refund, used // quotient), purchase.floor_gas)
+    state.add_balance(purchase.sender, (purchase.gas_limit - gas_used) * purchase.gas_price)
+    state.add_balance(environment.coinbase, gas_used * purchase.tip)
+    world.touch_account(environment.coinbase)
+    logs = tuple(state.logs.values())
+    state.end_transaction(clear_empty=not world.has_empty_accounts)
+    return Outcome(gas_used, max(used, purchase.floor_gas), b"", logs)
