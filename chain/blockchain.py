@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from storage.database import Database
-
 from chain.blobs import check_sidecar
 from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Version
@@ -22,6 +20,7 @@ from chain.types.transaction import InvalidSignatureError, encode_network_form
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
+from storage.database import Database
 from storage.store import Batch
 
 _BLOBS = b"blobs/"

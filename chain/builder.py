@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from storage.state import StateStore, StateUpdate
-
 from chain.errors import TransactionError
 from chain.events import BlockAndReceipts, TransactionReport
 from chain.forks import Fork
@@ -15,6 +13,7 @@ from chain.vm.executor import Executor, requests_hash
 from chain.vm.interface import BlockEnvironment, Outcome
 from storage import rlp, trie
 from storage.account import StateReader
+from storage.state import StateStore, StateUpdate
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storage.database import Database
-
 from chain.builder import SealedBlock
 from chain.errors import InvalidRequestError
 from chain.events import BlockAndReceipts
@@ -16,6 +14,7 @@ from chain.records import Records
 from chain.types import Block, Header
 from storage import rlp
 from storage.account import EMPTY_ROOT, StateDiff, StateReader
+from storage.database import Database
 from storage.errors import CorruptionError, ForeignDatabaseError
 from storage.store import Batch
 

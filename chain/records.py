@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from lru import LRU
-from storage.ledger import Ledger
 
 from chain.events import BlockAndReceipts
 from chain.types import Block, Header, Receipt, Transaction
 from storage import rlp
 from storage.errors import CorruptionError
+from storage.ledger import Ledger
 
 _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 4096

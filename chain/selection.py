@@ -1,10 +1,9 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
-from storage.state import StateStore
-
 from chain.builder import BlockExecution
 from chain.errors import TransactionError
 from chain.pool import Pool
+from storage.state import StateStore
 
 _LEAST_TRANSACTION_GAS = 21_000
 

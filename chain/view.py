@@ -3,8 +3,6 @@
 import time
 from collections.abc import Sequence
 
-from storage.database import Database
-
 from chain import calls, fees
 from chain.builder import BlockExecution
 from chain.canonical import CanonicalChain, Head
@@ -25,6 +23,7 @@ from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from storage.account import StateReader
+from storage.database import Database
 
 
 class ChainView:

@@ -32,8 +32,13 @@ class Reader(Protocol):
         """The value, or None. Raises CorruptionError when the stored bytes fail their checksum."""
         ...
 
-    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs with start <= key < stop, ascending, or descending when `reverse`."""
+    def iterate(
+        self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < stop, ascending, or descending when `reverse`.
+
+        What later writes change is not seen. `fill_cache=False` spares the cache in long scans.
+        """
         ...
 
 

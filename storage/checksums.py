@@ -1,0 +1,173 @@
+"""Checksums of LevelDB's files, kept beside them: the file CHECKSUMS.
+
+LevelDB checks every block that it reads, but opens happily on a damaged block that nobody has read yet, and takes
+some damage at the end of a log for the trace of a crash. So a clean stop records size and CRC-32 of every file, and
+the next start compares before LevelDB sees them. Tables (.ldb) never change, so their lines outlive a kill; the lines
+of all other files hold for one start only, since LevelDB rewrites those at each.
+"""
+
+import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.directory import read_sealed, write_sealed
+from storage.errors import CorruptionError, StorageError
+from storage.leveldb import REPAIR_HINT
+
+CHECKSUMS_NAME = "CHECKSUMS"
+VERIFY_LIMIT_BYTES = 2 * 1024**3
+"""Tables verified at a start, newest first: a second or two of reading. Older ones LevelDB still checks block by block
+as they are read, and `zevm db check --deep` reads all."""
+
+_HEADING = "zEVM checksums 1"
+_CLEAN = "clean stop after write "
+_TEXT_NAMES = frozenset({"LOG", "LOG.old", "LOCK"})
+_READ_BYTES = 1024 * 1024
+_LIVE_TABLE = re.compile(r"^ *(\d+):\d+\[", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSum:
+    """Size and CRC-32 of a file, and in memory the time of its last change."""
+
+    size: int
+    crc: int
+    changed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """What the file says. `sequence` is the last write's number of a clean stop, None after any other stop."""
+
+    files: dict[str, FileSum]
+    sequence: int | None = None
+    damaged: bool = False
+
+
+def is_table(name: str) -> bool:
+    """Whether a file is one of LevelDB's immutable tables."""
+    return name.endswith((".ldb", ".sst"))
+
+
+def read_checksums(directory: Path) -> Checksums:
+    """Parse CHECKSUMS in the data directory; absent or damaged it says nothing, which is a start after a kill."""
+    path = directory / CHECKSUMS_NAME
+    lines = read_sealed(path)
+    if lines is None or lines[0] != _HEADING:
+        return Checksums({}, damaged=path.exists())
+    sequence = int(lines[1].removeprefix(_CLEAN)) if lines[1].startswith(_CLEAN) else None
+    files = {}
+    for line in lines[2:]:
+        name, size, crc = line.split()
+        files[name] = FileSum(int(size), int(crc, 16))
+    return Checksums(files, sequence)
+
+
+def write_checksums(directory: Path, files: dict[str, FileSum], sequence: int | None = None) -> None:
+    """Replace CHECKSUMS; `sequence` marks a clean stop."""
+    state = "running" if sequence is None else f"{_CLEAN}{sequence}"
+    rows = [f"{name} {entry.size} {entry.crc:08x}" for name, entry in sorted(files.items())]
+    write_sealed(directory / CHECKSUMS_NAME, [_HEADING, state, *rows])
+
+
+def verify_files(
+    leveldb: Path, checksums: Checksums, limit_bytes: int | None = VERIFY_LIMIT_BYTES
+) -> dict[str, FileSum]:
+    """Compare LevelDB's files with their recorded sums, before LevelDB opens them.
+
+    Returns the table entries whose files are present, with the time of their last change. `limit_bytes` None reads
+    every table. Raises CorruptionError naming the first file that differs, or, after a clean stop, that is missing.
+    """
+    clean = checksums.sequence is not None
+    names = [name for name in checksums.files if clean or is_table(name)]
+    present = [name for name in names if (leveldb / name).exists()]
+    if clean and len(present) != len(names):
+        missing = next(name for name in names if name not in present)
+        raise CorruptionError(f"the file {leveldb / missing} is missing; {REPAIR_HINT}")
+    chosen = _newest(present, checksums.files, limit_bytes)
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(zip(chosen, pool.map(lambda name: sum_file(leveldb / name), chosen), strict=True))
+    for name, entry in found.items():
+        want = checksums.files[name]
+        if (entry.size, entry.crc) != (want.size, want.crc):
+            raise CorruptionError(
+                f"the file {leveldb / name} is damaged: {entry.size} bytes with checksum {entry.crc:08x}, "
+                f"written were {want.size} with {want.crc:08x}; {REPAIR_HINT}"
+            )
+    tables = [name for name in present if is_table(name)]
+    return {name: found.get(name) or _touch(leveldb / name, checksums.files[name]) for name in tables}
+
+
+def surviving(leveldb: Path, tables: dict[str, FileSum]) -> dict[str, FileSum]:
+    """The entries whose files LevelDB kept as they were when it opened.
+
+    It deletes tables that no version uses, and may give such a number to a new one.
+    """
+    kept = {}
+    for name, entry in tables.items():
+        path = leveldb / name
+        try:
+            changed_ns = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            continue
+        if changed_ns == entry.changed_ns:
+            kept[name] = entry
+    return kept
+
+
+def live_tables(sstables: str) -> set[int]:
+    """File numbers in LevelDB's report "leveldb.sstables"."""
+    return {int(number) for number in _LIVE_TABLE.findall(sstables)}
+
+
+def sum_directory(leveldb: Path, known: dict[str, FileSum], live: set[int]) -> dict[str, FileSum]:
+    """Sums of all files of a closed database; tables in `known` are not read again, those not in `live` left out.
+
+    (A table that no version lists yet may have its number given away at the next start.)
+    """
+    sums = {}
+    for path in leveldb.iterdir():
+        name = path.name
+        if name in _TEXT_NAMES or not path.is_file():
+            continue
+        if is_table(name):
+            if int(path.stem) not in live:
+                continue
+            sums[name] = known.get(name) or sum_file(path)
+        else:
+            sums[name] = sum_file(path)
+    return sums
+
+
+def sum_file(path: Path) -> FileSum:
+    """Read a file through."""
+    crc = size = 0
+    buffer = memoryview(bytearray(_READ_BYTES))
+    try:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                crc = zlib.crc32(buffer[:count], crc)
+                size += count
+            changed_ns = path.stat().st_mtime_ns
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    return FileSum(size, crc, changed_ns)
+
+
+def _newest(names: list[str], files: dict[str, FileSum], limit_bytes: int | None) -> list[str]:
+    """Everything but tables, then tables by falling number as far as `limit_bytes` go."""
+    chosen = [name for name in names if not is_table(name)]
+    left = limit_bytes
+    for name in sorted((name for name in names if is_table(name)), key=lambda name: -int(name.split(".")[0])):
+        if left is not None:
+            left -= files[name].size
+            if left < 0:
+                break
+        chosen.append(name)
+    return chosen
+
+
+def _touch(path: Path, entry: FileSum) -> FileSum:
+    return FileSum(entry.size, entry.crc, path.stat().st_mtime_ns)

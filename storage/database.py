@@ -1,0 +1,323 @@
+"""The database of one chain: store, ledger and state in one data directory, and the care for its soundness.
+
+<directory>/FORMAT       whose it is, and its schema version
+            zevm.lock    the process that has it open
+            SEQUENCE     number of the last acknowledged write      (storage.sequence)
+            CHECKSUMS    sums of LevelDB's files                     (storage.checksums)
+            leveldb/     the data                                    (storage.schema)
+            torn/        unfinished records cut off after a crash    (storage.log_tail)
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage import checksums, directory, integrity, log_tail, schema
+from storage.checksums import FileSum
+from storage.errors import CorruptionError, StorageError
+from storage.ledger import Ledger
+from storage.leveldb import REPAIR_HINT, LevelStore, repair
+from storage.log_tail import SEQUENCE_KEY
+from storage.memory import MemoryStore
+from storage.sequence import SEQUENCE_NAME, SequenceFile
+from storage.store import Batch
+
+logger = logging.getLogger(__name__)
+
+_TORN_NAME = "torn"
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyStats:
+    """One kind of key: how many, when they were counted, and roughly how many bytes on disk."""
+
+    name: str
+    keys: int | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStats:
+    """Figures of a database. `files` maps names of LevelDB's files to bytes; empty in memory."""
+
+    blocks: int
+    sequence: int
+    families: tuple[FamilyStats, ...]
+    files: dict[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """All of LevelDB's files together."""
+        return sum(self.files.values())
+
+
+class Database:
+    """An open database. Reads from any thread; `write` from one at a time.
+
+    `unclean_stop` is True when the last process that had it open did not close it.
+    `warnings` names what was found damaged and made good while opening.
+    """
+
+    def __init__(self, store: LevelStore | MemoryStore, files: "_Files | None", *, sync: bool) -> None:
+        self.store = store
+        self.ledger = Ledger(store)
+        self.unclean_stop = files is not None and files.unclean_stop
+        self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
+        self._files = files
+        self._sync = sync
+        self._write_lock = threading.Lock()
+        self._fault: str | None = None
+        self._closed = False
+        self._sequence = _stored_sequence(store)
+
+    @classmethod
+    def open(cls, path: Path | None, *, create: bool = True, sync: bool = True) -> "Database":
+        """Open the database in the directory `path`, or a new one in memory for None.
+
+        With `sync` an acknowledged write survives a power failure, without only the end of the process.
+        Raises DatabaseLockedError, ForeignDatabaseError, CorruptionError (naming the file), or StorageError.
+        """
+        if path is None:
+            return cls(MemoryStore(), None, sync=False)
+        files = _Files(path, create=create)
+        try:
+            return cls(files.open_store(), files, sync=sync)
+        except BaseException:
+            files.release()
+            raise
+
+    @classmethod
+    def salvage(cls, path: Path) -> "Database":
+        """Open a damaged database with whatever is readable in it, for `db check` and `db rewind`.
+
+        Skips every comparison, rebuilds LevelDB's files when it refuses them or some block of them, and takes what is
+        left for the truth: blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
+        """
+        files = _Files(path, create=False, salvage=True)
+        try:
+            return cls(files.salvage_store(), files, sync=True)
+        except BaseException:
+            files.release()
+            raise
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last write."""
+        return self._sequence
+
+    def write(self, batch: Batch) -> None:
+        """Apply `batch` atomically, synced unless opened otherwise; when this returns, the write is acknowledged.
+
+        After a failure (a full disk, say) every further write is refused until the database is opened anew: LevelDB's
+        log may end in half a record. Reads go on. Raises StorageError.
+        """
+        with self._write_lock:
+            if self._fault is not None:
+                raise StorageError(f"the database takes no more writes since one failed: {self._fault}")
+            sequence = self._sequence + 1
+            batch.put(SEQUENCE_KEY, schema.encode_number(sequence))
+            try:
+                self.store.write(batch, sync=self._sync)
+                if self._files is not None:
+                    self._files.acknowledge(sequence)
+            except StorageError as error:
+                self._fault = f"{error}; free space or mend the medium, then restart the node"
+                raise StorageError(self._fault) from error
+            self._sequence = sequence
+
+    def close(self) -> None:
+        """Wait for reads under way, record checksums, release the directory; idempotent."""
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._fault = self._fault or "the database is closed"
+            if isinstance(self.store, LevelStore) and self._files is not None:
+                self._files.close(self.store, self._sequence, clean=self._fault == "the database is closed")
+            else:
+                self.store.close()
+
+    def recent_check(self, count: int = 128) -> list[str]:
+        """Problems among the newest `count` blocks: presence, header hashes, parent chain. Empty when sound."""
+        return integrity.recent_check(self.store, count)
+
+    def scrub(self, progress: Callable[[str], None] | None = None) -> list[str]:
+        """Read everything and report each problem: checksums, hashes, the chain's continuity, indexes.
+
+        `progress` is called with the name of each part as it begins. Empty when sound.
+        """
+        return integrity.scrub(self.store, progress)
+
+    def stats(self, *, count_keys: bool = False) -> DatabaseStats:
+        """Figures per kind of key. `count_keys` reads the whole database."""
+        sizes = self.store.approximate_sizes([schema.range_of(family) for family in schema.FAMILIES])
+        families = []
+        for family, size in zip(schema.FAMILIES, sizes, strict=True):
+            pairs = self.store.iterate(*schema.range_of(family), fill_cache=False) if count_keys else ()
+            families.append(FamilyStats(family.name, sum(1 for _ in pairs) if count_keys else None, size))
+        head = self.ledger.head()
+        files = {} if self._files is None else self._files.sizes()
+        return DatabaseStats(0 if head is None else head[0] + 1, self._sequence, tuple(families), files)
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Files:
+    """What lies in the data directory around LevelDB: lock, format, sequence mark, checksums."""
+
+    def __init__(self, path: Path, *, create: bool, salvage: bool = False) -> None:
+        self._path = path
+        self._leveldb = path / directory.LEVELDB_NAME
+        self._tables: dict[str, FileSum] = {}
+        self.unclean_stop = False
+        self.warnings: list[str] = []
+        exists = salvage or directory.check_ownership(path)
+        if not exists and not create:
+            raise StorageError(f"there is no database at {path}; `zevm run` makes one")
+        if salvage and not self._leveldb.is_dir():
+            raise StorageError(f"there is no database at {path} to repair")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
+        self._sequence_file: SequenceFile | None = None
+        self._lock = directory.DirectoryLock(path)
+        try:
+            if not salvage and not directory.check_ownership(path):
+                self._prepare()
+        except BaseException:
+            self.release()
+            raise
+
+    def _prepare(self) -> None:
+        """Lay a new database's side files."""
+        directory.write_format(self._path)
+        self._sequence_file = SequenceFile(self._path)
+        self._sequence_file.write(0, sync=True)
+        directory.sync_directory(self._path)
+
+    def open_store(self) -> LevelStore:
+        """Verify the files, open LevelDB, compare the sequence numbers."""
+        recorded = checksums.read_checksums(self._path)
+        had_data = (self._leveldb / "CURRENT").exists()
+        self.unclean_stop = had_data and recorded.sequence is None
+        if recorded.damaged:
+            self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
+        acknowledged = self._acknowledged(recorded.sequence)
+        self._tables = checksums.verify_files(self._leveldb, recorded)
+        checksums.write_checksums(self._path, self._tables)
+        store = self._open_leveldb(acknowledged)
+        try:
+            self._compare_sequence(store, acknowledged)
+            self._tables = checksums.surviving(self._leveldb, self._tables)
+            checksums.write_checksums(self._path, self._tables)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def salvage_store(self) -> LevelStore:
+        """Open LevelDB whatever its state, and make the side files agree with it."""
+        self.unclean_stop = True
+        (self._path / checksums.CHECKSUMS_NAME).unlink(missing_ok=True)
+        try:
+            store = LevelStore(self._leveldb, create=False)
+            if not integrity.readable(store):
+                store.close()
+                raise CorruptionError("unreadable blocks")
+        except CorruptionError as error:
+            self._warn(f"LevelDB's files are rebuilt from what is readable ({error})")
+            repair(self._leveldb)
+            store = LevelStore(self._leveldb, create=False)
+        directory.write_format(self._path)
+        (self._path / SEQUENCE_NAME).unlink(missing_ok=True)
+        self._sequence_file = SequenceFile(self._path)
+        self._sequence_file.write(_stored_sequence(store), sync=True)
+        return store
+
+    def acknowledge(self, sequence: int) -> None:
+        """Record the number of a write that has returned."""
+        assert self._sequence_file is not None
+        self._sequence_file.write(sequence)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each of LevelDB's files."""
+        return {path.name: path.stat().st_size for path in sorted(self._leveldb.iterdir()) if path.is_file()}
+
+    def close(self, store: LevelStore, sequence: int, *, clean: bool) -> None:
+        """Close LevelDB; after a clean run, record the sums of its files."""
+        try:
+            live = checksums.live_tables(store.get_property("leveldb.sstables"))
+            store.close()
+            if clean:
+                sums = checksums.sum_directory(self._leveldb, self._tables, live)
+                checksums.write_checksums(self._path, sums, sequence)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give back what the directory is held by."""
+        if self._sequence_file is not None:
+            self._sequence_file.close()
+        self._lock.release()
+
+    def _open_leveldb(self, acknowledged: int) -> LevelStore:
+        if not self.unclean_stop:
+            return LevelStore(self._leveldb)
+        log_tail.check_manifest(self._leveldb)
+        log = log_tail.newest_log(self._leveldb)
+        if log is not None and not log_tail.ends_whole(log.read_bytes()):
+            self._cut(log, acknowledged)
+        try:
+            return LevelStore(self._leveldb)
+        except CorruptionError:
+            if log is None or not self._cut(log, acknowledged):
+                raise
+            return LevelStore(self._leveldb)
+
+    def _cut(self, log: Path, acknowledged: int) -> bool:
+        cut = log_tail.cut_torn_tail(log, acknowledged, self._path / _TORN_NAME)
+        if cut:
+            self._warn(f"cut an unfinished, never acknowledged write off {log}; a copy is in {self._path / _TORN_NAME}")
+        return cut
+
+    def _acknowledged(self, clean_sequence: int | None) -> int:
+        """The number of the last acknowledged write, by SEQUENCE or by the record of a clean stop."""
+        if self._sequence_file is None:
+            self._sequence_file = SequenceFile(self._path)
+        try:
+            number, whole = self._sequence_file.read()
+        except CorruptionError:
+            if clean_sequence is None:
+                raise
+            number, whole = clean_sequence, False
+        if number is None:
+            self._warn(f"the file {self._path / SEQUENCE_NAME} was missing or empty; it is written anew")
+        elif not whole:
+            self._warn(f"the file {self._path / SEQUENCE_NAME} was damaged; it is written anew")
+        return max(number or 0, clean_sequence or 0)
+
+    def _compare_sequence(self, store: LevelStore, acknowledged: int) -> None:
+        stored = _stored_sequence(store)
+        if stored < acknowledged:
+            raise CorruptionError(
+                f"the database at {self._path} ends at write {stored}, but write {acknowledged} was acknowledged: "
+                f"blocks are lost; {REPAIR_HINT}"
+            )
+        assert self._sequence_file is not None
+        self._sequence_file.write(stored, sync=True)
+
+    def _warn(self, text: str) -> None:
+        logger.warning(text)
+        self.warnings.append(text)
+
+
+def _stored_sequence(store: LevelStore | MemoryStore) -> int:
+    value = store.get(SEQUENCE_KEY)
+    return 0 if value is None else schema.decode_number(value)

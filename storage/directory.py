@@ -1,0 +1,159 @@
+"""A data directory: whose it is, which process holds it, and small files that prove they are whole."""
+
+import fcntl
+import os
+import threading
+import zlib
+from importlib import metadata
+from pathlib import Path
+
+from storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from storage.schema import SCHEMA_VERSION
+
+FORMAT_NAME = "FORMAT"
+LOCK_NAME = "zevm.lock"
+LEVELDB_NAME = "leveldb"
+
+BESIDE_NAMES = frozenset(
+    {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+)
+"""What may already lie in a directory in which a database is to be made."""
+
+_MAGIC = "zEVM database"
+
+
+def check_ownership(path: Path) -> bool:
+    """Whether `path` holds a database of ours; False when one can be made there.
+
+    Raises ForeignDatabaseError when it holds something else, or another schema version's database, and
+    CorruptionError when the file that says so is damaged.
+    """
+    if not path.exists():
+        return False
+    if not path.is_dir():
+        raise ForeignDatabaseError(f"the data directory {path} is a file; give a folder with --datadir")
+    if not (path / FORMAT_NAME).exists():
+        strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in BESIDE_NAMES)
+        if strangers:
+            raise ForeignDatabaseError(
+                f"the folder {path} holds files that are not zEVM's ({', '.join(strangers[:3])}); "
+                "give an empty or new folder with --datadir"
+            )
+        return False
+    _check_format(path)
+    return True
+
+
+def write_format(path: Path) -> None:
+    """Mark `path` as a database of ours, of this schema version."""
+    write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {SCHEMA_VERSION}", f"created by zevm-node {_version()}"])
+
+
+def _check_format(path: Path) -> None:
+    lines = read_sealed(path / FORMAT_NAME)
+    if lines is None or lines[0] != _MAGIC:
+        raise CorruptionError(
+            f"the file {path / FORMAT_NAME} is damaged or another program's; if the folder is zEVM's, "
+            "`zevm db check --deep` examines the rest and `zevm db rewind N` writes the file anew"
+        )
+    if lines[1] != f"schema {SCHEMA_VERSION}":
+        raise ForeignDatabaseError(
+            f"the database at {path} has {lines[1]}, this program reads schema {SCHEMA_VERSION}; "
+            f"it was {lines[2]}: use that version, or give another folder with --datadir"
+        )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("zevm-node")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def write_sealed(path: Path, lines: list[str]) -> None:
+    """Replace a text file by `lines` and a checksum of them, atomically and durably."""
+    content = "".join(f"{line}\n" for line in lines).encode()
+    content += f"check {zlib.crc32(content):08x}\n".encode()
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_sealed(path: Path) -> list[str] | None:
+    """The lines of a file that `write_sealed` wrote; None when it is absent or its checksum is wrong."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    body, mark, _ = content.rpartition(b"check ")
+    if not mark or content != body + f"check {zlib.crc32(body):08x}\n".encode():
+        return None
+    return body.decode().splitlines()
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames, creations and deletions in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DirectoryLock:
+    """The exclusive right to a data directory, with the owner's process id in the lock file.
+
+    A POSIX record lock: it ends with the process however that ends, and forked children do not carry it on.
+    """
+
+    _held: set[str] = set()  # noqa: RUF012  shared on purpose: record locks do not exclude within one process
+    _held_lock = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self._name = os.path.realpath(path)
+        with self._held_lock:
+            if self._name in self._held:
+                raise _locked(path, f"{os.getpid()} (this process)")
+            self._descriptor: int | None = _acquire(path)
+            self._held.add(self._name)
+
+    def release(self) -> None:
+        """Give the directory free; idempotent."""
+        with self._held_lock:
+            if self._descriptor is None:
+                return
+            self._held.discard(self._name)
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _acquire(path: Path) -> int:
+    try:
+        descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(f"cannot open {path / LOCK_NAME}: {error.strerror}") from error
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise _locked(path, owner or "unknown") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _locked(path: Path, owner: str) -> DatabaseLockedError:
+    return DatabaseLockedError(
+        f"the data directory {path} is in use by process {owner}; stop it, or give another folder with --datadir"
+    )

@@ -1,0 +1,220 @@
+"""Is the database what was written? Checks that need no Ethereum semantics beyond hashes and block numbers."""
+
+from collections.abc import Callable, Iterator
+
+from storage import rlp, schema
+from storage.errors import StorageError
+from storage.keccak import keccak256
+from storage.ledger import HEAD_NAME, decode_position
+from storage.schema import Family
+from storage.store import Reader, Store
+
+MAX_PROBLEMS = 100
+"""Problems reported in one go; damage of one kind tends to repeat."""
+
+_PARENT_HASH_ITEM, _NUMBER_ITEM = 0, 8
+_KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE})
+_LAST_KEY = b"\xff" * 64
+
+Progress = Callable[[str], None]
+
+
+class _Report:
+    """Problems found so far, bounded."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._more = 0
+
+    def add(self, text: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(text)
+        else:
+            self._more += 1
+
+    def finish(self) -> list[str]:
+        return self.problems + ([f"and {self._more} more problems"] if self._more else [])
+
+
+def recent_check(store: Store, count: int) -> list[str]:
+    """Problems among the newest `count` blocks: all parts present, header hashes to its key, parents in line."""
+    view = store.snapshot()
+    report = _Report()
+    try:
+        head = _head(view, report)
+        if head is not None:
+            for number in range(head, max(-1, head - count), -1):
+                _check_block(view, number, report)
+    except StorageError as error:
+        report.add(str(error))
+    finally:
+        view.close()
+    return report.finish()
+
+
+def scrub(store: Store, progress: Progress | None = None) -> list[str]:
+    """Read every key with its checksum and report every problem that shows without executing anything.
+
+    Checked: values kept under their hash, key sizes and prefixes, canonical blocks from 0 to the head without a gap,
+    each with header, body, receipts and parent, transaction positions in both directions, no index past the head.
+    """
+    announce = progress or (lambda _: None)
+    view = store.snapshot()
+    report = _Report()
+    try:
+        head = _head(view, report)
+        counts = {}
+        for family in sorted(schema.FAMILIES, key=lambda family: family.prefix):
+            announce(family.name)
+            counts[family] = _scan_family(view, family, -1 if head is None else head, report)
+        _check_prefixes(view, report)
+        if head is not None:
+            announce("canonical chain")
+            _check_chain(view, head, counts[schema.POSITION], report)
+    finally:
+        view.close()
+    return report.finish()
+
+
+def readable(store: Store) -> bool:
+    """Whether every block of the store passes its checksum."""
+    try:
+        for _ in store.iterate(b"", _LAST_KEY):
+            pass
+    except StorageError:
+        return False
+    return True
+
+
+def transaction_hashes(body: bytes) -> Iterator[bytes]:
+    """Hashes of the transactions in a stored body: [transactions, uncles, withdrawals?]. Raises RlpError.
+
+    A typed transaction stands in the list as a string, a legacy one as a list (EIP-2718); the string's content or the
+    list's encoding is what is hashed.
+    """
+    for item in rlp.split_list(rlp.split_list(body)[0]):
+        content = item if item[0] >= 0xC0 else rlp.decode(item)
+        assert isinstance(content, bytes)
+        yield keccak256(content)
+
+
+def _head(view: Reader, report: _Report) -> int | None:
+    value = view.get(schema.meta_key(HEAD_NAME))
+    if value is None:
+        if view.get(schema.canonical_key(0)) is not None:
+            report.add("there are blocks, but no head pointer")
+        return None
+    number, head_hash = schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
+    if view.get(schema.canonical_key(number)) != head_hash:
+        report.add(f"the head pointer names block {number} {head_hash.hex()}, which is not the canonical one")
+    return number
+
+
+def _scan_family(view: Reader, family: Family, head: int, report: _Report) -> int:
+    """Read all keys of a family; how many there are."""
+    count = 0
+    try:
+        for key, value in view.iterate(*schema.range_of(family), fill_cache=False):
+            count += 1
+            problem = _check_pair(family, key, value, head)
+            if problem:
+                report.add(f"{family.name}: {problem}")
+    except StorageError as error:
+        report.add(f"{family.name}: {error}")
+    return count
+
+
+def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | None:
+    if family.key_size is not None and len(key) != family.key_size:
+        return f"key {key.hex()} has {len(key)} bytes, want {family.key_size}"
+    if family in _KEYED_BY_HASH:
+        return None if keccak256(value) == key[1:] else f"the value under {key[1:].hex()} has another hash"
+    number = _number_in(family, key)
+    if number is not None and number > head:
+        return f"key {key.hex()} names block {number}, past the head {head}"
+    return None
+
+
+def _number_in(family: Family, key: bytes) -> int | None:
+    """The block number that a key of this family contains."""
+    if family is schema.LOG:
+        return schema.decode_number(key[-schema.NUMBER_SIZE :])
+    if family in (schema.CANONICAL, schema.UNDO, schema.OVERRIDE):
+        return schema.decode_number(key[1 : 1 + schema.NUMBER_SIZE])
+    return None
+
+
+def _check_prefixes(view: Reader, report: _Report) -> None:
+    """Nothing lies outside the families."""
+    prefixes = sorted(family.prefix for family in schema.FAMILIES)
+    starts = [b"", *(schema.end_of(prefix) for prefix in prefixes)]
+    try:
+        for start, stop in zip(starts, [*prefixes, _LAST_KEY], strict=True):
+            pair = next(view.iterate(start, stop), None) if start < stop else None
+            if pair is not None:
+                report.add(f"key {pair[0].hex()} belongs to no family of the schema")
+    except StorageError as error:
+        report.add(str(error))
+
+
+def _check_chain(view: Reader, head: int, positions: int, report: _Report) -> None:
+    placed = 0
+    for number in range(head + 1):
+        try:
+            placed += _check_block(view, number, report)
+        except StorageError as error:
+            report.add(f"block {number}: {error}")
+    if placed != positions and not report.problems:
+        report.add(f"transaction positions: {positions} are kept, {placed} belong to transactions of the chain")
+
+
+def _check_block(view: Reader, number: int, report: _Report) -> int:
+    """Check one canonical block and what it links to; how many of its transactions have their position kept."""
+    block_hash = view.get(schema.canonical_key(number))
+    if block_hash is None:
+        report.add(f"block {number}: no canonical hash")
+        return 0
+    parts = {
+        "header": view.get(schema.header_key(block_hash)),
+        "body": view.get(schema.body_key(block_hash)),
+        "receipts": view.get(schema.receipts_key(block_hash)),
+        "number": view.get(schema.number_key(block_hash)),
+    }
+    for name, value in parts.items():
+        if value is None:
+            report.add(f"block {number} {block_hash.hex()}: no {name}")
+    header, body, encoded_number = parts["header"], parts["body"], parts["number"]
+    if encoded_number is not None and encoded_number != schema.encode_number(number):
+        report.add(f"block {number} {block_hash.hex()}: its hash is filed under number {encoded_number.hex()}")
+    try:
+        if header is not None:
+            _check_header(view, number, block_hash, header, report)
+        return 0 if body is None else _check_positions(view, number, body, report)
+    except rlp.RlpError as error:
+        report.add(f"block {number} {block_hash.hex()}: {error}")
+        return 0
+
+
+def _check_header(view: Reader, number: int, block_hash: bytes, header: bytes, report: _Report) -> None:
+    if keccak256(header) != block_hash:
+        report.add(f"block {number}: the header under {block_hash.hex()} has hash {keccak256(header).hex()}")
+        return
+    items = rlp.decode_list(header)
+    if rlp.decode_int(items[_NUMBER_ITEM]) != number:
+        report.add(f"block {number} {block_hash.hex()}: its header says number {rlp.decode_int(items[_NUMBER_ITEM])}")
+    parent = items[_PARENT_HASH_ITEM]
+    if number > 0 and parent != view.get(schema.canonical_key(number - 1)):
+        report.add(f"block {number} {block_hash.hex()}: its parent is not canonical block {number - 1}")
+
+
+def _check_positions(view: Reader, number: int, body: bytes, report: _Report) -> int:
+    kept = 0
+    for index, transaction_hash in enumerate(transaction_hashes(body)):
+        value = view.get(schema.position_key(transaction_hash))
+        position = None if value is None else decode_position(value)
+        if position == (number, index):
+            kept += 1
+        elif position is None or position[0] <= number:
+            # A later block may hold the same transaction again, after a development call that lowered a nonce.
+            report.add(f"transaction {transaction_hash.hex()} of block {number} is filed under {position}")
+    return kept

@@ -1,0 +1,239 @@
+"""Blocks, receipts, indexes and the pool as bytes under their keys. Knows no chain types."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+
+from storage import schema
+from storage.errors import CorruptionError
+from storage.leveldb import REPAIR_HINT
+from storage.store import Batch, Reader, Snapshot, Store
+
+HEAD_NAME = b"head"
+STEPS_BEFORE_SEEK = 8
+"""Postings that are stepped over before a seek is the cheaper way on."""
+
+
+def log_key(item: bytes) -> bytes:
+    """The 8-byte digest under which the log index keeps an item.
+
+    An item is an address (20 bytes), or a topic with its position before it (1 + 32 bytes). Two items may share a
+    digest: the index answers with candidates, which the caller checks against the logs themselves.
+    """
+    return hashlib.blake2b(item, digest_size=schema.LOG_KEY_SIZE).digest()
+
+
+class Ledger:
+    """The canonical chain in a store. Reads see the newest committed batch; writes go into the caller's batch."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def head(self) -> tuple[int, bytes] | None:
+        """Number and hash of the newest block, or None before genesis."""
+        value = self.meta(HEAD_NAME)
+        if value is None:
+            return None
+        if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
+            raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40; {REPAIR_HINT}")
+        return schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
+
+    def header(self, block_hash: bytes) -> bytes | None:
+        """The header's RLP."""
+        return self._store.get(schema.header_key(block_hash))
+
+    def body(self, block_hash: bytes) -> bytes | None:
+        """The body's RLP."""
+        return self._store.get(schema.body_key(block_hash))
+
+    def receipts(self, block_hash: bytes) -> bytes | None:
+        """The RLP list of the block's stored receipts."""
+        return self._store.get(schema.receipts_key(block_hash))
+
+    def canonical_hash(self, number: int) -> bytes | None:
+        """Hash of the canonical block at `number`."""
+        return self._store.get(schema.canonical_key(number))
+
+    def number_of(self, block_hash: bytes) -> int | None:
+        """Number of a canonical block."""
+        value = self._store.get(schema.number_key(block_hash))
+        return None if value is None else schema.decode_number(value)
+
+    def transaction_position(self, transaction_hash: bytes) -> tuple[int, int] | None:
+        """Block number and index of a canonical transaction."""
+        value = self._store.get(schema.position_key(transaction_hash))
+        return None if value is None else decode_position(value)
+
+    def append(
+        self,
+        batch: Batch,
+        *,
+        number: int,
+        block_hash: bytes,
+        header: bytes,
+        body: bytes,
+        receipts: bytes,
+        transaction_hashes: Sequence[bytes],
+        log_keys: Iterable[bytes],
+    ) -> None:
+        """Put a block with its indexes, and move the head to it. `log_keys` are digests from `log_key`."""
+        encoded_number = schema.encode_number(number)
+        batch.put(schema.header_key(block_hash), header)
+        batch.put(schema.body_key(block_hash), body)
+        batch.put(schema.receipts_key(block_hash), receipts)
+        batch.put(schema.canonical_key(number), block_hash)
+        batch.put(schema.number_key(block_hash), encoded_number)
+        for index, transaction_hash in enumerate(transaction_hashes):
+            position = encoded_number + index.to_bytes(schema.INDEX_SIZE, "big")
+            batch.put(schema.position_key(transaction_hash), position)
+        for key in set(log_keys):
+            batch.put(schema.log_posting_key(key, number), b"")
+        self._put_head(batch, number, block_hash)
+
+    def remove_head(
+        self,
+        batch: Batch,
+        *,
+        number: int,
+        block_hash: bytes,
+        parent_hash: bytes,
+        transaction_hashes: Sequence[bytes],
+        log_keys: Iterable[bytes],
+    ) -> None:
+        """Delete the newest block with its indexes, and move the head to its parent.
+
+        Several blocks go in one batch, newest first. Genesis stays: ValueError.
+        """
+        if number == 0:
+            raise ValueError("block 0 is the genesis block and stays")
+        batch.delete(schema.header_key(block_hash))
+        batch.delete(schema.body_key(block_hash))
+        batch.delete(schema.receipts_key(block_hash))
+        batch.delete(schema.canonical_key(number))
+        batch.delete(schema.number_key(block_hash))
+        for transaction_hash in transaction_hashes:
+            batch.delete(schema.position_key(transaction_hash))
+        for key in set(log_keys):
+            batch.delete(schema.log_posting_key(key, number))
+        self._put_head(batch, number - 1, parent_hash)
+
+    def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
+        """Ascending numbers of blocks in first..last that have, for every group, at least one of its keys.
+
+        Lazy: the index is read as far as the caller iterates. No groups: every number. An empty group: none.
+        The answer is that of the moment of the call, whatever is written meanwhile.
+        """
+        if not groups:
+            return iter(range(first, last + 1))
+        return _intersect(self._store.snapshot(), groups, first, last)
+
+    def meta(self, name: bytes) -> bytes | None:
+        """A named value."""
+        return self._store.get(schema.meta_key(name))
+
+    def put_meta(self, batch: Batch, name: bytes, value: bytes) -> None:
+        """Set a named value."""
+        batch.put(schema.meta_key(name), value)
+
+    def delete_meta(self, batch: Batch, name: bytes) -> None:
+        """Remove a named value."""
+        batch.delete(schema.meta_key(name))
+
+    def put_pooled(self, batch: Batch, transaction_hash: bytes, data: bytes) -> None:
+        """Keep a waiting transaction across restarts."""
+        batch.put(schema.pooled_key(transaction_hash), data)
+
+    def delete_pooled(self, batch: Batch, transaction_hash: bytes) -> None:
+        """Forget a waiting transaction."""
+        batch.delete(schema.pooled_key(transaction_hash))
+
+    def pooled(self) -> Iterator[tuple[bytes, bytes]]:
+        """Waiting transactions: hash and data, ordered by hash."""
+        for key, value in self._store.iterate(*schema.range_of(schema.POOLED)):
+            yield key[1:], value
+
+    def _put_head(self, batch: Batch, number: int, block_hash: bytes) -> None:
+        batch.put(schema.meta_key(HEAD_NAME), schema.encode_number(number) + block_hash)
+
+
+def decode_position(value: bytes) -> tuple[int, int]:
+    """Block number and index out of a position's 12 bytes."""
+    number, index = value[: schema.NUMBER_SIZE], value[schema.NUMBER_SIZE :]
+    return int.from_bytes(number, "big"), int.from_bytes(index, "big")
+
+
+class _Postings:
+    """The ascending block numbers of one log key."""
+
+    __slots__ = ("_key", "_last", "_pairs", "_reader", "current")
+
+    def __init__(self, reader: Reader, key: bytes, first: int, last: int) -> None:
+        self._reader = reader
+        self._key = key
+        self._last = last
+        self.current: int | None = None
+        self._open(first)
+
+    def advance(self, target: int) -> None:
+        """Move `current` to the first number >= target: a few steps, then a seek."""
+        for _ in range(STEPS_BEFORE_SEEK):
+            if self.current is None or self.current >= target:
+                return
+            self._step()
+        if self.current is not None and self.current < target:
+            self._open(target)
+
+    def _open(self, first: int) -> None:
+        start = schema.log_posting_key(self._key, first)
+        stop = schema.log_posting_key(self._key, self._last + 1)
+        self._pairs = self._reader.iterate(start, stop)
+        self._step()
+
+    def _step(self) -> None:
+        pair = next(self._pairs, None)
+        self.current = None if pair is None else schema.decode_number(pair[0][-schema.NUMBER_SIZE :])
+
+
+class _Group:
+    """The union of several posting lists, as a heap by their current numbers."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self, reader: Reader, keys: Sequence[bytes], first: int, last: int) -> None:
+        lists = (_Postings(reader, key, first, last) for key in set(keys))
+        self._heap = [(postings.current, id(postings), postings) for postings in lists if postings.current is not None]
+        heapq.heapify(self._heap)
+
+    def advance(self, target: int) -> int | None:
+        """The first number >= target of any list; None when all are exhausted."""
+        heap = self._heap
+        while heap and heap[0][0] < target:
+            postings = heap[0][2]
+            postings.advance(target)
+            if postings.current is None:
+                heapq.heappop(heap)
+            else:
+                heapq.heapreplace(heap, (postings.current, id(postings), postings))
+        return heap[0][0] if heap else None
+
+
+def _intersect(view: Snapshot, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
+    try:
+        lists = [_Group(view, keys, first, last) for keys in groups]
+        target = first
+        while target <= last:
+            candidate = target
+            for group in lists:
+                found = group.advance(candidate)
+                if found is None:
+                    return
+                candidate = found
+                if candidate > target:
+                    break
+            if candidate == target:
+                yield target
+                target += 1
+            else:
+                target = candidate
+    finally:
+        view.close()
