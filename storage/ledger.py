@@ -125,7 +125,7 @@ class Ledger:
         """
         if not groups:
             return iter(range(first, last + 1))
-        return _intersect(self._store.snapshot(), groups, first, last)
+        return _intersect(self._store.snapshot(), groups, first, min(last, schema.MAX_NUMBER))
 
     def meta(self, name: bytes) -> bytes | None:
         """A named value."""
@@ -185,7 +185,7 @@ class _Postings:
 
     def _open(self, first: int) -> None:
         start = schema.log_posting_key(self._key, first)
-        stop = schema.log_posting_key(self._key, self._last + 1)
+        stop = schema.log_posting_key(self._key, self._last) + b"\x00"
         self._pairs = self._reader.iterate(start, stop)
         self._step()
 
@@ -219,6 +219,8 @@ class _Group:
 
 def _intersect(view: Snapshot, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
     try:
+        if first > last:
+            return
         lists = [_Group(view, keys, first, last) for keys in groups]
         target = first
         while target <= last:

@@ -256,7 +256,7 @@ def repair(path: Path, options: LevelOptions | None = None) -> None:
     try:
         plyvel.repair_db(
             str(path),
-            paranoid_checks=False,
+            paranoid_checks=True,
             max_file_size=options.file_bytes,
             compression="snappy",
             bloom_filter_bits=options.bloom_bits_per_key,

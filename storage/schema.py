@@ -55,6 +55,7 @@ FAMILIES = (
 )  # fmt: skip
 
 NUMBER_SIZE = 8
+MAX_NUMBER = 2**64 - 1
 PATCH_SIZE = 4
 INDEX_SIZE = 4
 HASH_SIZE = 32

@@ -1,0 +1,151 @@
+"""MemoryStore, and that it cannot be told from LevelStore."""
+
+import gc
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from storage.errors import StorageError
+from storage.leveldb import LevelStore
+from storage.memory import MemoryStore
+from storage.store import Batch
+
+keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
+values = st.binary(max_size=5)
+operations = st.lists(st.tuples(keys, values | st.none()), max_size=30)
+
+
+def batch_of(pairs):
+    batch = Batch()
+    for key, value in pairs:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
+    return batch
+
+
+class StoresAgree(RuleBasedStateMachine):
+    """The same operations on both stores and on a dictionary; snapshots and half-read iterators stay alive."""
+
+    views = Bundle("views")
+    cursors = Bundle("cursors")
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.stores = (LevelStore(Path(self.folder.name)), MemoryStore())
+        self.model = {}
+
+    @rule(pairs=operations)
+    def write(self, pairs):
+        for store in self.stores:
+            store.write(batch_of(pairs), sync=False)
+        for key, value in pairs:
+            if value is None:
+                self.model.pop(key, None)
+            else:
+                self.model[key] = value
+
+    @rule(target=views)
+    def take(self):
+        return tuple(store.snapshot() for store in self.stores), dict(self.model)
+
+    @rule(view=consumes(views))
+    def free(self, view):
+        for snapshot in view[0]:
+            snapshot.close()
+            with pytest.raises(StorageError):
+                snapshot.get(b"\x00")
+
+    @rule(view=consumes(views))
+    def forget(self, view):
+        del view
+
+    @rule(key=keys)
+    def get(self, key):
+        assert [store.get(key) for store in self.stores] == [self.model.get(key)] * 2
+
+    @rule(view=views, key=keys)
+    def get_from_view(self, view, key):
+        snapshots, model = view
+        assert [snapshot.get(key) for snapshot in snapshots] == [model.get(key)] * 2
+
+    @rule(view=views, start=keys, stop=keys, reverse=st.booleans())
+    def iterate_view(self, view, start, stop, reverse):
+        snapshots, model = view
+        self.compare(snapshots, model, start, stop, reverse)
+
+    @rule(start=keys, stop=keys, reverse=st.booleans())
+    def iterate(self, start, stop, reverse):
+        self.compare(self.stores, self.model, start, stop, reverse)
+
+    @rule(target=cursors, start=keys, reverse=st.booleans(), count=st.integers(0, 4))
+    def begin(self, start, reverse, count):
+        expected = sorted(((k, v) for k, v in self.model.items() if start <= k < b"\xff\xff"), reverse=reverse)
+        iterators = [store.iterate(start, b"\xff\xff", reverse=reverse) for store in self.stores]
+        for iterator in iterators:
+            assert list(islice(iterator, count)) == expected[:count]
+        return iterators, expected[count:]
+
+    @rule(cursor=consumes(cursors))
+    def finish(self, cursor):
+        iterators, expected = cursor
+        for iterator in iterators:
+            assert list(iterator) == expected
+
+    @invariant()
+    def whole(self):
+        self.compare(self.stores, self.model, b"", b"\xff" * 4, False)
+
+    def compare(self, readers, model, start, stop, reverse):
+        expected = sorted(((key, value) for key, value in model.items() if start <= key < stop), reverse=reverse)
+        for reader in readers:
+            assert list(reader.iterate(start, stop, reverse=reverse)) == expected
+
+    def teardown(self):
+        for store in self.stores:
+            store.close()
+        self.folder.cleanup()
+
+
+StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestStoresAgree = StoresAgree.TestCase
+
+
+def test_a_snapshot_survives_the_rewriting_of_everything():
+    store = MemoryStore()
+    store.write(batch_of([(b"%04d" % number, b"old") for number in range(2000)]))
+    view = store.snapshot()
+    forward = view.iterate(b"", b"\xff")
+    backward = view.iterate(b"", b"\xff", reverse=True)
+    first, last = next(forward), next(backward)
+    store.write(batch_of([(b"%04d" % number, None) for number in range(0, 2000, 2)]))
+    store.write(batch_of([(b"%04d" % number, b"new") for number in range(1, 3000, 2)]))
+    expected = [(b"%04d" % number, b"old") for number in range(2000)]
+    assert [first, *forward] == expected
+    assert [last, *backward] == expected[::-1]
+    assert store.get(b"0001") == b"new"
+
+
+def test_snapshots_that_nobody_holds_cost_nothing():
+    store = MemoryStore()
+    for number in range(100):
+        store.snapshot()
+        store.write(batch_of([(b"key", bytes([number]))]))
+    gc.collect()
+    assert len(store._snapshots) == 0
+
+
+def test_closed_is_closed():
+    store = MemoryStore()
+    view, pairs = store.snapshot(), store.iterate(b"", b"\xff")
+    store.close()
+    for call in (lambda: store.get(b"x"), lambda: view.get(b"x"), lambda: list(pairs), store.snapshot):
+        with pytest.raises(StorageError, match="closed"):
+            call()
