@@ -1,0 +1,132 @@
+"""What the pool keeps of one account: its transactions by nonce, the first ones of which can execute now."""
+
+from dataclasses import dataclass, field
+
+from chain.types import Transaction, TransactionType
+
+SLOT_BYTES = 32 * 1024
+"""Size that one unit of the pool's limits stands for; a larger transaction takes several."""
+
+
+@dataclass(frozen=True, slots=True)
+class PooledTransaction:
+    """A waiting transaction.
+
+    arrival: order of acceptance. cost_wei: the most it can take from the sender. slots: its share of the limits.
+    authorities: accounts whose code its authorizations would set (EIP-7702); empty where nobody asks for them.
+    """
+
+    transaction: Transaction
+    sender: bytes
+    local: bool
+    arrival: int
+    cost_wei: int
+    slots: int
+    authorities: tuple[bytes, ...]
+
+    @property
+    def nonce(self) -> int:
+        """The transaction's nonce."""
+        return self.transaction.nonce
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether it carries blobs."""
+        return self.transaction.type is TransactionType.BLOB
+
+    @property
+    def price(self) -> tuple[int, int]:
+        """Fee cap and tip, wei per gas: what counts when the pool is full."""
+        return (self.transaction.max_fee_per_gas, self.transaction.max_priority_fee_per_gas)
+
+
+def pooled(
+    transaction: Transaction, sender: bytes, *, local: bool, arrival: int, with_authorities: bool
+) -> PooledTransaction:
+    """Work out once what the pool will ask of a transaction again and again.
+
+    with_authorities: recover who signed the authorizations; costs a signature check each.
+    """
+    cost = (
+        transaction.gas_limit * transaction.max_fee_per_gas
+        + transaction.value
+        + transaction.blob_gas * transaction.max_fee_per_blob_gas
+    )
+    slots = -(-len(transaction.encoded) // SLOT_BYTES)
+    authorizations = transaction.authorization_list if with_authorities else ()
+    authorities = [authorization.authority for authorization in authorizations]
+    known = tuple(authority for authority in authorities if authority is not None)
+    return PooledTransaction(transaction, sender, local, arrival, cost, slots, known)
+
+
+@dataclass(slots=True)
+class PoolAccount:
+    """One sender's transactions. Nonces in state_nonce..executable_end-1 are executable, higher ones queued.
+
+    nonce, balance and delegation are those of the state the pool was last reset to.
+    """
+
+    address: bytes
+    state_nonce: int
+    balance_wei: int
+    is_delegated: bool
+    touched_at_seconds: float
+    by_nonce: dict[int, PooledTransaction] = field(default_factory=dict)
+    executable_end: int = field(init=False)
+    executable_cost_wei: int = 0
+    executable_slots: int = 0
+
+    def __post_init__(self) -> None:
+        self.executable_end = self.state_nonce
+
+    @property
+    def executable_count(self) -> int:
+        """How many transactions can execute one after the other."""
+        return self.executable_end - self.state_nonce
+
+    @property
+    def queued_count(self) -> int:
+        """How many transactions wait for a nonce before them, or for funds."""
+        return len(self.by_nonce) - self.executable_count
+
+    @property
+    def holds_blobs(self) -> bool:
+        """Whether its transactions are blob transactions; an account never has both kinds."""
+        return any(entry.is_blob for entry in self.by_nonce.values())
+
+    def executable(self) -> list[PooledTransaction]:
+        """By nonce."""
+        return [self.by_nonce[nonce] for nonce in range(self.state_nonce, self.executable_end)]
+
+    def queued(self) -> list[PooledTransaction]:
+        """By nonce."""
+        return [self.by_nonce[nonce] for nonce in sorted(self.by_nonce) if nonce >= self.executable_end]
+
+    def put(self, entry: PooledTransaction) -> None:
+        """Insert, or replace the one with the same nonce; an executable nonce stays executable."""
+        old = self.by_nonce.get(entry.nonce)
+        self.by_nonce[entry.nonce] = entry
+        if self.state_nonce <= entry.nonce < self.executable_end:
+            assert old is not None
+            self.executable_cost_wei += entry.cost_wei - old.cost_wei
+            self.executable_slots += entry.slots - old.slots
+
+    def advance(self) -> None:
+        """Make the transaction at `executable_end` executable."""
+        entry = self.by_nonce[self.executable_end]
+        self.executable_end += 1
+        self.executable_cost_wei += entry.cost_wei
+        self.executable_slots += entry.slots
+
+    def retreat_to(self, nonce: int) -> None:
+        """Queue the executable transactions from `nonce` on."""
+        while self.executable_end > max(nonce, self.state_nonce):
+            self.executable_end -= 1
+            entry = self.by_nonce[self.executable_end]
+            self.executable_cost_wei -= entry.cost_wei
+            self.executable_slots -= entry.slots
+
+    def move_to(self, state_nonce: int) -> None:
+        """Queue everything, upon a new nonce of the account in the state."""
+        self.retreat_to(self.state_nonce)
+        self.state_nonce = self.executable_end = state_nonce

@@ -1,0 +1,155 @@
+"""Why a transaction may not enter the pool. Pure checks over one account, with geth's texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chain.errors import TransactionError
+from chain.forks import Rules
+from chain.pool_account import PoolAccount, PooledTransaction
+from chain.types import Transaction
+from chain.validation import floor_gas, intrinsic_gas, validate_static
+from chain.vm.interface import BlockEnvironment
+
+MIN_BLOB_FEE_WEI = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What the pool holds and admits; geth's values. A count of 0 lifts that limit.
+
+    Slots are units of 32 KiB: most transactions take one. Local transactions (the node's own accounts)
+    are spared every limit but the size of a transaction and the replacement rule.
+    """
+
+    account_slots: int = 16
+    """Executable transactions that an account may have even when the pool is full."""
+    global_slots: int = 5_120
+    """Slots of executable transactions of all accounts."""
+    account_queue: int = 64
+    """Queued transactions (nonce gap, or not affordable now) of one account."""
+    global_queue: int = 1_024
+    """Slots of queued transactions of all accounts."""
+    account_blob_transactions: int = 16
+    """Blob transactions of one account."""
+    lifetime_seconds: float = 3 * 3_600
+    """How long queued transactions stay after their account's last activity."""
+    max_transaction_bytes: int = 128 * 1024
+    """Size of one transaction, blobs apart."""
+    minimum_tip_wei: int = 0
+    """Least priority fee per gas."""
+    price_bump_percent: int = 10
+    """How much more both fee caps of a replacement must offer."""
+    blob_price_bump_percent: int = 100
+    """How much more all three fee caps of a replacing blob transaction must offer."""
+    check_balances: bool = True
+    """Whether the sender must be able to pay for its transactions."""
+    limit_delegated: bool = False
+    """Whether accounts with delegated code (EIP-7702) may have one transaction in flight only, as in geth."""
+
+
+def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits: PoolLimits) -> None:
+    """What needs no state: size, validity under the next block's rules, gas, least tip, sidecar."""
+    transaction = entry.transaction
+    size = len(transaction.encoded)
+    if limits.max_transaction_bytes and size > limits.max_transaction_bytes:
+        raise TransactionError(f"oversized data: transaction size {size}, limit {limits.max_transaction_bytes}")
+    if transaction.gas_limit > environment.gas_limit:
+        raise TransactionError("exceeds block gas limit")
+    _check_gas(transaction, environment.rules)
+    validate_static(transaction, environment.rules)
+    tip = transaction.max_priority_fee_per_gas
+    if not entry.local and tip < limits.minimum_tip_wei:
+        needed = limits.minimum_tip_wei
+        raise TransactionError(f"transaction gas price below minimum: gas tip cap {tip}, minimum needed {needed}")
+    if entry.is_blob:
+        _check_blob(transaction)
+
+
+def _check_gas(transaction: Transaction, rules: Rules) -> None:
+    """The pool's words for what `validate_static` refuses too: geth's texts differ by place."""
+    have, intrinsic, floor = transaction.gas_limit, intrinsic_gas(transaction, rules), floor_gas(transaction, rules)
+    if have < intrinsic:
+        raise TransactionError(f"intrinsic gas too low: gas {have}, minimum needed {intrinsic}")
+    if have < floor:
+        raise TransactionError(f"insufficient gas for floor data gas cost: gas {have}, minimum needed {floor}")
+
+
+def _check_blob(transaction: Transaction) -> None:
+    if transaction.max_fee_per_blob_gas < MIN_BLOB_FEE_WEI:
+        fee = transaction.max_fee_per_blob_gas
+        raise TransactionError(
+            f"transaction gas price below minimum: blob fee cap {fee}, minimum needed {MIN_BLOB_FEE_WEI}"
+        )
+    if transaction.sidecar is None:
+        raise TransactionError("missing sidecar in blob transaction")
+
+
+def check_account(entry: PooledTransaction, account: PoolAccount, limits: PoolLimits) -> None:
+    """Nonce, exclusivity of blob accounts, and funds for this and the executable transactions together."""
+    if entry.nonce < account.state_nonce:
+        raise TransactionError(f"nonce too low: next nonce {account.state_nonce}, tx nonce {entry.nonce}")
+    if account.by_nonce and account.holds_blobs is not entry.is_blob:
+        raise TransactionError("address already reserved")
+    if limits.check_balances:
+        _check_funds(entry, account)
+    count = len(account.by_nonce)
+    most = limits.account_blob_transactions
+    if entry.is_blob and most and count >= most and entry.nonce not in account.by_nonce and not entry.local:
+        raise TransactionError(f"account limit exceeded: pooled {count} txs")
+
+
+def _check_funds(entry: PooledTransaction, account: PoolAccount) -> None:
+    text, balance, cost = "insufficient funds for gas * price + value", account.balance_wei, entry.cost_wei
+    if balance < cost:
+        raise TransactionError(f"{text}: balance {balance}, tx cost {cost}, overshot {cost - balance}")
+    spent = account.executable_cost_wei
+    replaced = account.by_nonce[entry.nonce] if entry.nonce < account.executable_end else None
+    change = cost if replaced is None else cost - replaced.cost_wei
+    if balance < spent + change:
+        label = "tx cost" if replaced is None else "tx bumped"
+        overshot = spent + change - balance
+        raise TransactionError(f"{text}: balance {balance}, queued cost {spent}, {label} {change}, overshot {overshot}")
+
+
+def check_delegation(entry: PooledTransaction, account: PoolAccount, has_pending_authorization: bool) -> None:
+    """Accounts that have delegated their code, or are about to, get one executable transaction (geth's rule)."""
+    if not account.is_delegated and not has_pending_authorization:
+        return
+    if account.executable_count == 0 and entry.nonce != account.state_nonce:
+        raise TransactionError("gapped-nonce tx from delegated accounts")
+    if account.executable_count > 0 and entry.nonce >= account.executable_end:
+        raise TransactionError("in-flight transaction limit reached for delegated accounts")
+
+
+class _Cap(NamedTuple):
+    name: str
+    old: int
+    new: int
+
+
+def check_replacement(old: PooledTransaction, new: PooledTransaction, limits: PoolLimits) -> None:
+    """A replacement offers more on every fee cap: by 10 %, by 100 % where there are blobs."""
+    percent = limits.blob_price_bump_percent if new.is_blob else limits.price_bump_percent
+    caps = [
+        _Cap("gas fee cap", old.transaction.max_fee_per_gas, new.transaction.max_fee_per_gas),
+        _Cap("gas tip cap", old.transaction.max_priority_fee_per_gas, new.transaction.max_priority_fee_per_gas),
+    ]
+    if new.is_blob:
+        caps.append(
+            _Cap("blob gas fee cap", old.transaction.max_fee_per_blob_gas, new.transaction.max_fee_per_blob_gas)
+        )
+    reason = _underpriced(caps, percent)
+    if reason is not None:
+        detail = f": {reason}" if new.is_blob else ""
+        raise TransactionError(f"replacement transaction underpriced{detail}")
+
+
+def _underpriced(caps: Sequence[_Cap], percent: int) -> str | None:
+    for cap in caps:
+        if cap.new <= cap.old:
+            return f"new tx {cap.name} {cap.new} <= {cap.old} queued"
+    for cap in caps:
+        if cap.new < cap.old * (100 + percent) // 100:
+            return f"new tx {cap.name} {cap.new} < {cap.old} queued + {percent}% replacement penalty"
+    return None
