@@ -90,9 +90,7 @@ class NodeProcess:
             raise
         self.port = int(match["port"])
 
-    def wait_for_line(
-        self, pattern: re.Pattern[str], *, after: int = 0, timeout_seconds: float = 20
-    ) -> re.Match[str]:
+    def wait_for_line(self, pattern: re.Pattern[str], *, after: int = 0, timeout_seconds: float = 20) -> re.Match[str]:
         """The first match of `pattern` in the output from line number `after` on. Raises NodeError."""
         deadline = time.monotonic() + timeout_seconds
         position = after
