@@ -17,9 +17,12 @@ subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD, async () => ({
   longVersion,
 }));
 
+const report = process.env.MOCHA_REPORT;
+
 /** @type import("hardhat/config").HardhatUserConfig */
 module.exports = {
   solidity: { version, settings: { evmVersion: "osaka", optimizer: { enabled: true, runs: 200 } } },
   networks: { localhost: { url: process.env.ZEVM_URL ?? "http://127.0.0.1:8545" } },
   paths: { sources: "./src", tests: "./test", cache: "./cache/hardhat", artifacts: "./artifacts" },
+  mocha: report === undefined ? {} : { reporter: "json", reporterOptions: { output: report } },
 };

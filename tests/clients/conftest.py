@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.node_process import NodeProcess, RpcConnection, zevm_command
-from tests.clients.tools import BIN, EXAMPLES, Artifact, forge, solidity_artifact, vyper_artifact
+from tests.clients.tools import BIN, Artifact, artifact, build_vyper, forge
 
 HERE = Path(__file__).parent
 
@@ -48,20 +48,16 @@ def npm_tools() -> None:
 
 @pytest.fixture(scope="session")
 def built(npm_tools: None) -> None:  # noqa: ARG001
-    """The example contracts, compiled by forge into contracts/examples/out."""
+    """The example contracts, compiled by forge and Vyper into contracts/examples/out."""
     forge("build", "--quiet")
+    build_vyper("Savings")
 
 
 @pytest.fixture(scope="session")
 def counter(built: None) -> Artifact:  # noqa: ARG001
-    return solidity_artifact("Counter")
+    return artifact("Counter")
 
 
 @pytest.fixture(scope="session")
-def token(built: None) -> Artifact:  # noqa: ARG001
-    return solidity_artifact("Token")
-
-
-@pytest.fixture(scope="session")
-def savings() -> Artifact:
-    return vyper_artifact(EXAMPLES / "vyper" / "Savings.vy")
+def savings(built: None) -> Artifact:  # noqa: ARG001
+    return artifact("Savings")

@@ -94,7 +94,7 @@ def test_events_and_filters(w3: Web3, contract: Contract) -> None:
 def test_revert_reasons(contract: Contract) -> None:
     with pytest.raises(ContractLogicError, match="execution reverted: Counter: refused"):
         contract.functions.refuse().call()
-    with pytest.raises(ContractPanicError, match="[Dd]ivision or modulo by zero|divide|0x12"):
+    with pytest.raises(ContractPanicError, match=r"(?i)division or modulo by zero|division by zero"):
         contract.functions.divide(1, 0).call()
     with pytest.raises(ContractCustomError) as caught:
         contract.functions.setNumber(1_000_001).call({"from": SENDER})
@@ -122,7 +122,7 @@ def test_signs_locally(node: NodeProcess) -> None:
     transaction = w3.eth.get_transaction(sent)
     assert transaction["type"] == 2
     assert w3.eth.get_raw_transaction(sent)
-    with pytest.raises(Web3RPCError, match="nonce too low|already known"):
+    with pytest.raises(Web3RPCError, match=r"nonce too low|already known"):
         w3.eth.send_raw_transaction(w3.eth.get_raw_transaction(sent))
 
 
@@ -191,7 +191,6 @@ def test_unknown_things(w3: Web3) -> None:
     with pytest.raises(BlockNotFound):
         w3.eth.get_block(10**9)
     with pytest.raises(Web3RPCError) as caught:
-        w3.provider.make_request("eth_nonsense", [])  # type: ignore[arg-type]
         w3.manager.request_blocking("eth_nonsense", [])  # type: ignore[arg-type]
     assert caught.value.rpc_response is not None
     assert caught.value.rpc_response["error"]["code"] == -32601

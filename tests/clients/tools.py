@@ -77,15 +77,17 @@ def forge(*arguments: str, **environment: str) -> str:
     return run_tool(BIN / "forge", *arguments, cwd=EXAMPLES, **environment).stdout
 
 
-def solidity_artifact(name: str) -> Artifact:
-    """A contract of contracts/examples/src, as `forge build` left it."""
-    path = next((EXAMPLES / "out").glob(f"*.sol/{name}.json"))
+def artifact(name: str) -> Artifact:
+    """A contract of contracts/examples, as the compilers left it under out/."""
+    path = next((EXAMPLES / "out").glob(f"*/{name}.json"))
     built = json.loads(path.read_text())
     return Artifact(built["abi"], built["bytecode"]["object"])
 
 
-def vyper_artifact(path: Path) -> Artifact:
-    """Compile one Vyper source file."""
+def build_vyper(name: str) -> None:
+    """Compile contracts/examples/vyper/NAME.vy into out/, in the form of forge's artifacts."""
     compiler = shutil.which("vyper") or str(Path(sys.executable).with_name("vyper"))
-    printed = run_tool(compiler, "-f", "abi,bytecode", path).stdout.splitlines()
-    return Artifact(json.loads(printed[0]), printed[1])
+    abi, bytecode = run_tool(compiler, "-f", "abi,bytecode", EXAMPLES / "vyper" / f"{name}.vy").stdout.splitlines()
+    target = EXAMPLES / "out" / f"{name}.vy" / f"{name}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"abi": json.loads(abi), "bytecode": {"object": bytecode}}))

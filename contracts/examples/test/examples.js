@@ -1,5 +1,7 @@
 "use strict";
 
+const fs = require("fs");
+const path = require("path");
 const { expect } = require("chai");
 const { anyValue } = require("@nomicfoundation/hardhat-chai-matchers/withArgs");
 const { ethers, network } = require("hardhat");
@@ -93,6 +95,19 @@ describe("examples", function () {
       await box.double();
       expect(await box.version()).to.equal("2");
       expect(await box.value()).to.equal(42n);
+    });
+  });
+
+  describe("Savings, in Vyper", function () {
+    const artifact = path.join(__dirname, "../out/Savings.vy/Savings.json");
+
+    it("keeps ether for its depositors", async function () {
+      if (!fs.existsSync(artifact)) return this.skip();
+      const { abi, bytecode } = JSON.parse(fs.readFileSync(artifact, "utf8"));
+      const savings = await new ethers.ContractFactory(abi, bytecode.object, owner).deploy(10n);
+      await expect(savings.deposit({ value: 25n })).to.emit(savings, "Deposited").withArgs(owner.address, 25n, 25n);
+      await expect(savings.withdraw(5n)).to.changeEtherBalances([savings, owner], [-5n, 5n]);
+      await expect(savings.deposit.staticCall({ value: 9n })).to.be.revertedWith("below minimum");
     });
   });
 
