@@ -198,6 +198,11 @@ class Chain(ChainView):
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
+    def set_chain_id(self, chain_id: int) -> None:
+        """Ask another chain id of transactions, until the node stops. For development."""
+        self.chain_id = self.block_rules.chain_id = chain_id
+        self._reset_pool()
+
     def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
         waiting = self.pool.get(transaction_hash)

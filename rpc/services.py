@@ -32,7 +32,8 @@ class ErrorDecoder(Protocol):
 class Services:
     """Handed to every method as its first argument.
 
-    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset.
+    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
+    logging_enabled: whether the node's log shows calls and blocks; anvil_setLoggingEnabled switches it.
     """
 
     chain: "Chain"
@@ -42,6 +43,7 @@ class Services:
     instance_id: bytes
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
+    logging_enabled: bool = True
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
 

@@ -1,0 +1,173 @@
+"""anvil_, hardhat_, tenderly_, ganache's evm_: accounts changed without a transaction, and impersonation."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chain.errors import ChainError
+from chain.overrides import StateOverride
+from chain.references import LATEST
+from chain.vm.interface import CallRequest
+from rpc import codec
+from rpc.errors import InvalidParamsError, ServerError
+from rpc.methods.reading import code_of
+from rpc.methods.token_slots import find_allowance_slot, find_balance_slot
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+ADDRESS = Param("address", codec.address)
+TOKEN = Param("token", codec.address)
+AMOUNT = Param("amount", codec.number)
+BALANCE = Param("balance", codec.number, summary="wei")
+
+
+def _one_or_many(value: object) -> list[bytes]:
+    many: list[bytes] = codec.array_of(codec.address)(value) if type(value) is list else [codec.address(value)]
+    return many
+
+
+ADDRESSES = Param("address", _one_or_many, summary="an address, or an array of them")
+
+
+@method("anvil_impersonateAccount", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_impersonateAccount",))
+def impersonate_account(services: Services, address: bytes) -> None:
+    """Let transactions of an account be sent without its key."""
+    services.chain.impersonated.add(address)
+
+
+@method(
+    "anvil_stopImpersonatingAccount",
+    cost=Cost.WRITE,
+    params=(ADDRESS,),
+    aliases=("hardhat_stopImpersonatingAccount",),
+)
+def stop_impersonating_account(services: Services, address: bytes) -> None:
+    """End the impersonation of an account."""
+    services.chain.impersonated.discard(address)
+
+
+@method(
+    "anvil_autoImpersonateAccount",
+    cost=Cost.WRITE,
+    params=(Param("enabled", codec.boolean),),
+    aliases=("hardhat_autoImpersonateAccount",),
+)
+def auto_impersonate_account(services: Services, enabled: bool) -> None:
+    """Impersonate every account, or end that."""
+    services.chain.auto_impersonate = enabled
+
+
+@method(
+    "anvil_setBalance",
+    cost=Cost.WRITE,
+    params=(ADDRESSES, BALANCE),
+    aliases=("hardhat_setBalance", "tenderly_setBalance", "evm_setAccountBalance"),
+)
+def set_balance(services: Services, addresses: list[bytes], balance: int) -> None:
+    """Set the balance of an account, or of several."""
+
+    def change(state: Any) -> None:
+        for address in addresses:
+            state.set_balance(address, balance)
+
+    services.chain.patch_state(change)
+
+
+@method(
+    "anvil_addBalance",
+    cost=Cost.WRITE,
+    params=(ADDRESSES, Param("amount", codec.number, summary="wei")),
+    aliases=("hardhat_addBalance", "tenderly_addBalance"),
+)
+def add_balance(services: Services, addresses: list[bytes], amount: int) -> None:
+    """Add to the balance of an account, or of several."""
+
+    def change(state: Any) -> None:
+        for address in addresses:
+            state.set_balance(address, min(state.get_balance(address) + amount, codec.MAX_UINT256))
+
+    services.chain.patch_state(change)
+
+
+@method(
+    "anvil_setCode",
+    cost=Cost.WRITE,
+    params=(ADDRESS, Param("code", codec.data)),
+    aliases=("hardhat_setCode", "evm_setAccountCode"),
+)
+def set_code(services: Services, address: bytes, code: bytes) -> None:
+    """Put code at an address."""
+    services.chain.patch_state(lambda state: state.set_code(address, code))
+
+
+@method(
+    "anvil_setNonce",
+    cost=Cost.WRITE,
+    params=(ADDRESS, Param("nonce", codec.number)),
+    aliases=("hardhat_setNonce", "evm_setAccountNonce"),
+)
+def set_nonce(services: Services, address: bytes, nonce: int) -> None:
+    """Set the nonce of an account; it may go down."""
+    if nonce > codec.MAX_UINT64:
+        raise InvalidParamsError(f"nonce {nonce} does not fit 64 bits")
+    services.chain.patch_state(lambda state: state.set_nonce(address, nonce))
+
+
+@method(
+    "anvil_setStorageAt",
+    cost=Cost.WRITE,
+    params=(ADDRESS, Param("slot", codec.number), Param("value", codec.word, summary="32 bytes")),
+    result="true",
+    aliases=("hardhat_setStorageAt", "evm_setAccountStorageAt"),
+)
+def set_storage_at(services: Services, address: bytes, slot: int, value: int) -> bool:
+    """Set a storage slot of an account."""
+    services.chain.patch_state(lambda state: state.set_storage(address, slot, value))
+    return True
+
+
+def _asking(services: Services, token: bytes) -> Callable[[bytes, Mapping[int, int]], bytes | None]:
+    """A function that calls the token with slots assumed to have other values."""
+
+    def answer(data: bytes, slots: Mapping[int, int]) -> bytes | None:
+        request = CallRequest(to=token, data=data, gas_limit=services.limits.call_gas)
+        try:
+            outcome = services.chain.call(request, LATEST, state_overrides={token: StateOverride(state_diff=slots)})
+        except ChainError:
+            return None
+        return outcome.output if outcome.succeeded else None
+
+    return answer
+
+
+def _check_token(services: Services, token: bytes) -> None:
+    if not code_of(services.chain.head.state, token):
+        raise ServerError(f"there is no contract at 0x{token.hex()}")
+
+
+@method(
+    "anvil_dealERC20",
+    cost=Cost.WRITE,
+    params=(ADDRESS, TOKEN, AMOUNT),
+    aliases=("hardhat_dealERC20", "anvil_setERC20Balance"),
+)
+def deal_erc20(services: Services, address: bytes, token: bytes, amount: int) -> None:
+    """Set an account's balance of a token, by finding and writing the token's storage slot."""
+    _check_token(services, token)
+    slot = find_balance_slot(_asking(services, token), address)
+    if slot is None:
+        raise ServerError(f"Unable to set ERC20 balance, no slot found in the token 0x{token.hex()}")
+    services.chain.patch_state(lambda state: state.set_storage(token, slot, amount))
+
+
+@method(
+    "anvil_setERC20Allowance",
+    cost=Cost.WRITE,
+    params=(Param("owner", codec.address), Param("spender", codec.address), TOKEN, AMOUNT),
+)
+def set_erc20_allowance(services: Services, owner: bytes, spender: bytes, token: bytes, amount: int) -> None:
+    """Set what an account may take of another's tokens, by finding and writing the token's storage slot."""
+    _check_token(services, token)
+    slot = find_allowance_slot(_asking(services, token), owner, spender)
+    if slot is None:
+        raise ServerError(f"Unable to set ERC20 allowance, no slot found in the token 0x{token.hex()}")
+    services.chain.patch_state(lambda state: state.set_storage(token, slot, amount))

@@ -1,0 +1,73 @@
+"""eth_: executions that leave nothing behind."""
+
+from chain.calls import failure_of
+from chain.errors import TransactionError
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.references import LATEST, PENDING, BlockReference
+from rpc import codec, codec_objects
+from rpc.codec_objects import TransactionArguments
+from rpc.encoding import hexadecimal
+from rpc.errors import ServerError
+from rpc.methods.filling import call_request
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+CALL = Param("transaction", codec_objects.transaction_arguments)
+STATE_OVERRIDES = Param("stateOverrides", codec_objects.state_overrides, default=None)
+BLOCK_OVERRIDES = Param("blockOverrides", codec_objects.block_overrides, default=None)
+
+
+@method(
+    "eth_call",
+    cost=Cost.EXECUTION,
+    params=(CALL, Param("block", codec.block_reference, default=LATEST), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    result="returned data",
+)
+def call(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None,
+    block_overrides: BlockOverrides | None,
+    *,
+    deadline: float,
+) -> str:
+    """Execute a message at a block and return its data."""
+    request = call_request(services, arguments, default_gas=services.limits.call_gas)
+    try:
+        outcome = services.chain.call(
+            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
+        )
+    except TransactionError as error:
+        raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
+    failure = failure_of(outcome)
+    if failure is not None:
+        raise failure
+    return hexadecimal(outcome.output)
+
+
+@method(
+    "eth_estimateGas",
+    cost=Cost.EXECUTION,
+    params=(CALL, Param("block", codec.block_reference, default=PENDING), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    result="gas",
+)
+def estimate_gas(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None,
+    block_overrides: BlockOverrides | None,
+    *,
+    deadline: float,
+) -> str:
+    """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
+    gas_limit = services.chain.estimate_gas(
+        call_request(services, arguments, default_gas=0),
+        block,
+        state_overrides=state_overrides,
+        block_overrides=block_overrides,
+        gas_cap=services.limits.call_gas,
+        deadline=deadline,
+    )
+    return hex(gas_limit)

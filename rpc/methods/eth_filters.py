@@ -1,0 +1,116 @@
+"""eth_: logs, and filters that clients poll."""
+
+import asyncio
+import time
+from typing import Any
+
+from chain.log_search import LogQuery, LogRecord
+from chain.references import LATEST, BlockReference, BlockTag
+from rpc import codec, codec_objects
+from rpc.codec_objects import LogFilter
+from rpc.encoding import Json
+from rpc.errors import InvalidParamsError, ServerError
+from rpc.filters import check_log_filter
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+FILTER = Param("filter", codec_objects.log_filter)
+IDENTIFIER = Param("filterId", codec.string)
+
+
+def log_record(record: LogRecord) -> Json:
+    """A found log as JSON."""
+    log = record.log
+    return {
+        "address": "0x" + log.address.hex(),
+        "topics": ["0x" + topic.hex() for topic in log.topics],
+        "data": "0x" + log.data.hex(),
+        "blockNumber": hex(record.block_number),
+        "transactionHash": "0x" + record.transaction_hash.hex(),
+        "transactionIndex": hex(record.transaction_index),
+        "blockHash": "0x" + record.block_hash.hex(),
+        "blockTimestamp": hex(record.block_timestamp),
+        "logIndex": hex(record.log_index),
+        "removed": record.removed,
+    }
+
+
+def _height(services: Services, reference: BlockReference | None) -> int:
+    """A bound's height; the pending block has no logs to find, so `pending` is the head."""
+    if reference is None or reference.tag is BlockTag.PENDING:
+        reference = LATEST
+    return services.chain.number_of(reference)
+
+
+def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:
+    """The logs that a filter asks for, under the limits on range and results."""
+    check_log_filter(criteria, services.limits)
+    chain = services.chain
+    if criteria.block_hash is not None:
+        header = chain.header_by_hash(criteria.block_hash)
+        if header is None:
+            raise ServerError("unknown block")
+        first = last = header.number
+    else:
+        first, last = _height(services, criteria.from_block), _height(services, criteria.to_block)
+        if first > last:
+            raise InvalidParamsError("invalid block range params")
+        if last > chain.head.number:
+            raise InvalidParamsError("block range extends beyond current head block")
+    query = LogQuery(
+        first=first,
+        last=last,
+        block_hash=criteria.block_hash,
+        addresses=criteria.addresses,
+        topics=criteria.topics,
+    )
+    return [log_record(record) for record in chain.logs(query, deadline=deadline)]
+
+
+@method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
+def get_logs(services: Services, criteria: LogFilter, *, deadline: float) -> list[Json]:
+    """The logs of a block or a range of blocks that match addresses and topics."""
+    return search(services, criteria, deadline)
+
+
+@method("eth_newFilter", cost=Cost.LIGHT, params=(FILTER,), result="filter id")
+def new_filter(services: Services, criteria: LogFilter) -> str:
+    """A filter that collects matching logs of coming blocks."""
+    return services.filters.new_log_filter(criteria)
+
+
+@method("eth_newBlockFilter", cost=Cost.LIGHT, result="filter id")
+def new_block_filter(services: Services) -> str:
+    """A filter that collects the hashes of coming blocks."""
+    return services.filters.new_block_filter()
+
+
+@method(
+    "eth_newPendingTransactionFilter",
+    cost=Cost.LIGHT,
+    params=(Param("full", codec.boolean, default=False, summary="objects instead of hashes"),),
+    result="filter id",
+)
+def new_pending_transaction_filter(services: Services, full: bool) -> str:
+    """A filter that collects transactions as they enter the pool."""
+    return services.filters.new_pending_transaction_filter(full)
+
+
+@method("eth_getFilterChanges", cost=Cost.LIGHT, params=(IDENTIFIER,), result="[hash | log | transaction]")
+def get_filter_changes(services: Services, identifier: str) -> list[Any]:
+    """What a filter has collected since the last call."""
+    return services.filters.changes(identifier)
+
+
+@method("eth_getFilterLogs", cost=Cost.ASYNC, params=(IDENTIFIER,), result="[log]")
+async def get_filter_logs(services: Services, identifier: str) -> list[Json]:
+    """All logs that a filter's criteria match, old ones too."""
+    criteria = services.filters.criteria(identifier)
+    deadline = time.monotonic() + services.limits.evm_timeout_seconds
+    return await asyncio.to_thread(search, services, criteria, deadline)
+
+
+@method("eth_uninstallFilter", cost=Cost.LIGHT, params=(IDENTIFIER,), result="boolean")
+def uninstall_filter(services: Services, identifier: str) -> bool:
+    """Remove a filter; whether there was one."""
+    return services.filters.uninstall(identifier)

@@ -1,0 +1,98 @@
+"""eth_ and personal_sign: signatures with the node's own keys."""
+
+from typing import Any
+
+import orjson
+
+from rpc import codec, codec_objects
+from rpc.codec import kind_of, schema
+from rpc.codec_objects import TransactionArguments
+from rpc.encoding import hexadecimal
+from rpc.errors import InvalidParamsError
+from rpc.methods.eth_sending import with_sender
+from rpc.methods.filling import fill_transaction
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+ADDRESS = Param("address", codec.address)
+ADDRESS_BYTES = 20
+
+
+@schema(type="string")
+def message(value: object) -> bytes:
+    """The bytes to sign: 0x-prefixed hex, or else the text itself as UTF-8, as wallets do it."""
+    text = codec.string(value)
+    try:
+        return codec.data(text)
+    except InvalidParamsError:
+        return text.encode("utf-8", errors="surrogatepass")
+
+
+@schema(anyOf=[{"type": "object"}, {"type": "string"}])
+def typed_data(value: object) -> dict[str, Any]:
+    """EIP-712 data: the object, or its JSON as a string."""
+    if type(value) is str:
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise InvalidParamsError(f"typed data is not JSON: {error}") from None
+    if type(value) is not dict:
+        raise InvalidParamsError(f"expected an object or its JSON, got {kind_of(value)}")
+    return value
+
+
+@method("eth_sign", cost=Cost.LIGHT, params=(ADDRESS, Param("message", message)), result="65-byte signature")
+def eth_sign(services: Services, address: bytes, data: bytes) -> str:
+    """Sign a message with the prefix of EIP-191."""
+    return hexadecimal(services.wallet.sign_message(address, data))
+
+
+@method(
+    "personal_sign",
+    cost=Cost.LIGHT,
+    params=(Param("message", message), Param("address", message), Param("password", codec.string, default=None)),
+    result="65-byte signature",
+)
+def personal_sign(services: Services, data: bytes, address: bytes, password: str | None) -> str:  # noqa: ARG001
+    """Sign a message with the prefix of EIP-191; the two arguments are taken in either order."""
+    if len(address) != ADDRESS_BYTES and len(data) == ADDRESS_BYTES:
+        data, address = address, data
+    if len(address) != ADDRESS_BYTES:
+        raise InvalidParamsError(f"invalid argument 1: hex string has length {2 * len(address)}, want 40")
+    return hexadecimal(services.wallet.sign_message(address, data))
+
+
+@method(
+    "eth_signTypedData_v4",
+    cost=Cost.LIGHT,
+    params=(ADDRESS, Param("typedData", typed_data)),
+    result="65-byte signature",
+    aliases=("eth_signTypedData", "eth_signTypedData_v3"),
+)
+def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any]) -> str:
+    """Sign structured data (EIP-712)."""
+    try:
+        return hexadecimal(services.wallet.sign_typed_data(address, typed))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidParamsError(f"invalid argument 1: typed data: {error}") from error
+
+
+@method(
+    "eth_signTransaction",
+    cost=Cost.EXECUTION,
+    params=(Param("transaction", codec_objects.transaction_arguments),),
+    result="signed EIP-2718 bytes",
+)
+def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> str:  # noqa: ARG001
+    """Complete and sign a transaction without sending it."""
+    arguments = with_sender(services, arguments)
+    assert arguments.sender is not None
+    signed = services.wallet.sign_transaction(arguments.sender, fill_transaction(services, arguments))
+    return hexadecimal(signed.encoded)
+
+
+@method("eth_accounts", cost=Cost.LIGHT, result="[address]", aliases=("eth_requestAccounts",))
+def accounts(services: Services) -> list[str]:
+    """The accounts that the node signs for, impersonated ones included."""
+    own = services.wallet.addresses()
+    return [hexadecimal(address) for address in (*own, *sorted(services.chain.impersonated.difference(own)))]

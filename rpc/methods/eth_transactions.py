@@ -1,0 +1,180 @@
+"""eth_: transactions and receipts, mined or waiting."""
+
+import time
+
+from chain.references import BlockReference, BlockTag
+from chain.types import Block, Transaction
+from chain.types.transaction import encode_network_form
+from chain.vm.interface import ExecutionTimeoutError
+from rpc import codec, encoding
+from rpc.encoding import Json, hexadecimal
+from rpc.methods.reading import block_at, encode_receipt
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+HASH = Param("hash", codec.hash32)
+BLOCK_HASH = Param("blockHash", codec.hash32)
+NUMBER = Param("block", codec.block_number, summary="number or tag")
+INDEX = Param("index", codec.uint64)
+
+
+def _at(block: Block | None, index: int) -> Transaction | None:
+    return block.transactions[index] if block is not None and index < len(block.transactions) else None
+
+
+def _mined(services: Services, block: Block, index: int) -> Json:
+    receipts = services.chain.receipts(block.hash)
+    sender = receipts[index].sender if receipts else None
+    return encoding.transaction(block.transactions[index], block.header, index, sender=sender)
+
+
+def transaction_json(services: Services, transaction_hash: bytes) -> Json | None:
+    """A transaction, from its block or from the pool; None where it is unknown."""
+    found = services.chain.find_transaction(transaction_hash)
+    if found is not None:
+        return _mined(services, found.block, found.index)
+    waiting = services.chain.pool.get(transaction_hash)
+    return None if waiting is None else encoding.transaction(waiting, None)
+
+
+def receipt_json(services: Services, transaction_hash: bytes) -> Json | None:
+    """The receipt of a mined transaction; None while it waits or where it is unknown."""
+    found = services.chain.find_transaction(transaction_hash)
+    if found is None:
+        return None
+    receipts = services.chain.receipts(found.block.hash)
+    return None if receipts is None else encode_receipt(found.block, receipts, found.index)
+
+
+@method("eth_getTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="transaction or null")
+def get_transaction_by_hash(services: Services, transaction_hash: bytes) -> Json | None:
+    """A transaction by hash, mined or in the pool."""
+    return transaction_json(services, transaction_hash)
+
+
+@method("eth_getTransactionReceipt", cost=Cost.LIGHT, params=(HASH,), result="receipt or null")
+def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json | None:
+    """The receipt of a mined transaction."""
+    return receipt_json(services, transaction_hash)
+
+
+@method(
+    "eth_getTransactionByBlockHashAndIndex", cost=Cost.LIGHT, params=(BLOCK_HASH, INDEX), result="transaction or null"
+)
+def get_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | None:
+    """A transaction by its block's hash and its place there."""
+    block = services.chain.block_by_hash(block_hash)
+    return None if block is None or _at(block, index) is None else _mined(services, block, index)
+
+
+@method(
+    "eth_getTransactionByBlockNumberAndIndex", cost=Cost.ASYNC, params=(NUMBER, INDEX), result="transaction or null"
+)
+async def get_transaction_by_block_number_and_index(
+    services: Services, number: BlockReference, index: int
+) -> Json | None:
+    """A transaction by its block's number or tag and its place there."""
+    block = await block_at(services, number)
+    transaction = _at(block, index)
+    if block is None or transaction is None:
+        return None
+    if number.tag is BlockTag.PENDING:
+        return encoding.transaction(transaction, None)
+    return _mined(services, block, index)
+
+
+@method(
+    "eth_getTransactionBySenderAndNonce",
+    cost=Cost.EXECUTION,
+    params=(Param("sender", codec.address), Param("nonce", codec.number)),
+    result="transaction or null",
+)
+def get_transaction_by_sender_and_nonce(
+    services: Services, sender: bytes, nonce: int, *, deadline: float
+) -> Json | None:
+    """The transaction of an account with this nonce, mined or in the pool."""
+    chain = services.chain
+    waiting = waiting_at(services, sender, nonce)
+    if waiting is not None:
+        return encoding.transaction(waiting, None)
+    number = _block_that_used(services, sender, nonce, deadline)
+    block = None if number is None else chain.block_by_number(number)
+    receipts = None if block is None else chain.receipts(block.hash)
+    if block is None or receipts is None:
+        return None
+    for index, (transaction, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
+        if receipt.sender == sender and transaction.nonce == nonce:
+            return _mined(services, block, index)
+    return None
+
+
+def waiting_at(services: Services, sender: bytes, nonce: int) -> Transaction | None:
+    """The transaction of an account with this nonce in the pool."""
+    pool = services.chain.pool
+    waiting = (*pool.pending().get(sender, ()), *pool.queued().get(sender, ()))
+    return next((transaction for transaction in waiting if transaction.nonce == nonce), None)
+
+
+def _block_that_used(services: Services, sender: bytes, nonce: int, deadline: float) -> int | None:
+    """The first block after which the nonce is used up, by bisection: outside of resets nonces only grow."""
+    chain = services.chain
+
+    def used_after(number: int) -> bool:
+        if time.monotonic() > deadline:
+            raise ExecutionTimeoutError
+        account = chain.state_at(BlockReference(number=number)).account(sender)
+        return account is not None and account.nonce > nonce
+
+    low, high = chain.number_of(BlockReference(tag=BlockTag.EARLIEST)), chain.head.number
+    if not used_after(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if used_after(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@method("eth_getRawTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="EIP-2718 bytes or null")
+def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | None:
+    """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
+    found = services.chain.find_transaction(transaction_hash)
+    if found is not None:
+        return hexadecimal(found.block.transactions[found.index].encoded)
+    waiting = services.chain.pool.get(transaction_hash)
+    return None if waiting is None else hexadecimal(encode_network_form(waiting))
+
+
+@method(
+    "eth_getRawTransactionByBlockHashAndIndex",
+    cost=Cost.LIGHT,
+    params=(BLOCK_HASH, INDEX),
+    result="EIP-2718 bytes or null",
+)
+def get_raw_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> str | None:
+    """A transaction's bytes by its block's hash and its place there."""
+    transaction = _at(services.chain.block_by_hash(block_hash), index)
+    return None if transaction is None else hexadecimal(transaction.encoded)
+
+
+@method(
+    "eth_getRawTransactionByBlockNumberAndIndex",
+    cost=Cost.ASYNC,
+    params=(NUMBER, INDEX),
+    result="EIP-2718 bytes or null",
+)
+async def get_raw_transaction_by_block_number_and_index(
+    services: Services, number: BlockReference, index: int
+) -> str | None:
+    """A transaction's bytes by its block's number or tag and its place there."""
+    transaction = _at(await block_at(services, number), index)
+    return None if transaction is None else hexadecimal(transaction.encoded)
+
+
+@method("eth_pendingTransactions", cost=Cost.LIGHT, result="[transaction]")
+def pending_transactions(services: Services) -> list[Json]:
+    """The transactions in the pool that could be mined now."""
+    executable = services.chain.pool.pending()
+    return [encoding.transaction(item, None) for waiting in executable.values() for item in waiting]

@@ -1,0 +1,168 @@
+"""evm_, anvil_, hardhat_: the clock and the making of blocks."""
+
+from chain.errors import InvalidRequestError
+from chain.events import BlockAndReceipts
+from rpc import codec, encoding
+from rpc.codec import schema
+from rpc.encoding import Json
+from rpc.errors import InvalidParamsError
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+SECONDS = Param("seconds", codec.number)
+TIMESTAMP = Param("timestamp", codec.number)
+_MILLISECONDS_FROM = 10**11
+"""A time this large is in milliseconds: as seconds it would lie in the year 5138."""
+
+
+def _mine(
+    services: Services, count: int, interval_seconds: int | None, timestamp: int | None
+) -> list[BlockAndReceipts]:
+    limit = services.limits.mine_blocks
+    if count > limit:
+        raise InvalidParamsError(f"{count} blocks are too many at once: want at most {limit} (--rpc-mine-blocks)")
+    try:
+        return services.chain.mine(count, interval_seconds=interval_seconds, timestamp=timestamp)
+    except InvalidRequestError as error:
+        raise InvalidParamsError(error.message) from error
+
+
+@schema(anyOf=[{"type": "object"}, {"type": "string"}, {"type": "integer"}])
+def mine_options(value: object) -> tuple[int | None, int]:
+    """(timestamp, blocks) from a timestamp or {timestamp, blocks}."""
+    if type(value) is not dict:
+        return codec.number(value), 1
+    decoded: dict[str, int] = {
+        name: codec.number(value[name]) for name in ("timestamp", "blocks") if value.get(name) is not None
+    }
+    return decoded.get("timestamp"), decoded.get("blocks", 1)
+
+
+MINE_OPTIONS = Param("options", mine_options, default=(None, 1), summary="timestamp or {timestamp, blocks}")
+
+
+@method("evm_mine", cost=Cost.WRITE, params=(MINE_OPTIONS,), result='"0x0"')
+def evm_mine(services: Services, options: tuple[int | None, int]) -> str:
+    """Make a block, or several."""
+    timestamp, count = options
+    _mine(services, count, None, timestamp)
+    return "0x0"
+
+
+@method(
+    "evm_mine_detailed", cost=Cost.WRITE, params=(MINE_OPTIONS,), result="[block]", aliases=("anvil_mine_detailed",)
+)
+def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> list[Json]:
+    """Make a block, or several, and return them with their transactions."""
+    timestamp, count = options
+    return [
+        encoding.block(record.block, full=True, senders=[receipt.sender for receipt in record.receipts])
+        for record in _mine(services, count, None, timestamp)
+    ]
+
+
+@method(
+    "anvil_mine",
+    cost=Cost.WRITE,
+    params=(Param("blocks", codec.number, default=1), Param("interval", codec.number, default=None, summary="seconds")),
+    aliases=("hardhat_mine",),
+)
+def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> None:
+    """Make blocks, with timestamps `interval` seconds apart."""
+    _mine(services, count, interval_seconds, None)
+
+
+@method("anvil_getAutomine", cost=Cost.LIGHT, result="boolean", aliases=("hardhat_getAutomine",))
+def get_automine(services: Services) -> bool:
+    """Whether a transaction is mined as it arrives."""
+    return services.chain.mining.automine
+
+
+@method(
+    "evm_setAutomine",
+    cost=Cost.WRITE,
+    params=(Param("enabled", codec.boolean),),
+    aliases=("anvil_setAutomine",),
+)
+def set_automine(services: Services, enabled: bool) -> None:
+    """Switch instant mining on or off; the interval stays as it is."""
+    services.chain.mining.set_automine(enabled)
+
+
+@method("anvil_getIntervalMining", cost=Cost.LIGHT, result="seconds or null")
+def get_interval_mining(services: Services) -> float | None:
+    """The interval between timed blocks."""
+    seconds, rest = divmod(services.chain.mining.interval_ms, 1000)
+    return (seconds + rest / 1000 if rest else seconds) or None
+
+
+@schema(type="number", minimum=0)
+def _interval(value: object) -> int:
+    """Milliseconds from seconds; fractions as a JSON number."""
+    if type(value) is float and 0 <= value <= codec.MAX_UINT64:
+        return round(value * 1000)
+    return codec.number(value) * 1000
+
+
+@method(
+    "evm_setIntervalMining",
+    cost=Cost.WRITE,
+    params=(Param("seconds", _interval, summary="0 stops timed blocks"),),
+    aliases=("anvil_setIntervalMining",),
+)
+def set_interval_mining(services: Services, interval_ms: int) -> None:
+    """Make a block every so many seconds; 0 stops that alone, instant mining stays as it is."""
+    services.chain.mining.set_interval_ms(interval_ms)
+
+
+@method("evm_increaseTime", cost=Cost.WRITE, params=(SECONDS,), result="total offset", aliases=("anvil_increaseTime",))
+def increase_time(services: Services, seconds: int) -> int:
+    """Move the chain's clock forward."""
+    return services.chain.clock.increase(seconds)
+
+
+@method("evm_setTime", cost=Cost.WRITE, params=(TIMESTAMP,), result="seconds", aliases=("anvil_setTime",))
+def set_time(services: Services, timestamp: int) -> int:
+    """Set the chain's clock, in seconds or milliseconds; how far that moved it forward."""
+    if timestamp >= _MILLISECONDS_FROM:
+        timestamp //= 1000
+    before = services.chain.clock.now()
+    services.chain.clock.set_time(timestamp)
+    return max(0, timestamp - before)
+
+
+@method(
+    "evm_setNextBlockTimestamp",
+    cost=Cost.WRITE,
+    params=(TIMESTAMP,),
+    aliases=("anvil_setNextBlockTimestamp",),
+)
+def set_next_block_timestamp(services: Services, timestamp: int) -> None:
+    """Fix the next block's timestamp; the clock goes on from there."""
+    parent = services.chain.head.header.timestamp
+    if timestamp < parent:
+        raise InvalidParamsError(f"Timestamp error: {timestamp} is lower than previous block's timestamp")
+    try:
+        services.chain.clock.set_next_timestamp(timestamp, parent)
+    except InvalidRequestError as error:
+        raise InvalidParamsError(error.message) from error
+
+
+@method("anvil_setBlockTimestampInterval", cost=Cost.WRITE, params=(SECONDS,))
+def set_block_timestamp_interval(services: Services, seconds: int) -> None:
+    """Let every block be so many seconds after its parent."""
+    services.chain.clock.set_interval(seconds)
+
+
+@method("anvil_removeBlockTimestampInterval", cost=Cost.WRITE, result="boolean")
+def remove_block_timestamp_interval(services: Services) -> bool:
+    """Undo anvil_setBlockTimestampInterval; whether there was an interval."""
+    return services.chain.clock.remove_interval()
+
+
+@method("anvil_getGenesisTime", cost=Cost.LIGHT, result="seconds")
+def get_genesis_time(services: Services) -> int:
+    """The genesis block's timestamp."""
+    header = services.chain.header_by_number(services.chain.genesis.number)
+    assert header is not None
+    return header.timestamp

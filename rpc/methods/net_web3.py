@@ -1,0 +1,105 @@
+"""net_, web3_, and the methods of eth_ that tell about the node rather than the chain."""
+
+from rpc import codec
+from rpc.encoding import hexadecimal
+from rpc.errors import ServerError
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+from storage.keccak import keccak256
+
+HASH = codec.hash32
+PROOF_OF_WORK = "there is no proof of work on this chain; blocks are made at once, at an interval, or by evm_mine"
+
+
+@method("eth_chainId", cost=Cost.LIGHT, result="quantity")
+def chain_id(services: Services) -> str:
+    """The chain's id (EIP-155)."""
+    return hex(services.chain.chain_id)
+
+
+@method("net_version", cost=Cost.LIGHT, result="decimal string", aliases=("eth_networkId",))
+def net_version(services: Services) -> str:
+    """The chain's id as a decimal string."""
+    return str(services.chain.chain_id)
+
+
+@method("net_listening", cost=Cost.LIGHT, result="boolean")
+def net_listening(services: Services) -> bool:  # noqa: ARG001
+    """Whether the node takes connections."""
+    return True
+
+
+@method("net_peerCount", cost=Cost.LIGHT, result="quantity")
+def net_peer_count(services: Services) -> str:  # noqa: ARG001
+    """How many peers the node has: none, as it keeps a chain of its own."""
+    return "0x0"
+
+
+@method("web3_clientVersion", cost=Cost.LIGHT, result="string")
+def client_version(services: Services) -> str:
+    """The node's name and version."""
+    return services.client_version
+
+
+@method("web3_sha3", cost=Cost.LIGHT, params=(Param("data", codec.data),), result="32-byte hash")
+def sha3(services: Services, data: bytes) -> str:  # noqa: ARG001
+    """Keccak-256 of the data."""
+    return hexadecimal(keccak256(data))
+
+
+@method("eth_protocolVersion", cost=Cost.LIGHT, result="quantity")
+def protocol_version(services: Services) -> str:  # noqa: ARG001
+    """The version of the Ethereum wire protocol that clients expect to read."""
+    return "0x44"
+
+
+@method("eth_syncing", cost=Cost.LIGHT, result="false")
+def syncing(services: Services) -> bool:  # noqa: ARG001
+    """Whether the node catches up with others: never, as it makes the blocks."""
+    return False
+
+
+@method("eth_coinbase", cost=Cost.LIGHT, result="address")
+def coinbase(services: Services) -> str:
+    """The account that coming blocks pay."""
+    return hexadecimal(services.chain.settings.coinbase)
+
+
+@method("eth_mining", cost=Cost.LIGHT, result="boolean")
+def mining(services: Services) -> bool:
+    """Whether blocks are made without being asked for."""
+    return services.chain.mining.automine or services.chain.mining.interval_ms > 0
+
+
+@method("eth_hashrate", cost=Cost.LIGHT, result="quantity")
+def hashrate(services: Services) -> str:  # noqa: ARG001
+    """Hashes a second: none, as there is no proof of work."""
+    return "0x0"
+
+
+@method("eth_getWork", cost=Cost.LIGHT, result="error")
+def get_work(services: Services) -> None:  # noqa: ARG001
+    """Refused: there is no proof of work."""
+    raise ServerError(PROOF_OF_WORK)
+
+
+@method(
+    "eth_submitWork",
+    cost=Cost.LIGHT,
+    params=(Param("nonce", codec.data), Param("hash", HASH), Param("digest", HASH)),
+    result="false",
+)
+def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: bytes) -> bool:  # noqa: ARG001
+    """Whether the solution was taken: never, as there is no proof of work."""
+    return False
+
+
+@method(
+    "eth_submitHashrate",
+    cost=Cost.LIGHT,
+    params=(Param("hashrate", codec.data), Param("id", HASH)),
+    result="false",
+)
+def submit_hashrate(services: Services, rate: bytes, identifier: bytes) -> bool:  # noqa: ARG001
+    """Whether the rate was recorded: never, as there is no proof of work."""
+    return False

@@ -1,0 +1,77 @@
+"""personal_: what old tools still ask for. The node's accounts are always unlocked."""
+
+from chain.types.transaction import InvalidSignatureError, recover_address
+from rpc import codec, codec_objects
+from rpc.codec_objects import TransactionArguments
+from rpc.encoding import hexadecimal
+from rpc.errors import InvalidParamsError
+from rpc.methods.eth_sending import send
+from rpc.methods.eth_sign import message
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+from rpc.wallet import UnknownAccountError
+from storage.keccak import keccak256
+
+ADDRESS = Param("address", codec.address)
+PASSWORD = Param("password", codec.string, default=None)
+SIGNATURE_BYTES = 65
+
+
+def _check_known(services: Services, address: bytes) -> None:
+    if address not in services.wallet.addresses():
+        raise UnknownAccountError(address)
+
+
+@method("personal_listAccounts", cost=Cost.LIGHT, result="[address]")
+def list_accounts(services: Services) -> list[str]:
+    """The accounts whose keys the node holds."""
+    return [hexadecimal(address) for address in services.wallet.addresses()]
+
+
+@method(
+    "personal_unlockAccount",
+    cost=Cost.LIGHT,
+    params=(ADDRESS, PASSWORD, Param("duration", codec.number, default=None)),
+    result="true",
+)
+def unlock_account(services: Services, address: bytes, password: str | None, duration: int | None) -> bool:  # noqa: ARG001
+    """Confirm that an account can sign; the node's accounts are never locked."""
+    _check_known(services, address)
+    return True
+
+
+@method("personal_lockAccount", cost=Cost.LIGHT, params=(ADDRESS,), result="false")
+def lock_account(services: Services, address: bytes) -> bool:
+    """Whether the account was locked: never, the node's accounts stay unlocked."""
+    _check_known(services, address)
+    return False
+
+
+@method(
+    "personal_sendTransaction",
+    cost=Cost.WRITE,
+    params=(Param("transaction", codec_objects.transaction_arguments), PASSWORD),
+    result="transaction hash",
+)
+def send_transaction(services: Services, arguments: TransactionArguments, password: str | None) -> str:  # noqa: ARG001
+    """Complete, sign and send a transaction of one of the node's accounts."""
+    return hexadecimal(send(services, arguments))
+
+
+@method(
+    "personal_ecRecover",
+    cost=Cost.LIGHT,
+    params=(Param("message", message), Param("signature", codec.data)),
+    result="address",
+)
+def ec_recover(services: Services, data: bytes, signature: bytes) -> str:  # noqa: ARG001
+    """The account that signed a message with the prefix of EIP-191."""
+    if len(signature) != SIGNATURE_BYTES:
+        raise InvalidParamsError("signature must be 65 bytes long")
+    parity = signature[64] - 27 if signature[64] >= 27 else signature[64]
+    digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    try:
+        return hexadecimal(recover_address(digest, parity, r, s))
+    except InvalidSignatureError as error:
+        raise InvalidParamsError("invalid signature") from error

@@ -1,0 +1,10 @@
+"""rpc_: which methods there are."""
+
+from rpc.registry import REGISTRY, Cost, method
+from rpc.services import Services
+
+
+@method("rpc_modules", cost=Cost.LIGHT, result="{namespace: version}")
+def modules(services: Services) -> dict[str, str]:  # noqa: ARG001
+    """The namespaces that the node serves."""
+    return dict.fromkeys(REGISTRY.namespaces(), "1.0")
