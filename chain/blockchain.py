@@ -200,7 +200,8 @@ class Chain(ChainView):
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
-        self.chain_id = self.block_rules.chain_id = chain_id
+        self.chain_id = chain_id
+        self.block_rules.set_chain_id(chain_id)
         self._reset_pool()
 
     def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:

@@ -1,6 +1,7 @@
 """What a new block looks like before its transactions: the context fields of the header, and their environment."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from chain import fees
 from chain.difficulty import next_difficulty
@@ -23,6 +24,10 @@ class BlockRules:
         lifted = options.unlimited_transaction_gas
         self.schedule = schedule.with_unlimited_transaction_gas() if lifted else schedule
         self._options = options
+
+    def set_chain_id(self, chain_id: int) -> None:
+        """Ask another chain id of the transactions of coming blocks."""
+        self.schedule = replace(self.schedule, chain_id=chain_id)
 
     def at(self, number: int, timestamp: int) -> Rules:
         """The rules of the block at a height and time."""
