@@ -22,6 +22,7 @@ from storage.leveldb import REPAIR_HINT, LevelStore, repair
 from storage.log_tail import SEQUENCE_KEY
 from storage.memory import MemoryStore
 from storage.sequence import SEQUENCE_NAME, SequenceFile
+from storage.state import StateStore
 from storage.store import Batch
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Database:
     def __init__(self, store: LevelStore | MemoryStore, files: "_Files | None", *, sync: bool) -> None:
         self.store = store
         self.ledger = Ledger(store)
+        self.state = StateStore(store)
         self.unclean_stop = files is not None and files.unclean_stop
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
         self._files = files
