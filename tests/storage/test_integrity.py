@@ -57,8 +57,7 @@ def outcome(path, expected):
     try:
         database = Database.open(path)
     except StorageError as error:
-        assert path.name in str(error)
-        return "refused"
+        return "refused" if path.name in str(error) else f"refused without naming {path}: {error}"
     try:
         problems = database.scrub()
         if problems:
