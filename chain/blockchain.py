@@ -18,6 +18,7 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Transaction
 from chain.types.transaction import InvalidSignatureError, encode_network_form
+from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
@@ -219,27 +220,32 @@ class Chain(ChainView):
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
-        while True:
+        while self.pool.executable_count:
             refused: dict[bytes, TransactionError] = {}
-
-            def choose(execution: BlockExecution, refused: dict[bytes, TransactionError] = refused) -> None:
-                refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
-
-            record = self._build(choose, allow_empty=False)
-            if transaction.hash in refused and (record is None or not record.block.transactions):
-                self.pool.remove(transaction.hash)
-                raise refused[transaction.hash]
+            record = self._build(partial(self._fill, refused), allow_empty=False)
             if record is None:
+                self._refuse_unfit(transaction, refused)
                 return
             self.events.publish(HeadChanged((record,)))
-            if not self.pool.executable_count:
-                return
+
+    def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
+        """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
+        if self.pool.get(transaction.hash) is None:
+            return
+        environment = self.environment_of(self.next_header())
+        try:
+            if transaction.hash in refused:
+                raise refused[transaction.hash]
+            validate_against_block(transaction, environment, environment.gas_limit, None)
+        except TransactionError:
+            self.pool.remove(transaction.hash)
+            raise
+
+    def _fill(self, refused: dict[bytes, TransactionError], execution: BlockExecution) -> None:
+        refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
-        def choose(execution: BlockExecution) -> None:
-            fill(execution, self.pool, self.database.state, self.options.max_transactions)
-
-        record = self._build(choose, sync=sync)
+        record = self._build(partial(self._fill, {}), sync=sync)
         assert record is not None
         self.events.publish(HeadChanged((record,)))
         return record
