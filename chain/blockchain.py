@@ -1,8 +1,7 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from chain.blobs import check_sidecar
 from chain.builder import BlockExecution, SealedBlock
@@ -18,13 +17,10 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Transaction
 from chain.types.transaction import InvalidSignatureError, encode_network_form
-from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
-from storage.account import StateDiff
 from storage.database import Database
-from storage.keccak import EMPTY_KECCAK
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
@@ -72,10 +68,8 @@ class Chain(ChainView):
         self.events.publish(TransactionAdded(transaction))
         if self.mining.automine and added.executable:
             self._mine_ready(transaction)
-        gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
-        self._forget_pooled(gone)
         if self.pool.get(transaction.hash) is not None:
-            self._keep_pooled(transaction)
+            self._keep_pooled(transaction, added.replaced)
         return transaction.hash
 
     def mine(
@@ -107,7 +101,7 @@ class Chain(ChainView):
         """Change accounts of the latest state without a transaction; durable when this returns."""
         state = BlockState(self.head.state)
         change(state)
-        self.canonical.patch(_without_empty(state.diff()))
+        self.canonical.patch(state.diff(keep_empty=True))
         self._reset_pool()
 
     def snapshot(self) -> int:
@@ -121,14 +115,14 @@ class Chain(ChainView):
             frozenset(self.impersonated),
             self.auto_impersonate,
         )
-        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, node))
+        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, head.state.root, node))
 
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
-        removed = self.canonical.rewind(snapshot.version)
+        removed = self.canonical.rewind(snapshot.version, snapshot.state_root)
         node = snapshot.node
         self.clock.state, self.settings = node.clock, node.settings
         self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
@@ -157,9 +151,7 @@ class Chain(ChainView):
         added = []
         for index in range(depth):
             chosen = transactions[index] if index < len(transactions) else ()
-            record = self._build(partial(self._add_all, chosen))
-            assert record is not None
-            added.append(record)
+            added.append(self._build(lambda execution, chosen=chosen: self._add_all(execution, chosen)))
         given = {transaction.hash for group in transactions for transaction in group}
         for record in reversed(removed):
             for transaction in record.block.transactions:
@@ -176,7 +168,9 @@ class Chain(ChainView):
 
     def reset(self) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start."""
-        removed = self.canonical.rewind(Version(self.genesis.number))
+        first = self.header_by_number(self.genesis.number)
+        assert first is not None
+        removed = self.canonical.rewind(Version(first.number), first.state_root)
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -220,32 +214,27 @@ class Chain(ChainView):
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
-        while self.pool.executable_count:
+        while True:
             refused: dict[bytes, TransactionError] = {}
-            record = self._build(partial(self._fill, refused), allow_empty=False)
+
+            def choose(execution: BlockExecution, refused: dict[bytes, TransactionError] = refused) -> None:
+                refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
+
+            record = self._build(choose, allow_empty=False)
+            if transaction.hash in refused and (record is None or not record.block.transactions):
+                self.pool.remove(transaction.hash)
+                raise refused[transaction.hash]
             if record is None:
-                self._refuse_unfit(transaction, refused)
                 return
             self.events.publish(HeadChanged((record,)))
-
-    def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
-        """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
-        if self.pool.get(transaction.hash) is None:
-            return
-        environment = self.environment_of(self.next_header())
-        try:
-            if transaction.hash in refused:
-                raise refused[transaction.hash]
-            validate_against_block(transaction, environment, environment.gas_limit, None)
-        except TransactionError:
-            self.pool.remove(transaction.hash)
-            raise
-
-    def _fill(self, refused: dict[bytes, TransactionError], execution: BlockExecution) -> None:
-        refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
+            if not self.pool.executable_count:
+                return
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
-        record = self._build(partial(self._fill, {}), sync=sync)
+        def choose(execution: BlockExecution) -> None:
+            fill(execution, self.pool, self.database.state, self.options.max_transactions)
+
+        record = self._build(choose, sync=sync)
         assert record is not None
         self.events.publish(HeadChanged((record,)))
         return record
@@ -271,9 +260,9 @@ class Chain(ChainView):
         mined = self._kept.intersection(transaction.hash for transaction in sealed.block.transactions)
         self.canonical.commit(sealed, forget=mined, sync=sync)
         self._kept -= mined
-        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
+        self._reset_pool()
 
-    def _add_all(self, transactions: Sequence[Transaction], execution: BlockExecution) -> None:
+    def _add_all(self, execution: BlockExecution, transactions: Sequence[Transaction]) -> None:
         for transaction in transactions:
             execution.add(transaction, self.database.state)
 
@@ -284,8 +273,8 @@ class Chain(ChainView):
         self.snapshots.drop_after(Version(target, LAST_PATCH))
         return self.canonical.rewind(Version(target, LAST_PATCH))
 
-    def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
-        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state, mined)
+    def _reset_pool(self) -> None:
+        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state)
         self._forget_pooled(dropped)
 
     def _replace_pool(self, change: Callable[[], object]) -> None:
@@ -317,8 +306,11 @@ class Chain(ChainView):
         self._kept.difference_update(hashes)
         self.events.publish(TransactionsDropped(tuple(hashes)))
 
-    def _keep_pooled(self, transaction: Transaction) -> None:
+    def _keep_pooled(self, transaction: Transaction, replaced: Transaction | None) -> None:
         batch = Batch()
+        if replaced is not None:
+            self.database.ledger.delete_pooled(batch, replaced.hash)
+            self._kept.discard(replaced.hash)
         self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
         self.database.write(batch)
         self._kept.add(transaction.hash)
@@ -338,7 +330,7 @@ class Chain(ChainView):
         except ChainError:
             # what the new blocks made impossible is gone, as with any reorganisation
             return
-        self._keep_pooled(transaction)
+        self._keep_pooled(transaction, None)
 
     def _restore_pool(self) -> None:
         """Bring back the transactions that waited when the node stopped."""
@@ -353,12 +345,3 @@ class Chain(ChainView):
             else:
                 self._kept.add(transaction_hash)
         self._forget_pooled(stale)
-
-
-def _without_empty(diff: StateDiff) -> StateDiff:
-    """A patch leaves no empty account behind (EIP-161), unless it has storage."""
-    for address, change in diff.accounts.items():
-        if change == (0, 0, EMPTY_KECCAK) and address not in diff.storage:
-            diff.accounts[address] = None
-            diff.wiped.add(address)
-    return diff

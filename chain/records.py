@@ -1,6 +1,6 @@
 """Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lru import LRU
 
@@ -14,8 +14,7 @@ _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionPosition:
+class TransactionPosition(NamedTuple):
     """Where a mined transaction stands: its block, and its index there."""
 
     block: Block

@@ -47,6 +47,7 @@ class ChainSnapshot:
 
     version: Version
     block_hash: bytes
+    state_root: bytes
     node: NodeState
 
 
