@@ -6,7 +6,7 @@ sender's account too. All raise TransactionError.
 
 from collections.abc import Callable
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from chain.errors import TransactionError
 from chain.forks import Fork, Rules

@@ -82,9 +82,9 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
     data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
     message = _child_message(frame, rules, gas, target, value, data, code, code_address)
     child = frame.apply_message(frame.state, message, frame.transaction_context)
-    output = frame.return_data = child._output
+    output = frame.return_data = child.output
     frame.gas_left += child.gas_left
-    stack.append(1 if child._error is None else 0)
+    stack.append(1 if child.error is None else 0)
     size = min(output_size, len(output))
     if size:
         frame.memory[output_start : output_start + size] = output[:size]
@@ -196,10 +196,10 @@ def _run_creation(
     )
     child = frame.apply_create_message(frame.state, message, frame.transaction_context)
     frame.gas_left += child.gas_left
-    if child._error is None:
+    if child.error is None:
         stack.append(int.from_bytes(address, "big"))
     else:
-        frame.return_data = child._output
+        frame.return_data = child.output
         stack.append(0)
 
 

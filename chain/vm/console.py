@@ -5,9 +5,9 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from eth_abi import decode
+from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from storage.keccak import keccak256
 

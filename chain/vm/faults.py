@@ -22,19 +22,19 @@ from eth.exceptions import (
 from chain.vm.interface import VmError, VmErrorKind
 
 
-class CodeSizeError(OutOfGas):  # type: ignore[misc]
+class CodeSizeError(OutOfGas):
     """The code to be stored is over the limit (EIP-170)."""
 
 
-class InitcodeSizeError(OutOfGas):  # type: ignore[misc]
+class InitcodeSizeError(OutOfGas):
     """The creation code is over the limit (EIP-3860)."""
 
 
-class CodeStoreError(OutOfGas):  # type: ignore[misc]
+class CodeStoreError(OutOfGas):
     """The gas left does not pay for storing the code (EIP-2)."""
 
 
-class PrecompileError(VMError):  # type: ignore[misc]
+class PrecompileError(VMError):
     """A precompile refused its input."""
 
 

@@ -1,4 +1,4 @@
-"""Every fork's frame class, configured once: py-evm's computation for it under our Frame.
+"""Every fork's frame class, configured once from the opcodes and precompiles of py-evm's computation for it.
 
 Osaka and the blob-parameter forks after it are Prague with CLZ, P256VERIFY and MODEXP's new price.
 """
@@ -92,7 +92,7 @@ def _frame_class(fork: Fork) -> type[Frame]:
     )
     operations = build_operations(computation.opcodes, {0x1E: CLZ} if fork >= Fork.OSAKA else {})
     name = fork.name.title().replace("_", "") + "Frame"
-    return type(name, (Frame, computation), {"traits": traits, "operations": operations})
+    return type(name, (Frame,), {"__slots__": (), "traits": traits, "operations": operations})
 
 
 PRECOMPILES: Mapping[Fork, Mapping[bytes, Precompile]] = MappingProxyType(

@@ -1,15 +1,13 @@
-"""One call frame: py-evm's computation with our stack, memory, gas and message path.
+"""One call frame: what py-evm calls a computation, with our stack, memory, gas and message path.
 
-py-evm's opcodes and precompiles run on it unchanged; the methods they use are overridden by lean ones.
+py-evm's opcodes and precompiles run on it unchanged: it has every attribute and method that they use.
 Logs, refunds and self-destructs go to the BlockState's journal, so that a failed frame takes them along
 and a parent keeps nothing of its children.
 """
 
 from typing import ClassVar, NamedTuple
 
-from eth.abc import ComputationAPI
 from eth.exceptions import InsufficientFunds, OutOfGas, ReservedBytesInCode, VMError
-from eth.vm.computation import BaseComputation
 
 from chain.types import Log
 from chain.vm import interpreter
@@ -17,6 +15,7 @@ from chain.vm.faults import CodeSizeError, CodeStoreError, InitcodeSizeError, de
 from chain.vm.interface import FrameStart
 from chain.vm.message import Message, TransactionContext
 from chain.vm.operations import Operation
+from chain.vm.program import Program
 from chain.vm.world import World
 
 GAS_CODE_DEPOSIT_BYTE = 200
@@ -32,9 +31,30 @@ class ForkTraits(NamedTuple):
     initcode_size_limit: int | None
 
 
-class Frame(BaseComputation):  # type: ignore[misc]
-    """A running message. `gas_left` and `stack` (ints, top last) are public to instructions."""
+class Frame:
+    """A running message; each fork has a subclass (fork_table.py).
 
+    stack: ints, top last. memory: grown in whole words. error: the fault that ended the frame, if one did.
+    return_data: the last child's output. program: the decoded code.
+    """
+
+    __slots__ = (
+        "address",
+        "block_state",
+        "error",
+        "gas_left",
+        "is_static",
+        "memory",
+        "msg",
+        "output",
+        "program",
+        "return_data",
+        "stack",
+        "state",
+        "transaction_context",
+    )
+
+    program: Program
     traits: ClassVar[ForkTraits]
     operations: ClassVar[tuple[Operation, ...]]
 
@@ -49,8 +69,8 @@ class Frame(BaseComputation):  # type: ignore[misc]
         self.stack: list[int] = []
         self.memory = bytearray()
         self.return_data = b""
-        self._output = b""
-        self._error: VMError | None = None
+        self.output = b""
+        self.error: VMError | None = None
 
     # Running messages
 
@@ -59,8 +79,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
         cls,
         state: World,
         message: Message,
-        transaction_context: TransactionContext,
-        parent_computation: ComputationAPI | None = None,
+        context: TransactionContext,
     ) -> "Frame":
         """Transfer the value and run the code; undo everything when it fails."""
         block_state = state.block_state
@@ -72,8 +91,8 @@ class Frame(BaseComputation):  # type: ignore[misc]
             block_state.set_balance(message.sender, balance - message.value)
             block_state.add_balance(message.storage_address, message.value)
         state.touch_account(message.storage_address)
-        frame = cls.apply_computation(state, message, transaction_context, parent_computation)
-        if frame._error is not None:
+        frame = cls.apply_computation(state, message, context)
+        if frame.error is not None:
             block_state.discard(checkpoint)
         return frame
 
@@ -82,8 +101,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
         cls,
         state: World,
         message: Message,
-        transaction_context: TransactionContext,
-        parent_computation: ComputationAPI | None = None,
+        context: TransactionContext,
     ) -> "Frame":
         """Run creation code and store what it returns. Raises InitcodeSizeError into the creating frame."""
         if cls.initcode_too_long(state, message.code):
@@ -93,10 +111,10 @@ class Frame(BaseComputation):  # type: ignore[misc]
         block_state.mark_created(message.storage_address)
         if not cls.traits.has_empty_accounts:
             block_state.increment_nonce(message.storage_address)
-        frame = cls.apply_message(state, message, transaction_context, parent_computation)
-        if frame._error is None:
-            frame._store_code(frame._output)
-        if frame._error is not None:
+        frame = cls.apply_message(state, message, context)
+        if frame.error is None:
+            frame._store_code(frame.output)
+        if frame.error is not None:
             block_state.discard(checkpoint)
         return frame
 
@@ -121,7 +139,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
             price = len(code) * GAS_CODE_DEPOSIT_BYTE
             if price > self.gas_left:
                 if not traits.code_deposit_must_succeed:
-                    self._output = b""
+                    self.output = b""
                     return
                 raise CodeStoreError("code deposit")
             self.gas_left -= price
@@ -134,15 +152,14 @@ class Frame(BaseComputation):  # type: ignore[misc]
         cls,
         state: World,
         message: Message,
-        transaction_context: TransactionContext,
-        parent_computation: ComputationAPI | None = None,  # noqa: ARG003
+        context: TransactionContext,
     ) -> "Frame":
         """Run the precompile or the code of a message on a new frame; a VMError ends up in the frame."""
-        frame = cls(state, message, transaction_context)
-        tracer = transaction_context.tracer
+        frame = cls(state, message, context)
+        tracer = context.tracer
         if tracer is not None:
             tracer.on_enter(_describe_start(message))
-        precompile = transaction_context.precompiles.get(message.code_address)
+        precompile = context.precompiles.get(message.code_address)
         try:
             if precompile is None:
                 interpreter.run(frame)
@@ -151,17 +168,17 @@ class Frame(BaseComputation):  # type: ignore[misc]
         except VMError as fault:
             frame.fail(fault)
         if tracer is not None:
-            error = None if frame._error is None else describe_fault(frame._error)
-            tracer.on_exit(message.gas - frame.gas_left, frame._output, error)
+            error = None if frame.error is None else describe_fault(frame.error)
+            tracer.on_exit(message.gas - frame.gas_left, frame.output, error)
         return frame
 
     def fail(self, fault: VMError) -> None:
         """End the frame with a fault: all gas and the output go, except for REVERT."""
-        self._error = fault
+        self.error = fault
         if fault.burns_gas:
             self.gas_left = 0
         if fault.erases_return_data:
-            self._output = b""
+            self.output = b""
             self.return_data = b""
 
     # Gas
@@ -172,10 +189,6 @@ class Frame(BaseComputation):  # type: ignore[misc]
         if left < 0:
             raise OutOfGas(reason)
         self.gas_left = left
-
-    def return_gas(self, amount: int) -> None:
-        """Give gas back that a child did not use."""
-        self.gas_left += amount
 
     def refund_gas(self, amount: int) -> None:
         """Change the transaction's refund counter."""
@@ -195,18 +208,10 @@ class Frame(BaseComputation):  # type: ignore[misc]
         """Pop one word as 32 bytes."""
         return self.stack.pop().to_bytes(32, "big")
 
-    stack_pop1_any = stack_pop1_int
-
     def stack_pop_ints(self, count: int) -> list[int]:
         """Pop `count` words, the top one first."""
         pop = self.stack.pop
         return [pop() for _ in range(count)]
-
-    stack_pop_any = stack_pop_ints
-
-    def stack_pop_bytes(self, count: int) -> list[bytes]:
-        """Pop `count` words as 32 bytes each, the top one first."""
-        return [word.to_bytes(32, "big") for word in self.stack_pop_ints(count)]
 
     def stack_push_int(self, value: int) -> None:
         """Push a word."""
@@ -215,15 +220,6 @@ class Frame(BaseComputation):  # type: ignore[misc]
     def stack_push_bytes(self, value: bytes) -> None:
         """Push up to 32 bytes as a word."""
         self.stack.append(int.from_bytes(value, "big"))
-
-    def stack_swap(self, position: int) -> None:
-        """Swap the top with the word `position` below it."""
-        stack = self.stack
-        stack[-1], stack[-position - 1] = stack[-position - 1], stack[-1]
-
-    def stack_dup(self, position: int) -> None:
-        """Push a copy of the word at `position`, 1 being the top."""
-        self.stack.append(self.stack[-position])
 
     # Memory
 
@@ -250,21 +246,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
         """Read memory that was extended before."""
         return bytes(self.memory[start_position : start_position + size])
 
-    def memory_copy(self, destination: int, source: int, length: int) -> None:
-        """Copy within memory that was extended before."""
-        if length:
-            self.memory[destination : destination + length] = self.memory[source : source + length]
-
     # Results
-
-    @property
-    def output(self) -> bytes:
-        """The returned or revert data."""
-        return self._output
-
-    @output.setter
-    def output(self, value: bytes) -> None:
-        self._output = value
 
     def add_log_entry(self, account: bytes, topics: tuple[int, ...], data: bytes) -> None:
         """Append a log to the transaction's."""

@@ -220,7 +220,8 @@ def mcopy(frame: "Frame", stack: Stack, operand: Any) -> None:
     target, source, size = stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(max(target, source), size)
     frame.consume_gas(GAS_COPY_WORD * ((size + 31) >> 5))
-    frame.memory_copy(target, source, size)
+    if size:
+        frame.memory[target : target + size] = frame.memory[source : source + size]
 
 
 def keccak(frame: "Frame", stack: Stack, operand: Any) -> None:
@@ -324,7 +325,7 @@ def stop(frame: "Frame", stack: Stack, operand: Any) -> int:
 def return_(frame: "Frame", stack: Stack, operand: Any) -> int:
     start, size = stack.pop(), stack.pop()
     frame.extend_memory(start, size)
-    frame._output = bytes(frame.memory[start : start + size]) if size else b""
+    frame.output = bytes(frame.memory[start : start + size]) if size else b""
     return HALT
 
 

@@ -45,11 +45,11 @@ def run(frame: "Frame") -> None:
     if engine is not None:
         engine(frame)
         return
-    frame.program = program_of(code, frame.operations)
+    program = frame.program = program_of(code, frame.operations)
     if context.tracer is None:
-        run_blocks(frame, frame.program)
+        run_blocks(frame, program)
     else:
-        run_steps(frame, frame.program, 0)
+        run_steps(frame, program, 0)
 
 
 def run_blocks(frame: "Frame", program: Program) -> None:

@@ -88,6 +88,14 @@ STACK_EFFECTS: Mapping[str, tuple[int, int]] = MappingProxyType(
 )
 """Words popped and pushed, by mnemonic."""
 
+
+def _unwrap(function: Any) -> Any:
+    """Past functools.wraps: the static check, which our bodies make, and the deprecation warning."""
+    while isinstance(function, FunctionType) and hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
+
+
 REPLACEMENTS: dict[Any, tuple[Body | None, Any]] = {
     arithmetic.add: (fast.add, None),
     arithmetic.addmod: (fast.addmod, None),
@@ -147,7 +155,7 @@ REPLACEMENTS: dict[Any, tuple[Body | None, Any]] = {
     berlin.extcodesize_eip2929: (stateful.extcodesize_access, None),
     berlin.extcodehash_eip2929: (stateful.extcodehash_access, None),
     cancun.tload: (stateful.tload, None),
-    cancun.tstore.__wrapped__: (stateful.tstore, None),
+    _unwrap(cancun.tstore): (stateful.tstore, None),
     system.selfdestruct: (stateful.selfdestruct, DestructRules()),
     system.selfdestruct_eip150: (stateful.selfdestruct, DestructRules(charges_absent=True)),
     system.selfdestruct_eip161: (stateful.selfdestruct, DestructRules(charges_dead=True)),
@@ -203,13 +211,6 @@ def _newest_names() -> Iterator[tuple[int, str]]:
     for value, opcode in PragueComputation.opcodes.items():
         yield value, _unwrap(opcode).mnemonic
     yield 0x1E, "CLZ"
-
-
-def _unwrap(function: Any) -> Any:
-    """Past functools.wraps: the static check, which our bodies make, and the deprecation warning."""
-    while isinstance(function, FunctionType) and hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function
 
 
 _ENDING = {"STOP", "JUMP", "JUMPI", "RETURN", "REVERT", "SELFDESTRUCT", "INVALID"}

@@ -51,7 +51,7 @@ def call(
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
     frame = frames.apply_message(world, message, context)
     state.end_transaction(clear_empty=True)
-    failure = None if frame._error is None else describe_fault(frame._error).message
+    failure = None if frame.error is None else describe_fault(frame.error).message
     return SystemCallResult(True, frame.output, failure)
 
 

@@ -136,7 +136,7 @@ def _run(
         frame = frames.apply_create_message(world, message, context)
     else:
         frame = frames.apply_message(world, _call_message(purchase, environment, world, gas), context)
-    return frame, None if frame._error is None else describe_fault(frame._error)
+    return frame, None if frame.error is None else describe_fault(frame.error)
 
 
 def _call_message(purchase: Purchase, environment: BlockEnvironment, world: World, gas: int) -> Message:

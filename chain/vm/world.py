@@ -4,14 +4,12 @@ from types import SimpleNamespace
 
 from chain.vm.block_state import BlockState
 from chain.vm.interface import BlockEnvironment
-from storage.rlp import encode_int
 
 
 class World:
-    """Exactly the calls that py-evm's opcodes make on `computation.state`."""
+    """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
 
     __slots__ = (
-        "account_exists",
         "account_is_empty",
         "base_fee",
         "blob_base_fee",
@@ -25,15 +23,10 @@ class World:
         "get_balance",
         "get_code",
         "get_code_hash",
-        "get_nonce",
         "has_empty_accounts",
-        "increment_nonce",
         "mark_address_warm",
-        "mark_storage_warm",
         "mix_hash",
         "resolve_block_hash",
-        "set_balance",
-        "set_code",
         "timestamp",
     )
 
@@ -41,17 +34,11 @@ class World:
         """`has_empty_accounts`: the rules before EIP-161, where touching an account creates it."""
         self.block_state = state
         self.has_empty_accounts = has_empty_accounts
-        self.account_exists = state.account_exists
         self.account_is_empty = state.account_is_empty
         self.get_balance = state.get_balance
-        self.set_balance = state.set_balance
-        self.get_nonce = state.get_nonce
-        self.increment_nonce = state.increment_nonce
         self.get_code = state.get_code
         self.get_code_hash = state.get_code_hash
-        self.set_code = state.set_code
         self.mark_address_warm = state.warm_address
-        self.mark_storage_warm = state.warm_slot
         self.execution_context = SimpleNamespace(chain_id=environment.rules.chain_id)
         self.coinbase = environment.coinbase
         self.timestamp = environment.timestamp
@@ -69,10 +56,6 @@ class World:
         if self.block_number - 256 <= number < self.block_number:
             return self.resolve_block_hash(number)
         return b""
-
-    def delta_balance(self, address: bytes, amount: int) -> None:
-        """Add wei, or take when negative."""
-        self.block_state.add_balance(address, amount)
 
     def touch_account(self, address: bytes) -> None:
         """An empty account touched goes at the end of the transaction (EIP-161); before that, it came to be."""
@@ -96,33 +79,6 @@ class World:
         """Set a slot."""
         self.block_state.set_storage(address, slot, value)
 
-    def delete_storage(self, address: bytes) -> None:
-        """CREATE2 begins on empty storage. It does: an address with storage collides (EIP-7610)."""
-
-    def get_transient_storage(self, address: bytes, slot: int) -> bytes:
-        """A transient slot as its shortest bytes."""
-        return encode_int(self.block_state.get_transient(address, slot))
-
-    def set_transient_storage(self, address: bytes, slot: int, value: bytes) -> None:
-        """Set a transient slot."""
-        self.block_state.set_transient(address, slot, int.from_bytes(value, "big"))
-
     def is_address_warm(self, address: bytes) -> bool:
         """Whether the transaction accessed the address (EIP-2929)."""
         return address in self.block_state.warm_addresses
-
-    def is_storage_warm(self, address: bytes, slot: int) -> bool:
-        """Whether the transaction accessed the slot (EIP-2929)."""
-        return (address, slot) in self.block_state.warm_slots
-
-    def snapshot(self) -> int:
-        """A checkpoint."""
-        return self.block_state.record()
-
-    def commit(self, checkpoint: int) -> None:
-        """Keep what happened since the checkpoint."""
-        self.block_state.commit(checkpoint)
-
-    def revert(self, checkpoint: int) -> None:
-        """Undo what happened since the checkpoint."""
-        self.block_state.discard(checkpoint)

@@ -1,1 +1,0 @@
-"""The subcommands beside `zevm run`, one module a topic."""
