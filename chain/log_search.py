@@ -1,0 +1,230 @@
+"""Finding logs over many blocks: the ledger's index names candidate blocks, blooms and exact matching decide.
+
+The cost follows the number of candidate blocks, not the length of the range.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chain.errors import InvalidRequestError, UnknownBlockError
+from chain.types import Block, Header, Log, Receipt, logs_bloom
+from chain.vm.interface import ExecutionTimeoutError
+from storage.ledger import log_key
+
+MAX_TOPIC_POSITIONS = 4
+"""A log has at most four topics."""
+
+_ANY_LOG = b""
+"""The index item of every block that has a log at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """What one search may ask for; 0 lifts a limit."""
+
+    max_results: int = 20_000
+    """Logs in one answer."""
+    max_block_range: int = 0
+    """How far the last block may lie after the first."""
+    max_addresses: int = 1_000
+    """Addresses of one query."""
+    max_topics: int = 1_000
+    """Alternatives for one topic position."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which logs: of one block by hash, or of the blocks `first` to `last` (None: the head).
+
+    Empty `addresses` match any. topics: per position the alternatives; none, or None, match any topic there.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    block_hash: bytes | None = None
+    addresses: tuple[bytes, ...] = ()
+    topics: tuple[tuple[bytes, ...] | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A log and where it was found. log_index counts within the block. removed: its block left the chain."""
+
+    log: Log
+    block_hash: bytes
+    block_number: int
+    block_timestamp: int
+    transaction_hash: bytes
+    transaction_index: int
+    log_index: int
+    removed: bool = False
+
+
+class BlockSource(Protocol):
+    """What a search reads of blocks. Any thread may call; None for what is not (or no longer) there."""
+
+    def header_by_number(self, number: int) -> Header | None:
+        """The canonical header at a height."""
+        ...
+
+    def header_by_hash(self, block_hash: bytes) -> Header | None:
+        """The header with this hash."""
+        ...
+
+    def block_by_hash(self, block_hash: bytes) -> Block | None:
+        """The block with this hash."""
+        ...
+
+    def receipts(self, block_hash: bytes) -> Sequence[Receipt] | None:
+        """The block's receipts in transaction order."""
+        ...
+
+
+class LogIndex(Protocol):
+    """What a search reads of the ledger's index."""
+
+    def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
+        """Ascending numbers of blocks that have, for every group, at least one of its keys."""
+        ...
+
+
+def log_keys(receipts: Iterable[Receipt]) -> set[bytes]:
+    """The index keys under which the ledger files a block with these receipts."""
+    items = set()
+    for receipt in receipts:
+        for log in receipt.logs:
+            items.add(log.address)
+            items.update(bytes((position,)) + topic for position, topic in enumerate(log.topics))
+            items.add(_ANY_LOG)
+    return {log_key(item) for item in items}
+
+
+def records_of(block: Block, receipts: Sequence[Receipt], *, removed: bool = False) -> Iterator[LogRecord]:
+    """All logs of a block, in order."""
+    return _records(block.header, block, receipts, None, removed)
+
+
+class _Matcher:
+    """A query prepared for many comparisons."""
+
+    def __init__(self, query: LogQuery) -> None:
+        self._addresses = frozenset(query.addresses)
+        self._topics = tuple(frozenset(alternatives or ()) for alternatives in query.topics)
+        sought = [self._addresses, *self._topics]
+        # A bloom holds an item when it has all bits of the item's own bloom.
+        self._blooms = [[_bloom_of(item) for item in alternatives] for alternatives in sought if alternatives]
+
+    def index_groups(self) -> list[list[bytes]]:
+        """What the index is asked for: of every criterion one alternative at least."""
+        groups = [[log_key(address) for address in self._addresses]]
+        for position, alternatives in enumerate(self._topics):
+            groups.append([log_key(bytes((position,)) + topic) for topic in alternatives])
+        return [group for group in groups if group] or [[log_key(_ANY_LOG)]]
+
+    def may_be_in(self, bloom: bytes) -> bool:
+        """Whether a block with this bloom can have a match."""
+        bits = int.from_bytes(bloom, "big")
+        return all(any(item & bits == item for item in alternatives) for alternatives in self._blooms)
+
+    def matches(self, log: Log) -> bool:
+        """Whether the log fits exactly. It must have as many topics as the query has positions."""
+        if self._addresses and log.address not in self._addresses:
+            return False
+        if len(log.topics) < len(self._topics):
+            return False
+        return all(not wanted or topic in wanted for wanted, topic in zip(self._topics, log.topics, strict=False))
+
+
+def _bloom_of(item: bytes) -> int:
+    return int.from_bytes(logs_bloom([Log(item, (), b"")]), "big")
+
+
+def _records(
+    header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher | None, removed: bool
+) -> Iterator[LogRecord]:
+    log_index = 0
+    for transaction_index, receipt in enumerate(receipts):
+        for log in receipt.logs:
+            if matcher is None or matcher.matches(log):
+                yield LogRecord(
+                    log=log,
+                    block_hash=header.hash,
+                    block_number=header.number,
+                    block_timestamp=header.timestamp,
+                    transaction_hash=block.transactions[transaction_index].hash,
+                    transaction_index=transaction_index,
+                    log_index=log_index,
+                    removed=removed,
+                )
+            log_index += 1
+
+
+class LogSearch:
+    """Searches over one chain. Safe to use from any thread."""
+
+    def __init__(self, source: BlockSource, index: LogIndex, limits: LogLimits | None = None) -> None:
+        self._source = source
+        self._index = index
+        self.limits = limits or LogLimits()
+
+    def search(self, query: LogQuery, head_number: int, *, deadline: float | None = None) -> list[LogRecord]:
+        """Matching logs in the order of the chain.
+
+        deadline: a value of time.monotonic(). Raises InvalidRequestError past a limit or for a wrong range,
+        UnknownBlockError for an unknown block hash, ExecutionTimeoutError past the deadline.
+        """
+        self._check_criteria(query)
+        matcher = _Matcher(query)
+        found: list[LogRecord] = []
+        for header in self._candidates(query, matcher, head_number):
+            if deadline is not None and time.monotonic() > deadline:
+                raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+            if matcher.may_be_in(header.logs_bloom):
+                found.extend(self._matches_in(header, matcher))
+            if self.limits.max_results and len(found) > self.limits.max_results:
+                raise self._too_many(query, header.number)
+        return found
+
+    def _check_criteria(self, query: LogQuery) -> None:
+        if len(query.topics) > MAX_TOPIC_POSITIONS:
+            raise InvalidRequestError("exceed max topics")
+        longest = max([len(alternatives or ()) for alternatives in query.topics], default=0)
+        if 0 < self.limits.max_addresses < len(query.addresses) or 0 < self.limits.max_topics < longest:
+            raise InvalidRequestError("exceed max addresses or topics per search position")
+
+    def _candidates(self, query: LogQuery, matcher: _Matcher, head_number: int) -> Iterator[Header]:
+        if query.block_hash is not None:
+            header = self._source.header_by_hash(query.block_hash)
+            if header is None:
+                raise UnknownBlockError("unknown block")
+            return iter((header,))
+        first, last = self._range(query, head_number)
+        numbers = self._index.log_blocks(matcher.index_groups(), first, last)
+        headers = (self._source.header_by_number(number) for number in numbers)
+        # A block that a reorganisation has just removed is none of the answer.
+        return (header for header in headers if header is not None)
+
+    def _range(self, query: LogQuery, head_number: int) -> tuple[int, int]:
+        first = head_number if query.first is None else query.first
+        last = head_number if query.last is None else query.last
+        if first > last:
+            raise InvalidRequestError("invalid block range params")
+        if last > head_number:
+            raise InvalidRequestError("block range extends beyond current head block")
+        if 0 < self.limits.max_block_range < last - first:
+            raise InvalidRequestError(f"exceed maximum block range {self.limits.max_block_range}")
+        return first, last
+
+    def _matches_in(self, header: Header, matcher: _Matcher) -> list[LogRecord]:
+        block, receipts = self._source.block_by_hash(header.hash), self._source.receipts(header.hash)
+        if block is None or receipts is None:
+            return []
+        return list(_records(header, block, receipts, matcher, removed=False))
+
+    def _too_many(self, query: LogQuery, reached: int) -> InvalidRequestError:
+        text = f"query exceeds max results {self.limits.max_results}"
+        if query.block_hash is None and query.first is not None and reached > query.first:
+            text += f", retry with the range {query.first}-{reached - 1}"
+        return InvalidRequestError(text)

@@ -1,0 +1,232 @@
+"""The life of a node: open the chain, serve it, stop it cleanly."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvloop
+from coincurve import PrivateKey
+
+from chain.blockchain import Chain
+from chain.errors import ChainError
+from chain.forks import Fork
+from node import __version__
+from node.banner import BannerFacts, banner, listening, write_config
+from node.commands.account import unlock_keys
+from node.errors import NodeError
+from node.keystore import FOLDER_NAME, Keystore
+from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
+from node.metrics import Metrics
+from node.mnemonic import derive_keys, random_mnemonic
+from node.network import open_chain, open_database
+from node.settings import NodeSettings
+from node.wallet import KeyWallet, address_of
+from rpc import methods
+from rpc.decoder import Decoder
+from rpc.instance import load_instance_id
+from rpc.ipc import IpcError
+from rpc.server import AddressInUseError, Server, ServerOptions
+from rpc.services import Services
+from storage.errors import StorageError
+
+LOGGER = logging.getLogger("zevm.node")
+STOP_SECONDS = 4.5
+"""A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+
+IPC_NAME = "zevm.ipc"
+
+
+def run_node(settings: NodeSettings) -> int:
+    """Serve until a signal comes; the process's exit code. Raises NodeError for what prevents the start."""
+    configure_logging(as_json=settings.json_logs)
+    methods.load()
+    node = Node(settings)
+    try:
+        with node.opened(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(node.serve())
+    except (AddressInUseError, IpcError, StorageError, ChainError) as error:
+        raise NodeError(str(error)) from error
+    return 0
+
+
+class Observers:
+    """Tells each call to the log and the metrics (rpc.services.CallLog)."""
+
+    def __init__(self, metrics: Metrics, log: NodeLog | None) -> None:
+        self._count = metrics.called
+        self._log = None if log is None else log.called
+
+    def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
+        """An answered call."""
+        self._count(method, params, seconds, error)
+        if self._log is not None:
+            self._log(method, params, seconds, error)
+
+
+class Node:
+    """Everything that one process holds. `opened` frames the chain's life, `serve` the server's."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        words = settings.mnemonic_random
+        self._settings = settings
+        self._mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
+        self._keys = derive_keys(self._mnemonic, settings.derivation_path, settings.accounts)
+        self._wallet = KeyWallet([*self._keys, *self._unlocked_keys()])
+        self._decoder = Decoder(settings.artifacts)
+        self._log = None if settings.quiet else self._new_log()
+        self._chain: Chain | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """The open chain."""
+        assert self._chain is not None
+        return self._chain
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the chain open; closes it, and the database, within the time that a stop may take."""
+        settings = self._settings
+        database = open_database(settings)
+        with ExitStack() as stack:
+            stack.callback(database.close)
+            for warning in database.warnings:
+                LOGGER.warning("%s", warning)
+            if database.unclean_stop:
+                LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
+            self._chain = open_chain(database, settings, [address_of(key) for key in self._keys])
+            stack.callback(self._chain.close)
+            if self._log is not None:
+                self._log.start()
+                stack.callback(self._log.close)
+                stack.callback(self._chain.events.subscribe(self._log.on_event))
+            yield
+
+    async def serve(self) -> None:
+        """Listen until SIGINT or SIGTERM."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _stop_by_signal, stopping)
+        server = self._server()
+        await server.start()
+        try:
+            self._announce(server)
+            self.chain.start()
+            await stopping.wait()
+        finally:
+            await server.stop()
+
+    def _server(self) -> Server:
+        settings = self._settings
+        folder = None if settings.memory else settings.datadir
+        # the metrics count the server's connections, and the server tells the metrics of its calls
+        servers: list[Server] = []
+        metrics = Metrics(self.chain, folder, lambda: servers[0].connection_count())
+        services = Services(
+            chain=self.chain,
+            wallet=self._wallet,
+            limits=settings.limits,
+            client_version=settings.client_version or default_client_version(),
+            instance_id=load_instance_id(self.chain.database),
+            call_log=Observers(metrics, self._log),
+            decoder=self._decoder,
+        )
+        options = ServerOptions(
+            hosts=settings.host,
+            port=settings.port,
+            allow_origins=settings.allow_origin,
+            allow_hosts=settings.allow_host,
+            ipc_path=ipc_path(settings),
+        )
+        servers.append(Server(services, options))
+        servers[0].app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
+        self.chain.events.subscribe(metrics.on_event)
+        return servers[0]
+
+    def _announce(self, server: Server) -> None:
+        settings = self._settings
+        facts = self._facts()
+        if settings.config_out is not None:
+            try:
+                write_config(settings.config_out, facts)
+            except OSError as error:
+                raise NodeError(f"--config-out {settings.config_out}: {error.strerror}") from error
+        if not settings.quiet:
+            print(banner(facts))
+            for host, port in server.addresses:
+                print(listening(host, port))
+            sys.stdout.flush()
+
+    def _facts(self) -> BannerFacts:
+        chain, settings = self.chain, self._settings
+        genesis = chain.header_by_number(chain.genesis.number)
+        assert genesis is not None
+        header = chain.next_header()
+        accounts = [chain.head.state.account(address_of(key)) for key in self._keys]
+        return BannerFacts(
+            keys=self._keys,
+            balances_wei=[0 if account is None else account.balance for account in accounts],
+            mnemonic=self._mnemonic,
+            derivation_path=settings.derivation_path,
+            chain_id=chain.chain_id,
+            hardfork=fork_title(chain.schedule.fork_at(header.number, header.timestamp)),
+            base_fee_wei=header.base_fee_per_gas,
+            gas_price_wei=settings.gas_price or 0,
+            gas_limit=header.gas_limit,
+            genesis_timestamp=genesis.timestamp,
+            genesis_number=genesis.number,
+            head_number=chain.head.number,
+            data="memory" if settings.memory else str(settings.datadir.absolute()),
+        )
+
+    def _unlocked_keys(self) -> Sequence[PrivateKey]:
+        settings = self._settings
+        if not settings.unlock:
+            return ()
+        return unlock_keys(Keystore(settings.datadir / FOLDER_NAME), settings.unlock, settings.password_file)
+
+    def _new_log(self) -> NodeLog:
+        kind: Callable[..., Formatter] = JsonFormatter if self._settings.json_logs else Formatter
+        return NodeLog(kind(self._decoder.revert_reason, console=not self._settings.disable_console_log))
+
+
+def default_client_version() -> str:
+    """What web3_clientVersion answers: name, version, platform, language, as geth's."""
+    machine = os.uname().machine
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return f"zEVM/v{__version__}/{sys.platform}-{machine}/python{python}"
+
+
+def fork_title(fork: Fork) -> str:
+    """A fork's name for people: Osaka, SpuriousDragon."""
+    return "".join(word.capitalize() for word in fork.name.split("_"))
+
+
+def ipc_path(settings: NodeSettings) -> Path | None:
+    """Where the Unix socket is to be; None for nowhere."""
+    if settings.ipc is None or str(settings.ipc) != "@":
+        return settings.ipc
+    if settings.memory:
+        raise NodeError("--ipc needs a path with --memory, as in --ipc /tmp/zevm.ipc")
+    return settings.datadir / IPC_NAME
+
+
+def _stop_by_signal(stopping: asyncio.Event) -> None:
+    """Begin to stop; a second signal, or the end of the time for it, ends the process as it stands."""
+    if stopping.is_set():
+        os._exit(130)
+    stopping.set()
+    watchdog = threading.Timer(STOP_SECONDS, _give_up)
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def _give_up() -> None:
+    LOGGER.warning("a block was still being made after %s s; it is dropped, acknowledged ones are safe", STOP_SECONDS)
+    os._exit(0)

@@ -1,0 +1,95 @@
+"""What the node says when it starts, in Anvil's shape: tools read accounts and the last line from it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coincurve import PrivateKey
+
+from node import __version__
+from node.wallet import address_of, checksum_address
+
+_ART = r"""
+              _______     ____  __
+        ____ | ____\ \   / /  \/  |
+       |_  / |  _|  \ \ / /| |\/| |
+        / /  | |___  \ V / | |  | |
+       /___| |_____|  \_/  |_|  |_|
+"""
+_RULE = "=" * 18
+
+
+@dataclass(frozen=True, slots=True)
+class BannerFacts:
+    """What the banner and the configuration file tell.
+
+    balances_wei: of the accounts now, in the order of `keys`. base_fee_wei: None before London.
+    data: where the chain is kept.
+    """
+
+    keys: Sequence[PrivateKey]
+    balances_wei: Sequence[int]
+    mnemonic: str
+    derivation_path: str
+    chain_id: int
+    hardfork: str
+    base_fee_wei: int | None
+    gas_price_wei: int
+    gas_limit: int
+    genesis_timestamp: int
+    genesis_number: int
+    head_number: int
+    data: str
+
+
+def banner(facts: BannerFacts) -> str:
+    """The text, without the lines that say where the node listens."""
+    accounts = [checksum_address(address_of(key)) for key in facts.keys]
+    listed = [
+        f"({index}) {account} ({ether(balance)} ETH)"
+        for index, (account, balance) in enumerate(zip(accounts, facts.balances_wei, strict=True))
+    ]
+    keys = [f"({index}) 0x{key.secret.hex()}" for index, key in enumerate(facts.keys)]
+    wallet = [f"Mnemonic:          {facts.mnemonic}", f"Derivation path:   {facts.derivation_path}"]
+    london = facts.base_fee_wei is not None
+    sections = [
+        ("Available Accounts", ["", *listed]),
+        ("Private Keys", ["", *keys]),
+        ("Wallet", wallet),
+        ("Chain ID", ["", str(facts.chain_id)]),
+        ("Base Fee", ["", str(facts.base_fee_wei)]) if london else ("Gas Price", ["", str(facts.gas_price_wei)]),
+        ("Gas Limit", ["", str(facts.gas_limit)]),
+        ("Genesis Timestamp", ["", str(facts.genesis_timestamp)]),
+        ("Genesis Number", ["", str(facts.genesis_number)]),
+        ("Chain", [f"Hardfork:          {facts.hardfork}", f"Latest block:      {facts.head_number}",
+                   f"Kept in:           {facts.data}"]),
+    ]  # fmt: skip
+    shown = sections if facts.keys else sections[3:]
+    text = "\n\n".join("\n".join([title, _RULE, *lines]) for title, lines in shown)
+    return f"{_ART}\n    {__version__}\n    An Ethereum node in Python\n\n{text}\n"
+
+
+def listening(host: str, port: int) -> str:
+    """The line that tools wait for; IPv6 addresses in brackets."""
+    return f"Listening on {f'[{host}]' if ':' in host else host}:{port}"
+
+
+def ether(wei: int) -> str:
+    """Wei in ether with all 18 decimals."""
+    return f"{wei // 10**18}.{wei % 10**18:018d}"
+
+
+def write_config(path: Path, facts: BannerFacts) -> None:
+    """Anvil's --config-out: accounts and figures as JSON, readable by the owner alone. Raises OSError."""
+    content = {
+        "available_accounts": ["0x" + address_of(key).hex() for key in facts.keys],
+        "private_keys": [f"0x{key.secret.hex()}" for key in facts.keys],
+        "wallet": {"derivation_path": facts.derivation_path, "mnemonic": facts.mnemonic},
+        "base_fee": None if facts.base_fee_wei is None else str(facts.base_fee_wei),
+        "gas_price": str(facts.gas_price_wei),
+        "gas_limit": str(facts.gas_limit),
+        "genesis_timestamp": str(facts.genesis_timestamp),
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content, indent=2) + "\n")

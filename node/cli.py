@@ -1,0 +1,147 @@
+"""The command line: `zevm` starts a node; its flags are made from the table of settings."""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chain.errors import ChainError
+from node import __version__
+from node.commands import account, blocks, console, database
+from node.commands.options import ConfigOption, DatadirOption
+from node.config import load_settings
+from node.errors import NodeError
+from node.settings import Settings, setting_flags
+from storage.errors import StorageError
+
+DEFAULT_COMMAND = "run"
+_OWN_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion", "--show-completion"})
+
+app = typer.Typer(
+    name="zevm",
+    help="An Ethereum JSON-RPC node. Without a command: `run`, whose flags `zevm run --help` lists.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(database.app, name="db")
+app.add_typer(account.app, name="account")
+app.command("export")(blocks.export_blocks)
+app.command("import")(blocks.import_blocks)
+app.command("console")(console.console)
+
+
+def _run(**values: object) -> None:
+    """Start the node: on 127.0.0.1:8545, with its chain in .zevm, unless told otherwise.
+
+    Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
+    """
+    config = values.pop("config")
+    given = {name: value for name, value in values.items() if value not in (None, False)}
+    settings = load_settings(given, config if isinstance(config, Path) else None)
+    # the node's rooms take most of a second to import; a wrong setting is told before
+    from node.app import run_node
+
+    raise typer.Exit(run_node(settings))
+
+
+def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a function that takes any keyword a signature with one option for each setting."""
+    parameters = [inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption)]
+    for name, flag in setting_flags().items():
+        field = Settings.model_fields[name]
+        is_switch = field.annotation is bool
+        default = "" if is_switch or field.default in (None, ()) else f" (default: {_shown(field.default)})"
+        option = typer.Option(
+            None,
+            *flag.names,
+            help=(field.description or "") + default,
+            rich_help_panel=flag.panel,
+            metavar="" if is_switch else flag.metavar,
+            show_default=False,
+        )
+        kind = bool | None if is_switch else str | None
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind))
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {}
+    return function
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+app.command(DEFAULT_COMMAND)(_with_setting_flags(_run))
+
+
+@app.command()
+def init(
+    genesis: Annotated[Path, typer.Option("--genesis", metavar="FILE", help="Genesis file in geth's format.")],
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Begin a chain in the data directory with a genesis file."""
+    from node.network import initialise
+
+    settings = load_settings({"init": str(genesis), **({} if datadir is None else {"datadir": str(datadir)})}, config)
+    header = initialise(settings)
+    typer.echo(f"{settings.datadir}: block {header.number} is 0x{header.hash.hex()}")
+
+
+@app.command()
+def version() -> None:
+    """Tell the version."""
+    typer.echo(f"zevm {__version__}")
+
+
+def with_default_command(arguments: Sequence[str]) -> list[str]:
+    """`zevm --port 1` means `zevm run --port 1`; `zevm --version` means `zevm version`."""
+    if arguments and arguments[0] == "--version":
+        return ["version"]
+    if not arguments or (arguments[0].startswith("-") and arguments[0].split("=")[0] not in _OWN_OPTIONS):
+        arguments = [DEFAULT_COMMAND, *arguments]
+    if arguments[0] == DEFAULT_COMMAND:
+        return [DEFAULT_COMMAND, *_with_bare_values(arguments[1:])]
+    return list(arguments)
+
+
+def _with_bare_values(arguments: Sequence[str]) -> list[str]:
+    """Complete flags whose value may be left out, as in `--ipc --port 1`."""
+    bare = {name: flag.bare_value for flag in setting_flags().values() for name in flag.names if flag.bare_value}
+    completed = []
+    for index, argument in enumerate(arguments):
+        completed.append(argument)
+        value = bare.get(argument)
+        follows = arguments[index + 1] if index + 1 < len(arguments) else "-"
+        if value is not None and follows.startswith("-"):
+            completed.append(value)
+    return completed
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for what cannot be done."""
+    chosen = with_default_command(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(chosen, prog_name="zevm", standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(f"{error.format_message()} (`zevm --help` lists the commands, `zevm run --help` the flags)", 2)
+    except NodeError as error:
+        _fail(str(error), error.exit_code)
+    except (StorageError, ChainError) as error:
+        _fail(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("stopped", 130)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    """Say in one line why the command ends."""
+    print(f"zevm: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

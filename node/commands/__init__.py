@@ -1,0 +1,1 @@
+"""The subcommands beside `zevm run`, one module a topic."""

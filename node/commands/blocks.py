@@ -1,0 +1,175 @@
+"""`zevm export` and `zevm import`: blocks as RLP, one after another, as geth writes them."""
+
+import gzip
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from node.commands.options import ConfigOption, DatadirOption, settings_of
+from node.errors import NodeError
+from storage.rlp import RlpError
+
+if TYPE_CHECKING:
+    from chain.blockchain import Chain
+
+SYNC_EVERY = 256
+"""Imported blocks between two waits for the disk; the last one is waited for too."""
+
+MAXIMUM_BLOCK_BYTES = 64 * 1024 * 1024
+_READ_BYTES = 1 << 20
+
+
+def export_blocks(
+    file: Annotated[Path, typer.Argument(help="Where to write; compressed when it ends in .gz.")],
+    first: Annotated[int | None, typer.Option("--first", min=0, help="First block. (default: the genesis)")] = None,
+    last: Annotated[int | None, typer.Option("--last", min=0, help="Last block. (default: the head)")] = None,
+    genesis_out: Annotated[
+        Path | None, typer.Option("--genesis", metavar="FILE", help="Write the chain's genesis file too.")
+    ] = None,
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write the chain's blocks to a file."""
+    from node.network import existing_chain, write_genesis
+
+    with existing_chain(settings_of(datadir, config)) as chain:
+        if genesis_out is not None:
+            write_genesis(chain.genesis, genesis_out)
+        numbers = _range(chain, first, last)
+        try:
+            with _open_to_write(file) as stream, progress() as bar:
+                for number in bar.track(numbers, description="exporting"):
+                    block = chain.block_by_number(number)
+                    if block is None:
+                        raise NodeError(f"block {number} is missing; run: zevm db check --deep")
+                    stream.write(block.encode())
+        except OSError as error:
+            raise NodeError(f"{file}: cannot be written: {error.strerror or error}") from error
+    typer.echo(f"{file}: blocks {numbers.start} to {numbers.stop - 1}")
+
+
+def import_blocks(
+    file: Annotated[Path, typer.Argument(help="A file of blocks in RLP, or one compressed with gzip.")],
+    genesis: Annotated[
+        Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
+    ] = None,
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Verify, execute and keep the blocks of a file."""
+    from node.network import chain_to_import_to
+
+    settings = settings_of(datadir, config, init=None if genesis is None else str(genesis))
+    with chain_to_import_to(settings) as chain:
+        before = chain.head.number
+        try:
+            total = file.stat().st_size
+            with file.open("rb") as raw, progress() as bar:
+                task = bar.add_task("importing", total=total)
+                stream = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw
+                for count, (item, is_last) in enumerate(_with_last(split_items(cast(BinaryIO, stream))), 1):
+                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0)
+                    bar.update(task, completed=raw.tell())
+        except (OSError, EOFError) as error:
+            raise NodeError(f"{file}: cannot be read: {error}") from error
+        except RlpError as error:
+            raise NodeError(f"{file}: not a file of blocks: {error}") from error
+        typer.echo(f"imported {chain.head.number - before} blocks; the head is block {chain.head.number}")
+
+
+def split_items(stream: BinaryIO) -> Iterator[bytes]:
+    """The RLP lists of a stream, one at a time. Raises RlpError for anything else."""
+    buffer = bytearray()
+    position = 0
+    while True:
+        size = _item_size(buffer, position)
+        if size is not None and len(buffer) - position >= size:
+            yield bytes(buffer[position : position + size])
+            position += size
+            continue
+        del buffer[:position]
+        position = 0
+        more = stream.read(max(_READ_BYTES, (size or 0) - len(buffer)))
+        if not more:
+            if buffer:
+                raise RlpError("the last block is cut short")
+            return
+        buffer += more
+
+
+def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each item, and whether it is the last one."""
+    previous = next(items, None)
+    for item in items:
+        if previous is not None:
+            yield previous, False
+        previous = item
+    if previous is not None:
+        yield previous, True
+
+
+def _item_size(buffer: bytearray, position: int) -> int | None:
+    """Bytes of the list at a position with its header; None where the header is not all there."""
+    if position >= len(buffer):
+        return None
+    prefix = buffer[position]
+    if prefix < 0xC0:
+        raise RlpError("want a list, found a string")
+    if prefix < 0xF8:
+        return 1 + prefix - 0xC0
+    length_size = prefix - 0xF7
+    if position + 1 + length_size > len(buffer):
+        return None
+    size = int.from_bytes(buffer[position + 1 : position + 1 + length_size], "big")
+    if size > MAXIMUM_BLOCK_BYTES:
+        raise RlpError(f"a block of {size} bytes; want at most {MAXIMUM_BLOCK_BYTES}")
+    return 1 + length_size + size
+
+
+def _import_one(chain: "Chain", item: bytes, *, sync: bool) -> None:
+    from chain.types import Block
+
+    block = Block.decode(item)
+    if block.number <= chain.head.number:
+        known = chain.header_by_number(block.number)
+        if known is None or known.hash != block.hash:
+            have = "none" if known is None else f"0x{known.hash.hex()}"
+            raise NodeError(
+                f"block {block.number} of the file is 0x{block.hash.hex()}, this chain's is {have}: "
+                "it is another chain's; import into a new --datadir with its --genesis"
+            )
+        return
+    chain.writer.run(partial(chain.import_block, block, sync=sync))
+
+
+def _range(chain: "Chain", first: int | None, last: int | None) -> range:
+    begin = chain.genesis.number if first is None else first
+    end = chain.head.number if last is None else last
+    if not chain.genesis.number <= begin <= end <= chain.head.number:
+        held = f"{chain.genesis.number} to {chain.head.number}"
+        raise NodeError(f"no blocks {begin} to {end} in this chain, which has {held}")
+    return range(begin, end + 1)
+
+
+def _open_to_write(file: Path) -> IO[bytes]:
+    if file.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(file, "wb", compresslevel=6))
+    return file.open("wb")
+
+
+def _is_gzip(raw: BinaryIO) -> bool:
+    magic = raw.read(2)
+    raw.seek(0)
+    return magic == b"\x1f\x8b"
+
+
+def progress() -> Progress:
+    """A progress bar on standard error; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)

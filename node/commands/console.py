@@ -1,0 +1,69 @@
+"""`zevm console`: a Python prompt with web3.py connected to a node."""
+
+import code
+import contextlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.commands.options import ConfigOption, DatadirOption, settings_of
+from node.errors import NodeError
+
+HISTORY_NAME = "console_history"
+HISTORY_LINES = 1_000
+
+
+def console(
+    url: Annotated[str | None, typer.Argument(help="Where the node listens. (default: by --port, or 8545)")] = None,
+    port: Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")] = None,
+    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this and end.")] = None,
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Open a Python prompt with a connected `w3`."""
+    settings = settings_of(datadir, config, port=port)
+    names = connect(url or f"http://127.0.0.1:{settings.port}")
+    if execute is not None:
+        code.InteractiveInterpreter(names).runsource(execute, "<exec>", "single")
+        return
+    w3 = names["w3"]
+    greeting = (
+        f"{w3.client_version} at {w3.provider.endpoint_uri}, chain {w3.eth.chain_id}, block {w3.eth.block_number}\n"
+        "w3: web3.py, eth: w3.eth, accounts: the node's accounts. End with Ctrl-D."
+    )
+    with _history(settings.datadir):
+        code.interact(greeting, local=names, exitmsg="")
+
+
+def connect(url: str) -> dict[str, Any]:
+    """The names at the prompt. Raises NodeError where no node answers."""
+    from requests.exceptions import RequestException
+    from web3 import Web3
+
+    w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 60}))
+    try:
+        accounts = w3.eth.accounts
+    except (RequestException, ValueError) as error:
+        raise NodeError(f"no node answers at {url}: {type(error).__name__}; start one with `zevm run`") from None
+    return {"w3": w3, "eth": w3.eth, "accounts": accounts, "Web3": Web3}
+
+
+@contextlib.contextmanager
+def _history(folder: Path) -> Any:
+    """Line editing, and the lines kept in the data directory, where there is one."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    file = folder / HISTORY_NAME
+    readline.set_history_length(HISTORY_LINES)
+    with contextlib.suppress(OSError):
+        readline.read_history_file(file)
+    try:
+        yield
+    finally:
+        if folder.is_dir():
+            with contextlib.suppress(OSError):
+                readline.write_history_file(file)

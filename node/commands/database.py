@@ -1,0 +1,70 @@
+"""`zevm db`: check, measure and rewind the chain on disk."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from node.commands.options import ConfigOption, DatadirOption, settings_of
+
+app = typer.Typer(help="Care for the chain on disk; the node must not be running.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    deep: Annotated[bool, typer.Option("--deep", help="Verify everything: each key, root and hash.")] = False,
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Verify the newest blocks, or everything. The exit code is 1 where something is wrong."""
+    from node.repair import check_database
+
+    count = 0
+    for problem in check_database(settings_of(datadir, config), deep=deep, progress=_progress):
+        count += 1
+        typer.echo(f"problem: {problem}")
+    if count:
+        typer.echo(f"{count} problems; `zevm db rewind N` goes back to block N, `zevm run --fresh` begins anew")
+        raise typer.Exit(1)
+    typer.echo("sound" if deep else "sound, as far as the newest blocks tell; --deep verifies everything")
+
+
+@app.command("stats")
+def stats(
+    count: Annotated[bool, typer.Option("--count", help="Count the keys too: reads the whole database.")] = False,
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Tell the sizes of what is stored."""
+    from node.network import open_database
+
+    with open_database(settings_of(datadir, config), create=False) as database:
+        figures = database.stats(count_keys=count)
+    table = Table(
+        "kind", title=f"{figures.blocks:,} blocks, {figures.size_bytes:,} bytes in {len(figures.files)} files"
+    )
+    table.add_column("bytes, about", justify="right")
+    if count:
+        table.add_column("keys", justify="right")
+    for family in figures.families:
+        keys = [f"{family.keys:,}"] if count else []
+        table.add_row(family.name, f"{family.size_bytes:,}", *keys)
+    Console().print(table)
+
+
+@app.command("rewind")
+def rewind(
+    number: Annotated[int, typer.Argument(min=0, help="The block to become the head.")],
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make an earlier block the head; later ones are forgotten."""
+    from node.repair import rewind_database
+
+    before, after = rewind_database(settings_of(datadir, config), number)
+    typer.echo(f"the head was block {before}, and is block {after} now")
+
+
+def _progress(part: str) -> None:
+    Console(stderr=True).print(f"checking {part}", highlight=False)

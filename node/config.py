@@ -1,0 +1,101 @@
+"""Where settings come from: flags, then the environment, then zevm.toml, then the defaults."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings.sources import InitSettingsSource
+
+from node.errors import SettingsError
+from node.settings import NodeSettings, Settings, setting_flags
+
+DEFAULT_FILE = Path("zevm.toml")
+CONFIG_VARIABLE = "ZEVM_CONFIG"
+
+
+def load_settings(flags: Mapping[str, object], config: Path | None = None) -> NodeSettings:
+    """The settings of a node.
+
+    flags: setting -> value, of those given on the command line. config: the TOML file; None takes
+    $ZEVM_CONFIG, or zevm.toml where there is one. Raises SettingsError in one line that names the setting,
+    its value, where it was set, and what is wanted.
+    """
+    file = config or _default_file()
+    values = {} if file is None else _read_file(file)
+
+    class Loaded(Settings):  # type: ignore[misc, valid-type]
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            **_: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+    try:
+        loaded = Loaded(**flags)
+    except ValidationError as error:
+        raise SettingsError(_explain(error.errors()[0], flags, file)) from None
+    assert isinstance(loaded, NodeSettings)
+    return loaded
+
+
+def _default_file() -> Path | None:
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _read_file(file: Path) -> dict[str, object]:
+    """The file's keys, with - and _ alike; tables such as [rpc] prefix their keys."""
+    try:
+        with file.open("rb") as stream:
+            content = tomllib.load(stream)
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+    values: dict[str, object] = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if isinstance(value, dict):
+            values |= {f"{name}_{inner.replace('-', '_')}": item for inner, item in value.items()}
+        else:
+            values[name] = value
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(f"{file}: no such setting: {name}{_suggestion(name)}")
+    return values
+
+
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f" (is {close[0]} meant?)" if close else ""
+
+
+def _explain(error: ErrorDetails, flags: Mapping[str, object], file: Path | None) -> str:
+    reason = error["msg"].removeprefix("Value error, ")
+    reason = reason.removeprefix("Input ")
+    if not error["loc"]:
+        return reason
+    name = str(error["loc"][0])
+    value = error["input"]
+    return f"{_origin(name, flags, file)}: {value!r}: {reason}"
+
+
+def _origin(name: str, flags: Mapping[str, object], file: Path | None) -> str:
+    """How the user wrote the setting."""
+    if name in flags:
+        return setting_flags()[name].names[0]
+    variable = f"ZEVM_{name.upper()}"
+    if os.environ.get(variable):
+        return variable
+    return f"{file}: {name}"

@@ -1,0 +1,321 @@
+"""The node's log: the calls it answered and the blocks it made, in Anvil's form or as JSON.
+
+Callers only append to a queue; one thread of the log's own puts events in order and writes them. It never
+shows parameters of methods that take keys, passwords or signatures.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, TextIO
+
+from chain.events import BlockAndReceipts, Event, HeadChanged, TransactionReport
+from chain.types import Receipt, Transaction
+
+QUEUE_LIMIT = 20_000
+"""Events that may wait unwritten; more are dropped, and counted."""
+
+GATHER_SECONDS = 0.05
+"""How long the writer lets events gather, so that a call stands before the block that it made."""
+
+PARAMETER_LIMIT = 300
+_SECRET_PREFIXES = ("personal_", "wallet_", "account_", "eth_sign")
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """An answered call. `error` is the message that was sent, None for a result."""
+
+    started_at: float
+    method: str
+    params: object
+    seconds: float
+    code: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEvent:
+    """A new head and what it replaced."""
+
+    started_at: float
+    change: HeadChanged
+
+
+LogEvent = CallEvent | BlockEvent
+Reason = Callable[[bytes], str | None]
+
+
+class NodeLog:
+    """Collects events from any thread. `start` and `close` frame its life."""
+
+    def __init__(
+        self, formatter: "Formatter", stream: TextIO | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._formatter = formatter
+        self._stream = stream or sys.stdout
+        self._clock = clock
+        self._queue: deque[LogEvent] = deque()
+        self._dropped = 0
+        self._arrived = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="node-log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is queued and stop."""
+        self._stopping.set()
+        self._arrived.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
+        """An answered call (rpc.services.CallLog)."""
+        code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
+        self._put(CallEvent(self._clock() - seconds, method, params, seconds, code, message))
+
+    def on_event(self, event: Event) -> None:
+        """A chain event (chain.events.Listener)."""
+        if isinstance(event, HeadChanged):
+            self._put(BlockEvent(self._clock(), event))
+
+    def _put(self, event: LogEvent) -> None:
+        if len(self._queue) >= QUEUE_LIMIT:
+            self._dropped += 1
+            return
+        self._queue.append(event)
+        if not self._arrived.is_set():
+            self._arrived.set()
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            self._stopping.wait(GATHER_SECONDS)
+            last = self._stopping.is_set()
+            self._arrived.clear()
+            self._write(self._drain())
+            if last:
+                return
+
+    def _drain(self) -> list[LogEvent]:
+        events = [self._queue.popleft() for _ in range(len(self._queue))]
+        events.sort(key=lambda event: event.started_at)
+        return events
+
+    def _write(self, events: list[LogEvent]) -> None:
+        lines = list(self._formatter.lines(events))
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            lines.append(self._formatter.note(f"{dropped} log entries were dropped: too many at once"))
+        try:
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
+        except (OSError, ValueError):
+            # the reader of the log is gone (a closed pipe); the node goes on
+            self._stopping.set()
+
+
+class Formatter:
+    """Turns events into lines for people, as Anvil writes them."""
+
+    def __init__(self, reason: Reason | None = None, *, console: bool = True) -> None:
+        self._reason = reason or (lambda _: None)
+        self._console = console
+
+    def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
+        """The lines of some events; like methods in a row become one line with their number."""
+        repeated, count = "", 0
+        for event in events:
+            plain = isinstance(event, CallEvent) and event.error is None
+            if count and not (plain and isinstance(event, CallEvent) and event.method == repeated):
+                yield _counted(repeated, count)
+                count = 0
+            if isinstance(event, BlockEvent):
+                yield from self._block_lines(event.change)
+            elif plain:
+                repeated, count = event.method, count + 1
+            else:
+                yield from self._failure_lines(event)
+        if count:
+            yield _counted(repeated, count)
+
+    def note(self, text: str) -> str:
+        """A line of the log's own."""
+        return text
+
+    def _failure_lines(self, event: CallEvent) -> Iterator[str]:
+        yield event.method
+        yield "RPC request failed:"
+        yield f"    Request: {event.method} {shown_parameters(event.method, event.params)}"
+        yield f"    Error: {event.error}"
+        hint = nonce_hint(event.error)
+        if hint:
+            yield f"    Hint: {hint}"
+
+    def _block_lines(self, change: HeadChanged) -> Iterator[str]:
+        if change.removed:
+            oldest = change.removed[-1].block.number
+            yield f"Removed {len(change.removed)} blocks, from block {oldest} on"
+        for record in change.added:
+            yield from self._record_lines(record)
+
+    def _record_lines(self, record: BlockAndReceipts) -> Iterator[str]:
+        yield ""
+        for transaction, receipt, report in _executed(record):
+            yield from self._transaction_lines(transaction, receipt, report)
+        header = record.block.header
+        yield f"    Block Number: {header.number}"
+        yield f"    Block Hash: 0x{header.hash.hex()}"
+        yield f'    Block Time: "{rfc2822(header.timestamp)}"'
+        yield ""
+
+    def _transaction_lines(
+        self, transaction: Transaction, receipt: Receipt, report: TransactionReport | None
+    ) -> Iterator[str]:
+        if report is not None and self._console:
+            yield from report.console
+        yield f"    Transaction: 0x{transaction.hash.hex()}"
+        if receipt.contract_address is not None:
+            yield f"    Contract created: 0x{receipt.contract_address.hex()}"
+        yield f"    Gas used: {receipt.gas_used}"
+        failure = None if report is None else failure_text(report, self._reason)
+        if failure is not None:
+            yield f"    Error: {failure}"
+        yield ""
+
+
+class JsonFormatter(Formatter):
+    """One JSON object a line: `time`, `event` (rpc, block, transaction, reorganisation, note) and its fields."""
+
+    def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
+        """An object for each call, block and transaction."""
+        for event in events:
+            entries = self._call(event) if isinstance(event, CallEvent) else self._blocks(event)
+            for kind, fields in entries:
+                yield _json(event.started_at, kind, fields)
+
+    def note(self, text: str) -> str:
+        """A line of the log's own."""
+        return _json(time.time(), "note", {"message": text})
+
+    def _call(self, event: CallEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+        fields: dict[str, Any] = {"method": event.method, "seconds": round(event.seconds, 6)}
+        if event.error is not None:
+            fields["error"] = {"code": event.code, "message": event.error}
+            fields["params"] = shown_parameters(event.method, event.params)
+        yield "rpc", fields
+
+    def _blocks(self, event: BlockEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+        if event.change.removed:
+            hashes = ["0x" + record.block.hash.hex() for record in event.change.removed]
+            yield "reorganisation", {"removed": hashes}
+        for record in event.change.added:
+            header = record.block.header
+            for transaction, receipt, report in _executed(record):
+                yield "transaction", self._transaction(header.number, transaction, receipt, report)
+            yield (
+                "block",
+                {
+                    "number": header.number,
+                    "hash": "0x" + header.hash.hex(),
+                    "timestamp": header.timestamp,
+                    "transactions": len(record.block.transactions),
+                    "gas_used": header.gas_used,
+                },
+            )
+
+    def _transaction(
+        self, number: int, transaction: Transaction, receipt: Receipt, report: TransactionReport | None
+    ) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "hash": "0x" + transaction.hash.hex(),
+            "block": number,
+            "from": "0x" + receipt.sender.hex(),
+            "to": None if transaction.to is None else "0x" + transaction.to.hex(),
+            "gas_used": receipt.gas_used,
+            "status": receipt.status,
+        }
+        if receipt.contract_address is not None:
+            fields["contract_created"] = "0x" + receipt.contract_address.hex()
+        if report is not None:
+            failure = failure_text(report, self._reason)
+            fields |= {"error": failure} if failure is not None else {}
+            fields |= {"console": list(report.console)} if report.console and self._console else {}
+        return fields
+
+
+def configure_logging(*, as_json: bool) -> None:
+    """Send warnings of all rooms to standard error, in one line each, or as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonRecords() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _JsonRecords(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return _json(record.created, "message", fields)
+
+
+def failure_text(report: TransactionReport, reason: Reason) -> str | None:
+    """Why a transaction failed: "reverted with: reason", or the execution's own words."""
+    if report.error is None:
+        return None
+    if not report.error.startswith("execution reverted"):
+        return report.error
+    words = reason(report.output)
+    if words is None:
+        words = f"0x{report.output.hex()}" if report.output else ""
+    return f"reverted with: {words}" if words else "reverted"
+
+
+def nonce_hint(message: str | None) -> str | None:
+    """What to do where a wallet remembers another chain than this one."""
+    if message is not None and message.startswith(("nonce too high", "nonce too low")):
+        return "if the chain was begun anew, clear the wallet's activity data (MetaMask: Settings, Advanced)"
+    return None
+
+
+def shown_parameters(method: str, params: object) -> str:
+    """Parameters as the log may show them: shortened, and none where they can hold a secret."""
+    if method.startswith(_SECRET_PREFIXES):
+        return "[hidden]"
+    try:
+        text = json.dumps(params)
+    except (TypeError, ValueError, RecursionError):
+        text = "[not JSON]"
+    return text if len(text) <= PARAMETER_LIMIT else f"{text[:PARAMETER_LIMIT]}... ({len(text)} characters)"
+
+
+def rfc2822(timestamp: int) -> str:
+    """The time in RFC 2822's form; the bare number where no calendar goes so far."""
+    try:
+        return format_datetime(datetime.fromtimestamp(timestamp, UTC))
+    except (OverflowError, ValueError, OSError):
+        return str(timestamp)
+
+
+def _executed(record: BlockAndReceipts) -> Iterator[tuple[Transaction, Receipt, TransactionReport | None]]:
+    for index, (transaction, receipt) in enumerate(zip(record.block.transactions, record.receipts, strict=True)):
+        yield transaction, receipt, record.reports[index] if index < len(record.reports) else None
+
+
+def _counted(method: str, count: int) -> str:
+    return method if count == 1 else f"{method} ({count})"
+
+
+def _json(moment: float, kind: str, fields: dict[str, Any]) -> str:
+    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": when, "event": kind, **fields})

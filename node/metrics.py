@@ -1,0 +1,163 @@
+"""Prometheus metrics. A call costs one look-up and one observation; the rest is read when somebody asks."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Histogram, make_asgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from chain.blockchain import Chain
+from chain.events import Event, HeadChanged, TransactionsDropped
+from node import __version__
+
+LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+METHOD_LIMIT = 512
+"""Series for so many method names; further ones, which a client may invent, are counted as `other`."""
+
+OK = "ok"
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the start; changed on the writer thread alone."""
+
+    blocks: int = 0
+    removed_blocks: int = 0
+    gas: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+class Metrics:
+    """Collects from the chain's events and the calls, and serves `application` at /metrics."""
+
+    def __init__(self, chain: Chain, folder: Path | None, connections: Callable[[], int] = lambda: 0) -> None:
+        self._totals = Totals()
+        self.registry = CollectorRegistry()
+        self._latency = Histogram(
+            "zevm_rpc_request_seconds",
+            "Time to answer calls, by method and outcome (ok or the error's code)",
+            ("method", "outcome"),
+            buckets=LATENCY_SECONDS,
+            registry=self.registry,
+        )
+        self._series: dict[tuple[str, str], Histogram] = {}
+        self._methods: set[str] = set()
+        self.registry.register(_NodeCollector(chain, self._totals, folder, connections))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
+        """An answered call (rpc.services.CallLog)."""
+        outcome = OK if error is None else str(getattr(error, "code", "error"))
+        series = self._series.get((method, outcome))
+        if series is None:
+            series = self._new_series(method, outcome)
+        series.observe(seconds)
+
+    def on_event(self, event: Event) -> None:
+        """A chain event (chain.events.Listener)."""
+        totals = self._totals
+        if isinstance(event, HeadChanged):
+            totals.removed_blocks += len(event.removed)
+            for record in event.added:
+                totals.blocks += 1
+                totals.gas += record.block.header.gas_used
+                failed = sum(receipt.status == 0 for receipt in record.receipts)
+                totals.failed += failed
+                totals.succeeded += len(record.receipts) - failed
+        elif isinstance(event, TransactionsDropped):
+            totals.dropped += len(event.hashes)
+
+    def endpoint(self) -> "MetricsEndpoint":
+        """The ASGI application for /metrics."""
+        return MetricsEndpoint(self.registry)
+
+    def _new_series(self, method: str, outcome: str) -> Histogram:
+        known = method in self._methods
+        if not known and (len(self._methods) >= METHOD_LIMIT or outcome == "-32601"):
+            return self._latency.labels("other", outcome)
+        self._methods.add(method)
+        series = self._latency.labels(method, outcome)
+        self._series[method, outcome] = series
+        return series
+
+
+class MetricsEndpoint:
+    """An ASGI application; a class, so that routers do not take it for a request handler."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._serve = make_asgi_app(registry)
+
+    async def __call__(self, scope: object, receive: object, send: object) -> None:
+        """Answer a scrape."""
+        await self._serve(scope, receive, send)
+
+
+class _NodeCollector:
+    """Reads the chain when scraped."""
+
+    def __init__(self, chain: Chain, totals: Totals, folder: Path | None, connections: Callable[[], int]) -> None:
+        self._chain = chain
+        self._totals = totals
+        self._folder = folder
+        self._connections = connections
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing in advance."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        header = self._chain.head.header
+        info = GaugeMetricFamily("zevm_build_info", "Version and chain; always 1", labels=("version", "chain_id"))
+        info.add_metric((__version__, str(self._chain.chain_id)), 1)
+        yield info
+        yield GaugeMetricFamily("zevm_head_number", "Number of the newest block", value=header.number)
+        yield GaugeMetricFamily("zevm_head_timestamp_seconds", "Time of the newest block", value=header.timestamp)
+        yield GaugeMetricFamily("zevm_head_gas_used", "Gas used by the newest block", value=header.gas_used)
+        yield GaugeMetricFamily("zevm_head_gas_limit", "Gas limit of the newest block", value=header.gas_limit)
+        fee = header.base_fee_per_gas or 0
+        yield GaugeMetricFamily("zevm_head_base_fee_wei", "Base fee of the newest block", value=fee)
+        pool = GaugeMetricFamily("zevm_pool_transactions", "Transactions that wait", labels=("kind",))
+        waiting = self._chain.pool.stats()
+        pool.add_metric(("executable",), waiting.pending)
+        pool.add_metric(("queued",), waiting.queued)
+        yield pool
+        connections = GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections")
+        connections.add_metric((), self._connections())
+        yield connections
+        if self._folder is not None:
+            size = folder_bytes(self._folder)
+            yield GaugeMetricFamily("zevm_database_bytes", "Size of the database on disk", value=size)
+        yield from self._counters()
+
+    def _counters(self) -> Iterator[Metric]:
+        totals = self._totals
+        yield CounterMetricFamily("zevm_blocks", "Blocks added since the start", value=totals.blocks)
+        removed = "Blocks removed by reorganisations and rewinds since the start"
+        yield CounterMetricFamily("zevm_removed_blocks", removed, value=totals.removed_blocks)
+        yield CounterMetricFamily("zevm_gas", "Gas used in added blocks since the start", value=totals.gas)
+        transactions = CounterMetricFamily(
+            "zevm_transactions", "Transactions mined since the start, by their status", labels=("status",)
+        )
+        transactions.add_metric(("succeeded",), totals.succeeded)
+        transactions.add_metric(("failed",), totals.failed)
+        yield transactions
+        dropped = "Transactions that left the pool without being mined since the start"
+        yield CounterMetricFamily("zevm_dropped_transactions", dropped, value=totals.dropped)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of the files in a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,0 +1,201 @@
+"""Which chain a node serves: the database of the data directory, and the genesis that fits it and the settings."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from chain.blockchain import Chain
+from chain.canonical import stored_genesis
+from chain.errors import GenesisError
+from chain.forks import LATEST_FORK
+from chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
+from chain.genesis import load_genesis as read_genesis
+from chain.integrity import recent_problems
+from chain.log_search import LogLimits
+from chain.mining import MiningMode
+from chain.options import ChainOptions
+from chain.schedule import ForkSchedule
+from chain.types import Header
+from node.errors import NodeError
+from node.mnemonic import derive_keys
+from node.settings import UNLIMITED_GAS, NodeSettings
+from node.wallet import address_of
+from storage.database import Database
+from storage.errors import CorruptionError, ForeignDatabaseError
+
+_DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
+_FIRST_BLOCK = frozenset(
+    {"chain_id", "hardfork", "timestamp", "number", "block_base_fee_per_gas", "disable_default_create2_deployer"}
+)
+
+
+def open_database(settings: NodeSettings, *, create: bool = True) -> Database:
+    """The database of the settings; with `fresh`, an empty one. Raises StorageError."""
+    if settings.memory:
+        return Database.open(None)
+    if settings.fresh:
+        Database.erase(settings.datadir)
+    return Database.open(settings.datadir, create=create, sync=not settings.no_sync)
+
+
+def open_chain(
+    database: Database, settings: NodeSettings, accounts: Sequence[bytes] = (), *, checked: bool = True
+) -> Chain:
+    """The chain in a database, begun where there is none; with `checked`, its newest blocks are verified.
+
+    accounts: the development accounts, which a new chain funds. Raises StorageError, GenesisError.
+    """
+    genesis = choose_genesis(settings, stored_genesis(database), accounts)
+    chain = Chain(database, genesis, chain_options(settings))
+    problem = next(iter(recent_problems(chain.canonical)), None) if checked else None
+    if problem is not None:
+        chain.close()
+        raise CorruptionError(f"{problem}; `zevm db check --deep` examines all, `zevm db rewind N` goes back")
+    return chain
+
+
+def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[bytes] = ()) -> Genesis:
+    """The genesis of a new chain, or the stored one when the settings do not contradict it.
+
+    Raises GenesisError for a genesis that cannot be used, ForeignDatabaseError for a contradiction.
+    """
+    if stored is None:
+        return _new_genesis(settings, accounts)
+    given = settings.model_fields_set
+    base = stored if settings.init is None else load_genesis(settings.init)
+    wanted = _with_first_block_settings(base, settings)
+    if wanted != stored:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
+        raise ForeignDatabaseError(
+            f"the data directory {settings.datadir} holds chain {stored.chain_id}, "
+            f"whose genesis is not that of {names}; "
+            "leave the flag out, choose another --datadir, or begin anew with --fresh"
+        )
+    return stored
+
+
+def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
+    if settings.init is not None:
+        return _with_first_block_settings(load_genesis(settings.init), settings)
+    given = settings.model_fields_set
+    gas_limit = _gas_limit(settings)
+    if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None:
+        return load_default_genesis().with_changes(timestamp=int(time.time()))
+    fee = settings.block_base_fee_per_gas
+    genesis = Genesis.default(
+        chain_id=settings.chain_id or DEFAULT_CHAIN_ID,
+        fork=LATEST_FORK if settings.hardfork is None else settings.hardfork,
+        accounts=accounts,
+        balance_wei=settings.balance_wei,
+        gas_limit=gas_limit or DEFAULT_GAS_LIMIT,
+        base_fee=INITIAL_BASE_FEE_WEI if fee is None else fee,
+        timestamp=int(time.time()) if settings.timestamp is None else settings.timestamp,
+        create2_deployer=not settings.disable_default_create2_deployer,
+    )
+    return genesis.with_changes(number=settings.number or 0)
+
+
+def _with_first_block_settings(genesis: Genesis, settings: NodeSettings) -> Genesis:
+    """The genesis with what the settings say of it explicitly."""
+    changes: dict[str, object] = {}
+    if settings.chain_id is not None or settings.hardfork is not None:
+        changes["schedule"] = _schedule(genesis, settings)
+    simple = {
+        "timestamp": settings.timestamp,
+        "number": settings.number,
+        "base_fee_per_gas": settings.block_base_fee_per_gas,
+    }
+    changes |= {name: value for name, value in simple.items() if value is not None}
+    return genesis.with_changes(**changes) if changes else genesis
+
+
+def _schedule(genesis: Genesis, settings: NodeSettings) -> ForkSchedule:
+    """The genesis's schedule with another chain id, or a development schedule up to the fork asked for."""
+    chain_id = genesis.chain_id if settings.chain_id is None else settings.chain_id
+    if settings.hardfork is not None:
+        return ForkSchedule.default(chain_id, settings.hardfork)
+    config = {**genesis.schedule.to_config(), "chainId": chain_id}
+    return ForkSchedule.from_config(config)
+
+
+def _gas_limit(settings: NodeSettings) -> int | None:
+    return UNLIMITED_GAS if settings.disable_block_gas_limit else settings.gas_limit
+
+
+def chain_options(settings: NodeSettings) -> ChainOptions:
+    """What the settings say about blocks, pool and search."""
+    limits = settings.limits
+    code_size = 0 if settings.disable_code_size_limit else settings.code_size_limit
+    return ChainOptions(
+        mining=MiningMode(settings.automine, settings.interval_ms),
+        gas_limit=_gas_limit(settings),
+        unlimited_transaction_gas=settings.disable_tx_gas_limit,
+        code_size_limit=code_size,
+        minimum_gas_price=settings.gas_price or 0,
+        max_transactions=settings.max_transactions,
+        transaction_order=settings.order,
+        slots_in_an_epoch=settings.slots_in_an_epoch,
+        auto_impersonate=settings.auto_impersonate,
+        pool=settings.pool_limits,
+        logs=LogLimits(limits.log_block_range, limits.log_results),
+    )
+
+
+def load_genesis(file: Path) -> Genesis:
+    """A genesis file. Raises GenesisError naming the file."""
+    try:
+        return read_genesis(file)
+    except OSError as error:
+        raise GenesisError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def write_genesis(genesis: Genesis, file: Path) -> None:
+    """Write a chain's genesis in geth's format. Raises NodeError."""
+    try:
+        file.write_text(json.dumps(genesis.to_json(), indent=2) + "\n")
+    except OSError as error:
+        raise NodeError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def initialise(settings: NodeSettings) -> Header:
+    """Begin a chain with the genesis file of the settings; its first header. Harmless when it is there already."""
+    with chain_to_import_to(settings) as chain:
+        header = chain.header_by_number(chain.genesis.number)
+        assert header is not None
+        return header
+
+
+@contextmanager
+def existing_chain(settings: NodeSettings, *, checked: bool = True) -> Iterator[Chain]:
+    """The chain in the data directory, for a command. Raises StorageError where there is none."""
+    with open_database(settings, create=False) as database:
+        if stored_genesis(database) is None:
+            raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+        with _opened(database, settings, checked=checked) as chain:
+            yield chain
+
+
+@contextmanager
+def chain_to_import_to(settings: NodeSettings) -> Iterator[Chain]:
+    """The chain in the data directory, or a new one of the settings' genesis."""
+    with open_database(settings) as database, _opened(database, settings) as chain:
+        yield chain
+
+
+@contextmanager
+def salvaged_chain(settings: NodeSettings) -> Iterator[Chain]:
+    """What can be read of a damaged chain, to rewind it."""
+    with Database.salvage(settings.datadir) as database, _opened(database, settings, checked=False) as chain:
+        yield chain
+
+
+@contextmanager
+def _opened(database: Database, settings: NodeSettings, *, checked: bool = True) -> Iterator[Chain]:
+    keys = derive_keys(settings.mnemonic, settings.derivation_path, settings.accounts)
+    chain = open_chain(database, settings, [address_of(key) for key in keys], checked=checked)
+    try:
+        yield chain
+    finally:
+        chain.close()

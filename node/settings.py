@@ -1,0 +1,359 @@
+"""Every setting of a node: its name, kind, default, flag and meaning, in one class.
+
+The command line's flags, the environment's ZEVM_* names and the keys of zevm.toml all follow from it.
+"""
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chain.forks import LATEST_FORK, Fork
+from chain.pool import PoolLimits
+from node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
+from rpc.limits import Limits, limit_rows
+
+UNLIMITED_GAS = 2**63 - 1
+UNLIMITED_BYTES = 2**31
+
+SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
+DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
+
+FORK_NAMES: dict[str, Fork] = {
+    **{fork.name.lower().replace("_", ""): fork for fork in Fork},
+    "merge": Fork.PARIS,
+    "latest": LATEST_FORK,
+}
+POOL_EFFECTS = {
+    "account_slots": "Executable transactions that an account may keep when the pool is full.",
+    "global_slots": "Slots of 32 KiB for executable transactions of all accounts; 0 for no limit.",
+    "account_queue": "Queued transactions of one account; 0 for no limit.",
+    "global_queue": "Slots of 32 KiB for queued transactions of all accounts; 0 for no limit.",
+    "account_blob_transactions": "Blob transactions of one account; 0 for no limit.",
+    "lifetime_seconds": "How long queued transactions stay after their account's last activity; 0 for ever.",
+    "max_transaction_bytes": "Size of one transaction, blobs apart; 0 for no limit.",
+    "minimum_tip_wei": "Least priority fee per gas.",
+    "price_bump_percent": "How much more both fee caps of a replacement must offer.",
+    "blob_price_bump_percent": "How much more all fee caps of a replacing blob transaction must offer.",
+    "limit_delegated": "Let accounts with delegated code (EIP-7702) have one transaction in flight only, as geth.",
+}
+_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei"})
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How a setting is written on the command line: its names, its group in the help, its value's name.
+
+    bare_value: what the flag means when no value follows it; None where one must.
+    """
+
+    names: tuple[str, ...]
+    panel: str
+    metavar: str | None
+    bare_value: str | None
+
+
+def _setting(
+    default: object,
+    *names: str,
+    panel: str,
+    about: str,
+    metavar: str | None = None,
+    bare_value: str | None = None,
+    **constraints: Any,
+) -> Any:
+    """A field with its flag."""
+    flag = Flag(names, panel, metavar, bare_value)
+    return Field(default, description=about, json_schema_extra={"flag": cast(Any, flag)}, **constraints)
+
+
+def _split(value: object) -> object:
+    """A comma-separated text as its parts; other values as they are."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _fork(value: object) -> object:
+    """A fork by Foundry's or our own name, in any case and with or without separators."""
+    if not isinstance(value, str):
+        return value
+    name = value.lower().replace("_", "").replace("-", "").replace(" ", "")
+    if name not in FORK_NAMES:
+        raise ValueError(f"no such hardfork; one of {', '.join(FORK_NAMES)}")
+    return FORK_NAMES[name]
+
+
+def _word_count(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if len(value) != 42 or value[:2] != "0x" or not all(digit in "0123456789abcdefABCDEF" for digit in value[2:]):
+            raise ValueError(f"{value!r} is not an address (0x and 40 hex digits)")
+    return values
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class NodeSettings(BaseSettings):
+    """The settings that stand by themselves; `Settings` adds one for every limit."""
+
+    model_config = SettingsConfigDict(env_prefix="ZEVM_", extra="forbid", frozen=True, env_ignore_empty=True)
+
+    port: int = _setting(
+        8545, "--port", "-p", panel=SERVER, metavar="NUMBER", ge=0, le=65_535,
+        about="Port to listen on; 0 lets the system choose.",
+    )  # fmt: skip
+    host: Names = _setting(
+        ("127.0.0.1",), "--host", panel=SERVER, metavar="IP,...", min_length=1,
+        about="Addresses to listen on, separated by commas.",
+    )  # fmt: skip
+    ipc: UserPath | None = _setting(
+        None, "--ipc", "--ipcpath", panel=SERVER, metavar="PATH", bare_value="@",
+        about="Serve a Unix socket as well; without a path it is zevm.ipc in the data directory.",
+    )  # fmt: skip
+    allow_origin: Names = _setting(
+        (), "--allow-origin", panel=SERVER, metavar="ORIGIN,...",
+        about="Web origins that may call (CORS), * for all. By default only pages of this computer.",
+    )  # fmt: skip
+    allow_host: Names = _setting(
+        (), "--allow-host", panel=SERVER, metavar="NAME,...",
+        about="Names in the Host header to answer to, besides localhost and IP addresses; * for all.",
+    )  # fmt: skip
+    no_request_size_limit: bool = _setting(
+        False, "--no-request-size-limit", panel=SERVER, about="Take HTTP bodies of any size."
+    )
+    client_version: str | None = _setting(
+        None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1, about="What web3_clientVersion answers."
+    )
+
+    accounts: int = _setting(
+        10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
+        about="Development accounts to make and fund.",
+    )  # fmt: skip
+    balance: Decimal = _setting(
+        Decimal(10_000), "--balance", panel=ACCOUNTS, metavar="ETHER", ge=0, le=10**12, decimal_places=18,
+        about="Ether of each development account.",
+    )  # fmt: skip
+    mnemonic: Annotated[str, AfterValidator(check_mnemonic)] = _setting(
+        DEFAULT_MNEMONIC, "--mnemonic", "-m", panel=ACCOUNTS, metavar="PHRASE",
+        about="BIP-39 phrase of the development accounts.",
+    )  # fmt: skip
+    mnemonic_random: Annotated[Literal[12, 15, 18, 21, 24] | None, BeforeValidator(_word_count)] = _setting(
+        None, "--mnemonic-random", panel=ACCOUNTS, metavar="WORDS", bare_value="12",
+        about="Make a new phrase of so many words; of 12 when no number follows.",
+    )  # fmt: skip
+    derivation_path: Annotated[str, AfterValidator(check_derivation_path)] = _setting(
+        DEFAULT_DERIVATION_PATH, "--derivation-path", panel=ACCOUNTS, metavar="PATH",
+        about="BIP-32 path of the accounts, without their index.",
+    )  # fmt: skip
+    unlock: Addresses = _setting(
+        (), "--unlock", panel=ACCOUNTS, metavar="ADDRESS,...",
+        about="Keystore accounts to unlock; asks for the passwords.",
+    )  # fmt: skip
+    password_file: UserPath | None = _setting(
+        None, "--password-file", "--password", panel=ACCOUNTS, metavar="FILE",
+        about="File with the passwords for --unlock, one a line.",
+    )  # fmt: skip
+    auto_impersonate: bool = _setting(
+        False, "--auto-impersonate", "--auto-unlock", panel=ACCOUNTS,
+        about="Let eth_sendTransaction send for any account.",
+    )  # fmt: skip
+
+    init: UserPath | None = _setting(
+        None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
+    )
+    chain_id: int | None = _setting(
+        None, "--chain-id", "--chain", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**63, about="Chain id. (default: 31337)"
+    )
+    hardfork: Annotated[Fork | None, BeforeValidator(_fork)] = _setting(
+        None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest fork to have active. (default: bpo2)"
+    )
+    timestamp: int | None = _setting(
+        None, "--timestamp", panel=CHAIN, metavar="SECONDS", ge=0, lt=2**63,
+        about="Time of the first block, in seconds since 1970. (default: now)",
+    )  # fmt: skip
+    number: int | None = _setting(
+        None, "--number", panel=CHAIN, metavar="NUMBER", ge=0, lt=2**63, about="Number of the first block. (default: 0)"
+    )
+    gas_limit: int | None = _setting(
+        None, "--gas-limit", "--block-gas-limit", panel=CHAIN, metavar="GAS", ge=5_000, lt=2**63,
+        about="Gas limit of blocks. (default: 30000000)",
+    )  # fmt: skip
+    disable_block_gas_limit: bool = _setting(
+        False, "--disable-block-gas-limit", "--disable-gas-limit", panel=CHAIN,
+        about="Let blocks hold any amount of gas.",
+    )  # fmt: skip
+    enable_tx_gas_limit: bool = _setting(
+        False, "--enable-tx-gas-limit", panel=CHAIN,
+        about="Keep to Osaka's gas limit of a transaction (EIP-7825), as is the default here.",
+    )  # fmt: skip
+    disable_tx_gas_limit: bool = _setting(
+        False, "--disable-tx-gas-limit", panel=CHAIN, about="Lift Osaka's gas limit of a transaction (EIP-7825)."
+    )
+    block_base_fee_per_gas: int | None = _setting(
+        None, "--block-base-fee-per-gas", "--base-fee", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
+        about="Base fee of the first block. (default: 1000000000)",
+    )  # fmt: skip
+    gas_price: int | None = _setting(
+        None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
+        about="Least gas price that the pool takes. (default: 0)",
+    )  # fmt: skip
+    code_size_limit: int | None = _setting(
+        None, "--code-size-limit", panel=CHAIN, metavar="BYTES", gt=0, lt=2**31,
+        about="Largest code of a contract. (default: 24576, or none before Spurious Dragon)",
+    )  # fmt: skip
+    disable_code_size_limit: bool = _setting(
+        False, "--disable-code-size-limit", panel=CHAIN, about="Take contract code of any size."
+    )
+    disable_default_create2_deployer: bool = _setting(
+        False, "--disable-default-create2-deployer", "--no-create2", panel=CHAIN,
+        about="Begin without the usual CREATE2 deployer.",
+    )  # fmt: skip
+    slots_in_an_epoch: int = _setting(
+        32, "--slots-in-an-epoch", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**32,
+        about="`safe` is so many blocks behind the head, `finalized` twice as many.",
+    )  # fmt: skip
+
+    block_time: float | None = _setting(
+        None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
+        allow_inf_nan=False, about="Make a block every so many seconds instead of for each transaction.",
+    )  # fmt: skip
+    mixed_mining: bool = _setting(
+        False, "--mixed-mining", panel=MINING, about="With --block-time: make one for each transaction as well."
+    )
+    no_mining: bool = _setting(
+        False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only when told (evm_mine)."
+    )
+    order: Literal["fees", "fifo"] = _setting(
+        "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
+    )
+    max_transactions: int = _setting(
+        1_000, "--max-transactions", panel=MINING, metavar="NUMBER", ge=1, lt=2**31,
+        about="Most transactions in one block.",
+    )  # fmt: skip
+
+    disable_pool_balance_checks: bool = _setting(
+        False, "--disable-pool-balance-checks", panel=MINING,
+        about="Let the pool take transactions that their senders cannot pay for.",
+    )  # fmt: skip
+
+    datadir: UserPath = _setting(
+        Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Where the chain is kept."
+    )
+    memory: bool = _setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
+    fresh: bool = _setting(False, "--fresh", panel=DATA, about="Forget the chain in the data directory and begin anew.")
+    no_sync: bool = _setting(
+        False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
+    )
+    artifacts: UserPath | None = _setting(
+        None, "--artifacts", panel=DATA, metavar="FOLDER",
+        about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are told by name.",
+    )  # fmt: skip
+
+    quiet: bool = _setting(
+        False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Print neither the banner nor the log."
+    )
+    json_logs: bool = _setting(
+        False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
+    )
+    config_out: UserPath | None = _setting(
+        None, "--config-out", panel=OUTPUT, metavar="FILE",
+        about="Write accounts and figures of the chain to a JSON file, as Anvil does.",
+    )  # fmt: skip
+    disable_console_log: bool = _setting(
+        False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
+        about="Do not print what contracts pass to console.log.",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "NodeSettings":
+        for first, second in _EXCLUSIVE:
+            if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
+                raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
+        if self.mixed_mining and self.block_time is None:
+            raise ValueError("--mixed-mining needs --block-time")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """The server's limits."""
+        values = {item.name: getattr(self, f"rpc_{item.name}") for item in fields(Limits)}
+        if self.no_request_size_limit:
+            values["http_body_bytes"] = UNLIMITED_BYTES
+        return Limits(**values)
+
+    @property
+    def pool_limits(self) -> PoolLimits:
+        """The pool's limits."""
+        values = {name: getattr(self, f"pool_{name}") for name in POOL_EFFECTS}
+        return PoolLimits(check_balances=not self.disable_pool_balance_checks, **values)
+
+    @property
+    def balance_wei(self) -> int:
+        """Wei of each development account."""
+        return int(self.balance * 10**18)
+
+    @property
+    def interval_ms(self) -> int:
+        """Milliseconds between timed blocks; 0 for none."""
+        return 0 if self.block_time is None else max(1, round(self.block_time * 1000))
+
+    @property
+    def automine(self) -> bool:
+        """Whether a block is made for each transaction at once."""
+        return not self.no_mining and (self.block_time is None or self.mixed_mining)
+
+
+_EXCLUSIVE = (
+    ("no_mining", "block_time"),
+    ("no_mining", "mixed_mining"),
+    ("gas_limit", "disable_block_gas_limit"),
+    ("enable_tx_gas_limit", "disable_tx_gas_limit"),
+    ("code_size_limit", "disable_code_size_limit"),
+    ("memory", "fresh"),
+)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _limit_fields() -> dict[str, Any]:
+    """A field for each of the server's and the pool's limits."""
+    found: dict[str, Any] = {}
+    for row in limit_rows():
+        least = {"ge": 0} if row.name in _ZERO_MEANS_NONE else {"gt": 0}
+        field = _setting(row.default, row.flag, panel=LIMITS, metavar="NUMBER", about=row.effect + ".", **least)
+        found[f"rpc_{row.name}"] = (type(row.default), field)
+    for item in fields(PoolLimits):
+        if item.name == "check_balances":
+            continue
+        name, kind = f"pool_{item.name}", type(item.default)
+        extra: dict[str, Any] = {} if kind is bool else {"metavar": "NUMBER", "ge": 0}
+        field = _setting(item.default, f"--{_dashed(name)}", panel=POOL, about=POOL_EFFECTS[item.name], **extra)
+        found[name] = (kind, field)
+    return found
+
+
+Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, **_limit_fields())
+"""The class to make settings of; its instances are NodeSettings with a field for every limit."""
+
+
+def setting_flags() -> dict[str, Flag]:
+    """Setting -> its flag, in the order of the help."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        assert isinstance(field.json_schema_extra, dict)
+        flag = field.json_schema_extra["flag"]
+        assert isinstance(flag, Flag)
+        found[name] = flag
+    return found

@@ -1,0 +1,100 @@
+"""The keys that the node holds: development accounts and unlocked keystore accounts. Signs; never shows a key."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from coincurve import PrivateKey
+
+from chain.types import Transaction
+from rpc.wallet import UnknownAccountError
+from storage.keccak import keccak256
+
+_MESSAGE_PREFIX = b"\x19Ethereum Signed Message:\n"
+
+
+def address_of(key: PrivateKey) -> bytes:
+    """The 20-byte address of a key."""
+    return keccak256(key.public_key.format(compressed=False)[1:])[12:]
+
+
+def checksum_address(address: bytes) -> str:
+    """0x and 40 hex digits in EIP-55's mixed case."""
+    digits = address.hex()
+    digest = keccak256(digits.encode()).hex()
+    return "0x" + "".join(
+        letter.upper() if int(nibble, 16) >= 8 else letter for letter, nibble in zip(digits, digest, strict=False)
+    )
+
+
+class KeyWallet:
+    """Implements rpc.wallet.Wallet over keys in memory. All methods may be called from any thread."""
+
+    def __init__(self, keys: Iterable[PrivateKey] = ()) -> None:
+        self._keys = {address_of(key): key for key in keys}
+
+    def __repr__(self) -> str:
+        return f"KeyWallet({len(self._keys)} accounts)"
+
+    def add(self, key: PrivateKey) -> bytes:
+        """Hold one more key; its address."""
+        address = address_of(key)
+        self._keys = {**self._keys, address: key}
+        return address
+
+    def addresses(self) -> list[bytes]:
+        """The 20-byte addresses, in the order of the banner."""
+        return list(self._keys)
+
+    def sign_transaction(self, address: bytes, transaction: Transaction) -> Transaction:
+        """A copy of `transaction` signed with the key of `address`. Raises UnknownAccountError."""
+        r, s, y_parity = self._sign(address, transaction.signing_hash)
+        return transaction.with_signature(y_parity, r, s)
+
+    def sign_message(self, address: bytes, data: bytes) -> bytes:
+        """The 65-byte signature r || s || v (27 or 28) of an EIP-191 message. Raises UnknownAccountError."""
+        return self._sign_digest(address, keccak256(_MESSAGE_PREFIX + str(len(data)).encode() + data))
+
+    def sign_typed_data(self, address: bytes, typed: dict[str, object]) -> bytes:
+        """The 65-byte signature of EIP-712 data. Raises UnknownAccountError, ValueError for ill-formed data."""
+        if address not in self._keys:
+            raise UnknownAccountError(address)
+        return self._sign_digest(address, typed_data_digest(typed))
+
+    def _sign_digest(self, address: bytes, digest: bytes) -> bytes:
+        r, s, y_parity = self._sign(address, digest)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((27 + y_parity,))
+
+    def _sign(self, address: bytes, digest: bytes) -> tuple[int, int, int]:
+        """r, s (low, EIP-2) and the parity of the point; the nonce is RFC 6979's."""
+        key = self._keys.get(address)
+        if key is None:
+            raise UnknownAccountError(address)
+        signature = key.sign_recoverable(digest, hasher=None)
+        return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+
+
+def typed_data_digest(typed: dict[str, Any]) -> bytes:
+    """The 32 bytes to sign of EIP-712 data (types, primaryType, domain, message). Raises ValueError."""
+    # slow to import, and few nodes are ever asked
+    from eth_abi.exceptions import EncodingError
+    from eth_account.messages import encode_typed_data
+    from eth_utils import ValidationError
+
+    faults = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+    try:
+        message = encode_typed_data(full_message={**typed, "types": _reachable_types(typed)})
+    except (*faults, EncodingError, ValidationError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"invalid typed data: {reason}") from error
+    return keccak256(b"\x19" + message.version + message.header + message.body)
+
+
+def _reachable_types(typed: dict[str, Any]) -> dict[str, Any]:
+    """The types that the primary one needs: wallets take more than that, the encoder does not."""
+    types, wanted, found = typed["types"], [typed["primaryType"], "EIP712Domain"], {}
+    while wanted:
+        name = wanted.pop().split("[")[0]
+        if name in types and name not in found:
+            found[name] = types[name]
+            wanted.extend(field["type"] for field in types[name])
+    return found
