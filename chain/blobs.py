@@ -1,0 +1,84 @@
+"""Checks of the blobs that come with a type 3 transaction (EIP-4844, EIP-7594), in geth's words."""
+
+from hashlib import sha256
+
+import ckzg
+
+from chain.errors import TransactionError
+from chain.forks import Fork, Rules
+from chain.types import BlobSidecar, Transaction
+from chain.vm.precompiles import kzg_trusted_setup
+
+CELLS_PER_BLOB = 128
+"""Cells of an extended blob, each with a proof of its own in a sidecar of version 1 (EIP-7594)."""
+
+VERSIONED_HASH_PREFIX = b"\x01"
+
+
+def versioned_hash(commitment: bytes) -> bytes:
+    """The hash by which a transaction names the blob with this KZG commitment (EIP-4844)."""
+    return VERSIONED_HASH_PREFIX + sha256(commitment).digest()[1:]
+
+
+def check_sidecar(transaction: Transaction, rules: Rules) -> None:
+    """Raise TransactionError unless the sidecar's blobs are the ones that the transaction names.
+
+    A sidecar of version 0 (a proof per blob) is good under every fork: geth computes the cell proofs that
+    its peers want from Osaka on, and a node without peers has no use for them. The first check of all loads
+    the trusted setup, which takes seconds.
+    """
+    sidecar = transaction.sidecar
+    if sidecar is None:
+        raise TransactionError("missing sidecar in blob transaction")
+    if sidecar.version not in (0, 1) or (sidecar.version == 1 and rules.fork < Fork.OSAKA):
+        want = 1 if rules.fork >= Fork.OSAKA else 0
+        raise TransactionError(f"unexpected sidecar version, want: {want}, got: {sidecar.version}")
+    _check_counts(sidecar, len(transaction.blob_versioned_hashes))
+    _check_hashes(sidecar, transaction.blob_versioned_hashes)
+    _check_proofs(sidecar)
+
+
+def _check_counts(sidecar: BlobSidecar, count: int) -> None:
+    if count == 0:
+        raise TransactionError("blobless blob transaction")
+    if len(sidecar.blobs) != count:
+        raise TransactionError(f"invalid number of {len(sidecar.blobs)} blobs compared to {count} blob hashes")
+    if len(sidecar.commitments) != count:
+        raise TransactionError(
+            f"invalid number of {len(sidecar.commitments)} blob commitments compared to {count} blob hashes"
+        )
+    expected = count * (CELLS_PER_BLOB if sidecar.version == 1 else 1)
+    if len(sidecar.proofs) != expected:
+        raise TransactionError(f"invalid number of {len(sidecar.proofs)} blob proofs expected {expected}")
+
+
+def _check_hashes(sidecar: BlobSidecar, hashes: tuple[bytes, ...]) -> None:
+    for index, (commitment, named) in enumerate(zip(sidecar.commitments, hashes, strict=True)):
+        computed = versioned_hash(commitment)
+        if computed != named:
+            raise TransactionError(
+                f"blob {index}: computed hash 0x{computed.hex()} mismatches transaction one 0x{named.hex()}"
+            )
+
+
+def _check_proofs(sidecar: BlobSidecar) -> None:
+    try:
+        proven = _verify_cells(sidecar) if sidecar.version == 1 else _verify_blobs(sidecar)
+    except (RuntimeError, ValueError):  # ckzg's answer to bytes that are no field element or curve point
+        proven = False
+    if not proven:
+        detail = "invalid proof" if sidecar.version == 1 else "invalid blob proof: invalid proof"
+        raise TransactionError(f"KZG verification error: {detail}")
+
+
+def _verify_blobs(sidecar: BlobSidecar) -> bool:
+    blobs, commitments, proofs = (b"".join(part) for part in (sidecar.blobs, sidecar.commitments, sidecar.proofs))
+    return bool(ckzg.verify_blob_kzg_proof_batch(blobs, commitments, proofs, kzg_trusted_setup()))
+
+
+def _verify_cells(sidecar: BlobSidecar) -> bool:
+    setup = kzg_trusted_setup()
+    commitments = [commitment for commitment in sidecar.commitments for _ in range(CELLS_PER_BLOB)]
+    indices = [*range(CELLS_PER_BLOB)] * len(sidecar.blobs)
+    cells = [cell for blob in sidecar.blobs for cell in ckzg.compute_cells(blob, setup)]
+    return bool(ckzg.verify_cell_kzg_proof_batch(commitments, indices, cells, list(sidecar.proofs), setup))
