@@ -1,7 +1,8 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from chain.blobs import check_sidecar
 from chain.builder import BlockExecution, SealedBlock
@@ -17,10 +18,13 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Transaction
 from chain.types.transaction import InvalidSignatureError, encode_network_form
+from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
+from storage.account import StateDiff
 from storage.database import Database
+from storage.keccak import EMPTY_KECCAK
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
@@ -68,8 +72,10 @@ class Chain(ChainView):
         self.events.publish(TransactionAdded(transaction))
         if self.mining.automine and added.executable:
             self._mine_ready(transaction)
+        gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
+        self._forget_pooled(gone)
         if self.pool.get(transaction.hash) is not None:
-            self._keep_pooled(transaction, added.replaced)
+            self._keep_pooled(transaction)
         return transaction.hash
 
     def mine(
@@ -101,7 +107,7 @@ class Chain(ChainView):
         """Change accounts of the latest state without a transaction; durable when this returns."""
         state = BlockState(self.head.state)
         change(state)
-        self.canonical.patch(state.diff(keep_empty=True))
+        self.canonical.patch(_without_empty(state.diff()))
         self._reset_pool()
 
     def snapshot(self) -> int:
@@ -115,14 +121,14 @@ class Chain(ChainView):
             frozenset(self.impersonated),
             self.auto_impersonate,
         )
-        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, head.state.root, node))
+        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, node))
 
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
-        removed = self.canonical.rewind(snapshot.version, snapshot.state_root)
+        removed = self.canonical.rewind(snapshot.version)
         node = snapshot.node
         self.clock.state, self.settings = node.clock, node.settings
         self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
@@ -151,7 +157,9 @@ class Chain(ChainView):
         added = []
         for index in range(depth):
             chosen = transactions[index] if index < len(transactions) else ()
-            added.append(self._build(lambda execution, chosen=chosen: self._add_all(execution, chosen)))
+            record = self._build(partial(self._add_all, chosen))
+            assert record is not None
+            added.append(record)
         given = {transaction.hash for group in transactions for transaction in group}
         for record in reversed(removed):
             for transaction in record.block.transactions:
@@ -168,9 +176,7 @@ class Chain(ChainView):
 
     def reset(self) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start."""
-        first = self.header_by_number(self.genesis.number)
-        assert first is not None
-        removed = self.canonical.rewind(Version(first.number), first.state_root)
+        removed = self.canonical.rewind(Version(self.genesis.number))
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -214,27 +220,32 @@ class Chain(ChainView):
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
-        while True:
+        while self.pool.executable_count:
             refused: dict[bytes, TransactionError] = {}
-
-            def choose(execution: BlockExecution, refused: dict[bytes, TransactionError] = refused) -> None:
-                refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
-
-            record = self._build(choose, allow_empty=False)
-            if transaction.hash in refused and (record is None or not record.block.transactions):
-                self.pool.remove(transaction.hash)
-                raise refused[transaction.hash]
+            record = self._build(partial(self._fill, refused), allow_empty=False)
             if record is None:
+                self._refuse_unfit(transaction, refused)
                 return
             self.events.publish(HeadChanged((record,)))
-            if not self.pool.executable_count:
-                return
+
+    def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
+        """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
+        if self.pool.get(transaction.hash) is None:
+            return
+        environment = self.environment_of(self.next_header())
+        try:
+            if transaction.hash in refused:
+                raise refused[transaction.hash]
+            validate_against_block(transaction, environment, environment.gas_limit, None)
+        except TransactionError:
+            self.pool.remove(transaction.hash)
+            raise
+
+    def _fill(self, refused: dict[bytes, TransactionError], execution: BlockExecution) -> None:
+        refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
-        def choose(execution: BlockExecution) -> None:
-            fill(execution, self.pool, self.database.state, self.options.max_transactions)
-
-        record = self._build(choose, sync=sync)
+        record = self._build(partial(self._fill, {}), sync=sync)
         assert record is not None
         self.events.publish(HeadChanged((record,)))
         return record
@@ -260,9 +271,9 @@ class Chain(ChainView):
         mined = self._kept.intersection(transaction.hash for transaction in sealed.block.transactions)
         self.canonical.commit(sealed, forget=mined, sync=sync)
         self._kept -= mined
-        self._reset_pool()
+        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
 
-    def _add_all(self, execution: BlockExecution, transactions: Sequence[Transaction]) -> None:
+    def _add_all(self, transactions: Sequence[Transaction], execution: BlockExecution) -> None:
         for transaction in transactions:
             execution.add(transaction, self.database.state)
 
@@ -273,8 +284,8 @@ class Chain(ChainView):
         self.snapshots.drop_after(Version(target, LAST_PATCH))
         return self.canonical.rewind(Version(target, LAST_PATCH))
 
-    def _reset_pool(self) -> None:
-        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state)
+    def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
+        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state, mined)
         self._forget_pooled(dropped)
 
     def _replace_pool(self, change: Callable[[], object]) -> None:
@@ -306,11 +317,8 @@ class Chain(ChainView):
         self._kept.difference_update(hashes)
         self.events.publish(TransactionsDropped(tuple(hashes)))
 
-    def _keep_pooled(self, transaction: Transaction, replaced: Transaction | None) -> None:
+    def _keep_pooled(self, transaction: Transaction) -> None:
         batch = Batch()
-        if replaced is not None:
-            self.database.ledger.delete_pooled(batch, replaced.hash)
-            self._kept.discard(replaced.hash)
         self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
         self.database.write(batch)
         self._kept.add(transaction.hash)
@@ -330,7 +338,7 @@ class Chain(ChainView):
         except ChainError:
             # what the new blocks made impossible is gone, as with any reorganisation
             return
-        self._keep_pooled(transaction, None)
+        self._keep_pooled(transaction)
 
     def _restore_pool(self) -> None:
         """Bring back the transactions that waited when the node stopped."""
@@ -345,3 +353,12 @@ class Chain(ChainView):
             else:
                 self._kept.add(transaction_hash)
         self._forget_pooled(stale)
+
+
+def _without_empty(diff: StateDiff) -> StateDiff:
+    """A patch leaves no empty account behind (EIP-161), unless it has storage."""
+    for address, change in diff.accounts.items():
+        if change == (0, 0, EMPTY_KECCAK) and address not in diff.storage:
+            diff.accounts[address] = None
+            diff.wiped.add(address)
+    return diff

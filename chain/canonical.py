@@ -114,23 +114,22 @@ class CanonicalChain:
         self.database.write(batch)
         self._head = self._head_at(head.header, update.root, version)
 
-    def rewind(self, target: Version, root: bytes | None = None) -> tuple[BlockAndReceipts, ...]:
+    def rewind(self, target: Version) -> tuple[BlockAndReceipts, ...]:
         """Go back to a state; the removed blocks are returned, newest first.
 
-        root: the state root at `target`; None takes the one with all patches of that block.
+        A patch index beyond the block's last one keeps all its patches.
         """
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
-        root = self.root_of(header) if root is None else root
+        version = Version(target.number, min(target.patch, self.database.state.last_patch(target.number)))
         batch = Batch()
         removed = tuple(self._remove_blocks(batch, target.number))
-        self.database.state.rewind(batch, target)
-        if root == header.state_root:
-            self.database.ledger.delete_working_root(batch, target.number)
-        else:
+        root = self.database.state.rewind(batch, version)
+        if version.patch:
             self.database.ledger.put_working_root(batch, target.number, root)
-        version = Version(target.number, min(target.patch, self.database.state.last_patch(target.number)))
+        else:
+            self.database.ledger.delete_working_root(batch, target.number)
         batch_version(self.database, batch, version)
         self.database.write(batch)
         for record in removed:

@@ -32,9 +32,14 @@ class Clock:
         """The chain's time."""
         return int(self._now()) + self.state.offset
 
-    def increase(self, seconds: int) -> int:
-        """Move the clock forward; the whole offset in seconds is returned."""
-        self.state = replace(self.state, offset=self.state.offset + seconds)
+    def increase(self, seconds: int, parent_timestamp: int = 0) -> int:
+        """Move the clock `seconds` past what it shows; the whole offset in seconds is returned.
+
+        Quick blocks can run ahead of the wall clock: then the clock moves from `parent_timestamp` on, so that
+        the next block is never less than `seconds` after its parent.
+        """
+        ahead = max(0, parent_timestamp - self.now())
+        self.state = replace(self.state, offset=self.state.offset + ahead + seconds)
         return self.state.offset
 
     def set_time(self, timestamp: int) -> int:

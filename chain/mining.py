@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from chain.writer import Writer, WriterStoppedError
 
@@ -81,12 +82,11 @@ class Mining:
         """Wait for one whole interval of an unchanged length; False when stopped."""
         with self._changed:
             while not self._stopped:
-                interval_ms = self._mode.interval_ms
-                if not interval_ms:
-                    self._changed.wait()
-                elif not self._changed.wait_for(
-                    lambda length=interval_ms: self._stopped or self._mode.interval_ms != length,
-                    interval_ms / 1000,
-                ):
+                mode = self._mode
+                timeout_seconds = mode.interval_ms / 1000 if mode.interval_ms else None
+                if not self._changed.wait_for(partial(self._has_changed, mode.interval_ms), timeout_seconds):
                     return True
             return False
+
+    def _has_changed(self, interval_ms: int) -> bool:
+        return self._stopped or self._mode.interval_ms != interval_ms

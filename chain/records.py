@@ -1,6 +1,6 @@
 """Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from lru import LRU
 
@@ -14,7 +14,8 @@ _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 4096
 
 
-class TransactionPosition(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TransactionPosition:
     """Where a mined transaction stands: its block, and its index there."""
 
     block: Block

@@ -47,7 +47,6 @@ class ChainSnapshot:
 
     version: Version
     block_hash: bytes
-    state_root: bytes
     node: NodeState
 
 

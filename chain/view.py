@@ -200,5 +200,8 @@ class ChainView:
         fill(execution, self.pool, self.database.state, self.options.max_transactions)
         sealed = execution.seal(header, self.database.state)
         return PendingBlock(
-            sealed.block, sealed.record.receipts, self.database.state.reader_over(sealed.update), execution.environment
+            sealed.block,
+            sealed.record.receipts,
+            self.database.state.reader_over(sealed.update, head.state),
+            execution.environment,
         )

@@ -22,6 +22,7 @@ from storage.leveldb import REPAIR_HINT, LevelStore, repair
 from storage.log_tail import SEQUENCE_KEY
 from storage.memory import MemoryStore
 from storage.sequence import SEQUENCE_NAME, SequenceFile
+from storage.state import StateStore
 from storage.store import Batch
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Database:
     def __init__(self, store: LevelStore | MemoryStore, files: "_Files | None", *, sync: bool) -> None:
         self.store = store
         self.ledger = Ledger(store)
+        self.state = StateStore(store)
         self.unclean_stop = files is not None and files.unclean_stop
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
         self._files = files
@@ -107,8 +109,10 @@ class Database:
         """Number of the last write."""
         return self._sequence
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch, *, sync: bool = True) -> None:
         """Apply `batch` atomically, synced unless opened otherwise; when this returns, the write is acknowledged.
+
+        sync=False: for what a later synced write seals, as the blocks of an import before its last.
 
         After a failure (a full disk, say) every further write is refused until the database is opened anew: LevelDB's
         log may end in half a record. Reads go on. Raises StorageError.
@@ -119,7 +123,7 @@ class Database:
             sequence = self._sequence + 1
             batch.put(SEQUENCE_KEY, schema.encode_number(sequence))
             try:
-                self.store.write(batch, sync=self._sync)
+                self.store.write(batch, sync=self._sync and sync)
                 if self._files is not None:
                     self._files.acknowledge(sequence)
             except StorageError as error:

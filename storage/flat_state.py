@@ -39,13 +39,15 @@ class BatchView:
         """The value, or None."""
         return self._changes[key] if key in self._changes else self._reader.get(key)
 
-    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    def iterate(
+        self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < stop."""
         changed = {key: value for key, value in self._changes.items() if start <= key < stop}
         if not changed:
-            yield from self._reader.iterate(start, stop, reverse=reverse)
+            yield from self._reader.iterate(start, stop, reverse=reverse, fill_cache=fill_cache)
             return
-        merged: dict[bytes, bytes | None] = dict(self._reader.iterate(start, stop))
+        merged: dict[bytes, bytes | None] = dict(self._reader.iterate(start, stop, fill_cache=fill_cache))
         merged.update(changed)
         for key in sorted(merged, reverse=reverse):
             value = merged[key]

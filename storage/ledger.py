@@ -139,6 +139,18 @@ class Ledger:
         """Remove a named value."""
         batch.delete(schema.meta_key(name))
 
+    def working_root(self, number: int) -> bytes | None:
+        """The state root that patches upon a block left; None where its state was never patched."""
+        return self._store.get(schema.override_key(number))
+
+    def put_working_root(self, batch: Batch, number: int, root: bytes) -> None:
+        """Record the state root that a patch upon block `number` left."""
+        batch.put(schema.override_key(number), root)
+
+    def delete_working_root(self, batch: Batch, number: int) -> None:
+        """Forget the patched root: the header's holds again."""
+        batch.delete(schema.override_key(number))
+
     def put_pooled(self, batch: Batch, transaction_hash: bytes, data: bytes) -> None:
         """Keep a waiting transaction across restarts."""
         batch.put(schema.pooled_key(transaction_hash), data)

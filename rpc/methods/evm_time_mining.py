@@ -118,7 +118,7 @@ def set_interval_mining(services: Services, interval_ms: int) -> None:
 @method("evm_increaseTime", cost=Cost.WRITE, params=(SECONDS,), result="total offset", aliases=("anvil_increaseTime",))
 def increase_time(services: Services, seconds: int) -> int:
     """Move the chain's clock forward."""
-    return services.chain.clock.increase(seconds)
+    return services.chain.clock.increase(seconds, services.chain.head.header.timestamp)
 
 
 @method("evm_setTime", cost=Cost.WRITE, params=(TIMESTAMP,), result="seconds", aliases=("anvil_setTime",))

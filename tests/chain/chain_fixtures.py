@@ -75,7 +75,7 @@ def creation(nonce: int, code: bytes, *, key: bytes = KEYS[0]) -> Transaction:
 class WallClock:
     """A wall clock that stands until it is moved."""
 
-    def __init__(self, seconds: float = 1_700_000_000) -> None:
+    def __init__(self, seconds: float = 1_900_000_000) -> None:
         self.seconds = seconds
 
     def __call__(self) -> float:
