@@ -1,0 +1,381 @@
+#!/usr/bin/env python
+"""Kill -9 the node at random moments under load, and check after each restart that nothing acknowledged is missing.
+
+One data directory lives through all kills. Load: transfers, contract calls that write a slot and a log, pooled
+transactions, bursts on several connections, snapshots with reverts, rollbacks, reorganisations. A kill lands during
+start-up, at a random time under load, or aimed: within the time that the request just sent takes to answer. An answer
+that left before the kill counts as an acknowledgement.
+
+    python scripts/crash_test.py --kills 100
+
+Ends with 0 when nothing was lost and at least half of the kills landed while a request was unanswered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.crash_model import Effect, LostError, Model, Operation
+from scripts.load import (
+    RECORDER_RUNTIME,
+    TRANSFER_GAS,
+    WRITE_GAS,
+    Signer,
+    creation_code,
+    development_signer,
+    write_data,
+)
+from scripts.node_process import ROOT, NodeError, NodeProcess, RpcConnection, RpcError, zevm_command
+
+SENDERS = (1, 2, 3, 4)
+CONNECTIONS = 4
+RECEIVERS = 48
+SLOTS = 48
+KILL_MODES = {"start-up": 15, "timed": 30, "aimed": 55}
+"""Kinds of kills and their weights."""
+TIMED_KILL_SECONDS = 1.0
+MAX_OPERATIONS = 25
+MAX_REWIND_BLOCKS = 3
+FIRST_GUESS_SECONDS = 0.01
+AIM_FACTOR = 1.3
+"""An aimed kill falls within this many times the median duration of the same operation."""
+
+
+class KilledError(Exception):
+    """The node is dead, as planned. `operation` may or may not have happened."""
+
+    def __init__(self, operation: Operation | None, mid_request: bool) -> None:
+        self.operation = operation
+        self.mid_request = mid_request
+
+
+class Load:
+    """Sends operations to one running node and keeps the model up to date with the answers."""
+
+    def __init__(self, model: Model, random: Random, durations: dict[str, list[float]]) -> None:
+        self.model = model
+        self.random = random
+        self.durations = durations
+        self.signers = [development_signer(index) for index in SENDERS]
+        self.first_rewindable = 1
+        self.aim = False
+        self.automine = True
+
+    def attach(self, node: NodeProcess) -> None:
+        self.node = node
+        self.killed_at = 0.0
+        self.connections = [node.connect() for _ in range(CONNECTIONS)]
+        self.rpc = self.connections[0]
+
+    def detach(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+    # ------ sending ------
+
+    def kill(self) -> None:
+        self.killed_at = time.monotonic()
+        self.node.process.kill()
+
+    def perform(self, operation: Operation, requests: Sequence[bytes]) -> None:
+        """Send all requests, each on its own connection, and read all answers.
+
+        Raises KilledError with the answers that arrived noted in `operation`, RpcError when the node refuses.
+        """
+        started = time.monotonic()
+        answers: list[object] = []
+        try:
+            for connection, request in zip(self.connections, requests, strict=False):
+                connection.send(request)
+            if self.aim:
+                usual = statistics.median(self.durations.get(operation.kind, [FIRST_GUESS_SECONDS]))
+                time.sleep(self.random.uniform(0, AIM_FACTOR * usual))
+                self.kill()
+            answers = self._answers(operation, requests)
+        except OSError as error:
+            if not self.killed_at:
+                raise NodeError(f"{error}:\n{self.node.tail()}") from error
+        if self.killed_at:
+            operation.done = len(answers) == len(requests)
+            raise KilledError(operation, started < self.killed_at and not operation.done)
+        operation.done = True
+        self.durations.setdefault(operation.kind, []).append(time.monotonic() - started)
+
+    def _answers(self, operation: Operation, requests: Sequence[bytes]) -> list[object]:
+        answers = []
+        for position, connection in enumerate(self.connections[: len(requests)]):
+            try:
+                answers.append(connection.result(connection.receive()))
+            except (OSError, EOFError) as error:
+                if not self.killed_at:
+                    raise NodeError(f"{error!r} during {operation.kind}:\n{self.node.tail()}") from error
+                continue
+            if operation.transactions:
+                operation.acknowledged.add(operation.transactions[position])
+        return answers
+
+    def ask(self, method: str, *params: object) -> Any:
+        """A read between operations. Raises KilledError when the node is gone."""
+        return self.reading(None, lambda: self.rpc.call(method, *params))
+
+    def step(self, operation: Operation, requests: Sequence[bytes]) -> None:
+        """Perform an operation and take its outcome into the model."""
+        self.perform(operation, requests)
+        self.reading(operation, lambda: self.model.reconcile(self.rpc, operation))
+
+    def reading(self, operation: Operation | None, read: Callable[[], Any]) -> Any:
+        """The result of `read`, or KilledError that carries `operation` when the node died as planned."""
+        started = time.monotonic()
+        try:
+            return read()
+        except (OSError, EOFError) as error:
+            if not self.killed_at:
+                raise NodeError(f"{error!r}:\n{self.node.tail()}") from error
+            raise KilledError(operation, mid_request=started < self.killed_at) from None
+
+    # ------ operations ------
+
+    def sign(self, signer: Signer) -> tuple[str, str]:
+        """A transfer or a write, noted in the model's effects: (raw transaction, hash)."""
+        if self.random.random() < 0.5:
+            to, value_wei = f"0x{0xC0DE0000 + self.random.randrange(RECEIVERS):040x}", self.random.randrange(1, 10**18)
+            raw, name = signer.sign(to=to, value_wei=value_wei, gas=TRANSFER_GAS)
+            self.model.effects[name] = Effect(signer.address, to, value_wei)
+        else:
+            slot, value = self.random.randrange(SLOTS), self.random.randrange(1, 2**256)
+            raw, name = signer.sign(to=self.model.recorder, data=write_data(slot, value), gas=WRITE_GAS)
+            self.model.effects[name] = Effect(signer.address, self.model.recorder, 0, slot, value)
+        return raw, name
+
+    def refresh_nonces(self) -> None:
+        for signer in self.signers:
+            signer.nonce = int(self.ask("eth_getTransactionCount", signer.address, "pending"), 16)
+
+    def send(self) -> None:
+        """One transaction; mined before the answer under instant mining, pooled otherwise."""
+        self.refresh_nonces()
+        raw, name = self.sign(self.random.choice(self.signers))
+        kind = "send" if self.automine and not self.model.pool else "pool"
+        self.step(Operation(kind, (name,)), [self.rpc.request("eth_sendRawTransaction", raw)])
+
+    def burst(self) -> None:
+        """Transactions of several senders, or consecutive ones of one sender, at once on several connections."""
+        self.refresh_nonces()
+        signers = self.signers if self.random.random() < 0.5 else [self.random.choice(self.signers)] * CONNECTIONS
+        signed = [self.sign(signer) for signer in signers]
+        requests = [self.rpc.request("eth_sendRawTransaction", raw) for raw, _ in signed]
+        self.step(Operation("burst", tuple(name for _, name in signed)), requests)
+
+    def switch_mining(self) -> None:
+        self.automine = not self.automine
+        self.step(Operation("automine"), [self.rpc.request("evm_setAutomine", self.automine)])
+
+    def mine(self) -> None:
+        count = self.random.randrange(1, 4)
+        self.step(Operation("mine", blocks=count), [self.rpc.request("hardhat_mine", hex(count))])
+
+    def snapshot_and_revert(self) -> None:
+        floor, pool = self.model.head, frozenset(self.model.pool)
+        snapshot = self.ask("evm_snapshot")
+        for _ in range(self.random.randrange(1, 4)):
+            self.send()
+        operation = Operation("revert", floor=floor, pool_after=pool, transactions=tuple(pool))
+        self.step(operation, [self.rpc.request("evm_revert", snapshot)])
+
+    def _depth(self) -> int:
+        return min(self.random.randrange(1, MAX_REWIND_BLOCKS + 1), self.model.head - self.first_rewindable)
+
+    def rollback(self) -> None:
+        if (depth := self._depth()) > 0:
+            operation = Operation("rollback", floor=self.model.head - depth)
+            self.step(operation, [self.rpc.request("anvil_rollback", depth)])
+
+    def reorganise(self) -> None:
+        if (depth := self._depth()) > 0:
+            operation = Operation("reorg", floor=self.model.head - depth)
+            self.step(operation, [self.rpc.request("anvil_reorg", depth, [])])
+
+    def run(self, count: int) -> None:
+        """`count` random operations."""
+        table = {
+            self.send: 10, self.burst: 4, self.switch_mining: 2, self.mine: 3,
+            self.snapshot_and_revert: 2, self.rollback: 1, self.reorganise: 1,
+        }  # fmt: skip
+        for operation in self.random.choices(list(table), list(table.values()), k=count):
+            operation()
+
+    def run_aimed(self, count: int) -> None:
+        """`count` operations, then kill in the next one that is a write."""
+        self.run(count)
+        self.aim = True
+        while True:
+            self.run(1)
+
+
+class Campaign:
+    """Kills, restarts and checks on one data directory."""
+
+    def __init__(self, datadir: Path, random: Random, deep_check_every: int) -> None:
+        self.datadir = datadir
+        self.random = random
+        self.deep_check_every = deep_check_every
+        self.counts: Counter[str] = Counter()
+        self.starts_seconds: list[float] = []
+        deployer = development_signer(0)
+        raw, name = deployer.sign(to=None, data="0x" + creation_code(RECORDER_RUNTIME).hex(), gas=500_000)
+        self.deployment = raw, name
+        self.model = Model(recorder="")
+        self.model.effects[name] = Effect(deployer.address, "", 0)
+        self.load = Load(self.model, random, {})
+
+    def command(self) -> list[str]:
+        template = os.environ.get("ZEVM_TEST_NODE_COMMAND")
+        if template:
+            return shlex.split(template.format(datadir=self.datadir))
+        return zevm_command("--datadir", str(self.datadir))
+
+    def start(self) -> NodeProcess:
+        started = time.monotonic()
+        node = NodeProcess(self.command())
+        self.starts_seconds.append(time.monotonic() - started)
+        return node
+
+    def prepare(self) -> None:
+        """Deploy the recorder, and stop cleanly."""
+        with self.start() as node, node.connect() as rpc:
+            self.model.reconcile(rpc, None)
+            raw, name = self.deployment
+            operation = Operation("pool", (name,), acknowledged={name}, done=True)
+            rpc.call("eth_sendRawTransaction", raw)
+            while (receipt := rpc.call("eth_getTransactionReceipt", name)) is None:
+                pass
+            self.model.recorder = receipt["contractAddress"]
+            self.model.reconcile(rpc, operation)
+            self.load.first_rewindable = self.model.head
+
+    def cycle(self) -> None:
+        """Start, check, load, kill."""
+        mode = self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
+        self.counts[mode] += 1
+        if mode == "start-up":
+            node = NodeProcess(self.command(), wait=False)
+            time.sleep(self.random.uniform(0, statistics.median(self.starts_seconds)))
+            node.kill()
+            return
+        node = self.start()
+        try:
+            self.load_and_kill(node, mode)
+        finally:
+            node.kill()
+            self.load.detach()
+
+    def load_and_kill(self, node: NodeProcess, mode: str) -> None:
+        load = self.load
+        load.attach(node)
+        load.aim = False
+        self.check(load.rpc)
+        load.automine = bool(load.ask("hardhat_getAutomine"))
+        timer = threading.Timer(self.random.uniform(0, TIMED_KILL_SECONDS), load.kill)
+        operations = self.random.randrange(MAX_OPERATIONS)
+        try:
+            if mode == "timed":
+                timer.start()
+                while True:
+                    load.run(1)
+            load.run_aimed(operations)
+        except KilledError as killed:
+            self.counts["mid-request"] += killed.mid_request
+            self.counts["mid-write"] += killed.operation is not None and not killed.operation.done
+            self.pending = killed.operation
+        finally:
+            timer.cancel()
+
+    pending: Operation | None = None
+
+    def check(self, rpc: RpcConnection) -> None:
+        """Compare the restarted node with everything it told before, and with the operation that was in flight."""
+        before = self.model.head, len(self.model.pool)
+        self.model.reconcile(rpc, self.pending)
+        if self.pending is not None and not self.pending.done:
+            applied = before != (self.model.head, len(self.model.pool))
+            self.counts["unanswered and applied" if applied else "unanswered and absent"] += 1
+        self.pending = None
+        self.model.verify(rpc, self.random)
+
+    def deep_check(self) -> None:
+        """`zevm db check --deep`: every node of the trie, every root."""
+        if os.environ.get("ZEVM_TEST_NODE_COMMAND"):
+            return
+        command = [sys.executable, "-m", "node.cli", "db", "check", "--deep", "--datadir", str(self.datadir)]
+        finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        self.counts["deep checks"] += 1
+        if finished.returncode != 0:
+            raise LostError(f"db check --deep exited {finished.returncode}:\n{finished.stdout}{finished.stderr}")
+
+    def run(self, kills: int) -> None:
+        self.prepare()
+        for number in range(1, kills + 1):
+            self.cycle()
+            self.counts["kills"] += 1
+            if number % self.deep_check_every == 0 or number == kills:
+                self.deep_check()
+        with self.start() as node, node.connect() as rpc:
+            self.check(rpc)
+
+    def report(self) -> dict[str, object]:
+        starts = sorted(self.starts_seconds)
+        return {
+            **self.counts,
+            "mid-request share": round(self.counts["mid-request"] / max(1, self.counts["kills"]), 3),
+            "blocks": self.model.head + 1,
+            "transactions in blocks": len(self.model.receipts),
+            "transactions sent": len(self.model.effects),
+            "start median seconds": round(statistics.median(starts), 2),
+            "start longest seconds": round(starts[-1], 2),
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--datadir", type=Path, help="must not exist yet; kept. Default: temporary, kept on failure")
+    parser.add_argument("--seed", type=int, default=None, help="default: random, printed")
+    parser.add_argument("--deep-check-every", type=int, default=10, metavar="KILLS")
+    options = parser.parse_args(arguments)
+    seed = options.seed if options.seed is not None else Random().randrange(2**32)
+    datadir = options.datadir or Path(tempfile.mkdtemp(prefix="zevm-crash-")) / "data"
+    campaign = Campaign(datadir, Random(seed), options.deep_check_every)
+    print(f"seed {seed}, data directory {datadir}", flush=True)
+    try:
+        campaign.run(options.kills)
+    except (LostError, NodeError, RpcError) as error:
+        print(json.dumps(campaign.report(), indent=2))
+        print(f"FAILED after {campaign.counts['kills']} kills: {error}", file=sys.stderr)
+        return 1
+    report = campaign.report()
+    print(json.dumps(report, indent=2))
+    if campaign.counts["mid-request"] * 2 < campaign.counts["kills"]:
+        print("FAILED: fewer than half of the kills landed while a request was unanswered", file=sys.stderr)
+        return 1
+    print("nothing acknowledged was lost")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
