@@ -69,6 +69,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
+        self._forget_pooled(added.dropped)
         self.events.publish(TransactionAdded(transaction))
         if self.mining.automine and added.executable:
             self._mine_ready(transaction)
