@@ -47,7 +47,7 @@ class Keystore:
 
     def add(self, key: PrivateKey, password: str) -> KeyFile:
         """Keep a key, encrypted. Raises NodeError where the account is there already."""
-        from eth_keyfile import create_keyfile_json
+        from eth_keyfile.keyfile import create_keyfile_json
 
         address = address_of(key)
         if any(account.address == address for account in self.accounts()):
@@ -69,7 +69,7 @@ class Keystore:
 
 def decrypt(path: Path, password: str) -> PrivateKey:
     """The key in a key file. Raises NodeError for a wrong password or a damaged file."""
-    from eth_keyfile import decode_keyfile_json
+    from eth_keyfile.keyfile import decode_keyfile_json
 
     content = _read_json(path)
     try:

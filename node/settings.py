@@ -331,7 +331,7 @@ def _limit_fields() -> dict[str, Any]:
     """A field for each of the server's and the pool's limits."""
     found: dict[str, Any] = {}
     for row in limit_rows():
-        least = {"ge": 0} if row.name in _ZERO_MEANS_NONE else {"gt": 0}
+        least: dict[str, Any] = {"ge": 0} if row.name in _ZERO_MEANS_NONE else {"gt": 0}
         field = _setting(row.default, row.flag, panel=LIMITS, metavar="NUMBER", about=row.effect + ".", **least)
         found[f"rpc_{row.name}"] = (type(row.default), field)
     for item in fields(PoolLimits):
@@ -350,10 +350,8 @@ Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, *
 
 def setting_flags() -> dict[str, Flag]:
     """Setting -> its flag, in the order of the help."""
-    found = {}
+    found: dict[str, Flag] = {}
     for name, field in Settings.model_fields.items():
         assert isinstance(field.json_schema_extra, dict)
-        flag = field.json_schema_extra["flag"]
-        assert isinstance(flag, Flag)
-        found[name] = flag
+        found[name] = cast(Flag, field.json_schema_extra["flag"])
     return found

@@ -78,7 +78,7 @@ def typed_data_digest(typed: dict[str, Any]) -> bytes:
     # slow to import, and few nodes are ever asked
     from eth_abi.exceptions import EncodingError
     from eth_account.messages import encode_typed_data
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     faults = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
     try:

@@ -9,6 +9,7 @@
 """
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,6 +104,27 @@ class Database:
         except BaseException:
             files.release()
             raise
+
+    @staticmethod
+    def erase(path: Path) -> None:
+        """Remove the database in the directory `path` and leave what lies beside it, as the keystore. Absent: no error.
+
+        Raises DatabaseLockedError while a process has it open, ForeignDatabaseError where it is not ours.
+        """
+        if not directory.is_ours(path):
+            return
+        lock = directory.DirectoryLock(path)
+        try:
+            for folder in (directory.LEVELDB_NAME, _TORN_NAME):
+                if (path / folder).exists():
+                    shutil.rmtree(path / folder)
+            # the mark of ownership goes last: what a crash leaves can be erased again
+            for name in (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME):
+                (path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot erase the database at {path}: {error.strerror}") from error
+        finally:
+            lock.release()
 
     @property
     def sequence(self) -> int:

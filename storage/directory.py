@@ -44,6 +44,14 @@ def check_ownership(path: Path) -> bool:
     return True
 
 
+def is_ours(path: Path) -> bool:
+    """As `check_ownership`, but another schema version's database, and a damaged one of ours, pass too."""
+    file = path / FORMAT_NAME
+    if file.is_file() and _MAGIC.encode() in file.read_bytes():
+        return True
+    return check_ownership(path)
+
+
 def write_format(path: Path) -> None:
     """Mark `path` as a database of ours, of this schema version."""
     write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {SCHEMA_VERSION}", f"created by zevm-node {_version()}"])
