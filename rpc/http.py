@@ -187,7 +187,7 @@ def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None =
     """The application: POST /, WebSockets, GET / and GET /health. More routes (metrics) may be added to it."""
     application = NodeApplication(services, dispatcher, guard or Guard())
 
-    @application.get("/")
+    @application.api_route("/", methods=["GET", "HEAD"])
     def greeting() -> PlainTextResponse:
         return PlainTextResponse(f"{services.client_version}: send JSON-RPC with POST, or open a WebSocket\n")
 

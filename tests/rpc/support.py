@@ -192,10 +192,10 @@ class HttpAnswer:
         return orjson.loads(self.body)
 
 
-async def read_answer(reader: asyncio.StreamReader) -> HttpAnswer:
+async def read_answer(reader: asyncio.StreamReader, *, head_only: bool = False) -> HttpAnswer:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    body = b"" if head_only else await reader.readexactly(int(headers.get("content-length", 0)))
     return HttpAnswer(int(head[0].split()[1]), headers, body)
 
 
@@ -211,7 +211,7 @@ async def http(
     try:
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload)
         await writer.drain()
-        return await asyncio.wait_for(read_answer(reader), 20)
+        return await asyncio.wait_for(read_answer(reader, head_only=method == "HEAD"), 20)
     finally:
         writer.close()
 

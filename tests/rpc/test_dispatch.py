@@ -199,7 +199,8 @@ async def test_batch_time_limit() -> None:
         assert error_of(answers[1])[1] == "request timed out"
 
 
-async def test_a_long_batch_lets_others_have_their_turn() -> None:
+async def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpc.dispatch.LOOP_SLICE_SECONDS", 0.0)
     async with running_dispatcher() as (dispatcher, _):
         turns = 0
 
@@ -210,9 +211,9 @@ async def test_a_long_batch_lets_others_have_their_turn() -> None:
                 turns += 1
 
         counting = asyncio.get_running_loop().create_task(others())
-        await ask(dispatcher, [call("test_big", 200_000) for _ in range(120)])
+        await ask(dispatcher, [call("test_echo", 1) for _ in range(100)])
         counting.cancel()
-        assert turns > 3
+        assert turns >= 90
 
 
 async def test_calls_are_logged_with_their_error() -> None:
@@ -327,7 +328,7 @@ def check_answers(reply: bytes | None) -> None:
     """Every answer is JSON-RPC, has exactly one of result and error, and never blames the node."""
     if reply is None:
         return
-    answers = orjson.loads(reply)
+    answers = json.loads(reply)
     for answer in answers if isinstance(answers, list) else [answers]:
         assert answer["jsonrpc"] == "2.0"
         assert ("result" in answer) != ("error" in answer)

@@ -1,0 +1,112 @@
+"""Executions: bounded at once, refused after the queue time, under a deadline, on deep stacks."""
+
+import asyncio
+import sys
+import threading
+import time
+
+import pytest
+
+from rpc.errors import LimitExceededError
+from rpc.workers import Workers
+
+
+async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> None:
+    workers = Workers(2, queue_ms=100, timeout_seconds=5)
+    gate = threading.Event()
+
+    def wait(deadline: float) -> str:  # noqa: ARG001
+        gate.wait(5)
+        return threading.current_thread().name
+
+    running = [asyncio.get_running_loop().create_task(workers.run(wait)) for _ in range(2)]
+    await asyncio.sleep(0.02)
+    begun = time.monotonic()
+    with pytest.raises(LimitExceededError, match=r"^limit exceeded: all 2 execution workers were busy for 100 ms"):
+        await workers.run(wait)
+    assert 0.09 < time.monotonic() - begun < 0.5
+    waiting = asyncio.get_running_loop().create_task(workers.run(wait))
+    await asyncio.sleep(0.02)
+    gate.set()
+    assert {await task for task in running} == {"evm-0", "evm-1"}
+    assert (await waiting).startswith("evm-")
+    workers.close()
+
+
+async def test_the_deadline_counts_from_the_start_of_the_job() -> None:
+    workers = Workers(1, queue_ms=1_000, timeout_seconds=0.2)
+
+    def remaining(deadline: float) -> float:
+        left = deadline - time.monotonic()
+        time.sleep(max(0.0, left))
+        return left
+
+    first, second = await asyncio.gather(workers.run(remaining), workers.run(remaining))
+    assert first == pytest.approx(0.2, abs=0.05)
+    assert second == pytest.approx(0.2, abs=0.05)
+    workers.close()
+
+
+async def test_errors_come_back_and_the_worker_goes_on() -> None:
+    workers = Workers(1, queue_ms=100, timeout_seconds=1)
+
+    def fail(deadline: float) -> None:  # noqa: ARG001
+        raise ValueError("no")
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match=r"^no$"):
+            await workers.run(fail)
+    assert await workers.run(lambda deadline: deadline > 0) is True
+    workers.close()
+
+
+async def test_a_cancelled_job_keeps_its_worker_until_it_ends() -> None:
+    workers = Workers(1, queue_ms=50, timeout_seconds=1)
+    gate = threading.Event()
+    task = asyncio.get_running_loop().create_task(workers.run(lambda deadline: gate.wait(5)))  # noqa: ARG005
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(LimitExceededError):
+        await workers.run(lambda deadline: deadline)
+    gate.set()
+    for _ in range(100):
+        try:
+            assert await workers.run(lambda deadline: deadline) > 0
+            break
+        except LimitExceededError:
+            continue
+    workers.close()
+
+
+async def test_stacks_hold_a_thousand_nested_native_calls() -> None:
+    workers = Workers(1, queue_ms=100, timeout_seconds=5)
+
+    def nest(depth: int) -> int:
+        # sorted() calls back through C, as contract calls do through the interpreter's library code
+        return depth if depth == 0 else sorted([depth], key=lambda item: nest(item - 1))[0]
+
+    def deep(deadline: float) -> int:  # noqa: ARG001
+        return nest(20_000)
+
+    previous = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        assert await workers.run(deep) == 20_000
+    finally:
+        sys.setrecursionlimit(previous)
+    workers.close()
+    assert threading.stack_size() == 0
+
+
+async def test_close_ends_the_threads() -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    workers = Workers(3, queue_ms=100, timeout_seconds=5)
+    assert len(threading.enumerate()) >= len(before) + 3
+    workers.close()
+    workers.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("evm-"):
+            thread.join(2)
+            assert not thread.is_alive()
