@@ -27,6 +27,7 @@ def address_of(key: bytes) -> bytes:
 
 
 ALICE, BOB = (address_of(key) for key in KEYS)
+CAROL = bytes(19) + b"\x77"
 
 
 def sign(transaction: Transaction, key: bytes) -> Transaction:

@@ -14,6 +14,7 @@ from storage.errors import ForeignDatabaseError
 from tests.chain.chain_fixtures import (
     ALICE,
     BOB,
+    CAROL,
     ETHER,
     KEYS,
     MANUAL,
@@ -22,8 +23,6 @@ from tests.chain.chain_fixtures import (
     open_chain,
     transfer,
 )
-
-CAROL = bytes(19) + b"\x77"
 
 
 @pytest.fixture
