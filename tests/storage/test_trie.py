@@ -13,18 +13,18 @@ from storage.account import EMPTY_ROOT
 from storage.errors import CorruptionError, MissingNodeError
 from storage.keccak import keccak256
 
-# Few distinct bytes: shared prefixes, keys that are prefixes of others, collapses and merges are common.
-SHORT_KEYS = st.binary(min_size=1, max_size=4) | st.lists(
-    st.sampled_from([0x00, 0x01, 0x10, 0x11, 0xFF]), min_size=1, max_size=5
-).map(bytes)
-PAIR_KEYS = st.lists(st.sampled_from([0x00, 0x01, 0x10, 0x11, 0xFF]), min_size=2, max_size=2).map(bytes)
+# Few keys of few distinct bytes: shared prefixes, keys that are prefixes of others, collapses and merges are common.
+FEW_BYTES = st.sampled_from([0x00, 0x01, 0x10, 0x11])
+SHORT_KEYS = st.lists(FEW_BYTES, min_size=1, max_size=3).map(bytes) | st.binary(min_size=1, max_size=4)
+PAIR_KEYS = st.lists(FEW_BYTES, min_size=2, max_size=2).map(bytes)
 HASHED_KEYS = st.integers(0, 40).map(lambda number: keccak256(bytes((number,))))
-VALUES = st.binary(min_size=1, max_size=3) | st.binary(min_size=28, max_size=36) | st.binary(min_size=60, max_size=600)
+# Sizes around 32 bytes, where a node goes from embedded to hashed.
+VALUES = st.integers(1, 40).map(lambda size: b"v" * size) | st.binary(min_size=60, max_size=600)
 DELETE = st.just(b"")
 
 
 def batches(keys):
-    return st.lists(st.dictionaries(keys, VALUES | DELETE, min_size=1, max_size=25), min_size=1, max_size=6)
+    return st.lists(st.dictionaries(keys, VALUES | DELETE | DELETE, min_size=1, max_size=12), min_size=1, max_size=8)
 
 
 class Pair:
@@ -64,6 +64,45 @@ def test_batches_give_the_roots_of_the_reference(sequence):
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
+        pair.check()
+
+
+@pytest.mark.parametrize(
+    ("before", "changes"),
+    [
+        (
+            "1100 1101",
+            {"1100": 0, "12": 0},
+        ),  # an extension splits in vain, its branch collapses
+        ("1100 1101", {"1100": 9, "12": 0}),
+        ("1100 1101", {"1100": 0, "1101": 0, "12": 0}),
+        ("1100 1101", {"1100": 0, "1101": 0, "12": 5}),
+        ("110000 110001", {"110000": 0, "12": 0, "1111": 5}),
+        ("11 1100", {"11": 0}),  # a branch loses its value, one child is left
+        ("11 1100", {"1100": 0}),  # a branch loses its children, the value is left
+        ("11 1100 1101", {"11": 0}),
+        ("11 1100 1110 1111", {"11": 0, "1100": 0}),
+        ("00 01 10 11", {"00": 0, "01": 0, "10": 0}),
+        ("00 0100 0101 10", {"00": 0, "10": 0}),  # what is left of the branch merges with the extension below
+    ],
+)
+@pytest.mark.parametrize("size", [1, 28, 29, 30, 31, 32, 60])
+def test_deletions_leave_the_canonical_shape(before, changes, size):
+    pair = Pair()
+    pair.apply({bytes.fromhex(key): b"v" * size for key in before.split()})
+    pair.apply({bytes.fromhex(key): b"w" * count for key, count in changes.items()})
+    pair.check()
+
+
+@pytest.mark.parametrize("size", range(20, 36))
+def test_nodes_around_the_embedding_size(size):
+    pair = Pair()
+    keys = [bytes.fromhex(key) for key in ("1000", "1001", "1110", "20")]
+    for value in (b"v" * size, b"w" * size, b"w" * (size + 1), b"w" * (size - 1)):
+        for key in keys:
+            pair.apply({key: value})
+        pair.check()
+        pair.apply(dict.fromkeys(keys, value + b"!"))
         pair.check()
 
 
