@@ -60,13 +60,18 @@ class Observers:
 
     def __init__(self, metrics: Metrics, log: NodeLog | None) -> None:
         self._count = metrics.called
-        self._log = None if log is None else log.called
+        self._log = log
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call."""
         self._count(method, params, seconds, error)
         if self._log is not None:
-            self._log(method, params, seconds, error)
+            self._log.called(method, params, seconds, error)
+
+    def set_logging(self, enabled: bool) -> None:
+        """Switch the log of calls and blocks."""
+        if self._log is not None:
+            self._log.enabled = enabled
 
 
 class Node:

@@ -62,6 +62,7 @@ class NodeLog:
         self._formatter = formatter
         self._stream = stream or sys.stdout
         self._clock = clock
+        self.enabled = True
         self._queue: deque[LogEvent] = deque()
         self._dropped = 0
         self._arrived = threading.Event()
@@ -90,6 +91,8 @@ class NodeLog:
             self._put(BlockEvent(self._clock(), event))
 
     def _put(self, event: LogEvent) -> None:
+        if not self.enabled:
+            return
         if len(self._queue) >= QUEUE_LIMIT:
             self._dropped += 1
             return

@@ -19,6 +19,10 @@ class CallLog(Protocol):
         """`error` is the RpcError that was sent, or None."""
         ...
 
+    def set_logging(self, enabled: bool) -> None:
+        """Switch the node's log of calls and blocks; metrics are counted all the same."""
+        ...
+
 
 class ErrorDecoder(Protocol):
     """Puts revert data into words."""
@@ -33,7 +37,6 @@ class Services:
     """Handed to every method as its first argument.
 
     instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
-    logging_enabled: whether the node's log shows calls and blocks; anvil_setLoggingEnabled switches it.
     """
 
     chain: "Chain"
@@ -43,7 +46,6 @@ class Services:
     instance_id: bytes
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
-    logging_enabled: bool = True
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
 

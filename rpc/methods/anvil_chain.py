@@ -120,7 +120,8 @@ def set_chain_id(services: Services, chain_id: int) -> None:
 )
 def set_logging_enabled(services: Services, enabled: bool) -> None:
     """Switch the node's log on or off."""
-    services.logging_enabled = enabled
+    if services.call_log is not None:
+        services.call_log.set_logging(enabled)
 
 
 @method(

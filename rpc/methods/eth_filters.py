@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import Any
 
+from chain.errors import InvalidRequestError
 from chain.log_search import LogQuery, LogRecord
 from chain.references import LATEST, BlockReference, BlockTag
 from rpc import codec, codec_objects
 from rpc.codec_objects import LogFilter
 from rpc.encoding import Json
-from rpc.errors import InvalidParamsError, ServerError
+from rpc.errors import InvalidParamsError
 from rpc.filters import check_log_filter
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -45,26 +46,19 @@ def _height(services: Services, reference: BlockReference | None) -> int:
 def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:
     """The logs that a filter asks for, under the limits on range and results."""
     check_log_filter(criteria, services.limits)
-    chain = services.chain
-    if criteria.block_hash is not None:
-        header = chain.header_by_hash(criteria.block_hash)
-        if header is None:
-            raise ServerError("unknown block")
-        first = last = header.number
-    else:
+    first = last = None
+    if criteria.block_hash is None:
         first, last = _height(services, criteria.from_block), _height(services, criteria.to_block)
-        if first > last:
-            raise InvalidParamsError("invalid block range params")
-        if last > chain.head.number:
-            raise InvalidParamsError("block range extends beyond current head block")
-    query = LogQuery(
-        first=first,
-        last=last,
-        block_hash=criteria.block_hash,
-        addresses=criteria.addresses,
-        topics=criteria.topics,
-    )
-    return [log_record(record) for record in chain.logs(query, deadline=deadline)]
+        if last - first > services.limits.log_block_range:
+            raise InvalidParamsError(
+                f"block range of {last - first} is too large: want at most {services.limits.log_block_range} "
+                "(--rpc-log-block-range)"
+            )
+    query = LogQuery(first, last, criteria.block_hash, criteria.addresses, criteria.topics)
+    try:
+        return [log_record(record) for record in services.chain.logs(query, deadline=deadline)]
+    except InvalidRequestError as error:
+        raise InvalidParamsError(error.message) from error
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
