@@ -23,6 +23,8 @@ as they are read, and `zevm db check --deep` reads all."""
 
 _HEADING = "zEVM checksums 1"
 _CLEAN = "clean stop after write "
+_RUNNING = "open since boot "
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TEXT_NAMES = frozenset({"LOG", "LOG.old", "LOCK"})
 _READ_BYTES = 1024 * 1024
 _LIVE_TABLE = re.compile(r"^ *(\d+):\d+\[", re.MULTILINE)
@@ -39,10 +41,15 @@ class FileSum:
 
 @dataclass(frozen=True, slots=True)
 class Checksums:
-    """What the file says. `sequence` is the last write's number of a clean stop, None after any other stop."""
+    """What the file says.
+
+    `sequence` is the last write's number of a clean stop, None after any other stop; then `boot` names the machine's
+    start in which the database was open, "" where that is not known.
+    """
 
     files: dict[str, FileSum]
     sequence: int | None = None
+    boot: str = ""
     damaged: bool = False
 
 
@@ -57,19 +64,29 @@ def read_checksums(directory: Path) -> Checksums:
     lines = read_sealed(path)
     if lines is None or lines[0] != _HEADING:
         return Checksums({}, damaged=path.exists())
-    sequence = int(lines[1].removeprefix(_CLEAN)) if lines[1].startswith(_CLEAN) else None
+    state = lines[1]
+    sequence = int(state.removeprefix(_CLEAN)) if state.startswith(_CLEAN) else None
+    boot = "" if sequence is not None else state.removeprefix(_RUNNING)
     files = {}
     for line in lines[2:]:
         name, size, crc = line.split()
         files[name] = FileSum(int(size), int(crc, 16))
-    return Checksums(files, sequence)
+    return Checksums(files, sequence, boot)
 
 
 def write_checksums(directory: Path, files: dict[str, FileSum], sequence: int | None = None) -> None:
     """Replace CHECKSUMS; `sequence` marks a clean stop."""
-    state = "running" if sequence is None else f"{_CLEAN}{sequence}"
+    state = f"{_RUNNING}{boot_id()}" if sequence is None else f"{_CLEAN}{sequence}"
     rows = [f"{name} {entry.size} {entry.crc:08x}" for name, entry in sorted(files.items())]
     write_sealed(directory / CHECKSUMS_NAME, [_HEADING, state, *rows])
+
+
+def boot_id() -> str:
+    """What names this start of the machine; "" where the system does not tell."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def verify_files(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage import checksums, directory, integrity, log_tail, schema
-from storage.checksums import FileSum
+from storage.checksums import Checksums, FileSum
 from storage.errors import CorruptionError, StorageError
 from storage.ledger import Ledger
 from storage.leveldb import REPAIR_HINT, LevelStore, repair
@@ -121,6 +121,7 @@ class Database:
             # the mark of ownership goes last: what a crash leaves can be erased again
             for name in (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME):
                 (path / name).unlink(missing_ok=True)
+            directory.sync_directory(path)
         except OSError as error:
             raise StorageError(f"cannot erase the database at {path}: {error.strerror}") from error
         finally:
@@ -134,7 +135,8 @@ class Database:
     def write(self, batch: Batch, *, sync: bool = True) -> None:
         """Apply `batch` atomically, synced unless opened otherwise; when this returns, the write is acknowledged.
 
-        sync=False: for what a later synced write seals, as the blocks of an import before its last.
+        sync=False: for what a later synced write seals, as the blocks of an import before its last. A power failure
+        may take the newest of such writes, never older ones alone.
 
         After a failure (a full disk, say) every further write is refused until the database is opened anew: LevelDB's
         log may end in half a record. Reads go on. Raises StorageError.
@@ -147,7 +149,7 @@ class Database:
             try:
                 self.store.write(batch, sync=self._sync and sync)
                 if self._files is not None:
-                    self._files.acknowledge(sequence)
+                    self._files.acknowledge(sequence, synced=self._sync and sync)
             except StorageError as error:
                 self._fault = f"{error}; free space or mend the medium, then restart the node"
                 raise StorageError(self._fault) from error
@@ -225,7 +227,7 @@ class _Files:
         """Lay a new database's side files."""
         directory.write_format(self._path)
         self._sequence_file = SequenceFile(self._path)
-        self._sequence_file.write(0, sync=True)
+        self._sequence_file.begin(0)
         directory.sync_directory(self._path)
 
     def open_store(self) -> LevelStore:
@@ -235,7 +237,7 @@ class _Files:
         self.unclean_stop = had_data and recorded.sequence is None
         if recorded.damaged:
             self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
-        acknowledged = self._acknowledged(recorded.sequence)
+        acknowledged = self._acknowledged(recorded)
         self._tables = checksums.verify_files(self._leveldb, recorded)
         checksums.write_checksums(self._path, self._tables)
         store = self._open_leveldb(acknowledged)
@@ -264,13 +266,13 @@ class _Files:
         directory.write_format(self._path)
         (self._path / SEQUENCE_NAME).unlink(missing_ok=True)
         self._sequence_file = SequenceFile(self._path)
-        self._sequence_file.write(_stored_sequence(store), sync=True)
+        self._sequence_file.begin(_stored_sequence(store))
         return store
 
-    def acknowledge(self, sequence: int) -> None:
+    def acknowledge(self, sequence: int, *, synced: bool) -> None:
         """Record the number of a write that has returned."""
         assert self._sequence_file is not None
-        self._sequence_file.write(sequence)
+        self._sequence_file.write(sequence, synced=synced)
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each of LevelDB's files."""
@@ -313,21 +315,27 @@ class _Files:
             self._warn(f"cut an unfinished, never acknowledged write off {log}; a copy is in {self._path / _TORN_NAME}")
         return cut
 
-    def _acknowledged(self, clean_sequence: int | None) -> int:
-        """The number of the last acknowledged write, by SEQUENCE or by the record of a clean stop."""
+    def _acknowledged(self, recorded: Checksums) -> int:
+        """The number of the last acknowledged write, by SEQUENCE or by the record of a clean stop.
+
+        Unsynced writes count while the machine has not restarted, for until then the kernel holds them.
+        """
         if self._sequence_file is None:
             self._sequence_file = SequenceFile(self._path)
         try:
-            number, whole = self._sequence_file.read()
+            mark, whole = self._sequence_file.read()
         except CorruptionError:
-            if clean_sequence is None:
+            if recorded.sequence is None:
                 raise
-            number, whole = clean_sequence, False
-        if number is None:
-            self._warn(f"the file {self._path / SEQUENCE_NAME} was missing or empty; it is written anew")
-        elif not whole:
-            self._warn(f"the file {self._path / SEQUENCE_NAME} was damaged; it is written anew")
-        return max(number or 0, clean_sequence or 0)
+            mark, whole = None, False
+        if not whole:
+            self._warn(f"the file {self._path / SEQUENCE_NAME} was damaged or missing; it is written anew")
+        if recorded.sequence is not None:
+            return recorded.sequence
+        if mark is None:
+            return 0
+        same_boot = recorded.boot != "" and recorded.boot == checksums.boot_id()
+        return mark.last if same_boot else mark.synced
 
     def _compare_sequence(self, store: LevelStore, acknowledged: int) -> None:
         stored = _stored_sequence(store)
@@ -337,7 +345,7 @@ class _Files:
                 f"blocks are lost; {REPAIR_HINT}"
             )
         assert self._sequence_file is not None
-        self._sequence_file.write(stored, sync=True)
+        self._sequence_file.begin(stored)
 
     def _warn(self, text: str) -> None:
         logger.warning(text)

@@ -41,10 +41,9 @@ def recent_check(store: Store, count: int) -> list[str]:
     view = store.snapshot()
     report = _Report()
     try:
-        head = _head(view, report)
-        if head is not None:
-            for number in range(head, max(-1, head - count), -1):
-                _check_block(view, number, report)
+        first, head = _bounds(view, report)
+        for number in range(head, max(first - 1, head - count), -1):
+            _check_block(view, number, first, report)
     except StorageError as error:
         report.add(str(error))
     finally:
@@ -55,22 +54,27 @@ def recent_check(store: Store, count: int) -> list[str]:
 def scrub(store: Store, progress: Progress | None = None) -> list[str]:
     """Read every key with its checksum and report every problem that shows without executing anything.
 
-    Checked: values kept under their hash, key sizes and prefixes, canonical blocks from 0 to the head without a gap,
-    each with header, body, receipts and parent, transaction positions in both directions, no index past the head.
+    Checked: values kept under their hash, key sizes and prefixes, canonical blocks from the first to the head without
+    a gap, each with header, body, receipts and parent, positions of transactions in both directions, no index past the
+    head.
     """
     announce = progress or (lambda _: None)
     view = store.snapshot()
     report = _Report()
     try:
-        head = _head(view, report)
+        try:
+            first, head = _bounds(view, report)
+        except StorageError as error:
+            report.add(str(error))
+            first, head = 0, schema.MAX_NUMBER
         counts = {}
         for family in sorted(schema.FAMILIES, key=lambda family: family.prefix):
             announce(family.name)
-            counts[family] = _scan_family(view, family, -1 if head is None else head, report)
+            counts[family] = _scan_family(view, family, head, report)
         _check_prefixes(view, report)
-        if head is not None:
+        if head != schema.MAX_NUMBER:
             announce("canonical chain")
-            _check_chain(view, head, counts[schema.POSITION], report)
+            _check_chain(view, first, head, counts, report)
     finally:
         view.close()
     return report.finish()
@@ -98,16 +102,19 @@ def transaction_hashes(body: bytes) -> Iterator[bytes]:
         yield keccak256(content)
 
 
-def _head(view: Reader, report: _Report) -> int | None:
+def _bounds(view: Reader, report: _Report) -> tuple[int, int]:
+    """Numbers of the first block, which a genesis may set, and of the head; 0 and -1 without any."""
+    lowest = next(view.iterate(*schema.range_of(schema.CANONICAL)), None)
+    first = 0 if lowest is None else schema.decode_number(lowest[0][1:])
     value = view.get(schema.meta_key(HEAD_NAME))
     if value is None:
-        if view.get(schema.canonical_key(0)) is not None:
+        if lowest is not None:
             report.add("there are blocks, but no head pointer")
-        return None
+        return 0, -1
     number, head_hash = schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
     if view.get(schema.canonical_key(number)) != head_hash:
         report.add(f"the head pointer names block {number} {head_hash.hex()}, which is not the canonical one")
-    return number
+    return first, number
 
 
 def _scan_family(view: Reader, family: Family, head: int, report: _Report) -> int:
@@ -157,18 +164,26 @@ def _check_prefixes(view: Reader, report: _Report) -> None:
         report.add(str(error))
 
 
-def _check_chain(view: Reader, head: int, positions: int, report: _Report) -> None:
+def _check_chain(view: Reader, first: int, head: int, counts: dict[Family, int], report: _Report) -> None:
     placed = 0
-    for number in range(head + 1):
+    for number in range(first, head + 1):
         try:
-            placed += _check_block(view, number, report)
+            placed += _check_block(view, number, first, report)
         except StorageError as error:
             report.add(f"block {number}: {error}")
-    if placed != positions and not report.problems:
-        report.add(f"transaction positions: {positions} are kept, {placed} belong to transactions of the chain")
+    if report.problems:
+        return
+    if placed != counts[schema.POSITION]:
+        report.add(
+            f"transaction positions: {counts[schema.POSITION]} are kept, {placed} belong to transactions of the chain"
+        )
+    blocks = head + 1 - first
+    for family in (schema.HEADER, schema.BODY, schema.RECEIPTS, schema.NUMBER):
+        if counts[family] != blocks:
+            report.add(f"{family.name}: {counts[family]} are kept, the chain from {first} to {head} has {blocks}")
 
 
-def _check_block(view: Reader, number: int, report: _Report) -> int:
+def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:
     """Check one canonical block and what it links to; how many of its transactions have their position kept."""
     block_hash = view.get(schema.canonical_key(number))
     if block_hash is None:
@@ -188,14 +203,14 @@ def _check_block(view: Reader, number: int, report: _Report) -> int:
         report.add(f"block {number} {block_hash.hex()}: its hash is filed under number {encoded_number.hex()}")
     try:
         if header is not None:
-            _check_header(view, number, block_hash, header, report)
+            _check_header(view, number, first, block_hash, header, report)
         return 0 if body is None else _check_positions(view, number, body, report)
     except rlp.RlpError as error:
         report.add(f"block {number} {block_hash.hex()}: {error}")
         return 0
 
 
-def _check_header(view: Reader, number: int, block_hash: bytes, header: bytes, report: _Report) -> None:
+def _check_header(view: Reader, number: int, first: int, block_hash: bytes, header: bytes, report: _Report) -> None:
     if keccak256(header) != block_hash:
         report.add(f"block {number}: the header under {block_hash.hex()} has hash {keccak256(header).hex()}")
         return
@@ -203,7 +218,7 @@ def _check_header(view: Reader, number: int, block_hash: bytes, header: bytes, r
     if rlp.decode_int(items[_NUMBER_ITEM]) != number:
         report.add(f"block {number} {block_hash.hex()}: its header says number {rlp.decode_int(items[_NUMBER_ITEM])}")
     parent = items[_PARENT_HASH_ITEM]
-    if number > 0 and parent != view.get(schema.canonical_key(number - 1)):
+    if number > first and parent != view.get(schema.canonical_key(number - 1)):
         report.add(f"block {number} {block_hash.hex()}: its parent is not canonical block {number - 1}")
 
 

@@ -6,11 +6,14 @@ What plyvel leaves to its user, and this module does:
 - Using a database, a snapshot or an iterator while another thread closes it is a crash of the process; `_Gate`
   makes closing wait for the operations under way.
 - After a failed write LevelDB accepts more, behind a record that may be torn; here the first failure is the last write.
+- LevelDB does not fsync a log that it leaves for the next one, so that a power failure could take writes out of the
+  middle; `_UnsyncedLogs` does it.
 """
 
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,9 @@ from storage.errors import CorruptionError, DatabaseLockedError, StorageError
 from storage.store import Batch
 
 REPAIR_HINT = "run `zevm db check --deep` to see what is affected and `zevm db rewind N` to go back to a sound block N"
+
+LOOK_BYTES = 256 * 1024
+"""Unsynced bytes after which LevelDB may have begun another log."""
 
 CHUNK_PAIRS = 512
 CHUNK_BYTES = 256 * 1024
@@ -83,6 +89,48 @@ class _Gate:
         release()
 
 
+class _UnsyncedLogs:
+    """Keeps unsynced writes from being lost before later ones: what a power failure takes is a tail, never a middle."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bytes = 0
+        self._newest = 0
+
+    def before_synced(self) -> None:
+        """Make durable what was written unsynced, in whatever log it lies."""
+        if self._bytes:
+            self._sync(self._numbers())
+            self._bytes = 0
+
+    def after_unsynced(self, size: int) -> None:
+        """Count a write; every now and then, make logs durable that LevelDB has left."""
+        looked = self._bytes // LOOK_BYTES
+        self._bytes += size
+        if self._bytes // LOOK_BYTES == looked:
+            return
+        numbers = self._numbers()
+        newest = max(numbers, default=0)
+        if newest != self._newest:
+            self._sync(number for number in numbers if number != newest)
+            self._newest = newest
+
+    def _numbers(self) -> list[int]:
+        names = (name.partition(".") for name in os.listdir(self._path))
+        return [int(stem) for stem, _, kind in names if kind == "log" and stem.isdigit()]
+
+    def _sync(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            try:
+                descriptor = os.open(self._path / f"{number:06d}.log", os.O_RDONLY)
+            except FileNotFoundError:
+                continue  # its content is in a table by now
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 class LevelStore:
     """A LevelDB database in one directory, which this process must hold alone.
 
@@ -112,6 +160,7 @@ class LevelStore:
         except plyvel.Error as error:
             raise _translate(error, path) from error
         self._gate = _Gate(self._close_database)
+        self._unsynced = _UnsyncedLogs(path)
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises CorruptionError when the stored bytes fail their checksum."""
@@ -137,8 +186,12 @@ class LevelStore:
                 else:
                     native.put(key, value)
             try:
+                if sync:
+                    self._unsynced.before_synced()
                 native.write()
-            except plyvel.Error as error:
+                if not sync:
+                    self._unsynced.after_unsynced(native.approximate_size())
+            except (plyvel.Error, OSError) as error:
                 translated = _translate(error, self.path)
                 self._fault = str(translated)
                 raise translated from error
@@ -327,10 +380,10 @@ def _read_backward(raw: Any, start: bytes, stop: bytes, limit: int) -> tuple[lis
 def _translate(error: Exception, path: Path) -> StorageError:
     """The error of this package for one of plyvel's."""
     detail = error.args[0] if error.args else b""
-    text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(error)
     if isinstance(error, plyvel.CorruptionError):
         return CorruptionError(f"the database at {path} is damaged: {text}; {REPAIR_HINT}")
-    if isinstance(error, plyvel.IOError):
+    if isinstance(error, OSError):  # plyvel.IOError is one
         if "LOCK" in text or "lock" in text:
             return DatabaseLockedError(f"the database at {path} is open in another process")
         return StorageError(f"the database at {path} cannot be read or written: {text}")

@@ -3,40 +3,51 @@
 Every batch carries the next number into the database; once the batch has returned, and before anyone is told, the
 number is written here. A database that opens with a smaller number than the file's has lost acknowledged writes:
 LevelDB, which takes a log record with a damaged length at the end of the log for one that was never finished, would
-not say so. Two copies with a checksum each, so that a flipped bit here is not mistaken for a loss there.
+not say so. Beside it stands the number of the last synced write, which alone counts when the machine has restarted.
+Two copies with a checksum each, so that a flipped bit here is not mistaken for a loss there.
 """
 
 import os
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from storage.errors import CorruptionError, StorageError
 
 SEQUENCE_NAME = "SEQUENCE"
-_COPY_SIZE = 12
+_NUMBERS_SIZE = 16
+_COPY_SIZE = _NUMBERS_SIZE + 4
+
+
+class Mark(NamedTuple):
+    """Numbers of the last acknowledged write and of the last one that was synced."""
+
+    last: int
+    synced: int
 
 
 class SequenceFile:
-    """The open file. The number is not fsynced: it survives a kill of the process, not a power failure, after which
-    it is merely behind."""
+    """The open file. It is not fsynced at each write: it survives a kill of the process; after a power failure it is
+    merely behind."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / SEQUENCE_NAME
+        self._synced = 0
         try:
             self._descriptor: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StorageError(f"cannot open {self._path}: {error.strerror}") from error
 
-    def read(self) -> tuple[int | None, bool]:
-        """The number, and whether both copies are whole.
+    def read(self) -> tuple[Mark | None, bool]:
+        """The numbers, and whether both copies are whole.
 
-        (None, True) for an empty file. Raises CorruptionError when neither copy is whole.
+        (None, False) for an empty file. Raises CorruptionError when neither copy is whole.
         """
         data = os.pread(self._open_descriptor(), 2 * _COPY_SIZE + 1, 0)
         if not data:
-            return None, True
-        numbers = [_unseal(data[:_COPY_SIZE]), _unseal(data[_COPY_SIZE : 2 * _COPY_SIZE])]
-        whole = [number for number in numbers if number is not None]
+            return None, False
+        marks = [_unseal(data[:_COPY_SIZE]), _unseal(data[_COPY_SIZE : 2 * _COPY_SIZE])]
+        whole = [mark for mark in marks if mark is not None]
         if not whole:
             raise CorruptionError(
                 f"the file {self._path} is damaged, so it cannot be told whether acknowledged blocks are missing; "
@@ -44,16 +55,24 @@ class SequenceFile:
             )
         return max(whole), len(whole) == 2 and len(data) == 2 * _COPY_SIZE
 
-    def write(self, number: int, *, sync: bool = False) -> None:
-        """Record the number. Raises StorageError."""
-        data = number.to_bytes(8, "big")
+    def write(self, number: int, *, synced: bool) -> None:
+        """Record the number of a write that has returned. Raises StorageError."""
+        if synced:
+            self._synced = number
+        data = number.to_bytes(8, "big") + self._synced.to_bytes(8, "big")
         data += zlib.crc32(data).to_bytes(4, "big")
+        try:
+            os.pwrite(self._open_descriptor(), data + data, 0)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
+
+    def begin(self, number: int) -> None:
+        """Write the file anew and make it durable, with a number that is on the medium."""
+        self.write(number, synced=True)
         descriptor = self._open_descriptor()
         try:
-            os.pwrite(descriptor, data + data, 0)
-            if sync:
-                os.ftruncate(descriptor, 2 * _COPY_SIZE)
-                os.fsync(descriptor)
+            os.ftruncate(descriptor, 2 * _COPY_SIZE)
+            os.fsync(descriptor)
         except OSError as error:
             raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
 
@@ -69,8 +88,8 @@ class SequenceFile:
         return self._descriptor
 
 
-def _unseal(data: bytes) -> int | None:
-    number, crc = data[:8], data[8:]
-    if len(data) != _COPY_SIZE or zlib.crc32(number) != int.from_bytes(crc, "big"):
+def _unseal(data: bytes) -> Mark | None:
+    numbers, crc = data[:_NUMBERS_SIZE], data[_NUMBERS_SIZE:]
+    if len(data) != _COPY_SIZE or zlib.crc32(numbers) != int.from_bytes(crc, "big"):
         return None
-    return int.from_bytes(number, "big")
+    return Mark(int.from_bytes(numbers[:8], "big"), int.from_bytes(numbers[8:], "big"))

@@ -156,7 +156,8 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path):
                 acknowledged = int(writer.stdout.readline())
         finally:
             writer.send_signal(signal.SIGKILL)
-            rest, errors = writer.communicate()
+            rest, errors = writer.stdout.read(), writer.stderr.read()
+            writer.communicate()
         assert errors == ""
         acknowledged = max([acknowledged, *map(int, rest.split())])
         with Database.open(path) as database:
@@ -384,9 +385,75 @@ def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path):
         assert database.scrub() != []
 
 
+@pytest.mark.parametrize("state", ["sound", "damaged", "another schema"])
+def test_erase_takes_the_database_and_nothing_else(tmp_path, state, monkeypatch):
+    toy_database(tmp_path, 3)
+    (tmp_path / "keystore").mkdir()
+    (tmp_path / "keystore" / "key").write_bytes(b"secret")
+    if state == "damaged":
+        (tmp_path / "FORMAT").write_bytes(b"zEVM database\nschema")
+    if state == "another schema":
+        monkeypatch.setattr("storage.directory.SCHEMA_VERSION", 2)
+    Database.erase(tmp_path)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"keystore", "zevm.lock"}
+    assert (tmp_path / "keystore" / "key").read_bytes() == b"secret"
+    with Database.open(tmp_path) as database:
+        assert database.ledger.head() is None
+        assert database.warnings == ()
+
+
+def test_erase_spares_what_is_not_ours_or_in_use(tmp_path):
+    Database.erase(tmp_path / "none")
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(ForeignDatabaseError, match=r"holiday\.jpg"):
+        Database.erase(tmp_path)
+    with Database.open(tmp_path / "data") as database:
+        grow(database, 1)
+        with pytest.raises(DatabaseLockedError):
+            Database.erase(tmp_path / "data")
+        assert database.scrub() == []
+
+
+def abandoned(path, copy, *, synced, unsynced):
+    """A copy of an open database whose newest writes were not synced, with its log cut before the last of them."""
+    with Database.open(path) as database:
+        grow(database, synced)
+        for _ in range(unsynced):
+            database.write(Batch(), sync=False)
+        shutil.copytree(path, copy)
+    log = next((copy / "leveldb").glob("*.log"))
+    log.write_bytes(log.read_bytes()[:-10])
+
+
+def test_unsynced_writes_may_be_lost_with_the_machine_but_not_with_the_process(tmp_path, monkeypatch):
+    abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=2)
+    with pytest.raises(CorruptionError, match="writes 5 to 5 were acknowledged and are lost"):
+        Database.open(tmp_path / "copy")
+    monkeypatch.setattr("storage.checksums.boot_id", lambda: "another")
+    with Database.open(tmp_path / "copy") as database:
+        assert database.sequence == 4
+
+
+def test_synced_writes_are_missed_after_a_restart_of_the_machine_too(tmp_path, monkeypatch):
+    abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=0)
+    monkeypatch.setattr("storage.checksums.boot_id", lambda: "another")
+    with pytest.raises(CorruptionError, match="writes 3 to 3 were acknowledged and are lost"):
+        Database.open(tmp_path / "copy")
+
+
 def test_salvage_makes_no_database_out_of_nothing(tmp_path):
     with pytest.raises(StorageError, match="there is no database at"):
         Database.salvage(tmp_path)
+
+
+def test_a_chain_may_begin_at_any_number(tmp_path):
+    with Database.open(tmp_path) as database:
+        parent = bytes(32)
+        for number in range(1000, 1010):
+            block = toy_block(number, parent)
+            append_block(database, block)
+            parent = block.hash
+        assert database.scrub() == database.recent_check() == []
 
 
 def test_stats(tmp_path):

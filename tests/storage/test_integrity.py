@@ -92,7 +92,7 @@ def test_a_flipped_bit_after_a_clean_stop_is_always_noticed(tmp_path):
     for name in file_names(tmp_path / "data"):
         base = name.rpartition("/")[2]
         found = Counter(
-            trial(tmp_path / "data", tmp_path / f"trial-{attempt}", name, generator, expected) for attempt in range(15)
+            trial(tmp_path / "data", tmp_path / f"trial-{attempt}", name, generator, expected) for attempt in range(8)
         )
         if base in HARMLESS_NAMES:
             assert set(found) <= {"harmless", "empty"}, name
@@ -114,7 +114,7 @@ def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path):
     generator = random.Random(3)
     found = {}
     for name in file_names(tmp_path / "data"):
-        attempts = 60 if name.endswith(".log") else 15
+        attempts = 40 if name.endswith(".log") else 12
         found[name.rpartition("/")[2]] = Counter(
             trial(tmp_path / "data", tmp_path / f"trial-{attempt}", name, generator, expected)
             for attempt in range(attempts)
@@ -123,9 +123,9 @@ def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path):
     assert [set(count) for count in logs] == [{"refused"}]
     for name, count in found.items():
         if name.endswith(".ldb"):
-            assert count["refused"] + count["scrubbed"] > 10, (name, count)
+            assert count["refused"] + count["scrubbed"] > 8, (name, count)
         if name.startswith("MANIFEST"):
-            assert count["refused"] > 10, count
+            assert count["refused"] > 8, count
     assert set(found["SEQUENCE"]) == {"warned"}
     assert set(found["FORMAT"]) == {"refused"}
 
@@ -216,6 +216,14 @@ def test_a_chain_with_a_foreign_parent_is_reported(database):
     database.write(batch)
     for problems in (database.scrub(), database.recent_check()):
         assert problems == [f"block 5 {stranger.hash.hex()}: its parent is not canonical block 4"]
+
+
+def test_blocks_that_nothing_leads_to_are_reported(database):
+    blocks = grow(database, 5)
+    rewrite(database, (schema.header_key(keccak256(b"stray")), b"stray"))
+    assert database.scrub() == ["headers: 6 are kept, the chain from 0 to 4 has 5"]
+    rewrite(database, (schema.header_key(keccak256(b"stray")), None), (schema.canonical_key(0), None))
+    assert any("the chain from 1 to 4 has 4" in problem for problem in database.scrub()), blocks
 
 
 def test_a_missing_head_pointer_is_reported(database):

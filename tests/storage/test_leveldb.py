@@ -1,10 +1,11 @@
 import gc
+import os
 import threading
 
 import pytest
 
 from storage.errors import CorruptionError, DatabaseLockedError, StorageError
-from storage.leveldb import LevelOptions, LevelStore, repair
+from storage.leveldb import LOOK_BYTES, LevelOptions, LevelStore, _UnsyncedLogs, repair
 from storage.store import Batch
 
 
@@ -184,3 +185,47 @@ def test_figures(tmp_path):
     assert "Compactions" in store.get_property("leveldb.stats")
     assert store.get_property("leveldb.nonsense") == ""
     store.close()
+
+
+@pytest.fixture
+def fsynced(monkeypatch):
+    """Names of the files that our own code makes durable."""
+    names = []
+
+    def record(descriptor):
+        names.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    monkeypatch.setattr(os, "fsync", record)
+    return names
+
+
+def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path, fsynced):
+    store = LevelStore(tmp_path)
+    fill(store, 1)
+    assert fsynced == []
+    batch = Batch()
+    batch.put(b"key", b"value")
+    store.write(batch, sync=False)
+    assert fsynced == []
+    store.write(batch)
+    store.write(batch)
+    assert fsynced == [path.name for path in tmp_path.glob("*.log")]
+    store.close()
+
+
+def test_logs_that_leveldb_leaves_become_durable(tmp_path, fsynced):
+    """Unsynced, LevelDB goes on to the next log without fsync: a power failure could then take out the middle."""
+    logs = _UnsyncedLogs(tmp_path)
+    (tmp_path / "000003.log").write_bytes(b"")
+    (tmp_path / "000004.ldb").write_bytes(b"")
+    logs.after_unsynced(LOOK_BYTES)
+    assert fsynced == []
+    (tmp_path / "000005.log").write_bytes(b"")
+    logs.after_unsynced(LOOK_BYTES - 1)
+    assert fsynced == []
+    logs.after_unsynced(1)
+    assert fsynced == ["000003.log"]
+    logs.before_synced()
+    assert sorted(fsynced) == ["000003.log", "000003.log", "000005.log"]
+    logs.before_synced()
+    assert len(fsynced) == 3
