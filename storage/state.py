@@ -59,7 +59,8 @@ class StateStore:
 
     def holds(self, root: bytes) -> bool:
         """Whether the state with this root was written."""
-        return root == EMPTY_ROOT or self._node(root) is not None
+        # Past the cache, which learns nodes at `apply`, before the batch is written.
+        return root == EMPTY_ROOT or self._store.get(node_key(root)) is not None
 
     def latest(self, view: Snapshot, root: bytes) -> StateReader:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
