@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 
 from chain.forks import BlobParameters, Fork, Rules
-from chain.vm.block_state import UNSETTLED_ROOT
-from chain.vm.interface import BlockEnvironment
+from chain.types import Transaction, TransactionType
+from chain.vm.block_state import UNSETTLED_ROOT, BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from chain.vm.operations import OPCODE_NAMES
 from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from storage.keccak import EMPTY_KECCAK, keccak256
 
@@ -86,3 +89,56 @@ def environment_of(fork: Fork = Fork.OSAKA, **changes: object) -> BlockEnvironme
         "blob_base_fee": 1 if fork >= Fork.CANCUN else None,
     }
     return BlockEnvironment(**(values | changes))  # type: ignore[arg-type]
+
+
+def assemble(source: str) -> bytes:
+    """Code from mnemonics and numbers; a number is the shortest PUSH of it, 0x... as many bytes as digits say."""
+    opcodes = {name: value for value, name in OPCODE_NAMES.items()}
+    code = b""
+    for token in source.split():
+        if token in opcodes:
+            code += bytes((opcodes[token],))
+            continue
+        if token.startswith("0x"):
+            data = bytes.fromhex(token[2:])
+        else:
+            data = int(token).to_bytes(max(1, (int(token).bit_length() + 7) // 8), "big")
+        code += bytes((0x5F + len(data),)) + data
+    return code
+
+
+def returning(source: str) -> bytes:
+    """Code that returns the word that `source` leaves on the stack."""
+    return assemble(f"{source} 0 MSTORE 32 0 RETURN")
+
+
+def deploying(code: bytes) -> bytes:
+    """Creation code that deploys `code`."""
+    prefix = assemble(f"0x{len(code):04x} DUP1 12 0 CODECOPY 0 RETURN")
+    assert len(prefix) == 12
+    return prefix + code
+
+
+def state_of(accounts: dict[bytes, FakeAccount]) -> BlockState:
+    """A BlockState over accounts in memory; SENDER has 1,000 ether unless given."""
+    return BlockState(MemoryReader({SENDER: FakeAccount(balance=1000 * ETHER)} | accounts))
+
+
+def transaction_of(**changes: object) -> Transaction:
+    """A transaction that SENDER sends without a signature: 1559, to CONTRACT, 1 million gas."""
+    values: dict[str, object] = {
+        "type": TransactionType.DYNAMIC_FEE,
+        "chain_id": 31337,
+        "max_priority_fee_per_gas": GWEI,
+        "max_fee_per_gas": 3 * GWEI,
+        "gas_limit": 1_000_000,
+        "to": CONTRACT,
+    }
+    return Transaction(**(values | changes)).impersonating(SENDER)  # type: ignore[arg-type]
+
+
+def run_code(code: bytes, fork: Fork = Fork.OSAKA, **request: object) -> Outcome:
+    """eth_call of CONTRACT with this code."""
+    state = state_of({CONTRACT: FakeAccount(nonce=1, code=code)})
+    values: dict[str, object] = {"sender": SENDER, "to": CONTRACT, "gas_limit": 1_000_000}
+    return Executor(environment_of(fork), state).call(CallRequest(**(values | request)))  # type: ignore[arg-type]

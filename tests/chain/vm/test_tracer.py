@@ -1,0 +1,122 @@
+"""Watching an execution changes nothing, and shows every frame and instruction."""
+
+from collections.abc import Sequence
+
+from chain.vm import interpreter
+from chain.vm.executor import Executor
+from chain.vm.frame import Frame
+from chain.vm.interface import CallRequest, FrameStart, VmError
+from chain.vm.operations import OPCODE_NAMES
+from tests.chain.vm.support import (
+    CONTRACT,
+    SENDER,
+    FakeAccount,
+    assemble,
+    deploying,
+    environment_of,
+    returning,
+    state_of,
+    transaction_of,
+)
+
+OTHER = b"\x44" * 20
+
+
+class Recorder:
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.gas: list[int] = []
+
+    def on_enter(self, frame: FrameStart) -> None:
+        self.lines.append(f"{frame.kind} depth {frame.depth} to {frame.address.hex()[:2]} value {frame.value}")
+
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+        self.lines.append(f"end {gas_used} {output.hex()} {'' if error is None else error.message}".strip())
+
+    def on_step(
+        self, program_counter: int, opcode: int, gas_left: int, depth: int, stack: Sequence[int], memory: bytearray
+    ) -> None:
+        assert len(memory) % 32 == 0
+        self.gas.append(gas_left)
+        self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {depth} {list(stack)}")
+
+
+def test_steps_and_frames() -> None:
+    code = assemble(f"0 0 0 0 5 0x{OTHER.hex()} 5000 CALL POP")
+    state = state_of({CONTRACT: FakeAccount(balance=9, code=code), OTHER: FakeAccount(code=assemble("1 ADD"))})
+    recorder = Recorder()
+    outcome = Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 100_000), tracer=recorder)
+    assert outcome.error is None
+    target = int.from_bytes(OTHER, "big")
+    assert recorder.lines == [
+        "CALL depth 0 to 33 value 0",
+        "0 PUSH1 0 []",
+        "2 PUSH1 0 [0]",
+        "4 PUSH1 0 [0, 0]",
+        "6 PUSH1 0 [0, 0, 0]",
+        "8 PUSH1 0 [0, 0, 0, 0]",
+        "10 PUSH20 0 [0, 0, 0, 0, 5]",
+        f"31 PUSH2 0 [0, 0, 0, 0, 5, {target}]",
+        f"34 CALL 0 [0, 0, 0, 0, 5, {target}, 5000]",
+        "CALL depth 1 to 44 value 5",
+        "0 PUSH1 1 []",
+        "2 ADD 1 [1]",
+        "end 7300  stack underflow (1 <=> 2)",
+        "35 POP 0 [0]",
+        "36 STOP 0 []",
+        f"end {outcome.gas_used - 21_000}",
+    ]
+    assert recorder.gas[:2] == [79_000, 78_997]
+
+
+def test_a_watched_run_ends_as_an_unwatched_one() -> None:
+    loop = "20 JUMPDEST 1 SWAP1 SUB DUP1 DUP1 SSTORE DUP1 0 MSTORE DUP1 2 JUMPI 0 0 LOG0 GAS 0 MSTORE 64 0 RETURN"
+    outcomes, diffs = [], []
+    for tracer in (None, Recorder()):
+        state = state_of({CONTRACT: FakeAccount(code=assemble(loop))})
+        executor = Executor(environment_of(), state)
+        outcomes.append(executor.apply(transaction_of(), 10**7, tracer=tracer))
+        diffs.append(state.diff())
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0].succeeded
+    assert diffs[0] == diffs[1]
+
+
+def test_creations_are_frames() -> None:
+    recorder = Recorder()
+    Executor(environment_of(), state_of({})).call(
+        CallRequest(SENDER, None, 200_000, data=deploying(b"")), tracer=recorder
+    )
+    assert recorder.lines[0].startswith("CREATE depth 0")
+
+
+def test_kinds_of_frames() -> None:
+    calls = " ".join(f"0 0 0 0 {value} 0x{OTHER.hex()} 100 {kind}" for kind, value in (("CALL", 0), ("CALLCODE", 0)))
+    calls += " " + " ".join(f"0 0 0 0 0x{OTHER.hex()} 100 {kind}" for kind in ("DELEGATECALL", "STATICCALL"))
+    code = assemble(f"{calls} 0 0 0 CREATE 0 0 0 0 CREATE2")
+    recorder = Recorder()
+    state = state_of({CONTRACT: FakeAccount(code=code)})
+    Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 200_000), tracer=recorder)
+    kinds = [line.split()[0] for line in recorder.lines if " depth 1 " in line]
+    assert kinds == ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"]
+
+
+def test_another_engine_takes_code_by_its_first_bytes() -> None:
+    def engine(frame: Frame) -> None:
+        frame.consume_gas(77)
+        frame.output = frame.msg.code[2:]
+
+    state = state_of(
+        {
+            OTHER: FakeAccount(code=b"\0asm"),
+            CONTRACT: FakeAccount(code=returning(f"0 0 0 0 0x{OTHER.hex()} GAS STATICCALL RETURNDATASIZE ADD")),
+        }
+    )
+    interpreter.ENGINES[b"\0a"] = engine
+    try:
+        outcome = Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 100_000))
+    finally:
+        del interpreter.ENGINES[b"\0a"]
+    assert int.from_bytes(outcome.output, "big") == 3
