@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from chain.fees import MIN_SUGGESTED_TIP_WEI
 from chain.log_search import LogLimits
 from chain.mining import MiningMode
 from chain.pool import PoolLimits
@@ -27,5 +28,6 @@ class ChainOptions:
     transaction_order: str = "fees"
     slots_in_an_epoch: int = 32
     auto_impersonate: bool = False
+    minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)

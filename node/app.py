@@ -1,6 +1,7 @@
 """The life of a node: open the chain, serve it, stop it cleanly."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -120,6 +121,7 @@ class Node:
             loop.add_signal_handler(number, _stop_by_signal, stopping)
         server = self._server()
         await server.start()
+        settle_memory()
         try:
             self._announce(server)
             self.chain.start()
@@ -181,7 +183,7 @@ class Node:
             derivation_path=settings.derivation_path,
             chain_id=chain.chain_id,
             hardfork=fork_title(chain.schedule.fork_at(header.number, header.timestamp)),
-            base_fee_wei=header.base_fee_per_gas,
+            base_fee_wei=chain.head.header.base_fee_per_gas,
             gas_price_wei=settings.gas_price or 0,
             gas_limit=header.gas_limit,
             genesis_timestamp=genesis.timestamp,
@@ -199,6 +201,12 @@ class Node:
     def _new_log(self) -> NodeLog:
         kind: Callable[..., Formatter] = JsonFormatter if self._settings.json_logs else Formatter
         return NodeLog(kind(self._decoder.revert_reason, console=not self._settings.disable_console_log))
+
+
+def settle_memory() -> None:
+    """Let the garbage collector pass over what the imports left, which lives as long as the process."""
+    gc.freeze()
+    gc.enable()
 
 
 def default_client_version() -> str:

@@ -1,5 +1,6 @@
 """The command line: `zevm` starts a node; its flags are made from the table of settings."""
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -42,7 +43,8 @@ def _run(**values: object) -> None:
     config = values.pop("config")
     given = {name: value for name, value in values.items() if value not in (None, False)}
     settings = load_settings(given, config if isinstance(config, Path) else None)
-    # the node's rooms take most of a second to import; a wrong setting is told before
+    # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
+    gc.disable()
     from node.app import run_node
 
     raise typer.Exit(run_node(settings))

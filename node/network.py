@@ -9,6 +9,7 @@ from pathlib import Path
 from chain.blockchain import Chain
 from chain.canonical import stored_genesis
 from chain.errors import GenesisError
+from chain.fees import MIN_SUGGESTED_TIP_WEI
 from chain.forks import LATEST_FORK
 from chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
 from chain.genesis import load_genesis as read_genesis
@@ -138,6 +139,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         transaction_order=settings.order,
         slots_in_an_epoch=settings.slots_in_an_epoch,
         auto_impersonate=settings.auto_impersonate,
+        minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
         pool=settings.pool_limits,
         logs=LogLimits(limits.log_block_range, limits.log_results),
     )

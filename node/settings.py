@@ -218,6 +218,10 @@ class NodeSettings(BaseSettings):
         False, "--disable-default-create2-deployer", "--no-create2", panel=CHAIN,
         about="Begin without the usual CREATE2 deployer.",
     )  # fmt: skip
+    disable_min_priority_fee: bool = _setting(
+        False, "--disable-min-priority-fee", "--no-priority-fee", panel=CHAIN,
+        about="Suggest any tip that was enough before, also one below 1 gwei.",
+    )  # fmt: skip
     slots_in_an_epoch: int = _setting(
         32, "--slots-in-an-epoch", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**32,
         about="`safe` is so many blocks behind the head, `finalized` twice as many.",
@@ -254,6 +258,9 @@ class NodeSettings(BaseSettings):
     no_sync: bool = _setting(
         False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
     )
+    preserve_historical_states: bool = _setting(
+        False, "--preserve-historical-states", panel=DATA, about="Accepted for Anvil's sake: every past state is kept."
+    )
     artifacts: UserPath | None = _setting(
         None, "--artifacts", panel=DATA, metavar="FOLDER",
         about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are told by name.",
@@ -268,6 +275,10 @@ class NodeSettings(BaseSettings):
     config_out: UserPath | None = _setting(
         None, "--config-out", panel=OUTPUT, metavar="FILE",
         about="Write accounts and figures of the chain to a JSON file, as Anvil does.",
+    )  # fmt: skip
+    steps_tracing: bool = _setting(
+        False, "--steps-tracing", "--tracing", panel=OUTPUT,
+        about="Accepted for Anvil's sake: tracing needs no preparation.",
     )  # fmt: skip
     disable_console_log: bool = _setting(
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,

@@ -61,7 +61,7 @@ def priority_fee(services: Services) -> int:
                 return
             header = parent
 
-    return suggested_tip(newest_first())
+    return suggested_tip(newest_first(), minimum_wei=chain.options.minimum_suggested_tip_wei)
 
 
 def gas_price(services: Services) -> int:

@@ -1,0 +1,203 @@
+"""The node's log: what it writes for calls, blocks and failures, and what it never shows."""
+
+import io
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+
+from chain.events import BlockAndReceipts, HeadChanged, TransactionAdded, TransactionReport
+from chain.types import Block, Header, Receipt, Transaction
+from node.logs import (
+    QUEUE_LIMIT,
+    BlockEvent,
+    CallEvent,
+    Formatter,
+    JsonFormatter,
+    LogEvent,
+    NodeLog,
+    failure_text,
+    rfc2822,
+    shown_parameters,
+)
+from rpc.decoder import Decoder
+from rpc.errors import InvalidParamsError
+
+CREATED = bytes(19) + b"\x0c"
+NOPE = bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (4).to_bytes(32, "big") + b"nope".ljust(32, b"\0")
+FAILED = TransactionReport((), "execution reverted", NOPE)
+
+
+def _call(method: str, error: str | None = None, params: object = ()) -> CallEvent:
+    return CallEvent(1.0, method, params, 0.001, None if error is None else -32000, error)
+
+
+def _block(*reports: TransactionReport, contract: bytes | None = None) -> BlockAndReceipts:
+    transactions = tuple(Transaction(nonce=index) for index in range(len(reports)))
+    receipts = tuple(
+        Receipt(0, 1 if report.error is None else 0, 21_000, (), bytes(256), bytes(20), 21_000, 1, contract)
+        for report in reports
+    )
+    return BlockAndReceipts(Block(Header(bytes(32), number=7, timestamp=0), transactions), receipts, reports)
+
+
+def _text(*events: LogEvent, formatter: Formatter | None = None) -> list[str]:
+    return list((formatter or Formatter(Decoder().revert_reason)).lines(events))
+
+
+def test_like_methods_in_a_row_are_one_line() -> None:
+    calls = ["eth_chainId", "eth_chainId", "eth_call", "eth_chainId"]
+    assert _text(*[_call(name) for name in calls]) == ["eth_chainId (2)", "eth_call", "eth_chainId"]
+
+
+def test_a_block_of_anvils_form() -> None:
+    record = _block(TransactionReport(("hello", "42"), None, b""), contract=CREATED)
+    assert _text(_call("eth_sendRawTransaction"), BlockEvent(1.0, HeadChanged((record,)))) == [
+        "eth_sendRawTransaction",
+        "",
+        "hello",
+        "42",
+        f"    Transaction: 0x{record.block.transactions[0].hash.hex()}",
+        f"    Contract created: 0x{CREATED.hex()}",
+        "    Gas used: 21000",
+        "",
+        "    Block Number: 7",
+        f"    Block Hash: 0x{record.block.hash.hex()}",
+        '    Block Time: "Thu, 01 Jan 1970 00:00:00 +0000"',
+        "",
+    ]
+
+
+def test_a_revert_is_decoded() -> None:
+    lines = _text(BlockEvent(1.0, HeadChanged((_block(FAILED),))))
+    assert "    Error: reverted with: nope" in lines
+
+
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        (TransactionReport((), None, b""), None),
+        (FAILED, "reverted with: nope"),
+        (TransactionReport((), "execution reverted", b""), "reverted"),
+        (TransactionReport((), "execution reverted", b"\x12\x34\x56\x78"), "reverted with: 0x12345678"),
+        (TransactionReport((), "out of gas", b""), "out of gas"),
+    ],
+)
+def test_why_a_transaction_failed(report: TransactionReport, text: str | None) -> None:
+    assert failure_text(report, Decoder().revert_reason) == text
+
+
+def test_console_lines_can_be_left_out() -> None:
+    record = _block(TransactionReport(("hello",), None, b""))
+    quiet = Formatter(console=False)
+    assert "hello" not in _text(BlockEvent(1.0, HeadChanged((record,))), formatter=quiet)
+
+
+def test_a_failed_call() -> None:
+    lines = _text(_call("eth_call"), _call("eth_call", "execution reverted: nope", [{"to": "0x1"}]))
+    assert lines == [
+        "eth_call",
+        "eth_call",
+        "RPC request failed:",
+        '    Request: eth_call [{"to": "0x1"}]',
+        "    Error: execution reverted: nope",
+    ]
+
+
+def test_a_wallet_that_remembers_another_chain_gets_a_hint() -> None:
+    lines = _text(_call("eth_sendRawTransaction", "nonce too high: address 0x1, tx: 5 state: 0"))
+    assert any("clear the wallet's activity data" in line for line in lines)
+
+
+def test_a_reorganisation_is_told() -> None:
+    assert "Removed 1 blocks, from block 7 on" in _text(BlockEvent(1.0, HeadChanged((), (_block(),))))
+
+
+@pytest.mark.parametrize("method", ["personal_unlockAccount", "personal_importRawKey", "eth_signTransaction"])
+def test_secrets_are_hidden(method: str) -> None:
+    for formatter in (Formatter(), JsonFormatter()):
+        lines = "\n".join(_text(_call(method, "refused", ["password123"]), formatter=formatter))
+        assert "password123" not in lines
+        assert "[hidden]" in lines
+
+
+def test_long_parameters_are_cut() -> None:
+    shown = shown_parameters("eth_call", ["x" * 100_000])
+    assert len(shown) < 400
+    assert shown.endswith("(100004 characters)")
+
+
+@pytest.mark.parametrize("timestamp", [0, 2**31, 10**12, 2**63])
+def test_times_beyond_the_calendar(timestamp: int) -> None:
+    assert rfc2822(timestamp)
+
+
+def test_json_lines() -> None:
+    record = _block(replace(FAILED, console=("hello",)), contract=CREATED)
+    events: list[LogEvent] = [
+        _call("eth_call", "out of gas", [1]),
+        BlockEvent(2.0, HeadChanged((record,), (_block(),))),
+    ]
+    entries = [json.loads(line) for line in _text(*events, formatter=JsonFormatter(Decoder().revert_reason))]
+    assert [entry["event"] for entry in entries] == ["rpc", "reorganisation", "transaction", "block"]
+    assert entries[0]["error"] == {"code": -32000, "message": "out of gas"}
+    assert entries[2]["error"] == "reverted with: nope"
+    assert entries[2]["console"] == ["hello"]
+    assert entries[2]["contract_created"] == f"0x{CREATED.hex()}"
+    assert (entries[3]["number"], entries[3]["transactions"]) == (7, 1)
+    assert all(entry["time"].startswith("1970-01-01T00:00:0") for entry in entries)
+
+
+def test_a_call_stands_before_the_block_that_it_made() -> None:
+    stream = io.StringIO()
+    moments = iter([5.0, 5.1])
+    log = NodeLog(Formatter(), stream, clock=lambda: next(moments))
+    log.on_event(HeadChanged((_block(),)))
+    log.called("evm_mine", [], 0.2, None)
+    log.start()
+    log.close()
+    lines = stream.getvalue().splitlines()
+    assert lines.index("evm_mine") < lines.index("    Block Number: 7")
+
+
+def test_the_log_writes_while_it_runs_and_what_is_left_at_the_end() -> None:
+    stream = _Signalling()
+    log = NodeLog(Formatter(), stream)
+    log.start()
+    log.called("eth_chainId", [], 0.0, None)
+    assert stream.written.wait(10)
+    log.called("eth_call", [], 0.0, InvalidParamsError("missing value for required argument 0"))
+    log.on_event(TransactionAdded(Transaction()))
+    log.close()
+    assert stream.getvalue().startswith("eth_chainId\neth_call\nRPC request failed:\n")
+
+
+def test_a_flood_is_bounded_and_counted() -> None:
+    stream = io.StringIO()
+    log = NodeLog(Formatter(), stream)
+    for _ in range(QUEUE_LIMIT + 5):
+        log.called("eth_chainId", [], 0.0, None)
+    log.start()
+    log.close()
+    assert stream.getvalue() == f"eth_chainId ({QUEUE_LIMIT})\n5 log entries were dropped: too many at once\n"
+
+
+def test_a_closed_pipe_does_not_end_the_node() -> None:
+    stream = io.StringIO()
+    log = NodeLog(Formatter(), stream)
+    stream.close()
+    log.start()
+    log.called("eth_chainId", [], 0.0, None)
+    log.close()
+
+
+class _Signalling(io.StringIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def flush(self) -> None:
+        super().flush()
+        if self.getvalue():
+            self.written.set()

@@ -1,0 +1,176 @@
+"""Settings: every source, their order, and what a wrong one says."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from chain.forks import LATEST_FORK, Fork
+from node.config import load_settings
+from node.errors import SettingsError
+from node.settings import NodeSettings, Settings, setting_flags
+from rpc.limits import LimitRow, Limits, limit_rows
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No zevm.toml of the tree and no ZEVM_ variables of the caller."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"ZEVM_{name.upper()}", raising=False)
+    monkeypatch.delenv("ZEVM_CONFIG", raising=False)
+    return tmp_path
+
+
+def _refusal(**flags: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(flags)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+    return message
+
+
+def test_defaults() -> None:
+    settings = load_settings({})
+    assert (settings.port, settings.host, settings.accounts) == (8545, ("127.0.0.1",), 10)
+    assert settings.limits == Limits()
+    assert settings.balance_wei == 10_000 * 10**18
+    assert (settings.automine, settings.interval_ms) == (True, 0)
+    assert settings.model_fields_set == set()
+
+
+def test_flags_beat_the_environment_which_beats_the_file(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "zevm.toml").write_text("port = 1\naccounts = 1\nchain-id = 1\n")
+    monkeypatch.setenv("ZEVM_PORT", "2")
+    monkeypatch.setenv("ZEVM_ACCOUNTS", "2")
+    settings = load_settings({"port": "3"})
+    assert (settings.port, settings.accounts, settings.chain_id) == (3, 2, 1)
+
+
+def test_tables_and_lists_in_the_file(empty_folder: Path) -> None:
+    file = empty_folder / "other.toml"
+    file.write_text('host = ["127.0.0.1", "::1"]\nno_mining = true\n[rpc]\ncall-gas = 7\n[pool]\nglobal_slots = 9\n')
+    settings = load_settings({}, file)
+    assert settings.host == ("127.0.0.1", "::1")
+    assert settings.no_mining
+    assert (settings.limits.call_gas, settings.pool_limits.global_slots) == (7, 9)
+
+
+def test_the_file_named_by_the_environment(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "named.toml").write_text("port = 4\n")
+    monkeypatch.setenv("ZEVM_CONFIG", "named.toml")
+    assert load_settings({}).port == 4
+
+
+@pytest.mark.parametrize("row", list(limit_rows()), ids=lambda row: row.name)
+def test_every_limit_is_a_flag_and_a_variable(row: LimitRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"rpc_{row.name}"
+    assert setting_flags()[name].names == (row.flag,)
+    monkeypatch.setenv(f"ZEVM_{name.upper()}", "3")
+    assert getattr(load_settings({}).limits, name.removeprefix("rpc_")) == 3
+
+
+def test_every_setting_has_a_flag_of_its_own_and_a_meaning() -> None:
+    names = [name for flag in setting_flags().values() for name in flag.names]
+    assert len(names) == len(set(names))
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"--{name.replace('_', '-')}" in setting_flags()[name].names, name
+
+
+ANVIL_FLAGS = (
+    "--port -p --host --accounts -a --balance --mnemonic -m --mnemonic-random --derivation-path --chain-id --chain",
+    "--hardfork --block-time -b --blockTime --no-mining --no-mine --mixed-mining --order --max-transactions",
+    "--gas-limit --block-gas-limit --disable-block-gas-limit --disable-gas-limit --enable-tx-gas-limit --gas-price",
+    "--block-base-fee-per-gas --base-fee --disable-min-priority-fee --no-priority-fee --timestamp --number",
+    "--slots-in-an-epoch --init --config-out --ipc --ipcpath --allow-origin --no-request-size-limit",
+    "--code-size-limit --disable-code-size-limit --disable-console-log --no-console-log --auto-impersonate",
+    "--auto-unlock --disable-pool-balance-checks --disable-default-create2-deployer --no-create2 --quiet -q --silent",
+    "--json --steps-tracing --tracing --preserve-historical-states",
+)
+
+
+@pytest.mark.parametrize("name", " ".join(ANVIL_FLAGS).split())
+def test_anvils_flags_are_here(name: str) -> None:
+    assert any(name in flag.names for flag in setting_flags().values())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"port": "70000"}, "--port: '70000': should be less than or equal to 65535"),
+        ({"port": "abc"}, "--port: 'abc': should be a valid integer"),
+        ({"hardfork": "atlantis"}, "--hardfork: 'atlantis': no such hardfork; one of frontier, homestead"),
+        ({"mnemonic": "a b c"}, "--mnemonic: 'a b c': not an English BIP-39 phrase"),
+        ({"derivation_path": "x"}, "--derivation-path: 'x': a derivation path begins with m/"),
+        ({"balance": "-1"}, "--balance: '-1': should be greater than or equal to 0"),
+        ({"block_time": "nan"}, "--block-time: 'nan': should be a finite number"),
+        ({"order": "random"}, "--order: 'random': should be 'fees' or 'fifo'"),
+        ({"unlock": "0x12"}, "'0x12' is not an address"),
+        ({"rpc_evm_workers": "0"}, "--rpc-evm-workers: '0': should be greater than 0"),
+        ({"no_mining": True, "block_time": "1"}, "--no-mining cannot be used with --block-time"),
+        ({"mixed_mining": True}, "--mixed-mining needs --block-time"),
+        ({"memory": True, "fresh": True}, "--memory cannot be used with --fresh"),
+        ({"gas_limit": "30000000", "disable_block_gas_limit": True}, "--gas-limit cannot be used with"),
+    ],
+)
+def test_a_wrong_flag_says_which_and_why(flags: dict[str, object], words: str) -> None:
+    assert words in _refusal(**flags)
+
+
+def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEVM_CHAIN_ID", "0")
+    assert _refusal() == "ZEVM_CHAIN_ID: '0': should be greater than or equal to 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = 'x'", "zevm.toml: port: 'x': should be a valid integer"),
+        ("prot = 1", "zevm.toml: no such setting: prot (is port meant?)"),
+        ("[rpc]\ncall_gass = 1", "no such setting: rpc_call_gass (is rpc_call_gas meant?)"),
+        ("port = ", "zevm.toml: not TOML"),
+    ],
+)
+def test_a_wrong_file_says_where(empty_folder: Path, text: str, words: str) -> None:
+    (empty_folder / "zevm.toml").write_text(text)
+    assert words in _refusal()
+
+
+def test_a_missing_file_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml: cannot be read: No such file"):
+        load_settings({}, Path("absent.toml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "fork"),
+    [
+        ("Cancun", Fork.CANCUN),
+        ("spurious-dragon", Fork.SPURIOUS_DRAGON),
+        ("merge", Fork.PARIS),
+        ("latest", LATEST_FORK),
+    ],
+)
+def test_forks_by_any_spelling(name: str, fork: Fork) -> None:
+    assert load_settings({"hardfork": name}).hardfork is fork
+
+
+@pytest.mark.parametrize(
+    ("flags", "automine", "interval_ms"),
+    [
+        ({}, True, 0),
+        ({"block_time": "2.5"}, False, 2500),
+        ({"block_time": "1", "mixed_mining": True}, True, 1000),
+        ({"no_mining": True}, False, 0),
+    ],
+)
+def test_mining_modes(flags: dict[str, object], automine: bool, interval_ms: int) -> None:
+    settings = load_settings(flags)
+    assert (settings.automine, settings.interval_ms) == (automine, interval_ms)
+
+
+def test_fractions_of_an_ether() -> None:
+    settings = load_settings({"balance": "0.000000000000000001"})
+    assert isinstance(settings, NodeSettings)
+    assert (settings.balance, settings.balance_wei) == (Decimal("1e-18"), 1)
