@@ -1,5 +1,6 @@
 """Checks of the blobs that come with a type 3 transaction (EIP-4844, EIP-7594), in geth's words."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 import ckzg
@@ -18,6 +19,19 @@ VERSIONED_HASH_PREFIX = b"\x01"
 def versioned_hash(commitment: bytes) -> bytes:
     """The hash by which a transaction names the blob with this KZG commitment (EIP-4844)."""
     return VERSIONED_HASH_PREFIX + sha256(commitment).digest()[1:]
+
+
+def make_sidecar(blobs: Iterable[bytes]) -> BlobSidecar:
+    """Blobs with their commitments and proofs, in version 0. Raises TransactionError for what is no blob."""
+    kept = tuple(blobs)
+    setup = kzg_trusted_setup()
+    try:
+        commitments = tuple([ckzg.blob_to_kzg_commitment(blob, setup) for blob in kept])
+        pairs = zip(kept, commitments, strict=True)
+        proofs = tuple([ckzg.compute_blob_kzg_proof(blob, commitment, setup) for blob, commitment in pairs])
+    except (RuntimeError, ValueError) as error:
+        raise TransactionError(f"invalid blob: {error or type(error).__name__}") from error
+    return BlobSidecar(0, kept, commitments, proofs)
 
 
 def check_sidecar(transaction: Transaction, rules: Rules) -> None:

@@ -37,7 +37,12 @@ class BlockRules:
         """The rules of a block."""
         return self.at(header.number, header.timestamp)
 
-    def environment(self, header: Header, block_hash: Callable[[int], bytes | None]) -> BlockEnvironment:
+    def environment(
+        self,
+        header: Header,
+        block_hash: Callable[[int], bytes | None],
+        recoveries: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> BlockEnvironment:
         """The block of `header` as its transactions see it; `block_hash` looks up the canonical chain."""
         rules = self.of(header)
         number = header.number
@@ -63,6 +68,7 @@ class BlockRules:
             blob_base_fee=_blob_base_fee(header, rules) if has_blobs else None,
             parent_beacon_block_root=header.parent_beacon_block_root,
             code_size_limit=self._code_size_limit(),
+            recoveries=recoveries,
         )
 
     def _code_size_limit(self) -> int | None:

@@ -13,7 +13,7 @@ class BlockSettings:
     """What development requests fix about coming blocks.
 
     coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
-    the next block only. None leaves a field to the rules.
+    the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment.
     """
 
     coinbase: bytes = bytes(20)
@@ -21,6 +21,7 @@ class BlockSettings:
     minimum_gas_price: int = 0
     base_fee_per_gas: int | None = None
     prev_randao: bytes | None = None
+    recoveries: tuple[tuple[bytes, bytes], ...] = ()
 
     def after_block(self) -> "BlockSettings":
         """The settings once a block has used up what held for it alone."""

@@ -117,7 +117,7 @@ class ChainView:
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
-        return self.block_rules.environment(header, self.records.canonical_hash)
+        return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
     def frame_at(self, reference: BlockReference) -> calls.CallFrame:
         """Environment and state in which a call at a block executes."""

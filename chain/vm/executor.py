@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from chain import validation
+from chain.errors import InvalidRequestError
 from chain.forks import Fork
 from chain.types import Header, Log, Transaction, Withdrawal
 from chain.vm import system
 from chain.vm.block_state import BlockState
-from chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES
+from chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from chain.vm.message import Precompile, TransactionContext
-from chain.vm.precompiles import CONSOLE_ADDRESS, record_console
+from chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from chain.vm.system import requests_hash
 from chain.vm.transition import Purchase, execute
 from chain.vm.world import World
@@ -41,7 +42,11 @@ class Executor:
         fixed = PRECOMPILES[environment.rules.fork]
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
+        if environment.recoveries:
+            self._precompiles[precompile_address(1)] = recovering(environment.recoveries)
         for source, target in (moved_precompiles or {}).items():
+            if source not in fixed:
+                raise InvalidRequestError(f"account 0x{source.hex()} is not a precompile")
             self._precompiles[target] = self._precompiles.pop(source)
 
     def _new_world(self) -> World:

@@ -57,6 +57,7 @@ class BlockEnvironment:
     block_hash(n): hash of a past block, b"" outside the 256 last ones.
     blob_base_fee: wei per blob gas, None before Cancun. base_fee_per_gas: None before London.
     prev_randao: the header's mix hash. code_size_limit: None for the fork's own.
+    recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
     """
 
     rules: Rules
@@ -71,6 +72,7 @@ class BlockEnvironment:
     blob_base_fee: int | None = None
     parent_beacon_block_root: bytes | None = None
     code_size_limit: int | None = None
+    recoveries: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

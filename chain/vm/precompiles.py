@@ -1,6 +1,7 @@
 """Precompiles that differ from py-evm's: faster, corrected, or of a fork that it lacks."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,22 @@ def ecrecover(frame: "Frame") -> None:
         frame.output = recover_address(data[:32], v - 27, r, s).rjust(32, b"\0")
     except InvalidSignatureError:
         return
+
+
+def recovering(recoveries: Iterable[tuple[bytes, bytes]]) -> Callable[["Frame"], None]:
+    """0x01 that finds other signers in some signatures (65 bytes r || s || v), whatever was signed."""
+    known = {(signature[:64], signature[64] % 27): address for signature, address in recoveries}
+
+    def recover(frame: "Frame") -> None:
+        data = frame.msg.data[:128].ljust(128, b"\0")
+        address = known.get((data[64:128], int.from_bytes(data[32:64], "big") - 27))
+        if address is None:
+            ecrecover(frame)
+            return
+        frame.consume_gas(ECRECOVER_GAS, "ECRECOVER")
+        frame.output = address.rjust(32, b"\0")
+
+    return recover
 
 
 def _modexp_lengths(data: bytes) -> tuple[int, int, int]:

@@ -1,11 +1,11 @@
 """anvil_, hardhat_, tenderly_, ganache's evm_: accounts changed without a transaction, and impersonation."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from chain.errors import ChainError
 from chain.overrides import StateOverride
 from chain.references import LATEST
+from chain.vm.block_state import BlockState
 from chain.vm.interface import CallRequest
 from rpc import codec
 from rpc.errors import InvalidParamsError, ServerError
@@ -56,6 +56,22 @@ def auto_impersonate_account(services: Services, enabled: bool) -> None:
     services.chain.auto_impersonate = enabled
 
 
+SIGNATURE_BYTES = 65
+
+
+@method(
+    "anvil_impersonateSignature",
+    cost=Cost.WRITE,
+    params=(Param("signature", codec.data, summary="65 bytes"), ADDRESS),
+)
+def impersonate_signature(services: Services, signature: bytes, address: bytes) -> None:
+    """Let the ecrecover precompile find an account in a signature, whatever was signed."""
+    if len(signature) != SIGNATURE_BYTES:
+        raise InvalidParamsError(f"a signature has {SIGNATURE_BYTES} bytes, got {len(signature)}")
+    chain = services.chain
+    chain.change_settings(recoveries=(*chain.settings.recoveries, (signature, address)))
+
+
 @method(
     "anvil_setBalance",
     cost=Cost.WRITE,
@@ -65,7 +81,7 @@ def auto_impersonate_account(services: Services, enabled: bool) -> None:
 def set_balance(services: Services, addresses: list[bytes], balance: int) -> None:
     """Set the balance of an account, or of several."""
 
-    def change(state: Any) -> None:
+    def change(state: BlockState) -> None:
         for address in addresses:
             state.set_balance(address, balance)
 
@@ -81,7 +97,7 @@ def set_balance(services: Services, addresses: list[bytes], balance: int) -> Non
 def add_balance(services: Services, addresses: list[bytes], amount: int) -> None:
     """Add to the balance of an account, or of several."""
 
-    def change(state: Any) -> None:
+    def change(state: BlockState) -> None:
         for address in addresses:
             state.set_balance(address, min(state.get_balance(address) + amount, codec.MAX_UINT256))
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from chain.types import Header
+from chain.vm.block_state import BlockState
 from rpc import codec, encoding
 from rpc.codec import schema
 from rpc.encoding import hexadecimal
@@ -121,9 +122,9 @@ def _decode_account(value: object) -> dict[str, Any]:
 def load_state(services: Services, accounts: dict[bytes, dict[str, Any]]) -> bool:
     """Take over the accounts of a state file; others, and the blocks, stay as they are."""
 
-    def change(state: Any) -> None:
+    def change(state: BlockState) -> None:
         for address, account in accounts.items():
-            state.wipe_storage(address)
+            state.clear_storage(address)
             state.set_balance(address, account["balance"])
             state.set_nonce(address, account["nonce"])
             state.set_code(address, account["code"])

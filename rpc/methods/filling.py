@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
 
+from chain.blobs import make_sidecar, versioned_hash
 from chain.fees import suggested_tip
 from chain.references import PENDING, BlockReference
 from chain.types import BlobSidecar, Header, Receipt, Transaction, TransactionType
@@ -85,6 +85,7 @@ def fill_transaction(services: Services, arguments: TransactionArguments) -> Tra
         nonce=next_nonce(services, sender) if arguments.nonce is None else arguments.nonce,
         gas=_gas_limit(services, arguments) if arguments.gas is None else arguments.gas,
     )
+    sidecar = _sidecar(arguments)
     return Transaction(
         type=kind,
         chain_id=services.chain.chain_id,
@@ -98,8 +99,8 @@ def fill_transaction(services: Services, arguments: TransactionArguments) -> Tra
         access_list=arguments.access_list or (),
         authorization_list=arguments.authorization_list or (),
         max_fee_per_blob_gas=_blob_fee(services, arguments),
-        blob_versioned_hashes=_blob_hashes(arguments),
-        sidecar=_sidecar(arguments),
+        blob_versioned_hashes=_blob_hashes(arguments, sidecar),
+        sidecar=sidecar,
     )
 
 
@@ -190,23 +191,26 @@ def _blob_fee(services: Services, arguments: TransactionArguments) -> int:
     return 2 * (services.chain.next_blob_base_fee() or 1)
 
 
-def _versioned_hash(commitment: bytes) -> bytes:
-    return b"\x01" + sha256(commitment).digest()[1:]
-
-
-def _blob_hashes(arguments: TransactionArguments) -> tuple[bytes, ...]:
-    computed = tuple(_versioned_hash(commitment) for commitment in arguments.commitments or ())
-    given = arguments.blob_versioned_hashes
-    if given is not None and computed and given != computed:
-        raise ServerError("blobVersionedHashes do not match the commitments")
-    return given or computed
-
-
 def _sidecar(arguments: TransactionArguments) -> BlobSidecar | None:
-    """The client's blobs with their commitments and proofs; the chain checks them when the transaction is sent."""
-    if arguments.blobs is None:
+    """The client's blobs with their commitments and proofs, computed where they are missing.
+
+    The chain checks what the client gives when the transaction is sent.
+    """
+    blobs, commitments, proofs = arguments.blobs, arguments.commitments, arguments.proofs
+    if blobs is None:
         return None
-    if arguments.commitments is None or arguments.proofs is None:
-        raise ServerError("blobs need their commitments and proofs")
-    version = 0 if len(arguments.proofs) == len(arguments.blobs) else 1
-    return BlobSidecar(version, arguments.blobs, arguments.commitments, arguments.proofs)
+    if commitments is None and proofs is None:
+        return make_sidecar(blobs)
+    if commitments is None or proofs is None:
+        raise ServerError("blob commitments and proofs are given together, or neither")
+    return BlobSidecar(0 if len(proofs) == len(blobs) else 1, blobs, commitments, proofs)
+
+
+def _blob_hashes(arguments: TransactionArguments, sidecar: BlobSidecar | None) -> tuple[bytes, ...]:
+    given = arguments.blob_versioned_hashes
+    if sidecar is None:
+        return given or ()
+    computed = tuple(versioned_hash(commitment) for commitment in sidecar.commitments)
+    if given is not None and given != computed:
+        raise ServerError("blobVersionedHashes do not match the blobs")
+    return computed
