@@ -24,6 +24,7 @@ OPCODES = {
     "GASLIMIT": 0x45,
     "CHAINID": 0x46,
     "BASEFEE": 0x48,
+    "MLOAD": 0x51,
     "MSTORE": 0x52,
     "SLOAD": 0x54,
     "SSTORE": 0x55,
@@ -34,6 +35,7 @@ OPCODES = {
     "DUP1": 0x80,
     "LOG1": 0xA1,
     "RETURN": 0xF3,
+    "STATICCALL": 0xFA,
     "REVERT": 0xFD,
     "INVALID": 0xFE,
 }

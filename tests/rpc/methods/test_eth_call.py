@@ -64,6 +64,16 @@ async def test_state_overrides(node: Node) -> None:
     assert "has both 'state' and 'stateDiff'" in (await node.fails("eth_call", {"to": box}, "latest", both)).message
 
 
+async def test_precompiles_can_be_moved(node: Node) -> None:
+    identity, stranger = "0x" + "00" * 19 + "04", hexadecimal(STRANGER)
+    moved = {identity: {"movePrecompileToAddress": stranger}}
+    assert await node.call("eth_call", {"to": stranger, "data": "0x1234"}, "latest", moved) == "0x1234"
+    wrong = {stranger: {"movePrecompileToAddress": identity}}
+    for method in ("eth_call", "eth_estimateGas"):
+        error = await node.fails(method, {"to": identity}, "latest", wrong)
+        assert (error.code, error.message) == (-32000, f"account {stranger} is not a precompile")
+
+
 @pytest.mark.parametrize(
     ("code", "overrides", "expected"),
     [

@@ -1,0 +1,113 @@
+"""Accounts changed without a transaction."""
+
+import pytest
+
+from tests.rpc.methods.assembly import BOX, RETURN_TOP, TOKEN, assemble
+from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal
+
+ECRECOVER = assemble(
+    f"0x00 CALLDATALOAD 0x00 MSTORE 0x20 CALLDATALOAD 0x20 MSTORE 0x40 CALLDATALOAD 0x40 MSTORE 0x60 CALLDATALOAD"
+    f" 0x60 MSTORE 0x20 0x00 0x80 0x00 0x01 GAS STATICCALL 0x00 MLOAD {RETURN_TOP}"
+)
+"""Calls the ecrecover precompile with its call data."""
+
+
+def word(number: int) -> str:
+    return f"0x{number:064x}"
+
+
+@pytest.mark.parametrize(
+    "name", ["anvil_setBalance", "hardhat_setBalance", "tenderly_setBalance", "evm_setAccountBalance"]
+)
+async def test_set_balance(node: Node, name: str) -> None:
+    stranger = hexadecimal(STRANGER)
+    assert await node.call(name, stranger, hex(ETHER)) is None
+    assert await node.call("eth_getBalance", stranger) == hex(ETHER)
+    await node.call(name, [stranger, hexadecimal(BOB)], 5)
+    assert await node.call("eth_getBalance", hexadecimal(BOB)) == "0x5"
+    assert (await node.fails(name, stranger, hex(2**256))).code == -32602
+
+
+async def test_a_changed_balance_can_be_spent_and_stays(node: Node) -> None:
+    await node.call("anvil_setBalance", hexadecimal(ALICE), hex(2 * ETHER))
+    await node.send(to=hexadecimal(BOB), value=hex(ETHER))
+    assert int(await node.call("eth_getBalance", hexadecimal(ALICE)), 16) < ETHER
+    assert int(await node.call("eth_getBalance", hexadecimal(ALICE), "0x0"), 16) == 2 * ETHER
+
+
+async def test_add_balance(node: Node) -> None:
+    await node.call("anvil_addBalance", hexadecimal(STRANGER), "0x5")
+    await node.call("hardhat_addBalance", hexadecimal(STRANGER), "0x6")
+    assert await node.call("eth_getBalance", hexadecimal(STRANGER)) == "0xb"
+    await node.call("tenderly_addBalance", [hexadecimal(STRANGER)], hex(2**256 - 1))
+    assert await node.call("eth_getBalance", hexadecimal(STRANGER)) == hex(2**256 - 1)
+    assert (await node.fails("anvil_addBalance", "0x12", "0x1")).code == -32602
+
+
+async def test_set_code_nonce_and_storage(node: Node) -> None:
+    stranger = hexadecimal(STRANGER)
+    assert await node.call("hardhat_setCode", stranger, hexadecimal(BOX)) is None
+    assert await node.call("hardhat_setNonce", stranger, "0x9") is None
+    assert await node.call("hardhat_setStorageAt", stranger, "0x0", word(3)) is True
+    assert await node.call("eth_getCode", stranger) == hexadecimal(BOX)
+    assert await node.call("eth_getTransactionCount", stranger) == "0x9"
+    assert await node.call("eth_call", {"to": stranger}) == word(3)
+    await node.call("anvil_setNonce", stranger, 4)
+    await node.call("anvil_setCode", stranger, "0x")
+    assert await node.call("eth_getTransactionCount", stranger) == "0x4"
+    assert await node.call("eth_getCode", stranger) == "0x"
+
+
+async def test_sets_refused(node: Node) -> None:
+    stranger = hexadecimal(STRANGER)
+    assert (await node.fails("anvil_setCode", stranger, "0x123")).code == -32602
+    assert (await node.fails("anvil_setNonce", stranger, hex(2**64))).message == f"nonce {2**64} does not fit 64 bits"
+    assert (await node.fails("anvil_setStorageAt", stranger, "0x0", "0x" + "11" * 33)).code == -32602
+
+
+@pytest.mark.parametrize("name", ["anvil_dealERC20", "hardhat_dealERC20", "anvil_setERC20Balance"])
+async def test_token_balance(node: Node, name: str) -> None:
+    token = await node.place(TOKEN)
+    await node.call(name, hexadecimal(BOB), token, hex(777))
+    balance_of = "0x70a08231" + "00" * 12 + BOB.hex()
+    assert await node.call("eth_call", {"to": token, "data": balance_of}) == word(777)
+
+
+async def test_token_allowance(node: Node) -> None:
+    token = await node.place(TOKEN)
+    await node.call("anvil_setERC20Allowance", hexadecimal(ALICE), hexadecimal(BOB), token, hex(55))
+    allowance = "0xdd62ed3e" + "00" * 12 + ALICE.hex() + "00" * 12 + BOB.hex()
+    assert await node.call("eth_call", {"to": token, "data": allowance}) == word(55)
+
+
+async def test_tokens_that_are_none(node: Node) -> None:
+    box = await node.place(BOX)
+    bob = hexadecimal(BOB)
+    error = await node.fails("anvil_dealERC20", bob, box, "0x1")
+    assert (error.code, error.message[:45]) == (-32000, "Unable to set ERC20 balance, no slot found in")
+    error = await node.fails("anvil_setERC20Allowance", bob, bob, box, "0x1")
+    assert (error.code, error.message[:47]) == (-32000, "Unable to set ERC20 allowance, no slot found in")
+    assert (await node.fails("anvil_dealERC20", bob, bob, "0x1")).message == f"there is no contract at {bob}"
+
+
+async def test_impersonation_is_refused_for_what_is_no_address(node: Node) -> None:
+    for name in ("anvil_impersonateAccount", "anvil_stopImpersonatingAccount"):
+        assert (await node.fails(name, "0x12")).code == -32602
+    assert (await node.fails("hardhat_autoImpersonateAccount", "yes")).code == -32602
+
+
+@pytest.mark.parametrize("v", [0, 27])
+async def test_impersonated_signature(node: Node, v: int) -> None:
+    contract = await node.place(ECRECOVER)
+    r, s = "11" * 32, "22" * 32
+    data = word(99) + word(27)[2:] + r + s
+    before = await node.call("eth_call", {"to": contract, "data": data})
+    await node.call("anvil_impersonateSignature", f"0x{r}{s}{v:02x}", hexadecimal(STRANGER))
+    assert await node.call("eth_call", {"to": contract, "data": data}) == "0x" + "00" * 12 + STRANGER.hex()
+    other = word(99) + word(28)[2:] + r + s
+    assert await node.call("eth_call", {"to": contract, "data": other}) != "0x" + "00" * 12 + STRANGER.hex()
+    await node.call("anvil_reset")
+    contract = await node.place(ECRECOVER)
+    assert await node.call("eth_call", {"to": contract, "data": data}) == before
+    error = await node.fails("anvil_impersonateSignature", "0x1234", hexadecimal(STRANGER))
+    assert error.message == "a signature has 65 bytes, got 2"

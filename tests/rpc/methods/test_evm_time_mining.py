@@ -1,0 +1,124 @@
+"""The clock and the making of blocks."""
+
+import pytest
+
+from rpc.limits import Limits
+from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
+
+
+async def timestamp(node: Node, block: str = "latest") -> int:
+    return int((await node.call("eth_getBlockByNumber", block))["timestamp"], 16)
+
+
+async def test_mine(node: Node) -> None:
+    assert await node.call("evm_mine") == "0x0"
+    assert await node.call("evm_mine", 1_900_000_000) == "0x0"
+    assert await timestamp(node) == 1_900_000_000
+    assert await node.call("evm_mine", {"timestamp": hex(1_900_000_100), "blocks": 2}) == "0x0"
+    assert await node.call("eth_blockNumber") == "0x4"
+    assert await timestamp(node, "0x3") == 1_900_000_100
+    error = await node.fails("evm_mine", 5)
+    assert error.code == -32602
+    assert error.message.startswith("Timestamp error: 5 is lower than")
+
+
+async def test_mine_detailed(node: Node) -> None:
+    await node.call("evm_setAutomine", False)
+    sent = await node.call("eth_sendTransaction", {"to": hexadecimal(BOB)})
+    first, second = await node.call("evm_mine_detailed", {"blocks": "0x2"})
+    assert [item["hash"] for item in first["transactions"]] == [sent]
+    assert (second["number"], second["transactions"]) == ("0x2", [])
+    assert (await node.call("eth_getBlockByNumber", "0x1", True)) == first
+    assert (await node.fails("anvil_mine_detailed", {"timestamp": "0x1"})).code == -32602
+
+
+async def test_mine_many(node: Node) -> None:
+    await node.call("hardhat_mine", "0x3", "0x3c")
+    times = [await timestamp(node, hex(number)) for number in (1, 2, 3)]
+    assert [times[1] - times[0], times[2] - times[1]] == [60, 60]
+    assert await node.call("anvil_mine") is None
+    assert await node.call("eth_blockNumber") == "0x4"
+
+
+async def test_mining_is_bounded() -> None:
+    running = await start_node(limits=Limits(mine_blocks=3))
+    try:
+        await running.call("anvil_mine", 3)
+        error = await running.fails("anvil_mine", 4)
+        assert (error.code, error.message[:30]) == (-32602, "4 blocks are too many at once:")
+        assert await running.call("eth_blockNumber") == "0x3"
+    finally:
+        await stop_node(running)
+
+
+async def test_automine_and_interval_are_independent(node: Node) -> None:
+    assert await node.call("anvil_getAutomine") is True
+    assert await node.call("anvil_getIntervalMining") is None
+    await node.call("evm_setIntervalMining", 3600)
+    assert await node.call("anvil_getIntervalMining") == 3600
+    assert await node.call("hardhat_getAutomine") is True
+    await node.call("evm_setIntervalMining", 0)
+    assert await node.call("anvil_getIntervalMining") is None
+    assert await node.call("anvil_getAutomine") is True
+    await node.call("evm_setAutomine", False)
+    assert await node.call("anvil_getAutomine") is False
+    sent = await node.call("eth_sendTransaction", {"to": hexadecimal(BOB)})
+    assert await node.call("eth_getTransactionReceipt", sent) is None
+    await node.call("anvil_setAutomine", True)
+    await node.call("evm_mine")
+    assert await node.call("eth_getTransactionReceipt", sent) is not None
+    await node.call("anvil_setIntervalMining", 0.5)
+    assert await node.call("anvil_getIntervalMining") == 0.5
+    await node.call("anvil_setIntervalMining", "0x0")
+    assert (await node.fails("evm_setIntervalMining", -0.5)).code == -32602
+    assert (await node.fails("evm_setAutomine", 1)).code == -32602
+
+
+@pytest.mark.parametrize("seconds", ["0x64", 100, "100"])
+async def test_increase_time(node: Node, seconds: object) -> None:
+    before = node.chain.clock.offset
+    assert await node.call("evm_increaseTime", seconds) == before + 100
+    assert await node.call("anvil_increaseTime", seconds) == before + 200
+    now = node.chain.clock.now()
+    await node.call("evm_mine")
+    assert await timestamp(node) >= now
+    assert (await node.fails("evm_increaseTime", "soon")).code == -32602
+
+
+async def test_set_time(node: Node) -> None:
+    assert await node.call("evm_setTime", 1_950_000_000) > 0
+    await node.call("evm_mine")
+    assert 1_950_000_000 <= await timestamp(node) <= 1_950_000_010
+    await node.call("anvil_setTime", 1_960_000_000_000)
+    await node.call("evm_mine")
+    assert 1_960_000_000 <= await timestamp(node) <= 1_960_000_010
+    assert (await node.fails("evm_setTime", "x")).code == -32602
+
+
+async def test_next_block_timestamp(node: Node) -> None:
+    assert await node.call("evm_setNextBlockTimestamp", hex(1_900_000_000)) is None
+    await node.send(to=hexadecimal(BOB))
+    assert await timestamp(node) == 1_900_000_000
+    await node.call("evm_mine")
+    assert await timestamp(node) > 1_900_000_000
+    error = await node.fails("anvil_setNextBlockTimestamp", 1_800_000_000)
+    assert (error.code, error.message) == (
+        -32602,
+        "Timestamp error: 1800000000 is lower than previous block's timestamp",
+    )
+    assert (await node.fails("evm_setNextBlockTimestamp", await timestamp(node))).code == -32602
+
+
+async def test_timestamp_interval(node: Node) -> None:
+    await node.call("evm_mine")
+    start = await timestamp(node)
+    await node.call("anvil_setBlockTimestampInterval", 13)
+    await node.call("anvil_mine", 2)
+    assert await timestamp(node) == start + 26
+    assert await node.call("anvil_removeBlockTimestampInterval") is True
+    assert await node.call("anvil_removeBlockTimestampInterval") is False
+    assert (await node.fails("anvil_setBlockTimestampInterval", -1)).code == -32602
+
+
+async def test_genesis_time(node: Node) -> None:
+    assert await node.call("anvil_getGenesisTime") == 1_700_000_000
