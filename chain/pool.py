@@ -237,7 +237,6 @@ class Pool:
                 account = self._accounts.get(entry.sender) or self._read_account(entry.sender)
                 self._insert(entry, None, account)
                 account.touched_at_seconds = snapshot.touched_at_seconds[entry.sender]
-                self._arrivals = max(self._arrivals, entry.arrival + 1)
             self.version += 1
 
     # Inside the lock.

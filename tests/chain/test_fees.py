@@ -93,6 +93,7 @@ def test_blob_base_fee_is_an_exponential() -> None:
         (0, 0, 0),
         (0, 3 * BLOB - 1, 0),
         (0, 3 * BLOB, 0),
+        (0, 3 * BLOB + 1, 1),
         (0, 4 * BLOB, BLOB),
         (BLOB, 2 * BLOB, 0),
         (BLOB, 3 * BLOB, BLOB),
@@ -119,6 +120,8 @@ def test_blob_price_has_a_reserve_from_osaka_on() -> None:
     assert next_excess_blob_gas(even, rules(Fork.OSAKA, blob)) == 10 * BLOB
     little = header(excess_blob_gas=0, blob_gas_used=6 * BLOB - 1, base_fee_per_gas=10**9)
     assert next_excess_blob_gas(little, rules(Fork.OSAKA, blob)) == 0
+    exact = little.with_changes(blob_gas_used=6 * BLOB)
+    assert next_excess_blob_gas(exact, rules(Fork.OSAKA, blob)) == 2 * BLOB
 
 
 @pytest.mark.parametrize(

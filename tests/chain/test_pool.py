@@ -232,6 +232,19 @@ def test_funds_of_one_and_of_all() -> None:
     assert make_pool(state, check_balances=False).add(tx(A, 0, value=ETHER), A).executable
 
 
+def test_what_left_no_longer_counts_against_the_funds() -> None:
+    state = State()
+    cost = 21_000 * 10 * GWEI
+    state.set(A, balance=3 * cost)
+    pool = make_pool(state)
+    fill(pool, A, range(3))
+    pool.remove(tx(A, 2).hash)
+    assert pool.add(tx(A, 2), A).executable
+    pool.remove(tx(A, 2).hash)
+    pool.add(tx(A, 1, fee=15 * GWEI, tip=2 * GWEI), A)
+    assert refusal(pool, tx(A, 2)).endswith(f"queued cost {5 * cost // 2}, tx cost {cost}, overshot {cost // 2}")
+
+
 @pytest.mark.parametrize(
     ("fee", "tip", "accepted"),
     [
@@ -551,6 +564,16 @@ def test_executables_at_and_past_the_limit() -> None:
     assert pool.add(tx(D, 0, fee=2 * GWEI, tip=2), D).dropped == (tx(B, 3, fee=2 * GWEI, tip=1).hash,)
 
 
+def test_nobody_displaces_himself() -> None:
+    pool = make_pool(global_slots=2, global_queue=2)
+    for nonce in (0, 5):
+        pool.add(tx(A, nonce, fee=2 * GWEI, tip=1), A)
+        pool.add(tx(B, nonce, fee=5 * GWEI, tip=1), B)
+    assert refusal(pool, tx(A, 1, fee=4 * GWEI, tip=1)) == "transaction underpriced"
+    assert refusal(pool, tx(A, 6, fee=4 * GWEI, tip=1)) == "transaction underpriced"
+    assert pool.add(tx(A, 1, fee=6 * GWEI, tip=1), A).dropped == (tx(B, 0, fee=5 * GWEI, tip=1).hash,)
+
+
 def test_default_limits_at_and_past() -> None:
     pool = make_pool()
     for index in range(512):
@@ -668,7 +691,7 @@ DELEGATED = b"\xef\x01\x00" + bytes(20)
 def test_delegated_accounts_get_one_transaction_in_flight() -> None:
     state = State()
     state.set(A, code=DELEGATED)
-    state.set(B, code=b"\x60\x00")
+    state.set(B, code=DELEGATED + b"\0")
     pool = make_pool(state, limit_delegated=True)
     assert refusal(pool, tx(A, 1)) == "gapped-nonce tx from delegated accounts"
     pool.add(tx(A, 0), A)
@@ -703,6 +726,7 @@ def test_pending_authorizations_bind_the_authority() -> None:
     pool.remove_sender(A)
     pool.add(tx(authority, 1), authority)
     assert refusal(pool, tx(A, 0, **delegating)) == "authority already reserved"
+    assert not pool._authorities
 
 
 def test_readers_may_run_beside_the_writer() -> None:

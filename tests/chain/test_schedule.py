@@ -139,6 +139,7 @@ def test_a_skipped_fork_leaves_the_blob_parameters_alone() -> None:
     schedule = staged(bpo1Time="absent", pragueTime="absent", osakaTime="absent", bpo2Time="absent")
     assert schedule.fork_at(99, 9_999) is Fork.CANCUN
     assert schedule.rules(99, 9_999).blob == BlobParameters(3, 6, 3_338_477)
+    assert staged(pragueTime="absent").rules(48, 480).blob == BlobParameters(3, 6, 3_338_477)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +277,13 @@ def test_mainnet_fork_identifiers(number: int, timestamp: int, expected: tuple[s
     genesis_hash = bytes.fromhex("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3")
     checksum, following = ForkSchedule.from_config(MAINNET).fork_id(genesis_hash, 0, number, timestamp)
     assert (checksum.hex(), following) == expected
+
+
+def test_forks_up_to_genesis_are_no_part_of_the_identifier() -> None:
+    assert staged().fork_id(bytes(32), 389, 40, 389)[1] == 390
+    assert staged().fork_id(bytes(32), 390, 40, 390)[1] == 420
+    without = staged(shanghaiTime=0).fork_id(bytes(32), 0, 40, 419)
+    assert staged().fork_id(bytes(32), 390, 40, 419) == without
 
 
 def test_conformance_fork_identifier() -> None:
