@@ -40,15 +40,23 @@ class Effect:
 
 @dataclass(slots=True)
 class Operation:
-    """One thing asked of the node. `floor`: the block above which the operation may remove blocks (all or none)."""
+    """One thing asked of the node.
+
+    floor: the block above which the operation may remove blocks (all or none)
+    pool_after: the pool as it must be when the operation happened; None: as it was
+    least_head: the head's number must be at least this when the operation happened
+    acknowledged: the transactions that an answer named; done: every answer arrived
+    unwound: the transactions of removed blocks, filled in while comparing (which a kill may cut short)
+    """
 
     kind: str
     transactions: tuple[str, ...] = ()
     floor: int | None = None
     pool_after: frozenset[str] | None = None
-    blocks: int = 0
+    least_head: int = 0
     acknowledged: set[str] = field(default_factory=set)
     done: bool = False
+    unwound: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -77,16 +85,21 @@ class Model:
         """Compare with the node and take over what `operation` may have changed. Raises LostError."""
         operation = operation or Operation("nothing")
         head = int(rpc.call("eth_blockNumber"), 16)
-        unwound = self._unwind(rpc, operation, head)
-        pool = self.pool if not unwound or operation.pool_after is None else set(operation.pool_after)
-        known = pool | unwound | set(operation.transactions)
-        added = self._extend(rpc, operation, head, known)
+        self._unwind(rpc, operation, head)
+        pool = self.pool
+        if operation.pool_after is not None:
+            reverted = bool(operation.unwound) or operation.done
+            pool = set(operation.pool_after) if reverted else self.pool & operation.pool_after
+        known = self.pool | pool | operation.unwound | set(operation.transactions)
+        self._extend(rpc, operation, head, known)
         self._compare_pool(rpc, operation, pool, known)
-        if operation.done and added < operation.blocks:
-            raise LostError(f"{operation.kind} of {operation.blocks} blocks was acknowledged, {added} are there")
+        if operation.done and self.head < operation.least_head:
+            raise LostError(
+                f"{operation.kind} to block {operation.least_head} was acknowledged, the head is {self.head}"
+            )
 
-    def _unwind(self, rpc: RpcConnection, operation: Operation, head: int) -> set[str]:
-        """Drop the blocks that a rewinding operation removed; the transactions that were in them."""
+    def _unwind(self, rpc: RpcConnection, operation: Operation, head: int) -> None:
+        """Drop the blocks that a rewinding operation removed, and note the transactions that were in them."""
         common = min(self.head, head)
         while common >= 0 and _hash_of(rpc, common) != self.blocks[common].hash:
             common -= 1
@@ -95,20 +108,20 @@ class Model:
                 f"block {common + 1} ({self.blocks[common + 1].hash}) was acknowledged and is gone: "
                 f"head was {self.head}, is {head}, during {operation.kind} with floor {operation.floor}"
             )
-        if operation.done and operation.floor is not None and operation.floor < self.head and common == self.head:
+        removes = operation.done and operation.kind in ("revert", "rollback")  # A reorg may build the same block again.
+        if removes and common > operation.floor:
             raise LostError(
-                f"{operation.kind} to block {operation.floor} was acknowledged, block {self.head} is still there"
+                f"{operation.kind} to block {operation.floor} was acknowledged, block {common} is still there"
             )
         unwound = {name for block in self.blocks[common + 1 :] for name in block.transactions}
         del self.blocks[common + 1 :]
         for name in unwound:
-            self.receipts.pop(name, None)
-        return unwound
+            del self.receipts[name]
+        operation.unwound |= unwound
 
-    def _extend(self, rpc: RpcConnection, operation: Operation, head: int, known: set[str]) -> int:
-        """Take over the node's further blocks, made of known transactions only; their number."""
-        first = self.head + 1
-        for number in range(first, head + 1):
+    def _extend(self, rpc: RpcConnection, operation: Operation, head: int, known: set[str]) -> None:
+        """Take over the node's further blocks, made of known transactions only."""
+        for number in range(self.head + 1, head + 1):
             block = rpc.call("eth_getBlockByNumber", hex(number), False)
             if block is None:
                 raise LostError(f"block {number} is missing under head {head}")
@@ -118,12 +131,13 @@ class Model:
                 raise LostError(f"block {number} holds transactions that nobody sent: {unknown}")
             if number and not block["transactions"] and operation.kind not in ("mine", "reorg", "automine"):
                 raise LostError(f"block {number} is empty and was not asked for, after {operation.kind}")
+            receipts = {
+                receipt["transactionHash"]: receipt for receipt in rpc.call("eth_getBlockReceipts", hex(number))
+            }
+            if list(receipts) != block["transactions"]:
+                raise LostError(f"block {number} holds {block['transactions']} and receipts of {list(receipts)}")
             self.blocks.append(Block(block["hash"], tuple(block["transactions"])))
-            for receipt in rpc.call("eth_getBlockReceipts", hex(number)):
-                self.receipts[receipt["transactionHash"]] = receipt
-            if missing := [name for name in block["transactions"] if name not in self.receipts]:
-                raise LostError(f"receipts are missing in block {number}: {missing}")
-        return head + 1 - first
+            self.receipts |= receipts
 
     def _compare_pool(self, rpc: RpcConnection, operation: Operation, pool: set[str], known: set[str]) -> None:
         content = rpc.call("txpool_content")

@@ -188,7 +188,7 @@ class Load:
 
     def mine(self) -> None:
         count = self.random.randrange(1, 4)
-        self.step(Operation("mine", blocks=count), [self.rpc.request("hardhat_mine", hex(count))])
+        self.step(Operation("mine", least_head=self.model.head + count), [self.rpc.request("hardhat_mine", hex(count))])
 
     def snapshot_and_revert(self) -> None:
         floor, pool = self.model.head, frozenset(self.model.pool)

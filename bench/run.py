@@ -1,0 +1,268 @@
+#!/usr/bin/env python
+"""Measure zEVM, Anvil and Hardhat 2 under the same load in one run, and print a table of medians and ratios.
+
+    python bench/run.py             everything, some minutes
+    python bench/run.py --quick     fewer rounds and a tenth of the blocks
+    python bench/run.py --only transfer,call,block-number
+
+Every node gets the same pre-signed transactions over one kept-alive connection of a bare socket, in rounds that take
+turns between the nodes. zEVM stands twice in the table: with its data on disk, every block synced, as it runs by
+default; and in memory, as the other two do. Results also go to bench/results/ as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.nodes import CONTENDERS, Contender
+from scripts.load import (
+    RECORDER_RUNTIME,
+    SPINNER_GAS_PER_ROUND,
+    SPINNER_RUNTIME,
+    TRANSFER_GAS,
+    WRITE_GAS,
+    Signer,
+    creation_code,
+    development_signer,
+    word,
+    write_data,
+)
+from scripts.node_process import ROOT, NodeProcess, RpcConnection
+
+RECEIVER = f"0x{0xBE7C:040x}"
+SPIN_GAS = 2_600_000
+LOG_BLOCKS = 100
+BATCH_TRANSFERS = 200
+NULL_RESULT = b'"result":null'
+
+
+class Bench:
+    """One running node with the two contracts deployed. All nodes sign alike, so all see the same transactions."""
+
+    def __init__(self, contender: Contender, node: NodeProcess, signers: Signers) -> None:
+        self.contender = contender
+        self.node = node
+        self.rpc = node.connect(timeout_seconds=300)
+        self.signers = signers
+        self.recorder = self._deploy(signers.recorder)
+        self.spinner = self._deploy(signers.spinner)
+        self.spin_request = self._call(self.spinner, word(SPIN_GAS // SPINNER_GAS_PER_ROUND), gas=3_000_000)
+        self.read_request = self._call(self.recorder, word(0))
+        self.transfers = self._frames(signers.transfers)
+        self.writes = self._frames(signers.writes)
+
+    def _deploy(self, signed: tuple[str, str]) -> str:
+        raw, name = signed
+        self.rpc.call("eth_sendRawTransaction", raw)
+        return str(self.receipt(name)["contractAddress"])
+
+    def _call(self, address: str, data: str, **fields: int) -> bytes:
+        call = {"to": address, "data": "0x" + data} | {name: hex(value) for name, value in fields.items()}
+        return self.rpc.request("eth_call", call, "latest")
+
+    def _frames(self, signed: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+        return [
+            (self.rpc.request("eth_sendRawTransaction", raw), self.rpc.request("eth_getTransactionReceipt", name))
+            for raw, name in signed
+        ]
+
+    def receipt(self, name: str) -> dict[str, Any]:
+        while (receipt := self.rpc.call("eth_getTransactionReceipt", name)) is None:
+            pass
+        return dict(receipt)
+
+    def send_and_read(self, frames: tuple[bytes, bytes]) -> None:
+        """What a client does: send, then ask for the receipt until it is there."""
+        send, receipt = frames
+        answer = self.rpc.exchange(send)
+        if b'"error"' in answer:
+            raise RuntimeError(f"{self.contender.name} refused: {answer[:300]!r}")
+        while NULL_RESULT in self.rpc.exchange(receipt).replace(b" ", b""):
+            pass
+
+    def ask(self, frame: bytes) -> bytes:
+        answer = self.rpc.exchange(frame)
+        if b'"error"' in answer:
+            raise RuntimeError(f"{self.contender.name} refused: {answer[:300]!r}")
+        return answer
+
+
+class Signers:
+    """Every transaction of the run, signed before the first measurement. One account for each kind of load."""
+
+    def __init__(self, transfers: int, writes: int, batches: int) -> None:
+        deployer = development_signer(0)
+        self.recorder = deployer.sign(to=None, data="0x" + creation_code(RECORDER_RUNTIME).hex(), gas=500_000)
+        self.spinner = deployer.sign(to=None, data="0x" + creation_code(SPINNER_RUNTIME).hex(), gas=500_000)
+        recorder = contract_address(deployer.address)
+        self.transfers = signed_transfers(development_signer(1), transfers)
+        writer = development_signer(2)
+        self.writes = [
+            writer.sign(to=recorder, data=write_data(number, number + 1), gas=WRITE_GAS) for number in range(writes)
+        ]
+        batcher = development_signer(3)
+        self.batches = [signed_transfers(batcher, BATCH_TRANSFERS) for _ in range(batches)]
+
+
+def contract_address(sender: str) -> str:
+    """The address of the first contract that `sender` creates."""
+    import rlp
+    from eth_utils import keccak
+
+    return "0x" + keccak(rlp.encode([bytes.fromhex(sender[2:]), 0]))[12:].hex()
+
+
+def signed_transfers(signer: Signer, count: int) -> list[tuple[str, str]]:
+    return [signer.sign(to=RECEIVER, value_wei=1, gas=TRANSFER_GAS) for _ in range(count)]
+
+
+# ------ measurements: (bench, round) -> samples in milliseconds ------
+
+
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return (time.perf_counter() - started) * 1000
+
+
+def transfer(bench: Bench, number: int, size: int) -> list[float]:
+    frames = bench.transfers[number * size : (number + 1) * size]
+    return [timed(lambda frame=frame: bench.send_and_read(frame)) for frame in frames]
+
+
+def write(bench: Bench, number: int, size: int) -> list[float]:
+    frames = bench.writes[number * size : (number + 1) * size]
+    return [timed(lambda frame=frame: bench.send_and_read(frame)) for frame in frames]
+
+
+def call(bench: Bench, _: int, size: int) -> list[float]:
+    return [timed(lambda: bench.ask(bench.read_request)) for _ in range(size)]
+
+
+def block_number(bench: Bench, _: int, size: int) -> list[float]:
+    frame = bench.rpc.request("eth_blockNumber")
+    return [timed(lambda: bench.ask(frame)) for _ in range(size)]
+
+
+def batch(bench: Bench, number: int, _: int) -> list[float]:
+    """Submit with mining off, mine, and see that all of them are in that block."""
+    frames = [bench.rpc.request("eth_sendRawTransaction", raw) for raw, _ in bench.signers.batches[number]]
+    bench.rpc.call("evm_setAutomine", False)
+
+    def submit_and_mine() -> None:
+        for frame in frames:
+            bench.ask(frame)
+        bench.rpc.call("evm_mine")
+
+    taken_ms = timed(submit_and_mine)
+    count = len(bench.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"])
+    if count != BATCH_TRANSFERS:
+        raise RuntimeError(f"{bench.contender.name} put {count} of {BATCH_TRANSFERS} transfers into the block")
+    bench.rpc.call("evm_setAutomine", True)
+    return [taken_ms]
+
+
+def spin(bench: Bench, _: int, size: int) -> list[float]:
+    return [timed(lambda: bench.ask(bench.spin_request)) for _ in range(size)]
+
+
+def logs(bench: Bench, _: int, size: int) -> list[float]:
+    head = int(bench.rpc.call("eth_blockNumber"), 16)
+    first = int(bench.receipt(bench.signers.writes[0][1])["blockNumber"], 16)
+    query = {"address": bench.recorder, "fromBlock": hex(first), "toBlock": hex(min(first + LOG_BLOCKS - 1, head))}
+    frame = bench.rpc.request("eth_getLogs", query)
+    return [timed(lambda: bench.ask(frame)) for _ in range(size)]
+
+
+class Measurement:
+    """A row of the table: what it runs, how many samples a round takes, and in how many rounds (full, quick)."""
+
+    def __init__(
+        self, title: str, run: Callable[[Bench, int, int], list[float]], size: int, rounds: tuple[int, int]
+    ) -> None:
+        self.title, self.run, self.size, self.rounds = title, run, size, rounds
+
+
+MEASUREMENTS = {
+    "transfer": Measurement("transfer sent + receipt read", transfer, 20, (10, 4)),
+    "write": Measurement("call writing a slot and a log + receipt read", write, 20, (10, 5)),
+    "call": Measurement("eth_call of a getter", call, 50, (10, 4)),
+    "block-number": Measurement("eth_blockNumber", block_number, 100, (10, 4)),
+    "batch": Measurement(f"{BATCH_TRANSFERS} transfers in one block, submit + mine", batch, 1, (5, 2)),
+    "spin": Measurement("2.6 Mgas of arithmetic in eth_call", spin, 1, (7, 2)),
+    "logs": Measurement(f"eth_getLogs over {LOG_BLOCKS} blocks, a log in each", logs, 10, (10, 4)),
+}
+NEEDS = {"logs": "write"}
+HISTORY = {"start": "start to first answer", "memory": "resident memory"}
+
+
+def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, work: Path) -> dict[str, dict[str, Any]]:
+    """Rounds of every measurement, in turns between the nodes: {measurement: {node: samples in ms}}."""
+    rounds = {name: MEASUREMENTS[name].rounds[quick] for name in names}
+    signers = Signers(
+        transfers=rounds.get("transfer", 0) * MEASUREMENTS["transfer"].size,
+        writes=rounds.get("write", 0) * MEASUREMENTS["write"].size,
+        batches=rounds.get("batch", 0),
+    )
+    samples: dict[str, dict[str, Any]] = {name: {contender.name: [] for contender in contenders} for name in names}
+    with ExitStack() as stack:
+        benches = []
+        for contender in contenders:
+            node = stack.enter_context(contender.start(work / contender.name.replace(" ", "-")))
+            benches.append(Bench(contender, node, signers))
+        for name in names:
+            row = MEASUREMENTS[name]
+            for number in range(rounds[name]):
+                for bench in benches:
+                    samples[name][bench.contender.name] += row.run(bench, number, row.size)
+                show(f"{row.title}: round {number + 1} of {rounds[name]}")
+    return samples
+
+
+def history(contender: Contender, blocks: int, transfers: Sequence[tuple[str, str]], datadir: Path) -> dict[str, Any]:
+    """Fill a chain with one transfer a block; resident memory half-way and at the end; then start anew on it."""
+    found: dict[str, Any] = {}
+    with contender.start(datadir) as node, node.connect(timeout_seconds=300) as rpc:
+        started = time.perf_counter()
+        for number, (raw, name) in enumerate(transfers, start=1):
+            rpc.call("eth_sendRawTransaction", raw)
+            if number in (blocks // 2, blocks):
+                while rpc.call("eth_getTransactionReceipt", name) is None:
+                    pass
+                found[f"memory after {number:,} blocks, MiB"] = node.resident_mebibytes()
+                show(f"{contender.name}: {number:,} blocks")
+        found["blocks a second"] = blocks / (time.perf_counter() - started)
+        if int(rpc.call("eth_blockNumber"), 16) != blocks:
+            raise RuntimeError(f"{contender.name} made {int(rpc.call('eth_blockNumber'), 16)} blocks of {blocks}")
+    if contender.persistent:
+        found[f"start to first answer with {blocks:,} blocks, ms"] = statistics.median(
+            timed(lambda: first_answer(contender, datadir, blocks)) for _ in range(3)
+        )
+    return found
+
+
+def first_answer(contender: Contender, datadir: Path, blocks: int) -> None:
+    """Start on existing data and stop at once when the head has been read."""
+    node = contender.start(datadir)
+    with node, node.connect() as rpc:
+        if int(rpc.call("eth_blockNumber"), 16) != blocks:
+            raise RuntimeError(f"{contender.name} lost blocks")
+        node.kill()
+
+
+def show(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
