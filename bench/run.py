@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -25,6 +26,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import rlp
+from eth_utils import keccak
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -41,7 +45,7 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import ROOT, NodeProcess, RpcConnection
+from scripts.node_process import ROOT, NodeProcess
 
 RECEIVER = f"0x{0xBE7C:040x}"
 SPIN_GAS = 2_600_000
@@ -120,9 +124,6 @@ class Signers:
 
 def contract_address(sender: str) -> str:
     """The address of the first contract that `sender` creates."""
-    import rlp
-    from eth_utils import keccak
-
     return "0x" + keccak(rlp.encode([bytes.fromhex(sender[2:]), 0]))[12:].hex()
 
 
@@ -210,15 +211,19 @@ NEEDS = {"logs": "write"}
 HISTORY = {"start": "start to first answer", "memory": "resident memory"}
 
 
-def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, work: Path) -> dict[str, dict[str, Any]]:
-    """Rounds of every measurement, in turns between the nodes: {measurement: {node: samples in ms}}."""
+Samples = dict[str, dict[str, list[float]]]
+"""{measurement: {node: milliseconds}}"""
+
+
+def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, work: Path) -> Samples:
+    """Rounds of every measurement, in turns between the nodes."""
     rounds = {name: MEASUREMENTS[name].rounds[quick] for name in names}
     signers = Signers(
         transfers=rounds.get("transfer", 0) * MEASUREMENTS["transfer"].size,
         writes=rounds.get("write", 0) * MEASUREMENTS["write"].size,
         batches=rounds.get("batch", 0),
     )
-    samples: dict[str, dict[str, Any]] = {name: {contender.name: [] for contender in contenders} for name in names}
+    samples: Samples = {name: {contender.name: [] for contender in contenders} for name in names}
     with ExitStack() as stack:
         benches = []
         for contender in contenders:
@@ -240,9 +245,9 @@ def history(contender: Contender, blocks: int, transfers: Sequence[tuple[str, st
         started = time.perf_counter()
         for number, (raw, name) in enumerate(transfers, start=1):
             rpc.call("eth_sendRawTransaction", raw)
+            while rpc.call("eth_getTransactionReceipt", name) is None:
+                pass
             if number in (blocks // 2, blocks):
-                while rpc.call("eth_getTransactionReceipt", name) is None:
-                    pass
                 found[f"memory after {number:,} blocks, MiB"] = node.resident_mebibytes()
                 show(f"{contender.name}: {number:,} blocks")
         found["blocks a second"] = blocks / (time.perf_counter() - started)
@@ -266,3 +271,86 @@ def first_answer(contender: Contender, datadir: Path, blocks: int) -> None:
 
 def show(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+# ------ the table ------
+
+
+def summary(samples: Samples) -> dict[str, dict[str, float]]:
+    """{row title: {node: median}}, one row for each measurement."""
+    return {
+        f"{MEASUREMENTS[name].title}, ms": {node: statistics.median(values) for node, values in by_node.items()}
+        for name, by_node in samples.items()
+    }
+
+
+def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> str:
+    """Markdown: medians, and for each other node how many times zEVM's median it needs (over 1: zEVM is faster)."""
+    base = names[0]
+    others = [name for name in names if not name.startswith("zEVM")]
+    head = ["", *names, *(f"{name} / {base}" for name in others)]
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    for title, values in rows.items():
+        cells = [number_text(values.get(name)) for name in names]
+        ratios = [ratio_text(values.get(name), values.get(base)) for name in others]
+        lines.append("| " + " | ".join([title, *cells, *ratios]) + " |")
+    return "\n".join(lines)
+
+
+def number_text(value: float | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def ratio_text(value: float | None, base: float | None) -> str:
+    return "n/a" if value is None or not base else f"{value / base:.2f}"
+
+
+def machine() -> str:
+    models = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()) or ["unknown processor"]
+    return f"{os.cpu_count()} x {models[0]}, Python {platform.python_version()}"
+
+
+def chosen_names(only: str | None) -> list[str]:
+    """The measurements asked for, with those they need before them."""
+    known = [*MEASUREMENTS, *HISTORY]
+    wanted = set(only.split(",")) if only else set(known)
+    if unknown := wanted - set(known):
+        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    wanted |= {NEEDS[name] for name in wanted if name in NEEDS}
+    return [name for name in known if name in wanted]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, a tenth of the blocks")
+    parser.add_argument("--only", metavar="NAMES", help=f"of: {', '.join([*MEASUREMENTS, *HISTORY])}")
+    parser.add_argument("--nodes", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
+    parser.add_argument("--blocks", type=int, help="blocks of the long chain; default 10000, quick 1000")
+    options = parser.parse_args(arguments)
+    names = chosen_names(options.only)
+    contenders = [CONTENDERS[name.strip()] for name in options.nodes.split(",")]
+    rows: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="zevm-bench-") as work:
+        samples = measure([name for name in names if name in MEASUREMENTS], contenders, options.quick, Path(work))
+        rows |= summary(samples)
+        if HISTORY.keys() & set(names):
+            blocks = options.blocks or (1_000 if options.quick else 10_000)
+            transfers = signed_transfers(development_signer(4), blocks)
+            for contender in contenders:
+                datadir = Path(work) / f"{contender.name.replace(' ', '-')}-history"
+                for title, value in history(contender, blocks, transfers, datadir).items():
+                    rows.setdefault(title, {})[contender.name] = value
+    print(machine())
+    print()
+    print(table(rows, [contender.name for contender in contenders]))
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    report = {"machine": machine(), "quick": options.quick, "rows": rows, "samples_ms": samples}
+    (results / f"{stamp}.json").write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

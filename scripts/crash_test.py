@@ -55,6 +55,8 @@ MAX_REWIND_BLOCKS = 3
 FIRST_GUESS_SECONDS = 0.01
 AIM_FACTOR = 1.3
 """An aimed kill falls within this many times the median duration of the same operation."""
+OUTRUN = ("nonce too low", "already known", "replacement transaction underpriced")
+"""Refusals of a transaction whose nonce is taken by one that waited in the queue since a kill amid a burst."""
 
 
 class KilledError(Exception):
@@ -125,9 +127,13 @@ class Load:
             except (OSError, EOFError) as error:
                 if not self.killed_at:
                     raise NodeError(f"{error!r} during {operation.kind}:\n{self.node.tail()}") from error
-                continue
-            if operation.transactions:
-                operation.acknowledged.add(operation.transactions[position])
+            except RpcError as error:
+                if not (operation.transactions and error.message.startswith(OUTRUN)):
+                    raise
+                answers.append(None)
+            else:
+                if operation.transactions:
+                    operation.acknowledged.add(operation.transactions[position])
         return answers
 
     def ask(self, method: str, *params: object) -> Any:
