@@ -8,7 +8,7 @@ from chain.errors import TransactionError
 from chain.forks import Rules
 from chain.pool_account import PoolAccount, PooledTransaction
 from chain.types import Transaction
-from chain.validation import floor_gas, intrinsic_gas, validate_static
+from chain.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
 from chain.vm.interface import BlockEnvironment
 
 MIN_BLOB_FEE_WEI = 1
@@ -58,6 +58,7 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
         raise TransactionError("exceeds block gas limit")
     _check_gas(transaction, environment.rules)
     validate_static(transaction, environment.rules)
+    check_initcode(transaction, environment)
     tip = transaction.max_priority_fee_per_gas
     if not entry.local and tip < limits.minimum_tip_wei:
         needed = limits.minimum_tip_wei
