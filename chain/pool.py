@@ -389,7 +389,7 @@ class Pool:
         per_account, in_all = self.limits.account_queue, self.limits.global_queue
         for account in list(self._accounts.values()) if per_account else []:
             excess = account.queued_count - per_account
-            for entry in list(self._droppable(account))[: max(excess, 0)]:
+            for entry in list(self._droppable(account))[:excess] if excess > 0 else []:
                 self._drop(entry)
         if not in_all or self._slots - self._executable_slots <= in_all:
             return

@@ -92,7 +92,8 @@ class PoolAccount:
     @property
     def holds_blobs(self) -> bool:
         """Whether its transactions are blob transactions; an account never has both kinds."""
-        return any(entry.is_blob for entry in self.by_nonce.values())
+        first = next(iter(self.by_nonce.values()), None)
+        return first is not None and first.is_blob
 
     def executable(self) -> list[PooledTransaction]:
         """By nonce."""
