@@ -122,6 +122,9 @@ class ChainView:
     def frame_at(self, reference: BlockReference) -> calls.CallFrame:
         """Environment and state in which a call at a block executes."""
         if reference.tag is BlockTag.PENDING:
+            if not self.pool.executable_count:
+                # nothing would be executed before the call, so nothing need be built
+                return calls.CallFrame(self.environment_of(self.next_header()), self.head.state)
             pending = self.pending()
             return calls.CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
