@@ -14,7 +14,7 @@ from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
-from rpc.methods.filling import fill_transaction, gas_price
+from rpc.methods.filling import execution_deadline, fill_transaction, gas_price
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -210,7 +210,8 @@ def _signed(services: Services, given: bytes | TransactionArguments) -> Transact
         return decode_raw(services, given)
     arguments = with_sender(services, given)
     assert arguments.sender is not None
-    return sign(services, fill_transaction(services, arguments), arguments.sender)
+    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
+    return sign(services, filled, arguments.sender)
 
 
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")

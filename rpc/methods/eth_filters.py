@@ -1,7 +1,6 @@
 """eth_: logs, and filters that clients poll."""
 
 import asyncio
-import time
 from typing import Any
 
 from chain.errors import InvalidRequestError
@@ -12,6 +11,7 @@ from rpc.codec_objects import LogFilter
 from rpc.encoding import Json
 from rpc.errors import InvalidParamsError
 from rpc.filters import check_log_filter
+from rpc.methods.filling import execution_deadline
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -100,8 +100,7 @@ def get_filter_changes(services: Services, identifier: str) -> list[Any]:
 async def get_filter_logs(services: Services, identifier: str) -> list[Json]:
     """All logs that a filter's criteria match, old ones too."""
     criteria = services.filters.criteria(identifier)
-    deadline = time.monotonic() + services.limits.evm_timeout_seconds
-    return await asyncio.to_thread(search, services, criteria, deadline)
+    return await asyncio.to_thread(search, services, criteria, execution_deadline(services))
 
 
 @method("eth_uninstallFilter", cost=Cost.LIGHT, params=(IDENTIFIER,), result="boolean")

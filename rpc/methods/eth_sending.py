@@ -12,7 +12,7 @@ from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from rpc.methods.eth_transactions import receipt_json, waiting_at
-from rpc.methods.filling import fill_transaction
+from rpc.methods.filling import execution_deadline, fill_transaction
 from rpc.methods.reading import account_of, on_writer
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -78,7 +78,7 @@ def send(services: Services, arguments: TransactionArguments, *, unsigned: bool 
     assert sender is not None
     if not unsigned and sender not in services.wallet.addresses():
         _check_impersonation(services, sender)
-    filled = fill_transaction(services, arguments)
+    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
     _check_fee_cap(services, filled)
     signed = filled.impersonating(sender) if unsigned else sign(services, filled, sender)
     return services.chain.send_transaction(signed, local=True)
@@ -194,9 +194,9 @@ async def send_transaction_sync(services: Services, arguments: TransactionArgume
 
 
 @method("eth_fillTransaction", cost=Cost.EXECUTION, params=(TRANSACTION,), result="{raw, tx}")
-def fill(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:  # noqa: ARG001
+def fill(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:
     """Complete a transaction without signing or sending it."""
-    transaction = fill_transaction(services, arguments)
+    transaction = fill_transaction(services, arguments, deadline=deadline)
     sender = arguments.sender or bytes(20)
     return {
         "raw": hexadecimal(transaction.encoded),

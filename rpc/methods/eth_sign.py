@@ -83,11 +83,12 @@ def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any]) -
     params=(Param("transaction", codec_objects.transaction_arguments),),
     result="signed EIP-2718 bytes",
 )
-def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> str:  # noqa: ARG001
+def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> str:
     """Complete and sign a transaction without sending it."""
     arguments = with_sender(services, arguments)
     assert arguments.sender is not None
-    signed = services.wallet.sign_transaction(arguments.sender, fill_transaction(services, arguments))
+    filled = fill_transaction(services, arguments, deadline=deadline)
+    signed = services.wallet.sign_transaction(arguments.sender, filled)
     return hexadecimal(signed.encoded)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chain.blobs import make_sidecar, versioned_hash
 from chain.fees import suggested_tip
-from chain.references import PENDING, BlockReference
+from chain.references import PENDING
 from chain.types import BlobSidecar, Header, Receipt, Transaction, TransactionType
 from chain.vm.interface import CallRequest
 from rpc.codec_objects import TransactionArguments
@@ -69,10 +69,10 @@ def gas_price(services: Services) -> int:
     return (services.chain.next_base_fee() or 0) + priority_fee(services)
 
 
-def fill_transaction(services: Services, arguments: TransactionArguments) -> Transaction:
+def fill_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Transaction:
     """The unsigned transaction with what the client left out: type, nonce, fees, gas limit.
 
-    Estimates under the limits of an eth_call, so it runs on a worker or on the writer. Raises ServerError
+    Estimates up to `deadline` (time.monotonic()), so it runs on a worker or on the writer. Raises ServerError
     with geth's texts, ExecutionRevertedError where the estimate reverts.
     """
     check_chain_id(services, arguments)
@@ -83,7 +83,7 @@ def fill_transaction(services: Services, arguments: TransactionArguments) -> Tra
     arguments = replace(
         arguments,
         nonce=next_nonce(services, sender) if arguments.nonce is None else arguments.nonce,
-        gas=_gas_limit(services, arguments) if arguments.gas is None else arguments.gas,
+        gas=_gas_limit(services, arguments, deadline) if arguments.gas is None else arguments.gas,
     )
     sidecar = _sidecar(arguments)
     return Transaction(
@@ -152,20 +152,16 @@ def _fees(services: Services, arguments: TransactionArguments, kind: Transaction
     return cap, tip
 
 
-def _gas_limit(services: Services, arguments: TransactionArguments) -> int:
+def execution_deadline(services: Services) -> float:
+    """When an execution that begins now has to end, as a value of time.monotonic()."""
+    return time.monotonic() + services.limits.evm_timeout_seconds
+
+
+def _gas_limit(services: Services, arguments: TransactionArguments, deadline: float) -> int:
     if _is_plain_transfer(services, arguments):
         return PLAIN_TRANSFER_GAS
-    return estimate(services, arguments, PENDING, deadline=time.monotonic() + services.limits.evm_timeout_seconds)
-
-
-def estimate(services: Services, arguments: TransactionArguments, block: BlockReference, *, deadline: float) -> int:
-    """The least gas limit with which the transaction succeeds at a block."""
-    return services.chain.estimate_gas(
-        call_request(services, arguments, default_gas=0),
-        block,
-        gas_cap=services.limits.call_gas,
-        deadline=deadline,
-    )
+    request = call_request(services, arguments, default_gas=0)
+    return services.chain.estimate_gas(request, PENDING, gas_cap=services.limits.call_gas, deadline=deadline)
 
 
 def _is_plain_transfer(services: Services, arguments: TransactionArguments) -> bool:

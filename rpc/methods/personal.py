@@ -18,7 +18,7 @@ SIGNATURE_BYTES = 65
 
 
 def _check_known(services: Services, address: bytes) -> None:
-    if address not in services.wallet.addresses():
+    if address not in services.wallet.addresses() and address not in services.chain.impersonated:
         raise UnknownAccountError(address)
 
 
@@ -45,6 +45,22 @@ def lock_account(services: Services, address: bytes) -> bool:
     """Whether the account was locked: never, the node's accounts stay unlocked."""
     _check_known(services, address)
     return False
+
+
+@method("evm_addAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
+def add_account(services: Services, address: bytes, password: str | None) -> bool:  # noqa: ARG001
+    """Let transactions of an account be sent without its key (Ganache's name); whether that is new."""
+    known = address in services.chain.impersonated
+    services.chain.impersonated.add(address)
+    return not known
+
+
+@method("evm_removeAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
+def remove_account(services: Services, address: bytes, password: str | None) -> bool:  # noqa: ARG001
+    """Undo evm_addAccount; whether there was such an account."""
+    known = address in services.chain.impersonated
+    services.chain.impersonated.discard(address)
+    return known
 
 
 @method(

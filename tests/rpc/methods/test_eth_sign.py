@@ -80,6 +80,19 @@ async def test_sign_transaction(node: Node) -> None:
     assert error.message == "unknown account"
 
 
+async def test_accounts_of_ganache(node: Node) -> None:
+    stranger = hexadecimal(STRANGER)
+    assert await node.call("evm_addAccount", stranger, "password") is True
+    assert await node.call("evm_addAccount", stranger, "password") is False
+    assert await node.call("personal_unlockAccount", stranger, "password", 0) is True
+    await node.call("evm_setAccountBalance", stranger, hex(10**18))
+    sent = await node.call("eth_sendTransaction", {"from": stranger, "to": hexadecimal(BOB)})
+    assert (await node.call("eth_getTransactionReceipt", sent))["from"] == stranger
+    assert await node.call("evm_removeAccount", stranger, "password") is True
+    assert await node.call("evm_removeAccount", stranger, "password") is False
+    assert (await node.fails("eth_sendTransaction", {"from": stranger})).message == "unknown account"
+
+
 async def test_personal_accounts(node: Node) -> None:
     alice, stranger = hexadecimal(ALICE), hexadecimal(STRANGER)
     assert await node.call("personal_unlockAccount", alice, "password", 300) is True
