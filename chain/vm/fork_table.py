@@ -31,6 +31,7 @@ from chain.vm import precompiles
 from chain.vm.frame import ForkTraits, Frame
 from chain.vm.message import Precompile
 from chain.vm.operations import CLZ, build_operations
+from chain.vm.program import program_cache
 
 CODE_SIZE_LIMIT = 24_576
 INITCODE_SIZE_LIMIT = 2 * CODE_SIZE_LIMIT
@@ -91,8 +92,13 @@ def _frame_class(fork: Fork) -> type[Frame]:
         initcode_size_limit=INITCODE_SIZE_LIMIT if fork >= Fork.SHANGHAI else None,
     )
     operations = build_operations(computation.opcodes, {0x1E: CLZ} if fork >= Fork.OSAKA else {})
+    members = {
+        "__slots__": (),
+        "traits": traits,
+        "program_of": staticmethod(program_cache(operations)),
+    }
     name = fork.name.title().replace("_", "") + "Frame"
-    return type(name, (Frame,), {"__slots__": (), "traits": traits, "operations": operations})
+    return type(name, (Frame,), members)
 
 
 PRECOMPILES: Mapping[Fork, Mapping[bytes, Precompile]] = MappingProxyType(

@@ -5,6 +5,7 @@ Logs, refunds and self-destructs go to the BlockState's journal, so that a faile
 and a parent keeps nothing of its children.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from eth.exceptions import InsufficientFunds, OutOfGas, ReservedBytesInCode, VMError
@@ -14,7 +15,6 @@ from chain.vm import interpreter
 from chain.vm.faults import CodeSizeError, CodeStoreError, InitcodeSizeError, describe_fault
 from chain.vm.interface import FrameStart
 from chain.vm.message import Message, TransactionContext
-from chain.vm.operations import Operation
 from chain.vm.program import Program
 from chain.vm.world import World
 
@@ -56,7 +56,7 @@ class Frame:
 
     program: Program
     traits: ClassVar[ForkTraits]
-    operations: ClassVar[tuple[Operation, ...]]
+    program_of: ClassVar[Callable[[bytes], Program]]
 
     def __init__(self, state: World, message: Message, context: TransactionContext) -> None:
         self.state = state

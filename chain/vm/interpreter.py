@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eth.exceptions import FullStack, InsufficientStack
 
 from chain.vm.operations import STACK_LIMIT
-from chain.vm.program import Program, program_of
+from chain.vm.program import Program
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -45,7 +45,7 @@ def run(frame: "Frame") -> None:
     if engine is not None:
         engine(frame)
         return
-    program = frame.program = program_of(code, frame.operations)
+    program = frame.program = frame.program_of(code)
     if context.tracer is None:
         run_blocks(frame, program)
     else:

@@ -5,6 +5,7 @@ exact gas (GAS, SSTORE, calls) stands last in its block, so charging ahead never
 """
 
 import re
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,9 @@ from chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Oper
 BLOCK_LIMIT = 256
 """Instructions per block at most, so that decoding never runs far ahead of the gas."""
 
-_JUMP = 0x56
+PROGRAMS_KEPT = 1024
+"""Programs that each fork keeps, the least recently run going first."""
+
 _JUMPI = 0x57
 _PC = 0x58
 _TOKENS = re.compile(
@@ -115,7 +118,11 @@ class Program:
         return instructions.jumpi_known, (following, target), following
 
 
-@lru_cache(maxsize=1024)
-def program_of(code: bytes, operations: tuple[Operation, ...]) -> Program:
-    """The program of a code, decoded as far as it ran before."""
-    return Program(code, operations)
+def program_cache(operations: tuple[Operation, ...]) -> Callable[[bytes], Program]:
+    """Code -> its program under these operations, decoded as far as it ran before."""
+
+    @lru_cache(maxsize=PROGRAMS_KEPT)
+    def program_of(code: bytes) -> Program:
+        return Program(code, operations)
+
+    return program_of

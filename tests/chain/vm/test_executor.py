@@ -157,6 +157,14 @@ def test_creation_by_a_contract_at_an_address_with_storage_fails() -> None:
     assert state.get_nonce(CONTRACT) == 2
 
 
+@pytest.mark.parametrize(("initcode", "size"), [("5 0 REVERT", 5), ("5 0 RETURN", 0), ("INVALID", 0)])
+def test_return_data_after_a_creation_is_what_it_reverted_with(initcode: str, size: int) -> None:
+    code = assemble(initcode)
+    identity = "0 0 7 0 4 GAS CALL POP"
+    source = f"{identity} 0x{code.hex()} 0 MSTORE {len(code)} {32 - len(code)} 0 CREATE POP RETURNDATASIZE"
+    assert int.from_bytes(run_code(returning(source)).output, "big") == size
+
+
 def authorize(target: bytes, nonce: int = 0, chain_id: int = 31337) -> Authorization:
     digest = keccak256(b"\x05" + rlp.encode([rlp.encode_int(chain_id), target, rlp.encode_int(nonce)]))
     signature = KEY.sign_recoverable(digest, hasher=None)
