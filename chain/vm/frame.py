@@ -5,7 +5,6 @@ Logs, refunds and self-destructs go to the BlockState's journal, so that a faile
 and a parent keeps nothing of its children.
 """
 
-from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from eth.exceptions import InsufficientFunds, OutOfGas, ReservedBytesInCode, VMError
@@ -56,7 +55,7 @@ class Frame:
 
     program: Program
     traits: ClassVar[ForkTraits]
-    program_of: ClassVar[Callable[[bytes], Program]]
+    program_of: ClassVar[staticmethod[[bytes], Program]]
 
     def __init__(self, state: World, message: Message, context: TransactionContext) -> None:
         self.state = state

@@ -160,7 +160,7 @@ def test_creation_by_a_contract_at_an_address_with_storage_fails() -> None:
 @pytest.mark.parametrize(("initcode", "size"), [("5 0 REVERT", 5), ("5 0 RETURN", 0), ("INVALID", 0)])
 def test_return_data_after_a_creation_is_what_it_reverted_with(initcode: str, size: int) -> None:
     code = assemble(initcode)
-    identity = "0 0 7 0 4 GAS CALL POP"
+    identity = "0 0 7 0 4 GAS STATICCALL POP"
     source = f"{identity} 0x{code.hex()} 0 MSTORE {len(code)} {32 - len(code)} 0 CREATE POP RETURNDATASIZE"
     assert int.from_bytes(run_code(returning(source)).output, "big") == size
 
