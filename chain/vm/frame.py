@@ -55,7 +55,7 @@ class Frame:
 
     program: Program
     traits: ClassVar[ForkTraits]
-    program_of: ClassVar[staticmethod[[bytes], Program]]
+    program_of: "ClassVar[staticmethod[[bytes], Program]]"
 
     def __init__(self, state: World, message: Message, context: TransactionContext) -> None:
         self.state = state
