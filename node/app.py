@@ -127,6 +127,8 @@ class Node:
             self.chain.start()
             await stopping.wait()
         finally:
+            # requests that are cut off are what a stop is; no tracebacks of them
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await server.stop()
 
     def _server(self) -> Server:

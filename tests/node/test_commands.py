@@ -1,0 +1,249 @@
+"""The commands beside `run`: database, accounts, export and import, console, init."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from chain.genesis import load_default_genesis
+from chain.types import Block
+from node.commands.blocks import split_items
+from scripts.node_process import NodeProcess
+from storage.rlp import RlpError
+from tests.node.conftest import Command, Start
+
+ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def _mine(node: NodeProcess, count: int) -> None:
+    with node.connect() as client:
+        for _ in range(count):
+            client.call("eth_sendTransaction", {"from": ALICE, "to": BOB, "value": "0x1"})
+
+
+def _call(node: NodeProcess, method: str, *params: object) -> object:
+    with node.connect() as client:
+        return client.call(method, *params)
+
+
+@pytest.fixture
+def three_blocks(start: Start) -> None:
+    """A chain of three blocks in .zevm, whose node was stopped."""
+    node = start()
+    _mine(node, 3)
+    assert node.stop() == 0
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_check_finds_a_sound_database_sound(zevm: Command) -> None:
+    assert zevm("db", "check").stdout.startswith("sound")
+    deep = zevm("db", "check", "--deep")
+    assert (deep.returncode, deep.stdout) == (0, "sound\n")
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_check_finds_damage(zevm: Command, tmp_path: Path) -> None:
+    log = max((tmp_path / ".zevm" / "leveldb").glob("*.log"), key=lambda file: file.stat().st_size)
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 1
+    log.write_bytes(content)
+    for command in (["db", "check"], ["db", "check", "--deep"]):
+        checked = zevm(*command)
+        assert checked.returncode == 1, checked.stdout
+        assert "problem: " in checked.stdout
+        assert "zevm db rewind" in checked.stdout
+    refused = zevm("run", "--port", "0")
+    assert refused.returncode == 1
+    assert "zevm db" in refused.stderr
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_rewind(zevm: Command, start: Start) -> None:
+    refused = zevm("db", "rewind", "9")
+    assert refused.returncode == 1
+    assert "9" in refused.stderr
+    rewound = zevm("db", "rewind", "1")
+    assert rewound.stdout == "the head was block 3, and is block 1 now\n"
+    assert zevm("db", "check", "--deep").returncode == 0
+    assert _call(start(), "eth_blockNumber") == "0x1"
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_stats(zevm: Command) -> None:
+    told = zevm("db", "stats", "--count").stdout
+    assert "4 blocks" in told
+    assert "keys" in told
+
+
+def test_commands_need_a_database(zevm: Command) -> None:
+    for command in (["db", "check"], ["db", "stats"], ["db", "rewind", "0"], ["export", "blocks.rlp"]):
+        refused = zevm(*command)
+        assert refused.returncode == 1
+        assert "there is no database at .zevm" in refused.stderr
+    assert not Path(".zevm").exists()
+
+
+@pytest.mark.usefixtures("three_blocks")
+@pytest.mark.parametrize("name", ["blocks.rlp", "blocks.rlp.gz"])
+def test_exported_blocks_can_be_imported(zevm: Command, start: Start, tmp_path: Path, name: str) -> None:
+    exported = zevm("export", name, "--genesis", "genesis.json")
+    assert exported.stdout == f"{name}: blocks 0 to 3\n", exported.stderr
+    content = (tmp_path / name).read_bytes()
+    content = gzip.decompress(content) if name.endswith(".gz") else content
+    (tmp_path / "plain").write_bytes(content)
+    with (tmp_path / "plain").open("rb") as stream:
+        assert [Block.decode(item).number for item in split_items(stream)] == [0, 1, 2, 3]
+    imported = zevm("import", name, "--datadir", "copy", "--genesis", "genesis.json")
+    assert imported.stdout == "imported 3 blocks; the head is block 3\n", imported.stderr
+    again = zevm("import", name, "--datadir", "copy")
+    assert again.stdout == "imported 0 blocks; the head is block 3\n", again.stderr
+    original, copy = start(), start("--datadir", "copy")
+    assert _call(original, "eth_getBlockByNumber", "0x3", True) == _call(copy, "eth_getBlockByNumber", "0x3", True)
+    assert _call(copy, "eth_getBalance", BOB, "0x2") == hex(10_000 * 10**18 + 2)
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_a_part_can_be_exported(zevm: Command) -> None:
+    assert zevm("export", "part", "--first", "2", "--last", "3").stdout == "part: blocks 2 to 3\n"
+    refused = zevm("export", "part", "--first", "2", "--last", "4")
+    assert "no blocks 2 to 4 in this chain, which has 0 to 3" in refused.stderr
+
+
+@pytest.mark.usefixtures("three_blocks")
+def test_another_chains_blocks_are_not_imported(zevm: Command) -> None:
+    zevm("export", "blocks.rlp")
+    refused = zevm("import", "blocks.rlp", "--datadir", "other", "--config", _config("chain-id = 5\n"))
+    assert refused.returncode == 1
+    assert "it is another chain's" in refused.stderr
+
+
+def _config(text: str) -> str:
+    Path("other.toml").write_text(text)
+    return "other.toml"
+
+
+@pytest.mark.usefixtures("three_blocks")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content[:-7], "the last block is cut short"),
+        (lambda content: b"nonsense" + content, "not a file of blocks"),
+        (lambda content: content[:-40] + bytes(40), "block"),
+    ],
+)
+def test_damaged_files_are_not_imported(zevm: Command, tmp_path: Path, change: object, words: str) -> None:
+    zevm("export", "blocks.rlp", "--genesis", "genesis.json")
+    content = (tmp_path / "blocks.rlp").read_bytes()
+    (tmp_path / "blocks.rlp").write_bytes(change(content))  # type: ignore[operator]
+    refused = zevm("import", "blocks.rlp", "--datadir", "copy", "--genesis", "genesis.json")
+    assert refused.returncode == 1
+    assert words in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert zevm("db", "check", "--datadir", "copy", "--deep").returncode == 0
+
+
+def test_a_stream_of_items_in_small_pieces() -> None:
+    class Trickle:
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def read(self, _: int) -> bytes:
+            piece, self.content = self.content[:3], self.content[3:]
+            return piece
+
+    items = [b"\xc0", b"\xc3\x01\x02\x03", b"\xf8\x40" + bytes(64), b"\xf9\x01\x00" + bytes(256)]
+    assert list(split_items(Trickle(b"".join(items)))) == items  # type: ignore[arg-type]
+    with pytest.raises(RlpError, match="cut short"):
+        list(split_items(Trickle(b"\xc3\x01")))  # type: ignore[arg-type]
+    with pytest.raises(RlpError, match="want at most"):
+        list(split_items(Trickle(b"\xff" + b"\xff" * 8)))  # type: ignore[arg-type]
+
+
+def test_accounts(zevm: Command, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "key").write_text("0x" + "11" * 32 + "\n")
+    assert zevm("account", "list").stdout == ""
+    first = zevm("account", "new", "--password-file", "password")
+    assert first.returncode == 0, first.stderr
+    second = zevm("account", "import", "key", "--password-file", "password")
+    assert second.stdout.startswith("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A ")
+    listed = zevm("account", "list").stdout.splitlines()
+    assert [line.split()[1] for line in listed] == [made.stdout.split()[0] for made in (first, second)]
+    content = json.loads(Path(listed[1].split()[2]).read_text())
+    assert bytes(Account.decrypt(content, "secret")).hex() == "11" * 32
+    again = zevm("account", "import", "key", "--password-file", "password")
+    assert again.returncode == 1
+    assert "already" in again.stderr
+
+
+def test_a_key_file_is_imported_with_its_password(zevm: Command, tmp_path: Path) -> None:
+    content = Account.encrypt("0x" + "22" * 32, "old", kdf="pbkdf2", iterations=10)
+    (tmp_path / "wallet.json").write_text(json.dumps(content))
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "bad").write_text("bad")
+    assert "wrong password" in zevm("account", "import", "wallet.json", "--password-file", "bad").stderr
+    made = zevm("account", "import", "wallet.json", "--password-file", "old")
+    assert made.stdout.startswith("0x1563915e194D8CfBA1943570603F7606A3115508 ")
+
+
+@pytest.mark.parametrize("content", ["", "xyz", "11" * 31, "00" * 32, "ff" * 32])
+def test_what_is_no_key_is_not_imported(zevm: Command, tmp_path: Path, content: str) -> None:
+    (tmp_path / "key").write_text(content)
+    (tmp_path / "password").write_text("secret\n")
+    refused = zevm("account", "import", "key", "--password-file", "password")
+    assert refused.returncode == 1
+    assert "not a private key" in refused.stderr
+    assert content == "" or content not in refused.stderr
+
+
+def test_the_password_can_be_typed(zevm: Command) -> None:
+    made = zevm("account", "new", stdin="secret\nsecret\n")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("0x")
+    assert "secret" not in made.stdout + made.stderr
+
+
+def test_init_begins_a_chain_that_run_serves(zevm: Command, start: Start, tmp_path: Path) -> None:
+    genesis = load_default_genesis().to_json()
+    genesis["config"]["chainId"] = 4242  # type: ignore[index,call-overload]
+    (tmp_path / "genesis.json").write_text(json.dumps(genesis))
+    made = zevm("init", "--genesis", "genesis.json")
+    assert made.returncode == 0, made.stderr
+    first = made.stdout.split()[-1]
+    assert zevm("init", "--genesis", "genesis.json").stdout == made.stdout
+    node = start()
+    assert _call(node, "eth_chainId") == hex(4242)
+    block = _call(node, "eth_getBlockByNumber", "0x0", False)
+    assert isinstance(block, dict)
+    assert block["hash"] == first
+    node.stop()
+    genesis["timestamp"] = "0x5"
+    (tmp_path / "genesis.json").write_text(json.dumps(genesis))
+    refused = zevm("init", "--genesis", "genesis.json")
+    assert refused.returncode == 1
+    assert "holds chain 4242" in refused.stderr
+
+
+def test_console_runs_code_against_the_node(zevm: Command, start: Start) -> None:
+    node = start("--memory")
+    told = zevm(
+        "console", "--port", str(node.port), "--exec", "print(w3.eth.chain_id, len(accounts), eth.block_number)"
+    )
+    assert told.stdout == "31337 10 0\n", told.stderr
+    typed = zevm("console", node.url, stdin="w3.eth.chain_id + 1\n")
+    assert "31338" in typed.stdout
+
+
+def test_console_without_a_node(zevm: Command) -> None:
+    refused = zevm("console", "http://127.0.0.1:9", "--exec", "1")
+    assert refused.returncode == 1
+    assert "no node answers at http://127.0.0.1:9" in refused.stderr
+
+
+def test_version_and_help(zevm: Command) -> None:
+    assert zevm("version").stdout == zevm("--version").stdout == "zevm 0.1.0\n"
+    assert "export" in zevm("--help").stdout
+    assert "--rpc-evm-timeout-seconds" in zevm("run", "--help").stdout
