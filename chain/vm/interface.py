@@ -117,7 +117,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class FrameStart:
-    """A frame about to run. `kind` is CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE, CREATE2 or SELFDESTRUCT."""
+    """A frame about to run. `kind` is CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE or CREATE2."""
 
     kind: str
     depth: int

@@ -57,7 +57,11 @@ def run_blocks(frame: "Frame", program: Program) -> None:
     blocks, stack = program.blocks, frame.stack
     counter, countdown = 0, DEADLINE_INTERVAL
     while counter >= 0:
-        gas, need, room, steps, ending, operand, following = blocks[counter] or program.block(counter)
+        try:
+            block = blocks[counter]
+        except KeyError:
+            block = program.block(counter)
+        gas, need, room, steps, ending, operand, following = block
         left = frame.gas_left - gas
         if left < 0 or not need <= len(stack) <= room:
             run_steps(frame, program, counter)

@@ -15,7 +15,7 @@ from chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Oper
 BLOCK_LIMIT = 256
 """Instructions per block at most, so that decoding never runs far ahead of the gas."""
 
-PROGRAMS_KEPT = 1024
+PROGRAMS_KEPT = 256
 """Programs that each fork keeps, the least recently run going first."""
 
 _JUMPI = 0x57
@@ -50,7 +50,7 @@ class Program:
     def __init__(self, code: bytes, operations: tuple[Operation, ...]) -> None:
         self.code = code
         self.operations = operations
-        self.blocks: list[Block | None] = [None] * (len(code) + 1)
+        self.blocks: dict[int, Block] = {}
 
     @cached_property
     def jump_targets(self) -> frozenset[int]:
