@@ -141,7 +141,12 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         auto_impersonate=settings.auto_impersonate,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
         pool=settings.pool_limits,
-        logs=LogLimits(limits.log_block_range, limits.log_results),
+        logs=LogLimits(
+            max_results=limits.log_results,
+            max_block_range=limits.log_block_range,
+            max_addresses=limits.log_addresses,
+            max_topics=limits.log_topics,
+        ),
     )
 
 

@@ -193,15 +193,15 @@ def test_receipts_and_the_numbering_of_their_logs() -> None:
     header = Header(parent_hash=H, number=7, timestamp=8)
     creation = Transaction(gas_limit=1).impersonating(A)
     transactions = (make(TransactionType.DYNAMIC_FEE), creation, make(TransactionType.BLOB))
-    logs = tuple(Log(A, (H,), bytes((number,))) for number in range(3))
+    logs = tuple(Log(A, (H,), bytes((number,))) for number in range(4))
     receipts = (
-        Receipt(2, 1, 100, logs[:2], bytes(256), A, 100, 5),
+        Receipt(2, 1, 100, logs[:3], bytes(256), A, 100, 5),
         Receipt(0, None, 250, (), bytes(256), A, 150, 6, contract_address=B, post_state=H),
-        Receipt(3, 0, 300, logs[2:], bytes(256), A, 50, 7, blob_gas_used=131_072, blob_gas_price=0),
+        Receipt(3, 0, 300, logs[3:], bytes(256), A, 50, 7, blob_gas_used=131_072, blob_gas_price=0),
     )
     first, second, third = encoding.receipts(Block(header, transactions), receipts)
     assert set(first) == RECEIPT_FIELDS | {"status"}
-    assert [entry["logIndex"] for entry in first["logs"]] == ["0x0", "0x1"]
+    assert [entry["logIndex"] for entry in first["logs"]] == ["0x0", "0x1", "0x2"]
     assert (first["status"], first["contractAddress"], first["cumulativeGasUsed"]) == ("0x1", None, "0x64")
     assert set(second) == RECEIPT_FIELDS | {"root"}
     assert (second["root"], second["contractAddress"], second["to"]) == ("0x" + H.hex(), "0x" + B.hex(), None)
@@ -211,13 +211,13 @@ def test_receipts_and_the_numbering_of_their_logs() -> None:
         {
             "address": "0x" + A.hex(),
             "topics": ["0x" + H.hex()],
-            "data": "0x02",
+            "data": "0x03",
             "blockNumber": "0x7",
             "transactionHash": "0x" + transactions[2].hash.hex(),
             "transactionIndex": "0x2",
             "blockHash": "0x" + header.hash.hex(),
             "blockTimestamp": "0x8",
-            "logIndex": "0x2",
+            "logIndex": "0x3",
             "removed": False,
         }
     ]

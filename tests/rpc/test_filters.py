@@ -86,7 +86,7 @@ def test_unknown_and_uninstalled_filters() -> None:
 def test_idle_filters_go_used_ones_stay() -> None:
     clock = Clock()
     filters = Filters(Limits(filter_idle_seconds=300.0), clock)
-    idle, used = filters.new_block_filter(), filters.new_block_filter()
+    used, idle = filters.new_block_filter(), filters.new_block_filter()
     clock.now += 200
     filters.changes(used)
     clock.now += 100
