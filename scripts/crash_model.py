@@ -22,6 +22,9 @@ LATEST_BLOCKS_WITH_RECEIPTS = 5
 SAMPLES = 20
 LOG_RANGE_BLOCKS = 5_000
 
+NO_FLOOR = -1
+"""Of an operation that removes no block."""
+
 
 class LostError(Exception):
     """Something acknowledged is missing, or something is there that nobody asked for."""
@@ -51,7 +54,7 @@ class Operation:
 
     kind: str
     transactions: tuple[str, ...] = ()
-    floor: int | None = None
+    floor: int = NO_FLOOR
     pool_after: frozenset[str] | None = None
     least_head: int = 0
     acknowledged: set[str] = field(default_factory=set)
@@ -103,12 +106,13 @@ class Model:
         common = min(self.head, head)
         while common >= 0 and _hash_of(rpc, common) != self.blocks[common].hash:
             common -= 1
-        if common < self.head and common != operation.floor:
+        rebuilt = operation.kind == "reorg" and operation.floor < common  # An empty block may come out the same.
+        if common < self.head and common != operation.floor and not rebuilt:
             raise LostError(
                 f"block {common + 1} ({self.blocks[common + 1].hash}) was acknowledged and is gone: "
                 f"head was {self.head}, is {head}, during {operation.kind} with floor {operation.floor}"
             )
-        removes = operation.done and operation.kind in ("revert", "rollback")  # A reorg may build the same block again.
+        removes = operation.done and operation.kind in ("revert", "rollback")
         if removes and common > operation.floor:
             raise LostError(
                 f"{operation.kind} to block {operation.floor} was acknowledged, block {common} is still there"

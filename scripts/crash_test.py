@@ -47,13 +47,13 @@ SENDERS = (1, 2, 3, 4)
 CONNECTIONS = 4
 RECEIVERS = 48
 SLOTS = 48
-KILL_MODES = {"start-up": 15, "timed": 30, "aimed": 55}
+KILL_MODES = {"start-up": 12, "timed": 30, "aimed": 58}
 """Kinds of kills and their weights."""
 TIMED_KILL_SECONDS = 1.0
 MAX_OPERATIONS = 25
 MAX_REWIND_BLOCKS = 3
 FIRST_GUESS_SECONDS = 0.01
-AIM_FACTOR = 1.3
+AIM_FACTOR = 0.9
 """An aimed kill falls within this many times the median duration of the same operation."""
 OUTRUN = ("nonce too low", "already known", "replacement transaction underpriced")
 """Refusals of a transaction whose nonce is taken by one that waited in the queue since a kill amid a burst."""
