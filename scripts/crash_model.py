@@ -22,8 +22,8 @@ LATEST_BLOCKS_WITH_RECEIPTS = 5
 SAMPLES = 20
 LOG_RANGE_BLOCKS = 5_000
 
-NO_FLOOR = -1
-"""Of an operation that removes no block."""
+NO_FLOOR = 2**64
+"""Of an operation that removes no block: none is above it."""
 
 
 class LostError(Exception):
@@ -112,7 +112,7 @@ class Model:
                 f"block {common + 1} ({self.blocks[common + 1].hash}) was acknowledged and is gone: "
                 f"head was {self.head}, is {head}, during {operation.kind} with floor {operation.floor}"
             )
-        removes = operation.done and operation.kind in ("revert", "rollback")
+        removes = operation.done and operation.kind in ("revert", "rollback") and not operation.unwound
         if removes and common > operation.floor:
             raise LostError(
                 f"{operation.kind} to block {operation.floor} was acknowledged, block {common} is still there"
