@@ -1,6 +1,6 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -129,8 +129,9 @@ class Chain(ChainView):
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
-        removed = self.canonical.rewind(snapshot.version)
         node = snapshot.node
+        waiting = [entry.transaction for entry in node.pool.entries]
+        removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._write_kept(batch, waiting))
         self.clock.state, self.settings = node.clock, node.settings
         self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
         self.mining.set_mode(node.mining)
@@ -153,7 +154,7 @@ class Chain(ChainView):
         """
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
-        removed = self._rewind_by(depth)
+        removed = self._rewind_by(depth, self._keep_removed)
         self._reset_pool()
         added = []
         for index in range(depth):
@@ -177,7 +178,7 @@ class Chain(ChainView):
 
     def reset(self) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start."""
-        removed = self.canonical.rewind(Version(self.genesis.number))
+        removed = self.canonical.rewind(Version(self.genesis.number), lambda batch, _: self._write_kept(batch, ()))
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -278,12 +279,14 @@ class Chain(ChainView):
         for transaction in transactions:
             execution.add(transaction, self.database.state)
 
-    def _rewind_by(self, depth: int) -> tuple[BlockAndReceipts, ...]:
+    def _rewind_by(
+        self, depth: int, also: Callable[[Batch, tuple[BlockAndReceipts, ...]], None] | None = None
+    ) -> tuple[BlockAndReceipts, ...]:
         target = self.head.number - depth
         if depth < 0 or target < self.genesis.number:
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
         self.snapshots.drop_after(Version(target, LAST_PATCH))
-        return self.canonical.rewind(Version(target, LAST_PATCH))
+        return self.canonical.rewind(Version(target, LAST_PATCH), also)
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
         dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state, mined)
@@ -296,17 +299,28 @@ class Chain(ChainView):
         self._reset_pool()
         after = self.pool.hashes()
         batch = Batch()
-        for transaction_hash in self._kept - after:
-            self.database.ledger.delete_pooled(batch, transaction_hash)
-        for transaction_hash in after - self._kept:
-            transaction = self.pool.get(transaction_hash)
-            if transaction is not None:
-                self.database.ledger.put_pooled(batch, transaction_hash, encode_network_form(transaction))
+        self._write_kept(batch, [waiting for item in after if (waiting := self.pool.get(item)) is not None])
         if batch.operations:
             self.database.write(batch)
-        self._kept = set(after)
         if before - after:
             self.events.publish(TransactionsDropped(tuple(sorted(before - after))))
+
+    def _write_kept(self, batch: Batch, transactions: Iterable[Transaction]) -> None:
+        """Make `transactions` the ones that a restart brings back."""
+        wanted = {transaction.hash: transaction for transaction in transactions}
+        for transaction_hash in self._kept - wanted.keys():
+            self.database.ledger.delete_pooled(batch, transaction_hash)
+        for transaction_hash in wanted.keys() - self._kept:
+            data = encode_network_form(wanted[transaction_hash])
+            self.database.ledger.put_pooled(batch, transaction_hash, data)
+        self._kept = set(wanted)
+
+    def _keep_removed(self, batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+        """Let a stop amid a reorganisation find the removed blocks' transactions in the pool."""
+        for record in removed:
+            for transaction in record.block.transactions:
+                self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
+                self._kept.add(transaction.hash)
 
     def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
         if not hashes:
@@ -338,8 +352,7 @@ class Chain(ChainView):
             self.pool.add(transaction, transaction.sender, local=True)
         except ChainError:
             # what the new blocks made impossible is gone, as with any reorganisation
-            return
-        self._keep_pooled(transaction)
+            self._forget_pooled((transaction.hash,))
 
     def _restore_pool(self) -> None:
         """Bring back the transactions that waited when the node stopped."""

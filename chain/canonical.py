@@ -1,7 +1,7 @@
 """The canonical chain on disk: its head, and the three ways it moves (commit, patch, rewind), each one batch."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,10 +114,13 @@ class CanonicalChain:
         self.database.write(batch)
         self._head = self._head_at(head.header, update.root, version)
 
-    def rewind(self, target: Version) -> tuple[BlockAndReceipts, ...]:
+    def rewind(
+        self, target: Version, also: Callable[[Batch, tuple[BlockAndReceipts, ...]], None] | None = None
+    ) -> tuple[BlockAndReceipts, ...]:
         """Go back to a state; the removed blocks are returned, newest first.
 
         A patch index beyond the block's last one keeps all its patches.
+        also: is given the batch and the removed blocks, and adds what must be written with them.
         """
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
@@ -131,6 +134,8 @@ class CanonicalChain:
         else:
             self.database.ledger.delete_working_root(batch, target.number)
         batch_version(self.database, batch, version)
+        if also is not None:
+            also(batch, removed)
         self.database.write(batch)
         for record in removed:
             self.records.forget(record.block.hash)
