@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,12 +49,20 @@ def open_chain(
     accounts: the development accounts, which a new chain funds. Raises StorageError, GenesisError.
     """
     genesis = choose_genesis(settings, stored_genesis(database), accounts)
+    if checked and database.ledger.head() is not None:
+        _refuse(database.recent_check())
     chain = Chain(database, genesis, chain_options(settings))
-    problem = next(iter(recent_problems(chain.canonical)), None) if checked else None
-    if problem is not None:
+    try:
+        _refuse(recent_problems(chain.canonical) if checked else ())
+    except CorruptionError:
         chain.close()
-        raise CorruptionError(f"{problem}; `zevm db check --deep` examines all, `zevm db rewind N` goes back")
+        raise
     return chain
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise CorruptionError(f"{problem}; `zevm db check --deep` examines all, `zevm db rewind N` goes back")
 
 
 def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[bytes] = ()) -> Genesis:

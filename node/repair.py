@@ -35,8 +35,10 @@ def _chain_problems(database: Database, *, deep: bool, progress: Callable[[str],
         canonical = CanonicalChain(database, genesis)
         yield from recent_problems(canonical)
         if deep:
-            progress("everything")
+            progress("every key, every block's roots and the latest state's trie")
             yield from deep_problems(canonical)
+        else:
+            yield from database.scrub(progress)
     except StorageError as error:
         yield str(error)
 

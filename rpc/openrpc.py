@@ -87,8 +87,9 @@ def limits_document() -> str:
     lines = [
         "# Limits",
         "",
-        "Made from the table in `rpc/limits.py` by `make docs`. Each limit is a flag of `zevm run`,",
-        "and a setting of the same name in the environment (`ZEVM_` + name in capitals) and in the TOML file.",
+        "Made from the table in `rpc/limits.py` by `make docs`. Each limit is a flag of `zevm run`, a variable",
+        "(`--rpc-call-gas` is `ZEVM_RPC_CALL_GAS`) and a key of the TOML file (`call-gas` in the table `[rpc]`).",
+        "The pool's limits are in [settings.md](settings.md).",
         "",
         _row("flag", "default", "past the limit"),
         _row("---", "---", "---"),

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from node.documents import settings_document  # noqa: E402
 from rpc import methods, openrpc  # noqa: E402
 from rpc.registry import REGISTRY  # noqa: E402
 
@@ -20,6 +21,7 @@ def documents() -> dict[Path, str]:
     return {
         Path("docs/methods.md"): openrpc.methods_document(REGISTRY),
         Path("docs/limits.md"): openrpc.limits_document(),
+        Path("docs/settings.md"): settings_document(),
     }
 
 

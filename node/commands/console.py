@@ -38,13 +38,12 @@ def console(
 
 def connect(url: str) -> dict[str, Any]:
     """The names at the prompt. Raises NodeError where no node answers."""
-    from requests.exceptions import RequestException
     from web3 import Web3
 
     w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 60}))
     try:
         accounts = w3.eth.accounts
-    except (RequestException, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise NodeError(f"no node answers at {url}: {type(error).__name__}; start one with `zevm run`") from None
     return {"w3": w3, "eth": w3.eth, "accounts": accounts, "Web3": Web3}
 
