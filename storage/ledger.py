@@ -242,8 +242,6 @@ def _intersect(view: Snapshot, groups: Sequence[Sequence[bytes]], first: int, la
                 if found is None:
                     return
                 candidate = found
-                if candidate > target:
-                    break
             if candidate == target:
                 yield target
                 target += 1

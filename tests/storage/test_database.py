@@ -14,6 +14,7 @@ from storage_toy import append_block, contents, grow, toy_block, toy_database
 from storage import schema
 from storage.database import Database
 from storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from storage.leveldb import LevelStore
 from storage.store import Batch
 
 
@@ -201,6 +202,43 @@ def test_an_older_copy_of_the_data_is_noticed(tmp_path):
         shutil.copy(path / "SEQUENCE", copy / "SEQUENCE")
     with pytest.raises(CorruptionError, match="ends at write 2, but write 3 was acknowledged"):
         Database.open(copy)
+
+
+def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp_path):
+    """LevelDB would open without the last entry, and delete the table that it names together with its blocks."""
+    path, copy = tmp_path / "data", tmp_path / "copy"
+    toy_database(path, 5)
+    with Database.open(path) as database:
+        grow(database, 2)
+        shutil.copytree(path, copy)
+    manifest = next((copy / "leveldb").glob("MANIFEST-*"))
+    manifest.write_bytes(manifest.read_bytes()[:-3])
+    before = {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()}
+    with pytest.raises(CorruptionError, match=rf"{manifest.name} breaks off within a record; run `zevm db check"):
+        Database.open(copy)
+    assert {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()} == before
+    with Database.salvage(copy) as database:
+        assert database.ledger.head()[0] == 6
+        assert database.scrub() == []
+
+
+def test_a_kill_while_opening_raises_no_false_alarm(tmp_path, monkeypatch):
+    """LevelDB has begun a new log and a new MANIFEST, and nothing else has happened yet."""
+    toy_database(tmp_path / "data", 5)
+
+    def open_and_copy(path):
+        store = LevelStore(path)
+        shutil.copytree(tmp_path / "data", tmp_path / "copy")
+        return store
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.database.LevelStore", open_and_copy)
+        database = Database.open(tmp_path / "data")
+    database.close()
+    with Database.open(tmp_path / "copy") as database:
+        assert database.unclean_stop
+        assert database.ledger.head()[0] == 4
+        assert database.scrub() == []
 
 
 @pytest.mark.parametrize("tail", ["zeroed", "cut", "garbage"])

@@ -1,5 +1,6 @@
 """A flipped bit in any file is noticed or harmless, and every structural fault has its line."""
 
+import os
 import random
 import shutil
 import time
@@ -10,7 +11,16 @@ import pytest
 from storage_toy import contents, grow, put_block, toy_block
 
 from storage import schema
-from storage.checksums import FileSum, live_tables, read_checksums, verify_files, write_checksums
+from storage.checksums import (
+    FileSum,
+    live_tables,
+    read_checksums,
+    sum_directory,
+    sum_file,
+    surviving,
+    verify_files,
+    write_checksums,
+)
 from storage.database import Database
 from storage.errors import CorruptionError, StorageError
 from storage.integrity import transaction_hashes
@@ -296,6 +306,29 @@ def test_old_tables_past_the_limit_are_left_to_leveldb(tmp_path):
     assert len(verify_files(tmp_path, recorded, limit_bytes=9)) == 3
     with pytest.raises(CorruptionError, match=r"000003.ldb is damaged"):
         verify_files(tmp_path, recorded, limit_bytes=10)
+
+
+def test_a_table_number_that_was_given_away_again_is_forgotten(tmp_path):
+    """LevelDB deletes tables that no version lists, and may write another under such a number."""
+    tables = {}
+    for number in (1, 2, 3):
+        path = tmp_path / f"{number:06d}.ldb"
+        path.write_bytes(b"x" * 10)
+        tables[path.name] = sum_file(path)
+    (tmp_path / "000002.ldb").unlink()
+    (tmp_path / "000003.ldb").write_bytes(b"y" * 10)
+    os.utime(tmp_path / "000003.ldb", ns=(0, tables["000003.ldb"].changed_ns + 1))
+    assert surviving(tmp_path, tables) == {"000001.ldb": tables["000001.ldb"]}
+
+
+def test_only_tables_in_use_are_summed_and_known_ones_not_again(tmp_path):
+    for name in ("000001.ldb", "000002.ldb", "000003.ldb", "000004.log", "CURRENT", "LOG", "LOCK"):
+        (tmp_path / name).write_bytes(name.encode())
+    known = {"000001.ldb": FileSum(10, 7), "000009.ldb": FileSum(10, 9)}
+    sums = sum_directory(tmp_path, known, {1, 2})
+    assert set(sums) == {"000001.ldb", "000002.ldb", "000004.log", "CURRENT"}
+    assert sums["000001.ldb"] == known["000001.ldb"]
+    assert sums["CURRENT"].crc == zlib.crc32(b"CURRENT")
 
 
 def test_a_missing_file_is_named(tmp_path):

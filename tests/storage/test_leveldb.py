@@ -1,3 +1,4 @@
+import errno
 import gc
 import os
 import random
@@ -118,6 +119,22 @@ def test_a_flipped_bit_in_the_log_refuses_to_open(tmp_path):
     damage(log, log.stat().st_size // 2)
     with pytest.raises(CorruptionError, match="checksum mismatch"):
         LevelStore(tmp_path)
+
+
+def test_after_a_failed_write_no_further_one_is_taken(store, monkeypatch):
+    """LevelDB would append behind what may be half a record."""
+    fill(store, 3)
+
+    def raise_no_space():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._unsynced, "before_synced", raise_no_space)
+        with pytest.raises(StorageError, match="No space left"):
+            fill(store, 1, start=3)
+    with pytest.raises(StorageError, match=r"writes are stopped since one failed \(.*No space left"):
+        fill(store, 1, start=4)
+    assert [key for key, _ in store.iterate(b"", b"\xff")] == [b"000000", b"000001", b"000002"]
 
 
 @pytest.mark.parametrize("freed", [True, False])
