@@ -5,7 +5,7 @@ from typing import Any
 
 from chain.errors import InvalidRequestError
 from chain.log_search import LogQuery, LogRecord
-from chain.references import LATEST, BlockReference, BlockTag
+from chain.references import LATEST, BlockReference
 from rpc import codec, codec_objects
 from rpc.codec_objects import LogFilter
 from rpc.encoding import Json
@@ -38,9 +38,7 @@ def log_record(record: LogRecord) -> Json:
 
 def _height(services: Services, reference: BlockReference | None) -> int:
     """A bound's height; the pending block has no logs to find, so `pending` is the head."""
-    if reference is None or reference.tag is BlockTag.PENDING:
-        reference = LATEST
-    return services.chain.number_of(reference)
+    return services.chain.number_of(reference or LATEST)
 
 
 def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:

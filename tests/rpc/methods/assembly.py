@@ -7,6 +7,7 @@ from storage.keccak import keccak256
 OPCODES = {
     "STOP": 0x00,
     "ADD": 0x01,
+    "LT": 0x10,
     "EQ": 0x14,
     "ISZERO": 0x15,
     "SHR": 0x1C,

@@ -10,6 +10,7 @@ from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal
 GWEI = 10**9
 HASH = "0x" + "ab" * 32
 BLOB = "0x" + "00" * 131_072
+OTHER_BLOB = "0x" + "01" * 131_072
 
 
 async def head(node: Node) -> dict[str, str]:
@@ -162,11 +163,12 @@ async def test_metadata(node: Node) -> None:
 
 
 async def test_blobs(node: Node) -> None:
-    receipt = await node.send(to=hexadecimal(BOB), blobs=[BLOB])
-    assert (receipt["status"], receipt["type"], receipt["blobGasUsed"]) == ("0x1", "0x3", hex(131_072))
+    receipt = await node.send(to=hexadecimal(BOB), blobs=[BLOB, OTHER_BLOB])
+    assert (receipt["status"], receipt["type"], receipt["blobGasUsed"]) == ("0x1", "0x3", hex(2 * 131_072))
     transaction = await node.call("eth_getTransactionByHash", receipt["transactionHash"])
-    assert await node.call("anvil_getBlobsByTransactionHash", receipt["transactionHash"]) == [BLOB]
-    assert await node.call("anvil_getBlobByHash", transaction["blobVersionedHashes"][0]) == BLOB
+    assert await node.call("anvil_getBlobsByTransactionHash", receipt["transactionHash"]) == [BLOB, OTHER_BLOB]
+    for versioned_hash, blob in zip(transaction["blobVersionedHashes"], (BLOB, OTHER_BLOB), strict=True):
+        assert await node.call("anvil_getBlobByHash", versioned_hash) == blob
     assert await node.call("anvil_getBlobByHash", HASH) is None
     assert await node.call("anvil_getBlobsByTransactionHash", HASH) is None
     error = await node.fails("eth_sendTransaction", {"to": hexadecimal(BOB), "blobs": ["0x00"]})

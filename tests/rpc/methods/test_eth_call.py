@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rpc.limits import Limits
-from tests.rpc.methods.assembly import BOX, ENDLESS, ENVIRONMENT, INVALID, NOPE, REVERT_DATA, creation, reverting
+from tests.rpc.methods.assembly import (
+    BOX,
+    ENDLESS,
+    ENVIRONMENT,
+    INVALID,
+    NOPE,
+    REVERT_DATA,
+    assemble,
+    creation,
+    reverting,
+)
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal, start_node, stop_node
 
 
@@ -163,10 +173,14 @@ async def test_an_estimate_is_enough_and_not_much_more(node: Node) -> None:
 
 
 async def test_estimate_sees_time_that_was_moved(node: Node) -> None:
-    clock = await node.place(ENVIRONMENT["TIMESTAMP"])
-    await node.call("evm_setNextBlockTimestamp", 1_900_000_000)
-    assert await node.call("eth_call", {"to": clock}, "pending") == word(1_900_000_000)
-    assert int(await node.call("eth_estimateGas", {"to": clock}), 16) > 21_000
+    late = 1_900_000_000
+    locked = await node.place(assemble(f"0x{late:08x} TIMESTAMP LT @early JUMPI STOP early: 0x00 0x00 REVERT"))
+    assert (await node.fails("eth_estimateGas", {"to": locked})).code == 3
+    await node.call("evm_setNextBlockTimestamp", late)
+    assert int(await node.call("eth_estimateGas", {"to": locked}), 16) > 21_000
+    assert await node.call("eth_call", {"to": locked}, "pending") == "0x"
+    assert (await node.fails("eth_estimateGas", {"to": locked}, "latest")).code == 3
+    assert (await node.send(to=locked))["status"] == "0x1"
 
 
 async def test_estimate_beyond_what_is_allowed(node: Node) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from rpc.limits import Limits
 from tests.rpc.methods.assembly import BOX, TOPIC
-from tests.rpc.methods.memory_node import BOB, Node, hexadecimal
+from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
 
 OTHER = "0x" + "22" * 32
 NOWHERE = "0x" + "ab" * 32
@@ -52,6 +53,17 @@ async def test_logs_refused(node: Node, criteria: dict[str, object], code: int, 
     error = await node.fails("eth_getLogs", criteria)
     assert error.code == code
     assert message is None or error.message == message
+
+
+async def test_the_range_of_a_search_is_bounded() -> None:
+    running = await start_node(limits=Limits(log_block_range=2))
+    try:
+        await running.call("anvil_mine", 3)
+        assert await running.call("eth_getLogs", {"fromBlock": "0x1", "toBlock": "0x3"}) == []
+        error = await running.fails("eth_getLogs", {"fromBlock": "0x0", "toBlock": "0x3"})
+        assert (error.code, error.message[:32]) == (-32602, "block range of 3 is too large: w")
+    finally:
+        await stop_node(running)
 
 
 async def test_log_filter(node: Node) -> None:

@@ -194,6 +194,18 @@ async def test_sync_waits_for_a_later_block(node: Node) -> None:
     assert (await waiting)["transactionHash"] == hexadecimal(transaction.hash)
 
 
+async def test_sync_waits_through_blocks_without_the_transaction(node: Node) -> None:
+    transaction = node.signed(KEYS[0], nonce=1)
+    waiting = asyncio.create_task(node.call("eth_sendRawTransactionSync", hexadecimal(transaction.encoded)))
+    while (await node.call("txpool_status"))["queued"] != "0x1":
+        await asyncio.sleep(0)
+    await node.call("anvil_mine", 2)
+    assert await node.call("eth_blockNumber") == "0x2"
+    assert not waiting.done()
+    await node.send(to=hexadecimal(BOB))
+    assert (await waiting)["transactionHash"] == hexadecimal(transaction.hash)
+
+
 async def test_sync_gives_up(node: Node) -> None:
     await node.call("evm_setAutomine", False)
     transaction = node.signed(KEYS[0])

@@ -1,5 +1,11 @@
 """Accounts, code and storage at any block."""
 
+import threading
+
+import pytest
+
+from chain.references import BlockReference
+from storage.account import StateReader
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal
 
@@ -49,6 +55,28 @@ async def test_transaction_count_counts_the_pool_when_pending(node: Node) -> Non
     assert await node.call("eth_getTransactionCount", alice, "latest") == "0x1"
     assert await node.call("eth_getTransactionCount", alice, "pending") == "0x3"
     assert await node.call("eth_getTransactionCount", alice, "0x0") == "0x0"
+
+
+async def test_transaction_count_counts_what_the_next_block_cannot_take(node: Node) -> None:
+    await node.call("evm_setAutomine", False)
+    await node.send(to=hexadecimal(ALICE), maxFeePerGas=hex(10**10))
+    await node.call("anvil_setNextBlockBaseFeePerGas", hex(10**11))
+    assert (await node.call("eth_getBlockByNumber", "pending"))["transactions"] == []
+    assert await node.call("eth_getTransactionCount", hexadecimal(ALICE), "pending") == "0x1"
+
+
+async def test_the_pending_state_is_built_by_the_writer(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    state_at = node.chain.state_at
+
+    def recording(reference: BlockReference) -> StateReader:
+        threads.append(threading.current_thread().name)
+        return state_at(reference)
+
+    monkeypatch.setattr(node.chain, "state_at", recording)
+    await node.call("eth_getBalance", hexadecimal(ALICE), "pending")
+    await node.call("eth_getBalance", hexadecimal(ALICE), "latest")
+    assert threads == ["chain-writer", threading.current_thread().name]
 
 
 async def test_code_and_storage(node: Node) -> None:
