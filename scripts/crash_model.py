@@ -151,7 +151,8 @@ class Model:
             for by_nonce in content[part].values()
             for transaction in by_nonce.values()
         }
-        required = (pool | operation.acknowledged) - self.receipts.keys()
+        returned = operation.unwound if operation.kind == "reorg" else set()
+        required = (pool | operation.acknowledged | returned) - self.receipts.keys()
         if operation.kind == "send" and (in_pool := operation.acknowledged & found):
             raise LostError(f"acknowledged under instant mining but not in a block: {in_pool}")
         if missing := required - found:
