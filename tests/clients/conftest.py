@@ -50,7 +50,7 @@ def npm_tools() -> None:
 def built(npm_tools: None) -> None:  # noqa: ARG001
     """The example contracts, compiled by forge and Vyper into contracts/examples/out."""
     forge("build", "--quiet")
-    build_vyper("Savings")
+    build_vyper()
 
 
 @pytest.fixture(scope="session")

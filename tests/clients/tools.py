@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -84,10 +83,6 @@ def artifact(name: str) -> Artifact:
     return Artifact(built["abi"], built["bytecode"]["object"])
 
 
-def build_vyper(name: str) -> None:
-    """Compile contracts/examples/vyper/NAME.vy into out/, in the form of forge's artifacts."""
-    compiler = shutil.which("vyper") or str(Path(sys.executable).with_name("vyper"))
-    abi, bytecode = run_tool(compiler, "-f", "abi,bytecode", EXAMPLES / "vyper" / f"{name}.vy").stdout.splitlines()
-    target = EXAMPLES / "out" / f"{name}.vy" / f"{name}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"abi": json.loads(abi), "bytecode": {"object": bytecode}}))
+def build_vyper() -> None:
+    """Compile contracts/examples/vyper into out/, in the form of forge's artifacts."""
+    run_tool(sys.executable, EXAMPLES / "script" / "build_vyper.py")
