@@ -83,7 +83,7 @@ class Mining:
         with self._changed:
             while not self._stopped:
                 mode = self._mode
-                timeout_seconds = mode.interval_ms / 1000 if mode.interval_ms else None
+                timeout_seconds = min(mode.interval_ms / 1000, threading.TIMEOUT_MAX) if mode.interval_ms else None
                 if not self._changed.wait_for(partial(self._has_changed, mode.interval_ms), timeout_seconds):
                     return True
             return False
