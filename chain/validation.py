@@ -85,10 +85,11 @@ def _check_type(transaction: Transaction, rules: Rules) -> None:
 
 def _check_signature(transaction: Transaction, rules: Rules) -> None:
     chain_id = transaction.chain_id
-    if chain_id is not None and (
-        chain_id != rules.chain_id or (transaction.type is TransactionType.LEGACY and rules.fork < Fork.SPURIOUS_DRAGON)
-    ):
-        raise TransactionError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
+    if chain_id is not None:
+        if chain_id != rules.chain_id:
+            raise TransactionError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
+        if rules.fork < Fork.SPURIOUS_DRAGON:
+            raise TransactionError("invalid sender")  # EIP-155's v is no signature yet
     try:
         _ = transaction.sender
     except InvalidSignatureError as error:

@@ -46,7 +46,6 @@ def call(
     code = state.get_code(target)
     if not code:
         return SystemCallResult(False, b"", None)
-    state.begin_transaction()
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
     frame = frames.apply_message(world, message, context)

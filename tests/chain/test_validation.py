@@ -39,7 +39,7 @@ def static(transaction: Transaction, fork: Fork = Fork.OSAKA, **rules: object) -
         (
             transaction_of(type=TransactionType.LEGACY),
             Fork.FRONTIER,
-            "invalid chain id for signer: have 31337 want 31337",
+            "invalid sender",
         ),
         (transaction_of(type=TransactionType.LEGACY, chain_id=None), Fork.FRONTIER, ""),
         (transaction_of(chain_id=1), Fork.OSAKA, "invalid chain id for signer: have 1 want 31337"),

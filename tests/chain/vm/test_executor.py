@@ -266,6 +266,85 @@ def test_selfdestruct_refund_ended_with_london() -> None:
     assert london.gas_used == london.gas_used_before_refund == berlin.gas_used_before_refund
 
 
+@pytest.mark.parametrize("fork", [Fork.SPURIOUS_DRAGON, Fork.OSAKA])
+def test_empty_accounts_that_are_touched_go(fork: Fork) -> None:
+    """The beneficiary of nothing, the target of an empty call, a coinbase that earns nothing."""
+    called = b"\x55" * 20
+    code = assemble(f"0 0 0 0 0 0x{called.hex()} GAS CALL 0x{OTHER.hex()} SELFDESTRUCT")
+    state = state_of(
+        {CONTRACT: FakeAccount(code=code), OTHER: FakeAccount(), called: FakeAccount(), COINBASE: FakeAccount()}
+    )
+    kind = TransactionType.DYNAMIC_FEE if fork >= Fork.LONDON else TransactionType.LEGACY
+    free = transaction_of(type=kind, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    assert execute(state, free, fork, base_fee_per_gas=0 if fork >= Fork.LONDON else None).succeeded
+    accounts = state.diff().accounts
+    assert [accounts.get(address, "kept") for address in (OTHER, called, COINBASE)] == [None, None, None]
+
+
+def test_before_spurious_dragon_touching_creates() -> None:
+    state = state_of({CONTRACT: FakeAccount(code=assemble(f"0x{OTHER.hex()} SELFDESTRUCT"))})
+    free = transaction_of(type=TransactionType.LEGACY, chain_id=None, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    assert execute(state, free, Fork.HOMESTEAD).succeeded
+    assert state.account_exists(OTHER)
+    assert state.account_exists(COINBASE)
+
+
+def test_code_that_cannot_be_paid_for() -> None:
+    """Frontier keeps the contract without code; Homestead fails the creation (EIP-2)."""
+    creation = transaction_of(
+        type=TransactionType.LEGACY, chain_id=None, to=None, data=deploying(bytes(200)), gas_limit=60_000
+    )
+    state = state_of({})
+    outcome = execute(state, creation, Fork.FRONTIER)
+    assert outcome.succeeded
+    assert state.get_code(contract_address(SENDER, 0)) == b""
+    failed = execute(state_of({}), creation, Fork.HOMESTEAD)
+    assert failed.error is not None
+    assert failed.error.kind is VmErrorKind.CODE_STORE_OUT_OF_GAS
+
+
+@pytest.mark.parametrize(("gas", "written"), [(2300 + 6, False), (2301 + 6, True)])
+def test_storage_is_not_written_with_a_stipend(gas: int, written: bool) -> None:
+    """EIP-2200: SSTORE needs more than 2,300 gas, even where it costs 100."""
+    inner = assemble("0 0 SSTORE")
+    code = returning(f"0 SLOAD POP 0 0 0 0 0x{OTHER.hex()} {gas} DELEGATECALL")
+    state = state_of({CONTRACT: FakeAccount(code=code), OTHER: FakeAccount(code=inner)})
+    assert int.from_bytes(call(state).output, "big") == written
+
+
+@pytest.mark.parametrize(
+    ("original", "values", "used", "refund"),
+    [
+        (0, (0, 0), 212, 0),
+        (0, (0, 1), 20_112, 0),
+        (0, (1, 0), 20_112, 19_900),
+        (0, (1, 2), 20_112, 0),
+        (0, (1, 1), 20_112, 0),
+        (1, (0, 0), 3012, 4800),
+        (1, (0, 1), 3012, 2800),
+        (1, (0, 2), 3012, 0),
+        (1, (2, 0), 3012, 4800),
+        (1, (2, 3), 3012, 0),
+        (1, (2, 1), 3012, 2800),
+        (1, (2, 2), 3012, 0),
+        (1, (1, 0), 3012, 4800),
+        (1, (1, 2), 3012, 0),
+        (1, (1, 1), 212, 0),
+        (0, (1, 0, 1), 40_118, 19_900),
+        (1, (0, 1, 0), 5918, 7600),
+    ],
+)
+def test_net_gas_of_storage(original: int, values: tuple[int, ...], used: int, refund: int) -> None:
+    """The table of EIP-3529, with the slot warm from the start."""
+    code = assemble(" ".join(f"{value} 0 SSTORE" for value in values))
+    state = state_of({CONTRACT: FakeAccount(code=code, storage={0: original} if original else {})})
+    warm = (AccessListEntry(CONTRACT, (bytes(32),)),)
+    outcome = execute(state, transaction_of(access_list=warm))
+    before = 21_000 + 2400 + 1900 + used
+    assert outcome.gas_used_before_refund == before
+    assert outcome.gas_used == before - min(refund, before // 5)
+
+
 def test_refused_transactions_change_nothing() -> None:
     state = state_of({})
     with pytest.raises(TransactionError, match="nonce too high"):

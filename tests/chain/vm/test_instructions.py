@@ -9,15 +9,18 @@ from eth.exceptions import VMError
 from eth.vm.logic import arithmetic, comparison, context, memory, sha3, storage
 
 from chain.forks import Fork
+from chain.vm.executor import Executor
 from chain.vm.fork_table import FRAME_CLASSES
 from chain.vm.frame import Frame
+from chain.vm.interface import CallRequest
 from chain.vm.message import Message, TransactionContext
 from chain.vm.operations import REPLACEMENTS
 from chain.vm.world import World
+from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of, returning, run_code, state_of
 
 MAX = 2**256 - 1
-EDGES = [0, 1, 2, 3, 31, 32, 33, 255, 256, 257, 2**255 - 1, 2**255, 2**255 + 1, MAX - 1, MAX]
+EDGES = [0, 1, 2, 3, 29, 30, 31, 32, 33, 255, 256, 257, 2**255 - 1, 2**255, 2**255 + 1, MAX - 1, MAX]
 WORD_BODIES = [
     logic
     for module in (arithmetic, comparison)
@@ -109,11 +112,16 @@ def test_every_pair_of_edges_is_compared() -> None:
         ("CODESIZE", 9),
         ("GASLIMIT", 60_000_000),
         ("NUMBER BLOCKHASH", 0),
+        ("44 BLOCKHASH", int.from_bytes(keccak256(b"44"), "big")),
+        ("43 BLOCKHASH", 0),
+        ("299 BLOCKHASH", int.from_bytes(keccak256(b"299"), "big")),
+        ("300 BLOCKHASH", 0),
         ("CHAINID", 31337),
     ],
 )
 def test_results(source: str, result: int) -> None:
-    outcome = run_code(returning(source))
+    state = state_of({CONTRACT: FakeAccount(code=returning(source))})
+    outcome = Executor(environment_of(number=300), state).call(CallRequest(SENDER, CONTRACT, 1_000_000))
     assert outcome.error is None
     assert int.from_bytes(outcome.output, "big") == result
 

@@ -99,6 +99,7 @@ def test_modexp_prices() -> None:
     assert price(5, data, Fork.BERLIN) == 64 * 255 // 3
     assert price(5, data, Fork.OSAKA) == 2 * 64 * 255
     assert price(5, modexp_input(b"\x03", b"\x01", b"\x05"), Fork.OSAKA) == 500
+    assert price(5, modexp_input(b"\x03" * 1024, b"\x01", b"\x05"), Fork.OSAKA) == 2 * 128**2
     long_exponent = modexp_input(b"\x03", b"\x01" + bytes(39), b"\x05")
     assert price(5, long_exponent, Fork.OSAKA) == 16 * (248 + 16 * 8)
 
