@@ -8,6 +8,7 @@
             torn/        unfinished records cut off after a crash    (storage.log_tail)
 """
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -276,7 +277,12 @@ class _Files:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each of LevelDB's files."""
-        return {path.name: path.stat().st_size for path in sorted(self._leveldb.iterdir()) if path.is_file()}
+        sizes = {}
+        for path in sorted(self._leveldb.iterdir()):
+            # a compaction may delete tables meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path.name] = path.stat().st_size
+        return sizes
 
     def close(self, store: LevelStore, sequence: int, *, clean: bool) -> None:
         """Close LevelDB; after a clean run, record the sums of its files."""

@@ -1,4 +1,5 @@
 import os
+import random
 import resource
 import shutil
 import signal
@@ -9,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from storage_toy import append_block, contents, grow, toy_block, toy_database
+from storage_toy import append_block, contents, grow, put_block, toy_block, toy_database
 
 from storage import schema
 from storage.database import Database
@@ -268,6 +269,35 @@ def test_an_unacknowledged_torn_write_is_cut_off(tmp_path, tail):
     with Database.open(copy) as database:
         assert database.ledger.head()[0] == 7
     assert [entry.name for entry in (copy / "torn").iterdir()] == [f"{log.name}.{sound}"]
+
+
+@pytest.mark.slow
+def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent(tmp_path):
+    path, copy = tmp_path / "data", tmp_path / "copy"
+    with Database.open(path) as database:
+        grow(database, 3)
+        mark = (path / "SEQUENCE").read_bytes()
+        log = next((path / "leveldb").glob("*.log"))
+        sound = log.stat().st_size
+        # larger than a block of the log, so that the record has several fragments
+        batch = Batch()
+        put_block(database, batch, toy_block(3, database.ledger.head()[1]))
+        batch.put(schema.meta_key(b"large"), random.Random(1).randbytes(70_000))
+        database.write(batch)
+        shutil.copytree(path, copy)
+    (copy / "SEQUENCE").write_bytes(mark)
+    data = (copy / "leveldb" / log.name).read_bytes()
+    near = {boundary + offset for boundary in (sound, 32_768, 65_536, len(data)) for offset in range(-9, 10, 3)}
+    for end in sorted(end for end in near | set(range(sound, len(data), 9000)) if sound <= end <= len(data)):
+        for tail in (b"", bytes(len(data) - end)):
+            trial = shutil.copytree(copy, tmp_path / "trial")
+            (trial / "leveldb" / log.name).write_bytes(data[:end] + tail)
+            with Database.open(trial) as database:
+                whole = database.ledger.meta(b"large") is not None
+                assert whole or end < len(data)
+                assert database.ledger.head()[0] == (3 if whole else 2), end
+                assert database.scrub() == []
+            shutil.rmtree(trial)
 
 
 def test_damage_in_front_of_sound_records_is_no_torn_write(tmp_path):
