@@ -96,25 +96,25 @@ def parse(body: bytes) -> Any:
     return message
 
 
-def _encode(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+def _encode_raw_number(value: Any) -> orjson.Fragment:
+    if type(value) is RawNumber:
+        return orjson.Fragment(value.digits)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def success(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result."""
-    if type(identifier) is RawNumber:
-        identifier = orjson.Fragment(identifier.digits)
-    return _encode({"jsonrpc": "2.0", "id": identifier, "result": result})
+    """The answer that carries a result. Raises TypeError, ValueError for a result that is not JSON."""
+    try:
+        return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "result": result}, default=_encode_raw_number)
+    except TypeError:
+        # an integer beyond 64 bits, which orjson does not write
+        encoded = json.dumps(result, allow_nan=False, separators=(",", ":"))
+    return success(identifier, orjson.Fragment(encoded))
 
 
 def failure(identifier: Any, error: RpcError) -> bytes:
     """The answer that carries an error."""
-    if type(identifier) is RawNumber:
-        identifier = orjson.Fragment(identifier.digits)
-    return _encode({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()})
+    return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
 
 
 class Caller:

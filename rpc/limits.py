@@ -28,7 +28,7 @@ class Limits:
 
     http_body_bytes: int = _limit(5 * MEBIBYTE, "a larger HTTP body is refused with 413")
     http_connections: int = _limit(4_096, "HTTP connections at once; a further one is closed unanswered")
-    http_header_seconds: float = _limit(30.0, "a request whose header or body takes longer is cut off with 408")
+    http_header_seconds: float = _limit(30.0, "a slower request head is cut off, a slower body gets 408")
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")

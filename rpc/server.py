@@ -178,7 +178,7 @@ def _uvicorn_config(app: FastAPI, limits: Limits) -> Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=int(limits.http_idle_seconds),
+        timeout_keep_alive=limits.http_idle_seconds,  # type: ignore[arg-type]
     )
     config.load()
     return config

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpc.dispatch import parse, success
+from rpc.dispatch import RawNumber, parse, success
 from rpc.errors import ParseError
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 
@@ -35,6 +35,8 @@ async def test_odd_numbers_as_ids_keep_their_digits(digits: str) -> None:
     async with running_dispatcher() as (dispatcher, _):
         body = f'{{"jsonrpc":"2.0","id":{digits},"method":"test_echo","params":[1]}}'.encode()
         assert await dispatcher.answer(body) == f'{{"jsonrpc":"2.0","id":{digits},"result":1}}'.encode()
+        echoed = f'{{"jsonrpc":"2.0","id":2.5,"method":"test_echo","params":[{digits}]}}'.encode()
+        assert await dispatcher.answer(echoed) == f'{{"jsonrpc":"2.0","id":2.5,"result":{digits}}}'.encode()
         failing = body.replace(b"test_echo", b"test_none")
         reply = await dispatcher.answer(failing)
         assert reply is not None
@@ -130,6 +132,7 @@ async def test_the_catch_all_logs_what_it_hides(kind: str, caplog: pytest.LogCap
 
 async def test_results_beyond_64_bits_and_beyond_json() -> None:
     assert orjson.loads(success(1, 2**64))["result"] == 2.0**64
+    assert success(RawNumber("1e999"), [2**64]) == b'{"jsonrpc":"2.0","id":1e999,"result":[18446744073709551616]}'
     assert success(1, 2**64) == b'{"jsonrpc":"2.0","id":1,"result":18446744073709551616}'
     async with running_dispatcher() as (dispatcher, _):
         code, message = error_of(await ask(dispatcher, call("test_object")))

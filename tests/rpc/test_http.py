@@ -153,7 +153,7 @@ async def test_head_size_limit() -> None:
 
 
 async def test_idle_connections_are_closed() -> None:
-    async with running_server(http_idle_seconds=1.0) as (port, _):
+    async with running_server(http_idle_seconds=0.3) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await read_answer(reader)).status == 200
