@@ -28,6 +28,7 @@ from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputati
 
 from chain.forks import Fork
 from chain.vm import precompiles
+from chain.vm.blake2 import blake2f
 from chain.vm.frame import ForkTraits, Frame
 from chain.vm.message import Precompile
 from chain.vm.operations import CLZ, build_operations
@@ -70,6 +71,7 @@ _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
     (Fork.BYZANTIUM, 0x05, precompiles.modexp_byzantium),
     (Fork.BERLIN, 0x05, precompiles.modexp_berlin),
     (Fork.OSAKA, 0x05, precompiles.modexp_osaka),
+    (Fork.ISTANBUL, 0x09, blake2f),
     (Fork.CANCUN, 0x0A, precompiles.point_evaluation_),
     (Fork.OSAKA, 0x100, precompiles.p256verify),
 )

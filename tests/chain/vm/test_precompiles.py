@@ -1,19 +1,22 @@
 """Precompiles that are ours: results, prices, and what py-evm has wrong."""
 
 import random
+import time
 
 import pytest
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from eth._utils.blake2.coders import extract_blake2b_parameters
+from eth._utils.blake2.compression import blake2b_compress
 from eth.precompiles import ecrecover as py_evm_ecrecover
 from eth.precompiles.modexp import _modexp as py_evm_modexp
 
 from chain.forks import Fork
 from chain.vm.executor import Executor
 from chain.vm.fork_table import PRECOMPILES, precompile_address
-from chain.vm.interface import CallRequest, Outcome
+from chain.vm.interface import CallRequest, ExecutionTimeoutError, Outcome
 from chain.vm.message import Message, TransactionContext
 from storage.keccak import keccak256
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, returning, run_code, state_of
@@ -111,6 +114,30 @@ def test_modexp_operands_are_bounded_in_osaka() -> None:
     assert outcome.error is not None
     assert outcome.gas_used == 10_000_000
     assert call(5, modexp_input(b"\x03" * 1024, b"\x01", b"\x05")).error is None
+
+
+def blake2_input(chooser: random.Random, rounds: int) -> bytes:
+    return rounds.to_bytes(4, "big") + chooser.randbytes(208) + bytes((chooser.randrange(2),))
+
+
+def test_blake2f_agrees_with_py_evm() -> None:
+    chooser = random.Random(152)
+    for rounds in (0, 1, 9, 10, 12, 25, 100):
+        data = blake2_input(chooser, rounds)
+        assert call(9, data).output == blake2b_compress(*extract_blake2b_parameters(data))
+        assert price(9, data) == rounds
+    for wrong in (data[:-1], data + b"\0", data[:-1] + b"\2"):
+        outcome = call(9, wrong)
+        assert outcome.error is not None
+        assert outcome.gas_used == 10_000_000
+
+
+def test_blake2f_ends_at_the_deadline() -> None:
+    request = CallRequest(SENDER, precompile_address(9), 5 * 10**9, data=blake2_input(random.Random(1), 2**32 - 1))
+    started = time.monotonic()
+    with pytest.raises(ExecutionTimeoutError):
+        Executor(environment_of(), state_of({})).call(request, deadline=started + 0.1)
+    assert time.monotonic() - started < 5
 
 
 def p256_input() -> bytes:
