@@ -183,7 +183,8 @@ def test_account_records_are_the_rlp_of_the_reference(nonce, balance, some_hash)
     data = encode_account(account)
     assert data == pyrlp.encode(list(account))
     assert decode_account(data) == account
-    for damaged in (data[:-1], data + b"\x00", b"\xf7" + data[1:], data[:2] + b"\xb7" + data[3:], b""):
+    wrong_size = data[:1] + bytes((data[1] ^ 1,)) + data[2:]
+    for damaged in (data[:-1], data + b"\x00", b"\xf7" + data[1:], wrong_size, data[:2] + b"\xb7" + data[3:], b""):
         if damaged != data:
             with pytest.raises(CorruptionError):
                 decode_account(damaged)
@@ -261,6 +262,16 @@ def test_last_patch_counts_the_patches_of_one_block():
     assert [history.states.last_patch(number) for number in (0, 1, 2)] == [0, 2, 0]
     batch = Batch()
     assert history.states.rewind(batch, (1, 0xFFFFFFFF)) == history.root
+
+
+def test_one_batch_may_rewind_twice():
+    history = written(account_diff(a=1), account_diff(b=2), account_diff(a=3))
+    batch = Batch()
+    assert history.states.rewind(batch, (1, 0)) == history.versions[1][1]
+    assert history.states.rewind(batch, (0, 0)) == history.versions[0][1]
+    history.store.write(batch)
+    history.drop_after((0, 0))
+    history.check()
 
 
 def test_a_broken_way_back_is_refused():

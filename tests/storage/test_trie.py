@@ -227,6 +227,7 @@ def test_a_changed_bit_anywhere_breaks_a_proof():
         b"",
         b"\xc0",
         b"\xc1\x80",
+        b"\xc5\x20\x01",  # announces more than it has
         b"\xc3\x20\x01\x02",
         b"\xc2\x20",
         b"\xc2\x40\x01",  # unknown path flag
