@@ -55,7 +55,7 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
 pip install --require-hashes --no-build-isolation --requirement "$main_lock"
-pip install --no-deps --no-build-isolation --editable .
+pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 run_sum="$(cat pyproject.toml requirements-build.lock requirements.lock scripts/venv.sh | cksum) $(pwd)"
 {
     echo "run $run_sum"
