@@ -103,12 +103,12 @@ async def test_stacks_hold_a_thousand_nested_native_calls() -> None:
 
 
 async def test_close_ends_the_threads() -> None:
-    before = {thread.name for thread in threading.enumerate()}
+    before = set(threading.enumerate())
     workers = Workers(3, queue_ms=100, timeout_seconds=5)
-    assert len(threading.enumerate()) >= len(before) + 3
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    assert len(started) == 3
     workers.close()
     workers.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("evm-"):
-            thread.join(2)
-            assert not thread.is_alive()
+    for thread in started:
+        thread.join(2)
+        assert not thread.is_alive()
