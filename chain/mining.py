@@ -1,11 +1,15 @@
 """When blocks are made: at once for each transaction, at an interval, both, or only when told."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from chain.writer import Writer, WriterStoppedError
+from storage.errors import StorageError
+
+_LOGGER = logging.getLogger("zevm.chain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class Mining:
             try:
                 self._writer.submit(self._mine).result()
             except WriterStoppedError:
+                return
+            except StorageError as error:
+                # every later write fails as well until the node is restarted: say so once, and stop trying
+                _LOGGER.error("timed mining has stopped: %s", error)
                 return
 
     def _wait_for_tick(self) -> bool:

@@ -47,7 +47,7 @@ class Limits:
     filter_idle_seconds: float = _limit(300.0, "a filter that nobody asks for so long is removed")
     filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "eth_call-like executions at once")
-    evm_queue_ms: int = _limit(500, "an execution that has waited so long for a worker gets -32005 `limit exceeded`")
+    evm_queue_ms: int = _limit(5_000, "an execution that has waited so long for a worker gets -32005 `limit exceeded`")
     evm_timeout_seconds: float = _limit(5.0, "an execution is aborted: `execution aborted (timeout = 5s)`")
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
