@@ -18,7 +18,8 @@ contract Deploy {
         CHEATS.startBroadcast();
         counter = new Counter(7);
         token = new Token(1_000 ether);
-        salted = new Counter{salt: bytes32("zevm")}(42);
+        // a salt of its own for each run: CREATE2 refuses an address that is taken
+        salted = new Counter{salt: keccak256(abi.encode(counter))}(42);
         counter.setNumber(8);
         require(token.transfer(address(0xBEEF), 25 ether));
         salted.increment();
