@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { ethers } from "ethers";
 
 const URL_OF_NODE = process.env.ZEVM_URL ?? "http://127.0.0.1:8545";
-const KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+const KEY = "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba";
 
 const read = (path) => JSON.parse(readFileSync(new URL(`../out/${path}.json`, import.meta.url), "utf8"));
 const provider = new ethers.JsonRpcProvider(URL_OF_NODE, undefined, { cacheTimeout: -1 });

@@ -5,7 +5,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 
 const URL_OF_NODE = process.env.ZEVM_URL ?? "http://127.0.0.1:8545";
-const account = privateKeyToAccount("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d");
+const account = privateKeyToAccount("0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e");
 
 const read = (path) => JSON.parse(readFileSync(new URL(`../out/${path}.json`, import.meta.url), "utf8"));
 const client = createWalletClient({ account, chain: foundry, transport: http(URL_OF_NODE) }).extend(publicActions);
