@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -55,6 +56,9 @@ MAX_REWIND_BLOCKS = 3
 FIRST_GUESS_SECONDS = 0.01
 AIM_FACTOR = 0.9
 """An aimed kill falls within this many times the median duration of the same operation."""
+SHARP_AIM_FACTOR = 0.4
+LEAST_SHARE, WANTED_SHARE = 0.5, 0.6
+"""Of kills that land while a request is unanswered. Below the second, the next kill is aimed sharply."""
 OUTRUN = ("nonce too low", "already known", "replacement transaction underpriced")
 """Refusals of a transaction whose nonce is taken by one that waited in the queue since a kill amid a burst."""
 
@@ -76,7 +80,7 @@ class Load:
         self.durations = durations
         self.signers = [development_signer(index) for index in SENDERS]
         self.first_rewindable = 1
-        self.aim = False
+        self.aim_factor = 0.0
         self.automine = True
 
     def attach(self, node: NodeProcess) -> None:
@@ -105,9 +109,9 @@ class Load:
         try:
             for connection, request in zip(self.connections, requests, strict=False):
                 connection.send(request)
-            if self.aim:
+            if self.aim_factor:
                 usual = statistics.median(self.durations.get(operation.kind, [FIRST_GUESS_SECONDS]))
-                time.sleep(self.random.uniform(0, AIM_FACTOR * usual))
+                time.sleep(self.random.uniform(0, self.aim_factor * usual))
                 self.kill()
             answers = self._answers(operation, requests)
         except OSError as error:
@@ -226,10 +230,10 @@ class Load:
         for operation in self.random.choices(list(table), list(table.values()), k=count):
             operation()
 
-    def run_aimed(self, count: int) -> None:
+    def run_aimed(self, count: int, aim_factor: float) -> None:
         """`count` operations, then kill in the next one that is a write."""
         self.run(count)
-        self.aim = True
+        self.aim_factor = aim_factor
         while True:
             self.run(1)
 
@@ -277,7 +281,8 @@ class Campaign:
 
     def cycle(self) -> None:
         """Start, check, load, kill."""
-        mode = self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
+        behind = self.counts["mid-request"] < WANTED_SHARE * self.counts["kills"]
+        mode = "aimed" if behind else self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
         self.counts[mode] += 1
         if mode == "start-up":
             node = NodeProcess(self.command(), wait=False)
@@ -286,15 +291,15 @@ class Campaign:
             return
         node = self.start()
         try:
-            self.load_and_kill(node, mode)
+            self.load_and_kill(node, mode, SHARP_AIM_FACTOR if behind else AIM_FACTOR)
         finally:
             node.kill()
             self.load.detach()
 
-    def load_and_kill(self, node: NodeProcess, mode: str) -> None:
+    def load_and_kill(self, node: NodeProcess, mode: str, aim_factor: float) -> None:
         load = self.load
         load.attach(node)
-        load.aim = False
+        load.aim_factor = 0.0
         self.check(load.rpc)
         load.automine = bool(load.ask("hardhat_getAutomine"))
         timer = threading.Timer(self.random.uniform(0, TIMED_KILL_SECONDS), load.kill)
@@ -304,7 +309,7 @@ class Campaign:
                 timer.start()
                 while True:
                     load.run(1)
-            load.run_aimed(operations)
+            load.run_aimed(operations, aim_factor)
         except KilledError as killed:
             self.counts["mid-request"] += killed.mid_request
             self.counts["mid-write"] += killed.operation is not None and not killed.operation.done
@@ -376,9 +381,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     report = campaign.report()
     print(json.dumps(report, indent=2))
-    if campaign.counts["mid-request"] * 2 < campaign.counts["kills"]:
+    if campaign.counts["mid-request"] < LEAST_SHARE * campaign.counts["kills"]:
         print("FAILED: fewer than half of the kills landed while a request was unanswered", file=sys.stderr)
         return 1
+    if options.datadir is None:
+        shutil.rmtree(datadir.parent)
     print("nothing acknowledged was lost")
     return 0
 
