@@ -21,13 +21,3 @@ def test_example_project(node: NodeProcess, rpc: RpcConnection, built: None, tmp
     assert statistics["failures"] == statistics["pending"] == 0
     assert statistics["passes"] >= 9
     assert int(rpc.call("evm_snapshot"), 16) > int(before, 16)
-
-
-def test_deploys_from_a_script(node: NodeProcess, rpc: RpcConnection, npm_tools: None) -> None:  # noqa: ARG001
-    printed = run_tool(
-        BIN / "hardhat", "run", "--network", "localhost", "script/deploy.js",
-        cwd=EXAMPLES, timeout_seconds=110, ZEVM_URL=node.url,
-    ).stdout  # fmt: skip
-    address = printed.split()[-1]
-    assert len(rpc.call("eth_getCode", address, "latest")) > 1_000
-    assert int(rpc.call("eth_call", {"to": address, "data": "0x8381f58a"}, "latest"), 16) == 7
