@@ -1,5 +1,5 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
-# make test   run every test          (ARGS="tests/node -k port" narrows)
+# make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
 # make lint   style, types, import rules, sizes, generated documents
 # make bench  measure against Anvil and Hardhat
 # make docs   write the generated documents anew
@@ -9,6 +9,7 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+PYTEST_FLAGS ?= -n auto --dist loadfile
 BIN := $(VENV)/bin
 export VENV PYTHON
 
@@ -29,7 +30,7 @@ run: install
 
 test: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS)
 
 lint: install-dev
 	@$(BIN)/ruff check .
