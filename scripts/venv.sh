@@ -21,13 +21,28 @@ find_python() {
     exit 1
 }
 
+# Root on Debian may install what is missing; others are told.
+apt_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >&2
+}
+
+# safe-pysha3 has no wheels: it wants a compiler and Python's headers.
+check_compiler() {
+    if ! command -v cc >/dev/null && ! command -v gcc >/dev/null && ! apt_install gcc libc6-dev; then
+        echo "zevm: needs a C compiler (Debian: apt-get install gcc libc6-dev)" >&2
+        exit 1
+    fi
+    headers='import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+    if ! "$1" -c "$headers" && ! { apt_install "$(basename "$1")-dev" && "$1" -c "$headers"; }; then
+        echo "zevm: $1 has no header files: install its development package (Debian: apt-get install python3-dev)" >&2
+        exit 1
+    fi
+}
+
 make_venv() {
     "$1" -m venv --clear "$venv" && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        package="$(basename "$1")-venv"
-        { apt-get update -qq && apt-get install -y -qq "$package"; } >&2
-        "$1" -m venv --clear "$venv" && return
-    fi
+    apt_install "$(basename "$1")-venv" && "$1" -m venv --clear "$venv" && return
     echo "zevm: $1 cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2
     exit 1
 }
@@ -46,6 +61,7 @@ for stamp in "$venv/.installed-$kind" "$venv/.installed-dev"; do
 done
 
 python=$(find_python)
+check_compiler "$python"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 if ! "$venv/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$version" 2>/dev/null; then
     make_venv "$python"
