@@ -11,7 +11,7 @@ from storage.errors import CorruptionError
 from storage.ledger import Ledger
 
 _CACHED_BLOCKS = 256
-_CACHED_HEADERS = 4096
+_CACHED_HEADERS = 1024
 
 
 @dataclass(frozen=True, slots=True)

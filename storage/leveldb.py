@@ -34,12 +34,16 @@ CHUNK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LevelOptions:
-    """LevelDB's memory and file bounds."""
+    """LevelDB's memory and file bounds.
+
+    max_open_files: LevelDB maps each open table into memory and keeps ten of these for itself, so that at most
+    (max_open_files - 10) * file_bytes of tables count as resident.
+    """
 
     cache_bytes: int = 32 * 1024 * 1024
     write_buffer_bytes: int = 8 * 1024 * 1024
     file_bytes: int = 4 * 1024 * 1024
-    max_open_files: int = 256
+    max_open_files: int = 26
     bloom_bits_per_key: int = 10
 
 

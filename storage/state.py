@@ -47,7 +47,7 @@ class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Store, *, node_cache_bytes: int = 32 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self, store: Store, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
     ) -> None:
         self._store = store
         self._nodes = ByteCache(node_cache_bytes)
