@@ -10,6 +10,8 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,6 +48,9 @@ LOOP_SLICE_SECONDS = 0.005
 _ABSENT = object()
 Reply = bytes | None
 """An encoded answer; None where nothing is to be sent (notifications)."""
+
+Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
+"""An answer on its way."""
 
 
 class RawNumber(float):
@@ -176,8 +181,11 @@ class Dispatcher:
         self._limits = services.limits
         self._workers = workers
 
-    def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Coroutine[Any, Any, Reply]:
-        """The answer to a body where it can be given at once, otherwise a coroutine that gives it."""
+    def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
+        """The answer to a body where it can be given at once, otherwise what gives it when awaited.
+
+        A future stands for a write: it is under way already, and ends whether or not anybody waits for it.
+        """
         try:
             message = parse(body)
         except ParseError as error:
@@ -185,9 +193,11 @@ class Dispatcher:
         if type(message) is list:
             return self._answer_batch(message, caller)
         call = self._read(message)
-        if call.error is None and call.method is not None and call.method.cost is not Cost.LIGHT:
-            return self._answer(call, caller)
-        return self._answer_light(call, caller)
+        if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
+            return self._answer_light(call, caller)
+        if call.method.cost is Cost.WRITE:
+            return self._begin_write(call, call.method, caller)
+        return self._answer(call, caller)
 
     async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
         """The answer to a body, or None for notifications."""
@@ -237,6 +247,8 @@ class Dispatcher:
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
         if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
             return self._answer_light(call, caller)
+        if call.method.cost is Cost.WRITE:
+            return await self._begin_write(call, call.method, caller)
         try:
             result = await self._execute(call.method, call.arguments, caller)
         except Exception as error:
@@ -248,11 +260,35 @@ class Dispatcher:
         prefix = (self._services, caller) if method.connection else (self._services,)
         if method.cost is Cost.EXECUTION:
             return await self._workers.run(method.function, *prefix, *arguments)
-        if method.cost is Cost.WRITE:
-            future = self._services.chain.writer.submit(method.function, *prefix, *arguments)
-            # a write that was begun is finished, whether or not the client still listens
-            return await asyncio.shield(asyncio.wrap_future(future))
         return await method.function(*prefix, *arguments)
+
+    def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
+        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply] = loop.create_future()
+
+        def finish(done: Future[Any]) -> None:
+            result = None
+            try:
+                result = done.result()
+            except Exception as error:
+                call.error = self._explain(call, error)
+            reply = self._finish(call, result)
+            if not answer.done():
+                answer.set_result(reply)
+
+        def wake(done: Future[Any]) -> None:
+            # after the loop's end there is nobody left to answer
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(finish, done)
+
+        prefix = (self._services, caller) if method.connection else (self._services,)
+        try:
+            self._services.chain.writer.submit(method.function, *prefix, *call.arguments).add_done_callback(wake)
+        except WriterStoppedError as error:
+            call.error = self._explain(call, error)
+            answer.set_result(self._finish(call, None))
+        return answer
 
     def _finish(self, call: Call, result: Any) -> Reply:
         reply: Reply = None

@@ -60,6 +60,11 @@ class Filters:
         self._expire()
         return len(self._filters)
 
+    @property
+    def any_open(self) -> bool:
+        """Whether an event may find a listener here; for any thread."""
+        return bool(self._filters)
+
     def new_log_filter(self, criteria: LogFilter) -> str:
         """A filter for logs of blocks to come; returns its id. Raises InvalidParamsError, LimitExceededError."""
         if criteria.block_hash is not None:

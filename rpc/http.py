@@ -99,7 +99,9 @@ class HttpEndpoint:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
         reply = self._dispatcher.begin(body)
-        if reply is not None and not isinstance(reply, bytes):
+        if isinstance(reply, asyncio.Future):
+            reply = await reply
+        elif reply is not None and not isinstance(reply, bytes):
             answered, reply = await self._wait(reply, receive)
             if not answered:
                 return

@@ -120,6 +120,9 @@ class Server:
         loop = asyncio.get_running_loop()
 
         def listener(event: Event) -> None:
+            # waking the event loop costs the writer its turn; who begins to listen now is not owed this event
+            if not (self._services.filters.any_open or self._services.subscriptions.any_open):
+                return
             # after the loop's end there is nobody left to tell
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._publish, event)

@@ -74,6 +74,11 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._all)
 
+    @property
+    def any_open(self) -> bool:
+        """Whether an event may find a listener here; for any thread."""
+        return bool(self._all)
+
     def open(self, caller: "Caller", name: str, argument: Any) -> str:
         """Open a subscription of the named kind and return its id. Raises RpcError."""
         kind = self._kind(name, argument)

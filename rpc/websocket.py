@@ -31,7 +31,7 @@ class Session:
         self._dispatcher = dispatcher
         self._connection = connection
         self._slots = asyncio.Semaphore(calls)
-        self._tasks: set[asyncio.Task[Reply]] = set()
+        self._tasks: set[asyncio.Future[Reply]] = set()
 
     async def handle(self, body: bytes) -> None:
         """Begin to answer a message. Returns when the next one may be read."""
@@ -44,9 +44,9 @@ class Session:
         try:
             await self._slots.acquire()
         except BaseException:
-            reply.close()
+            asyncio.ensure_future(reply).cancel()
             raise
-        task = asyncio.get_running_loop().create_task(reply)
+        task = asyncio.ensure_future(reply)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(done, caller))
 
@@ -55,7 +55,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
 
-    def _done(self, task: asyncio.Task[Reply], caller: Caller) -> None:
+    def _done(self, task: asyncio.Future[Reply], caller: Caller) -> None:
         self._tasks.discard(task)
         self._slots.release()
         if not task.cancelled():
