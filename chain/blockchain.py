@@ -234,7 +234,7 @@ class Chain(ChainView):
         """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
         if self.pool.get(transaction.hash) is None:
             return
-        environment = self.environment_of(self.next_header())
+        environment = self.next_context().environment
         try:
             if transaction.hash in refused:
                 raise refused[transaction.hash]
@@ -257,12 +257,12 @@ class Chain(ChainView):
     ) -> BlockAndReceipts | None:
         """Build a block upon the head of what `choose` adds, and commit it. None for an unwanted empty one."""
         head = self.head
-        header = self.next_header()
-        execution = BlockExecution(self.environment_of(header), head.state, head.state.root)
+        context = self.next_context()
+        execution = BlockExecution(context.environment, head.state, head.state.root)
         choose(execution)
         if not execution.transactions and not allow_empty:
             return None
-        sealed = execution.seal(header, self.database.state)
+        sealed = execution.seal(context.header, self.database.state)
         self.clock.take(head.header.timestamp)
         self._keep_blobs(sealed.block)
         self._commit(sealed, sync=sync)
@@ -289,7 +289,7 @@ class Chain(ChainView):
         return self.canonical.rewind(Version(target, LAST_PATCH), also)
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
-        dropped = self.pool.reset(self.environment_of(self.next_header()), self.head.state, mined)
+        dropped = self.pool.reset(self.next_context().environment, self.head.state, mined)
         self._forget_pooled(dropped)
 
     def _replace_pool(self, change: Callable[[], object]) -> None:

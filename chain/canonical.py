@@ -161,11 +161,12 @@ class CanonicalChain:
 
     def _append(self, batch: Batch, record: BlockAndReceipts) -> None:
         block = record.block
+        header = block.header.encode_and_hash()
         self.database.ledger.append(
             batch,
             number=block.number,
             block_hash=block.hash,
-            header=block.header.encode(),
+            header=header,
             body=block.encode_body(),
             receipts=rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in record.receipts])),
             transaction_hashes=[transaction.hash for transaction in block.transactions],

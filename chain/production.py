@@ -1,7 +1,7 @@
 """What a new block looks like before its transactions: the context fields of the header, and their environment."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chain import fees
 from chain.difficulty import next_difficulty
@@ -15,6 +15,22 @@ from storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class NextContext:
+    """What a block upon `parent` begins with, and what that was made of."""
+
+    parent: Header
+    settings: BlockSettings
+    schedule: ForkSchedule
+    header: Header
+    environment: BlockEnvironment
+
+    def is_of(self, parent: Header, timestamp: int, settings: BlockSettings, schedule: ForkSchedule) -> bool:
+        """Whether it was made of these very objects, for this time."""
+        same = self.parent is parent and self.settings is settings and self.schedule is schedule
+        return same and self.header.timestamp == timestamp
 
 
 class BlockRules:

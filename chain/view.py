@@ -14,7 +14,7 @@ from chain.options import ChainOptions
 from chain.overrides import BlockOverrides, StateOverrides
 from chain.pending import PendingBlock, PendingCache
 from chain.pool import Pool
-from chain.production import BlockRules
+from chain.production import BlockRules, NextContext
 from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.schedule import ForkSchedule
@@ -40,6 +40,7 @@ class ChainView:
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
         self.chain_id = genesis.chain_id
+        self._next_context: NextContext | None = None
         self._logs = LogSearch(self.records, database.ledger, options.logs)
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
@@ -124,7 +125,7 @@ class ChainView:
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return calls.CallFrame(self.environment_of(self.next_header()), self.head.state)
+                return calls.CallFrame(self.next_context().environment, self.head.state)
             pending = self.pending()
             return calls.CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
@@ -178,8 +179,21 @@ class ChainView:
 
     def next_header(self) -> Header:
         """The context of the block that would be made now, without executing anything."""
-        parent = self.head.header
-        return self.block_rules.next_header(parent, self.clock.peek(parent.timestamp), self.settings)
+        return self.next_context().header
+
+    def next_context(self) -> NextContext:
+        """The header and the environment that a block made now would begin with.
+
+        The last one is kept: the pool is reset to the context in which the next block is then built.
+        """
+        parent, settings, rules = self.head.header, self.settings, self.block_rules
+        timestamp, kept = self.clock.peek(parent.timestamp), self._next_context
+        if kept is not None and kept.is_of(parent, timestamp, settings, rules.schedule):
+            return kept
+        header = rules.next_header(parent, timestamp, settings)
+        environment = rules.environment(header, self.records.canonical_hash, settings.recoveries)
+        self._next_context = kept = NextContext(parent, settings, rules.schedule, header, environment)
+        return kept
 
     def next_base_fee(self) -> int | None:
         """The base fee of the next block in wei per gas; None before London."""
@@ -198,10 +212,10 @@ class ChainView:
         return (head.header.hash, head.version, self.pool.version, self.settings, self.clock.state, int(time.time()))
 
     def _build_pending(self) -> PendingBlock:
-        head, header = self.head, self.next_header()
-        execution = BlockExecution(self.environment_of(header), head.state, head.state.root)
+        head, context = self.head, self.next_context()
+        execution = BlockExecution(context.environment, head.state, head.state.root)
         fill(execution, self.pool, self.database.state, self.options.max_transactions)
-        sealed = execution.seal(header, self.database.state)
+        sealed = execution.seal(context.header, self.database.state)
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,

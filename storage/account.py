@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from storage.errors import CorruptionError
 from storage.keccak import EMPTY_KECCAK
-from storage.rlp import encode_bytes, encode_int
+from storage.rlp import encode_uint
 
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 """Root hash of an empty Merkle-Patricia trie."""
@@ -26,7 +26,7 @@ EMPTY_ACCOUNT = Account()
 def encode_account(account: Account) -> bytes:
     """The RLP of [nonce, balance, storage root, code hash], as trie and flat state hold it."""
     nonce, balance, storage_root, code_hash = account
-    scalars = encode_bytes(encode_int(nonce)) + encode_bytes(encode_int(balance))
+    scalars = encode_uint(nonce) + encode_uint(balance)
     # Two hashes alone are 66 bytes: the payload always has a size of one byte.
     return b"\xf8" + bytes((len(scalars) + 66,)) + scalars + b"\xa0" + storage_root + b"\xa0" + code_hash
 
@@ -88,9 +88,11 @@ class StateDiff:
     storage: address -> slot -> value; 0 deletes the slot. Only of accounts in `accounts`.
     wiped: addresses whose whole old storage goes before `storage` is applied.
     code: code hash -> code newly seen.
+    storage_roots: address -> the storage root before the difference, where its maker knows it; saves a look-up.
     """
 
     accounts: dict[bytes, AccountChange | None] = field(default_factory=dict)
     storage: dict[bytes, dict[int, int]] = field(default_factory=dict)
     wiped: set[bytes] = field(default_factory=set)
     code: dict[bytes, bytes] = field(default_factory=dict)
+    storage_roots: dict[bytes, bytes] = field(default_factory=dict, compare=False)

@@ -5,6 +5,16 @@ from typing import TypeAlias
 Item: TypeAlias = "bytes | list[Item]"
 
 
+_STRING_HEADERS = tuple(bytes((0x80 + size,)) for size in range(56))
+_SMALL_INTEGERS = (b"\x80", *(bytes((value,)) for value in range(1, 0x80)))
+_LIST_HEADERS = (
+    *(bytes((0xC0 + size,)) for size in range(56)),
+    *(b"\xf8" + bytes((size,)) for size in range(56, 256)),
+    *(b"\xf9" + size.to_bytes(2, "big") for size in range(256, 1024)),
+)
+"""What stands before a payload of so many bytes; made ahead for the sizes of nodes, receipts and headers."""
+
+
 class RlpError(ValueError):
     """The bytes are not canonical RLP; the message says why, in geth's words where it has them."""
 
@@ -14,13 +24,22 @@ def encode_int(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) >> 3, "big")
 
 
+def encode_uint(value: int) -> bytes:
+    """The RLP string of a non-negative integer: `encode_bytes(encode_int(value))` in one step."""
+    if value < 0x80:
+        return _SMALL_INTEGERS[value] if value >= 0 else encode_bytes(encode_int(value))
+    data = value.to_bytes((value.bit_length() + 7) >> 3, "big")
+    size = len(data)
+    return _STRING_HEADERS[size] + data if size < 56 else encode_bytes(data)
+
+
 def encode_bytes(data: bytes) -> bytes:
     """The RLP string of `data`."""
     size = len(data)
     if size == 1 and data[0] < 0x80:
         return data
     if size < 56:
-        return bytes((0x80 + size,)) + data
+        return _STRING_HEADERS[size] + data
     length = encode_int(size)
     return bytes((0xB7 + len(length),)) + length + data
 
@@ -28,8 +47,8 @@ def encode_bytes(data: bytes) -> bytes:
 def wrap_list(payload: bytes) -> bytes:
     """The RLP list whose already encoded items are `payload`."""
     size = len(payload)
-    if size < 56:
-        return bytes((0xC0 + size,)) + payload
+    if size < 1024:
+        return _LIST_HEADERS[size] + payload
     length = encode_int(size)
     return bytes((0xF7 + len(length),)) + length + payload
 

@@ -15,7 +15,7 @@ from storage.account import (
     encode_account,
 )
 from storage.keccak import keccak256
-from storage.rlp import encode_bytes, encode_int
+from storage.rlp import encode_uint
 
 hashed = lru_cache(maxsize=1 << 15)(keccak256)
 """The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""
@@ -89,7 +89,9 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
             accounts[address] = None
             changes[key] = b""
             continue
-        old_root = EMPTY_ROOT if address in diff.wiped else _storage_root(nodes, base_root, key)
+        old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
+        if old_root is None:
+            old_root = _storage_root(nodes, base_root, key)
         storage = _update_storage(nodes, old_root, diff.storage.get(address))
         fresh.update(storage.nodes)
         accounts[address] = account = _changed(change, storage.root)
@@ -116,5 +118,5 @@ def _update_storage(nodes: trie.Nodes, root: bytes, slots: dict[int, int] | None
     return trie.update(
         nodes,
         root,
-        {slot_hash(slot): encode_bytes(encode_int(value)) if value else b"" for slot, value in slots.items()},
+        {slot_hash(slot): encode_uint(value) if value else b"" for slot, value in slots.items()},
     )

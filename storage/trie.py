@@ -15,7 +15,7 @@ from typing import NamedTuple
 from storage.account import EMPTY_ROOT
 from storage.errors import CorruptionError, MissingNodeError
 from storage.keccak import keccak256
-from storage.rlp import encode_bytes, encode_int, wrap_list
+from storage.rlp import encode_bytes, encode_uint, wrap_list
 
 Nodes = Callable[[bytes], bytes | None]
 """Looks a node up by its 32-byte hash; None where the store does not hold it."""
@@ -101,7 +101,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
 
 def ordered_root(items: Iterable[bytes]) -> bytes:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
-    return update(_nothing, EMPTY_ROOT, {encode_bytes(encode_int(i)): item for i, item in enumerate(items)}).root
+    return update(_nothing, EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(items)}).root
 
 
 def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:

@@ -1,6 +1,7 @@
 """The block header of every fork (Yellow Paper 4.4; EIP-1559, 4895, 4844, 4788, 7685)."""
 
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from storage import rlp
 from storage.account import EMPTY_ROOT
@@ -46,18 +47,24 @@ class Header:
     def hash(self) -> bytes:
         """keccak256 of the header's RLP, computed once."""
         if self._hash is None:
-            object.__setattr__(self, "_hash", keccak256(self.encode()))
+            self.encode_and_hash()
         assert self._hash is not None
         return self._hash
+
+    def encode_and_hash(self) -> bytes:
+        """As `encode`; keeps the hash on the way, for a writer that needs both."""
+        encoded = self.encode()
+        if self._hash is None:
+            object.__setattr__(self, "_hash", keccak256(encoded))
+        return encoded
 
     def encode(self) -> bytes:
         """The header's RLP, as far as its fork has fields."""
         parts = []
-        for name in _FIELD_NAMES:
-            value = getattr(self, name)
+        for value in _values_of(self):
             if value is None:
                 break
-            parts.append(rlp.encode_bytes(value if isinstance(value, bytes) else rlp.encode_int(value)))
+            parts.append(rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value))
         return rlp.wrap_list(b"".join(parts))
 
     @classmethod
@@ -76,6 +83,7 @@ class Header:
 
 
 _FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
+_values_of = attrgetter(*_FIELD_NAMES)
 _SIZES = {
     "parent_hash": 32,
     "uncles_hash": 32,

@@ -77,7 +77,7 @@ class Receipt:
         assert outcome is not None
         payload = rlp.wrap_list(
             rlp.encode_bytes(outcome)
-            + rlp.encode_bytes(rlp.encode_int(self.cumulative_gas_used))
+            + rlp.encode_uint(self.cumulative_gas_used)
             + rlp.encode_bytes(self.bloom)
             + rlp.wrap_list(b"".join([log.to_rlp() for log in self.logs]))
         )

@@ -144,16 +144,14 @@ class Transaction:
         payload = _encode_fields(self)
         if self.type is TransactionType.LEGACY:
             if self.chain_id is not None:
-                payload += rlp.encode_bytes(rlp.encode_int(self.chain_id)) + b"\x80\x80"
+                payload += rlp.encode_uint(self.chain_id) + b"\x80\x80"
             return keccak256(rlp.wrap_list(payload))
         return keccak256(bytes((self.type,)) + rlp.wrap_list(payload))
 
     @cached_property
     def encoded(self) -> bytes:
         """The EIP-2718 bytes: rlp for legacy, type byte and rlp otherwise; no sidecar."""
-        payload = _encode_fields(self) + b"".join(
-            [rlp.encode_bytes(rlp.encode_int(number)) for number in (self.v, self.r, self.s)]
-        )
+        payload = _encode_fields(self) + b"".join([rlp.encode_uint(number) for number in (self.v, self.r, self.s)])
         wrapped = rlp.wrap_list(payload)
         return wrapped if self.type is TransactionType.LEGACY else bytes((self.type,)) + wrapped
 
@@ -210,12 +208,18 @@ class Transaction:
         if not data:
             raise rlp.RlpError("typed transaction too short")
         if data[0] >= 0xC0:
-            return _decode_legacy(data)
+            return _decode_legacy(data)._keep_encoding(data)
         if data[0] not in _TYPED_DECODERS:
             raise rlp.RlpError("transaction type not supported")
         if len(data) <= 1:
             raise rlp.RlpError("typed transaction too short")
-        return _TYPED_DECODERS[data[0]](data)
+        return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
+
+    def _keep_encoding(self, data: bytes) -> "Transaction":
+        """Spare `encoded` the work: decoding accepts no other bytes for the same fields."""
+        if self.sidecar is None:
+            self.__dict__["encoded"] = data
+        return self
 
 
 def encode_network_form(transaction: Transaction) -> bytes:
@@ -247,7 +251,7 @@ def _encode_authorizations(authorizations: tuple[Authorization, ...]) -> bytes:
 
 
 def _integers(*numbers: int) -> bytes:
-    return b"".join([rlp.encode_bytes(rlp.encode_int(number)) for number in numbers])
+    return b"".join([rlp.encode_uint(number) for number in numbers])
 
 
 def _encode_fields(tx: Transaction) -> bytes:

@@ -325,6 +325,8 @@ class BlockState:
             if unchanged and not slots and not wiped:
                 continue
             diff.accounts[address] = AccountChange(*fields)
+            if base is None or base.storage_root != UNSETTLED_ROOT:
+                diff.storage_roots[address] = EMPTY_ROOT if base is None else base.storage_root
             if slots:
                 diff.storage[address] = slots
             if wiped:

@@ -25,6 +25,21 @@ def our_decode(data):
         return None
 
 
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, 2**64, 2**256 - 1, 2**440, 2**448, 2**3000])
+def test_an_integers_string_equals_the_reference(value):
+    assert rlp.encode_uint(value) == reference.encode(value) == rlp.encode_bytes(rlp.encode_int(value))
+
+
+def test_a_negative_integer_has_no_encoding():
+    with pytest.raises(OverflowError):
+        rlp.encode_uint(-1)
+
+
+@pytest.mark.parametrize("size", [0, 55, 56, 255, 256, 1023, 1024, 65_535, 65_536])
+def test_a_list_of_any_size_equals_the_reference(size):
+    assert rlp.wrap_list(b"\x01" * size) == reference.encode([b"\x01"] * size)
+
+
 @settings(max_examples=150, deadline=None)
 @given(ITEMS)
 def test_encoding_equals_the_reference_and_decodes_back(item):
