@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from chain.blobs import check_sidecar
+from chain.branch import Branch
 from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Version
 from chain.clock import Clock
@@ -16,7 +17,7 @@ from chain.mining import Mining
 from chain.options import ChainOptions
 from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
-from chain.types import Block, Transaction
+from chain.types import Block, Header, Transaction
 from chain.types.transaction import InvalidSignatureError, encode_network_form
 from chain.validation import validate_against_block
 from chain.view import ChainView
@@ -141,7 +142,9 @@ class Chain(ChainView):
 
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
-        removed = self._rewind_by(depth)
+        target = Version(self._ancestor(depth).number, LAST_PATCH)
+        self.snapshots.drop_after(target)
+        removed = self.canonical.rewind(target)
         self._reset_pool()
         self.events.publish(HeadChanged((), removed))
         return removed
@@ -154,20 +157,21 @@ class Chain(ChainView):
         """
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
-        removed = self._rewind_by(depth, self._keep_removed)
-        self._reset_pool()
-        added = []
+        target = self._ancestor(depth)
+        branch = Branch(self, target)
         for index in range(depth):
-            chosen = transactions[index] if index < len(transactions) else ()
-            record = self._build(partial(self._add_all, chosen))
-            assert record is not None
-            added.append(record)
-        given = {transaction.hash for group in transactions for transaction in group}
+            branch.extend(transactions[index] if index < len(transactions) else ())
+        self.snapshots.drop_after(Version(target.number, LAST_PATCH))
+        given = {transaction.hash for sealed in branch.blocks for transaction in sealed.block.transactions}
+        removed = self.canonical.replace(
+            Version(target.number, LAST_PATCH), branch.blocks, partial(self._keep_removed, given)
+        )
+        self._reset_pool(mined=given)
         for record in reversed(removed):
             for transaction in record.block.transactions:
                 if transaction.hash not in given:
                     self._return_to_pool(transaction)
-        self.events.publish(HeadChanged(tuple(added), removed))
+        self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch.blocks), removed))
 
     def rewind_to(self, number: int) -> None:
         """Make block `number` the head and drop the pool's stale transactions."""
@@ -275,18 +279,13 @@ class Chain(ChainView):
         self._kept -= mined
         self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
 
-    def _add_all(self, transactions: Sequence[Transaction], execution: BlockExecution) -> None:
-        for transaction in transactions:
-            execution.add(transaction, self.database.state)
-
-    def _rewind_by(
-        self, depth: int, also: Callable[[Batch, tuple[BlockAndReceipts, ...]], None] | None = None
-    ) -> tuple[BlockAndReceipts, ...]:
-        target = self.head.number - depth
-        if depth < 0 or target < self.genesis.number:
+    def _ancestor(self, depth: int) -> Header:
+        """The header `depth` blocks below the head."""
+        number = self.head.number - depth
+        header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
+        if header is None:
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
-        self.snapshots.drop_after(Version(target, LAST_PATCH))
-        return self.canonical.rewind(Version(target, LAST_PATCH), also)
+        return header
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
         dropped = self.pool.reset(self.next_context().environment, self.head.state, mined)
@@ -315,12 +314,16 @@ class Chain(ChainView):
             self.database.ledger.put_pooled(batch, transaction_hash, data)
         self._kept = set(wanted)
 
-    def _keep_removed(self, batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
-        """Let a stop amid a reorganisation find the removed blocks' transactions in the pool."""
+    def _keep_removed(self, mined: set[bytes], batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+        """Put the removed blocks' transactions into the durable pool, but for those that are mined again."""
+        for transaction_hash in self._kept & mined:
+            self.database.ledger.delete_pooled(batch, transaction_hash)
+            self._kept.discard(transaction_hash)
         for record in removed:
             for transaction in record.block.transactions:
-                self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
-                self._kept.add(transaction.hash)
+                if transaction.hash not in mined:
+                    self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
+                    self._kept.add(transaction.hash)
 
     def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
         if not hashes:

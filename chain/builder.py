@@ -32,7 +32,9 @@ class SealedBlock:
 class BlockExecution:
     """A block in the making. Not for use by two threads."""
 
-    def __init__(self, environment: BlockEnvironment, parent_state: StateReader, parent_root: bytes) -> None:
+    def __init__(
+        self, environment: BlockEnvironment, parent_state: StateReader, parent_root: bytes | StateUpdate
+    ) -> None:
         self.environment = environment
         self.state = BlockState(parent_state)
         self.transactions: list[Transaction] = []

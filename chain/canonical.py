@@ -1,7 +1,7 @@
 """The canonical chain on disk: its head, and the three ways it moves (commit, patch, rewind), each one batch."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from storage.store import Batch
 
 _VERSION = b"state-version"
 _GENESIS = b"genesis"
+Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
+"""Puts more into a rewind's batch, knowing the blocks that it removes."""
+
 LAST_PATCH = 0xFFFFFFFF
 """A patch index that no block reaches: "with all its patches"."""
 
@@ -114,25 +117,36 @@ class CanonicalChain:
         self.database.write(batch)
         self._head = self._head_at(head.header, update.root, version)
 
-    def rewind(
-        self, target: Version, also: Callable[[Batch, tuple[BlockAndReceipts, ...]], None] | None = None
-    ) -> tuple[BlockAndReceipts, ...]:
-        """Go back to a state; the removed blocks are returned, newest first.
+    def rewind(self, target: Version, also: Addition | None = None) -> tuple[BlockAndReceipts, ...]:
+        """Go back to a state; the removed blocks are returned, newest first. See `replace`."""
+        return self.replace(target, (), also)
 
-        A patch index beyond the block's last one keeps all its patches.
+    def replace(
+        self, target: Version, branch: Sequence[SealedBlock], also: Addition | None = None
+    ) -> tuple[BlockAndReceipts, ...]:
+        """Go back to a state and on from there with a branch, all in one batch.
+
+        The removed blocks are returned, newest first.
+
+        target: a patch index beyond the block's last one keeps all its patches.
         also: is given the batch and the removed blocks, and adds what must be written with them.
         """
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
-        version = Version(target.number, min(target.patch, self.database.state.last_patch(target.number)))
+        states, ledger = self.database.state, self.database.ledger
+        version = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
         removed = tuple(self._remove_blocks(batch, target.number))
-        root = self.database.state.rewind(batch, version)
+        root = states.rewind(batch, version)
         if version.patch:
-            self.database.ledger.put_working_root(batch, target.number, root)
+            ledger.put_working_root(batch, target.number, root)
         else:
-            self.database.ledger.delete_working_root(batch, target.number)
+            ledger.delete_working_root(batch, target.number)
+        for sealed in branch:
+            header, root, version = sealed.block.header, sealed.update.root, Version(sealed.block.number)
+            states.apply(batch, sealed.update, version)
+            self._append(batch, sealed.record)
         batch_version(self.database, batch, version)
         if also is not None:
             also(batch, removed)

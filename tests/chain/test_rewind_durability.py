@@ -11,6 +11,7 @@ import pytest
 from chain_fixtures import CAROL, MANUAL, open_chain, transfer
 
 from chain.blockchain import Chain
+from chain.errors import InvalidRequestError, TransactionError
 from storage.database import Database
 from storage.store import Batch
 
@@ -71,10 +72,21 @@ def test_a_reorganisation_cut_short_keeps_the_removed_transactions(chain, path, 
         chain.writer.run(chain.send_transaction, transaction)
         chain.writer.run(chain.mine)
     cut_after_next_write(chain.database, monkeypatch)
-    with pytest.raises(PowerCut):
-        chain.writer.run(chain.reorg, 2, ())
-    monkeypatch.undo()
-    assert reopened(chain, path) == (0, {transaction.hash for transaction in sent})
+    chain.writer.run(chain.reorg, 2, ())
+    assert reopened(chain, path) == (2, {transaction.hash for transaction in sent})
+
+
+def test_a_reorganisation_that_does_not_fit_changes_nothing(chain):
+    chain.writer.run(chain.mine, 2)
+    before = (chain.head.header.hash, chain.head.state.root)
+    with pytest.raises(TransactionError, match="nonce too high"):
+        chain.writer.run(chain.reorg, 2, [[transfer(0, to=CAROL)], [transfer(5, to=CAROL)]])
+    assert (chain.head.header.hash, chain.head.state.root) == before
+
+
+def test_a_reorganisation_deeper_than_the_chain_is_refused(chain):
+    with pytest.raises(InvalidRequestError, match="rollback depth 3"):
+        chain.writer.run(chain.reorg, 3, ())
 
 
 def test_a_reset_cut_short_brings_no_transaction_back(chain, path, monkeypatch):

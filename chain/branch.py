@@ -1,0 +1,42 @@
+"""A branch built aside: blocks upon an ancestor of the head, of which nothing is written yet."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chain.builder import BlockExecution, SealedBlock
+from chain.types import Header, Transaction
+from storage.account import StateReader
+from storage.state import StateUpdate
+
+if TYPE_CHECKING:
+    from chain.view import ChainView
+
+
+class Branch:
+    """Grows from a canonical block. For the writer thread alone, as the clock moves with each block."""
+
+    def __init__(self, view: "ChainView", ancestor: Header) -> None:
+        self.blocks: list[SealedBlock] = []
+        self._view = view
+        self._parent = ancestor
+        self._base: bytes | StateUpdate = view.canonical.root_of(ancestor)
+        self._reader: StateReader = view.canonical.state_of(ancestor)
+        self._hashes: dict[int, bytes] = {}
+
+    def extend(self, transactions: Sequence[Transaction]) -> None:
+        """Add a block of exactly these transactions. Raises TransactionError, adding none, if one does not fit."""
+        view, states = self._view, self._view.database.state
+        timestamp = view.clock.take(self._parent.timestamp)
+        header = view.block_rules.next_header(self._parent, timestamp, view.settings)
+        environment = view.block_rules.environment(header, self._block_hash)
+        execution = BlockExecution(environment, self._reader, self._base)
+        for transaction in transactions:
+            execution.add(transaction, states)
+        sealed = execution.seal(header, states)
+        self.blocks.append(sealed)
+        self._parent = sealed.block.header
+        self._hashes[self._parent.number] = self._parent.hash
+        self._base, self._reader = sealed.update, states.reader_over(sealed.update, self._reader)
+
+    def _block_hash(self, number: int) -> bytes | None:
+        return self._hashes.get(number) or self._view.records.canonical_hash(number)
