@@ -6,22 +6,27 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice
 
-from sortedcontainers import SortedDict
+from sortedcontainers import SortedList
 
 from storage.errors import StorageError
 from storage.store import Batch
 
 CHUNK_PAIRS = 512
+UNSORTED_LIMIT = 4096
+"""New and removed keys that may wait for their place in the order; more would make somebody's read slow."""
 
 
 class MemoryStore:
-    """A sorted dictionary with atomic batches and snapshots that stay frozen.
+    """A dictionary with atomic batches and snapshots that stay frozen.
 
-    A write first hands the old value of each key it changes to every living snapshot.
+    A write first hands the old value of each key it changes to every living snapshot. Keys are put in order
+    when somebody iterates: blocks write many, and hardly anybody does.
     """
 
     def __init__(self) -> None:
-        self._data: SortedDict[bytes, bytes] = SortedDict()
+        self._data: dict[bytes, bytes] = {}
+        self._keys: SortedList[bytes] = SortedList()
+        self._unsorted: list[bytes] = []
         self._lock = threading.RLock()
         self._snapshots: weakref.WeakSet[MemorySnapshot] = weakref.WeakSet()
         self._closed = False
@@ -48,16 +53,20 @@ class MemoryStore:
         """Apply `batch` atomically."""
         with self._lock:
             self._check_open()
-            data = self._data
+            data, unsorted = self._data, self._unsorted
             overlays = [snapshot._overlay for snapshot in self._snapshots]
             for key, value in batch.operations:
                 for overlay in overlays:
                     if key not in overlay:
                         overlay[key] = data.get(key)
+                if (key in data) is (value is None):
+                    unsorted.append(key)
                 if value is None:
                     data.pop(key, None)
                 else:
                     data[key] = value
+            if len(unsorted) >= UNSORTED_LIMIT:
+                self._ordered()
 
     def snapshot(self) -> "MemorySnapshot":
         """A frozen view of the store as it is now."""
@@ -75,6 +84,16 @@ class MemoryStore:
     def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
         """Bytes of keys and values in each range."""
         return [sum(len(key) + len(value) for key, value in self.iterate(start, stop)) for start, stop in ranges]
+
+    def _ordered(self) -> "SortedList[bytes]":
+        """All keys in order; under the lock."""
+        if self._unsorted:
+            changed, self._unsorted = set(self._unsorted), []
+            for key in changed:
+                if key not in self._data:
+                    self._keys.discard(key)
+            self._keys.update([key for key in changed if key in self._data and key not in self._keys])
+        return self._keys
 
     def _check_open(self) -> None:
         if self._closed:
@@ -135,7 +154,7 @@ class MemorySnapshot:
     ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
         """The view's pairs up to the `limit`-th key of the present data, and that key; None when that is all."""
         data, overlay = self._store._data, self._overlay
-        keys = list(islice(data.irange(start, stop, (True, False), reverse), limit))
+        keys = list(islice(self._store._ordered().irange(start, stop, (True, False), reverse), limit))
         bound = keys[-1] if len(keys) == limit else None
         low = bound if bound is not None and reverse else start
         merged = set(keys)

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from storage.errors import StorageError
 from storage.leveldb import LevelStore
-from storage.memory import MemoryStore
+from storage.memory import UNSORTED_LIMIT, MemoryStore
 from storage.store import Batch
 
 keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
@@ -116,6 +116,19 @@ class StoresAgree(RuleBasedStateMachine):
 
 StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestStoresAgree = StoresAgree.TestCase
+
+
+def test_keys_come_in_order_however_many_came_and_went_unread():
+    store, model = MemoryStore(), {}
+    for number in range(3 * UNSORTED_LIMIT):
+        key = (number * 7919 % 9973).to_bytes(2, "big")
+        value = None if number % 3 == 2 else b"%d" % number
+        store.write(batch_of([(key, value)]))
+        model.pop(key, None)
+        if value is not None:
+            model[key] = value
+    assert list(store.iterate(b"", b"\xff" * 3)) == sorted(model.items())
+    assert len(store._unsorted) == 0
 
 
 def test_a_snapshot_survives_the_rewriting_of_everything():
