@@ -1,0 +1,51 @@
+"""What the official system contracts do in the common case, without interpreting them for every block.
+
+A row belongs to one exact code, by its hash: any other code at the same address is called as such, and so is
+the official code wherever its effect is not the plain one below.
+"""
+
+from collections.abc import Callable
+
+from chain.predeploys import (
+    BEACON_ROOTS_CODE,
+    CONSOLIDATION_REQUESTS_CODE,
+    HISTORY_STORAGE_CODE,
+    WITHDRAWAL_REQUESTS_CODE,
+)
+from chain.vm.block_state import BlockState
+from chain.vm.interface import BlockEnvironment
+from storage.keccak import keccak256
+
+RING_SIZE = 8191
+"""Entries that the beacon roots and the block hashes contract keep (EIP-4788, EIP-2935)."""
+_QUEUE_SLOTS = (0, 1, 2, 3)
+"""Excess, count, head and tail of a request queue (EIP-7002, EIP-7251)."""
+
+Shortcut = Callable[[BlockEnvironment, BlockState, bytes, bytes], bytes | None]
+"""Takes the block, the state, the contract's address and the input; the output, or None: call the contract."""
+
+
+def _keep_beacon_root(environment: BlockEnvironment, state: BlockState, address: bytes, data: bytes) -> bytes | None:
+    slot = environment.timestamp % RING_SIZE
+    state.set_storage(address, slot, environment.timestamp)
+    state.set_storage(address, slot + RING_SIZE, int.from_bytes(data, "big"))
+    return b""
+
+
+def _keep_block_hash(environment: BlockEnvironment, state: BlockState, address: bytes, data: bytes) -> bytes | None:
+    state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
+    return b""
+
+
+def _leave_empty_queue(_: BlockEnvironment, state: BlockState, address: bytes, __: bytes) -> bytes | None:
+    """A queue that nobody has used since it was last read stays as it is and hands out nothing."""
+    return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
+
+
+SHORTCUTS: dict[bytes, Shortcut] = {
+    keccak256(BEACON_ROOTS_CODE): _keep_beacon_root,
+    keccak256(HISTORY_STORAGE_CODE): _keep_block_hash,
+    keccak256(WITHDRAWAL_REQUESTS_CODE): _leave_empty_queue,
+    keccak256(CONSOLIDATION_REQUESTS_CODE): _leave_empty_queue,
+}
+"""By the hash of the code."""

@@ -1,0 +1,87 @@
+"""The shortcuts of system calls do what the official contracts' code does, slot by slot."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import FakeAccount, environment_of, state_of
+
+from chain.forks import Fork
+from chain.predeploys import (
+    BEACON_ROOTS_ADDRESS,
+    BEACON_ROOTS_CODE,
+    CONSOLIDATION_REQUESTS_ADDRESS,
+    CONSOLIDATION_REQUESTS_CODE,
+    HISTORY_STORAGE_ADDRESS,
+    HISTORY_STORAGE_CODE,
+    WITHDRAWAL_REQUESTS_ADDRESS,
+    WITHDRAWAL_REQUESTS_CODE,
+)
+from chain.vm import system
+from chain.vm.executor import Executor
+from chain.vm.fork_table import FRAME_CLASSES
+
+CONTRACTS = {
+    BEACON_ROOTS_ADDRESS: BEACON_ROOTS_CODE,
+    HISTORY_STORAGE_ADDRESS: HISTORY_STORAGE_CODE,
+    WITHDRAWAL_REQUESTS_ADDRESS: WITHDRAWAL_REQUESTS_CODE,
+    CONSOLIDATION_REQUESTS_ADDRESS: CONSOLIDATION_REQUESTS_CODE,
+}
+QUEUES = (WITHDRAWAL_REQUESTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS)
+INHIBITOR = (1 << 256) - 1
+WORDS = st.integers(0, INHIBITOR)
+
+
+def interpreted(address: bytes, accounts, environment, data: bytes):
+    """The contract's own code, run as a system call."""
+    state = state_of(accounts)
+    executor = Executor(environment, state)
+    context = executor._context(system.SYSTEM_ADDRESS, 0, (), None, None)
+    return system.call(FRAME_CLASSES[Fork.OSAKA], executor._world, context, address, data), state
+
+
+def both(address: bytes, storage: dict[int, int], data: bytes, **block: int):
+    accounts = {address: FakeAccount(nonce=1, code=CONTRACTS[address], storage=storage)}
+    environment = environment_of(**block)
+    state = state_of(accounts)
+    known = system.take_shortcut(environment, state, address, data)
+    result, called = interpreted(address, accounts, environment, data)
+    assert result.failure is None
+    return known, state, result, called
+
+
+@given(WORDS, st.integers(1, 1 << 40), st.integers(1, 1 << 40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_rings(word, timestamp, number, overwrites):
+    data = word.to_bytes(32, "big")
+    for address, slot in (
+        (BEACON_ROOTS_ADDRESS, timestamp % 8191 + 8191),
+        (HISTORY_STORAGE_ADDRESS, (number - 1) % 8191),
+    ):
+        storage = {slot: 5} if overwrites else {}
+        known, state, result, called = both(address, storage, data, timestamp=timestamp, number=number)
+        assert known == result
+        assert state.diff() == called.diff()
+
+
+@pytest.mark.parametrize("address", QUEUES)
+def test_an_untouched_queue_stays_and_gives_nothing(address):
+    known, state, result, called = both(address, {}, b"")
+    assert known == result == (True, b"", None)
+    assert state.diff() == called.diff()
+    assert not state.diff().accounts
+
+
+@pytest.mark.parametrize("address", QUEUES)
+@given(st.dictionaries(st.integers(0, 3), st.sampled_from([1, 2, INHIBITOR]), min_size=1))
+@settings(max_examples=20, deadline=None)
+def test_any_other_queue_is_called(address, storage):
+    environment = environment_of()
+    state = state_of({address: FakeAccount(nonce=1, code=CONTRACTS[address], storage=storage)})
+    assert system.take_shortcut(environment, state, address, b"") is None
+    assert not state.diff().accounts
+
+
+def test_other_code_is_called():
+    accounts = {BEACON_ROOTS_ADDRESS: FakeAccount(nonce=1, code=BEACON_ROOTS_CODE + b"\x00")}
+    assert system.take_shortcut(environment_of(), state_of(accounts), BEACON_ROOTS_ADDRESS, bytes(32)) is None
+    assert system.take_shortcut(environment_of(), state_of({}), BEACON_ROOTS_ADDRESS, bytes(32)) is None
