@@ -91,7 +91,7 @@ class PageModel:
 
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """Gas for entering a module, beside its initial pages: `gas`, and one for every `data_bytes_per_gas` of its data."""
+    """Gas for entering a module, beside its initial pages: `gas`, and one per `data_bytes_per_gas` of its data."""
 
     gas: int
     data_bytes_per_gas: int | None
