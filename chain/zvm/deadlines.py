@@ -1,8 +1,10 @@
 """Time limits of off-chain runs: one thread that counts wasmtime's epochs while any run has a deadline."""
 
+import contextlib
 import math
 import threading
 import time
+from collections.abc import Iterator
 
 from chain.zvm import capi
 
@@ -19,20 +21,22 @@ class _Ticker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def watch(self, engine: int) -> None:
-        """Tick for a run of this engine, until `release`; the caller keeps the engine alive so long."""
+    @contextlib.contextmanager
+    def watch(self, engine: int) -> Iterator[None]:
+        """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
         with self._changed:
             self._runs[engine] = self._runs.get(engine, 0) + 1
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
                 self._thread.start()
             self._changed.notify()
-
-    def release(self, engine: int) -> None:
-        with self._changed:
-            self._runs[engine] -= 1
-            if not self._runs[engine]:
-                del self._runs[engine]
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._runs[engine] -= 1
+                if not self._runs[engine]:
+                    del self._runs[engine]
 
     def _run(self) -> None:
         while True:

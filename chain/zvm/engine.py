@@ -108,6 +108,7 @@ class Program:
     """A compiled module: machine code in memory that any number of threads may instantiate.
 
     imports: in the module's order. exports: its functions. initial_pages, data_bytes: of the module, for pricing.
+    heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
 
@@ -115,6 +116,7 @@ class Program:
         self.engine = engine
         self.address = address
         self.optimised = optimised
+        self.heat = 0
         self.instrumented = source.instrumented
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes

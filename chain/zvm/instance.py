@@ -124,7 +124,6 @@ class Binding:
         if len(hooks) != len(program.imports):
             raise NodeFaultError(f"{len(hooks)} hooks for a module with {len(program.imports)} imports")
         self._callbacks = [_callback(hook, item.signature) for hook, item in zip(hooks, program.imports, strict=True)]
-        self._type_owner = program
         linker = capi.linker_new(program.engine.address)
         try:
             capi.linker_allow_shadowing(linker, True)
