@@ -113,7 +113,7 @@ pub fn fromWord(comptime T: type, word: *const [32]u8) ?T {
 }
 
 /// The value at head position `index` of encoded arguments, or null where they are too short or out of range.
-pub fn decode(comptime T: type, data: []const u8, comptime index: usize) ?T {
+pub fn decode(comptime T: type, data: []const u8, index: usize) ?T {
     if (data.len < 32 * (index + 1)) return null;
     const word = data[32 * index ..][0..32];
     if (!comptime isDynamic(T)) return fromWord(T, word);

@@ -56,29 +56,37 @@ fn construct(comptime Definition: type, data: []const u8) u32 {
 
 fn run(comptime Definition: type, comptime name: []const u8, data: []const u8) u32 {
     if (!comptime isPayable(Definition, name)) {
-        if (environment.value() != 0) record.revertBytes(&.{});
+        refuseValue();
     }
     const function = @field(Definition, name);
     const information = @typeInfo(@TypeOf(function)).@"fn";
     var arguments: std.meta.ArgsTuple(@TypeOf(function)) = undefined;
     inline for (information.param_types, 0..) |T, index| {
-        arguments[index] = abi.decode(T.?, data, index) orelse record.revertBytes(&.{});
+        arguments[index] = argument(T.?, data, index);
     }
     const result = @call(.auto, function, arguments);
     storage.flush();
-    answer(result);
+    if (@TypeOf(result) != void) answer(result);
     return 0;
 }
 
-fn answer(result: anytype) void {
-    switch (@TypeOf(result)) {
-        void => {},
-        storage.Short => answer(abi.String{ .data = result.text() }),
-        else => {
-            const data = abi.encode(&.{}, .{result});
-            hooks.write_result(data.ptr, data.len);
-        },
-    }
+// What follows is not inlined, as every function of a contract has it: a byte of code costs 200 gas.
+
+noinline fn refuseValue() void {
+    if (environment.value() != 0) record.revertBytes(&.{});
+}
+
+noinline fn argument(comptime T: type, data: []const u8, index: usize) T {
+    return abi.decode(T, data, index) orelse record.revertBytes(&.{});
+}
+
+noinline fn answer(result: anytype) void {
+    const T = @TypeOf(result);
+    if (T == storage.Short) return answer(abi.String{ .data = result.text() });
+    if (comptime abi.isDynamic(T)) {
+        const data = abi.encode(&.{}, .{result});
+        hooks.write_result(data.ptr, data.len);
+    } else hooks.write_result(&abi.toWord(result), 32);
 }
 
 fn isFunction(comptime Definition: type, comptime name: []const u8) bool {

@@ -37,11 +37,11 @@ pub fn Value(comptime T: type) type {
             return .{ .slot = abi.toWord(slot) };
         }
 
-        pub fn get(self: *const Self) T {
+        pub noinline fn get(self: *const Self) T {
             return abi.fromWord(T, &load(&self.slot)) orelse @trap();
         }
 
-        pub fn set(self: *const Self, value: T) void {
+        pub noinline fn set(self: *const Self, value: T) void {
             store(&self.slot, abi.toWord(value));
         }
     };
@@ -58,7 +58,7 @@ pub fn Mapping(comptime Key: type, comptime Item: type) type {
             return .{ .slot = abi.toWord(slot) };
         }
 
-        pub fn of(self: *const Self, key: Key) Item {
+        pub noinline fn of(self: *const Self, key: Key) Item {
             return .{ .slot = hash(&(abi.toWord(key) ++ self.slot)) };
         }
     };
