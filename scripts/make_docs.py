@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from chain.zvm import documents as zvm_documents  # noqa: E402
 from node.documents import settings_document  # noqa: E402
 from rpc import methods, openrpc  # noqa: E402
 from rpc.registry import REGISTRY  # noqa: E402
@@ -22,6 +23,7 @@ def documents() -> dict[Path, str]:
         Path("docs/methods.md"): openrpc.methods_document(REGISTRY),
         Path("docs/limits.md"): openrpc.limits_document(),
         Path("docs/settings.md"): settings_document(),
+        Path("docs/zvm.md"): zvm_documents.with_tables((ROOT / "docs/zvm.md").read_text()),
     }
 
 

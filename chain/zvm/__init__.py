@@ -1,0 +1,1 @@
+"""ZVM: WebAssembly contracts in the same accounts, trie and gas as the EVM's."""

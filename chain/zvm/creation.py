@@ -1,0 +1,38 @@
+"""What a creation transaction carries to deploy a module: its bytes, and what its constructor is called with."""
+
+import brotli
+
+MAGIC = b"\0asm"
+COMPRESSED_PREFIX = b"\xef\xf0\x00\x00"
+"""Before a module compressed with Brotli: Stylus' discriminant, and no dictionary."""
+
+CONSTRUCTOR_SELECTOR = bytes.fromhex("5585258d")
+"""keccak256("stylus_constructor()")[:4]: what precedes a constructor's arguments."""
+
+_INIT_SECTION = b"zvm.init"
+
+
+def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool = False) -> bytes:
+    """Creation data for a transaction, CREATE or CREATE2.
+
+    payload: call data of the one run of the entrypoint that the creation makes, carried by a custom section
+    `zvm.init` that is not stored; None for no run. compress: in the compressed form.
+    """
+    if payload is not None:
+        content = _leb128(len(_INIT_SECTION)) + _INIT_SECTION + payload
+        module += b"\0" + _leb128(len(content)) + content
+    return COMPRESSED_PREFIX + brotli.compress(module) if compress else module
+
+
+def constructor_payload(arguments: bytes) -> bytes:
+    """The payload that calls a constructor with ABI-encoded arguments."""
+    return CONSTRUCTOR_SELECTOR + arguments
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,281 @@
+"""Compilation of instrumented modules to machine code, and the settings that all nodes share."""
+
+import ctypes
+import mmap
+import sys
+import threading
+from collections.abc import Sequence
+from ctypes import byref, c_void_p
+from dataclasses import dataclass
+from typing import Protocol
+
+from chain.zvm import capi
+from chain.zvm.faults import NodeFaultError
+
+PAGE_BYTES = 65_536
+MAXIMUM_PAGES = 1024
+MEMORY_LIMIT_BYTES = MAXIMUM_PAGES * PAGE_BYTES
+"""Backstop for one instance. The chain's own cap is charged for, and met, before it."""
+MAXIMUM_FRAMES = 1025
+"""Instances of one thread that may be open at once: depth 0 to 1,024."""
+MAXIMUM_TABLE_ELEMENTS = 65_536
+NATIVE_STACK_BYTES = 4 * 1024 * 1024
+"""What one instance may use of its thread's stack. Stack words are counted in the code and run out long before."""
+PYTHON_FRAMES = 100_000
+"""Python frames per thread: about 20 for each of 1,024 nested calls, and py-evm asks for as many."""
+
+_RESERVATION_BYTES = 4 << 30
+_GUARD_BYTES = 32 << 20
+_POOL_SLOTS = MAXIMUM_FRAMES + 63
+_WARM_SLOTS = 64
+_RESIDENT_BYTES = 128 * 1024
+
+SETTINGS: dict[str, int] = {
+    "strategy": capi.CRANELIFT,
+    "epoch_interruption": True,
+    "consume_fuel": False,
+    "parallel_compilation": False,
+    "cranelift_nan_canonicalization": True,
+    "max_wasm_stack": NATIVE_STACK_BYTES,
+    "async_stack_size": 2 * NATIVE_STACK_BYTES,
+    "memory_reservation": _RESERVATION_BYTES,
+    "memory_guard_size": _GUARD_BYTES,
+    "memory_may_move": False,
+    "memory_init_cow": True,
+    "native_unwind_info": False,
+    "debug_info": False,
+    "wasm_bulk_memory": True,
+    "wasm_multi_value": False,
+    "wasm_simd": False,
+    "wasm_relaxed_simd": False,
+    "wasm_relaxed_simd_deterministic": True,
+    "wasm_threads": False,
+    "shared_memory": False,
+    "wasm_tail_call": False,
+    "wasm_multi_memory": False,
+    "wasm_memory64": False,
+    "wasm_exceptions": False,
+    "wasm_gc": False,
+    "gc_support": False,
+    "wasm_function_references": False,
+    "wasm_component_model_async": False,
+    "wasm_component_model_more_async_builtins": False,
+    "wasm_component_model_async_stackful": False,
+    "wasm_component_model": False,
+    "concurrency_support": False,
+    "wasm_reference_types": False,
+    "wasm_custom_page_sizes": False,
+    "wasm_wide_arithmetic": False,
+    "wasm_stack_switching": False,
+}
+"""wasmtime's options in the order in which they are set: a wrong combination ends the process at start.
+
+The chain's own validator decides what a module may hold; the feature switches are the second fence.
+Compiled code is exchanged only between engines that agree on all of them.
+"""
+
+
+class Instrumented(Protocol):
+    """What compilation needs of `chain.zvm.prepare.Prepared`."""
+
+    @property
+    def instrumented(self) -> bytes: ...
+    @property
+    def initial_pages(self) -> int: ...
+    @property
+    def data_bytes(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Types of a function's parameters, "i" = i32 and "I" = i64, and of its result, "" = none."""
+
+    parameters: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An imported function. `type_address`: its wasm_functype_t, owned by the program."""
+
+    module: str
+    name: str
+    signature: Signature
+    type_address: int
+
+
+class Program:
+    """A compiled module: machine code in memory that any number of threads may instantiate.
+
+    imports: in the module's order. exports: its functions. initial_pages, data_bytes: of the module, for pricing.
+    heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
+    Two programs of the same code differ in `optimised` alone.
+    """
+
+    def __init__(self, engine: "Engine", address: int, source: Instrumented, *, optimised: bool) -> None:
+        self.engine = engine
+        self.address = address
+        self.optimised = optimised
+        self.heat = 0
+        self.instrumented = source.instrumented
+        self.initial_pages = source.initial_pages
+        self.data_bytes = source.data_bytes
+        self.bindings: dict[Sequence[object], object] = {}
+        self._import_types = capi.Vector()
+        capi.module_imports(address, byref(self._import_types))
+        self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))
+        self.exports = _function_exports(address)
+
+    def serialise(self) -> bytes:
+        """The machine code, for `Engine.load` of an engine with the same settings."""
+        code = capi.Vector()
+        _check(capi.module_serialize(self.address, byref(code)), "compiled code cannot be serialised")
+        return capi.take_bytes(code)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_import_types"):
+            self.bindings.clear()
+            capi.importtype_vec_delete(byref(self._import_types))
+        if hasattr(self, "address"):
+            capi.module_delete(self.address)
+
+
+class Engine:
+    """Compiles and holds programs.
+
+    pooled: instances take prepared slots, which is several times as fast; for one thread, the one that executes
+    blocks, since the slots suffice for one deepest call. Otherwise memory is mapped on demand, for any number
+    of threads. Where the address space does not suffice for the slots, `pooled` falls back to that.
+    """
+
+    def __init__(self, *, pooled: bool) -> None:
+        self.pooled = pooled and _address_space_suffices()
+        self.address = _new_engine(pooled=self.pooled, optimise=capi.OPTIMISE_NONE)
+        self._optimiser: int | None = None
+        self._lock = threading.Lock()
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), PYTHON_FRAMES))
+
+    def compile(self, prepared: Instrumented, *, optimise: bool) -> Program:
+        """Machine code of a prepared module. Without `optimise` the time is linear in its size.
+
+        NodeFaultError: the compiler refuses what the chain's validator accepts.
+        """
+        if not optimise:
+            address = _compile(self.address, prepared.instrumented)
+            return Program(self, address, prepared, optimised=False)
+        with self._lock:
+            if self._optimiser is None:
+                self._optimiser = _new_engine(pooled=False, optimise=capi.OPTIMISE_SPEED)
+        elsewhere = Program(self, _compile(self._optimiser, prepared.instrumented), prepared, optimised=True)
+        return self.load(elsewhere.serialise(), prepared, optimised=True)
+
+    def load(self, code: bytes, source: Instrumented, *, optimised: bool) -> Program:
+        """A program from what `Program.serialise` gave. The code is executed: it must be the node's own.
+
+        NodeFaultError: the code is from another version, machine or configuration.
+        """
+        module = c_void_p()
+        error = capi.module_deserialize(self.address, code, len(code), byref(module))
+        _check(error, "compiled code cannot be loaded")
+        return Program(self, module.value or 0, source, optimised=optimised)
+
+    def __del__(self) -> None:
+        for name in ("address", "_optimiser"):
+            if getattr(self, name, None) is not None:
+                capi.engine_delete(getattr(self, name))
+
+
+def _check(error: int | None, what: str) -> None:
+    if error:
+        raise NodeFaultError(f"{what}: {capi.take_error(error)}")
+
+
+def _compile(engine: int, module: bytes) -> int:
+    address = c_void_p()
+    error = capi.module_new(engine, module, len(module), byref(address))
+    _check(error, f"the compiler refuses a checked module of {len(module)} bytes")
+    return address.value or 0
+
+
+def _new_engine(*, pooled: bool, optimise: int) -> int:
+    config = capi.config_new()
+    for name, value in SETTINGS.items():
+        capi.set_config(config, name, value)
+    capi.set_config(config, "cranelift_opt_level", optimise)
+    if pooled:
+        pool = capi.pool_new()
+        for name, value in _pool_settings().items():
+            capi.set_pool(pool, name, value)
+        capi.pool_use(config, pool)
+        capi.pool_delete(pool)
+    return int(capi.engine_new(config))
+
+
+def _pool_settings() -> dict[str, int]:
+    return {
+        "total_core_instances": _POOL_SLOTS,
+        "total_memories": _POOL_SLOTS,
+        "total_tables": _POOL_SLOTS,
+        "max_memories_per_module": 1,
+        "max_tables_per_module": 1,
+        "max_memory_size": MEMORY_LIMIT_BYTES,
+        "table_elements": MAXIMUM_TABLE_ELEMENTS,
+        "max_unused_warm_slots": _WARM_SLOTS,
+        "linear_memory_keep_resident": _RESIDENT_BYTES,
+        "table_keep_resident": _RESIDENT_BYTES,
+        "total_stacks": 0,
+        "total_gc_heaps": 0,
+        "total_component_instances": 0,
+    }
+
+
+def _address_space_suffices() -> bool:
+    """Whether the pool's reservation can be mapped: wasmtime ends the process when it cannot."""
+    size = _POOL_SLOTS * (_RESERVATION_BYTES + 2 * _GUARD_BYTES)
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE, prot=0).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+
+
+def _text(vector: "ctypes._Pointer[capi.Vector]") -> str:
+    content = vector.contents
+    return ctypes.string_at(content.data, content.size).decode() if content.size else ""
+
+
+def _types(vector: "ctypes._Pointer[capi.Vector]") -> str:
+    kinds = [capi.valtype_kind(item) for item in capi.pointers(vector.contents)]
+    return "".join({capi.I32: "i", capi.I64: "I"}.get(kind, "?") for kind in kinds)
+
+
+def _signature(function_type: int) -> Signature:
+    signature = Signature(_types(capi.functype_params(function_type)), _types(capi.functype_results(function_type)))
+    if "?" in signature.parameters + signature.result or len(signature.result) > 1:
+        raise NodeFaultError(f"a checked module has a function of type {signature}: only i32 and i64, one result")
+    return signature
+
+
+def _import_of(item: int) -> Import:
+    function_type = capi.externtype_as_functype(capi.importtype_type(item))
+    module, name = _text(capi.importtype_module(item)), _text(capi.importtype_name(item))
+    if not function_type:
+        raise NodeFaultError(f"a checked module imports {module}.{name}, which is not a function")
+    return Import(module, name, _signature(function_type), function_type)
+
+
+def _function_exports(module: int) -> dict[str, Signature]:
+    types = capi.Vector()
+    capi.module_exports(module, byref(types))
+    try:
+        found = {}
+        for item in capi.pointers(types):
+            kind = capi.exporttype_type(item)
+            if capi.externtype_kind(kind) == capi.TYPE_FUNCTION:
+                found[_text(capi.exporttype_name(item))] = _signature(capi.externtype_as_functype(kind))
+        return found
+    finally:
+        capi.exporttype_vec_delete(byref(types))

@@ -1,0 +1,40 @@
+"""How a run of a WebAssembly contract can be stopped from the host's side.
+
+HostStopError           raised inside a hook, it ends the run of that instance with an outcome
+├── OutOfInkError       ink ran out in a hook
+├── OutOfPagesError     more memory than the chain's page caps
+├── HostTrapError       the hook was called wrongly; as a trap of the code
+└── ExitError           the contract ends with a status, as by returning it
+NodeFaultError          this node cannot run the code: never an outcome, it goes through every open frame
+"""
+
+
+class HostStopError(Exception):
+    """A hook ends the run of its instance; `chain.zvm.runtime.run` tells how in its result."""
+
+
+class OutOfInkError(HostStopError):
+    """The ink does not suffice; what was left is gone."""
+
+
+class OutOfPagesError(HostStopError):
+    """The instance, or its transaction, would have more pages open than the chain allows."""
+
+
+class HostTrapError(HostStopError):
+    """A trap in a hook; the message says what the contract did wrong, and is never seen on chain."""
+
+
+class ExitError(HostStopError):
+    """The contract exits with `status`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"exit with status {status}")
+        self.status = status
+
+
+class NodeFaultError(Exception):
+    """The node failed, not the contract: native stack, instance slots, compiler or installation.
+
+    No block may be built or judged on it. The message names what ran out and its limit.
+    """

@@ -1,0 +1,174 @@
+"""Every function that a module may import: signature, fixed price, and whether it may change state.
+
+The fixed part of a price (`HookRow.static_ink`) is charged by the instrumented module in front of the call; what
+depends on lengths, and every cost of the EVM, is charged by the function itself.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from chain.zvm.schedule import Schedule
+
+VM_HOOKS = "vm_hooks"
+EXTENSION = "zvm"
+
+
+class HookRow(NamedTuple):
+    """One host function. In signatures `i` is i32 and `I` is i64; pointers and lengths are i32, gas is i64."""
+
+    parameters: str
+    result: str
+    summary: str
+    may_write: bool = False
+    """Whether a static call can make it fail."""
+    calls: int = 1
+    pointers: int = 0
+    api: int = 0
+    reads: int = 0
+    writes: int = 0
+    keccaks: int = 0
+    extra_ink: int = 0
+    """What the price has beside multiples of `HookPrices`."""
+    powers: int = 0
+    heavy: bool = False
+
+    def static_ink(self, schedule: Schedule) -> int:
+        """The fixed price under a schedule, charged before the function runs."""
+        prices = schedule.hooks
+        return (
+            self.calls * prices.call
+            + self.pointers * prices.pointer
+            + self.api * prices.api
+            + self.reads * prices.read_base
+            + self.writes * prices.write_base
+            + self.keccaks * prices.keccak_base
+            + self.powers * prices.power_byte
+            + self.extra_ink
+            + (prices.heavy_surcharge if self.heavy else prices.surcharge)
+        )
+
+
+def _clock(summary: str) -> HookRow:
+    return HookRow("", "I", summary)
+
+
+def _word(summary: str) -> HookRow:
+    return HookRow("i", "", summary, pointers=1)
+
+
+_VM_HOOKS: dict[str, HookRow] = {
+    "read_args": HookRow("i", "", "(dest): write the call data", writes=1),
+    "write_result": HookRow("ii", "", "(data, length): set the output; does not exit", reads=2),
+    "exit_early": HookRow("i", "", "(status): stop as if the entry point had returned status", calls=0),
+    "storage_load_bytes32": HookRow(
+        "ii", "", "(key, dest): read a slot through the frame's cache; access gas when the cache misses", pointers=2
+    ),
+    "storage_cache_bytes32": HookRow(
+        "ii", "", "(key, value): write a slot into the frame's cache; needs 2310 gas left", pointers=2
+    ),
+    "storage_flush_cache": HookRow(
+        "i", "", "(clear): write changed slots to the state, at the EVM's price each", may_write=True, api=1
+    ),
+    "transient_load_bytes32": HookRow("ii", "", "(key, dest): TLOAD, 100 gas", pointers=2, api=1),
+    "transient_store_bytes32": HookRow("ii", "", "(key, value): TSTORE, 100 gas", may_write=True, pointers=2, api=1),
+    "call_contract": HookRow(
+        "iiiiIi",
+        "i",
+        "(address, data, length, value, gas, return_length): CALL at the EVM's price; 0 is success",
+        may_write=True,
+        pointers=3,
+        api=1,
+        reads=2,
+    ),
+    "delegate_call_contract": HookRow(
+        "iiiIi", "i", "(address, data, length, gas, return_length): DELEGATECALL", pointers=3, api=1, reads=2
+    ),
+    "static_call_contract": HookRow(
+        "iiiIi", "i", "(address, data, length, gas, return_length): STATICCALL", pointers=3, api=1, reads=2
+    ),
+    "create1": HookRow(
+        "iiiii",
+        "",
+        "(code, length, endowment, address_out, return_length): CREATE",
+        may_write=True,
+        pointers=3,
+        api=1,
+        reads=2,
+    ),
+    "create2": HookRow(
+        "iiiiii",
+        "",
+        "(code, length, endowment, salt, address_out, return_length): CREATE2",
+        may_write=True,
+        pointers=4,
+        api=1,
+        reads=2,
+    ),
+    "read_return_data": HookRow(
+        "iii", "i", "(dest, offset, size): copy output of the last call; returns the bytes copied", api=1, writes=1
+    ),
+    "return_data_size": HookRow("", "i", "(): length of the last call's output"),
+    "emit_log": HookRow(
+        "iii",
+        "",
+        "(data, length, topics): log data that begins with so many 32-byte topics; LOG's gas",
+        may_write=True,
+        api=1,
+        reads=1,
+    ),
+    "account_balance": HookRow("ii", "", "(address, dest): balance; access gas", pointers=2, api=1),
+    "account_codehash": HookRow("ii", "", "(address, dest): code hash; access gas", pointers=2, api=1),
+    "account_code": HookRow(
+        "iiii", "i", "(address, offset, size, dest): copy code; access and 700 gas; bytes copied", api=1, writes=1
+    ),
+    "account_code_size": HookRow("i", "i", "(address): code length; access and 700 gas", api=1),
+    "evm_gas_left": _clock("(): gas left"),
+    "evm_ink_left": _clock("(): ink left"),
+    "chainid": _clock("(): chain id"),
+    "block_gas_limit": _clock("(): the block's gas limit"),
+    "block_number": _clock("(): the block's number"),
+    "block_timestamp": _clock("(): the block's time in seconds"),
+    "block_basefee": _word("(dest): base fee in wei, 32 bytes"),
+    "block_coinbase": _word("(dest): the block's fee recipient, 20 bytes"),
+    "contract_address": _word("(dest): the acting account, 20 bytes"),
+    "msg_sender": _word("(dest): the caller, 20 bytes"),
+    "msg_value": _word("(dest): value in wei, 32 bytes"),
+    "tx_gas_price": _word("(dest): gas price in wei, 32 bytes"),
+    "tx_origin": _word("(dest): the transaction's sender, 20 bytes"),
+    "msg_reentrant": HookRow("", "i", "(): whether the acting account is open more than once"),
+    "tx_ink_price": HookRow("", "i", "(): ink for one gas"),
+    "native_keccak256": HookRow("iii", "", "(data, length, dest): Keccak-256", calls=0, keccaks=1, heavy=True),
+    "math_div": HookRow("ii", "", "(a, b): a becomes a / b", pointers=3, extra_ink=20_000, heavy=True),
+    "math_mod": HookRow("ii", "", "(a, b): a becomes a % b", pointers=3, extra_ink=20_000, heavy=True),
+    "math_pow": HookRow(
+        "ii",
+        "",
+        "(a, b): a becomes a ** b, more for each byte of b",
+        pointers=3,
+        extra_ink=3_000,
+        powers=1,
+        heavy=True,
+    ),
+    "math_add_mod": HookRow("iii", "", "(a, b, c): a becomes (a + b) % c", pointers=4, extra_ink=21_000, heavy=True),
+    "math_mul_mod": HookRow("iii", "", "(a, b, c): a becomes a * b % c", pointers=4, extra_ink=24_100, heavy=True),
+    "pay_for_memory_grow": HookRow(
+        "i", "", "(pages): pay for growth of so many pages; for none, one host call's price", calls=0
+    ),
+}
+
+_EXTENSION: dict[str, HookRow] = {
+    "selfdestruct": HookRow(
+        "i", "", "(beneficiary): SELFDESTRUCT by EIP-6780 at the EVM's price; stops", may_write=True, pointers=1, api=1
+    ),
+    "blockhash": HookRow("Ii", "", "(number, dest): hash of a recent block or zeros; 20 gas", pointers=1, api=1),
+    "blobbasefee": _word("(dest): blob base fee in wei, 32 bytes"),
+    "prevrandao": _word("(dest): the block's random value, 32 bytes"),
+    "is_constructing": HookRow("", "i", "(): 1 while the account is being created"),
+}
+
+HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
+    {(VM_HOOKS, name): row for name, row in _VM_HOOKS.items()}
+    | {(EXTENSION, name): row for name, row in _EXTENSION.items()}
+)
+"""Host functions by (module, name)."""

@@ -1,0 +1,203 @@
+"""One running instance, and the callbacks through which its code reaches the host."""
+
+import threading
+from collections.abc import Callable, Sequence
+from ctypes import byref, c_void_p
+from typing import Any
+
+from chain.zvm import capi
+from chain.zvm.engine import PAGE_BYTES, Import, Program, Signature
+from chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
+
+HookFunction = Callable[..., int | None]
+"""(instance, *parameters as unsigned ints) -> the result, or None for a hook without one."""
+
+_MASK_32 = 0xFFFFFFFF
+_MASK_64 = 0xFFFFFFFFFFFFFFFF
+_WRITABLE = 0x200
+_BINDINGS_KEPT = 8
+
+
+class Instance:
+    """What a hook sees of the instance that called it. Usable only until the run ends.
+
+    context: what the caller of run passed.
+    """
+
+    __slots__ = ("_ink", "_memory", "_store", "_value", "_view", "context", "failure", "stack_mark")
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.failure: BaseException | None = None
+        self.stack_mark: Any = None
+        self._store: Any = None
+        self._memory: Any = None
+        self._ink: Any = None
+        self._value = capi.Value(capi.I64)
+        self._view = memoryview(b"")
+
+    def attach(self, store_context: int, memory: capi.Memory, ink: capi.Global) -> None:
+        """Take the store and the exports of the new instance."""
+        self._store, self._memory, self._ink = store_context, memory, ink
+
+    def detach(self) -> None:
+        """The store goes: nothing of it may be touched from now on."""
+        self._view.release()
+        self._view = memoryview(b"")
+        self._store = self._memory = self._ink = None
+
+    def read(self, pointer: int, length: int) -> bytes:
+        """`length` bytes of memory from `pointer`. HostTrapError: outside of it."""
+        end = pointer + length
+        if end > len(self._view):
+            self._refresh(end)
+        return self._view[pointer:end].tobytes()
+
+    def write(self, pointer: int, data: bytes) -> None:
+        """Put `data` into memory at `pointer`. HostTrapError: outside of it, and nothing is written."""
+        end = pointer + len(data)
+        if end > len(self._view):
+            self._refresh(end)
+        self._view[pointer:end] = data
+
+    def check(self, pointer: int, length: int) -> None:
+        """HostTrapError unless memory holds `length` bytes from `pointer`."""
+        if pointer + length > len(self._view):
+            self._refresh(pointer + length)
+
+    def charge(self, ink: int) -> None:
+        """Debit ink. OutOfInkError: it does not suffice, and what was left is gone."""
+        left = self.ink_left - ink
+        self.ink_left = max(left, 0)
+        if left < 0:
+            raise OutOfInkError(f"a hook costs {ink} ink, {left + ink} are left")
+
+    @property
+    def ink_left(self) -> int:
+        """Ink not yet used. May be set, as after a nested call that gives gas back."""
+        value = self._value
+        capi.global_get(self._open(), byref(self._ink), byref(value))
+        return int(value.i64) & _MASK_64
+
+    @ink_left.setter
+    def ink_left(self, ink: int) -> None:
+        self._value.i64 = ink
+        capi.global_set(self._open(), byref(self._ink), byref(self._value))
+
+    @property
+    def pages(self) -> int:
+        """Size of the memory in pages of 64 KiB."""
+        self._refresh(0)
+        return len(self._view) // PAGE_BYTES
+
+    def _open(self) -> int:
+        """The store's context. NodeFaultError: the run has ended, the store is gone."""
+        if self._store is None:
+            raise NodeFaultError("a hook uses an instance whose run has ended")
+        return int(self._store)
+
+    def _refresh(self, end: int) -> None:
+        """Look at the whole memory anew, since it may have grown; it must reach to `end`."""
+        store, handle = self._open(), byref(self._memory)
+        size = capi.memory_size(store, handle)
+        if size != len(self._view):
+            self._view.release()
+            self._view = capi.view_memory(capi.memory_data(store, handle), size, _WRITABLE)
+        if end > size:
+            raise HostTrapError(f"memory access up to byte {end}, the memory has {size}")
+
+
+class _Frames(threading.local):
+    """The open instances of each thread, innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[Instance] = []
+
+
+frames = _Frames()
+
+
+class Binding:
+    """A program tied to its hooks, ready to be instantiated on any thread."""
+
+    def __init__(self, program: Program, hooks: Sequence[HookFunction]) -> None:
+        if len(hooks) != len(program.imports):
+            raise NodeFaultError(f"{len(hooks)} hooks for a module with {len(program.imports)} imports")
+        self._callbacks = [_callback(hook, item.signature) for hook, item in zip(hooks, program.imports, strict=True)]
+        linker = capi.linker_new(program.engine.address)
+        try:
+            capi.linker_allow_shadowing(linker, True)
+            for item, callback in zip(program.imports, self._callbacks, strict=True):
+                _define(linker, item, callback)
+            template = c_void_p()
+            error = capi.linker_instantiate_pre(linker, program.address, byref(template))
+            if error:
+                raise NodeFaultError(f"a checked module cannot be linked: {capi.take_error(error)}")
+            self.template = template.value
+        finally:
+            capi.linker_delete(linker)
+
+    def __del__(self) -> None:
+        if getattr(self, "template", None):
+            capi.template_delete(self.template)
+
+
+def bind(program: Program, hooks: Sequence[HookFunction]) -> Binding:
+    """The binding of a program to these hooks, kept for the next run.
+
+    Hooks are functions of a module, the same for every run: what differs between runs belongs in the context.
+    """
+    key = tuple(hooks)
+    found = program.bindings.get(key)
+    if isinstance(found, Binding):
+        return found
+    binding = Binding(program, key)
+    if len(program.bindings) >= _BINDINGS_KEPT:
+        program.bindings.clear()
+    program.bindings[key] = binding
+    return binding
+
+
+def _define(linker: int, item: Import, callback: Any) -> None:
+    module, name = item.module.encode(), item.name.encode()
+    error = capi.linker_define(linker, module, len(module), name, len(name), item.type_address, callback, None, None)
+    if error:
+        raise NodeFaultError(f"hook {item.module}.{item.name} cannot be defined: {capi.take_error(error)}")
+
+
+def _callback(hook: HookFunction, signature: Signature) -> Any:
+    """The C function of a hook. Whatever the hook raises is kept for the caller of run: C cannot pass it on."""
+    take = _TAKERS.get(signature.parameters) or _taker(signature.parameters)
+    current = frames
+
+    def enter(_environment: int, _caller: int, slots: Any, _size: int) -> int:
+        instance = current.stack[-1]
+        try:
+            instance.stack_mark = slots
+            result = take(hook, instance, slots)
+            if result is not None:
+                slots[0] = result
+        except BaseException as error:
+            instance.failure = error
+            return int(capi.trap_new(capi.TRAP_UNREACHABLE))
+        return 0
+
+    return capi.Callback(enter)
+
+
+def _taker(parameters: str) -> Callable[[HookFunction, Instance, Any], int | None]:
+    masks = tuple((2 * index, _MASK_32 if kind == "i" else _MASK_64) for index, kind in enumerate(parameters))
+
+    def take(hook: HookFunction, instance: Instance, slots: Any) -> int | None:
+        return hook(instance, *[slots[index] & mask for index, mask in masks])
+
+    return take
+
+
+_TAKERS: dict[str, Callable[[HookFunction, Instance, Any], int | None]] = {
+    "": lambda hook, instance, _slots: hook(instance),
+    "i": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32),
+    "ii": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32, slots[2] & _MASK_32),
+    "iii": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32, slots[2] & _MASK_32, slots[4] & _MASK_32),
+}
+"""The common shapes without the loop, which would cost as much as the host call itself."""

@@ -1,0 +1,58 @@
+"""Room on the native stack of a thread: running out of it would end the process, so it is looked up before a run.
+
+Every instance may use NATIVE_STACK_BYTES of it, and the host's way from a hook to the next instance a few KiB.
+"""
+
+import ctypes
+import sys
+import threading
+from ctypes import addressof, byref, c_size_t, c_void_p
+from typing import Any
+
+from chain.zvm.engine import NATIVE_STACK_BYTES
+from chain.zvm.faults import NodeFaultError
+
+HOST_BYTES = 256 * 1024
+"""Room for the host between two instances, libffi and Python included; measured: 3 KiB."""
+OUTERMOST_BYTES = 1024 * 1024
+"""What the thread may already use when the outermost instance starts."""
+
+
+class _Bounds(threading.local):
+    """Lowest address of this thread's stack and its size; zeros where the platform does not tell."""
+
+    def __init__(self) -> None:
+        self.low, self.size = _stack_of_thread()
+
+
+def _stack_of_thread() -> tuple[int, int]:
+    if not sys.platform.startswith("linux"):
+        return 0, 0
+    library = ctypes.CDLL(None)
+    library.pthread_self.restype = c_void_p
+    attributes = ctypes.create_string_buffer(256)
+    low, size = c_void_p(), c_size_t()
+    if library.pthread_getattr_np(c_void_p(library.pthread_self()), attributes):
+        return 0, 0
+    library.pthread_attr_getstack(attributes, byref(low), byref(size))
+    library.pthread_attr_destroy(attributes)
+    return low.value or 0, size.value
+
+
+_bounds = _Bounds()
+
+
+def require(mark: Any) -> None:
+    """NodeFaultError unless another instance fits below `mark`, a ctypes pointer into the stack, or None."""
+    low, size = _bounds.low, _bounds.size
+    if mark is None:
+        if size and size < NATIVE_STACK_BYTES + OUTERMOST_BYTES:
+            raise NodeFaultError(
+                f"the thread has {size} bytes of native stack, one instance needs up to "
+                f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with chain.writer.STACK_BYTES"
+            )
+    elif low and addressof(mark.contents) - low < NATIVE_STACK_BYTES + HOST_BYTES:
+        raise NodeFaultError(
+            f"the thread has {addressof(mark.contents) - low} of {size} bytes of native stack left, the next "
+            f"instance needs up to {NATIVE_STACK_BYTES + HOST_BYTES}: start it with chain.writer.STACK_BYTES"
+        )

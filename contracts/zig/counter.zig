@@ -1,0 +1,70 @@
+//! The twin of contracts/examples/src/Counter.sol, with its storage layout.
+
+const covenant = @import("covenant");
+
+const Address = covenant.Address;
+
+const limit: u256 = 1_000_000;
+
+const stored_number = covenant.Value(u256).at(0);
+const stored_changes = covenant.Mapping(Address, covenant.Value(u256)).at(1);
+
+const NumberChanged = struct {
+    by: Address,
+    previous: u256,
+    current: u256,
+    pub const indexed = .{ "by", "previous" };
+};
+
+const NumberTooLarge = struct { given: u256, limit: u256 };
+
+const Counter = struct {
+    pub const payable = .{ "constructor", "receive" };
+
+    pub fn constructor(start: u256) void {
+        stored_number.set(start);
+    }
+
+    pub fn receive() void {}
+
+    pub fn LIMIT() u256 {
+        return limit;
+    }
+
+    pub fn number() u256 {
+        return stored_number.get();
+    }
+
+    pub fn changes(by: Address) u256 {
+        return stored_changes.of(by).get();
+    }
+
+    pub fn setNumber(current: u256) void {
+        change(current);
+    }
+
+    pub fn increment() void {
+        change(covenant.add(stored_number.get(), 1));
+    }
+
+    pub fn refuse() void {
+        covenant.revert("Counter: refused");
+    }
+
+    pub fn divide(dividend: u256, divisor: u256) u256 {
+        return covenant.divide(dividend, divisor);
+    }
+};
+
+fn change(current: u256) void {
+    if (current > limit) covenant.revertWith(NumberTooLarge{ .given = current, .limit = limit });
+    const by = covenant.sender();
+    covenant.emit(NumberChanged{ .by = by, .previous = stored_number.get(), .current = current });
+    stored_number.set(current);
+    const count = stored_changes.of(by);
+    count.set(covenant.add(count.get(), 1));
+}
+
+comptime {
+    covenant.define(Counter);
+}

@@ -1,0 +1,105 @@
+"""Compile the example contracts in Zig, C and AssemblyScript to WebAssembly, the same bytes each time.
+
+python scripts/build_wasm.py                  contracts/**  ->  contracts/examples/out/<source>.wasm
+python scripts/build_wasm.py my.zig my.c      these alone, to the same folder (-o FOLDER chooses another)
+
+Zig and C need the package `ziglang`; AssemblyScript needs the npm tools of scripts/install_client_tools.sh.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACTS = ROOT / "contracts"
+OUTPUT = CONTRACTS / "examples" / "out"
+CACHE = CONTRACTS / "examples" / "cache" / "zig"
+LIBRARY = CONTRACTS / "zig" / "covenant" / "covenant.zig"
+ASSEMBLYSCRIPT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "asc"
+
+STACK_BYTES = 8_192
+"""The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
+
+SOURCES = (
+    CONTRACTS / "zig" / "counter.zig",
+    CONTRACTS / "zig" / "token.zig",
+    CONTRACTS / "c" / "counter.c",
+    CONTRACTS / "assemblyscript" / "counter.ts",
+)
+
+
+class BuildError(Exception):
+    """A source cannot be compiled; the message is the compiler's, or names what is missing."""
+
+
+def zig_command(source: Path, target: Path) -> list[str]:
+    """Zig: the smallest code, no debug information, memory and exported functions exported."""
+    flags = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-fstrip", "-O", "ReleaseSmall")
+    modules = ("--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={LIBRARY}")
+    build = [sys.executable, "-m", "ziglang", "build-exe", *flags, "--stack", str(STACK_BYTES)]
+    return [*build, *modules, f"-femit-bin={target}"]
+
+
+def c_command(source: Path, target: Path) -> list[str]:
+    """C: Clang as Zig brings it, without a C library."""
+    flags = ("--target=wasm32-freestanding", "-std=c23", "-Wall", "-Wextra", "-Werror", "-Os", "-nostdlib")
+    link = ("-Wl,--no-entry", f"-Wl,-z,stack-size={STACK_BYTES}", "-Wl,--strip-all")
+    return [sys.executable, "-m", "ziglang", "cc", *flags, *link, "-o", str(target), str(source)]
+
+
+def assemblyscript_command(source: Path, target: Path) -> list[str]:
+    """AssemblyScript: no runtime, no `abort` import."""
+    if not ASSEMBLYSCRIPT.exists():
+        raise BuildError("the AssemblyScript compiler is missing; run: scripts/install_client_tools.sh")
+    flags = ("-Oz", "--runtime", "stub", "--use", "abort=", "--noAssert")
+    return [str(ASSEMBLYSCRIPT), os.path.relpath(source), *flags, "--outFile", os.path.relpath(target)]
+
+
+COMPILERS: dict[str, Callable[[Path, Path], list[str]]] = {
+    ".zig": zig_command,
+    ".c": c_command,
+    ".ts": assemblyscript_command,
+}
+
+
+def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE) -> Path:
+    """Compile one source; the module's path, `<folder>/<source's name>.wasm`. Raises BuildError."""
+    command_of = COMPILERS.get(source.suffix)
+    if command_of is None:
+        raise BuildError(f"{source}: no compiler for {source.suffix or 'this'}; want {', '.join(COMPILERS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder.resolve() / f"{source.name}.wasm"
+    environment = os.environ | {"ZIG_LOCAL_CACHE_DIR": str(cache), "ZIG_GLOBAL_CACHE_DIR": str(cache)}
+    command = command_of(source.resolve(), target)
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise BuildError(f"{source}: {finished.stdout}{finished.stderr}".strip())
+    return target
+
+
+def build(sources: Sequence[Path] = SOURCES, folder: Path = OUTPUT) -> list[Path]:
+    """Compile them all. Raises BuildError at the first that fails."""
+    return [compile_contract(source, folder) for source in sources]
+
+
+def main() -> int:
+    """Compile what the command line names; 1 where a compiler fails."""
+    parser = argparse.ArgumentParser(description="Compile contracts to WebAssembly.")
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="a .zig, .c or .ts file")
+    parser.add_argument("-o", "--output", type=Path, default=OUTPUT, metavar="FOLDER")
+    arguments = parser.parse_args()
+    try:
+        for path in build(arguments.sources or SOURCES, arguments.output):
+            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            print(f"{shown}: {path.stat().st_size:,} bytes")
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,233 @@
+"""Compiled programs in memory and on disk: what is reused, what is rejected, what is made faster."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chain.zvm import program_cache, program_files
+from chain.zvm.program_cache import HOT, ProgramCache
+from chain.zvm.runtime import INK_PER_HEAT, End, Engine, Program, run
+from tests.chain.zvm.zvm_modules import Module, module
+
+HASH = b"\x11" * 32
+OTHER_HASH = b"\x22" * 32
+
+
+class Source:
+    """A contract's preparation that counts how often it is asked for."""
+
+    def __init__(self, answer: int) -> None:
+        self.calls = 0
+        self.module = module(
+            f"""(func (export "user_entrypoint") (param i32) (result i32)
+              (if (local.get 0) (then (global.set $ink (i64.const 0)))) (i32.const {answer}))"""
+        )
+
+    def __call__(self) -> Module:
+        self.calls += 1
+        return self.module
+
+
+def answer(program: Program, argument: int = 0, ink: int = 1) -> int:
+    result = run(program, (), context=None, ink=ink, stack_words=1, arguments=(argument,))
+    assert result.end is End.RETURNED
+    return result.values[0]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(pooled=False)
+
+
+@pytest.fixture
+def caches(engine: Engine) -> Iterator[Callable[..., ProgramCache]]:
+    opened: list[ProgramCache] = []
+
+    def open_cache(directory: Path | None, **options: str) -> ProgramCache:
+        opened.append(ProgramCache(directory, engine, **options))
+        return opened[-1]
+
+    yield open_cache
+    for cache in opened:
+        cache.close()
+
+
+Caches = Callable[..., ProgramCache]
+
+
+def only_file(directory: Path) -> Path:
+    (found,) = directory.iterdir()
+    return found
+
+
+def test_a_program_is_prepared_once(caches: Caches) -> None:
+    cache, source, other = caches(None), Source(5), Source(6)
+    first = cache.get(HASH, source)
+    assert cache.get(HASH, source) is first
+    assert answer(first) == 5
+    assert answer(cache.get(OTHER_HASH, other)) == 6
+    assert (source.calls, other.calls) == (1, 1)
+
+
+def test_a_program_outlives_the_node_on_disk(caches: Caches, tmp_path: Path) -> None:
+    source = Source(5)
+    kept = caches(tmp_path).get(HASH, source)
+    found = caches(tmp_path).get(HASH, source)
+    assert source.calls == 1
+    assert answer(found) == 5
+    assert (found.initial_pages, found.data_bytes) == (kept.initial_pages, kept.data_bytes)
+    assert found.instrumented == kept.instrumented
+    assert only_file(tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_pooled_and_other_engines_share_the_files(caches: Caches, tmp_path: Path) -> None:
+    source = Source(5)
+    caches(tmp_path).get(HASH, source)
+    pooled = ProgramCache(tmp_path, Engine(pooled=True))
+    assert answer(pooled.get(HASH, source)) == 5
+    assert source.calls == 1
+
+
+def flip(place: float) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        at = int(place * (len(content) - 1))
+        return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+    return change
+
+
+DAMAGES: list[Callable[[bytes], bytes]] = [
+    *(flip(place) for place in (0.0, 0.001, 0.005, 0.01, 0.3, 0.6, 0.9, 0.9999, 1.0)),
+    lambda _content: b"",
+    lambda content: content[:-1],
+    lambda content: content[:40],
+    lambda content: content + b"\0",
+    lambda content: bytes(len(content)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGES)))
+def test_a_damaged_file_is_made_anew(caches: Caches, tmp_path: Path, number: int) -> None:
+    source = Source(5)
+    caches(tmp_path).get(HASH, source)
+    path = only_file(tmp_path)
+    path.write_bytes(DAMAGES[number](path.read_bytes()))
+    assert answer(caches(tmp_path).get(HASH, source)) == 5
+    assert source.calls == 2
+    assert answer(caches(tmp_path).get(HASH, source)) == 5
+    assert source.calls == 2, "the file was not repaired"
+
+
+def test_a_file_of_another_contract_or_configuration_is_not_taken(caches: Caches, tmp_path: Path) -> None:
+    first, second = Source(5), Source(6)
+    cache = caches(tmp_path)
+    cache.get(HASH, first)
+    files = program_files.ProgramFiles(tmp_path, "")
+    shutil.copy(files.path(HASH), files.path(OTHER_HASH))
+    assert answer(cache.get(OTHER_HASH, second)) == 6
+    caches(tmp_path, variant="other prices").get(HASH, first)
+    assert (first.calls, second.calls) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", ["others may write", "symbolic link"])
+def test_a_file_that_others_may_have_written_is_not_executed(caches: Caches, tmp_path: Path, kind: str) -> None:
+    source = Source(5)
+    caches(tmp_path / "cache").get(HASH, source)
+    path = only_file(tmp_path / "cache")
+    if kind == "symbolic link":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.chmod(0o622)
+    assert answer(caches(tmp_path / "cache").get(HASH, source)) == 5
+    assert source.calls == 2
+
+
+def test_code_that_the_engine_does_not_take_is_made_anew(
+    caches: Caches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Program, "serialise", lambda _: b"no machine code" * 100)
+        caches(tmp_path).get(HASH, source)
+    assert answer(caches(tmp_path).get(HASH, source)) == 5
+    assert source.calls == 2
+
+
+def test_a_disk_that_fails_costs_no_program(caches: Caches, tmp_path: Path) -> None:
+    obstacle = tmp_path / "file"
+    obstacle.write_bytes(b"")
+    assert answer(caches(obstacle / "cache").get(HASH, Source(5))) == 5
+
+
+def test_what_preparation_raises_goes_to_the_caller(caches: Caches) -> None:
+    def refuse() -> Module:
+        raise LookupError("no such module")
+
+    cache = caches(None)
+    with pytest.raises(LookupError):
+        cache.get(HASH, refuse)
+    assert answer(cache.get(HASH, Source(5))) == 5
+
+
+def wait_for_optimised(cache: ProgramCache, source: Source) -> Program:
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit:
+        program = cache.get(HASH, source)
+        if program.optimised:
+            return program
+        time.sleep(0.005)
+    raise AssertionError("not optimised in 30 seconds")
+
+
+@pytest.mark.parametrize("heated_by", ["runs", "ink"])
+def test_a_hot_program_is_optimised_in_the_background(caches: Caches, tmp_path: Path, heated_by: str) -> None:
+    cache, source = caches(tmp_path), Source(5)
+    program = cache.get(HASH, source)
+    if heated_by == "runs":
+        for _ in range(HOT - 1):
+            answer(program)
+        assert not cache._queued
+        assert cache.get(HASH, source) is program
+        answer(program)
+    else:
+        answer(program, 1, HOT * INK_PER_HEAT)
+    faster = wait_for_optimised(cache, source)
+    assert (answer(faster), answer(program)) == (5, 5)
+    cache.close()
+    assert caches(tmp_path).get(HASH, source).optimised
+    assert source.calls == 1
+
+
+def test_memory_keeps_the_programs_used_last(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, source, other = caches(None), Source(5), Source(6)
+    monkeypatch.setattr(program_cache, "MEMORY_MODULE_BYTES", int(2.5 * len(source.module.instrumented)))
+    third = Source(7)
+    cache.get(HASH, source)
+    cache.get(OTHER_HASH, other)
+    cache.get(HASH, source)
+    cache.get(b"\x33" * 32, third)
+    cache.get(HASH, source)
+    cache.get(OTHER_HASH, other)
+    assert (source.calls, other.calls, third.calls) == (1, 2, 1)
+
+
+def test_the_oldest_files_go_when_the_disk_limit_is_passed(
+    caches: Caches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_files, "_PRUNE_EVERY", 1)
+    cache, source = caches(tmp_path), Source(5)
+    cache.get(HASH, source)
+    monkeypatch.setattr(program_files, "DISK_LIMIT_BYTES", int(2.5 * only_file(tmp_path).stat().st_size))
+    for number in range(5):
+        cache.get(bytes([0x40 + number]) * 32, source)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_half_written_by_a_crash_is_removed(caches: Caches, tmp_path: Path) -> None:
+    (tmp_path / "abc.partial").write_bytes(b"half")
+    caches(tmp_path)
+    assert list(tmp_path.iterdir()) == []
