@@ -1,6 +1,26 @@
 """From deployed bytes to a module that meters itself."""
 
 from dataclasses import dataclass
+from functools import cache
+
+import brotli
+import wasmtime
+
+from chain.zvm.binary import FUNCTION, MAGIC, decode
+from chain.zvm.errors import ModuleRefusedError
+from chain.zvm.instrument import instrument, maximum_pages
+from chain.zvm.limits import LIMITS, within
+from chain.zvm.rules import check_module
+from chain.zvm.schedule import Schedule
+
+COMPRESSED_PREFIX = b"\xef\xf0\x00"
+"""In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""
+
+ACTIVATION_GAS = 30_000
+ACTIVATION_GAS_PER_BYTE = 4
+ACTIVATION_GAS_PER_OPERATION = 2
+ACTIVATION_GAS_PER_BLOCK = 50
+ACTIVATION_GAS_PER_FUNCTION = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +41,7 @@ class Prepared:
     """
 
     stored: bytes
-    """What the account keeps as its code."""
+    """What the account keeps as its code: as deployed, without the section `zvm.init` unless compressed."""
     instrumented: bytes
     activation_gas: int
     initial_pages: int
@@ -34,3 +54,85 @@ class Prepared:
     exports: tuple[ExportedFunction, ...]
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""
+
+
+def is_module(code: bytes) -> bool:
+    """Whether code is to run as WebAssembly: by its first bytes alone."""
+    return code[:8] == MAGIC or code[:3] == COMPRESSED_PREFIX
+
+
+def decompress(code: bytes) -> bytes:
+    """The module behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError; never makes more than the limit's bytes."""
+    head = len(COMPRESSED_PREFIX)
+    if code[:head] != COMPRESSED_PREFIX or len(code) == head:
+        raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with efff000 and 00")
+    if code[head]:
+        raise ModuleRefusedError("compression", f"dictionary {code[head]}; only 0, none, is available")
+    limit = LIMITS["module bytes"]
+    decompressor = brotli.Decompressor()
+    try:
+        out = decompressor.process(code[head + 1 :], output_buffer_limit=limit + 1)
+        while len(out) <= limit and not decompressor.can_accept_more_data() and not decompressor.is_finished():
+            more = decompressor.process(b"", output_buffer_limit=limit + 1 - len(out))
+            if not more:
+                break
+            out += more
+    except brotli.error as error:
+        raise ModuleRefusedError("compression", f"not a Brotli stream: {error}") from None
+    if len(out) > limit:
+        raise ModuleRefusedError("limit", f"more than {limit} module bytes when decompressed, the limit is {limit}")
+    if not decompressor.is_finished():
+        raise ModuleRefusedError("compression", f"the Brotli stream ends early, after {len(out)} bytes of output")
+    return bytes(out)
+
+
+def estimate_gas_usage(module: bytes) -> int:
+    """The guide's rough price of a module, from its length alone."""
+    return 10_000 + 10 * len(module)
+
+
+def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepared:
+    """Check and instrument a module, raw or behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError for any other bytes.
+
+    A `library` is called off-chain alone: it may lack the entry point, the memory, and the import that pays for
+    growth (each page then costs the schedule's linear price).
+    """
+    compressed = code[:3] == COMPRESSED_PREFIX
+    if compressed:
+        within("stored code bytes", len(code))
+    module = decode(decompress(code) if compressed else code)
+    stored = code if compressed else code[: module.init_start]
+    within("stored code bytes", len(stored))
+    check_module(module, schedule, library=library)
+    _validate(module.raw)
+    result = instrument(module, schedule)
+    memory = module.memories[0] if module.memories else None
+    functions = [export for export in module.exports if export.kind == FUNCTION]
+    return Prepared(
+        stored=stored,
+        instrumented=result.module,
+        activation_gas=ACTIVATION_GAS
+        + ACTIVATION_GAS_PER_BYTE * len(module.raw[: module.init_start])
+        + ACTIVATION_GAS_PER_OPERATION * result.operations
+        + ACTIVATION_GAS_PER_BLOCK * result.blocks
+        + ACTIVATION_GAS_PER_FUNCTION * result.functions,
+        initial_pages=memory.minimum if memory else 0,
+        maximum_pages=maximum_pages(memory, schedule) if memory else 0,
+        data_bytes=sum(len(segment.content) for segment in module.data),
+        imports=tuple((row.module, row.name) for row in module.imports),
+        exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
+        init_payload=module.init_payload,
+    )
+
+
+@cache
+def _engine() -> wasmtime.Engine:
+    return wasmtime.Engine()
+
+
+def _validate(module: bytes) -> None:
+    """Types of every instruction, by the specification's algorithm in the engine."""
+    try:
+        wasmtime.Module.validate(_engine(), module)
+    except wasmtime.WasmtimeError as error:
+        raise ModuleRefusedError("validation", " ".join(str(error).split())) from None

@@ -112,9 +112,9 @@ class StateGas:
     transfer: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
-    """One complete price table. Prices are ink unless they say gas."""
+    """One complete price table, compared by identity. Prices are ink unless they say gas."""
 
     name: str
     block_header: int

@@ -1,0 +1,120 @@
+"""The module that meters itself: every function rewritten, with the globals and functions that this needs.
+
+Function and global indices of the module stay as they are; what is added stands behind. A host function that the
+table holds or an export names is reached through a small function that charges its fixed price, because there is no
+call site to charge it at.
+"""
+
+from dataclasses import dataclass, replace
+
+from chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, Bounds, Element, Export, FunctionType, Module, encode, unsigned
+from chain.zvm.body import BodyWalk, MeteredBody
+from chain.zvm.hook_table import HOOKS
+from chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, pays_for_growth
+from chain.zvm.schedule import Schedule
+from chain.zvm.writer import Places, Writer, fault
+
+OUT_OF_INK, OUT_OF_STACK = 1, 2
+"""Values of the global "zvm_fault"."""
+
+_ZERO_I64 = b"\x7e\x01\x42\x00\x0b"
+_ZERO_I32 = b"\x7f\x01\x41\x00\x0b"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumented:
+    """The new module, and what was counted on the way."""
+
+    module: bytes
+    operations: int
+    blocks: int
+    functions: int
+
+
+def instrument(module: Module, schedule: Schedule) -> Instrumented:
+    """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions."""
+    imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
+    places = Places(
+        ink=globals_,
+        stack=globals_ + 1,
+        fault=globals_ + 2,
+        out_of_ink=imports + functions,
+        out_of_stack=imports + functions + 1,
+        pay_for_growth=pays_for_growth(module),
+    )
+    writer = Writer(places, schedule)
+    prices = [HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
+    bodies = _walk(module, schedule, writer, prices)
+    code = [body.code for body in bodies]
+    code.append(fault(places, OUT_OF_INK, clear_ink=True))
+    code.append(fault(places, OUT_OF_STACK, clear_ink=False))
+    indirect = sorted(_indirect_imports(module))
+    code += [_forward(module, index, prices[index], writer) for index in indirect]
+    moved = {index: imports + functions + 2 + position for position, index in enumerate(indirect)}
+    return Instrumented(
+        module=encode(_rebuilt(module, schedule, moved), code),
+        operations=sum(body.operations for body in bodies),
+        blocks=sum(body.blocks for body in bodies),
+        functions=functions,
+    )
+
+
+def _walk(module: Module, schedule: Schedule, writer: Writer, prices: list[int]) -> list[MeteredBody]:
+    signatures = [module.types[row.type_index] for row in module.imports]
+    signatures += [module.types[index] for index in module.functions]
+    fixed = prices + [0] * len(module.functions)
+    calls = [
+        (len(signature.parameters), len(signature.results), ink)
+        for signature, ink in zip(signatures, fixed, strict=True)
+    ]
+    growth_ink = HOOKS[GROW_HOOK].static_ink(schedule)
+    return [
+        BodyWalk(module, index, schedule=schedule, calls=calls, writer=writer, growth_ink=growth_ink).run()
+        for index in range(len(module.functions))
+    ]
+
+
+def _indirect_imports(module: Module) -> set[int]:
+    named = {export.target for export in module.exports if export.kind == FUNCTION}
+    named.update(index for element in module.elements for index in element.functions)
+    return {index for index in named if index < len(module.imports)}
+
+
+def _forward(module: Module, index: int, ink: int, writer: Writer) -> bytes:
+    arguments = b"".join(b"\x20" + unsigned(local) for local in range(len(module.signature(index).parameters)))
+    charge = writer.charge(ink) if ink else b""
+    return b"\x00" + charge + arguments + b"\x10" + unsigned(index) + b"\x0b"
+
+
+def _rebuilt(module: Module, schedule: Schedule, moved: dict[int, int]) -> Module:
+    """The module around the new bodies: `moved` has the forwarding function of each import that needs one."""
+    types = list(module.types)
+    plain = FunctionType("", "")
+    if plain not in types:
+        types.append(plain)
+    added = [types.index(plain)] * 2 + [module.imports[index].type_index for index in moved]
+    first = len(module.globals)
+    exports = [Export(MEMORY_NAME, MEMORY, 0)] if module.memories else []
+    exports += [Export(name, GLOBAL, first + position) for position, name in enumerate((INK, STACK, FAULT))]
+    exports += [
+        Export(row.name, FUNCTION, moved.get(row.target, row.target)) for row in module.exports if row.kind == FUNCTION
+    ]
+    return replace(
+        module,
+        types=types,
+        functions=module.functions + added,
+        memories=[_bounded(memory, schedule) for memory in module.memories],
+        globals=[*module.globals, _ZERO_I64, _ZERO_I32, _ZERO_I32],
+        exports=exports,
+        elements=[Element(row.offset, [moved.get(index, index) for index in row.functions]) for row in module.elements],
+    )
+
+
+def _bounded(memory: Bounds, schedule: Schedule) -> Bounds:
+    return Bounds(memory.minimum, maximum_pages(memory, schedule))
+
+
+def maximum_pages(memory: Bounds, schedule: Schedule) -> int:
+    """How far a memory can grow: to its own limit or the schedule's."""
+    limit = schedule.pages.instance_pages_limit
+    return limit if memory.maximum is None else min(memory.maximum, limit)
