@@ -121,6 +121,7 @@ class Program:
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
         self.bindings: dict[Sequence[object], object] = {}
+        self.last_binding: tuple[Sequence[object], object] | None = None
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))
