@@ -27,7 +27,7 @@ class Instance:
     context: what the caller of run passed.
     """
 
-    __slots__ = ("_scratch", "_store", "_value", "_view", "context", "failure", "stack_mark")
+    __slots__ = ("_has_memory", "_scratch", "_store", "_value", "_view", "context", "failure", "stack_mark")
 
     def __init__(self, context: Any) -> None:
         self.context = context
@@ -36,11 +36,13 @@ class Instance:
         self._store: int | None = None
         self._scratch: Any = None
         self._value = 0
+        self._has_memory = False
         self._view = _NOTHING
 
-    def attach(self, store_context: int, scratch: capi.Scratch, value_address: int) -> None:
-        """Take the store of the new instance; `scratch` holds its memory and its ink."""
+    def attach(self, store_context: int, scratch: capi.Scratch, value_address: int, has_memory: bool) -> None:
+        """Take the store of the new instance; `scratch` holds its ink and, if it has one, its memory."""
         self._store, self._scratch, self._value = store_context, scratch, value_address
+        self._has_memory = has_memory
 
     def detach(self) -> None:
         """The store goes: nothing of it may be touched from now on."""
@@ -104,7 +106,7 @@ class Instance:
     def _refresh(self, end: int) -> None:
         """Look at the whole memory anew, since it may have grown; it must reach to `end`."""
         store, handle = self._open(), self._value + _MEMORY
-        size = capi.memory_size(store, handle)
+        size = capi.memory_size(store, handle) if self._has_memory else 0
         if size != len(self._view):
             self._view = capi.view_memory(capi.memory_data(store, handle), size, _WRITABLE)
         if end > size:

@@ -133,8 +133,8 @@ def _run(
         capi.store_limit(store, MEMORY_LIMIT_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
         call = _Call(capi.store_context(store))
         capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
-        call.instantiate(binding)
-        instance.attach(call.store, call.scratch, call.base)
+        call.instantiate(binding, program.has_memory)
+        instance.attach(call.store, call.scratch, call.base, program.has_memory)
         instance.ink_left = ink
         call.write_i32(b"zvm_stack", stack_words)
         call.invoke(entry.encode(), slots)
@@ -174,15 +174,16 @@ class _Call:
         self.scratch = capi.Scratch()
         self.base = ctypes.addressof(self.scratch)
 
-    def instantiate(self, binding: Binding) -> None:
-        """Make the instance and find its memory and ink."""
+    def instantiate(self, binding: Binding, has_memory: bool) -> None:
+        """Make the instance and find its ink, and its memory if any."""
         base, scratch = self.base, self.scratch
         error = capi.template_instantiate(binding.template, self.store, base + _INSTANCE, base + _TRAP)
         if error:
             raise NodeFaultError(f"no room for an instance: {capi.take_error(error)}")
         if scratch.trap:
             raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(scratch.trap)[1]}")
-        self._find(b"memory", base + _MEMORY)
+        if has_memory:
+            self._find(b"memory", base + _MEMORY)
         self._find(b"zvm_ink", base + _INK)
 
     def invoke(self, name: bytes, slots: Any) -> None:
