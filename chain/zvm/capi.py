@@ -31,10 +31,8 @@ _LIBRARIES = {
 
 I32 = 0
 I64 = 1
-EXTERN_FUNCTION = 0
-EXTERN_GLOBAL = 1
-EXTERN_MEMORY = 3
 TYPE_FUNCTION = 0
+TYPE_MEMORY = 3
 CRANELIFT = 1
 OPTIMISE_NONE = 0
 OPTIMISE_SPEED = 1
@@ -55,49 +53,31 @@ TRAPS = {
 """Traps that are the contract's own, by wasmtime's code. All others are faults of the node."""
 
 
-class Function(ctypes.Structure):
-    """wasmtime_func_t"""
-
-    _fields_ = (("store_id", c_uint64), ("_private", c_void_p))
-
-
-class Global(ctypes.Structure):
-    """wasmtime_global_t"""
-
-    _fields_ = (("store_id", c_uint64), ("_private1", c_uint32), ("_private2", c_uint32), ("_private3", c_uint32))
-
-
-class _MemoryHead(ctypes.Structure):
-    _fields_ = (("store_id", c_uint64), ("_private1", c_uint32))
-
-
-class Memory(ctypes.Structure):
-    """wasmtime_memory_t"""
-
-    _fields_ = (("_head", _MemoryHead), ("_private2", c_uint32))
-
-
-class ExternItem(ctypes.Union):
-    """wasmtime_extern_union_t"""
-
-    _fields_ = (("function", Function), ("global_", Global), ("memory", Memory))
-
-
 class Extern(ctypes.Structure):
-    """wasmtime_extern_t: what an export is"""
+    """wasmtime_extern_t: what an export is, and at EXTERN_ITEM its function, global or memory."""
 
-    _fields_ = (("kind", c_uint8), ("of", ExternItem))
-
-
-class _ValueBody(ctypes.Union):
-    _fields_ = (("i32", ctypes.c_int32), ("i64", c_int64), ("_room", c_uint64 * 3))
+    _fields_ = (("kind", c_uint64), ("item", c_uint64 * 3))
 
 
-class Value(ctypes.Structure):
-    """wasmtime_val_t: a value and its type"""
+EXTERN_ITEM: int = Extern.item.offset
 
-    _anonymous_ = ("of",)
-    _fields_ = (("kind", c_uint8), ("of", _ValueBody))
+
+class Scratch(ctypes.Structure):
+    """Everything that one run exchanges with the library, in one allocation, used by address.
+
+    kind, value: a wasmtime_val_t. instance: a wasmtime_instance_t. trap: a wasm_trap_t's address.
+    """
+
+    _fields_ = (
+        ("kind", c_uint64),
+        ("value", c_int64),
+        ("_room", c_uint64 * 2),
+        ("memory", Extern),
+        ("ink", Extern),
+        ("other", Extern),
+        ("instance", c_uint64 * 2),
+        ("trap", c_uint64),
+    )
 
 
 class Vector(ctypes.Structure):

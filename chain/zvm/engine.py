@@ -107,7 +107,8 @@ class Import:
 class Program:
     """A compiled module: machine code in memory that any number of threads may instantiate.
 
-    imports: in the module's order. exports: its functions. initial_pages, data_bytes: of the module, for pricing.
+    imports: in the module's order. exports: its functions; has_memory: and a memory.
+    initial_pages, data_bytes: of the module, for pricing.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
@@ -121,10 +122,11 @@ class Program:
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
         self.bindings: dict[Sequence[object], object] = {}
+        self.last_binding: tuple[Sequence[object], object] | None = None
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))
-        self.exports = _function_exports(address)
+        self.exports, self.has_memory = _exports(address)
 
     def serialise(self) -> bytes:
         """The machine code, for `Engine.load` of an engine with the same settings."""
@@ -267,15 +269,18 @@ def _import_of(item: int) -> Import:
     return Import(module, name, _signature(function_type), function_type)
 
 
-def _function_exports(module: int) -> dict[str, Signature]:
+def _exports(module: int) -> tuple[dict[str, Signature], bool]:
+    """(functions by name, whether it exports "memory")"""
     types = capi.Vector()
     capi.module_exports(module, byref(types))
     try:
-        found = {}
+        functions, has_memory = {}, False
         for item in capi.pointers(types):
-            kind = capi.exporttype_type(item)
+            kind, name = capi.exporttype_type(item), _text(capi.exporttype_name(item))
             if capi.externtype_kind(kind) == capi.TYPE_FUNCTION:
-                found[_text(capi.exporttype_name(item))] = _signature(capi.externtype_as_functype(kind))
-        return found
+                functions[name] = _signature(capi.externtype_as_functype(kind))
+            elif capi.externtype_kind(kind) == capi.TYPE_MEMORY:
+                has_memory |= name == "memory"
+        return functions, has_memory
     finally:
         capi.exporttype_vec_delete(byref(types))

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
-from typing import Any
+from typing import Any, cast
 
 from chain.zvm import capi
 from chain.zvm.engine import PAGE_BYTES, Import, Program, Signature
@@ -16,6 +16,9 @@ _MASK_32 = 0xFFFFFFFF
 _MASK_64 = 0xFFFFFFFFFFFFFFFF
 _WRITABLE = 0x200
 _BINDINGS_KEPT = 8
+_NOTHING = memoryview(b"")
+_INK: int = capi.Scratch.ink.offset + capi.EXTERN_ITEM
+_MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
 
 
 class Instance:
@@ -24,27 +27,29 @@ class Instance:
     context: what the caller of run passed.
     """
 
-    __slots__ = ("_ink", "_memory", "_store", "_value", "_view", "context", "failure", "stack_mark")
+    __slots__ = ("_has_memory", "_scratch", "_store", "_value", "_view", "context", "failure", "stack_mark")
 
     def __init__(self, context: Any) -> None:
         self.context = context
         self.failure: BaseException | None = None
         self.stack_mark: Any = None
-        self._store: Any = None
-        self._memory: Any = None
-        self._ink: Any = None
-        self._value = capi.Value(capi.I64)
-        self._view = memoryview(b"")
+        self._store: int | None = None
+        self._scratch: Any = None
+        self._value = 0
+        self._has_memory = False
+        self._view = _NOTHING
 
-    def attach(self, store_context: int, memory: capi.Memory, ink: capi.Global) -> None:
-        """Take the store and the exports of the new instance."""
-        self._store, self._memory, self._ink = store_context, memory, ink
+    def attach(self, store_context: int, scratch: capi.Scratch, value_address: int, has_memory: bool) -> None:
+        """Take the store of the new instance; `scratch` holds its ink and, if it has one, its memory."""
+        self._store, self._scratch, self._value = store_context, scratch, value_address
+        self._has_memory = has_memory
 
     def detach(self) -> None:
         """The store goes: nothing of it may be touched from now on."""
-        self._view.release()
-        self._view = memoryview(b"")
-        self._store = self._memory = self._ink = None
+        if self._view is not _NOTHING:
+            self._view.release()
+            self._view = _NOTHING
+        self._store = self.failure = None
 
     def read(self, pointer: int, length: int) -> bytes:
         """`length` bytes of memory from `pointer`. HostTrapError: outside of it."""
@@ -76,13 +81,15 @@ class Instance:
     def ink_left(self) -> int:
         """Ink not yet used. May be set, as after a nested call that gives gas back."""
         value = self._value
-        capi.global_get(self._open(), byref(self._ink), byref(value))
-        return int(value.i64) & _MASK_64
+        capi.global_get(self._open(), value + _INK, value)
+        return int(self._scratch.value) & _MASK_64
 
     @ink_left.setter
     def ink_left(self, ink: int) -> None:
-        self._value.i64 = ink
-        capi.global_set(self._open(), byref(self._ink), byref(self._value))
+        store, value, scratch = self._open(), self._value, self._scratch
+        scratch.kind = capi.I64
+        scratch.value = ink
+        capi.global_set(store, value + _INK, value)
 
     @property
     def pages(self) -> int:
@@ -94,14 +101,13 @@ class Instance:
         """The store's context. NodeFaultError: the run has ended, the store is gone."""
         if self._store is None:
             raise NodeFaultError("a hook uses an instance whose run has ended")
-        return int(self._store)
+        return self._store
 
     def _refresh(self, end: int) -> None:
         """Look at the whole memory anew, since it may have grown; it must reach to `end`."""
-        store, handle = self._open(), byref(self._memory)
-        size = capi.memory_size(store, handle)
+        store, handle = self._open(), self._value + _MEMORY
+        size = capi.memory_size(store, handle) if self._has_memory else 0
         if size != len(self._view):
-            self._view.release()
             self._view = capi.view_memory(capi.memory_data(store, handle), size, _WRITABLE)
         if end > size:
             raise HostTrapError(f"memory access up to byte {end}, the memory has {size}")
@@ -147,14 +153,18 @@ def bind(program: Program, hooks: Sequence[HookFunction]) -> Binding:
 
     Hooks are functions of a module, the same for every run: what differs between runs belongs in the context.
     """
+    if program.last_binding is not None and program.last_binding[0] is hooks:
+        return cast(Binding, program.last_binding[1])
     key = tuple(hooks)
     found = program.bindings.get(key)
-    if isinstance(found, Binding):
-        return found
-    binding = Binding(program, key)
-    if len(program.bindings) >= _BINDINGS_KEPT:
-        program.bindings.clear()
-    program.bindings[key] = binding
+    if found is None:
+        found = Binding(program, key)
+        if len(program.bindings) >= _BINDINGS_KEPT:
+            program.bindings.clear()
+        program.bindings[key] = found
+    binding = cast(Binding, found)
+    if key is hooks:
+        program.last_binding = (key, binding)
     return binding
 
 
@@ -195,9 +205,24 @@ def _taker(parameters: str) -> Callable[[HookFunction, Instance, Any], int | Non
 
 
 _TAKERS: dict[str, Callable[[HookFunction, Instance, Any], int | None]] = {
-    "": lambda hook, instance, _slots: hook(instance),
-    "i": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32),
-    "ii": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32, slots[2] & _MASK_32),
-    "iii": lambda hook, instance, slots: hook(instance, slots[0] & _MASK_32, slots[2] & _MASK_32, slots[4] & _MASK_32),
+    "": lambda hook, instance, _s: hook(instance),
+    "i": lambda hook, instance, s: hook(instance, s[0] & _MASK_32),
+    "ii": lambda hook, instance, s: hook(instance, s[0] & _MASK_32, s[2] & _MASK_32),
+    "iii": lambda hook, instance, s: hook(instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32),
+    "iiii": lambda hook, instance, s: hook(
+        instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_32
+    ),
+    "iiiIi": lambda hook, instance, s: hook(
+        instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_64, s[8] & _MASK_32
+    ),
+    "iiiiIi": lambda hook, instance, s: hook(
+        instance,
+        s[0] & _MASK_32,
+        s[2] & _MASK_32,
+        s[4] & _MASK_32,
+        s[6] & _MASK_32,
+        s[8] & _MASK_64,
+        s[10] & _MASK_32,
+    ),
 }
 """The common shapes without the loop, which would cost as much as the host call itself."""

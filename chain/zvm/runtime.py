@@ -7,10 +7,8 @@ ink and stack words in exported globals; wasmtime only executes it, so every con
 import ctypes
 import time
 from collections.abc import Sequence
-from ctypes import byref, c_void_p
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from chain.zvm import capi, native_stack
 from chain.zvm.deadlines import epochs_until, ticker
@@ -66,24 +64,13 @@ class End(Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(NamedTuple):
     """values: the entry's result, or the status when it exited, unsigned. trap: why, when it trapped."""
 
     end: End
     values: tuple[int, ...]
     ink_left: int
     trap: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    context: object
-    ink: int
-    stack_words: int
-    entry: str
-    arguments: Sequence[int]
-    deadline: float | None
 
 
 INK_PER_HEAT = 100_000_000
@@ -116,39 +103,46 @@ def run(
     if len(open_frames) >= MAXIMUM_FRAMES:
         raise NodeFaultError(f"{MAXIMUM_FRAMES} instances are open on this thread: the call depth was not checked")
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
-    job = _Job(context, ink, stack_words, entry, arguments, deadline)
     if deadline is None:
-        result = _run(program, hooks, job)
+        result = _run(program, hooks, context, ink, stack_words, entry, arguments, None)
     elif time.monotonic() >= deadline:
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address):
-            result = _run(program, hooks, job)
+            result = _run(program, hooks, context, ink, stack_words, entry, arguments, deadline)
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
 
 
-def _run(program: Program, hooks: Sequence[HookFunction], job: _Job) -> RunResult:
-    slots = _arguments(program, job)
+def _run(
+    program: Program,
+    hooks: Sequence[HookFunction],
+    context: object,
+    ink: int,
+    stack_words: int,
+    entry: str,
+    arguments: Sequence[int],
+    deadline: float | None,
+) -> RunResult:
+    result_type, slots = _prepare_call(program, entry, arguments)
     binding = bind(program, hooks)
-    instance = Instance(job.context)
+    instance = Instance(context)
     store = capi.store_new(program.engine.address, None, None)
     frames.stack.append(instance)
     try:
         capi.store_limit(store, MEMORY_LIMIT_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
-        context = capi.store_context(store)
-        capi.context_set_epoch_deadline(context, epochs_until(job.deadline))
-        exports = _Exports(context, _instantiate(binding, context))
-        instance.attach(context, exports.find("memory").memory, exports.find("zvm_ink").global_)
-        instance.ink_left = job.ink
-        exports.write("zvm_stack", job.stack_words)
-        trap = _call(context, exports.find(job.entry).function, slots)
+        call = _Call(capi.store_context(store))
+        capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
+        call.instantiate(binding, program.has_memory)
+        instance.attach(call.store, call.scratch, call.base, program.has_memory)
+        instance.ink_left = ink
+        call.write_i32(b"zvm_stack", stack_words)
+        call.invoke(entry.encode(), slots)
         if instance.failure is not None:
             return _stopped(instance, instance.failure)
-        if trap is not None:
-            return _trapped(instance, exports, trap, job.deadline)
-        result = program.exports[job.entry].result
-        values = (slots[0] & _MASKS[result],) if result else ()
+        if call.scratch.trap:
+            return _trapped(instance, call, deadline)
+        values = (slots[0] & _MASKS[result_type],) if result_type else ()
         return RunResult(End.RETURNED, values, instance.ink_left, None)
     finally:
         instance.detach()
@@ -156,65 +150,77 @@ def _run(program: Program, hooks: Sequence[HookFunction], job: _Job) -> RunResul
         capi.store_delete(store)
 
 
-def _arguments(program: Program, job: _Job) -> Any:
-    """The argument slots, which the result replaces. Unchecked calls trust them, so the count is checked here."""
-    signature = program.exports.get(job.entry)
-    if signature is None or len(signature.parameters) != len(job.arguments):
-        raise NodeFaultError(f"a checked module has no function {job.entry} of {len(job.arguments)} parameters")
-    slots = (ctypes.c_int64 * (2 * max(1, len(job.arguments))))()
-    for index, (kind, value) in enumerate(zip(signature.parameters, job.arguments, strict=True)):
-        slots[2 * index] = value & _MASKS[kind]
-    return slots
+def _prepare_call(program: Program, entry: str, arguments: Sequence[int]) -> tuple[str, Any]:
+    """(result type, slots of the arguments, which the result replaces).
+
+    wasmtime trusts the slots in an unchecked call, so their count is checked here.
+    """
+    signature = program.exports.get(entry)
+    if signature is None or len(signature.parameters) != len(arguments):
+        raise NodeFaultError(f"a checked module has no function {entry} of {len(arguments)} parameters")
+    slots = (ctypes.c_int64 * (2 * max(1, len(arguments))))()
+    for index, kind in enumerate(signature.parameters):
+        slots[2 * index] = arguments[index] & _MASKS[kind]
+    return signature.result, slots
 
 
-def _instantiate(binding: Binding, context: int) -> Any:
-    """The new wasmtime_instance_t: two words."""
-    instance, trap = (ctypes.c_uint64 * 2)(), c_void_p()
-    error = capi.template_instantiate(binding.template, context, instance, byref(trap))
-    if error:
-        raise NodeFaultError(f"no room for an instance: {capi.take_error(error)}")
-    if trap.value:
-        raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(trap.value)[1]}")
-    return instance
+class _Call:
+    """One instance in its store, by addresses in a scratch buffer."""
 
+    __slots__ = ("base", "scratch", "store")
 
-def _call(context: int, function: capi.Function, slots: Any) -> tuple[int | None, str] | None:
-    """Call a function; its trap, if any."""
-    trap = c_void_p()
-    error = capi.function_call(context, byref(function), slots, len(slots) // 2, byref(trap))
-    if error:
-        raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
-    return capi.take_trap(trap.value) if trap.value else None
+    def __init__(self, store_context: int) -> None:
+        self.store = store_context
+        self.scratch = capi.Scratch()
+        self.base = ctypes.addressof(self.scratch)
 
-
-class _Exports:
-    """The exports of one instance by name."""
-
-    def __init__(self, context: int, instance: Any) -> None:
-        self._context = context
-        self._instance = instance
-
-    def find(self, name: str) -> capi.ExternItem:
-        """The export; NodeFaultError when a checked module lacks it."""
-        item, raw = capi.Extern(), name.encode()
-        if not capi.instance_export(self._context, self._instance, raw, len(raw), byref(item)):
-            raise NodeFaultError(f"an instrumented module lacks its export {name}")
-        found: capi.ExternItem = item.of
-        return found
-
-    def write(self, name: str, value: int) -> None:
-        """Set an i32 global."""
-        content = capi.Value(capi.I32)
-        content.i32 = value
-        error = capi.global_set(self._context, byref(self.find(name).global_), byref(content))
+    def instantiate(self, binding: Binding, has_memory: bool) -> None:
+        """Make the instance and find its ink, and its memory if any."""
+        base, scratch = self.base, self.scratch
+        error = capi.template_instantiate(binding.template, self.store, base + _INSTANCE, base + _TRAP)
         if error:
-            raise NodeFaultError(f"global {name} cannot be set: {capi.take_error(error)}")
+            raise NodeFaultError(f"no room for an instance: {capi.take_error(error)}")
+        if scratch.trap:
+            raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(scratch.trap)[1]}")
+        if has_memory:
+            self._find(b"memory", base + _MEMORY)
+        self._find(b"zvm_ink", base + _INK)
 
-    def read(self, name: str) -> int:
-        """An i32 global."""
-        content = capi.Value()
-        capi.global_get(self._context, byref(self.find(name).global_), byref(content))
-        return int(content.i32)
+    def invoke(self, name: bytes, slots: Any) -> None:
+        """Call an exported function; a trap is left in the scratch buffer."""
+        base = self.base
+        self._find(name, base + _OTHER)
+        error = capi.function_call(self.store, base + _OTHER_ITEM, slots, len(slots) // 2, base + _TRAP)
+        if error:
+            raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
+
+    def write_i32(self, name: bytes, value: int) -> None:
+        """Set a global."""
+        base, scratch = self.base, self.scratch
+        self._find(name, base + _OTHER)
+        scratch.kind = capi.I32
+        scratch.value = value
+        error = capi.global_set(self.store, base + _OTHER_ITEM, base)
+        if error:
+            raise NodeFaultError(f"global {name.decode()} cannot be set: {capi.take_error(error)}")
+
+    def read_i32(self, name: bytes) -> int:
+        """A global."""
+        self._find(name, self.base + _OTHER)
+        capi.global_get(self.store, self.base + _OTHER_ITEM, self.base)
+        return int(self.scratch.value) & 0xFFFFFFFF
+
+    def _find(self, name: bytes, target: int) -> None:
+        if not capi.instance_export(self.store, self.base + _INSTANCE, name, len(name), target):
+            raise NodeFaultError(f"an instrumented module lacks its export {name.decode()}")
+
+
+_INSTANCE: int = capi.Scratch.instance.offset
+_TRAP: int = capi.Scratch.trap.offset
+_MEMORY: int = capi.Scratch.memory.offset
+_INK: int = capi.Scratch.ink.offset
+_OTHER: int = capi.Scratch.other.offset
+_OTHER_ITEM: int = _OTHER + capi.EXTERN_ITEM
 
 
 def _stopped(instance: Instance, failure: BaseException) -> RunResult:
@@ -231,14 +237,14 @@ def _stopped(instance: Instance, failure: BaseException) -> RunResult:
     return RunResult(End.TRAPPED, (), left, str(failure))
 
 
-def _trapped(instance: Instance, exports: _Exports, trap: tuple[int | None, str], deadline: float | None) -> RunResult:
-    code, text = trap
+def _trapped(instance: Instance, call: _Call, deadline: float | None) -> RunResult:
+    code, text = capi.take_trap(call.scratch.trap)
     left = instance.ink_left
     if code == capi.TRAP_INTERRUPT and deadline is not None:
         return RunResult(End.INTERRUPTED, (), left, None)
     if code not in capi.TRAPS:
         raise NodeFaultError(f"trap {code}, which is not the contract's: {text}")
-    fault = exports.read("zvm_fault")
+    fault = call.read_i32(b"zvm_fault")
     if fault:
         return RunResult(_FAULTS[fault], (), left, None)
     return RunResult(End.TRAPPED, (), left, capi.TRAPS[code])

@@ -211,6 +211,20 @@ def test_access_up_to_the_end_of_memory_is_allowed(caller: Program) -> None:
     assert execute(caller, hook).end is End.RETURNED
 
 
+def test_a_module_without_memory_runs_and_has_no_bytes(engine: Engine) -> None:
+    program = build(engine, CALLER, imports=IMPORT, memory="")
+    pages: list[int] = []
+
+    def hook(instance: Instance, pointer: int) -> None:
+        pages.append(instance.pages)
+        assert instance.read(0, 0) == b""
+        instance.write(pointer, b"x")
+
+    text = "memory access up to byte 4, the memory has 0"
+    assert execute(program, hook, arguments=(3,)) == RunResult(End.TRAPPED, (), INK, text)
+    assert pages == [0]
+
+
 def test_ink_is_debited_to_the_last(caller: Program) -> None:
     def charge(instance: Instance, amount: int) -> None:
         instance.charge(amount)

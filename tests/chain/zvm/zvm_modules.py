@@ -24,9 +24,9 @@ class Module:
     data_bytes: int = 0
 
 
-def module(body: str, *, imports: str = "", pages: str = "1 2000") -> Module:
+def module(body: str, *, imports: str = "", memory: str = '(memory (export "memory") 1 2000)') -> Module:
     """A module from its imports and the rest of its text."""
-    text = f'(module {imports} (memory (export "memory") {pages}) {COUNTERS} {body})'
+    text = f"(module {imports} {memory} {COUNTERS} {body})"
     return Module(bytes(wat2wasm(text)))
 
 
