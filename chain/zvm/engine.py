@@ -28,7 +28,8 @@ _RESERVATION_BYTES = 4 << 30
 _GUARD_BYTES = 32 << 20
 _POOL_SLOTS = MAXIMUM_FRAMES + 63
 _WARM_SLOTS = 64
-_RESIDENT_BYTES = 128 * 1024
+_RESIDENT_BYTES = 64 * 1024
+"""Of a freed slot, cleared by writing instead of by unmapping: 70 MB in all after one call of the deepest nesting."""
 
 SETTINGS: dict[str, int] = {
     "strategy": capi.CRANELIFT,

@@ -69,34 +69,28 @@ def test_arguments_and_results_are_unsigned_and_exact(engine: Engine, optimise: 
     assert execute(program, entry="nothing", arguments=()).values == ()
 
 
-def test_hooks_get_every_parameter_as_an_unsigned_number(engine: Engine) -> None:
+SHAPES = ["", "i", "ii", "iii", "iiii", "iiiii", "iiiiii", "iiiIi", "iiiiIi", "I", "Ii"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_hooks_get_every_parameter_as_an_unsigned_number(engine: Engine, shape: str) -> None:
+    types = " ".join("i32" if kind == "i" else "i64" for kind in shape)
+    constants = " ".join(f"({'i32' if kind == 'i' else 'i64'}.const {-1 - at})" for at, kind in enumerate(shape))
     program = build(
         engine,
-        """(func (export "user_entrypoint") (param i32) (result i32)
-             (call $none) (call $one (i32.const -1)) (call $two (i32.const -1) (i32.const 2))
-             (call $three (i32.const 1) (i32.const -2) (i32.const 3))
-             (drop (call $six (i32.const -1) (i32.const 2) (i32.const 3) (i32.const -4) (i64.const -5) (i32.const -6)))
-             (i32.wrap_i64 (i64.shr_u (call $clock) (i64.const 32))))""",
-        imports="""(import "vm_hooks" "none" (func $none)) (import "vm_hooks" "one" (func $one (param i32)))
-            (import "vm_hooks" "two" (func $two (param i32 i32)))
-            (import "vm_hooks" "three" (func $three (param i32 i32 i32)))
-            (import "vm_hooks" "six" (func $six (param i32 i32 i32 i32 i64 i32) (result i32)))
-            (import "vm_hooks" "clock" (func $clock (result i64)))""",
+        f"""(func (export "user_entrypoint") (param i32) (result i32)
+             (i32.wrap_i64 (i64.shr_u (call $hook {constants}) (i64.const 32))))""",
+        imports=f'(import "vm_hooks" "hook" (func $hook (param {types}) (result i64)))',
     )
     seen: list[tuple[int, ...]] = []
 
-    def record(_: Instance, *values: int) -> None:
+    def hook(_: Instance, *values: int) -> int:
         seen.append(values)
+        return 0xFEDCBA98_00000000
 
-    def six(_: Instance, *values: int) -> int:
-        seen.append(values)
-        return 0
-
-    result = execute(program, record, record, record, record, six, lambda _: 0xFEDCBA98_00000000)
-    top, top_64 = 2**32, 2**64
-    assert seen == [(), (top - 1,), (top - 1, 2), (1, top - 2, 3), (top - 1, 2, 3, top - 4, top_64 - 5, top - 6)]
-    assert result.values == (0xFEDCBA98,)
-    assert [item.signature.parameters for item in program.imports] == ["", "i", "ii", "iii", "iiiiIi", ""]
+    assert execute(program, hook).values == (0xFEDCBA98,)
+    assert seen == [tuple(2 ** (32 if kind == "i" else 64) - 1 - at for at, kind in enumerate(shape))]
+    assert program.imports[0].signature.parameters == shape
 
 
 TRAPS = {
