@@ -8,6 +8,7 @@ from wasmtime import wat2wasm
 
 from chain.writer import STACK_BYTES
 
+_STACK_SIZE = threading.Lock()
 COUNTERS = """
   (global $ink (export "zvm_ink") (mut i64) (i64.const 0))
   (global $stack (export "zvm_stack") (mut i32) (i32.const 0))
@@ -40,11 +41,13 @@ def on_thread(function: Callable[[], object], stack_bytes: int = STACK_BYTES) ->
         except BaseException as error:
             results.append(error)
 
-    previous = threading.stack_size(stack_bytes)
-    try:
-        thread = threading.Thread(target=work)
-        thread.start()
-    finally:
-        threading.stack_size(previous)
+    # the size is the process's: two callers at once would each take the other's for what was there before
+    with _STACK_SIZE:
+        previous = threading.stack_size(stack_bytes)
+        try:
+            thread = threading.Thread(target=work)
+            thread.start()
+        finally:
+            threading.stack_size(previous)
     thread.join()
     return results[0]
