@@ -87,12 +87,15 @@ TRANSACTION_GAS_CAP = 16_777_216
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for one block: its fork, the chain, and the blob parameters from Cancun on."""
+    """What holds for one block: its fork, the chain, and the blob parameters from Cancun on.
+
+    zvm: name of the price schedule under which WebAssembly contracts run; None where code is the EVM's alone.
+    """
 
     fork: Fork
     chain_id: int
     blob: BlobParameters | None = None
-    zvm: bool = False
+    zvm: str | None = None
     deposit_contract: bytes = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
     unlimited_transaction_gas: bool = False
 

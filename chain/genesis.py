@@ -20,7 +20,7 @@ from chain.fields import (
 )
 from chain.forks import LATEST_FORK, Fork
 from chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from chain.schedule import ForkSchedule
+from chain.schedule import ZVM, ForkSchedule
 from chain.types import Header
 from storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from storage.keccak import EMPTY_KECCAK, keccak256
@@ -128,7 +128,7 @@ class Genesis:
         zvm: bool = True,
     ) -> "Genesis":
         """A development network: every fork up to `fork` active, `accounts` funded, the usual contracts in place."""
-        schedule = ForkSchedule.default(chain_id, fork, zvm=zvm)
+        schedule = ForkSchedule.default(chain_id, fork, zvm=ZVM if zvm else None)
         alloc = {address: GenesisAccount(balance_wei=balance_wei) for address in accounts}
         for since, address, code in SYSTEM_CONTRACTS:
             if fork >= since:

@@ -10,7 +10,7 @@ from chain.options import ChainOptions
 from chain.schedule import ForkSchedule
 from chain.snapshots import BlockSettings
 from chain.types import Header
-from chain.vm.interface import BlockEnvironment
+from chain.vm.interface import BlockEnvironment, ForeignMachine
 from storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
@@ -36,10 +36,11 @@ class NextContext:
 class BlockRules:
     """The schedule with the operator's liberties: no transaction gas cap, another code size limit."""
 
-    def __init__(self, schedule: ForkSchedule, options: ChainOptions) -> None:
+    def __init__(self, schedule: ForkSchedule, options: ChainOptions, foreign: ForeignMachine | None = None) -> None:
         lifted = options.unlimited_transaction_gas
         self.schedule = schedule.with_unlimited_transaction_gas() if lifted else schedule
         self._options = options
+        self._foreign = foreign
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
@@ -85,6 +86,7 @@ class BlockRules:
             parent_beacon_block_root=header.parent_beacon_block_root,
             code_size_limit=self._code_size_limit(),
             recoveries=recoveries,
+            foreign=self._foreign,
         )
 
     def _code_size_limit(self) -> int | None:

@@ -13,6 +13,10 @@ from chain.errors import GenesisError
 from chain.fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
 from chain.forks import BlobParameters, Fork, Rules
 
+ZVM = "zvm"
+ZVM_SCHEDULES = (ZVM, "stylus")
+"""Price schedules of WebAssembly contracts that a genesis may choose; the first is the default."""
+
 MAINNET_DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
 
 DEFAULT_BLOB_SCHEDULE: dict[Fork, BlobParameters] = {
@@ -77,6 +81,7 @@ class ForkSchedule:
     activations: configuration key -> block number or timestamp.
     blob_schedule: the parameters that each blob fork configures; forks without an entry keep the previous one's.
     extra: configuration entries that mean nothing here (as "ethash"), kept for `to_config`.
+    zvm: name of the price schedule of WebAssembly contracts, None where there are none.
     unlimited_transaction_gas: lifts the gas cap per transaction (EIP-7825), a switch of development nodes.
     """
 
@@ -86,7 +91,7 @@ class ForkSchedule:
     terminal_total_difficulty: int | None = None
     terminal_total_difficulty_passed: bool = False
     deposit_contract: bytes = bytes(20)
-    zvm: bool = False
+    zvm: str | None = None
     unlimited_transaction_gas: bool = False
     extra: Mapping[str, Json] = field(default_factory=dict)
     _rules: dict[Fork, Rules] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -177,7 +182,7 @@ class ForkSchedule:
         return checksum.to_bytes(4, "big"), 0
 
     @classmethod
-    def default(cls, chain_id: int, fork: Fork, *, zvm: bool = False) -> "ForkSchedule":
+    def default(cls, chain_id: int, fork: Fork, *, zvm: str | None = None) -> "ForkSchedule":
         """Every fork up to `fork` from genesis on, none after it."""
         rows = [row for row in _ROWS if row.key != "daoForkBlock"]
         activations = {row.key: 0 for row in rows if _fork_of(row) <= fork}
@@ -206,7 +211,7 @@ class ForkSchedule:
             terminal_total_difficulty=number_field(config, "terminalTotalDifficulty", bits=256, where="config"),
             terminal_total_difficulty_passed=bool_field(config, "terminalTotalDifficultyPassed", where="config"),
             deposit_contract=address_field(config, "depositContractAddress", where="config") or bytes(20),
-            zvm=bool_field(config, "zvm", where="config"),
+            zvm=_parse_zvm(config.get("zvm")),
             extra={key: value for key, value in config.items() if key not in _KNOWN_KEYS},
         )
 
@@ -229,9 +234,21 @@ class ForkSchedule:
             }
         config["depositContractAddress"] = hex_string(self.deposit_contract)
         config |= self.extra
-        if self.zvm:
-            config["zvm"] = True
+        if self.zvm is not None:
+            config["zvm"] = True if self.zvm == ZVM else self.zvm
         return config
+
+
+def _parse_zvm(value: Json) -> str | None:
+    """The price schedule that `config.zvm` asks for: true is the default one, false or nothing none."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return ZVM
+    if isinstance(value, str) and value in ZVM_SCHEDULES:
+        return value
+    known = ", ".join(f'"{name}"' for name in ZVM_SCHEDULES)
+    raise GenesisError(f"config.zvm: {value!r} is not true, false, or one of {known}")
 
 
 def _fork_of(row: _Row) -> Fork:

@@ -200,8 +200,10 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
     """The creation code is within EIP-3860's limit, or twice the configured code size. Raises TransactionError."""
     if transaction.to is not None or environment.rules.fork < Fork.SHANGHAI:
         return
-    size, configured = len(transaction.data), environment.code_size_limit
+    size, configured, foreign = len(transaction.data), environment.code_size_limit, environment.foreign
     limit = INITCODE_SIZE_LIMIT if configured is None else 2 * configured
+    if foreign is not None and foreign.claims(transaction.data):
+        limit = foreign.initcode_size_limit
     if size > limit:
         raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
 

@@ -68,8 +68,18 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
     input_start, input_size, output_start, output_size = stack.pop(), stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(input_start, input_size)
     frame.extend_memory(output_start, output_size)
+    data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
+    stack.append(1 if send(frame, rules, requested_gas, target, value, data) else 0)
+    size = min(output_size, len(frame.return_data))
+    if size:
+        frame.memory[output_start : output_start + size] = frame.return_data[:size]
+
+
+def send(frame: "Frame", rules: CallRules, requested_gas: int, target: bytes, value: int, data: bytes) -> bool:
+    """A call without stack and memory: charge, run, leave the output in return_data; whether it succeeded."""
     code, code_address = _find_code(frame, target, rules)
-    extra = (VALUE_GAS if value else 0) + (_new_account_price(frame, target, value, rules) if kind == "CALL" else 0)
+    new_account = _new_account_price(frame, target, value, rules) if rules.kind == "CALL" else 0
+    extra = (VALUE_GAS if value else 0) + new_account
     gas = _child_gas(frame, requested_gas, extra, rules.keeps_64th)
     frame.gas_left -= gas + extra
     if value:
@@ -77,17 +87,12 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
     if frame.msg.depth >= MAX_DEPTH or (value and frame.block_state.get_balance(frame.address) < value):
         frame.gas_left += gas
         frame.return_data = b""
-        stack.append(0)
-        return
-    data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
+        return False
     message = _child_message(frame, rules, gas, target, value, data, code, code_address)
     child = frame.apply_message(frame.state, message, frame.transaction_context)
-    output = frame.return_data = child.output
+    frame.return_data = child.output
     frame.gas_left += child.gas_left
-    stack.append(1 if child.error is None else 0)
-    size = min(output_size, len(output))
-    if size:
-        frame.memory[output_start : output_start + size] = output[:size]
+    return child.error is None
 
 
 def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, bytes]:
@@ -155,19 +160,29 @@ def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
     refuse_static(frame)
     value, start, size = stack.pop(), stack.pop(), stack.pop()
     salt = stack.pop() if rules.kind == "CREATE2" else None
-    words = (size + 31) >> 5
-    price = CREATE_GAS + (KECCAK_WORD_GAS * words if salt is not None else 0)
-    frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
+    charge_creation(frame, rules, size)
     frame.extend_memory(start, size)
     code = bytes(frame.memory[start : start + size]) if size else b""
+    address = create_account(frame, rules, value, code, salt)
+    stack.append(0 if address is None else int.from_bytes(address, "big"))
+
+
+def charge_creation(frame: "Frame", rules: CreateRules, size: int) -> None:
+    """What a creation with so many bytes of creation code costs before it runs. Raises OutOfGas."""
+    words = (size + 31) >> 5
+    price = CREATE_GAS + (KECCAK_WORD_GAS * words if rules.kind == "CREATE2" else 0)
+    frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
+
+
+def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, salt: int | None) -> bytes | None:
+    """A creation without stack and memory, after its charge: the new address, or None; revert data in return_data."""
     if frame.initcode_too_long(frame.state, code):
         raise InitcodeSizeError("initcode too long")
     state = frame.block_state
     nonce = state.get_nonce(frame.address)
     frame.return_data = b""
     if frame.msg.depth >= MAX_DEPTH or state.get_balance(frame.address) < value or nonce >= MAX_NONCE:
-        stack.append(0)
-        return
+        return None
     gas = frame.gas_left - frame.gas_left // 64 if rules.keeps_64th else frame.gas_left
     frame.gas_left -= gas
     state.set_nonce(frame.address, nonce + 1)
@@ -175,14 +190,13 @@ def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
     if rules.warms:
         state.warm_address(new_address)
     if frame.state.has_code_or_nonce(new_address):
-        stack.append(0)
-        return
-    _run_creation(frame, stack, rules, gas, value, code, new_address)
+        return None
+    return _run_creation(frame, rules, gas, value, code, new_address)
 
 
 def _run_creation(
-    frame: "Frame", stack: Stack, rules: CreateRules, gas: int, value: int, code: bytes, address: bytes
-) -> None:
+    frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: bytes
+) -> bytes | None:
     message = Message(
         gas=gas,
         to=b"",
@@ -197,10 +211,9 @@ def _run_creation(
     child = frame.apply_create_message(frame.state, message, frame.transaction_context)
     frame.gas_left += child.gas_left
     if child.error is None:
-        stack.append(int.from_bytes(address, "big"))
-    else:
-        frame.return_data = child.output
-        stack.append(0)
+        return address
+    frame.return_data = child.output
+    return None
 
 
 def contract_address(sender: bytes, nonce: int) -> bytes:

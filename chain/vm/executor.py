@@ -39,7 +39,9 @@ class Executor:
         self.environment = environment
         self.state = state
         self._world = self._new_world()
-        fixed = PRECOMPILES[environment.rules.fork]
+        fixed = dict(PRECOMPILES[environment.rules.fork])
+        if environment.foreign is not None:
+            fixed.update(environment.foreign.precompiles)
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
         if environment.recoveries:

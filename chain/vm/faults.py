@@ -38,6 +38,36 @@ class PrecompileError(VMError):
     """A precompile refused its input."""
 
 
+class StatusError(Revert):
+    """A WebAssembly contract returned a status other than 0: its output is revert data."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class TrapError(Revert):
+    """A WebAssembly contract trapped or was refused by the host: no output, the gas left comes back."""
+
+    erases_return_data = True
+
+
+class StackWordsError(VMError):
+    """A WebAssembly contract used up its stack words."""
+
+
+class MemoryPagesError(VMError):
+    """A WebAssembly contract would open more memory than the chain allows."""
+
+
+class InvalidModuleError(VMError):
+    """Code that begins as a WebAssembly module breaks a rule."""
+
+
+class CallDataSizeError(VMError):
+    """More call data than a WebAssembly contract takes."""
+
+
 _KINDS: dict[type[Exception], VmErrorKind] = {
     Revert: VmErrorKind.REVERT,
     CodeSizeError: VmErrorKind.CODE_SIZE,
@@ -54,9 +84,24 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     ContractCreationCollision: VmErrorKind.ADDRESS_COLLISION,
     ReservedBytesInCode: VmErrorKind.INVALID_CODE,
     OutOfBoundsRead: VmErrorKind.RETURN_DATA_OUT_OF_BOUNDS,
+    StatusError: VmErrorKind.REVERT,
+    TrapError: VmErrorKind.TRAP,
+    StackWordsError: VmErrorKind.OUT_OF_STACK,
+    MemoryPagesError: VmErrorKind.OUT_OF_MEMORY,
+    InvalidModuleError: VmErrorKind.INVALID_MODULE,
+    CallDataSizeError: VmErrorKind.CALL_DATA_SIZE,
 }
 
-_WITH_FIGURES = {VmErrorKind.STACK_UNDERFLOW, VmErrorKind.STACK_OVERFLOW, VmErrorKind.INVALID_OPCODE}
+_WITH_FIGURES = {
+    VmErrorKind.STACK_UNDERFLOW,
+    VmErrorKind.STACK_OVERFLOW,
+    VmErrorKind.INVALID_OPCODE,
+    VmErrorKind.TRAP,
+    VmErrorKind.OUT_OF_STACK,
+    VmErrorKind.OUT_OF_MEMORY,
+    VmErrorKind.INVALID_MODULE,
+    VmErrorKind.CALL_DATA_SIZE,
+}
 """Kinds whose exception already carries geth's whole text."""
 
 
@@ -67,4 +112,4 @@ def describe_fault(fault: VMError) -> VmError:
         return VmError(kind, str(fault))
     if kind is VmErrorKind.PRECOMPILE:
         return VmError(kind, str(fault) or kind.value)
-    return VmError(kind, kind.value)
+    return VmError(kind, kind.value, fault.status if isinstance(fault, StatusError) else None)

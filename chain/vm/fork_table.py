@@ -97,6 +97,7 @@ def _frame_class(fork: Fork) -> type[Frame]:
     members = {
         "__slots__": (),
         "traits": traits,
+        "operations": operations,
         "program_of": staticmethod(program_cache(operations)),
     }
     name = fork.name.title().replace("_", "") + "Frame"

@@ -14,6 +14,7 @@ from chain.vm import interpreter
 from chain.vm.faults import CodeSizeError, CodeStoreError, InitcodeSizeError, describe_fault
 from chain.vm.interface import FrameStart
 from chain.vm.message import Message, TransactionContext
+from chain.vm.operations import Operation
 from chain.vm.program import Program
 from chain.vm.world import World
 
@@ -55,6 +56,7 @@ class Frame:
 
     program: Program
     traits: ClassVar[ForkTraits]
+    operations: ClassVar[tuple[Operation, ...]]
     program_of: "ClassVar[staticmethod[[bytes], Program]]"
 
     def __init__(self, state: World, message: Message, context: TransactionContext) -> None:
@@ -74,14 +76,50 @@ class Frame:
     # Running messages
 
     @classmethod
-    def apply_message(
-        cls,
-        state: World,
-        message: Message,
-        context: TransactionContext,
-    ) -> "Frame":
+    def apply_message(cls, state: World, message: Message, context: TransactionContext) -> "Frame":
         """Transfer the value and run the code; undo everything when it fails."""
+        frame = cls(state, message, context)
+        frame._enter()
+        frame._transfer_and_run()
+        frame._leave()
+        return frame
+
+    @classmethod
+    def apply_create_message(cls, state: World, message: Message, context: TransactionContext) -> "Frame":
+        """Run creation code and store what it returns. Raises InitcodeSizeError into the creating frame."""
+        if cls.initcode_too_long(state, message.code):
+            raise InitcodeSizeError("initcode too long")
+        frame = cls(state, message, context)
+        frame._enter()
         block_state = state.block_state
+        checkpoint = block_state.record()
+        block_state.mark_created(message.storage_address)
+        if not cls.traits.has_empty_accounts:
+            block_state.increment_nonce(message.storage_address)
+        frame._transfer_and_run()
+        if frame.error is None:
+            frame._store_code(frame.output)
+        if frame.error is not None:
+            block_state.discard(checkpoint)
+        frame._leave()
+        return frame
+
+    def _enter(self) -> None:
+        context = self.transaction_context
+        context.frames.append(self)
+        if context.tracer is not None:
+            context.tracer.on_enter(_describe_start(self.msg))
+
+    def _leave(self) -> None:
+        context = self.transaction_context
+        context.frames.pop()
+        if context.tracer is not None:
+            error = None if self.error is None else describe_fault(self.error)
+            context.tracer.on_exit(self.msg.gas - self.gas_left, self.output, error)
+
+    def _transfer_and_run(self) -> None:
+        """Move the value and run the precompile or the code; a VMError ends up in the frame, its effects undone."""
+        message, block_state = self.msg, self.block_state
         checkpoint = block_state.record()
         if message.should_transfer_value and message.value:
             balance = block_state.get_balance(message.sender)
@@ -89,38 +127,23 @@ class Frame:
                 raise InsufficientFunds(f"balance {balance} < value {message.value}")
             block_state.set_balance(message.sender, balance - message.value)
             block_state.add_balance(message.storage_address, message.value)
-        state.touch_account(message.storage_address)
-        frame = cls.apply_computation(state, message, context)
-        if frame.error is not None:
+        self.state.touch_account(message.storage_address)
+        precompile = self.transaction_context.precompiles.get(message.code_address)
+        try:
+            if precompile is None:
+                interpreter.run(self)
+            elif not message.is_delegation:
+                precompile(self)
+        except VMError as fault:
+            self.fail(fault)
             block_state.discard(checkpoint)
-        return frame
-
-    @classmethod
-    def apply_create_message(
-        cls,
-        state: World,
-        message: Message,
-        context: TransactionContext,
-    ) -> "Frame":
-        """Run creation code and store what it returns. Raises InitcodeSizeError into the creating frame."""
-        if cls.initcode_too_long(state, message.code):
-            raise InitcodeSizeError("initcode too long")
-        block_state = state.block_state
-        checkpoint = block_state.record()
-        block_state.mark_created(message.storage_address)
-        if not cls.traits.has_empty_accounts:
-            block_state.increment_nonce(message.storage_address)
-        frame = cls.apply_message(state, message, context)
-        if frame.error is None:
-            frame._store_code(frame.output)
-        if frame.error is not None:
-            block_state.discard(checkpoint)
-        return frame
 
     @classmethod
     def initcode_too_long(cls, state: World, code: bytes) -> bool:
         """Whether creation code breaks EIP-3860's limit, or twice the configured code size limit."""
         limit = cls.traits.initcode_size_limit
+        if state.foreign is not None and state.foreign.claims(code):
+            return len(code) > state.foreign.initcode_size_limit
         if limit is None:
             return False
         if state.code_size_limit is not None:
@@ -128,9 +151,12 @@ class Frame:
         return len(code) > limit
 
     def _store_code(self, code: bytes) -> None:
-        traits = self.traits
+        traits, foreign = self.traits, self.state.foreign
         limit = traits.code_size_limit if self.state.code_size_limit is None else self.state.code_size_limit
         try:
+            if foreign is not None and foreign.claims(code):
+                foreign.deploy(self, code)
+                return
             if limit is not None and len(code) > limit:
                 raise CodeSizeError("code too long")
             if traits.rejects_reserved_code and code[:1] == b"\xef":
@@ -145,31 +171,6 @@ class Frame:
             self.block_state.set_code(self.address, code)
         except VMError as fault:
             self.fail(fault)
-
-    @classmethod
-    def apply_computation(
-        cls,
-        state: World,
-        message: Message,
-        context: TransactionContext,
-    ) -> "Frame":
-        """Run the precompile or the code of a message on a new frame; a VMError ends up in the frame."""
-        frame = cls(state, message, context)
-        tracer = context.tracer
-        if tracer is not None:
-            tracer.on_enter(_describe_start(message))
-        precompile = context.precompiles.get(message.code_address)
-        try:
-            if precompile is None:
-                interpreter.run(frame)
-            elif not message.is_delegation:
-                precompile(frame)
-        except VMError as fault:
-            frame.fail(fault)
-        if tracer is not None:
-            error = None if frame.error is None else describe_fault(frame.error)
-            tracer.on_exit(message.gas - frame.gas_left, frame.output, error)
-        return frame
 
     def fail(self, fault: VMError) -> None:
         """End the frame with a fault: all gas and the output go, except for REVERT."""

@@ -5,15 +5,20 @@ CallRequest       an eth_call-like message
 Outcome           what a transaction or call did
 VmError           why it failed, in geth's words
 Tracer            who watches every frame and instruction
+ForeignMachine    who runs code that is not the EVM's
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chain.forks import Rules
 from chain.types import AccessListEntry, Authorization, Log
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+    from chain.vm.message import Precompile
 
 
 class ExecutionTimeoutError(Exception):
@@ -40,14 +45,49 @@ class VmErrorKind(Enum):
     RETURN_DATA_OUT_OF_BOUNDS = "return data out of bounds"
     NONCE_OVERFLOW = "nonce uint64 overflow"
     PRECOMPILE = "precompile failed"
+    TRAP = "wasm trap"
+    OUT_OF_STACK = "out of wasm stack"
+    OUT_OF_MEMORY = "out of wasm memory"
+    INVALID_MODULE = "invalid module"
+    CALL_DATA_SIZE = "max wasm call data size exceeded"
 
 
 @dataclass(frozen=True, slots=True)
 class VmError:
-    """A failed frame. `message` is geth's whole text, e.g. "invalid opcode: INVALID"."""
+    """A failed frame. `message` is geth's whole text, e.g. "invalid opcode: INVALID".
+
+    status: what a WebAssembly contract's entry point returned, where that is why it reverted.
+    """
 
     kind: VmErrorKind
     message: str
+    status: int | None = None
+
+
+class ForeignMachine(Protocol):
+    """Another machine under the same accounts, frames and gas. Code that it claims runs there, not in the EVM."""
+
+    @property
+    def precompiles(self) -> "Mapping[bytes, Precompile]":
+        """Precompiles that come with it, by 20-byte address."""
+        ...
+
+    @property
+    def initcode_size_limit(self) -> int:
+        """Bytes that creation data which it claims may have."""
+        ...
+
+    def claims(self, code: bytes) -> bool:
+        """Whether code, or creation data, is for this machine: by its first bytes alone."""
+        ...
+
+    def execute(self, frame: "Frame") -> None:
+        """Run the frame's code: set its gas_left and output. Raises VMError."""
+        ...
+
+    def deploy(self, frame: "Frame", code: bytes) -> None:
+        """Check, charge for and store what a creation returned, and run its constructor. Raises VMError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +98,7 @@ class BlockEnvironment:
     blob_base_fee: wei per blob gas, None before Cancun. base_fee_per_gas: None before London.
     prev_randao: the header's mix hash. code_size_limit: None for the fork's own.
     recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
+    foreign: the machine of WebAssembly contracts, None where the chain has none.
     """
 
     rules: Rules
@@ -73,6 +114,7 @@ class BlockEnvironment:
     parent_beacon_block_root: bytes | None = None
     code_size_limit: int | None = None
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
+    foreign: ForeignMachine | None = None
 
 
 @dataclass(frozen=True, slots=True)

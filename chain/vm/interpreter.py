@@ -1,10 +1,6 @@
-"""The instruction loops: by blocks, and one by one where a tracer watches or a block would fault.
-
-ENGINES is where another engine takes over: code whose first bytes are in the table runs there.
-"""
+"""The instruction loops: by blocks, and one by one where a tracer watches or a block would fault."""
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eth.exceptions import FullStack, InsufficientStack
@@ -14,11 +10,6 @@ from chain.vm.program import Program
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
-
-Engine = Callable[["Frame"], None]
-
-ENGINES: dict[bytes, Engine] = {}
-"""First two bytes of a code -> the engine that runs it instead of the EVM loop."""
 
 DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""
@@ -41,9 +32,12 @@ def run(frame: "Frame") -> None:
     context = frame.transaction_context
     if context.deadline is not None:
         context.check_deadline()
-    engine = ENGINES.get(code[:2])
-    if engine is not None:
-        engine(frame)
+    foreign = frame.state.foreign
+    if foreign is not None and foreign.claims(code):
+        if frame.msg.is_create:
+            frame.output = code  # as if creation code of the EVM had returned it: Frame has it deployed
+        else:
+            foreign.execute(frame)
         return
     program = frame.program = frame.program_of(code)
     if context.tracer is None:

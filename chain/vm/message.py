@@ -80,12 +80,15 @@ class TransactionContext:
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
     deadline: a time.monotonic() value, None for no limit. console: inputs of calls to the console address.
+    frames: the open ones, innermost last. foreign_scope: what the foreign machine keeps for the transaction.
     """
 
     __slots__ = (
         "blob_versioned_hashes",
         "console",
         "deadline",
+        "foreign_scope",
+        "frames",
         "gas_price",
         "origin",
         "precompiles",
@@ -111,6 +114,8 @@ class TransactionContext:
         self.deadline = deadline
         self.tracer = tracer
         self.console: list[bytes] = []
+        self.frames: list[Frame] = []
+        self.foreign_scope: Any = None
 
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""

@@ -19,6 +19,7 @@ class World:
         "coinbase",
         "difficulty",
         "execution_context",
+        "foreign",
         "gas_limit",
         "get_balance",
         "get_code",
@@ -50,6 +51,7 @@ class World:
         self.blob_base_fee = environment.blob_base_fee or 0
         self.code_size_limit = environment.code_size_limit
         self.resolve_block_hash = environment.block_hash
+        self.foreign = environment.foreign
 
     def get_ancestor_hash(self, number: int) -> bytes:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""

@@ -111,7 +111,9 @@ def test_configuration_round_trip_keeps_what_it_does_not_know() -> None:
     assert config["zvm"] is True
     assert config["depositContractAddress"] == "0x" + "42" * 20
     assert ForkSchedule.from_config(config) == schedule
-    assert schedule.rules(0, 0).zvm is True
+    assert schedule.rules(0, 0).zvm == "zvm"
+    stylus = staged(zvm="stylus")
+    assert stylus.rules(0, 0).zvm == stylus.to_config()["zvm"] == "stylus"
     assert schedule.rules(54, 540).deposit_contract == b"\x42" * 20
     assert "zvm" not in staged().to_config()
 
@@ -178,7 +180,7 @@ def test_a_skipped_fork_leaves_the_blob_parameters_alone() -> None:
             {"daoForkBlock": 1, "daoForkSupport": True},
             "config.daoForkBlock: the DAO fork's refund is not supported; remove the entry",
         ),
-        ({"zvm": 1}, "config.zvm: 1 is not true or false"),
+        ({"zvm": 1}, 'config.zvm: 1 is not true, false, or one of "zvm", "stylus"'),
         (
             {"depositContractAddress": "0x1234"},
             'config.depositContractAddress: "0x1234" has 2 bytes, want 20',

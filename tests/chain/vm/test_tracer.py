@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from chain.vm import interpreter
 from chain.vm.executor import Executor
-from chain.vm.frame import Frame
 from chain.vm.interface import CallRequest, FrameStart, VmError
 from chain.vm.operations import OPCODE_NAMES
 from tests.chain.vm.support import (
@@ -14,7 +12,6 @@ from tests.chain.vm.support import (
     assemble,
     deploying,
     environment_of,
-    returning,
     state_of,
     transaction_of,
 )
@@ -101,22 +98,3 @@ def test_kinds_of_frames() -> None:
     Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 200_000), tracer=recorder)
     kinds = [line.split()[0] for line in recorder.lines if " depth 1 " in line]
     assert kinds == ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"]
-
-
-def test_another_engine_takes_code_by_its_first_bytes() -> None:
-    def engine(frame: Frame) -> None:
-        frame.consume_gas(77)
-        frame.output = frame.msg.code[2:]
-
-    state = state_of(
-        {
-            OTHER: FakeAccount(code=b"\0asm"),
-            CONTRACT: FakeAccount(code=returning(f"0 0 0 0 0x{OTHER.hex()} GAS STATICCALL RETURNDATASIZE ADD")),
-        }
-    )
-    interpreter.ENGINES[b"\0a"] = engine
-    try:
-        outcome = Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 100_000))
-    finally:
-        del interpreter.ENGINES[b"\0a"]
-    assert int.from_bytes(outcome.output, "big") == 3

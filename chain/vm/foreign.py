@@ -1,0 +1,90 @@
+"""What a foreign machine may use of the EVM: frames, instructions of the frame's fork, calls, creations, faults.
+
+Everything here charges `frame.gas_left` as the EVM does and raises VMError where the EVM's frame would end.
+"""
+
+from eth.exceptions import OutOfGas, VMError
+
+from chain.vm.calls import charge_creation, create_account, send
+from chain.vm.faults import (
+    CallDataSizeError,
+    CodeSizeError,
+    CodeStoreError,
+    InvalidModuleError,
+    MemoryPagesError,
+    PrecompileError,
+    StackWordsError,
+    StatusError,
+    TrapError,
+)
+from chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from chain.vm.message import Precompile, TransactionContext
+
+__all__ = [
+    "CALL",
+    "CREATE",
+    "CREATE2",
+    "DELEGATECALL",
+    "GAS_CODE_DEPOSIT_BYTE",
+    "STATICCALL",
+    "CallDataSizeError",
+    "CodeSizeError",
+    "CodeStoreError",
+    "Frame",
+    "InvalidModuleError",
+    "MemoryPagesError",
+    "OutOfGas",
+    "Precompile",
+    "PrecompileError",
+    "StackWordsError",
+    "StatusError",
+    "TransactionContext",
+    "TrapError",
+    "VMError",
+    "call",
+    "create",
+    "instruct",
+    "memory_gas",
+]
+
+CREATE = 0xF0
+CALL = 0xF1
+DELEGATECALL = 0xF4
+CREATE2 = 0xF5
+STATICCALL = 0xFA
+
+
+def instruct(frame: Frame, opcode: int, *words: int) -> int:
+    """Run one instruction of the frame's fork on these words, the top one last; the word that it pushes, or 0.
+
+    For instructions without memory and code: storage, balances, code sizes and hashes, block data, SELFDESTRUCT.
+    """
+    operation, stack = frame.operations[opcode], frame.stack
+    frame.consume_gas(operation.gas, operation.name)
+    stack[:] = words
+    assert operation.body is not None
+    operation.body(frame, stack, operation.operand)
+    return stack.pop() if stack else 0
+
+
+def call(frame: Frame, opcode: int, gas: int, target: bytes, value: int, data: bytes) -> bool:
+    """CALL, DELEGATECALL or STATICCALL at its price; whether it succeeded. The output is the frame's return_data.
+
+    gas: as much as the caller asks for; the fork keeps a 64th back. Raises OutOfGas.
+    """
+    operation = frame.operations[opcode]
+    frame.consume_gas(operation.gas, operation.name)
+    return send(frame, operation.operand, gas, target, value, data)
+
+
+def create(frame: Frame, opcode: int, value: int, code: bytes, salt: int | None) -> bytes | None:
+    """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data."""
+    rules = frame.operations[opcode].operand
+    charge_creation(frame, rules, len(code))
+    return create_account(frame, rules, value, code, salt)
+
+
+def memory_gas(size: int) -> int:
+    """What the EVM asks for memory of so many bytes (Yellow Paper, C_mem)."""
+    words = (size + 31) >> 5
+    return 3 * words + (words * words >> 9)
