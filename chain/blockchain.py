@@ -56,6 +56,8 @@ class Chain(ChainView):
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
         self.writer.stop()
+        if self.zvm is not None:
+            self.zvm.close()
 
     def send_transaction(self, transaction: Transaction, *, local: bool = False) -> bytes:
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.

@@ -1,6 +1,7 @@
 """What the operator chooses about the chain, apart from its genesis."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from chain.fees import MIN_SUGGESTED_TIP_WEI
 from chain.log_search import LogLimits
@@ -15,7 +16,7 @@ class ChainOptions:
     gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
     max_transactions: in one built block. code_size_limit: bytes; None for the fork's own, 0 for no limit.
     unlimited_transaction_gas: lifts EIP-7825's cap. slots_in_an_epoch: `safe` is that many blocks behind
-    the head, `finalized` twice as many. evm_timeout_seconds caps the wall time of building the pending block.
+    the head, `finalized` twice as many. zvm_directory: where compiled WebAssembly is kept, None for nowhere.
     """
 
     mining: MiningMode = field(default_factory=MiningMode)
@@ -28,6 +29,7 @@ class ChainOptions:
     transaction_order: str = "fees"
     slots_in_an_epoch: int = 32
     auto_impersonate: bool = False
+    zvm_directory: Path | None = None
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)

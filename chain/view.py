@@ -22,6 +22,7 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from chain.zvm.machine import ZvmMachine
 from storage.account import StateReader
 from storage.database import Database
 
@@ -35,7 +36,9 @@ class ChainView:
         self.options = options
         self.clock = clock
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
-        self.block_rules = BlockRules(genesis.schedule, options)
+        zvm = genesis.schedule.zvm
+        self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory)
+        self.block_rules = BlockRules(genesis.schedule, options, self.zvm)
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)

@@ -74,6 +74,7 @@ class Scratch(ctypes.Structure):
         ("_room", c_uint64 * 2),
         ("memory", Extern),
         ("ink", Extern),
+        ("stack", Extern),
         ("other", Extern),
         ("instance", c_uint64 * 2),
         ("trap", c_uint64),

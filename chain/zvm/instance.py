@@ -18,6 +18,7 @@ _WRITABLE = 0x200
 _BINDINGS_KEPT = 8
 _NOTHING = memoryview(b"")
 _INK: int = capi.Scratch.ink.offset + capi.EXTERN_ITEM
+_STACK: int = capi.Scratch.stack.offset + capi.EXTERN_ITEM
 _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
 
 
@@ -90,6 +91,13 @@ class Instance:
         scratch.kind = capi.I64
         scratch.value = ink
         capi.global_set(store, value + _INK, value)
+
+    @property
+    def stack_words_left(self) -> int:
+        """Stack words that the open functions leave."""
+        value = self._value
+        capi.global_get(self._open(), value + _STACK, value)
+        return int(self._scratch.value) & _MASK_32
 
     @property
     def pages(self) -> int:

@@ -91,6 +91,15 @@ def estimate_gas_usage(module: bytes) -> int:
     return 10_000 + 10 * len(module)
 
 
+def least_activation_gas(code: bytes) -> int:
+    """The part of a module's activation price that its length decides, so that checking it is paid for ahead.
+
+    Raises ModuleRefusedError where it cannot be decompressed.
+    """
+    module = decompress(code) if code[:3] == COMPRESSED_PREFIX else code
+    return ACTIVATION_GAS + ACTIVATION_GAS_PER_BYTE * len(module)
+
+
 def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepared:
     """Check and instrument a module, raw or behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError for any other bytes.
 

@@ -136,7 +136,7 @@ def _run(
         call.instantiate(binding, program.has_memory)
         instance.attach(call.store, call.scratch, call.base, program.has_memory)
         instance.ink_left = ink
-        call.write_i32(b"zvm_stack", stack_words)
+        call.set_stack_words(stack_words)
         call.invoke(entry.encode(), slots)
         if instance.failure is not None:
             return _stopped(instance, instance.failure)
@@ -194,15 +194,15 @@ class _Call:
         if error:
             raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
 
-    def write_i32(self, name: bytes, value: int) -> None:
-        """Set a global."""
+    def set_stack_words(self, words: int) -> None:
+        """Set how many stack words the code may use."""
         base, scratch = self.base, self.scratch
-        self._find(name, base + _OTHER)
+        self._find(b"zvm_stack", base + _STACK)
         scratch.kind = capi.I32
-        scratch.value = value
-        error = capi.global_set(self.store, base + _OTHER_ITEM, base)
+        scratch.value = words
+        error = capi.global_set(self.store, base + _STACK_ITEM, base)
         if error:
-            raise NodeFaultError(f"global {name.decode()} cannot be set: {capi.take_error(error)}")
+            raise NodeFaultError(f"the stack words cannot be set: {capi.take_error(error)}")
 
     def read_i32(self, name: bytes) -> int:
         """A global."""
@@ -219,6 +219,8 @@ _INSTANCE: int = capi.Scratch.instance.offset
 _TRAP: int = capi.Scratch.trap.offset
 _MEMORY: int = capi.Scratch.memory.offset
 _INK: int = capi.Scratch.ink.offset
+_STACK: int = capi.Scratch.stack.offset
+_STACK_ITEM: int = _STACK + capi.EXTERN_ITEM
 _OTHER: int = capi.Scratch.other.offset
 _OTHER_ITEM: int = _OTHER + capi.EXTERN_ITEM
 

@@ -1,0 +1,211 @@
+"""WebAssembly contracts as frames: run their code, deploy them, and turn the end of a run into the EVM's outcomes."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from chain.vm.foreign import (
+    GAS_CODE_DEPOSIT_BYTE,
+    CallDataSizeError,
+    CodeStoreError,
+    Frame,
+    InvalidModuleError,
+    MemoryPagesError,
+    OutOfGas,
+    StackWordsError,
+    StatusError,
+    TrapError,
+    memory_gas,
+)
+from chain.vm.interface import ExecutionTimeoutError
+from chain.zvm.activity import Activity
+from chain.zvm.engine import Program
+from chain.zvm.errors import ModuleRefusedError
+from chain.zvm.faults import OutOfPagesError
+from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
+from chain.zvm.instance import HookFunction
+from chain.zvm.prepare import Prepared, least_activation_gas, prepare
+from chain.zvm.runtime import End, RunResult, run
+from chain.zvm.schedule import INK_PER_GAS
+from chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
+from storage.keccak import keccak256
+
+CALL_DATA_LIMIT_BYTES = 1 << 20
+"""What one frame takes as call data."""
+
+_LIBRARY = b"library"
+_MAXIMUM_GAS = ((1 << 63) - 1) // INK_PER_GAS
+"""Ink is a 64-bit number; gas beyond it waits outside."""
+
+
+def execute(frame: Frame, scope: TransactionScope) -> None:
+    """Run a stored contract. Raises VMError, and ExecutionTimeoutError at an off-chain deadline."""
+    message = frame.msg
+    program = program_of(scope, frame.block_state.get_code_hash(message.code_address), message.code)
+    entry = scope.entry if message.depth == 0 else ENTRY
+    run_program(frame, scope, program, message.data, entry=entry)
+
+
+def program_of(scope: TransactionScope, code_hash: bytes, code: bytes) -> Program:
+    """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module."""
+    try:
+        return scope.programs.get(code_hash, lambda: prepare(code, scope.schedule))
+    except ModuleRefusedError as error:
+        raise InvalidModuleError(str(error)) from error
+
+
+def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
+    """Check a module, charge for its activation and its bytes, store it, and run its constructor if it has one."""
+    prepared = activate(frame, scope, code)
+    deposit = GAS_CODE_DEPOSIT_BYTE * len(prepared.stored)
+    if deposit > frame.gas_left:
+        raise CodeStoreError("code deposit")
+    frame.gas_left -= deposit
+    program = scope.programs.get(keccak256(prepared.stored), lambda: prepared)
+    frame.block_state.set_code(frame.address, prepared.stored)
+    if prepared.init_payload is not None:
+        run_program(frame, scope, program, prepared.init_payload)
+    frame.output = prepared.stored
+
+
+def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: bool = False) -> Prepared:
+    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas."""
+    try:
+        frame.consume_gas(least := least_activation_gas(code), "activation")
+        prepared = prepare(code, scope.schedule, library=library)
+    except ModuleRefusedError as error:
+        raise InvalidModuleError(str(error)) from error
+    frame.consume_gas(max(0, prepared.activation_gas - least), "activation")
+    return prepared
+
+
+def run_program(
+    frame: Frame,
+    scope: TransactionScope,
+    program: Program,
+    data: bytes,
+    *,
+    entry: Entry = ENTRY,
+    hooks: HookTable = CONTRACT_HOOKS,
+) -> None:
+    """Run a function of a program as this frame. Raises VMError, with the gas left and the output set."""
+    if len(data) > CALL_DATA_LIMIT_BYTES:
+        raise CallDataSizeError(
+            f"max wasm call data size exceeded: {len(data)} bytes, the limit is {CALL_DATA_LIMIT_BYTES}"
+        )
+    frame.consume_gas(scope.schedule.entry.price(program.data_bytes), "wasm entry")
+    activity = Activity(frame, scope, data, entry)
+    words_before = scope.stack_words
+    try:
+        _open_memory(frame, scope, activity, program.initial_pages)
+        gas_at_start = frame.gas_left
+        result = _run(frame, activity, program, _bound(program, hooks))
+    finally:
+        scope.close(activity.pages)
+        scope.stack_words = words_before
+    if frame.msg.depth:
+        _pay_for_output(frame, gas_at_start, len(activity.output))
+    _ENDS[result.end](frame, activity, result)
+
+
+def _open_memory(frame: Frame, scope: TransactionScope, activity: Activity, pages: int) -> None:
+    try:
+        gas = scope.open(pages, 0)
+    except OutOfPagesError as error:
+        raise MemoryPagesError(f"out of wasm memory: {error}") from error
+    activity.pages = pages
+    frame.consume_gas(gas, "wasm memory")
+
+
+def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[HookFunction]) -> RunResult:
+    entry = activity.entry
+    spare = max(0, frame.gas_left - _MAXIMUM_GAS)
+    activity.stack_words = min(FRAME_STACK_WORDS, activity.scope.stack_words)
+    arguments = (len(activity.data),) if entry.arguments is None else entry.arguments
+    result = run(
+        program,
+        hooks,
+        context=activity,
+        ink=(frame.gas_left - spare) * INK_PER_GAS,
+        stack_words=activity.stack_words,
+        entry=entry.name,
+        arguments=arguments,
+        deadline=frame.transaction_context.deadline,
+    )
+    frame.gas_left = spare + result.ink_left // INK_PER_GAS
+    return result
+
+
+def _bound(program: Program, hooks: HookTable) -> Sequence[HookFunction]:
+    """The functions of the program's imports: one tuple for all its runs, by which the runtime knows its binding."""
+    if program.hooks is None:
+        program.hooks = tuple(hooks[item.module, item.name] for item in program.imports)
+    return cast(Sequence[HookFunction], program.hooks)
+
+
+def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:
+    """A call's output costs its caller's callee at least what memory of its size costs in the EVM."""
+    missing = memory_gas(size) - (gas_at_start - frame.gas_left)
+    if missing > 0:
+        frame.consume_gas(missing, "wasm output")
+
+
+def _returned(frame: Frame, activity: Activity, result: RunResult) -> None:
+    """The entry point's status decides; any other function's result is the output."""
+    if activity.entry.arguments is not None:
+        frame.output = result.values[0].to_bytes(32, "big") if result.values else b""
+        return
+    _exited(frame, activity, result)
+
+
+def _exited(frame: Frame, activity: Activity, result: RunResult) -> None:
+    frame.output = activity.output
+    status = result.values[0]
+    if status:
+        raise StatusError(status)
+
+
+def _trapped(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+    raise TrapError(f"wasm trap: {result.trap}")
+
+
+def _out_of_ink(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+    raise OutOfGas("ink")
+
+
+def _out_of_stack(_frame: Frame, activity: Activity, _result: RunResult) -> None:
+    raise StackWordsError(f"out of wasm stack: {activity.stack_words} words are used up")
+
+
+def _out_of_memory(_frame: Frame, activity: Activity, _result: RunResult) -> None:
+    scope = activity.scope
+    raise MemoryPagesError(
+        f"out of wasm memory: {activity.pages} pages open in the contract (limit {scope.instance_pages_limit}), "
+        f"{scope.open_pages} in the transaction (limit {scope.schedule.pages.transaction_pages_limit})"
+    )
+
+
+def _interrupted(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+    raise ExecutionTimeoutError("execution aborted")
+
+
+_ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
+    End.RETURNED: _returned,
+    End.EXITED: _exited,
+    End.TRAPPED: _trapped,
+    End.OUT_OF_INK: _out_of_ink,
+    End.OUT_OF_STACK: _out_of_stack,
+    End.OUT_OF_MEMORY: _out_of_memory,
+    End.INTERRUPTED: _interrupted,
+}
+
+
+def library_program(scope: TransactionScope, code: bytes) -> Program:
+    """The program of a module whose functions run without a state. Raises InvalidModuleError.
+
+    Its place in the cache is not that of a contract with the same bytes: their host functions differ.
+    """
+    try:
+        key = keccak256(_LIBRARY + keccak256(code))
+        return scope.programs.get(key, lambda: prepare(code, scope.schedule, library=True))
+    except ModuleRefusedError as error:
+        raise InvalidModuleError(str(error)) from error

@@ -1,0 +1,49 @@
+"""The host functions by (module, name): what `chain.zvm.hook_table.HOOKS` prices, done.
+
+Each takes the instance and its parameters as unsigned integers. Fixed prices were charged by the instrumented code;
+what depends on a length or on the state is charged here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from chain.zvm.faults import HostTrapError
+from chain.zvm.hook_table import HOOKS
+from chain.zvm.hooks.calls import CALL_HOOKS
+from chain.zvm.hooks.computation import COMPUTATION_HOOKS
+from chain.zvm.hooks.environment import ENVIRONMENT_HOOKS
+from chain.zvm.hooks.state import STATE_HOOKS
+from chain.zvm.instance import HookFunction, Instance
+
+_FUNCTIONS = STATE_HOOKS | CALL_HOOKS | ENVIRONMENT_HOOKS | COMPUTATION_HOOKS
+_STATELESS = frozenset(COMPUTATION_HOOKS) | {
+    "read_args",
+    "write_result",
+    "evm_gas_left",
+    "evm_ink_left",
+    "tx_ink_price",
+    "msg_value",
+    "is_constructing",
+    "storage_flush_cache",
+    "return_data_size",
+    "read_return_data",
+}
+"""What depends on the call alone, and what a contract's entry point asks before it knows which function is meant."""
+
+HookTable = Mapping[tuple[str, str], HookFunction]
+
+CONTRACT_HOOKS: HookTable = MappingProxyType({key: _FUNCTIONS[key[1]] for key in HOOKS})
+"""For contracts: everything."""
+
+
+def _refused(name: str) -> HookFunction:
+    def refuse(_instance: Instance, *_arguments: int) -> None:
+        raise HostTrapError(f"{name} in a run without a state")
+
+    return refuse
+
+
+STATELESS_HOOKS: HookTable = MappingProxyType(
+    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in HOOKS}
+)
+"""For functions that depend on their arguments alone: what would read or write the chain is a trap."""

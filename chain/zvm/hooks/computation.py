@@ -1,0 +1,83 @@
+"""Host functions that depend on nothing but their arguments: hashing, 256-bit arithmetic, exit, memory."""
+
+from collections.abc import Callable
+
+from chain.zvm.activity import Activity
+from chain.zvm.faults import ExitError
+from chain.zvm.instance import HookFunction, Instance
+from storage.keccak import keccak256
+
+_WORD = 32
+_MODULUS = 1 << 256
+
+
+def exit_early(instance: Instance, status: int) -> None:  # noqa: ARG001  one signature for all
+    """Stop as if the entry point had returned `status`."""
+    raise ExitError(status)
+
+
+def native_keccak256(instance: Instance, pointer: int, length: int, target: int) -> None:
+    """Keccak-256."""
+    activity: Activity = instance.context
+    if length > 2 * _WORD:
+        instance.charge(activity.prices.keccak(length))
+    instance.write(target, keccak256(instance.read(pointer, length)))
+
+
+def _word(instance: Instance, pointer: int) -> int:
+    return int.from_bytes(instance.read(pointer, _WORD), "big")
+
+
+def _binary(name: str, operation: Callable[[int, int], int]) -> HookFunction:
+    """A function that replaces its first operand by the result."""
+
+    def apply(instance: Instance, first: int, second: int) -> None:
+        result = operation(_word(instance, first), _word(instance, second))
+        instance.write(first, result.to_bytes(_WORD, "big"))
+
+    apply.__name__ = name
+    return apply
+
+
+def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HookFunction:
+    def apply(instance: Instance, first: int, second: int, third: int) -> None:
+        result = operation(_word(instance, first), _word(instance, second), _word(instance, third))
+        instance.write(first, result.to_bytes(_WORD, "big"))
+
+    apply.__name__ = name
+    return apply
+
+
+def math_pow(instance: Instance, base_pointer: int, exponent_pointer: int) -> None:
+    """base ** exponent modulo 2**256, more for each byte of the exponent."""
+    activity: Activity = instance.context
+    exponent = _word(instance, exponent_pointer)
+    instance.charge(activity.prices.power_byte * ((exponent.bit_length() + 7) // 8))
+    power = pow(_word(instance, base_pointer), exponent, _MODULUS)
+    instance.write(base_pointer, power.to_bytes(_WORD, "big"))
+
+
+def pay_for_memory_grow(instance: Instance, pages: int) -> None:
+    """Pay for pages that the memory is about to grow by; for none, the price of a host call."""
+    activity: Activity = instance.context
+    if not pages:
+        instance.charge(activity.prices.call)
+        return
+    gas = activity.scope.open(pages, activity.pages)
+    activity.pages += pages
+    activity.charge_gas(instance, gas)
+
+
+COMPUTATION_HOOKS: dict[str, HookFunction] = {
+    function.__name__: function
+    for function in (
+        exit_early,
+        native_keccak256,
+        math_pow,
+        pay_for_memory_grow,
+        _binary("math_div", lambda a, b: a // b if b else 0),
+        _binary("math_mod", lambda a, b: a % b if b else 0),
+        _ternary("math_add_mod", lambda a, b, c: (a + b) % c if c else 0),
+        _ternary("math_mul_mod", lambda a, b, c: a * b % c if c else 0),
+    )
+}

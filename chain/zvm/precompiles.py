@@ -1,0 +1,273 @@
+"""Two precompiles: ArbWasm, which Stylus' tools ask, and ZvmLibrary, by which Solidity runs functions of modules.
+
+contracts/examples/src/IZvmLibrary.sol has the second one's interface; docs/zvm.md tells both.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from chain.vm.foreign import Frame, InvalidModuleError, PrecompileError, StatusError, TrapError, instruct
+from chain.zvm.outcomes import Status
+from chain.zvm.schedule import INK_PER_GAS
+from storage.keccak import keccak256
+
+if TYPE_CHECKING:
+    from chain.zvm.engine import Program
+    from chain.zvm.machine import ZvmMachine
+    from chain.zvm.scope import Entry
+
+ARBWASM_ADDRESS = (0x71).to_bytes(20, "big")
+LIBRARY_ADDRESS = (0x5A564D).to_bytes(20, "big")
+"""0x5a564d: "ZVM" in ASCII."""
+
+STYLUS_VERSION = 2
+"""Of the rules that modules are checked by, as Arbitrum counts them."""
+
+WORD_GAS = 3
+"""For each 32-byte word of call data."""
+LOOKUP_GAS = 800
+"""For an answer of ArbWasm, as for a read of a slot."""
+
+_EXTCODESIZE = 0x3B
+_NEVER = (1 << 64) - 1
+"""Seconds until a program expires."""
+
+Body = Callable[["ZvmMachine", Frame, tuple[Any, ...]], tuple[Any, ...]]
+
+
+class _Row:
+    """One function of a precompile: its ABI and its body, which raises VMError."""
+
+    __slots__ = ("body", "inputs", "outputs")
+
+    def __init__(self, inputs: tuple[str, ...], outputs: tuple[str, ...], body: Body) -> None:
+        self.inputs, self.outputs, self.body = inputs, outputs, body
+
+
+def _selector(signature: str) -> bytes:
+    return keccak256(signature.encode())[:4]
+
+
+def _revert(frame: Frame, signature: str, types: tuple[str, ...] = (), values: tuple[Any, ...] = ()) -> StatusError:
+    """The fault that reverts with a custom error; to be raised."""
+    frame.output = _selector(signature) + encode(types, values)
+    return StatusError(1)
+
+
+def _table(rows: dict[str, tuple[tuple[str, ...], Body]]) -> dict[bytes, _Row]:
+    table = {}
+    for signature, (outputs, body) in rows.items():
+        inputs = signature[signature.index("(") + 1 : -1]
+        table[_selector(signature)] = _Row(tuple(inputs.split(",")) if inputs else (), outputs, body)
+    return table
+
+
+def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> None:
+    data = frame.msg.data
+    frame.consume_gas(WORD_GAS * ((len(data) + 31) // 32), "call data")
+    row = table.get(data[:4])
+    if row is None:
+        raise PrecompileError(f"no function with the selector 0x{data[:4].hex()}")
+    try:
+        arguments = decode(row.inputs, data[4:])
+    except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+        raise PrecompileError(f"call data does not decode: {error}") from error
+    frame.output = encode(row.outputs, row.body(machine, frame, arguments))
+
+
+# ArbWasm
+
+
+def _constant(value: Callable[["ZvmMachine"], int]) -> Body:
+    def body(machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        frame.consume_gas(LOOKUP_GAS, "ArbWasm")
+        return (value(machine),)
+
+    return body
+
+
+def _code_at(frame: Frame, address: str) -> bytes:
+    """An account's code, for the access."""
+    account = bytes.fromhex(address[2:])
+    instruct(frame, _EXTCODESIZE, int.from_bytes(account, "big"))
+    return frame.block_state.get_code(account)
+
+
+def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
+    """The checked program of a contract, its checks paid for. Reverts where there is none."""
+    from chain.zvm.execution import activate, program_of
+
+    code = _code_at(frame, address)
+    if not machine.claims(code):
+        raise _revert(frame, "ProgramNotWasm()")
+    scope = machine.scope_of(frame.transaction_context)
+    try:
+        activate(frame, scope, code)
+        return program_of(scope, keccak256(code), code)
+    except InvalidModuleError as error:
+        raise _revert(frame, "Error(string)", ("string",), (str(error),)) from error
+
+
+def _activate(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """activateProgram: modules are active from their deployment on, so nothing changes; the value goes back."""
+    _program_at(machine, frame, arguments[0])
+    message, state = frame.msg, frame.block_state
+    if message.value and message.should_transfer_value:
+        state.add_balance(frame.address, -message.value)
+        state.add_balance(message.sender, message.value)
+    return STYLUS_VERSION, 0
+
+
+def _program_version(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    frame.consume_gas(LOOKUP_GAS, "ArbWasm")
+    if not machine.claims(_code_at(frame, arguments[0])):
+        raise _revert(frame, "ProgramNotActivated()")
+    return (STYLUS_VERSION,)
+
+
+def _codehash_version(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """codehashVersion: programs are active by account, and what code a node happens to know decides nothing."""
+    frame.consume_gas(LOOKUP_GAS, "ArbWasm")
+    raise _revert(frame, "ProgramNotActivated()")
+
+
+def _init_gas(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    program = _program_at(machine, frame, arguments[0])
+    price = machine.schedule.entry.price(program.data_bytes)
+    return price, price
+
+
+def _footprint(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_program_at(machine, frame, arguments[0]).initial_pages,)
+
+
+def _time_left(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    _program_version(machine, frame, arguments)
+    return (_NEVER,)
+
+
+def _keep_alive(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    frame.consume_gas(LOOKUP_GAS, "ArbWasm")
+    return ()
+
+
+def _minimum_init_gas(machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    frame.consume_gas(LOOKUP_GAS, "ArbWasm")
+    return machine.schedule.entry.gas, machine.schedule.entry.gas
+
+
+_ARBWASM = _table(
+    {
+        "activateProgram(address)": (("uint16", "uint256"), _activate),
+        "stylusVersion()": (("uint16",), _constant(lambda _machine: STYLUS_VERSION)),
+        "codehashVersion(bytes32)": (("uint16",), _codehash_version),
+        "codehashKeepalive(bytes32)": ((), _keep_alive),
+        "programVersion(address)": (("uint16",), _program_version),
+        "programInitGas(address)": (("uint64", "uint64"), _init_gas),
+        "programMemoryFootprint(address)": (("uint16",), _footprint),
+        "programTimeLeft(address)": (("uint64",), _time_left),
+        "inkPrice()": (("uint32",), _constant(lambda _machine: INK_PER_GAS)),
+        "maxStackDepth()": (("uint32",), _constant(lambda _machine: 65_536)),
+        "freePages()": (("uint16",), _constant(lambda machine: machine.schedule.pages.free_pages)),
+        "pageGas()": (("uint16",), _constant(lambda machine: machine.schedule.pages.page_gas)),
+        "pageLimit()": (("uint16",), _constant(lambda machine: machine.schedule.pages.instance_pages_limit)),
+        "minInitGas()": (("uint64", "uint64"), _minimum_init_gas),
+        "expiryDays()": (("uint16",), _constant(lambda _machine: (1 << 16) - 1)),
+    }
+)
+
+
+def arbwasm(machine: "ZvmMachine", frame: Frame) -> None:
+    """0x71: what Stylus' tools ask of a chain. Every module that is stored is active, and never expires."""
+    _answer(machine, frame, _ARBWASM)
+
+
+# ZvmLibrary
+
+
+def _fail(frame: Frame, status: Status) -> StatusError:
+    return _revert(frame, "ZvmFailed(uint8)", ("uint8",), (status.number,))
+
+
+def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Program":
+    """The program of a module given as bytes, its checks paid for each time, or of a stored one."""
+    from chain.zvm.execution import activate, library_program
+
+    scope = machine.scope_of(frame.transaction_context)
+    try:
+        if isinstance(module, bytes):
+            activate(frame, scope, module, library=True)
+            return library_program(scope, module)
+        code = _code_at(frame, module)
+        if not machine.claims(code):
+            raise _fail(frame, Status.INVALID_FUNCTION)
+        return library_program(scope, code)
+    except InvalidModuleError as error:
+        raise _fail(frame, Status.INVALID_MODULE) from error
+
+
+def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: "Entry") -> bytes:
+    from chain.zvm.execution import run_program
+    from chain.zvm.hooks import STATELESS_HOOKS
+
+    try:
+        run_program(
+            frame,
+            machine.scope_of(frame.transaction_context),
+            program,
+            data,
+            entry=entry,
+            hooks=STATELESS_HOOKS,
+        )
+    except TrapError as error:
+        raise _fail(frame, Status.RUNTIME_ERROR) from error
+    return frame.output
+
+
+def _execute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A function that takes and returns bytes; its revert data, where its status is not 0, passes through."""
+    from chain.zvm.scope import Entry
+
+    module, name, data = arguments
+    program = _library(machine, frame, module)
+    signature = program.exports.get(name)
+    if signature is None or (signature.parameters, signature.result) != ("i", "i"):
+        raise _fail(frame, Status.INVALID_FUNCTION)
+    return (_run(machine, frame, program, data, Entry(name)),)
+
+
+def _compute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A function of integers."""
+    from chain.zvm.scope import Entry
+
+    module, name, numbers = arguments
+    program = _library(machine, frame, module)
+    signature = program.exports.get(name)
+    if signature is None or len(signature.parameters) != len(numbers) or not signature.result:
+        raise _fail(frame, Status.INVALID_FUNCTION)
+    return (int.from_bytes(_run(machine, frame, program, b"", Entry(name, numbers)), "big"),)
+
+
+_LIBRARY = _table(
+    {
+        "execute(bytes,string,bytes)": (("bytes",), _execute),
+        "executeAt(address,string,bytes)": (("bytes",), _execute),
+        "compute(bytes,string,uint64[])": (("uint64",), _compute),
+        "computeAt(address,string,uint64[])": (("uint64",), _compute),
+    }
+)
+
+
+def library(machine: "ZvmMachine", frame: Frame) -> None:
+    """0x5a564d: run a function of a module on its arguments alone, at its gas."""
+    _answer(machine, frame, _LIBRARY)
+
+
+PRECOMPILES: dict[bytes, Callable[["ZvmMachine", Frame], None]] = {
+    ARBWASM_ADDRESS: arbwasm,
+    LIBRARY_ADDRESS: library,
+}
+"""By 20-byte address."""

@@ -1,0 +1,70 @@
+"""What the WebAssembly frames of one transaction share: memory pages, stack words, prices, who is called first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.zvm.faults import OutOfPagesError
+from chain.zvm.program_cache import ProgramCache
+from chain.zvm.rules import ENTRYPOINT
+from chain.zvm.schedule import Schedule
+
+FRAME_STACK_WORDS = 65_536
+"""Stack words of one frame. A word stands for at most 64 bytes of native stack."""
+TRANSACTION_STACK_WORDS = 1_048_576
+"""Stack words of all open frames together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The function that the outermost frame calls: by its name, with integers or as the entry point is called.
+
+    arguments: None for the length of the call data.
+    """
+
+    name: str = ENTRYPOINT
+    arguments: Sequence[int] | None = None
+
+
+ENTRY = Entry()
+
+
+class TransactionScope:
+    """Counters of one transaction or call. The outermost frame makes it; nothing of it outlives the transaction.
+
+    instance_pages_limit: pages that one instance may have, at most the schedule's.
+    """
+
+    __slots__ = ("entry", "ever_pages", "instance_pages_limit", "open_pages", "programs", "schedule", "stack_words")
+
+    def __init__(
+        self, schedule: Schedule, programs: ProgramCache, *, entry: Entry = ENTRY, pages_limit: int | None = None
+    ) -> None:
+        limit = schedule.pages.instance_pages_limit
+        self.schedule = schedule
+        self.programs = programs
+        self.entry = entry
+        self.instance_pages_limit = limit if pages_limit is None else min(limit, pages_limit)
+        self.stack_words = TRANSACTION_STACK_WORDS
+        self.open_pages = 0
+        self.ever_pages = 0
+
+    def open(self, added: int, instance_pages: int) -> int:
+        """Open pages in an instance that has `instance_pages`: their price in gas. Raises OutOfPagesError."""
+        model = self.schedule.pages
+        if instance_pages + added > self.instance_pages_limit:
+            raise OutOfPagesError(
+                f"{instance_pages + added} pages in one instance, the limit is {self.instance_pages_limit}"
+            )
+        total = self.open_pages + added
+        if total > model.transaction_pages_limit:
+            raise OutOfPagesError(
+                f"{total} pages open in the transaction, the limit is {model.transaction_pages_limit}"
+            )
+        gas = model.gas(added, self.open_pages, self.ever_pages)
+        self.open_pages = total
+        self.ever_pages = max(self.ever_pages, total)
+        return gas
+
+    def close(self, pages: int) -> None:
+        """An instance with so many pages has ended."""
+        self.open_pages -= pages
