@@ -42,7 +42,7 @@ SETTINGS: dict[str, int] = {
     "memory_reservation": _RESERVATION_BYTES,
     "memory_guard_size": _GUARD_BYTES,
     "memory_may_move": False,
-    "memory_init_cow": True,
+    "memory_init_cow": False,
     "native_unwind_info": False,
     "debug_info": False,
     "wasm_bulk_memory": True,
@@ -72,6 +72,8 @@ SETTINGS: dict[str, int] = {
 """wasmtime's options in the order in which they are set: a wrong combination ends the process at start.
 
 The chain's own validator decides what a module may hold; the feature switches are the second fence.
+memory_init_cow would put an image of the memory into the code: 16 MiB for a module of 84 bytes whose two data
+segments lie so far apart. Without it the segments are copied at each start, which a call pays for by their bytes.
 Compiled code is exchanged only between engines that agree on all of them.
 """
 
@@ -85,6 +87,8 @@ class Instrumented(Protocol):
     def initial_pages(self) -> int: ...
     @property
     def data_bytes(self) -> int: ...
+    @property
+    def optimisable(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Program:
 
     imports: in the module's order. exports: its functions; has_memory: and a memory.
     initial_pages, data_bytes: of the module, for pricing. hooks: what its imports are bound to, set by who runs it.
+    optimisable: whether the module may be compiled with optimisation.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
@@ -122,6 +127,7 @@ class Program:
         self.instrumented = source.instrumented
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
+        self.optimisable = source.optimisable
         self.bindings: dict[Sequence[object], object] = {}
         self.last_binding: tuple[Sequence[object], object] | None = None
         self.hooks: Sequence[object] | None = None

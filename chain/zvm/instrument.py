@@ -28,7 +28,8 @@ class Instrumented:
     module: bytes
     operations: int
     blocks: int
-    functions: int
+    frame_words: list[int]
+    """Of each function that the module defines."""
 
 
 def instrument(module: Module, schedule: Schedule) -> Instrumented:
@@ -55,7 +56,7 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         module=encode(_rebuilt(module, schedule, moved), code),
         operations=sum(body.operations for body in bodies),
         blocks=sum(body.blocks for body in bodies),
-        functions=functions,
+        frame_words=[body.frame_words for body in bodies],
     )
 
 

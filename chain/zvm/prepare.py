@@ -1,17 +1,20 @@
 """From deployed bytes to a module that meters itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import brotli
 import wasmtime
 
-from chain.zvm.binary import FUNCTION, MAGIC, decode
+from chain.zvm.binary import FUNCTION, MAGIC, Module, decode
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument, maximum_pages
 from chain.zvm.limits import LIMITS, within
+from chain.zvm.optimisable import is_optimisable
 from chain.zvm.rules import check_module
 from chain.zvm.schedule import Schedule
+from chain.zvm.shape import Shape, shape_of
 
 COMPRESSED_PREFIX = b"\xef\xf0\x00"
 """In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""
@@ -52,6 +55,8 @@ class Prepared:
     imports: tuple[tuple[str, str], ...]
     """(module, name) of each import in order; keys of `HOOKS`."""
     exports: tuple[ExportedFunction, ...]
+    optimisable: bool
+    """Whether optimised code is sure to fit the native stack."""
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""
 
@@ -115,6 +120,8 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     check_module(module, schedule, library=library)
     _validate(module.raw)
     result = instrument(module, schedule)
+    shapes = [shape_of(module.raw, start, stop) for start, stop in module.bodies]
+    _check_shapes(module, shapes)
     memory = module.memories[0] if module.memories else None
     functions = [export for export in module.exports if export.kind == FUNCTION]
     return Prepared(
@@ -124,19 +131,57 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
         + ACTIVATION_GAS_PER_BYTE * len(module.raw[: module.init_start])
         + ACTIVATION_GAS_PER_OPERATION * result.operations
         + ACTIVATION_GAS_PER_BLOCK * result.blocks
-        + ACTIVATION_GAS_PER_FUNCTION * result.functions,
+        + ACTIVATION_GAS_PER_FUNCTION * len(module.functions),
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, schedule) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
         imports=tuple((row.module, row.name) for row in module.imports),
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
+        optimisable=is_optimisable(module, shapes, result.frame_words),
         init_payload=module.init_payload,
     )
 
 
+def _check_shapes(module: Module, shapes: Sequence[Shape]) -> None:
+    """Refuse what the compiler would take too long for."""
+    joined = product = 0
+    for type_index, shape in zip(module.functions, shapes, strict=True):
+        joined += within("joined locals in a function", shape.joined_locals)
+        product += shape.joins * (shape.declared_locals + len(module.types[type_index].parameters))
+    within("joined locals", joined)
+    within("joins times locals", product)
+
+
 @cache
 def _engine() -> wasmtime.Engine:
-    return wasmtime.Engine()
+    """Without the features that change how the bytes of other instructions are read.
+
+    With several memories the alignment of an access may be followed by an index, which the walk over the body does
+    not know: it would see other instructions than the engine. Reference types stay, for the table index that LLVM
+    pads to five bytes.
+    """
+    config = wasmtime.Config()
+    for feature in _OFF:
+        setattr(config, feature, False)
+    return wasmtime.Engine(config)
+
+
+_OFF = (
+    "wasm_multi_memory",
+    "wasm_memory64",
+    "wasm_threads",
+    "shared_memory",
+    "wasm_relaxed_simd",
+    "wasm_simd",
+    "wasm_tail_call",
+    "wasm_exceptions",
+    "wasm_gc",
+    "wasm_function_references",
+    "wasm_stack_switching",
+    "wasm_custom_page_sizes",
+    "wasm_wide_arithmetic",
+    "wasm_multi_value",
+)
 
 
 def _validate(module: bytes) -> None:
