@@ -335,20 +335,25 @@ def again(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Random modules through ZVM.")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--cases", type=int, help="run so many cases of each seed, whatever the time")
-    parser.add_argument("--seed", type=int, default=1, help="of the first process; the others count up")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path(), help="folder for modules that fail")
-    parser.add_argument("--module", type=Path, help="run this one alone")
-    parser.add_argument("--schedule", choices=sorted(SCHEDULES), default="zvm")
-    parser.add_argument("--library", action="store_true")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--repeat", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    found = argparse.ArgumentParser(description="Random modules through ZVM.")
+    found.add_argument("--seconds", type=float, default=60)
+    found.add_argument("--cases", type=int, help="run so many cases of each seed, whatever the time")
+    found.add_argument("--seed", type=int, default=1, help="of the first process; the others count up")
+    found.add_argument("--processes", type=int, default=1)
+    found.add_argument("--output", type=Path, default=Path(), help="folder for modules that fail")
+    found.add_argument("--module", type=Path, help="run this one alone")
+    found.add_argument("--schedule", choices=sorted(SCHEDULES), default="zvm")
+    found.add_argument("--library", action="store_true")
+    found.add_argument("--worker", help=argparse.SUPPRESS)
+    found.add_argument("--repeat", action="store_true", help=argparse.SUPPRESS)
+    return found
+
+
+def main() -> int:
+    """A campaign, one module, or a child of a campaign."""
+    arguments = parser().parse_args()
     if arguments.worker:
         return work(arguments)
     return again(arguments) if arguments.module else campaign(arguments)
