@@ -7,7 +7,7 @@ from chain import calls, fees
 from chain.builder import BlockExecution
 from chain.canonical import CanonicalChain, Head
 from chain.clock import Clock
-from chain.errors import UnknownBlockError
+from chain.errors import InvalidRequestError, UnknownBlockError
 from chain.genesis import Genesis
 from chain.log_search import LogQuery, LogRecord, LogSearch
 from chain.options import ChainOptions
@@ -22,6 +22,7 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from chain.zvm.machine import ZvmMachine
 from storage.account import StateReader
 from storage.database import Database
@@ -171,6 +172,15 @@ class ChainView:
             gas_cap=gas_cap,
             deadline=deadline,
         ).run()
+
+    def run_function(
+        self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
+    ) -> FunctionResult:
+        """Run a function of a WebAssembly module at a block; see chain.zvm.functions. Raises InvalidRequestError."""
+        if self.zvm is None:
+            raise InvalidRequestError("this chain has no WebAssembly contracts: its genesis lacks config.zvm")
+        frame = self.frame_at(reference)
+        return run_function(self.zvm, frame.environment, frame.reader, call, deadline=deadline)
 
     def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""

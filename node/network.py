@@ -26,6 +26,9 @@ from node.wallet import address_of
 from storage.database import Database
 from storage.errors import CorruptionError, ForeignDatabaseError
 
+_COMPILED_NAME = "zvm"
+"""The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
+
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
 _FIRST_BLOCK = frozenset(
     {"chain_id", "hardfork", "timestamp", "number", "block_base_fee_per_gas", "disable_default_create2_deployer"}
@@ -147,6 +150,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         transaction_order=settings.order,
         slots_in_an_epoch=settings.slots_in_an_epoch,
         auto_impersonate=settings.auto_impersonate,
+        zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
         pool=settings.pool_limits,
         logs=LogLimits(

@@ -1,6 +1,7 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from chain import validation
 from chain.errors import InvalidRequestError
@@ -13,7 +14,7 @@ from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from chain.vm.message import Precompile, TransactionContext
 from chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from chain.vm.system import requests_hash
-from chain.vm.transition import Purchase, execute
+from chain.vm.transition import Purchase, execute, execute_alone
 from chain.vm.world import World
 
 __all__ = ["Executor", "requests_hash"]
@@ -146,6 +147,32 @@ class Executor:
         )
         context = self._context(request.sender, price, request.blob_versioned_hashes, deadline, tracer)
         return execute(purchase, environment, world, context)
+
+    def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:
+        """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
+
+        foreign_scope: what the foreign machine has prepared for it. Raises TransactionError for want of funds,
+        ExecutionTimeoutError at the deadline.
+        """
+        assert request.to is not None
+        validation.check_funds(request.sender, request.value, self.state)
+        world = self._new_world()
+        world.base_fee = 0
+        purchase = Purchase(
+            sender=request.sender,
+            to=request.to,
+            value=request.value,
+            data=request.data,
+            gas_limit=request.gas_limit,
+            gas_price=0,
+            tip=0,
+            blob_gas_price=0,
+            intrinsic_gas=0,
+            floor_gas=0,
+        )
+        context = self._context(request.sender, 0, (), deadline, None)
+        context.foreign_scope = foreign_scope
+        return execute_alone(purchase, self.environment, world, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas

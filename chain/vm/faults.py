@@ -64,6 +64,10 @@ class InvalidModuleError(VMError):
     """Code that begins as a WebAssembly module breaks a rule."""
 
 
+class NoSuchFunctionError(VMError):
+    """A WebAssembly module has no function of that name and type."""
+
+
 class CallDataSizeError(VMError):
     """More call data than a WebAssembly contract takes."""
 
@@ -89,6 +93,7 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     StackWordsError: VmErrorKind.OUT_OF_STACK,
     MemoryPagesError: VmErrorKind.OUT_OF_MEMORY,
     InvalidModuleError: VmErrorKind.INVALID_MODULE,
+    NoSuchFunctionError: VmErrorKind.NO_SUCH_FUNCTION,
     CallDataSizeError: VmErrorKind.CALL_DATA_SIZE,
 }
 
@@ -100,6 +105,7 @@ _WITH_FIGURES = {
     VmErrorKind.OUT_OF_STACK,
     VmErrorKind.OUT_OF_MEMORY,
     VmErrorKind.INVALID_MODULE,
+    VmErrorKind.NO_SUCH_FUNCTION,
     VmErrorKind.CALL_DATA_SIZE,
 }
 """Kinds whose exception already carries geth's whole text."""

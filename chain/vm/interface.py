@@ -49,6 +49,7 @@ class VmErrorKind(Enum):
     OUT_OF_STACK = "out of wasm stack"
     OUT_OF_MEMORY = "out of wasm memory"
     INVALID_MODULE = "invalid module"
+    NO_SUCH_FUNCTION = "no such function"
     CALL_DATA_SIZE = "max wasm call data size exceeded"
 
 

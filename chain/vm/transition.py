@@ -67,6 +67,24 @@ def execute(purchase: Purchase, environment: BlockEnvironment, world: World, con
     return outcome
 
 
+def execute_alone(
+    purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext
+) -> Outcome:
+    """Run a call without a transaction around it: its gas is the code's alone, no nonce changes, no fee is paid.
+
+    The state keeps its effects, but for what lasts one transaction.
+    """
+    state = world.block_state
+    state.begin_transaction()
+    _warm_up(purchase, environment, state, context, None)
+    frame, error = _run(purchase, environment, world, context, None)
+    assert frame is not None
+    used = purchase.gas_limit - frame.gas_left
+    outcome = Outcome(used, used, frame.output, tuple(state.logs.values()), error)
+    state.end_transaction(clear_empty=not world.has_empty_accounts)
+    return outcome
+
+
 def _buy_gas(purchase: Purchase, state: BlockState) -> None:
     """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
     blob_gas = BLOB_GAS_PER_BLOB * len(purchase.blob_versioned_hashes)

@@ -113,7 +113,7 @@ class Program:
     """A compiled module: machine code in memory that any number of threads may instantiate.
 
     imports: in the module's order. exports: its functions; has_memory: and a memory.
-    initial_pages, data_bytes: of the module, for pricing. hooks: what its imports are bound to, set by who runs it.
+    initial_pages, data_bytes: of the module, for pricing. hooks: what its imports are bound to, by who runs it.
     optimisable: whether the module may be compiled with optimisation.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
@@ -130,7 +130,7 @@ class Program:
         self.optimisable = source.optimisable
         self.bindings: dict[Sequence[object], object] = {}
         self.last_binding: tuple[Sequence[object], object] | None = None
-        self.hooks: Sequence[object] | None = None
+        self.hooks: dict[int, Sequence[object]] = {}
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))

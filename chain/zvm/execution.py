@@ -10,6 +10,7 @@ from chain.vm.foreign import (
     Frame,
     InvalidModuleError,
     MemoryPagesError,
+    NoSuchFunctionError,
     OutOfGas,
     StackWordsError,
     StatusError,
@@ -40,15 +41,36 @@ _MAXIMUM_GAS = ((1 << 63) - 1) // INK_PER_GAS
 def execute(frame: Frame, scope: TransactionScope) -> None:
     """Run a stored contract. Raises VMError, and ExecutionTimeoutError at an off-chain deadline."""
     message = frame.msg
-    program = program_of(scope, frame.block_state.get_code_hash(message.code_address), message.code)
     entry = scope.entry if message.depth == 0 else ENTRY
+    code_hash = frame.block_state.get_code_hash(message.code_address)
+    program = program_of(scope, code_hash, message.code, library=entry.library)
+    require_function(program, entry)
     run_program(frame, scope, program, message.data, entry=entry)
 
 
-def program_of(scope: TransactionScope, code_hash: bytes, code: bytes) -> Program:
-    """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module."""
+def require_function(program: Program, entry: Entry) -> None:
+    """Raise NoSuchFunctionError unless the program has the function, for as many integers or for call data."""
+    signature = program.exports.get(entry.name)
+    wanted = "integers" if entry.arguments is not None else "bytes"
+    if signature is None:
+        known = ", ".join(sorted(program.exports))
+        raise NoSuchFunctionError(f"no such function: {entry.name}; the module exports {known or 'none'}")
+    if entry.arguments is None and (signature.parameters, signature.result) == ("i", "i"):
+        return
+    if entry.arguments is None or len(entry.arguments) != len(signature.parameters):
+        given = wanted if entry.arguments is None else f"{len(entry.arguments)} {wanted}"
+        has = f"{len(signature.parameters)} parameters"
+        raise NoSuchFunctionError(f"no such function: {entry.name} for {given}; it has {has}")
+
+
+def program_of(scope: TransactionScope, code_hash: bytes, code: bytes, *, library: bool = False) -> Program:
+    """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module.
+
+    library: it need not be a contract; kept apart, as other rules let it pass.
+    """
+    key = keccak256(_LIBRARY + code_hash) if library else code_hash
     try:
-        return scope.programs.get(code_hash, lambda: prepare(code, scope.schedule))
+        return scope.programs.get(key, lambda: prepare(code, scope.schedule, library=library))
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
 
@@ -137,9 +159,10 @@ def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[Hoo
 
 def _bound(program: Program, hooks: HookTable) -> Sequence[HookFunction]:
     """The functions of the program's imports: one tuple for all its runs, by which the runtime knows its binding."""
-    if program.hooks is None:
-        program.hooks = tuple(hooks[item.module, item.name] for item in program.imports)
-    return cast(Sequence[HookFunction], program.hooks)
+    bound = program.hooks.get(id(hooks))
+    if bound is None:
+        bound = program.hooks[id(hooks)] = tuple(hooks[item.module, item.name] for item in program.imports)
+    return cast(Sequence[HookFunction], bound)
 
 
 def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:
@@ -197,15 +220,3 @@ _ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
     End.OUT_OF_MEMORY: _out_of_memory,
     End.INTERRUPTED: _interrupted,
 }
-
-
-def library_program(scope: TransactionScope, code: bytes) -> Program:
-    """The program of a module whose functions run without a state. Raises InvalidModuleError.
-
-    Its place in the cache is not that of a contract with the same bytes: their host functions differ.
-    """
-    try:
-        key = keccak256(_LIBRARY + keccak256(code))
-        return scope.programs.get(key, lambda: prepare(code, scope.schedule, library=True))
-    except ModuleRefusedError as error:
-        raise InvalidModuleError(str(error)) from error

@@ -13,10 +13,10 @@ from chain.vm.foreign import Frame, Precompile, TransactionContext
 from chain.zvm.limits import LIMITS
 from chain.zvm.precompiles import PRECOMPILES
 from chain.zvm.schedule import SCHEDULES, Schedule
+from chain.zvm.scope import ENTRY, Entry, TransactionScope
 
 if TYPE_CHECKING:
     from chain.zvm.program_cache import ProgramCache
-    from chain.zvm.scope import Entry, TransactionScope
 
 _MAGIC = b"\0asm\x01\0\0\0"
 _COMPRESSED_PREFIX = b"\xef\xf0\x00"
@@ -56,21 +56,17 @@ class ZvmMachine:
 
         deploy(frame, self.scope_of(frame.transaction_context), code)
 
-    def scope_of(self, context: TransactionContext) -> "TransactionScope":
+    def scope_of(self, context: TransactionContext) -> TransactionScope:
         """What the transaction's WebAssembly frames share; made by the first of them."""
         if context.foreign_scope is None:
             context.foreign_scope = self.new_scope(for_blocks=context.deadline is None)
         scope: TransactionScope = context.foreign_scope
         return scope
 
-    def new_scope(
-        self, *, for_blocks: bool, entry: "Entry | None" = None, pages_limit: int | None = None
-    ) -> "TransactionScope":
+    def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:
         """A TransactionScope for one transaction or call; see there."""
-        from chain.zvm import scope
-
         programs = self.programs(for_blocks=for_blocks)
-        return scope.TransactionScope(self.schedule, programs, entry=entry or scope.ENTRY, pages_limit=pages_limit)
+        return TransactionScope(self.schedule, programs, entry=entry, pages_limit=pages_limit)
 
     def programs(self, *, for_blocks: bool) -> "ProgramCache":
         """The compiled programs for blocks, on the first thread that asks for them, or for all other runs."""

@@ -34,6 +34,7 @@ _BY_KIND = {
     VmErrorKind.OUT_OF_STACK: Status.OUT_OF_GAS,
     VmErrorKind.OUT_OF_MEMORY: Status.OUT_OF_MEMORY,
     VmErrorKind.INVALID_MODULE: Status.INVALID_MODULE,
+    VmErrorKind.NO_SUCH_FUNCTION: Status.INVALID_FUNCTION,
 }
 
 

@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from chain.vm.foreign import Frame, InvalidModuleError, PrecompileError, StatusError, TrapError, instruct
+from chain.vm.foreign import (
+    Frame,
+    InvalidModuleError,
+    NoSuchFunctionError,
+    PrecompileError,
+    StatusError,
+    TrapError,
+    instruct,
+)
 from chain.zvm.outcomes import Status
 from chain.zvm.schedule import INK_PER_GAS
+from chain.zvm.scope import FRAME_STACK_WORDS, Entry
 from storage.keccak import keccak256
 
 if TYPE_CHECKING:
     from chain.zvm.engine import Program
     from chain.zvm.machine import ZvmMachine
-    from chain.zvm.scope import Entry
-
 ARBWASM_ADDRESS = (0x71).to_bytes(20, "big")
 LIBRARY_ADDRESS = (0x5A564D).to_bytes(20, "big")
 """0x5a564d: "ZVM" in ASCII."""
@@ -170,7 +177,7 @@ _ARBWASM = _table(
         "programMemoryFootprint(address)": (("uint16",), _footprint),
         "programTimeLeft(address)": (("uint64",), _time_left),
         "inkPrice()": (("uint32",), _constant(lambda _machine: INK_PER_GAS)),
-        "maxStackDepth()": (("uint32",), _constant(lambda _machine: 65_536)),
+        "maxStackDepth()": (("uint32",), _constant(lambda _machine: FRAME_STACK_WORDS)),
         "freePages()": (("uint16",), _constant(lambda machine: machine.schedule.pages.free_pages)),
         "pageGas()": (("uint16",), _constant(lambda machine: machine.schedule.pages.page_gas)),
         "pageLimit()": (("uint16",), _constant(lambda machine: machine.schedule.pages.instance_pages_limit)),
@@ -194,26 +201,27 @@ def _fail(frame: Frame, status: Status) -> StatusError:
 
 def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Program":
     """The program of a module given as bytes, its checks paid for each time, or of a stored one."""
-    from chain.zvm.execution import activate, library_program
+    from chain.zvm.execution import activate, program_of
 
     scope = machine.scope_of(frame.transaction_context)
     try:
         if isinstance(module, bytes):
             activate(frame, scope, module, library=True)
-            return library_program(scope, module)
+            return program_of(scope, keccak256(module), module, library=True)
         code = _code_at(frame, module)
         if not machine.claims(code):
             raise _fail(frame, Status.INVALID_FUNCTION)
-        return library_program(scope, code)
+        return program_of(scope, keccak256(code), code, library=True)
     except InvalidModuleError as error:
         raise _fail(frame, Status.INVALID_MODULE) from error
 
 
-def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: "Entry") -> bytes:
-    from chain.zvm.execution import run_program
+def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
+    from chain.zvm.execution import require_function, run_program
     from chain.zvm.hooks import STATELESS_HOOKS
 
     try:
+        require_function(program, entry)
         run_program(
             frame,
             machine.scope_of(frame.transaction_context),
@@ -222,6 +230,8 @@ def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, e
             entry=entry,
             hooks=STATELESS_HOOKS,
         )
+    except NoSuchFunctionError as error:
+        raise _fail(frame, Status.INVALID_FUNCTION) from error
     except TrapError as error:
         raise _fail(frame, Status.RUNTIME_ERROR) from error
     return frame.output
@@ -229,25 +239,15 @@ def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, e
 
 def _execute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """A function that takes and returns bytes; its revert data, where its status is not 0, passes through."""
-    from chain.zvm.scope import Entry
-
     module, name, data = arguments
     program = _library(machine, frame, module)
-    signature = program.exports.get(name)
-    if signature is None or (signature.parameters, signature.result) != ("i", "i"):
-        raise _fail(frame, Status.INVALID_FUNCTION)
     return (_run(machine, frame, program, data, Entry(name)),)
 
 
 def _compute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """A function of integers."""
-    from chain.zvm.scope import Entry
-
     module, name, numbers = arguments
     program = _library(machine, frame, module)
-    signature = program.exports.get(name)
-    if signature is None or len(signature.parameters) != len(numbers) or not signature.result:
-        raise _fail(frame, Status.INVALID_FUNCTION)
     return (int.from_bytes(_run(machine, frame, program, b"", Entry(name, numbers)), "big"),)
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chain.zvm.faults import OutOfPagesError
-from chain.zvm.program_cache import ProgramCache
 from chain.zvm.rules import ENTRYPOINT
 from chain.zvm.schedule import Schedule
+
+if TYPE_CHECKING:
+    from chain.zvm.program_cache import ProgramCache
 
 FRAME_STACK_WORDS = 65_536
 """Stack words of one frame. A word stands for at most 64 bytes of native stack."""
@@ -18,11 +21,12 @@ TRANSACTION_STACK_WORDS = 1_048_576
 class Entry:
     """The function that the outermost frame calls: by its name, with integers or as the entry point is called.
 
-    arguments: None for the length of the call data.
+    arguments: None for the length of the call data. library: the module need not be a contract (off chain alone).
     """
 
     name: str = ENTRYPOINT
     arguments: Sequence[int] | None = None
+    library: bool = False
 
 
 ENTRY = Entry()
@@ -37,7 +41,7 @@ class TransactionScope:
     __slots__ = ("entry", "ever_pages", "instance_pages_limit", "open_pages", "programs", "schedule", "stack_words")
 
     def __init__(
-        self, schedule: Schedule, programs: ProgramCache, *, entry: Entry = ENTRY, pages_limit: int | None = None
+        self, schedule: Schedule, programs: "ProgramCache", *, entry: Entry = ENTRY, pages_limit: int | None = None
     ) -> None:
         limit = schedule.pages.instance_pages_limit
         self.schedule = schedule

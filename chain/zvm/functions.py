@@ -1,0 +1,115 @@
+"""Functions of WebAssembly modules, called off chain: of a contract on a block's state, or of a module's bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.types import Log
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from chain.zvm.machine import ZvmMachine
+from chain.zvm.outcomes import Status, status_of
+from chain.zvm.rules import ENTRYPOINT
+from chain.zvm.scope import Entry
+from storage.account import StateDiff, StateReader
+from storage.keccak import keccak256
+
+PAGE_BYTES = 65_536
+SELECTOR_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """What to call.
+
+    address: the contract; with `module`, where that module's code is assumed to be (None for an address of its own).
+    name: None or "user_entrypoint" for the entry point; a signature as "transfer(address,uint256)", whose selector
+    goes before the arguments; or an export. arguments: bytes, or the integers of an export.
+    memory_limit_bytes: rounded down to pages of 64 KiB; None for the chain's own limit.
+    """
+
+    address: bytes | None = None
+    module: bytes | None = None
+    name: str | None = None
+    arguments: bytes | Sequence[int] = b""
+    sender: bytes = bytes(20)
+    value_wei: int = 0
+    gas_limit: int = 50_000_000
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What it did. error: None for success. changes: what it would have changed, were it kept."""
+
+    status: Status
+    output: bytes
+    gas_used: int
+    error: str | None
+    logs: tuple[Log, ...]
+    changes: StateDiff
+
+
+def run_function(
+    machine: ZvmMachine,
+    environment: BlockEnvironment,
+    reader: StateReader,
+    call: FunctionCall,
+    *,
+    deadline: float | None,
+) -> FunctionResult:
+    """Run a function and keep nothing. Raises TransactionError where the sender lacks the value."""
+    state = BlockState(reader)
+    address = _place(state, call)
+    code = state.get_code(address)
+    if not machine.claims(code):
+        text = f"no WebAssembly contract at 0x{address.hex()}"
+        return FunctionResult(Status.INVALID_FUNCTION, b"", 0, text, (), StateDiff())
+    scope = machine.new_scope(
+        for_blocks=False,
+        entry=_entry_of(call),
+        pages_limit=None if call.memory_limit_bytes is None else call.memory_limit_bytes // PAGE_BYTES,
+    )
+    base = BlockState(state.fork_reader())
+    request = CallRequest(
+        sender=call.sender, to=address, gas_limit=call.gas_limit, value=call.value_wei, data=_data_of(call)
+    )
+    try:
+        outcome = Executor(environment, base).call_alone(request, foreign_scope=scope, deadline=deadline)
+    except ExecutionTimeoutError as error:
+        return FunctionResult(Status.TIMEOUT, b"", 0, str(error), (), StateDiff())
+    error_text = None if outcome.error is None else outcome.error.message
+    status = status_of(outcome.error)
+    logs = outcome.logs if outcome.succeeded else ()
+    return FunctionResult(status, outcome.output, outcome.gas_used, error_text, logs, base.diff())
+
+
+def _place(state: BlockState, call: FunctionCall) -> bytes:
+    """The address to call; a module given as bytes stands there for the call."""
+    if call.module is None:
+        assert call.address is not None
+        return call.address
+    address = call.address or keccak256(call.module)[12:]
+    state.set_code(address, call.module)
+    return address
+
+
+def _entry_of(call: FunctionCall) -> Entry:
+    library = call.module is not None
+    if not isinstance(call.arguments, bytes):
+        return Entry(call.name or ENTRYPOINT, call.arguments, library)
+    if call.name is None or _is_signature(call.name):
+        return Entry(ENTRYPOINT, None, library)
+    return Entry(call.name, None, library)
+
+
+def _is_signature(name: str) -> bool:
+    return "(" in name
+
+
+def _data_of(call: FunctionCall) -> bytes:
+    if not isinstance(call.arguments, bytes):
+        return b""
+    if call.name is not None and _is_signature(call.name):
+        return keccak256(call.name.encode())[:SELECTOR_BYTES] + call.arguments
+    return call.arguments
