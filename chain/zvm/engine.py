@@ -166,7 +166,7 @@ class Engine:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), PYTHON_FRAMES))
 
     def compile(self, prepared: Instrumented, *, optimise: bool) -> Program:
-        """Machine code of a prepared module. Without `optimise` the time is linear in its size.
+        """Machine code of a prepared module. `chain.zvm.limits` bounds the time it takes.
 
         NodeFaultError: the compiler refuses what the chain's validator accepts.
         """

@@ -142,7 +142,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
         exports=[Export("memory", 2, 0), Export("user_entrypoint", 0, 513)],
     ),
     "joined locals at the limit": lambda: build(*[loops(100, 80)] * 4),
-    "joined locals of blocks near the limit": lambda: build(*[blocks(120, 60)] * 2),
+    "joined locals of blocks at the limit": lambda: build(*[blocks(130, 62)] * 2),
     "loops in sequence with 1,000 locals": lambda: build(
         function(b"".join(b"\x03\x40" + increments(1_000) + BRANCH_OUT for _ in range(8)), LOCALS_1000)
     ),
@@ -150,7 +150,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
         *[function(b"\x03\x40" * 500 + BRANCH_OUT * 500, LOCALS_1000) for _ in range(2)]
     ),
     "divisions": lambda: build(function(b"\x20\0" + b"\x20\0\x6d" * 32_000 + b"\x1a")),
-    "bulk operations": lambda: build(function(b"\x20\0\x20\0\x20\0\xfc\x0b\0" * 14_000)),
+    "bulk operations": lambda: build(function(b"\x20\0\x20\0\x20\0\xfc\x0b\0" * 3_000)),
 }
 
 REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
