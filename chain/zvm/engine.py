@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from chain.zvm import capi
@@ -188,6 +189,17 @@ class Engine:
         for name in ("address", "_optimiser"):
             if getattr(self, name, None) is not None:
                 capi.engine_delete(getattr(self, name))
+
+
+def why_refused(module: bytes) -> str | None:
+    """Why an engine with the settings of all nodes would not compile a module; None: it would."""
+    error = capi.module_validate(_validator(), module, len(module))
+    return capi.take_error(error) if error else None
+
+
+@cache
+def _validator() -> int:
+    return _new_engine(pooled=False, optimise=capi.OPTIMISE_NONE)
 
 
 def _check(error: int | None, what: str) -> None:

@@ -7,6 +7,7 @@ import brotli
 import wasmtime
 
 from chain.zvm.binary import FUNCTION, MAGIC, decode
+from chain.zvm.engine import why_refused
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument, maximum_pages
 from chain.zvm.limits import LIMITS, within
@@ -106,6 +107,7 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     check_module(module, schedule, library=library)
     _validate(module.raw)
     result = instrument(module, schedule)
+    _require_compilable(result.module)
     memory = module.memories[0] if module.memories else None
     functions = [export for export in module.exports if export.kind == FUNCTION]
     return Prepared(
@@ -136,3 +138,14 @@ def _validate(module: bytes) -> None:
         wasmtime.Module.validate(_engine(), module)
     except wasmtime.WasmtimeError as error:
         raise ModuleRefusedError("validation", " ".join(str(error).split())) from None
+
+
+def _require_compilable(instrumented: bytes) -> None:
+    """What follows the walk is that each node compiles the module: a refusal there would stop the chain.
+
+    The engine of `_validate` knows more of WebAssembly than the one that runs modules, so that the walk can name what
+    is not available. What differs beyond opcodes, as the length of an offset's LEB128, is refused here.
+    """
+    reason = why_refused(instrumented)
+    if reason is not None:
+        raise ModuleRefusedError("validation", " ".join(reason.split()))
