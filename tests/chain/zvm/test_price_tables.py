@@ -40,11 +40,21 @@ STYLUS_HOOKS = {
     "account_code": 73_113,
     "account_code_size": 68_073,
     **dict.fromkeys(
-        "evm_gas_left evm_ink_left chainid block_gas_limit block_number block_timestamp msg_reentrant tx_ink_price".split(),
+        [
+            "evm_gas_left",
+            "evm_ink_left",
+            "chainid",
+            "block_gas_limit",
+            "block_number",
+            "block_timestamp",
+            "msg_reentrant",
+            "tx_ink_price",
+        ],
         8_400,
     ),
     **dict.fromkeys(
-        "block_basefee block_coinbase contract_address msg_sender msg_value tx_gas_price tx_origin".split(), 13_440
+        ["block_basefee", "block_coinbase", "contract_address", "msg_sender", "msg_value", "tx_gas_price", "tx_origin"],
+        13_440,
     ),
     "native_keccak256": 121_800,
     "math_div": 43_520,
