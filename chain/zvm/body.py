@@ -9,7 +9,6 @@ indices hold; what is checked here is which instructions there are, and how many
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 from chain.zvm.binary import FLOAT_TYPES, TYPE_BYTES, VALUE_TYPES, FunctionType, Module, Reader, malformed, unsigned
 from chain.zvm.errors import ModuleRefusedError
@@ -65,6 +64,7 @@ def _treatment(opcode: int) -> int:
     return _ACCESS if 0x28 <= opcode <= 0x3E else _PLAIN
 
 
+_ASSIGNMENTS = (0x21, 0x22)
 _TREATMENT = bytes(map(_treatment, range(256)))
 
 
@@ -76,14 +76,22 @@ class MeteredBody:
     operations: int
     blocks: int
     frame_words: int
+    carried: int
+    """Locals carried through blocks, see `chain.zvm.limits`."""
 
 
-class _Frame(NamedTuple):
-    """An open block: operand height at its beginning, results, and whether it began in unreachable code."""
+@dataclass(slots=True)
+class _Frame:
+    """An open block: operand height at its beginning, results, and whether it began in unreachable code.
+
+    assigned: a bit for each local that is set inside. branches: to its end, or if a loop to its beginning.
+    """
 
     height: int
     results: int
     dead: bool
+    assigned: int = 0
+    branches: int = 0
 
 
 @cache
@@ -110,6 +118,7 @@ class BodyWalk:
         self.prices = _prices(schedule)
         self.signature: FunctionType = module.types[module.functions[index]]
         self.height = self.maximum = self.cost = self.operations = self.blocks = self.values = 0
+        self.carried = 0
         self.dead = self.block_dead = self.uses_scratch = False
         self.maximum_alive = self.values_alive = 0
         self.frames = [_Frame(0, len(self.signature.results), False)]
@@ -157,7 +166,7 @@ class BodyWalk:
         wrapper = bytes((_BLOCK, TYPE_BYTES[results] if results else _VOID))
         head = unsigned(len(declared)) + groups + self.writer.enter(words) + wrapper
         code = head + b"".join(self.out) + self.writer.leave(words) + b"\x0b"
-        return MeteredBody(code, self.operations, self.blocks, words)
+        return MeteredBody(code, self.operations, self.blocks, words, self.carried)
 
     def _walk(self) -> None:
         data, prices = self.data, self.prices
@@ -182,12 +191,24 @@ class BodyWalk:
                 if treatment != _PLAIN:
                     if treatment == _ACCESS:
                         position = self._alignment(position)
+                    elif opcode in _ASSIGNMENTS:
+                        self._assign(position)
                     while data[position] >= 0x80:
                         position += 1
                     position += 1
             if height > maximum:
                 maximum = height
         within("operations in a function", self.operations)
+
+    def _assign(self, position: int) -> None:
+        index = self.data[position]
+        if index >= 0x80:
+            index = Reader(self.data, position, self.stop).unsigned()
+        self.frames[-1].assigned |= 1 << index
+
+    def _branch(self, depth: int) -> None:
+        if not self.dead:
+            self.frames[-1 - depth].branches += 1
 
     def _alignment(self, position: int) -> int:
         while self.data[position] >= 0x80:
@@ -261,6 +282,10 @@ class BodyWalk:
 
     def _end(self) -> None:
         frame = self.frames.pop()
+        if self.frames:
+            self.frames[-1].assigned |= frame.assigned
+            self.carried += frame.assigned.bit_count() * (frame.branches + 1)
+            within("locals carried through blocks", self.carried)
         self._revive(frame)
         self.height = frame.height + frame.results
         self.values += frame.results
@@ -270,12 +295,12 @@ class BodyWalk:
         self._die()
 
     def _br(self) -> None:
-        self._unsigned()
+        self._branch(self._unsigned())
         self._die()
         self._flush()
 
     def _br_if(self) -> None:
-        self._unsigned()
+        self._branch(self._unsigned())
         self.height -= 1
         self._flush()
 
@@ -285,7 +310,7 @@ class BodyWalk:
         within("operations in a function", self.operations)
         self.cost += targets * self.schedule.branch_target
         for _ in range(targets + 1):
-            self._unsigned()
+            self._branch(self._unsigned())
         self.height -= 1
         self._die()
         self._flush()

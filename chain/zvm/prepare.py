@@ -22,6 +22,7 @@ ACTIVATION_GAS_PER_BYTE = 4
 ACTIVATION_GAS_PER_OPERATION = 2
 ACTIVATION_GAS_PER_BLOCK = 50
 ACTIVATION_GAS_PER_FUNCTION = 200
+ACTIVATION_GAS_PER_CARRIED_LOCAL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
         + ACTIVATION_GAS_PER_BYTE * len(module.raw[: module.init_start])
         + ACTIVATION_GAS_PER_OPERATION * result.operations
         + ACTIVATION_GAS_PER_BLOCK * result.blocks
-        + ACTIVATION_GAS_PER_FUNCTION * result.functions,
+        + ACTIVATION_GAS_PER_FUNCTION * result.functions
+        + ACTIVATION_GAS_PER_CARRIED_LOCAL * result.carried,
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, schedule) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),

@@ -10,9 +10,10 @@ import brotli
 import pytest
 from wasmtime import wat2wasm
 
-from chain.zvm.binary import unsigned
+from chain.zvm.binary import decode, unsigned
 from chain.zvm.engine import Engine
 from chain.zvm.errors import ModuleRefusedError
+from chain.zvm.instrument import instrument
 from chain.zvm.limits import LIMITS
 from chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, is_module, prepare
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM
@@ -221,6 +222,13 @@ def branch_blocks(count: int) -> bytes:
     return contract(f"(func {'(br_if 0 (i32.const 0))' * (count - 1)})")
 
 
+def carry(count: int) -> bytes:
+    """Blocks of 128 locals and 127 branches, and of one local for what is left."""
+    many = "".join(f"(local.set {at} (i32.const 1))" for at in range(128)) + "(br_if 0 (i32.const 1))" * 127
+    one = "(block (local.set 0 (i32.const 1)))"
+    return contract(f"(func (local {'i32 ' * 128}) {f'(block {many})' * (count // 16_384)} {one * (count % 16_384)})")
+
+
 def deep_operands(count: int) -> bytes:
     return contract(f"(func {'i32.const 0 ' * count} {'drop ' * count})")
 
@@ -263,6 +271,7 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
     "metered blocks in a function": branch_blocks,
     "nested blocks": nest,
     "operand depth": deep_operands,
+    "locals carried through blocks": carry,
 }
 
 
@@ -305,6 +314,14 @@ def test_a_count_is_refused_before_what_it_counts_is_read() -> None:
     body = b"\1" + huge + b"\x7f\x0b"
     function = section(1, b"\1\x60\0\0") + section(3, b"\1\0") + section(10, b"\1" + unsigned(len(body)) + body)
     assert refusal(b"\0asm\1\0\0\0" + function, library=True).rule in ("limit", "validation")
+
+
+def test_groups_of_no_locals_are_counted() -> None:
+    groups = [b"\0" + unsigned(count) + b"\0\x7f" * count for count in (1_024, 1_025)]
+    types = b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, b"\1\0")
+    accepted, refused = (types + section(10, b"\1" + unsigned(len(group)) + group[1:] + b"\x0b") for group in groups)
+    prepare(accepted, ZVM, library=True)
+    assert "1025 locals with parameters" in str(refusal(refused, library=True))
 
 
 FULL = contract(
@@ -356,6 +373,48 @@ def test_activation_is_charged_by_size_operations_blocks_and_functions() -> None
         assert prepare(code, schedule).activation_gas == expected
         assert prepare(code + section(0, b"\x08zvm.initx"), schedule).activation_gas == expected
     assert prepare(code + section(0, b"\1n"), ZVM).activation_gas == expected + 4 * 4
+
+
+CARRIED = [
+    ("(block (local.set 0 (i32.const 1)))", 1),
+    ("(block (drop (local.tee 0 (i32.const 1))))", 1),
+    ("(block (local.set 0 (i32.const 1)) (local.set 0 (i32.const 1)))", 1),
+    ("(block (local.set 0 (i32.const 1)) (local.set 200 (i32.const 1)))", 2),
+    ("(block (block (local.set 0 (i32.const 1))) (local.set 1 (i32.const 1)))", 1 + 2),
+    ("(loop (local.set 0 (i32.const 1)) (br_if 0 (i32.const 0)) (br_if 0 (i32.const 0)))", 3),
+    ("(block (loop (local.set 0 (i32.const 1)) (br_if 1 (i32.const 0))))", 1 + 2),
+    ("(if (i32.const 1) (then (local.set 0 (i32.const 1))) (else (local.set 1 (i32.const 1))))", 2),
+    ("(block (local.set 0 (i32.const 1)) (br_table 0 0 0 1 (i32.const 0)))", 4),
+    ("(block (local.set 0 (i32.const 1)) (br 0) (br_if 0 (i32.const 0)) (br_table 0 0 (i32.const 0)))", 2),
+    ("(local.set 0 (i32.const 1)) (br_if 0 (i32.const 0)) (block (br_if 0 (i32.const 0)))", 0),
+]
+
+
+@pytest.mark.parametrize(("code", "carried"), CARRIED)
+def test_locals_that_blocks_carry_are_charged_for(code: str, carried: int) -> None:
+    function, module = (
+        f"(func (local {'i32 ' * 201}) {code})",
+        decode(contract(f"(func (local {'i32 ' * 201}) {code})")),
+    )
+    result = instrument(module, ZVM)
+    assert result.carried == carried
+    without = 30_000 + 4 * len(module.raw) + 2 * result.operations + 50 * result.blocks + 200 * 2
+    assert prepare(contract(function), ZVM).activation_gas == without + 30 * carried
+
+
+def nested_loops(depth: int, locals_: int) -> str:
+    code = "".join(f"(local.set {at} (i64.add (local.get {at}) (i64.const 3)))" for at in range(locals_))
+    for level in range(depth):
+        code = f"(loop {code} (br_if 0 (i32.load (i32.const {level}))))"
+    return f"(func (local {'i64 ' * locals_}) {code})"
+
+
+def test_what_takes_the_compiler_long_is_refused_or_costs_as_much() -> None:
+    """Without the rule the first takes 17 seconds for 100,000 gas, and many small ones are paid as packed bytes."""
+    assert refusal(contract(nested_loops(300, 300))).rule == "limit"
+    many = compressed(contract(nested_loops(90, 90) * 60))
+    assert len(many) < 4_000
+    assert prepare(many, ZVM).activation_gas > 60 * 90 * 90 * 2 * 30 > 29_000_000
 
 
 def test_a_module_cut_at_any_byte_is_refused_or_shorter() -> None:
@@ -437,6 +496,7 @@ def test_the_init_section_is_the_last_and_is_not_stored() -> None:
     big = section(0, INIT + bytes(LIMITS["module bytes"] - len(plain) - 13))
     prepared = prepare(plain + big, ZVM)
     assert prepared.stored == plain, "only what is kept counts as stored"
+    assert "262145 module bytes" in str(refusal(plain + section(0, big[4:] + b"x")))
 
 
 def test_names_of_custom_sections_are_checked_too() -> None:
