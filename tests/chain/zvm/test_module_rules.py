@@ -392,14 +392,11 @@ CARRIED = [
 
 @pytest.mark.parametrize(("code", "carried"), CARRIED)
 def test_locals_that_blocks_carry_are_charged_for(code: str, carried: int) -> None:
-    function, module = (
-        f"(func (local {'i32 ' * 201}) {code})",
-        decode(contract(f"(func (local {'i32 ' * 201}) {code})")),
-    )
-    result = instrument(module, ZVM)
+    raw = contract(f"(func (local {'i32 ' * 201}) {code})")
+    result = instrument(decode(raw), ZVM)
     assert result.carried == carried
-    without = 30_000 + 4 * len(module.raw) + 2 * result.operations + 50 * result.blocks + 200 * 2
-    assert prepare(contract(function), ZVM).activation_gas == without + 30 * carried
+    without = 30_000 + 4 * len(raw) + 2 * result.operations + 50 * result.blocks + 200 * 2
+    assert prepare(raw, ZVM).activation_gas == without + 30 * carried
 
 
 def nested_loops(depth: int, locals_: int) -> str:

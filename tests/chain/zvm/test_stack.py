@@ -265,7 +265,7 @@ RECURSIONS: dict[str, str] = {
     "1,000 loops": function(
         "(param i64)", "(loop (br_if 0 (i32.load (i32.const 0))))" * 1000 + "(call $f (local.get 0))"
     ),
-    "500 switched": switched(500),
+    "100 switched": switched(100),
     "1,000 branches": branches(1000),
     "bulk": bulk(20),
 }
