@@ -16,6 +16,7 @@ from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument
 from chain.zvm.limits import LIMITS
 from chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, is_module, prepare
+from chain.zvm.runtime import End, run
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM
 
 ENTRY = '(func (export "user_entrypoint") (param i32) (result i32) (i32.const 0))'
@@ -286,11 +287,22 @@ def test_a_limit_is_allowed_and_one_more_is_refused(what: str) -> None:
     accepted = make(limit)
     if what == "stored code bytes":
         assert len(accepted) == limit
-    prepare(accepted, ZVM)
+    check(prepare(accepted, ZVM))
     error = refusal(make(limit + 1))
     assert error.rule == "limit"
     if what != "module bytes":
         assert f"{limit + 1} {what}, the limit is {limit}" in str(error)
+
+
+def test_a_module_at_many_limits_at_once_has_room() -> None:
+    """A slot of the engine's pool holds globals, imports, functions and table; what has none would stop the chain."""
+    imports = '(import "vm_hooks" "msg_value" (func (param i32)))' * LIMITS["imports"]
+    table = " ".join(str(index) for index in range(LIMITS["table entries"]))
+    text = "(global i64 (i64.const 1))" * LIMITS["globals"] + "(func)" * (LIMITS["table entries"] - 514)
+    text += f"(table {LIMITS['table entries']} 4294967295 funcref) (elem (i32.const 0) {table})"
+    program = engine().compile(prepare(compressed(contract(text, imports=imports)), ZVM), optimise=False)
+    hooks = [lambda _, __: None] * LIMITS["imports"]
+    assert run(program, hooks, context=None, ink=10**9, stack_words=9, arguments=(1,)).end is End.RETURNED
 
 
 def test_targets_of_a_branch_table_count_as_operations() -> None:
@@ -343,7 +355,7 @@ FULL = contract(
 
 @cache
 def engine() -> Engine:
-    return Engine(pooled=False)
+    return Engine(pooled=True)
 
 
 def check(prepared: Prepared) -> None:
@@ -557,6 +569,12 @@ def test_a_compressed_module_is_the_module() -> None:
     for end in range(4, len(compressed(FULL))):
         assert refusal(compressed(FULL)[:end]).rule == "compression"
     assert refusal(compressed(b"")).rule == "magic"
+
+
+def test_more_than_is_stored_is_not_even_decompressed() -> None:
+    error = refusal(COMPRESSED_PREFIX + b"\0" + b"\xff" * LIMITS["stored code bytes"])
+    assert error.rule == "limit"
+    assert "131076 stored code bytes" in str(error)
 
 
 @pytest.mark.parametrize("size", [LIMITS["module bytes"] + 1, 1 << 26, 1 << 30])
