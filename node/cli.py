@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from chain.errors import ChainError
+from chain.zvm.faults import NodeFaultError
 from node import __version__
 from node.commands import account, blocks, console, database
 from node.commands.options import ConfigOption, DatadirOption
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.format_message()} (`zevm --help` lists the commands, `zevm run --help` the flags)", 2)
     except NodeError as error:
         _fail(str(error), error.exit_code)
-    except (StorageError, ChainError) as error:
+    except (StorageError, ChainError, NodeFaultError) as error:
         _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", 130)
