@@ -12,7 +12,7 @@ import typer
 from chain.errors import ChainError
 from chain.zvm.faults import NodeFaultError
 from node import __version__
-from node.commands import account, blocks, console, database
+from node.commands import account, blocks, console, database, wasm
 from node.commands.options import ConfigOption, DatadirOption
 from node.config import load_settings
 from node.errors import NodeError
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(database.app, name="db")
 app.add_typer(account.app, name="account")
+app.add_typer(wasm.app, name="wasm")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)
 app.command("console")(console.console)
