@@ -68,7 +68,7 @@ def decompress(code: bytes) -> bytes:
     """The module behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError; never makes more than the limit's bytes."""
     head = len(COMPRESSED_PREFIX)
     if code[:head] != COMPRESSED_PREFIX or len(code) == head:
-        raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with efff000 and 00")
+        raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with eff000 and 00")
     if code[head]:
         raise ModuleRefusedError("compression", f"dictionary {code[head]}; only 0, none, is available")
     limit = LIMITS["module bytes"]

@@ -67,6 +67,11 @@ class ProgramCache:
             self._keep(code_hash, found)
             return found
 
+    def kept(self) -> tuple[int, int]:
+        """(programs in memory, bytes of their modules)."""
+        with self._lock:
+            return len(self._programs), self._bytes
+
     def close(self) -> None:
         """Wait for the compilation under way, drop those that wait."""
         with self._lock:
