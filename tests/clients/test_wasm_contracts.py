@@ -195,6 +195,24 @@ def custom(signature: str, *values: object) -> str:
     return hexadecimal(keccak256(signature.encode())[:4] + encode(types, values))
 
 
+def test_a_solidity_contract_runs_a_function_of_a_module(w3: Web3, folder: Path, token: Contract) -> None:
+    """By the library precompile: Fraction asks maths.zig for a divisor."""
+    maths, _ = create(w3, [], creation(compile_module("zig/maths.zig", folder)))
+    code = artifact("Fraction")
+
+    def fraction(module: str) -> Contract:
+        return create(w3, code.abi, bytes.fromhex(code.bytecode[2:]) + encode(["address"], [module]))[0]
+
+    assert fraction(maths.address).functions.reduce(84, 36).call() == [7, 3]
+    assert fraction(maths.address).functions.reduce(2**64 - 1, 5 * 17).call() == [(2**64 - 1) // 85, 1]
+    with pytest.raises(ContractPanicError):
+        fraction(maths.address).functions.reduce(0, 0).call()
+    for other in (token.address, SENDER):
+        with pytest.raises(ContractCustomError) as caught:
+            fraction(other).functions.reduce(84, 36).call()
+        assert caught.value.data == custom("ZvmFailed(uint8)", 4)
+
+
 def test_revert_reasons_are_decoded(token: Contract, vault: Contract, counting: Contract) -> None:
     with pytest.raises(ContractLogicError, match="execution reverted: Counter: refused"):
         counting.functions.refuse().call()
