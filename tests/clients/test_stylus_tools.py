@@ -142,21 +142,23 @@ def test_deploy_and_activate(rpc: RpcConnection, code: bytes) -> None:
     assert int(rpc.call("eth_call", {"to": address, "input": call_data("number()")}, "latest"), 16) == 5
 
 
-def test_a_deployer_runs_the_constructor(rpc: RpcConnection, built: None) -> None:  # noqa: ARG001
-    """Creation by CREATE2, activation and `stylus_constructor` in one transaction of a contract in Solidity."""
+@pytest.mark.parametrize("salt", [bytes(32), bytes(31) + b"\x07"], ids=["CREATE", "CREATE2"])
+def test_a_deployer_runs_the_constructor(rpc: RpcConnection, built: None, salt: bytes) -> None:  # noqa: ARG001
+    """Creation, activation and `stylus_constructor` in one transaction of a contract in Solidity."""
     deployer = send(rpc, None, artifact("ModuleDeployer").bytecode)["contractAddress"]
-    code = stylus_code(bytes(wat2wasm(KEEPER)))
-    creation, salt = returning(code), bytes(31) + b"\x07"
+    creation = returning(stylus_code(bytes(wat2wasm(KEEPER))))
     set_up = keccak256(b"stylus_constructor()")[:4] + encode(["uint256"], [99])
     data = call_data("deploy(bytes,bytes,uint256,bytes32)", creation, set_up, 3, salt)
     before = int(rpc.call("eth_getBalance", SENDER, "latest"), 16)
     receipt = send(rpc, deployer, data, value=3 + ETHER)
-    place = keccak256(b"\xff" + bytes.fromhex(deployer[2:]) + salt + keccak256(creation))[12:]
-    address = hexadecimal(place)
     (log,) = receipt["logs"]
-    assert log["topics"] == [hexadecimal(keccak256(b"Deployed(address)"))]
-    assert log["data"] == hexadecimal(place.rjust(32, b"\0"))
+    assert log["topics"] == [hexadecimal(keccak256(b"ContractDeployed(address)"))]
+    address = "0x" + log["data"][-40:]
+    if any(salt):
+        parts = b"\xff" + bytes.fromhex(deployer[2:]) + keccak256(salt + set_up) + keccak256(creation)
+        assert address == hexadecimal(keccak256(parts)[12:])
     assert int(rpc.call("eth_call", {"to": address}, "latest"), 16) == 99
     assert int(rpc.call("eth_getBalance", address, "latest"), 16) == 3
+    assert int(rpc.call("eth_getBalance", deployer, "latest"), 16) == 0
     paid = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
     assert int(rpc.call("eth_getBalance", SENDER, "latest"), 16) == before - paid - 3

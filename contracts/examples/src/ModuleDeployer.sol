@@ -9,33 +9,30 @@ interface IArbWasm {
 }
 
 /// Creates, activates and sets up a program of the Stylus SDK, whose constructor is a call after the creation, in one
-/// transaction. Wei beyond `value` pay for the activation; what that leaves goes back to the sender.
+/// transaction. Its function and its event are those that `cargo stylus deploy --deployer-address` asks for.
 contract ModuleDeployer {
     IArbWasm private constant ARB_WASM = IArbWasm(address(0x71));
 
-    event Deployed(address program);
+    event ContractDeployed(address program);
 
     error NotCreated();
 
-    function deploy(bytes memory creation, bytes calldata setUp, uint256 value, bytes32 salt) external payable {
-        address program;
-        assembly ("memory-safe") {
-            program := create2(0, add(creation, 32), mload(creation), salt)
-        }
-        if (program == address(0)) revert NotCreated();
+    /// Wei beyond `value` pay for the activation; what that leaves goes back to the sender. With a salt the address
+    /// depends on it and on the set-up call, so that nobody else can take it with another set-up.
+    function deploy(bytes memory creation, bytes calldata setUp, uint256 value, bytes32 salt)
+        external
+        payable
+        returns (address program)
+    {
+        program = create(creation, salt == 0 ? salt : keccak256(abi.encodePacked(salt, setUp)));
         uint256 left = msg.value - value;
         if (!isActive(program)) {
             (, uint256 fee) = ARB_WASM.activateProgram{value: left}(program);
             left -= fee;
         }
-        (bool done, bytes memory output) = program.call{value: value}(setUp);
-        if (done) (done, output) = msg.sender.call{value: left}("");
-        if (!done) {
-            assembly ("memory-safe") {
-                revert(add(output, 32), mload(output))
-            }
-        }
-        emit Deployed(program);
+        if (setUp.length != 0) send(program, value, setUp);
+        if (left != 0) send(msg.sender, left, "");
+        emit ContractDeployed(program);
     }
 
     function isActive(address program) public view returns (bool) {
@@ -43,6 +40,24 @@ contract ModuleDeployer {
             return version == ARB_WASM.stylusVersion();
         } catch {
             return false;
+        }
+    }
+
+    function create(bytes memory creation, bytes32 salt) private returns (address program) {
+        assembly ("memory-safe") {
+            switch salt
+            case 0 { program := create(0, add(creation, 32), mload(creation)) }
+            default { program := create2(0, add(creation, 32), mload(creation), salt) }
+        }
+        if (program == address(0)) revert NotCreated();
+    }
+
+    function send(address to, uint256 value, bytes memory data) private {
+        (bool done, bytes memory output) = to.call{value: value}(data);
+        if (!done) {
+            assembly ("memory-safe") {
+                revert(add(output, 32), mload(output))
+            }
         }
     }
 }
