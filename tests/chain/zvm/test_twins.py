@@ -29,6 +29,8 @@ from tests.chain.zvm.twins import (
 )
 from tests.clients.tools import BIN, forge
 
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
+
 ZERO = bytes(20)
 ACCOUNTS = (*SENDERS, VAULT, ECHO, WALL, *PROXIES.values(), CONTRACT, NOBODY, ZERO)
 PAIRS = tuple((owner, spender) for owner in ACCOUNTS[:6] for spender in (*SENDERS, ECHO, *PROXIES.values()))
