@@ -27,7 +27,7 @@ from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
 from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
 
 from chain.forks import Fork
-from chain.vm import precompiles
+from chain.vm import bls12_381, precompiles
 from chain.vm.blake2 import blake2f
 from chain.vm.frame import ForkTraits, Frame
 from chain.vm.message import Precompile
@@ -73,6 +73,13 @@ _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
     (Fork.OSAKA, 0x05, precompiles.modexp_osaka),
     (Fork.ISTANBUL, 0x09, blake2f),
     (Fork.CANCUN, 0x0A, precompiles.point_evaluation_),
+    (Fork.PRAGUE, 0x0B, bls12_381.g1_add),
+    (Fork.PRAGUE, 0x0C, bls12_381.g1_msm),
+    (Fork.PRAGUE, 0x0D, bls12_381.g2_add),
+    (Fork.PRAGUE, 0x0E, bls12_381.g2_msm),
+    (Fork.PRAGUE, 0x0F, bls12_381.pairing_check),
+    (Fork.PRAGUE, 0x10, bls12_381.map_fp_to_g1),
+    (Fork.PRAGUE, 0x11, bls12_381.map_fp2_to_g2),
     (Fork.OSAKA, 0x100, precompiles.p256verify),
 )
 """From which fork on which precompile of ours stands at an address."""
