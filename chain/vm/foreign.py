@@ -19,7 +19,9 @@ from chain.vm.faults import (
     TrapError,
 )
 from chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from chain.vm.instructions import invalid
 from chain.vm.message import Precompile, TransactionContext
+from chain.vm.operations import Operation
 
 __all__ = [
     "CALL",
@@ -72,18 +74,30 @@ def instruct(frame: Frame, opcode: int, *words: int) -> int:
 def call(frame: Frame, opcode: int, gas: int, target: bytes, value: int, data: bytes) -> bool:
     """CALL, DELEGATECALL or STATICCALL at its price; whether it succeeded. The output is the frame's return_data.
 
-    gas: as much as the caller asks for; the fork keeps a 64th back. Raises OutOfGas.
+    gas: as much as the caller asks for; the fork keeps a 64th back. Raises OutOfGas, and
+    InvalidInstruction where the fork does not have it.
     """
-    operation = frame.operations[opcode]
+    operation = _operation(frame, opcode)
     frame.consume_gas(operation.gas, operation.name)
     return send(frame, operation.operand, gas, target, value, data)
 
 
 def create(frame: Frame, opcode: int, value: int, code: bytes, salt: int | None) -> bytes | None:
-    """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data."""
-    rules = frame.operations[opcode].operand
+    """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data.
+
+    Raises OutOfGas, and InvalidInstruction where the fork does not have it.
+    """
+    rules = _operation(frame, opcode).operand
     charge_creation(frame, rules, len(code))
     return create_account(frame, rules, value, code, salt)
+
+
+def _operation(frame: Frame, opcode: int) -> Operation:
+    """The instruction. Raises InvalidInstruction where the fork does not have it yet."""
+    operation = frame.operations[opcode]
+    if operation.body is invalid:
+        invalid(frame, frame.stack, operation.operand)
+    return operation
 
 
 def memory_gas(size: int) -> int:
