@@ -29,10 +29,10 @@ INTRINSIC_GAS = 21_000
 _TYPES = {"i": "i32", "I": "i64", "": ""}
 
 
-def module(body: str, *, memory: str = "1 1", data: Mapping[int, bytes] | None = None) -> bytes:
+def module(body: str, *, imports: str = "", memory: str = "1 1", data: Mapping[int, bytes] | None = None) -> bytes:
     """A module with this body. Host functions that it calls by their names are imported, data goes to its offsets."""
     used = set(re.findall(r"\$(\w+)", body))
-    imports = "\n".join(
+    imports += "\n".join(
         f'(import "{place}" "{name}" (func ${name} {_parameters(row.parameters)} {_result(row.result)}))'
         for (place, name), row in HOOKS.items()
         if name in used
@@ -161,6 +161,12 @@ def run_wasm(
     values: dict[str, object] = {"sender": SENDER, "to": CONTRACT, "gas_limit": 1_000_000}
     runner = executor({CONTRACT: FakeAccount(nonce=1, code=code)} | dict(others or {}), schedule=schedule)
     return runner.call(CallRequest(**(values | request)))  # type: ignore[arg-type]
+
+
+def request_to(to: bytes | None, data: bytes = b"", **changes: object) -> CallRequest:
+    """An eth_call by SENDER with 5 million gas."""
+    values: dict[str, object] = {"sender": SENDER, "to": to, "data": data, "gas_limit": 5_000_000}
+    return CallRequest(**(values | changes))  # type: ignore[arg-type]
 
 
 def send(runner: Executor, to: bytes | None, data: bytes = b"", **changes: object) -> Outcome:
