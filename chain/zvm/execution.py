@@ -124,7 +124,7 @@ def run_program(
     finally:
         scope.close(activity.pages)
         scope.stack_words = words_before
-    if frame.msg.depth:
+    if frame.msg.depth and result.end in _WITH_OUTPUT:
         _pay_for_output(frame, gas_at_start, len(activity.output))
     _ENDS[result.end](frame, activity, result)
 
@@ -151,6 +151,7 @@ def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[Hoo
         stack_words=activity.stack_words,
         entry=entry.name,
         arguments=arguments,
+        memory_pages=activity.scope.instance_pages_limit,
         deadline=frame.transaction_context.deadline,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
@@ -199,17 +200,16 @@ def _out_of_stack(_frame: Frame, activity: Activity, _result: RunResult) -> None
     raise StackWordsError(f"out of wasm stack: {activity.stack_words} words are used up")
 
 
-def _out_of_memory(_frame: Frame, activity: Activity, _result: RunResult) -> None:
-    scope = activity.scope
-    raise MemoryPagesError(
-        f"out of wasm memory: {activity.pages} pages open in the contract (limit {scope.instance_pages_limit}), "
-        f"{scope.open_pages} in the transaction (limit {scope.schedule.pages.transaction_pages_limit})"
-    )
+def _out_of_memory(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+    raise MemoryPagesError(f"out of wasm memory: {result.trap}")
 
 
 def _interrupted(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
     raise ExecutionTimeoutError("execution aborted")
 
+
+_WITH_OUTPUT = (End.RETURNED, End.EXITED)
+"""The other ends drop what was set as the output."""
 
 _ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
     End.RETURNED: _returned,
