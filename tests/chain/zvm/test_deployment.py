@@ -6,13 +6,16 @@ import pytest
 from chain.calls import CallFrame, GasEstimation
 from chain.calls import call as call_off_chain
 from chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
+from chain.genesis import Genesis, GenesisAccount
 from chain.overrides import StateOverride
+from chain.references import LATEST
 from chain.types import Log
 from chain.vm.calls import contract_address
 from chain.vm.interface import Outcome, VmErrorKind
 from chain.zvm.creation import constructor_payload, creation_data
 from chain.zvm.prepare import prepare
 from chain.zvm.schedule import STYLUS, ZVM
+from tests.chain.chain_fixtures import open_chain
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -83,11 +86,11 @@ def test_all_forms_store_what_was_deployed_and_run(form: str) -> None:
 def test_a_deployment_costs_its_activation_and_its_bytes(form: str, schedule: str) -> None:
     initcode, stored = FORMS[form]
     outcome, _ = create(initcode, schedule=schedule)
-    # ANSWER has 3 blocks in 1 function: a call, another call's rest, and the end; const const call const end
+    # ANSWER is one function of two blocks: const, const, call, and const, end
     activation = 30_000 + 4 * len(ANSWER) + 2 * 5 + 50 * 2 + 200
     assert prepare(ANSWER, STYLUS if schedule == "stylus" else ZVM).activation_gas == activation
     expected = creation_gas(initcode) + activation + 200 * len(stored)
-    assert outcome.gas_used == max(expected, outcome.gas_used if outcome.error else 0) == expected
+    assert (outcome.error, outcome.gas_used) == (None, expected)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -364,3 +367,17 @@ def test_an_estimate_of_a_call_through_both_machines_suffices() -> None:
     runner = executor(accounts)
     assert send(runner, CONTRACT, gas_limit=estimate).error is None
     assert [runner.state.get_storage(TARGET, 1), runner.state.get_storage(OTHER, 0)] == [1, 3]
+
+
+def test_a_genesis_may_hold_webassembly() -> None:
+    genesis = Genesis.default(accounts=(SENDER,))
+    with_code = {**genesis.accounts, TARGET: GenesisAccount(nonce=1, code=ANSWER), OTHER: GenesisAccount(code=PACKED)}
+    for zvm, expected in ((True, word(42)), (False, b"")):
+        schedule = Genesis.default(zvm=zvm).schedule
+        chain = open_chain(genesis=genesis.with_changes(accounts=with_code, schedule=schedule))
+        try:
+            assert chain.call(request_to(TARGET), LATEST).output == expected
+            packed = chain.call(request_to(OTHER), LATEST)
+            assert (packed.output, packed.error is None) == (expected, zvm)
+        finally:
+            chain.close()
