@@ -24,7 +24,7 @@ from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.faults import OutOfPagesError
 from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
 from chain.zvm.instance import HookFunction
-from chain.zvm.prepare import Prepared, least_activation_gas, prepare
+from chain.zvm.prepare import ACTIVATION_GAS, Prepared, least_activation_gas, prepare
 from chain.zvm.runtime import End, RunResult, run
 from chain.zvm.schedule import INK_PER_GAS
 from chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
@@ -90,9 +90,14 @@ def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
 
 
 def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: bool = False) -> Prepared:
-    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas."""
+    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas.
+
+    Each step is paid for before it is taken: a few bytes can decompress to 16 MiB before that shows.
+    """
+    frame.consume_gas(ACTIVATION_GAS, "activation")
     try:
-        frame.consume_gas(least := least_activation_gas(code), "activation")
+        least = least_activation_gas(code)
+        frame.consume_gas(least - ACTIVATION_GAS, "activation")
         prepared = prepare(code, scope.schedule, library=library)
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
