@@ -412,11 +412,13 @@ def test_open_pages_are_summed_over_the_frames_of_a_transaction() -> None:
     assert 1_000 < costs[1] - costs[0] < 1_000 + 100 + 352 + 20
 
 
+LOCALS = "(local " + "i32 " * 1_000 + ")"
+
+
 def test_stack_words_are_shared_by_the_frames_of_a_transaction() -> None:
     """A contract that uses 61,683 words and then calls itself gets as far as they last, and the last call fails."""
     # each of 61 levels of $down takes 1,011 words: 6 operands, 1,001 locals, 4
-    locals_ = "(local " + "i32 " * 1_000 + ")"
-    functions = f"""(func $down (param $k i32) (result i32) {locals_}
+    functions = f"""(func $down (param $k i32) (result i32) {LOCALS}
       (if (result i32) (local.get $k)
         (then (call $down (i32.sub (local.get $k) (i32.const 1))))
         (else (drop {invoke("call_contract", 64, 0, 0, 128, -1, 200)}) (drop {invoke("read_return_data", 0, 0, 32)})
@@ -432,6 +434,32 @@ def test_stack_words_are_shared_by_the_frames_of_a_transaction() -> None:
     frames = int.from_bytes(outcome.output, "big")  # type: ignore[attr-defined]
     words_each = 61 * (6 + 1_001 + 4) + 3 + 5 + 4
     assert (frames, words_each < FRAME_STACK_WORDS) == (TRANSACTION_STACK_WORDS // words_each, True)
+
+
+def deep(action: str) -> bytes:
+    """A contract that does `action` with 61,683 of its stack words in use."""
+    functions = f"""(func $down (param $k i32) (result i32) {LOCALS}
+      (if (result i32) (local.get $k)
+        (then (call $down (i32.sub (local.get $k) (i32.const 1))))
+        (else {action} (i32.const 0))))"""
+    return contract("(drop (call $down (i32.const 60)))", functions=functions, data={64: TARGET})
+
+
+def test_stack_words_come_back_after_every_call() -> None:
+    """20 callees in a row, each of which needs as many words as their caller has in use."""
+    calls = f"(if {invoke('call_contract', 64, 0, 0, 128, -1, 200)} (then (unreachable)))" * 20
+    callee = deep(f"(drop {invoke('call_contract', 1_000, 0, 0, 128, -1, 200)})")
+    runner = runner_of({CONTRACT: deep(calls), TARGET: callee})
+    assert runner.call(request_to(CONTRACT, gas_limit=50_000_000)).error is None
+
+
+def test_stack_words_come_back_after_a_host_call_that_failed() -> None:
+    """Creation code over the limit ends the frame in the middle of its call to the host."""
+    failing = deep(invoke("create1", 0, 49_153, 128, 200, 220))
+    call_once = f"0 0 0 0 0 0x{CONTRACT.hex()} 300000 CALL POP "
+    caller = assemble(call_once * 20 + f"0 0 0 0 0 0x{TARGET.hex()} GAS CALL 0 MSTORE 32 0 RETURN")
+    runner = runner_of({CONTRACT: failing, TARGET: deep(""), OTHER: caller})
+    assert runner.call(request_to(OTHER, gas_limit=50_000_000)).output == word(1)
 
 
 def test_logs_of_both_machines_keep_their_order() -> None:

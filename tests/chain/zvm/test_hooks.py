@@ -251,6 +251,18 @@ def test_a_flush_writes_the_last_value() -> None:
     assert stored(storing(WRITE_TWO, FLUSH, WRITE_THREE, CLEAR)) == (bytes(32), 3)
 
 
+def test_a_flush_is_what_later_writes_are_compared_with() -> None:
+    """Read 9, write and flush 2, write and flush 9: the last one is a change again."""
+    back = invoke("storage_cache_bytes32", KEY, OUT)
+    assert stored(storing(LOAD, WRITE_TWO, FLUSH, back, FLUSH), value=9)[1] == 9
+    assert stored(storing(LOAD, WRITE_TWO, FLUSH, FLUSH, LOAD)) == (word(2), 2)
+
+
+def test_a_cleared_cache_has_nothing_left_to_flush() -> None:
+    other = invoke("storage_cache_bytes32", TWO, THREE)
+    assert stored(storing(WRITE_TWO, CLEAR, other, FLUSH, LOAD)) == (word(2), 2)
+
+
 def test_a_value_written_back_is_not_dirty() -> None:
     """Read 9, write 2, write 9: nothing changed, so a static call may flush it."""
     back = invoke("storage_cache_bytes32", KEY, OUT)

@@ -204,6 +204,28 @@ def test_the_transactions_memory_is_limited_over_all_frames() -> None:
     assert runner.call(request_to(OTHER)).output == word(42)
 
 
+def test_an_instances_limit_counts_all_that_it_grew_by() -> None:
+    for last, kind in ((24, None), (25, VmErrorKind.OUT_OF_MEMORY)):
+        code = contract(grow(999) + grow(last - 1) + grow(1), **GROWABLE)
+        error = executor(accounts_of({CONTRACT: code})).call(request_to(CONTRACT)).error
+        assert (None if error is None else error.kind) == kind
+
+
+def test_grown_pages_are_given_back_when_the_frame_ends() -> None:
+    """A callee grows by 1,000 pages, six times in a row; more than 4,096 are never open."""
+    call = f"(if {invoke('call_contract', 64, 0, 0, 128, -1, 200)} (then (unreachable)))"
+    codes = {CONTRACT: contract(call * 6, data={64: TARGET}), TARGET: contract(grow(1_000), **GROWABLE)}
+    outcome = executor(accounts_of(codes)).call(request_to(CONTRACT, gas_limit=50_000_000))
+    assert outcome.error is None
+
+
+def test_gas_beyond_what_ink_can_count_is_not_lost() -> None:
+    """Ink has 64 bits; an estimate off chain may begin with more gas than that."""
+    runner = executor(accounts_of({CONTRACT: ANSWER, OTHER: evm_relay("CALL"), TARGET: wasm_relay("CALL")}))
+    for relay in (OTHER, TARGET):
+        assert runner.call(request_to(relay, CONTRACT, gas_limit=10**16)).gas_used < 40_000
+
+
 def test_memory_beyond_the_modules_own_maximum_is_refused_to_the_code() -> None:
     code = returning(
         f"{PAY} (i32.store (i32.const 0) (memory.grow (i32.const 2)))"
