@@ -1,8 +1,8 @@
 """Compiled programs in memory and on disk, and their optimisation in the background when they are used much.
 
-A program is compiled without optimisation at first, in time linear in its size. The more it runs, the hotter it
-is; a hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the
-same results, so nothing on chain depends on when that happens.
+A program is compiled without optimisation at first, which is the fastest. The more it runs, the hotter it is; a
+hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the same results,
+so nothing on chain depends on when that happens.
 """
 
 import logging
