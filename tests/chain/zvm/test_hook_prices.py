@@ -4,7 +4,7 @@ import pytest
 
 from chain.types import AccessListEntry
 from chain.zvm.hook_table import HOOKS
-from tests.chain.vm.support import CONTRACT, FakeAccount
+from tests.chain.vm.support import CONTRACT, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     CALL,
     CONSTANT,
@@ -16,12 +16,15 @@ from tests.chain.zvm.contracts import (
     TARGET,
     code_gas,
     contract,
+    evm_relay,
     executor,
     invoke,
     measured,
     measuring,
+    request_to,
     run_wasm,
     send,
+    unwrapped,
     word,
 )
 
@@ -365,3 +368,65 @@ def test_a_charge_in_ink_is_rounded_up_to_gas_only_at_the_end() -> None:
     ink = 10 * (HEADER + CALL + H) + 10 * 9 + HEADER + 2 * CONSTANT
     assert code_gas(outcome) == ENTRY_GAS["stylus"] + -(-ink // GAS)
     assert outcome.gas_used == INTRINSIC_GAS + code_gas(outcome)
+
+
+def test_covenant_has_flat_prices_for_state() -> None:
+    """The guide's: 800 for a read, 5,000 for a write, 700 for a call, whatever is warm; all else as `zvm`."""
+    call = call_to(ACCOUNT)
+    steps = [
+        pure("storage_load_bytes32", SMALL, OUT),
+        pure("storage_flush_cache", 1),
+        pure("storage_load_bytes32", SMALL, OUT),
+        pure("storage_cache_bytes32", SMALL, ONE),
+        pure("storage_cache_bytes32", BYTES_1, ZERO),
+        pure("storage_flush_cache", 1),
+        call,
+        call,
+        f"(drop {invoke('static_call_contract', ACCOUNT, 512, 0, -1, LENGTH)})",
+        f"(drop {invoke('delegate_call_contract', ACCOUNT, 512, 0, -1, LENGTH)})",
+        call_to(ABSENT, value=ONE),
+        pure("create1", 512, 0, ZERO, OUT, LENGTH),
+        pure("account_balance", ACCOUNT, OUT),
+    ]
+    code = measuring(steps, data=DATA)
+    accounts = OTHERS | {CONTRACT: FakeAccount(1, 10, code, {255: 3})}
+    outcome = run_wasm(code, schedule="covenant", others=accounts)
+    assert outcome.error is None
+    assert measured(outcome.output, steps, "zvm") == [
+        48_480 + 800 * GAS,
+        98_073,
+        48_480 + 800 * GAS,
+        48_480,
+        48_480,
+        98_073 + 10_000 * GAS,
+        *[145_955 + 700 * GAS] * 4,
+        145_955 + (700 + 9_000 + 25_000 - 2_300) * GAS,
+        145_955 + 32_000 * GAS,
+        108_153 + 100 * GAS,
+    ]
+    assert outcome.gas_used == outcome.gas_used_before_refund
+
+
+def test_flat_prices_keep_the_evms_effects() -> None:
+    """Slots are written, warm for the EVM, and not in a static call; running out is running out."""
+    storing = contract(invoke("storage_cache_bytes32", ONE, SMALL) + invoke("storage_flush_cache", 0), data=DATA)
+    runner = executor(
+        {CONTRACT: FakeAccount(1, 0, storing), TARGET: FakeAccount(1, 0, evm_relay("STATICCALL"))}, schedule="covenant"
+    )
+    refused = runner.call(request_to(TARGET, CONTRACT))
+    assert unwrapped(refused.output, 1)[0] == [0]
+    outcome = send(runner, CONTRACT)
+    assert runner.state.get_storage(CONTRACT, 1) == 7
+    needed = outcome.gas_used
+    fresh = executor({CONTRACT: FakeAccount(1, 0, storing)}, schedule="covenant")
+    assert send(fresh, CONTRACT, gas_limit=needed - 1).error is not None
+    assert fresh.state.get_storage(CONTRACT, 1) == 0
+    delegating = contract(
+        invoke("storage_load_bytes32", ONE, OUT) + f"(drop {invoke('delegate_call_contract', CODE, 0, 0, -1, LENGTH)})"
+        "(drop (call $read_return_data (i32.const 0) (i32.const 0) (i32.const 32)))" + invoke("write_result", 0, 32),
+        data=DATA,
+    )
+    reader = assemble("GAS 1 SLOAD POP GAS SWAP1 SUB 0 MSTORE 32 0 RETURN")
+    accounts = {CONTRACT: FakeAccount(1, 0, delegating), TARGET: FakeAccount(1, 0, reader)}
+    output = executor(accounts, schedule="covenant").call(request_to(CONTRACT)).output
+    assert int.from_bytes(output, "big") == 100 + 3 + 2 + 2
