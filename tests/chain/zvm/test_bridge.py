@@ -24,6 +24,8 @@ from tests.chain.zvm.contracts import (
     evm_returning,
     executor,
     invoke,
+    measured,
+    measuring,
     path,
     relay_accounts,
     request_to,
@@ -357,7 +359,16 @@ def test_an_authorization_in_the_transaction_gives_the_sender_a_contract() -> No
     assert (outcome.logs, slots(runner, authority, [1])) == ((Log(authority, (word(4),), b""),), [4])
 
 
-def test_delegation_is_not_followed_twice_and_charges_its_access() -> None:
+def test_a_delegation_costs_the_access_of_both_accounts() -> None:
+    steps = [f"(drop {invoke('call_contract', 0, 64, 0, 64, -1, 200)})"] * 2
+    code = measuring(steps, data={0: OTHER})
+    delegated = {OTHER: FakeAccount(1, 0, b"\xef\x01\x00" + TARGET)}
+    runner = executor(accounts_of({CONTRACT: code, TARGET: b"\0"}) | delegated, schedule="stylus")
+    output = runner.call(request_to(CONTRACT)).output
+    assert measured(output, steps) == [115_955 + gas * 10_000 for gas in (5_200, 200)]
+
+
+def test_delegation_is_not_followed_twice() -> None:
     """An account that delegates to a delegated account runs the designation, which is no code of either machine."""
     delegated = {
         OTHER: FakeAccount(1, 0, b"\xef\x01\x00" + NOBODY),
