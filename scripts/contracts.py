@@ -42,11 +42,11 @@ def wasm(name: str) -> bytes:
 
 @cache
 def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
-    """Creation code of contracts of contracts/examples/src, by name. Raises RuntimeError with forge's message."""
+    """Creation code of contracts of the examples or contracts/load, by name. Raises RuntimeError with forge's text."""
     if not FORGE.exists():
         raise RuntimeError("forge is missing; run: scripts/install_client_tools.sh")
     with tempfile.TemporaryDirectory(prefix="zevm-solidity-") as folder:
-        sources = [f"src/{name}.sol" for name in names]
+        sources = [str(_solidity_source(name)) for name in names]
         command = [str(FORGE), "build", "--quiet", "--out", folder, "--cache-path", f"{folder}/cache", *sources]
         finished = subprocess.run(
             command, cwd=EXAMPLES, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, check=False
@@ -54,6 +54,10 @@ def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
         if finished.returncode != 0:
             raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
         return {name: _bytecode(Path(folder), name) for name in names}
+
+
+def _solidity_source(name: str) -> Path:
+    return next(path for folder in (EXAMPLES / "src", LOAD) if (path := folder / f"{name}.sol").exists())
 
 
 def _bytecode(folder: Path, name: str) -> bytes:
