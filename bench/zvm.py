@@ -145,7 +145,7 @@ class Bench:
         """Run a WebAssembly contract until its optimised code is there. For the writer thread."""
         assert self.chain.zvm is not None
         code_hash = self.chain.head.state.account(to).code_hash
-        programs = self.chain.zvm.programs(for_blocks=True)
+        programs = self.chain.zvm.programs(pooled=True)
         deadline = time.monotonic() + WARM_UP_LIMIT_SECONDS
         while not programs.get(code_hash, _no_preparation).optimised:
             self.call("WebAssembly", to, data)
