@@ -21,7 +21,8 @@ _MASK_32 = 0xFFFFFFFF
 _MASK_64 = 0xFFFFFFFFFFFFFFFF
 _WRITABLE = 0x200
 _BINDINGS_KEPT = 8
-_NOTHING = memoryview(b"")
+_NOTHING = memoryview(bytearray())
+"""Memory not yet looked at. Writable, since nothing may be written to it."""
 _INK: int = capi.Scratch.ink.offset + capi.EXTERN_ITEM
 _STACK: int = capi.Scratch.stack.offset + capi.EXTERN_ITEM
 _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM

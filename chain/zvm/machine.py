@@ -5,6 +5,7 @@ wasmtime and what needs it are imported when the first contract runs: a chain wi
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\0asm\x01\0\0\0"
 _COMPRESSED_PREFIX = b"\xef\xf0\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramUsage:
+    """Compiled programs that are kept. disk_programs, disk_bytes: None where they are kept in memory alone."""
+
+    memory_programs: int
+    memory_module_bytes: int
+    disk_programs: int | None
+    disk_bytes: int | None
 
 
 class ZvmMachine:
@@ -88,6 +99,21 @@ class ZvmMachine:
         """The compiled programs for pooled instances, or for instances made on demand."""
         found = self._caches.get(pooled)
         return self._open_cache(pooled=pooled) if found is None else found
+
+    def usage(self) -> ProgramUsage:
+        """How many compiled programs are kept. Reads the directory, so not for the event loop. Raises OSError."""
+        kept = [cache.kept() for cache in list(self._caches.values())]
+        files = None
+        if self._directory is not None:
+            from chain.zvm.program_files import file_sizes
+
+            files = file_sizes(self._directory)
+        return ProgramUsage(
+            memory_programs=sum(programs for programs, _ in kept),
+            memory_module_bytes=sum(size for _, size in kept),
+            disk_programs=None if files is None else len(files),
+            disk_bytes=None if files is None else sum(files),
+        )
 
     def close(self) -> None:
         """End the compilation in the background."""

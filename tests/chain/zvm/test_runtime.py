@@ -205,6 +205,33 @@ def test_access_up_to_the_end_of_memory_is_allowed(caller: Program) -> None:
     assert execute(caller, hook).end is End.RETURNED
 
 
+ZERO_LENGTH: dict[str, Callable[[Instance, int], object]] = {
+    "read": lambda instance, pointer: instance.read(pointer, 0) == b"" or pytest.fail("bytes from nowhere"),
+    "write": lambda instance, pointer: instance.write(pointer, b""),
+    "check": lambda instance, pointer: instance.check(pointer, 0),
+}
+
+
+@pytest.mark.parametrize("access", ZERO_LENGTH)
+@pytest.mark.parametrize(("memory", "size"), [('(memory (export "memory") 1)', PAGE), ("", 0)])
+def test_no_bytes_may_lie_anywhere_up_to_the_end(engine: Engine, access: str, memory: str, size: int) -> None:
+    program = build(engine, CALLER, imports=IMPORT, memory=memory)
+
+    def first(instance: Instance, pointer: int) -> None:
+        ZERO_LENGTH[access](instance, pointer)
+
+    def later(instance: Instance, pointer: int) -> None:
+        instance.check(0, size)
+        ZERO_LENGTH[access](instance, pointer)
+
+    for hook in (first, later):
+        for pointer in (0, size):
+            assert execute(program, hook, arguments=(pointer,)).end is End.RETURNED
+        for pointer in (size + 1, 0xFFFFFFFF):
+            text = f"memory access up to byte {pointer}, the memory has {size}"
+            assert execute(program, hook, arguments=(pointer,)) == RunResult(End.TRAPPED, (), INK, text)
+
+
 def test_a_module_without_memory_runs_and_has_no_bytes(engine: Engine) -> None:
     program = build(engine, CALLER, imports=IMPORT, memory="")
     pages: list[int] = []
