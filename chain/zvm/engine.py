@@ -29,7 +29,9 @@ PYTHON_FRAMES = 100_000
 
 _RESERVATION_BYTES = 4 << 30
 _GUARD_BYTES = 32 << 20
-_POOL_SLOTS = MAXIMUM_FRAMES + 63
+POOL_THREADS = 2
+"""Threads that may use one pool at a time, each with a call of the deepest nesting."""
+_POOL_SLOTS = POOL_THREADS * MAXIMUM_FRAMES + 62
 _WARM_SLOTS = 64
 _RESIDENT_BYTES = 64 * 1024
 """Of a freed slot, cleared by writing instead of by unmapping: 70 MB in all after one call of the deepest nesting."""
@@ -152,8 +154,8 @@ class Program:
 class Engine:
     """Compiles and holds programs.
 
-    pooled: instances take prepared slots, which is several times as fast; for one thread, the one that executes
-    blocks, since the slots suffice for one deepest call. Otherwise memory is mapped on demand, for any number
+    pooled: instances take prepared slots, which is several times as fast; for POOL_THREADS at a time, since the
+    slots suffice for so many deepest calls. Otherwise memory is mapped on demand, for any number
     of threads. Where the address space does not suffice for the slots, `pooled` falls back to that.
     """
 

@@ -82,7 +82,8 @@ def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> No
         arguments = decode(row.inputs, data[4:])
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
         raise PrecompileError(f"call data does not decode: {error}") from error
-    frame.output = encode(row.outputs, row.body(machine, frame, arguments))
+    with machine.scope_of(frame.transaction_context):
+        frame.output = encode(row.outputs, row.body(machine, frame, arguments))
 
 
 # ArbWasm

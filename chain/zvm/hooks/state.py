@@ -28,7 +28,12 @@ def _number(word: bytes) -> int:
 
 def _tier_gas(tiers: tuple[tuple[int, int], ...], count: int) -> int:
     """Gas for one more use of the cache after `count` uses."""
-    return next((gas for past, gas in reversed(tiers) if count >= past), 0)
+    found = 0
+    for past, gas in tiers:
+        if count < past:
+            break
+        found = gas
+    return found
 
 
 def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> None:

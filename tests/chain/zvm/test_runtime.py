@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES
+from chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
 from chain.zvm.runtime import (
     End,
     Engine,
@@ -465,24 +465,25 @@ def test_a_thread_with_too_small_a_stack_is_refused(engine: Engine, caller: Prog
     assert on_thread(fill_stacks(engine, 50), 16 << 20) == (2000,)
 
 
-def test_a_pool_that_two_threads_exhaust_is_a_fault_of_the_node() -> None:
+def test_a_pool_that_too_many_threads_exhaust_is_a_fault_of_the_node() -> None:
     engine = Engine(pooled=True)
     program = build(engine, CALLER, imports=IMPORT)
-    barrier = threading.Barrier(2, timeout=30)
+    too_many = POOL_THREADS + 1
+    barrier = threading.Barrier(too_many, timeout=30)
     results: list[object] = []
 
     def fill() -> None:
-        found = on_thread(nest(program, 700, barrier.wait))
+        found = on_thread(nest(program, 800, barrier.wait))
         barrier.abort()
         results.append(found)
 
-    threads = [threading.Thread(target=fill) for _ in range(2)]
+    threads = [threading.Thread(target=fill) for _ in range(too_many)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert any(isinstance(found, NodeFaultError) and "no room" in str(found) for found in results)
-    assert on_thread(nest(program, 700)) is End.RETURNED
+    assert on_thread(nest(program, 800)) is End.RETURNED
 
 
 @pytest.mark.parametrize(
