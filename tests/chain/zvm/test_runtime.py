@@ -263,7 +263,7 @@ STOPS = [
     (ExitError(0), RunResult(End.EXITED, (0,), INK - 5, None)),
     (ExitError(7), RunResult(End.EXITED, (7,), INK - 5, None)),
     (OutOfInkError("none left"), RunResult(End.OUT_OF_INK, (), 0, None)),
-    (OutOfPagesError("too many"), RunResult(End.OUT_OF_MEMORY, (), INK - 5, None)),
+    (OutOfPagesError("too many"), RunResult(End.OUT_OF_MEMORY, (), INK - 5, "too many")),
 ]
 
 
