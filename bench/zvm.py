@@ -222,7 +222,7 @@ class InProcess:
                 for name in MACHINES
             },
         )
-        yield f"{STEPS:,} steps, ms", self.of_measure("loop(uint64)", STEPS, scale=1e3)
+        yield f"{STEPS:,} steps of arithmetic, ms", self.of_measure("loop(uint64)", STEPS, scale=1e3)
         yield "read a slot, µs", self.per_slot("read(uint256)")
         yield "write a slot, µs", self.per_slot("write(uint256,uint256)", 9)
 
