@@ -30,20 +30,27 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making. Not for use by two threads."""
+    """A block in the making. Not for use by two threads.
+
+    executor: over the parent's state, where it is not to be a plain one.
+    """
 
     def __init__(
-        self, environment: BlockEnvironment, parent_state: StateReader, parent_root: bytes | StateUpdate
+        self,
+        environment: BlockEnvironment,
+        parent_state: StateReader,
+        parent_root: bytes | StateUpdate,
+        executor: Executor | None = None,
     ) -> None:
         self.environment = environment
-        self.state = BlockState(parent_state)
+        self._executor = executor or Executor(environment, BlockState(parent_state))
+        self.state = self._executor.state
         self.transactions: list[Transaction] = []
         self.receipts: list[Receipt] = []
         self.reports: list[TransactionReport] = []
         self.gas_used = 0
         self.blob_gas_used = 0
         self._parent_root = parent_root
-        self._executor = Executor(environment, self.state)
         self._executor.begin_block()
 
     @property
@@ -59,6 +66,11 @@ class BlockExecution:
     def add(self, transaction: Transaction, states: StateStore) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here."""
         outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+        self.include(transaction, outcome, states)
+        return outcome
+
+    def include(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> None:
+        """Take an executed transaction into the block."""
         self.gas_used += outcome.gas_used
         self.blob_gas_used += transaction.blob_gas
         self.transactions.append(transaction.without_sidecar())
@@ -68,7 +80,6 @@ class BlockExecution:
                 tuple(outcome.console), None if outcome.error is None else outcome.error.message, outcome.output
             )
         )
-        return outcome
 
     def seal(
         self,

@@ -19,6 +19,7 @@ from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.schedule import ForkSchedule
 from chain.selection import fill
+from chain.simulation import Simulation
 from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
@@ -26,6 +27,7 @@ from chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from chain.zvm.machine import ZvmMachine
 from storage.account import StateReader
 from storage.database import Database
+from storage.state import StateUpdate
 
 
 class ChainView:
@@ -173,6 +175,35 @@ class ChainView:
             deadline=deadline,
         ).run()
 
+    def simulation(
+        self,
+        reference: BlockReference,
+        *,
+        gas_cap: int,
+        validate: bool = False,
+        trace_transfers: bool = False,
+        deadline: float | None = None,
+    ) -> Simulation:
+        """Blocks of calls upon a block; see chain.simulation."""
+        parent: bytes | StateUpdate
+        if reference.tag is BlockTag.PENDING:
+            pending = self.pending()
+            base, state, parent = pending.header, pending.state, pending.update
+        else:
+            base = self.resolve(reference)
+            state = self.canonical.state_of(base)
+            parent = state.root
+        return Simulation(
+            self,
+            base,
+            state,
+            parent,
+            gas_cap=gas_cap,
+            validate=validate,
+            trace_transfers=trace_transfers,
+            deadline=deadline,
+        )
+
     def run_function(
         self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
     ) -> FunctionResult:
@@ -232,6 +263,7 @@ class ChainView:
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
+            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

@@ -250,6 +250,17 @@ def array_of(decoder: Decoder, limit: int | None = None) -> Decoder:
     return decode
 
 
+def tuple_of(decoder: Decoder, limit: int | None = None) -> Decoder:
+    """As `array_of`; the items come as a tuple."""
+    items = array_of(decoder, limit)
+
+    @schema(**SCHEMAS[items])
+    def decode(value: object) -> tuple[Any, ...]:
+        return tuple(items(value))
+
+    return decode
+
+
 @schema(type="number")
 def percentile(value: object) -> float:
     """A reward percentile; its range is checked where it is used, with geth's text."""

@@ -10,15 +10,14 @@ RpcError
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
+├── SimulationRefusedError  -38010 and on  a block or call of eth_simulateV1 that cannot be
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 └── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 
 `translate` turns what chain and storage raise into one of these.
 """
 
-from typing import ClassVar
-
-from chain.errors import ChainError, ExecutionRevertedError
+from chain.errors import ChainError, ExecutionRevertedError, SimulationError
 from chain.vm.interface import ExecutionTimeoutError
 from storage.errors import CorruptionError, MissingNodeError, StorageError
 from storage.rlp import RlpError
@@ -27,7 +26,7 @@ from storage.rlp import RlpError
 class RpcError(Exception):
     """An error as a client reads it. `data` is left out of the answer when None."""
 
-    code: ClassVar[int] = -32000
+    code: int = -32000
 
     def __init__(self, message: str, data: object | None = None) -> None:
         super().__init__(message)
@@ -113,6 +112,14 @@ class LimitExceededError(RpcError):
     code = -32005
 
 
+class SimulationRefusedError(RpcError):
+    """A block or call of eth_simulateV1 that cannot be; its code tells why."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RevertedError(RpcError):
     """REVERT. `data` is the raw hex string that ethers, viem and web3.py decode."""
 
@@ -140,6 +147,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     """
     if isinstance(error, ExecutionRevertedError):
         return RevertedError(error.output)
+    if isinstance(error, SimulationError):
+        return SimulationRefusedError(error.code, error.message)
     if isinstance(error, ChainError | RlpError):
         return ServerError(str(error))
     if isinstance(error, ExecutionTimeoutError):

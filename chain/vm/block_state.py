@@ -121,6 +121,11 @@ class BlockState:
         if amount:
             self.set_balance(address, self.get_balance(address) + amount)
 
+    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+        """Move wei that the sender has, as a call, a creation or a self-destruction does."""
+        self.add_balance(recipient, amount)
+        self.add_balance(sender, -amount)
+
     def get_nonce(self, address: bytes) -> int:
         """The account's nonce, 0 where it does not exist."""
         fields = self._fields(address)

@@ -158,8 +158,7 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
     ):
         frame.consume_gas(NEW_ACCOUNT_GAS)
     deletes = not rules.only_created or address in state.created
-    state.add_balance(beneficiary, balance)
-    state.add_balance(address, -balance)
+    state.transfer(address, beneficiary, balance)
     frame.state.touch_account(beneficiary)
     if deletes:
         state.set_balance(address, 0)
