@@ -10,7 +10,7 @@ RpcError
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
-├── SimulationRefusedError  -38010 and on  a block or call of eth_simulateV1 that cannot be
+├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 └── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 
@@ -112,8 +112,8 @@ class LimitExceededError(RpcError):
     code = -32005
 
 
-class SimulationRefusedError(RpcError):
-    """A block or call of eth_simulateV1 that cannot be; its code tells why."""
+class CodedError(RpcError):
+    """What has a code of its own, as a block or call of eth_simulateV1 that cannot be."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -148,7 +148,7 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, ExecutionRevertedError):
         return RevertedError(error.output)
     if isinstance(error, SimulationError):
-        return SimulationRefusedError(error.code, error.message)
+        return CodedError(error.code, error.message)
     if isinstance(error, ChainError | RlpError):
         return ServerError(str(error))
     if isinstance(error, ExecutionTimeoutError):
