@@ -241,6 +241,10 @@ class BlockState:
         """Add to the accessed addresses (EIP-2929); True when it was cold."""
         return self._mark(self.warm_addresses, address)
 
+    def warm_unnamed(self, address: bytes) -> bool:
+        """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
+        return self._mark(self.warm_addresses, address)
+
     def warm_slot(self, address: bytes, slot: int) -> bool:
         """Add to the accessed slots (EIP-2929); True when it was cold."""
         return self._mark(self.warm_slots, (address, slot))

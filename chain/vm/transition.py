@@ -171,7 +171,7 @@ def _call_message(purchase: Purchase, environment: BlockEnvironment, world: Worl
     if environment.rules.fork >= Fork.PRAGUE:
         delegate = delegation_of(code)
         if delegate is not None:
-            state.warm_address(delegate)
+            state.warm_unnamed(delegate)
             code, code_address = state.get_code(delegate), delegate
     return Message(
         gas,

@@ -106,11 +106,11 @@ def _simulated_call(services: Services, arguments: TransactionArguments) -> Simu
         request=call_request(services, arguments, default_gas=0),
         gas_limit=arguments.gas,
         nonce=arguments.nonce,
-        type=_type_of(arguments),
+        type=unsigned_type(arguments),
     )
 
 
-def _type_of(arguments: TransactionArguments) -> TransactionType:
+def unsigned_type(arguments: TransactionArguments) -> TransactionType:
     """The type of transaction that geth shows for a call."""
     if arguments.gas_price is not None:
         return TransactionType.LEGACY
