@@ -18,10 +18,14 @@ from storage.state import StateStore, StateUpdate
 
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
-    """A finished block: what the ledger and the state store have to keep."""
+    """A finished block: what the ledger and the state store have to keep.
+
+    requests: what it hands to the beacon chain (EIP-7685), type byte and data each; None before Prague.
+    """
 
     record: BlockAndReceipts
     update: StateUpdate
+    requests: tuple[bytes, ...] | None = None
 
     @property
     def block(self) -> Block:
@@ -63,9 +67,12 @@ class BlockExecution:
         blob = self.environment.rules.blob
         return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
 
-    def add(self, transaction: Transaction, states: StateStore) -> Outcome:
-        """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here."""
-        outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+    def add(self, transaction: Transaction, states: StateStore, *, deadline: float | None = None) -> Outcome:
+        """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
+
+        deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
+        """
+        outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, deadline=deadline)
         self.include(transaction, outcome, states)
         return outcome
 
@@ -108,7 +115,8 @@ class BlockExecution:
             requests_hash=None if requests is None else requests_hash(requests),
         )
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
-        return SealedBlock(BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports)), update)
+        record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
+        return SealedBlock(record, update, None if requests is None else tuple(requests))
 
     def _receipt(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> Receipt:
         environment = self.environment
