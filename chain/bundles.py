@@ -4,7 +4,6 @@ eth_callMany   calls as eth_call makes them, each upon what the one before left;
 eth_callBundle signed transactions at the top of a block to come, and what its producer would earn by them
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from chain.references import BlockReference, BlockTag
 from chain.types import Header, Transaction
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from storage.keccak import keccak256
 
 if TYPE_CHECKING:
@@ -77,7 +76,8 @@ def _inside(view: "ChainView", header: Header, count: int, deadline: float | Non
     if count > (present := len(block.transactions)):
         raise InvalidRequestError(f"transactionIndex {count} is past the {present} transactions of the block")
     environment, reader = view.environment_of(header), view.canonical.state_of(parent)
-    execution = BlockExecution(environment, reader, reader.root)
+    executor = Executor(environment, BlockState(reader), deadline=deadline)
+    execution = BlockExecution(environment, reader, reader.root, executor)
     for transaction in block.transactions[:count]:
         execution.add(transaction, view.database.state, deadline=deadline)
     return CallFrame(environment, execution.state.fork_reader())
@@ -136,11 +136,9 @@ def call_bundle(view: "ChainView", request: BundleRequest, *, deadline: float | 
     """Execute a bundle at the top of its block. Raises TransactionError naming the transaction that does not fit."""
     parent, state, root = view.base_of(request.parent)
     environment = _bundle_environment(view, request, parent)
-    execution = BlockExecution(environment, state, root)
+    execution = BlockExecution(environment, state, root, Executor(environment, BlockState(state), deadline=deadline))
     results = []
     for transaction in request.transactions:
-        if deadline is not None and time.monotonic() > deadline:
-            raise ExecutionTimeoutError("execution aborted")
         before = execution.state.get_balance(environment.coinbase)
         try:
             outcome = execution.add(transaction, view.database.state, deadline=deadline)

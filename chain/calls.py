@@ -34,9 +34,15 @@ class CallFrame:
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
-    """The environment with the caller's changes."""
+    """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
     if overrides is None:
         return environment
+    for wire_name, value in (
+        ("beaconRoot", overrides.parent_beacon_block_root),
+        ("withdrawals", overrides.withdrawals),
+    ):
+        if value is not None:
+            raise InvalidRequestError(f'block override "{wire_name}" is not supported for this RPC method')
     names = (
         "number",
         "timestamp",
@@ -46,7 +52,6 @@ def override_environment(environment: BlockEnvironment, overrides: BlockOverride
         "difficulty",
         "base_fee_per_gas",
         "blob_base_fee",
-        "parent_beacon_block_root",
     )
     changes = {name: value for name in names if (value := getattr(overrides, name)) is not None}
     if overrides.block_hashes is not None:

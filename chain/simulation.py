@@ -154,6 +154,7 @@ class Simulation:
         return [self._make(block) for block in fill_gaps(self._base, blocks)]
 
     def _make(self, block: SimulatedBlock) -> BlockResult:
+        self._check_deadline()
         view, states = self._view, self._view.database.state
         header = self._header(block.block_overrides)
         environment = view.block_rules.environment(header, self._block_hash, view.settings.recoveries)
@@ -163,7 +164,7 @@ class Simulation:
         moved = moved_precompiles(block.state_overrides, environment)
         apply_state_overrides(state, block.state_overrides)
         state.begin_transaction()
-        executor = Executor(environment, state, moved_precompiles=moved)
+        executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
         run = _BlockRun(BlockExecution(environment, self._reader, self._root, executor), executor, state)
         calls = tuple([self._call(run, call) for call in block.calls])
         sealed = run.execution.seal(header, states, withdrawals=block.block_overrides.withdrawals or ())
@@ -205,8 +206,7 @@ class Simulation:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
 
     def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        self._check_deadline()
         execution = run.execution
         wanted = self._wanted_gas(call, execution.gas_left)
         gas_limit = min(wanted, self._budget.left)
@@ -222,6 +222,10 @@ class Simulation:
         execution.include(transaction, outcome, self._view.database.state)
         self._budget.take(outcome.gas_used)
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise ExecutionTimeoutError("execution aborted")
 
     @staticmethod
     def _wanted_gas(call: SimulatedCall, gas_left: int) -> int:

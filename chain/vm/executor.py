@@ -40,7 +40,7 @@ class Executor:
     """Runs what belongs to one block upon one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
-    overrides).
+    overrides). deadline: a time.monotonic() value for the block's own system calls, off chain.
     """
 
     def __init__(
@@ -49,8 +49,10 @@ class Executor:
         state: BlockState,
         *,
         moved_precompiles: Mapping[bytes, bytes | None] | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.environment = environment
+        self._deadline = deadline
         self.state = state
         self._world = self._new_world()
         fixed = active_precompiles(environment)
@@ -212,7 +214,7 @@ class Executor:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known
-        context = self._context(system.SYSTEM_ADDRESS, 0, (), None, None)
+        context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
         return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:

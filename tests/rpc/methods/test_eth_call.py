@@ -110,6 +110,12 @@ async def test_block_overrides(node: Node, code: str, overrides: dict[str, str],
     assert await node.call("eth_call", {"to": contract}, "latest", {}, overrides) == expected
 
 
+@pytest.mark.parametrize(("name", "value"), [("beaconRoot", word(1)), ("withdrawals", [])])
+async def test_block_overrides_that_no_code_sees(node: Node, name: str, value: object) -> None:
+    error = await node.fails("eth_call", {"to": hexadecimal(BOB)}, "latest", {}, {name: value})
+    assert (error.code, error.message) == (-32000, f'block override "{name}" is not supported for this RPC method')
+
+
 @pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])
 async def test_reverts(node: Node, method: str) -> None:
     contract = await node.place(NOPE)

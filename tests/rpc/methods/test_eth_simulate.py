@@ -95,11 +95,11 @@ async def test_gaps_are_filled_with_empty_blocks(node: Node) -> None:
 async def test_block_hashes_are_those_of_the_simulated_chain(node: Node) -> None:
     code = assemble("0x00 CALLDATALOAD BLOCKHASH 0x00 MSTORE 0x20 0x00 RETURN")
     await node.call("evm_mine")
-    blocks = await simulate(
-        node, block(), block(call(word(0)), call(word(1)), call(word(2)), call(word(3)), state=with_code(code))
-    )
+    asking = [call(word(number)) for number in range(5)]
+    blocks = await simulate(node, block(), block(), block(*asking, state=with_code(code)))
     chain = [(await node.call("eth_getBlockByNumber", hex(number), False))["hash"] for number in (0, 1)]
-    assert [item["returnData"] for item in blocks[1]["calls"]] == [*chain, blocks[0]["hash"], word(0)]
+    wanted = [*chain, blocks[0]["hash"], blocks[1]["hash"], word(0)]
+    assert [item["returnData"] for item in blocks[2]["calls"]] == wanted
 
 
 async def test_past_and_pending_blocks(node: Node) -> None:
@@ -182,6 +182,19 @@ async def test_transfers_are_shown_as_logs(node: Node) -> None:
     assert silent["calls"][0]["logs"] == []
 
 
+async def test_what_moves_no_ether_shows_no_transfer(node: Node) -> None:
+    """A call that pays nothing, a self-destruction with nothing left, and CALLCODE, which pays its own account."""
+    state = with_code(FORWARD) | with_code(DESTRUCT, OTHER) | with_code(CALLCODE, STRANGER_)
+    state[STRANGER_]["balance"] = "0x9"
+    calls = [call(padded(BOB_)), call(padded(BOB_), to=OTHER), call(padded(BOB_), to=STRANGER_)]
+    (answer,) = await simulate(node, block(*calls, state=state), traceTransfers=True)
+    assert [(item["status"], item["logs"]) for item in answer["calls"]] == [("0x1", [])] * 3
+    assert answer["calls"][2]["returnData"] == word(1)
+
+
+CALLCODE = bytes.fromhex("6000600060006000600560003561ffff" + "f2" + "60005260206000f3")
+"""CALLCODE of the address in the first word of the call data with 5 wei; returns whether it went well."""
+
 FORWARD = bytes.fromhex("6000600060006000346000355af1")
 """CALL of the address in the first word of the call data, with all value."""
 
@@ -203,6 +216,30 @@ async def test_precompiles_can_be_moved_and_overridden(node: Node) -> None:
     assert overridden[0]["calls"][0]["returnData"] == word(0)
     code, message = await refused(node, block(state={identity: {"movePrecompileToAddress": identity}}))
     assert (code, message) == (-32000, f"account {identity} is already overridden")
+
+
+async def test_of_two_faults_the_one_at_the_lower_address_is_told(node: Node) -> None:
+    wrong = {OTHER: {"movePrecompileToAddress": BOB_}, CONTRACT: {"movePrecompileToAddress": BOB_}}
+    code, message = await refused(node, block(state=wrong))
+    assert (code, message.lower()) == (-32000, f"account {CONTRACT} is not a precompile")
+
+
+async def test_blobs_are_paid_for_by_those_who_name_no_cap(node: Node) -> None:
+    """Nothing is held back for a cap of 0, and still a blob costs the block's fee."""
+    blob = {"from": STRANGER_, "to": BOB_, "blobVersionedHashes": ["0x01" + "00" * 31]}
+    rich = {STRANGER_: {"balance": hex(131_072)}}
+    (answer,) = await simulate(node, block(blob, state=rich))
+    assert (answer["calls"][0]["status"], answer["blobGasUsed"]) == ("0x1", hex(131_072))
+    assert (await refused(node, block(blob, blob, state=rich)))[0] == -38014
+    assert (await refused(node, block(blob | {"blobVersionedHashes": ["0x02" + "00" * 31]}, state=rich)))[1] == (
+        f"err: blob 0 has invalid hash version (supplied gas {node.chain.head.header.gas_limit})"
+    )
+    capped = blob | {"maxFeePerBlobGas": "0x1", "maxFeePerGas": hex(10**10)}
+    code, message = await refused(node, block(capped, blobBaseFee="0x5", state=rich), validation=True)
+    assert (code, "max fee per blob gas less than block blob gas fee" in message) == (-32603, True)
+    authorization = {"chainId": "0x0", "address": BOB_, "nonce": "0x0", "yParity": "0x0", "r": "0x1", "s": "0x1"}
+    code, message = await refused(node, block({"authorizationList": [authorization], "input": "0x00"}))
+    assert (code, message.startswith("err: EIP-7702 transaction cannot be used to create contract")) == (-32603, True)
 
 
 async def test_full_transactions_show_their_senders(node: Node) -> None:
@@ -300,6 +337,14 @@ async def test_the_time_limit_ends_a_simulation(hurried: Node) -> None:
     calls = [call(gas=hex(10_000_000))] * 5
     code, message = await refused(hurried, block(*calls, state=with_code(ENDLESS)))
     assert (code, message) == (-32000, "execution aborted (timeout = 0.1s)")
+
+
+async def test_the_time_limit_holds_for_system_contracts_too(hurried: Node) -> None:
+    history = "0x0000f90827f1c53a10cb7a02335b175320002935"
+    assert await refused(hurried, block(state=with_code(ENDLESS, history))) == (
+        -32000,
+        "execution aborted (timeout = 0.1s)",
+    )
 
 
 @pytest.fixture
