@@ -76,6 +76,11 @@ async def test_creations_and_delegations_are_not_listed_by_themselves(node: Node
     # creation code that stores: the new contract is listed for its slot
     stores = await node.call("eth_createAccessList", {"from": ALICE_, "data": "0x6001600255"})
     assert [entry["storageKeys"] for entry in stores["accessList"]] == [[word(2)]]
+    # a factory's new contract is listed only once an instruction names it
+    create, zeros = "600060006000f0", "6000" * 5
+    made = {CONTRACT: {"code": "0x" + create}, OTHER: {"code": "0x" + zeros + create + "61fffff1"}}
+    assert await listed(node, {"to": CONTRACT}, "latest", made) == {}
+    assert [*(await listed(node, {"to": OTHER}, "latest", made)).values()] == [[]]
     delegated = {BOB_: {"code": "0xef0100" + CONTRACT[2:]}, CONTRACT: {"code": hexadecimal(COUNTING)}}
     assert await listed(node, {"to": BOB_}, "latest", delegated) == {BOB_: [word(0), word(5)]}
     calling = delegated | {OTHER: {"code": hexadecimal(CALLING)}}
