@@ -19,6 +19,7 @@ from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.schedule import ForkSchedule
 from chain.selection import fill
+from chain.simulation import Simulation
 from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
@@ -26,6 +27,7 @@ from chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from chain.zvm.machine import ZvmMachine
 from storage.account import StateReader
 from storage.database import Database
+from storage.state import AccountProof, StateUpdate
 
 
 class ChainView:
@@ -120,6 +122,22 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
+    def base_of(self, reference: BlockReference) -> tuple[Header, StateReader, bytes | StateUpdate]:
+        """A block, the state after it, and that state's root, or its difference while it is unwritten: the pending one.
+
+        Raises UnknownBlockError.
+        """
+        if reference.tag is BlockTag.PENDING:
+            pending = self.pending()
+            return pending.header, pending.state, pending.update
+        header = self.resolve(reference)
+        state = self.canonical.state_of(header)
+        return header, state, state.root
+
+    def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
+        """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
+        return self.database.state.prove_account(self.base_of(reference)[2], address, slots)
+
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
         return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
@@ -172,6 +190,25 @@ class ChainView:
             gas_cap=gas_cap,
             deadline=deadline,
         ).run()
+
+    def simulation(
+        self,
+        reference: BlockReference,
+        *,
+        gas_cap: int,
+        validate: bool = False,
+        trace_transfers: bool = False,
+        deadline: float | None = None,
+    ) -> Simulation:
+        """Blocks of calls upon a block; see chain.simulation."""
+        return Simulation(
+            self,
+            *self.base_of(reference),
+            gas_cap=gas_cap,
+            validate=validate,
+            trace_transfers=trace_transfers,
+            deadline=deadline,
+        )
 
     def run_function(
         self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
@@ -232,6 +269,7 @@ class ChainView:
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
+            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

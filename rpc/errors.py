@@ -11,15 +11,14 @@ RpcError
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
+├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 └── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 
 `translate` turns what chain and storage raise into one of these.
 """
 
-from typing import ClassVar
-
-from chain.errors import ChainError, ExecutionRevertedError
+from chain.errors import ChainError, ExecutionRevertedError, SimulationError
 from chain.vm.interface import ExecutionTimeoutError
 from storage.errors import CorruptionError, MissingNodeError, StorageError
 from storage.rlp import RlpError
@@ -28,7 +27,7 @@ from storage.rlp import RlpError
 class RpcError(Exception):
     """An error as a client reads it. `data` is left out of the answer when None."""
 
-    code: ClassVar[int] = -32000
+    code: int = -32000
 
     def __init__(self, message: str, data: object | None = None) -> None:
         super().__init__(message)
@@ -118,6 +117,14 @@ class LimitExceededError(RpcError):
     code = -32005
 
 
+class CodedError(RpcError):
+    """What has a code of its own, as a block or call of eth_simulateV1 that cannot be."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RevertedError(RpcError):
     """REVERT. `data` is the raw hex string that ethers, viem and web3.py decode."""
 
@@ -145,6 +152,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     """
     if isinstance(error, ExecutionRevertedError):
         return RevertedError(error.output)
+    if isinstance(error, SimulationError):
+        return CodedError(error.code, error.message)
     if isinstance(error, ChainError | RlpError):
         return ServerError(str(error))
     if isinstance(error, ExecutionTimeoutError):

@@ -59,7 +59,8 @@ class Limits:
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
-    storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -32602")
+    storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
 

@@ -10,7 +10,13 @@ from eth.exceptions import OutOfGas, WriteProtection
 from chain.vm.faults import InitcodeSizeError
 from chain.vm.instructions import Stack
 from chain.vm.message import Message
-from chain.vm.state_instructions import NEW_ACCOUNT_GAS, access_account, refuse_static, take_address
+from chain.vm.state_instructions import (
+    NEW_ACCOUNT_GAS,
+    access_account,
+    access_delegate,
+    refuse_static,
+    take_address,
+)
 from storage import rlp
 from storage.keccak import keccak256
 
@@ -104,7 +110,7 @@ def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, 
         delegate = delegation_of(code)
         if delegate is not None:
             if rules.charges_access:
-                access_account(frame, delegate)
+                access_delegate(frame, delegate)
             return frame.block_state.get_code(delegate), delegate
     return code, target
 
@@ -189,7 +195,7 @@ def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, 
     state.set_nonce(frame.address, nonce + 1)
     new_address = contract_address(frame.address, nonce) if salt is None else salted_address(frame.address, salt, code)
     if rules.warms:
-        state.warm_address(new_address)
+        state.warm_unnamed(new_address)
     if frame.state.has_code_or_nonce(new_address):
         return None
     return _run_creation(frame, rules, gas, value, code, new_address)

@@ -125,8 +125,8 @@ class Frame:
             balance = block_state.get_balance(message.sender)
             if balance < message.value:
                 raise InsufficientFunds(f"balance {balance} < value {message.value}")
-            block_state.set_balance(message.sender, balance - message.value)
-            block_state.add_balance(message.storage_address, message.value)
+            if message.kind != "CALLCODE":  # which pays the account that it runs in
+                block_state.transfer(message.sender, message.storage_address, message.value)
         self.state.touch_account(message.storage_address)
         precompile = self.transaction_context.precompiles.get(message.code_address)
         try:

@@ -53,6 +53,11 @@ def access_account(frame: "Frame", address: bytes) -> None:
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_address(address) else WARM_GAS)
 
 
+def access_delegate(frame: "Frame", address: bytes) -> None:
+    """Charge for the account that a called account delegates to (EIP-7702)."""
+    frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_unnamed(address) else WARM_GAS)
+
+
 def sload(frame: "Frame", stack: Stack, operand: Any) -> None:
     """SLOAD at a constant price, charged before."""
     stack[-1] = frame.block_state.get_storage(frame.address, stack[-1])
@@ -158,8 +163,7 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
     ):
         frame.consume_gas(NEW_ACCOUNT_GAS)
     deletes = not rules.only_created or address in state.created
-    state.add_balance(beneficiary, balance)
-    state.add_balance(address, -balance)
+    state.transfer(address, beneficiary, balance)
     frame.state.touch_account(beneficiary)
     if deletes:
         state.set_balance(address, 0)

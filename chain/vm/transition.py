@@ -47,6 +47,13 @@ class Purchase:
     authorization_list: tuple[Authorization, ...] = ()
     blob_versioned_hashes: tuple[bytes, ...] = field(default=())
 
+    @property
+    def price_wei(self) -> int:
+        """What is paid ahead, for gas and blob gas."""
+        return (
+            self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
+        )
+
 
 def execute(purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext) -> Outcome:
     """Take the purchase through all phases and end the transaction."""
@@ -87,9 +94,9 @@ def execute_alone(
 
 def _buy_gas(purchase: Purchase, state: BlockState) -> None:
     """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
-    blob_gas = BLOB_GAS_PER_BLOB * len(purchase.blob_versioned_hashes)
-    state.add_balance(purchase.sender, -(purchase.gas_limit * purchase.gas_price + blob_gas * purchase.blob_gas_price))
-    state.increment_nonce(purchase.sender)
+    state.add_balance(purchase.sender, -purchase.price_wei)
+    # a simulation may begin at the last nonce; from there it goes on at 0, as geth's does
+    state.set_nonce(purchase.sender, (state.get_nonce(purchase.sender) + 1) & MAX_NONCE)
 
 
 def _warm_up(
@@ -164,7 +171,7 @@ def _call_message(purchase: Purchase, environment: BlockEnvironment, world: Worl
     if environment.rules.fork >= Fork.PRAGUE:
         delegate = delegation_of(code)
         if delegate is not None:
-            state.warm_address(delegate)
+            state.warm_unnamed(delegate)
             code, code_address = state.get_code(delegate), delegate
     return Message(
         gas,

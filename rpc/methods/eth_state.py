@@ -3,9 +3,10 @@
 from typing import Any
 
 from chain.references import LATEST, BlockReference, BlockTag
+from chain.simulation import LIMIT_EXCEEDED
 from rpc import codec
 from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError
+from rpc.errors import CodedError, InvalidParamsError
 from rpc.methods.reading import account_of, code_of, state_at
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -72,7 +73,7 @@ async def get_storage_values(
     """Many storage slots of many accounts in one call."""
     count, limit = sum(map(len, wanted.values())), services.limits.storage_values
     if count > limit:
-        raise InvalidParamsError(f"too many slots: have {count}, want at most {limit}")
+        raise CodedError(LIMIT_EXCEEDED, f"too many slots (max {limit})")
     if not count:
         raise InvalidParamsError("empty request")
     state = await state_at(services, block)

@@ -137,7 +137,13 @@ def _block_that_used(services: Services, sender: bytes, nonce: int, deadline: fl
     return low
 
 
-@method("eth_getRawTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="EIP-2718 bytes or null")
+@method(
+    "eth_getRawTransactionByHash",
+    cost=Cost.LIGHT,
+    params=(HASH,),
+    result="EIP-2718 bytes or null",
+    aliases=("debug_getRawTransaction",),
+)
 def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | None:
     """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
     found = services.chain.find_transaction(transaction_hash)
