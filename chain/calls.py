@@ -65,7 +65,7 @@ def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -
             state.set_storage(address, slot, value)
 
 
-def _moved_precompiles(overrides: StateOverrides | None) -> dict[bytes, bytes]:
+def moved_precompiles(overrides: StateOverrides | None) -> dict[bytes, bytes]:
     return {
         address: override.move_precompile_to
         for address, override in (overrides or {}).items()
@@ -88,7 +88,7 @@ def call(
     state = BlockState(frame.reader)
     apply_state_overrides(state, state_overrides)
     environment = override_environment(frame.environment, block_overrides)
-    executor = Executor(environment, state, moved_precompiles=_moved_precompiles(state_overrides))
+    executor = Executor(environment, state, moved_precompiles=moved_precompiles(state_overrides))
     return executor.call(request, deadline=deadline)
 
 
@@ -117,7 +117,7 @@ class GasEstimation:
         base = BlockState(frame.reader)
         apply_state_overrides(base, state_overrides)
         self._environment = override_environment(frame.environment, block_overrides)
-        self._moved = _moved_precompiles(state_overrides)
+        self._moved = moved_precompiles(state_overrides)
         self._state = base
         self._request = request
         self._gas_cap = gas_cap

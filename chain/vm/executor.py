@@ -69,12 +69,14 @@ class Executor:
         gas_available: int,
         blob_gas_available: int | None = None,
         *,
+        deadline: float | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
-        gas_available, blob_gas_available: what the block has left. Raises TransactionError, with the state
-        unchanged, when the transaction may not be in this block.
+        gas_available, blob_gas_available: what the block has left. deadline: a time.monotonic() value, for a replay.
+        Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
+        ExecutionTimeoutError at the deadline.
         """
         environment = self.environment
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
@@ -97,7 +99,7 @@ class Executor:
             authorization_list=transaction.authorization_list,
             blob_versioned_hashes=transaction.blob_versioned_hashes,
         )
-        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, None, tracer)
+        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, deadline, tracer)
         return execute(purchase, environment, self._world, context)
 
     def call(

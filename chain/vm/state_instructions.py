@@ -12,6 +12,7 @@ from eth.vm.logic.storage import NetSStoreGasSchedule
 
 from chain.types import Log
 from chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
+from chain.vm.interface import FrameStart
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -63,7 +64,7 @@ def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
     slot, state = stack[-1], frame.block_state
     left = frame.gas_left - (COLD_SLOT_GAS if state.warm_slot(frame.address, slot) else WARM_GAS)
     if left < 0:
-        raise OutOfGas("sload")
+        raise OutOfGas("sload", frame.gas_left - left)
     frame.gas_left = left
     stack[-1] = state.get_storage(frame.address, slot)
 
@@ -157,6 +158,7 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
         rules.charges_dead and balance and state.account_is_empty(beneficiary)
     ):
         frame.consume_gas(NEW_ACCOUNT_GAS)
+    _show_selfdestruct(frame, beneficiary, balance)
     deletes = not rules.only_created or address in state.created
     state.add_balance(beneficiary, balance)
     state.add_balance(address, -balance)
@@ -165,3 +167,12 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
         state.set_balance(address, 0)
         state.mark_destroyed(address)
     return HALT
+
+
+def _show_selfdestruct(frame: "Frame", beneficiary: bytes, balance: int) -> None:
+    """Geth shows the payment as a frame of its own, without gas."""
+    tracer = frame.transaction_context.tracer
+    if tracer is not None:
+        kind, depth, address = "SELFDESTRUCT", frame.msg.depth + 1, frame.address
+        tracer.on_enter(FrameStart(kind, depth, address, beneficiary, b"", beneficiary, balance, 0, b""))
+        tracer.on_exit(0, b"", None)

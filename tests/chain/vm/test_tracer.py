@@ -1,8 +1,8 @@
 """Watching an execution changes nothing, and shows every frame and instruction."""
 
-from collections.abc import Sequence
-
+from chain.tracing.tracer import QuietTracer
 from chain.vm.executor import Executor
+from chain.vm.frame import Frame
 from chain.vm.interface import CallRequest, FrameStart, VmError
 from chain.vm.operations import OPCODE_NAMES
 from tests.chain.vm.support import (
@@ -19,25 +19,29 @@ from tests.chain.vm.support import (
 OTHER = b"\x44" * 20
 
 
-class Recorder:
+class Recorder(QuietTracer):
     """Keeps what it is shown."""
+
+    wants_steps = True
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.gas: list[int] = []
 
-    def on_enter(self, frame: FrameStart) -> None:
-        self.lines.append(f"{frame.kind} depth {frame.depth} to {frame.address.hex()[:2]} value {frame.value}")
+    def on_enter(self, start: FrameStart) -> None:
+        self.lines.append(f"{start.kind} depth {start.depth} to {start.address.hex()[:2]} value {start.value}")
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         self.lines.append(f"end {gas_used} {output.hex()} {'' if error is None else error.message}".strip())
 
-    def on_step(
-        self, program_counter: int, opcode: int, gas_left: int, depth: int, stack: Sequence[int], memory: bytearray
-    ) -> None:
-        assert len(memory) % 32 == 0
-        self.gas.append(gas_left)
-        self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {depth} {list(stack)}")
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        assert len(frame.memory) % 32 == 0
+        self.gas.append(frame.gas_left)
+        self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {frame.msg.depth} {list(frame.stack)}")
+
+    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+        assert frame.gas_left >= 0
+        self.lines.append(f"fault {gas_cost} {error.message}")
 
 
 def test_steps_and_frames() -> None:
@@ -60,6 +64,7 @@ def test_steps_and_frames() -> None:
         "CALL depth 1 to 44 value 5",
         "0 PUSH1 1 []",
         "2 ADD 1 [1]",
+        "fault 3 stack underflow (1 <=> 2)",
         "end 7300  stack underflow (1 <=> 2)",
         "35 POP 0 [0]",
         "36 STOP 0 []",
