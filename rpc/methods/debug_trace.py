@@ -133,6 +133,21 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     return _trace_block(services, block, config)
 
 
+@method(
+    "debug_traceBadBlock",
+    cost=Cost.EXECUTION,
+    params=(Param("blockHash", codec.hash32), CONFIG),
+    result=BLOCK_TRACE,
+)
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
+    """The same of a block that was refused; see debug_getBadBlocks."""
+    del deadline
+    block = services.chain.bad_blocks.get(block_hash)
+    if block is None:
+        raise ServerError(f"bad block 0x{block_hash.hex()} not found")
+    return _trace_block(services, block, config)
+
+
 def _trace_block(services: Services, block: Block, config: TraceConfig) -> orjson.Fragment:
     return run_trace(services, config, lambda request: traces.trace_block(services.chain, block, request))
 
