@@ -5,9 +5,9 @@ py-evm's classes say which rules a fork has (see operations.py); these bodies fo
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from eth.exceptions import OutOfGas, WriteProtection
+from eth.exceptions import WriteProtection
 
-from chain.vm.faults import InitcodeSizeError
+from chain.vm.faults import GasShortageError, InitcodeSizeError
 from chain.vm.instructions import Stack
 from chain.vm.interface import VmError, VmErrorKind
 from chain.vm.message import Message, TransactionContext, describe_start
@@ -139,7 +139,7 @@ def _child_gas(frame: "Frame", requested: int, extra: int, keeps_64th: bool) -> 
     if keeps_64th and available >= 0:
         requested = min(requested, available - available // 64)
     if requested > available:
-        raise OutOfGas("call", extra + requested)
+        raise GasShortageError("call", extra + requested)
     return requested
 
 

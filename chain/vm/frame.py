@@ -7,11 +7,11 @@ and a parent keeps nothing of its children.
 
 from typing import ClassVar, NamedTuple
 
-from eth.exceptions import InsufficientFunds, OutOfGas, ReservedBytesInCode, VMError
+from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 
 from chain.types import Log
 from chain.vm import interpreter
-from chain.vm.faults import CodeSizeError, CodeStoreError, InitcodeSizeError, describe_fault
+from chain.vm.faults import CodeSizeError, CodeStoreError, GasShortageError, InitcodeSizeError, describe_fault
 from chain.vm.message import Message, TransactionContext, describe_start
 from chain.vm.operations import Operation
 from chain.vm.program import Program
@@ -163,7 +163,6 @@ class Frame:
             price = len(code) * GAS_CODE_DEPOSIT_BYTE
             if price > self.gas_left:
                 if not traits.code_deposit_must_succeed:
-                    self.output = b""
                     return
                 raise CodeStoreError("code deposit")
             self.gas_left -= price
@@ -186,7 +185,7 @@ class Frame:
         """Take gas. Raises OutOfGas."""
         left = self.gas_left - amount
         if left < 0:
-            raise OutOfGas(reason, amount)
+            raise GasShortageError(reason, amount)
         self.gas_left = left
 
     def refund_gas(self, amount: int) -> None:
@@ -232,7 +231,7 @@ class Frame:
         if words > old_words:
             left = self.gas_left - 3 * (words - old_words) - (words * words >> 9) + (old_words * old_words >> 9)
             if left < 0:
-                raise OutOfGas("memory", self.gas_left - left)
+                raise GasShortageError("memory", self.gas_left - left)
             self.gas_left = left
             memory.extend(bytes((words - old_words) << 5))
 

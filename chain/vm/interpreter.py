@@ -3,9 +3,9 @@
 import sys
 from typing import TYPE_CHECKING
 
-from eth.exceptions import FullStack, InsufficientStack, OutOfGas, VMError
+from eth.exceptions import FullStack, InsufficientStack, VMError
 
-from chain.vm.faults import describe_fault
+from chain.vm.faults import GasShortageError, describe_fault
 from chain.vm.interface import Tracer
 from chain.vm.operations import STACK_LIMIT, Operation
 from chain.vm.program import Program
@@ -140,5 +140,4 @@ def _fault_cost(fault: VMError, operation: Operation, paid: int) -> int:
     """The price of an instruction that failed: what it paid, and where gas ran out what it had to pay next."""
     if isinstance(fault, InsufficientStack | FullStack):
         return operation.gas
-    missing = fault.args[1] if isinstance(fault, OutOfGas) and len(fault.args) > 1 else 0
-    return paid + int(missing)
+    return paid + (fault.amount if isinstance(fault, GasShortageError) else 0)

@@ -7,10 +7,11 @@ Same signature and preconditions as in instructions.py; the operand holds a fork
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eth.exceptions import OutOfGas, WriteProtection
+from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
 
 from chain.types import Log
+from chain.vm.faults import GasShortageError, StoreSentryError
 from chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
 from chain.vm.interface import FrameStart
 
@@ -64,7 +65,7 @@ def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
     slot, state = stack[-1], frame.block_state
     left = frame.gas_left - (COLD_SLOT_GAS if state.warm_slot(frame.address, slot) else WARM_GAS)
     if left < 0:
-        raise OutOfGas("sload", frame.gas_left - left)
+        raise GasShortageError("sload", frame.gas_left - left)
     frame.gas_left = left
     stack[-1] = state.get_storage(frame.address, slot)
 
@@ -73,7 +74,7 @@ def sstore_access(frame: "Frame", stack: Stack, prices: NetSStoreGasSchedule) ->
     """SSTORE of EIP-2200 with the access prices of EIP-2929 and a fork's refunds."""
     refuse_static(frame)
     if frame.gas_left <= STORE_SENTRY_GAS:
-        raise OutOfGas("sstore sentry")
+        raise StoreSentryError("sstore sentry")
     slot, value, address, state = stack.pop(), stack.pop(), frame.address, frame.block_state
     current = state.get_storage(address, slot)
     cost = COLD_SLOT_GAS if state.warm_slot(address, slot) else 0

@@ -123,6 +123,7 @@ def test_the_limit_counts_bytes() -> None:
         ("1 0 MSTORE", 21_010, 6, "out of gas"),
         ("1 SLOAD", 22_000, 2100, "out of gas"),
         ("9 1 SSTORE", 30_000, 22_100, "out of gas"),
+        ("9 1 SSTORE", 23_306, 0, "out of gas: not enough gas for reentrancy sentry"),
         ("INVALID", 50_000, 0, None),
         ("9 JUMP", 50_000, 8, None),
         ("0 0 REVERT", 50_000, 0, None),
