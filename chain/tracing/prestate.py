@@ -97,7 +97,8 @@ class PrestateTracer(ResultTracer):
         elif start.kind == "SELFDESTRUCT":
             if self._fork < Fork.CANCUN or start.sender in self._created:
                 self._deleted.add(start.sender)
-        else:
+        elif start.depth:
+            # the outermost frame's delegation counts as it was before the transaction: geth
             self._look_up_delegate(start.target)
 
     def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:

@@ -137,6 +137,19 @@ def test_delegations() -> None:
     assert found[HEX_THIRD]["code"] == "0x00"
 
 
+def test_a_delegation_that_the_transaction_itself_makes_is_not_followed() -> None:
+    signed = Authorization(31337, THIRD, 0, 0, 1, 1)
+    assert signed.authority is not None
+    found = trace(
+        "prestateTracer",
+        to=signed.authority,
+        type=TransactionType.SET_CODE,
+        authorization_list=(signed,),
+        accounts={THIRD: FakeAccount(code=assemble("STOP"))},
+    )
+    assert HEX_THIRD not in found
+
+
 def test_authorities_before_they_delegate() -> None:
     signed = Authorization(31337, THIRD, 0, 0, 1, 1)
     authority = signed.authority
