@@ -103,3 +103,25 @@ def test_kinds_of_frames() -> None:
     Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 200_000), tracer=recorder)
     kinds = [line.split()[0] for line in recorder.lines if " depth 1 " in line]
     assert kinds == ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"]
+
+
+class Frames(QuietTracer):
+    """Does not want instructions, and must not be shown any."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+
+    def on_enter(self, start: FrameStart) -> None:
+        assert start.gas_limit
+        self.entered += 1
+
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        raise AssertionError(f"instruction {opcode:#x} at {program_counter}, {frame.gas_left} gas left")
+
+
+def test_a_tracer_that_wants_no_steps_is_shown_none() -> None:
+    tracer = Frames()
+    code = assemble(f"0 0 0 0 0 0x{OTHER.hex()} 5000 CALL 1 ADD ADD")
+    state = state_of({CONTRACT: FakeAccount(code=code), OTHER: FakeAccount(code=assemble("1 1 ADD"))})
+    Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 100_000), tracer=tracer)
+    assert tracer.entered == 2

@@ -176,6 +176,15 @@ async def test_modified_accounts(node: Node) -> None:
     assert set(await node.call("debug_getModifiedAccountsByHash", hashes[1], hashes[2])) == second
 
 
+async def test_what_is_changed_between_blocks_belongs_to_the_next_one(node: Node) -> None:
+    await node.send(to=hexadecimal(BOB), value="0x1")
+    patched = "0x" + "55" * 20
+    await node.call("anvil_setBalance", patched, "0x5")
+    await node.send(to=hexadecimal(BOB), value="0x1")
+    assert patched not in await node.call("debug_getModifiedAccountsByNumber", 1)
+    assert patched in await node.call("debug_getModifiedAccountsByNumber", 2)
+
+
 async def test_modified_accounts_of_no_block(node: Node) -> None:
     await node.send(to=hexadecimal(BOB))
     block = await node.call("eth_getBlockByNumber", "0x0", False)
