@@ -24,7 +24,7 @@ _ACCOUNT = (0x31, 0x3B, 0x3C, 0x3F)
 _OWNER = "PrestateTracerConfig"
 
 
-class _Account:
+class Before:
     """An account before the transaction; code: b"" where it has none."""
 
     __slots__ = ("balance", "code", "code_hash", "nonce", "slots")
@@ -45,6 +45,7 @@ class _Account:
 class PrestateTracer(ResultTracer):
     """Options: diffMode, disableCode, disableStorage, includeEmpty.
 
+    accounts: what was touched, by address, as it was. state: the transaction's, live.
     Accounts count as touched by the transaction's own fields, by frames and by instructions that look at them;
     an instruction that cannot pay does not count.
     """
@@ -58,9 +59,9 @@ class PrestateTracer(ResultTracer):
         self._include_empty = flag(options, "includeEmpty", _OWNER)
         if self._diff_mode and self._include_empty:
             raise TraceError("cannot use diffMode with includeEmpty")
-        self._state: BlockState
+        self.state: BlockState
         self._fork = Fork.FRONTIER
-        self._accounts: dict[bytes, _Account] = {}
+        self.accounts: dict[bytes, Before] = {}
         self._created: set[bytes] = set()
         self._deleted: set[bytes] = set()
         self._last: tuple[bytes, int | None] | None = None
@@ -69,7 +70,7 @@ class PrestateTracer(ResultTracer):
 
     def on_begin(self, start: TransactionStart) -> None:
         """The transaction's own accounts, before gas is bought and delegations are set."""
-        self._state, self._fork = start.state, start.rules.fork
+        self.state, self._fork = start.state, start.rules.fork
         if start.to is None:
             self._created.add(start.address)
         for address in (start.sender, start.address, start.coinbase, *start.authorities):
@@ -78,14 +79,14 @@ class PrestateTracer(ResultTracer):
 
     def _look_up(self, address: bytes) -> bool:
         """Keep the account as it is now, unless it is known; whether it was new."""
-        if address in self._accounts:
+        if address in self.accounts:
             return False
-        self._accounts[address] = _Account(self._state, address)
+        self.accounts[address] = Before(self.state, address)
         return True
 
     def _look_up_delegate(self, address: bytes) -> None:
         if self._fork >= Fork.PRAGUE:
-            delegate = delegation_of(self._state.get_code(address))
+            delegate = delegation_of(self.state.get_code(address))
             if delegate is not None:
                 self._look_up(delegate)
 
@@ -120,9 +121,9 @@ class PrestateTracer(ResultTracer):
             if self._look_up(other):
                 self._last = (other, None)
         elif self._with_storage:
-            slots, slot = self._accounts[address].slots, stack[-1]
+            slots, slot = self.accounts[address].slots, stack[-1]
             if slot not in slots:
-                slots[slot] = self._state.get_storage(address, slot)
+                slots[slot] = self.state.get_storage(address, slot)
                 self._last = (address, slot)
 
     def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
@@ -130,14 +131,14 @@ class PrestateTracer(ResultTracer):
         if self._last is not None:
             address, slot = self._last
             if slot is None:
-                del self._accounts[address]
+                del self.accounts[address]
             else:
-                del self._accounts[address].slots[slot]
+                del self.accounts[address].slots[slot]
             self._last = None
 
     def on_end(self, outcome: Outcome) -> None:
         """Encode what is asked for, while the state is at hand."""
-        for address, account in sorted(self._accounts.items()):
+        for address, account in sorted(self.accounts.items()):
             key = "0x" + address.hex()
             before = self._encode(account)
             if self._diff_mode:
@@ -150,7 +151,7 @@ class PrestateTracer(ResultTracer):
             if self._include_empty or not account.is_empty:
                 self._before[key] = before
 
-    def _encode(self, account: _Account, slots: Mapping[int, int] | None = None) -> dict[str, Any]:
+    def _encode(self, account: Before, slots: Mapping[int, int] | None = None) -> dict[str, Any]:
         encoded: dict[str, Any] = {"balance": hex(account.balance)}
         if account.code and self._with_code:
             encoded["code"] = "0x" + account.code.hex()
@@ -163,16 +164,16 @@ class PrestateTracer(ResultTracer):
             encoded["storage"] = _encode_slots(slots)
         return encoded
 
-    def _changed_slots(self, address: bytes, account: _Account) -> dict[int, int]:
+    def _changed_slots(self, address: bytes, account: Before) -> dict[int, int]:
         """Slots that had a value and have another one now."""
-        state = self._state
+        state = self.state
         return {
             slot: value for slot, value in account.slots.items() if value and state.get_storage(address, slot) != value
         }
 
-    def _changes(self, address: bytes, account: _Account) -> dict[str, Any]:
+    def _changes(self, address: bytes, account: Before) -> dict[str, Any]:
         """What is different now; a slot or an account that is empty now has nothing to show, but an empty code has."""
-        state = self._state
+        state = self.state
         changes: dict[str, Any] = {}
         if state.get_balance(address) != account.balance:
             changes["balance"] = hex(state.get_balance(address))

@@ -40,6 +40,13 @@ class TraceRequest:
     tracer: str | None = None
     options: Mapping[str, Any] | None = None
 
+    def context(self, replay: Replay) -> TraceContext:
+        """Where the next transaction of a replay stands."""
+        index, block = replay.next_index, replay.block
+        return TraceContext(
+            self.reason_of, block.hash, block.number, block.transactions[index].hash, index, replay.log_count
+        )
+
     def deadline(self) -> float:
         """When a transaction that begins now has had its time."""
         return min(time.monotonic() + self.timeout_seconds, self.ends_at)
@@ -95,11 +102,7 @@ def replay_of(chain: ChainView, block: Block) -> Replay:
 
 
 def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> orjson.Fragment:
-    index, block = replay.next_index, replay.block
-    context = TraceContext(
-        request.reason_of, block.hash, block.number, block.transactions[index].hash, index, replay.log_count
-    )
-    tracer = make_tracer(request.tracer, request.options, context)
+    tracer = make_tracer(request.tracer, request.options, request.context(replay))
     replay.run(tracer, deadline)
     return encode(tracer)
 

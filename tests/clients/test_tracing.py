@@ -73,6 +73,29 @@ def test_web3_struct_logs_and_selectors(w3: Web3, change: Any) -> None:
     assert selectors == {"0x3fb5c1cb-32": 1}
 
 
+def test_web3_paritys_traces(w3: Web3, contract: Contract, change: Any) -> None:
+    frames: Any = w3.tracing.trace_transaction(change["transactionHash"])
+    assert frames[0]["action"]["to"] == contract.address
+    assert frames[0]["transactionHash"] == change["transactionHash"]
+    block: Any = w3.tracing.trace_block(change["blockNumber"])
+    assert [frame["transactionHash"] for frame in block] == [change["transactionHash"]]
+    number = change["blockNumber"]
+    found: Any = w3.tracing.trace_filter({"fromBlock": number, "toBlock": number, "fromAddress": [SENDER]})
+    assert len(found) == 1
+
+
+def test_web3_paritys_replays(w3: Web3, contract: Contract, change: Any) -> None:
+    modes: Any = ["trace", "stateDiff", "vmTrace"]
+    replay: Any = w3.tracing.trace_replay_transaction(change["transactionHash"], modes)
+    assert replay["stateDiff"][contract.address.lower()]["storage"]
+    assert len(replay["vmTrace"]["ops"]) > 100
+    block: Any = w3.tracing.trace_replay_block_transactions(change["blockNumber"], ["trace"])
+    assert len(block) == 1
+    call: Any = {"from": SENDER, "to": contract.address, "data": "0x8381f58a"}
+    called: Any = w3.tracing.trace_call(call)
+    assert int.from_bytes(called["output"]) == 42
+
+
 def test_web3_errors(w3: Web3, change: Any) -> None:
     with pytest.raises((TransactionNotFound, Web3RPCError), match="transaction not found"):
         w3.geth.debug.trace_transaction("0x" + "11" * 32)  # type: ignore[arg-type]
