@@ -11,7 +11,7 @@ ForeignMachine    who runs code that is not the EVM's
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chain.forks import Rules
 from chain.types import AccessListEntry, Authorization, Log
@@ -179,8 +179,7 @@ class TransactionStart:
     state: "BlockState"
 
 
-@dataclass(frozen=True, slots=True)
-class FrameStart:
+class FrameStart(NamedTuple):
     """A frame about to run, or one refused before it could run.
 
     kind: CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE, CREATE2, or SELFDESTRUCT: a frame without code, as geth
@@ -200,8 +199,7 @@ class FrameStart:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HostCall:
+class HostCall(NamedTuple):
     """A WebAssembly contract calls a host function, as `storage_load_bytes32`.
 
     arguments: unsigned integers, pointers among them. peek(pointer, length): memory as it is now, None outside of it.
