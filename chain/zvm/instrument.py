@@ -29,6 +29,8 @@ class Instrumented:
     operations: int
     blocks: int
     functions: int
+    carried: int
+    """Locals carried through blocks, see `chain.zvm.limits`."""
 
 
 def instrument(module: Module, schedule: Schedule) -> Instrumented:
@@ -56,6 +58,7 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         operations=sum(body.operations for body in bodies),
         blocks=sum(body.blocks for body in bodies),
         functions=functions,
+        carried=sum(body.carried for body in bodies),
     )
 
 

@@ -1,8 +1,8 @@
 """Compiled programs in memory and on disk, and their optimisation in the background when they are used much.
 
-A program is compiled without optimisation at first, in time linear in its size. The more it runs, the hotter it
-is; a hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the
-same results, so nothing on chain depends on when that happens.
+A program is compiled without optimisation at first, which is the fastest. The more it runs, the hotter it is; a
+hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the same results,
+so nothing on chain depends on when that happens.
 """
 
 import logging
@@ -66,6 +66,11 @@ class ProgramCache:
                 self._save(code_hash, found)
             self._keep(code_hash, found)
             return found
+
+    def kept(self) -> tuple[int, int]:
+        """(programs in memory, bytes of their modules)."""
+        with self._lock:
+            return len(self._programs), self._bytes
 
     def close(self) -> None:
         """Wait for the compilation under way, drop those that wait."""

@@ -113,6 +113,14 @@ class ProgramFiles:
                 os.unlink(path)
 
 
+def file_sizes(directory: Path) -> list[int]:
+    """The bytes of each compiled program in a directory; none where there is no directory yet. Raises OSError."""
+    try:
+        return [item.stat().st_size for item in os.scandir(directory) if item.name.endswith(_SUFFIX)]
+    except FileNotFoundError:
+        return []
+
+
 def configuration(variant: str) -> bytes:
     """Digest of all that compiled code depends on besides the stored code.
 
