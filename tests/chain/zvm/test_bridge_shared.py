@@ -1,8 +1,8 @@
 """What the frames of one transaction share over both machines: memory, stack words, logs, refunds, reentrancy."""
 
+from chain.tracing.tracer import QuietTracer
 from chain.types import Log
 from chain.types.receipt import logs_bloom
-from chain.tracing.tracer import QuietTracer
 from chain.vm.executor import Executor
 from chain.vm.interface import FrameStart, VmError, VmErrorKind
 from chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
