@@ -12,11 +12,13 @@ from chain.tracing.catalogue import encode, make_tracer
 from chain.vm.executor import Executor
 from chain.vm.interface import Outcome
 from chain.zvm.machine import ZvmMachine
-from chain.zvm.schedule import SCHEDULES
 from storage.keccak import keccak256
 from tests.chain.tracing.tracing import CONTEXT, OTHER, hexadecimal, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, state_of, transaction_of
 from tests.chain.zvm.zvm_modules import on_thread
+
+MACHINE = ZvmMachine("zvm")
+"""One for all tests: each takes much address space for its instances."""
 
 HOOKS = {
     "read_args": "(param i32)",
@@ -69,16 +71,12 @@ def run(tracer: str | None, code: bytes, options: Mapping[str, Any] | None = Non
 
 
 def execute(accounts: dict[bytes, FakeAccount], watcher: Any, transaction: dict[str, Any]) -> Outcome:
-    machine = ZvmMachine(next(iter(SCHEDULES)))
-    executor = Executor(environment_of(foreign=machine), state_of(accounts))
+    executor = Executor(environment_of(foreign=MACHINE), state_of(accounts))
 
     def apply() -> Outcome:
         return executor.apply(transaction_of(**transaction), 10**8, 10**6, deadline=None, tracer=watcher)
 
-    try:
-        outcome = on_thread(apply)
-    finally:
-        machine.close()
+    outcome = on_thread(apply)
     if isinstance(outcome, BaseException):
         raise outcome
     assert isinstance(outcome, Outcome)
