@@ -22,7 +22,18 @@ _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
 def verify_and_execute(block: Block, parent: Header, chain: "ChainView") -> SealedBlock:
-    """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have."""
+    """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
+
+    A refused block is kept among the chain's bad blocks.
+    """
+    try:
+        return _verify_and_execute(block, parent, chain)
+    except BlockError:
+        chain.keep_bad_block(block)
+        raise
+
+
+def _verify_and_execute(block: Block, parent: Header, chain: "ChainView") -> SealedBlock:
     header = block.header
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)

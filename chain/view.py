@@ -29,6 +29,9 @@ from storage.account import StateReader
 from storage.database import Database
 from storage.state import AccountProof, StateUpdate
 
+BAD_BLOCKS_KEPT = 10
+"""As many as geth keeps."""
+
 
 class ChainView:
     """Everything about the chain that can be asked without changing it."""
@@ -46,9 +49,15 @@ class ChainView:
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
         self.chain_id = genesis.chain_id
+        self.bad_blocks: dict[bytes, Block] = {}
         self._next_context: NextContext | None = None
         self._logs = LogSearch(self.records, database.ledger, options.logs)
         self._pending = PendingCache(self._pending_key, self._build_pending)
+
+    def keep_bad_block(self, block: Block) -> None:
+        """Remember a block that was refused, by its hash; of the oldest ones none. On the writer's thread."""
+        kept = self.bad_blocks | {block.hash: block}
+        self.bad_blocks = dict(list(kept.items())[-BAD_BLOCKS_KEPT:])
 
     @property
     def head(self) -> Head:

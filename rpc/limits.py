@@ -49,6 +49,12 @@ class Limits:
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "eth_call-like executions at once")
     evm_queue_ms: int = _limit(5_000, "an execution that has waited so long for a worker gets -32005 `limit exceeded`")
     evm_timeout_seconds: float = _limit(5.0, "an execution is aborted: `execution aborted (timeout = 5s)`")
+    trace_seconds: float = _limit(
+        30.0, "tracing one transaction is aborted: `execution timeout`; a request's own `timeout` takes its place"
+    )
+    trace_seconds_limit: float = _limit(
+        300.0, "longest time of one tracing request; a longer `timeout` is lowered to it"
+    )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
         10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"

@@ -153,6 +153,14 @@ class StateStore:
         """
         return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
 
+    def node(self, node_hash: bytes) -> bytes | None:
+        """A written trie node by its hash, or None."""
+        return self._node(node_hash)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Written code by its hash. Raises CorruptionError where it is missing."""
+        return self._code(code_hash)
+
     def _node(self, node_hash: bytes) -> bytes | None:
         raw = self._nodes.get(node_hash)
         if raw is None:

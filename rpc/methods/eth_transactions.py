@@ -142,7 +142,6 @@ def _block_that_used(services: Services, sender: bytes, nonce: int, deadline: fl
     cost=Cost.LIGHT,
     params=(HASH,),
     result="EIP-2718 bytes or null",
-    aliases=("debug_getRawTransaction",),
 )
 def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | None:
     """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
