@@ -170,7 +170,7 @@ class Dispatcher:
         self._methods = registry.by_name
         self._services = services
         self._limits = services.limits
-        self._workers = workers
+        self.workers = workers
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body where it can be given at once, otherwise what gives it when awaited.
@@ -250,7 +250,7 @@ class Dispatcher:
     async def _execute(self, method: Method, arguments: list[Any], caller: Caller | None) -> Any:
         prefix = (self._services, caller) if method.connection else (self._services,)
         if method.cost is Cost.EXECUTION:
-            return await self._workers.run(method.function, *prefix, *arguments)
+            return await self.workers.run(method.function, *prefix, *arguments)
         return await method.function(*prefix, *arguments)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:

@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP, and the pages beside it, as one FastAPI application.
+"""JSON-RPC and GraphQL over HTTP, and the pages beside it, as one FastAPI application.
 
 POST / takes a short cut past routing and middleware: it is where the traffic is. Everything passes
 the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
@@ -12,17 +12,19 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
 from rpc.dispatch import Dispatcher
+from rpc.graphql import endpoint as graphql
 from rpc.security import Guard, Headers, Refusal
 from rpc.services import Services
 from rpc.websocket import WebSocketEndpoint
 
 
 class NodeApplication(FastAPI):
-    """FastAPI with the Guard in front, POST / beside the router, and JSON-RPC over WebSocket on every path."""
+    """FastAPI with the Guard in front, POST / and /graphql beside it, and JSON-RPC over WebSocket on every path."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
         super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
+        self.graphql_endpoint = graphql.GraphqlEndpoint(services, dispatcher.workers, guard)
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
 
@@ -47,6 +49,8 @@ class NodeApplication(FastAPI):
             await self.endpoint(scope, receive, send)
         elif method == "OPTIONS":
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
+        elif scope["path"] in graphql.PATHS:
+            await self.graphql_endpoint(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:
@@ -86,7 +90,7 @@ class HttpEndpoint:
 
 
 def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None = None) -> FastAPI:
-    """The application: POST /, WebSockets, GET / and GET /health. More routes (metrics) may be added to it."""
+    """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it."""
     application = NodeApplication(services, dispatcher, guard or Guard())
 
     @application.api_route("/", methods=["GET", "HEAD"])
