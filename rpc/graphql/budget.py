@@ -44,8 +44,12 @@ class Budget:
 
     def take_items(self, count: int) -> None:
         """Account for fields or items of a list. Raises QueryStopped."""
+        self.require_items(count)
         self._fields_left -= count
-        if self._fields_left < 0:
+
+    def require_items(self, count: int) -> None:
+        """Refuse a list that would be too long before it is made. Raises QueryStopped."""
+        if count > self._fields_left:
             raise QueryStopped(
                 ResponseTooLargeError(
                     f"response too large: over {self._limits.graphql_fields} fields and list items; "

@@ -93,7 +93,7 @@ class Documents:
     def _prepare(self, text: str) -> Prepared:
         try:
             limit = self._limits.graphql_tokens
-            document = parse(text, max_lexical_tokens=limit, max_comments=limit)
+            document = parse(text, max_lexical_tokens=limit, max_comments=limit, allow_empty_selection_sets=False)
         except GraphQLError as error:
             raise InvalidDocumentError([error]) from None
         errors = validate(self._schema, document, max_errors=10)

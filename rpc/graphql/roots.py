@@ -64,7 +64,7 @@ class Root:
         if first < 0 or end < first:
             raise InvalidParamsError(f"invalid from and to block combination: from {first} > to {end}")
         numbers = range(first, min(end, head) + 1)
-        self._context.budget.take_items(len(numbers))
+        self._context.budget.require_items(len(numbers))
         headers = (chain.header_by_number(number) for number in numbers)
         return [Block(self._context, header) for header in headers if header is not None]
 
