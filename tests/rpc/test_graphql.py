@@ -13,7 +13,7 @@ from chain.types import AccessListEntry, Block, Header, Transaction, Transaction
 from chain.types.block import Withdrawal
 from rpc.graphql.schema import FIELDS, load_schema
 from tests.rpc.graphql_client import GraphqlClient, running_client
-from tests.rpc.methods.assembly import BOX, NOPE, REVERT_DATA, TOPIC, creation
+from tests.rpc.methods.assembly import BOX, INVALID, NOPE, REVERT_DATA, TOPIC, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, STRANGER, hexadecimal
 from tests.wasm_modules import box, selector
 
@@ -284,6 +284,8 @@ async def test_logs(client: GraphqlClient) -> None:
     assert (await client.data("{ block(number: 1) { logs(filter: {}) { index } } }"))["block"] == {"logs": []}
     error = await client.fails("{ logs(filter: {fromBlock: 3, toBlock: 1}) { index } }")
     assert (error["message"], error["extensions"]) == ("invalid block range params", {"code": -32602})
+    error = await client.fails("{ logs(filter: {fromBlock: -1}) { index } }")
+    assert (error["message"], error["extensions"]) == ("header not found", {"code": -32000})
     error = await client.fails("{ logs(filter: {topics: [[], [], [], [], []]}) { index } }")
     assert (error["message"], error["extensions"]) == ("exceed max topics", {"code": -32602})
 
@@ -398,6 +400,20 @@ async def test_pending(client: GraphqlClient) -> None:
     assert await client.data("{ pending { transactionCount transactions { hash } } }") == {
         "pending": {"transactionCount": "0x0", "transactions": []}
     }
+
+
+async def test_the_pending_nonce_counts_what_no_longer_fits_the_block(client: GraphqlClient) -> None:
+    node = client.node
+    await node.call("evm_setAutomine", False)
+    limit = int((await node.call("eth_getBlockByNumber", "latest", False))["gasLimit"], 16)
+    each = 1 << 24
+    greedy = await node.place(INVALID)
+    for _ in range(limit // each + 1):
+        await node.call("eth_sendTransaction", {"from": HEX_ALICE, "to": greedy, "gas": hex(each)})
+    query = f'{{ pending {{ account(address: "{HEX_ALICE}") {{ transactionCount }} }} }}'
+    nonce = await node.call("eth_getTransactionCount", HEX_ALICE, "pending")
+    assert nonce == hex(limit // each + 1)
+    assert await client.data(query) == {"pending": {"account": {"transactionCount": nonce}}}
 
 
 async def test_the_node(client: GraphqlClient) -> None:

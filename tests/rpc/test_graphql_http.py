@@ -244,6 +244,10 @@ async def test_depth() -> None:
             inline = f"{{ ... on Block {{ parent {{ {last} }} }} }}"
             query = f"{{ block {{ ...a ...b }} }} {fragments} fragment c on Block {inline}"
             assert ((await client.post(query)).status_code == 200) is fits, query
+            # a fragment that fits in one place may be too deep in another
+            spread = "{ ...f }" if fits else "{ parent { ...f } }"
+            query = f"{{ block {{ ...f parent {spread} }} }} fragment f on Block {{ parent {{ parent {{ number }} }} }}"
+            assert ((await client.post(query)).status_code == 200) is fits, query
             again = f"query Y($n: Long) {{ a: block(number: $n) {{ parent {{ ...b }} ...b }} }} {fragments}"
             query = again + f" fragment c on Block {{ parent {{ {last} }} }} query Z {{ block {{ ...a }} }}"
             assert ((await client.post(query, operationName="Z")).status_code == 200) is fits, query
@@ -280,8 +284,11 @@ async def test_fields() -> None:
         )
         assert answer.json().keys() == {"errors"}
         # a range is refused before its blocks are read
-        error = await client.fails("{ blocks(from: 0) { number } }")
-        assert error["extensions"] == {"code": -32003}
+        reads = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client.node.chain, "header_by_number", reads.append)
+            error = await client.fails("{ blocks(from: 0) { number } }")
+        assert (error["extensions"], reads) == ({"code": -32003}, [])
         aliases = " ".join(f"a{index}: block {{ number hash }}" for index in range(40))
         assert (await client.fails(f"{{ {aliases} }}"))["extensions"] == {"code": -32003}
         # the schema's own fields count too
@@ -300,6 +307,13 @@ async def test_bytes() -> None:
         assert error["message"].startswith(
             "response too large: over 5000 bytes; ask for less, or raise --rpc-response-"
         )
+        # the query ends as soon as the answer is too large
+        calls = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(eth_fees, "gas_price", lambda services: calls.append(services) or "0x" + "1" * 998)
+            aliases = " ".join(f"a{index}: gasPrice" for index in range(100))
+            assert (await client.fails(f"{{ {aliases} }}"))["extensions"] == {"code": -32003}
+        assert len(calls) == 6
         # names make an answer large too
         name = "n" * 4_980
         assert (await client.fails(f"{{ {name}: chainID }}"))["extensions"] == {"code": -32003}
