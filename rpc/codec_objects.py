@@ -122,6 +122,11 @@ def transaction_arguments(value: object) -> TransactionArguments:
                 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
             )
         decoded["data"] = payload
+    return arguments_from(decoded)
+
+
+def arguments_from(decoded: dict[str, Any]) -> TransactionArguments:
+    """The object of decoded fields by their own names. Raises ServerError for fees that contradict one another."""
     _check_fees(decoded)
     return TransactionArguments(**decoded)
 

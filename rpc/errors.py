@@ -78,7 +78,7 @@ class InvalidParamsError(RpcError):
 
 
 class InternalError(RpcError):
-    """A fault of the node. Made by dispatch alone."""
+    """A fault of the node. Made by rpc.explaining alone."""
 
     code = -32603
 

@@ -32,7 +32,9 @@ class Limits:
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
-    response_bytes: int = _limit(25_000_000, "calls past this total of a batch get -32003 `response too large`")
+    response_bytes: int = _limit(
+        25_000_000, "calls past this total of a batch, and a longer GraphQL answer, get -32003 `response too large`"
+    )
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
     websocket_message_bytes: int = _limit(32 * MEBIBYTE, "a larger message closes the connection (code 1009)")
     websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
@@ -69,6 +71,9 @@ class Limits:
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
+    graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
+    graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")
 
 
 def limit_rows() -> Iterator[LimitRow]:

@@ -5,7 +5,7 @@ from typing import Any
 from chain.references import LATEST, BlockReference, BlockTag
 from chain.simulation import LIMIT_EXCEEDED
 from rpc import codec
-from rpc.encoding import hexadecimal
+from rpc.encoding import hexadecimal, word
 from rpc.errors import CodedError, InvalidParamsError
 from rpc.methods.reading import account_of, code_of, state_at
 from rpc.registry import Cost, Param, method
@@ -13,10 +13,6 @@ from rpc.services import Services
 
 ADDRESS = Param("address", codec.address)
 BLOCK = Param("block", codec.block_reference, default=LATEST)
-
-
-def _word(value: int) -> str:
-    return f"0x{value:064x}"
 
 
 @method("eth_getBalance", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="wei")
@@ -53,7 +49,7 @@ async def get_code(services: Services, address: bytes, block: BlockReference) ->
 )
 async def get_storage_at(services: Services, address: bytes, slot: int, block: BlockReference) -> str:
     """One storage slot of an account."""
-    return _word((await state_at(services, block)).storage(address, slot))
+    return word((await state_at(services, block)).storage(address, slot))
 
 
 def _wanted_slots(value: object) -> dict[bytes, list[int]]:
@@ -78,7 +74,7 @@ async def get_storage_values(
         raise InvalidParamsError("empty request")
     state = await state_at(services, block)
     return {
-        hexadecimal(address): [_word(state.storage(address, slot)) for slot in slots]
+        hexadecimal(address): [word(state.storage(address, slot)) for slot in slots]
         for address, slots in wanted.items()
     }
 
