@@ -18,10 +18,14 @@ from storage.state import StateStore, StateUpdate
 
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
-    """A finished block: what the ledger and the state store have to keep."""
+    """A finished block: what the ledger and the state store have to keep.
+
+    requests: what the block hands to the beacon chain (EIP-7685), where this node executed it just now.
+    """
 
     record: BlockAndReceipts
     update: StateUpdate
+    requests: tuple[bytes, ...] = ()
 
     @property
     def block(self) -> Block:
@@ -92,12 +96,13 @@ class BlockExecution:
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
-            withdrawals_root=_withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            withdrawals_root=withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
-        return SealedBlock(BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports)), update)
+        record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
+        return SealedBlock(record, update, tuple(requests or ()))
 
     def _receipt(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> Receipt:
         environment = self.environment
@@ -120,7 +125,8 @@ class BlockExecution:
         )
 
 
-def _withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+    """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
 
 

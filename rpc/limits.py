@@ -61,6 +61,11 @@ class Limits:
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
     storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
+    engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
+    engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
+    engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
+    engine_reorg_blocks: int = _limit(64, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
+    engine_side_blocks: int = _limit(1_024, "blocks kept beside the chain; the lowest give way to a further one")
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
 
 
