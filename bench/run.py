@@ -27,9 +27,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import rlp
-from eth_utils import keccak
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nodes import CONTENDERS, Contender
@@ -40,6 +37,7 @@ from scripts.load import (
     TRANSFER_GAS,
     WRITE_GAS,
     Signer,
+    contract_address,
     creation_code,
     development_signer,
     word,
@@ -120,11 +118,6 @@ class Signers:
         ]
         batcher = development_signer(3)
         self.batches = [signed_transfers(batcher, BATCH_TRANSFERS) for _ in range(batches)]
-
-
-def contract_address(sender: str) -> str:
-    """The address of the first contract that `sender` creates."""
-    return "0x" + keccak(rlp.encode([bytes.fromhex(sender[2:]), 0]))[12:].hex()
 
 
 def signed_transfers(signer: Signer, count: int) -> list[tuple[str, str]]:

@@ -10,12 +10,13 @@ from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
 from chain.engine.driver import Engine
-from chain.errors import ChainError, InvalidRequestError, TransactionError
+from chain.errors import AuthenticationError, ChainError, InvalidRequestError, TransactionError
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
 from chain.mining import Mining
 from chain.options import ChainOptions
+from chain.pool import AddResult
 from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Header, Transaction
@@ -24,6 +25,7 @@ from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
+from chain.zvm.faults import NodeFaultError
 from storage.account import StateDiff
 from storage.database import Database
 from storage.keccak import EMPTY_KECCAK
@@ -70,25 +72,27 @@ class Chain(ChainView):
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.
 
         Returns its hash once it is durable. Raises TransactionError with geth's text.
+        NodeFaultError: the block with it could not be made; it waits in the pool, as durable as any.
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
         """
         try:
             sender = transaction.sender
         except InvalidSignatureError as error:
-            raise TransactionError("invalid sender") from error
+            raise AuthenticationError("invalid sender") from error
         if self.options.driven and transaction.is_impersonated:
-            raise TransactionError("invalid sender: an unsigned transaction is valid on no chain but its own")
+            raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
         self._forget_pooled(added.dropped)
         self.events.publish(TransactionAdded(transaction))
-        if self.mining.automine and added.executable:
-            self._mine_ready(transaction)
-        gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
-        self._forget_pooled(gone)
-        if self.pool.get(transaction.hash) is not None:
-            self._keep_pooled(transaction)
+        try:
+            if self.mining.automine and added.executable:
+                self._mine_ready(transaction)
+        except NodeFaultError:
+            self._settle(transaction, added)
+            raise
+        self._settle(transaction, added)
         return transaction.hash
 
     def mine(
@@ -276,6 +280,13 @@ class Chain(ChainView):
                 self._refuse_unfit(transaction, refused)
                 return
             self.events.publish(HeadChanged((record,)))
+
+    def _settle(self, transaction: Transaction, added: AddResult) -> None:
+        """Make the pool as durable as it stands after a transaction came."""
+        gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
+        self._forget_pooled(gone)
+        if self.pool.get(transaction.hash) is not None:
+            self._keep_pooled(transaction)
 
     def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
         """Under instant mining a transaction that no block takes now is an error, not a wait without end."""

@@ -11,6 +11,7 @@ from chain.types.receipt import merge_blooms
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor, requests_hash
 from chain.vm.interface import BlockEnvironment, Outcome
+from chain.zvm.faults import NodeFaultError
 from storage import rlp, trie
 from storage.account import StateReader
 from storage.state import StateStore, StateUpdate
@@ -61,15 +62,25 @@ class BlockExecution:
         return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
 
     def add(self, transaction: Transaction, states: StateStore) -> Outcome:
-        """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here."""
-        outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+        """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
+
+        NodeFaultError: this node cannot run it, and the block cannot be finished.
+        """
+        try:
+            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+        except NodeFaultError as fault:
+            fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
+            raise
         self.gas_used += outcome.gas_used
         self.blob_gas_used += transaction.blob_gas
         self.transactions.append(transaction.without_sidecar())
         self.receipts.append(self._receipt(transaction, outcome, states))
         self.reports.append(
             TransactionReport(
-                tuple(outcome.console), None if outcome.error is None else outcome.error.message, outcome.output
+                tuple(outcome.console),
+                None if outcome.error is None else outcome.error.message,
+                outcome.output,
+                outcome.error,
             )
         )
         return outcome

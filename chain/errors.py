@@ -2,6 +2,7 @@
 
 ChainError
 ├── TransactionError        a transaction that may not enter the pool or a block
+│   └── AuthenticationError     as its signature, nonce or chain id does not fit the sender
 ├── BlockError              a block that breaks a rule; names the field, what it has and what it should have
 ├── UnknownBlockError       no such block, or no state for it
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
@@ -21,6 +22,10 @@ class ChainError(Exception):
 
 class TransactionError(ChainError):
     """A transaction is refused; the message is geth's."""
+
+
+class AuthenticationError(TransactionError):
+    """A transaction does not prove that its sender sends it now: signature, nonce or chain id are wrong."""
 
 
 class BlockError(ChainError):

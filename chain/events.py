@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chain.types import Block, Receipt, Transaction
+from chain.vm.interface import VmError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,12 @@ class BlockAndReceipts:
 
 @dataclass(frozen=True, slots=True)
 class TransactionReport:
-    """What only the execution knew: console lines, and why it failed, for the node's log."""
+    """What only the execution knew: console lines, and why it failed; `error` is the text of `fault`."""
 
     console: tuple[str, ...]
     error: str | None
     output: bytes
+    fault: VmError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import partial
 
 from chain.errors import InvalidRequestError
 from chain.writer import Writer, WriterStoppedError
+from chain.zvm.faults import NodeFaultError
 from storage.errors import StorageError
 
 _LOGGER = logging.getLogger("zevm.chain")
@@ -92,6 +93,9 @@ class Mining:
                 # every later write fails as well until the node is restarted: say so once, and stop trying
                 _LOGGER.error("timed mining has stopped: %s", error)
                 return
+            except NodeFaultError as fault:
+                # no block came of it and nothing is lost: the next tick tries again
+                _LOGGER.critical("a timed block cannot be made: %s", fault, exc_info=fault)
 
     def _wait_for_tick(self) -> bool:
         """Wait for one whole interval of an unchanged length; False when stopped."""

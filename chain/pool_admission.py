@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chain.errors import TransactionError
+from chain.errors import AuthenticationError, TransactionError
 from chain.forks import Rules
 from chain.pool_account import PoolAccount, PooledTransaction
 from chain.types import Transaction
@@ -89,7 +89,7 @@ def _check_blob(transaction: Transaction) -> None:
 def check_account(entry: PooledTransaction, account: PoolAccount, limits: PoolLimits) -> None:
     """Nonce, exclusivity of blob accounts, and funds for this and the executable transactions together."""
     if entry.nonce < account.state_nonce:
-        raise TransactionError(f"nonce too low: next nonce {account.state_nonce}, tx nonce {entry.nonce}")
+        raise AuthenticationError(f"nonce too low: next nonce {account.state_nonce}, tx nonce {entry.nonce}")
     if account.by_nonce and account.holds_blobs is not entry.is_blob:
         raise TransactionError("address already reserved")
     if limits.check_balances:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from eth_utils.address import to_checksum_address
 
-from chain.errors import TransactionError
+from chain.errors import AuthenticationError, TransactionError
 from chain.forks import Fork, Rules
 from chain.types import Transaction, TransactionType
 from chain.types.transaction import BLOB_GAS_PER_BLOB, InvalidSignatureError
@@ -87,13 +87,13 @@ def _check_signature(transaction: Transaction, rules: Rules) -> None:
     chain_id = transaction.chain_id
     if chain_id is not None:
         if chain_id != rules.chain_id:
-            raise TransactionError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
+            raise AuthenticationError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
         if rules.fork < Fork.SPURIOUS_DRAGON:
-            raise TransactionError("invalid sender")  # EIP-155's v is no signature yet
+            raise AuthenticationError("invalid sender")  # EIP-155's v is no signature yet
     try:
         _ = transaction.sender
     except InvalidSignatureError as error:
-        raise TransactionError("invalid sender") from error
+        raise AuthenticationError("invalid sender") from error
 
 
 def _check_ranges(transaction: Transaction, rules: Rules) -> None:
@@ -214,7 +214,7 @@ def validate_against_state(transaction: Transaction, environment: BlockEnvironme
     nonce = state.get_nonce(sender)
     if transaction.nonce != nonce:
         relation = "low" if transaction.nonce < nonce else "high"
-        raise TransactionError(
+        raise AuthenticationError(
             f"nonce too {relation}: address {to_checksum_address(sender)}, tx: {transaction.nonce} state: {nonce}"
         )
     if not transaction.is_impersonated:

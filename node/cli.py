@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from chain.errors import ChainError
+from chain.zvm.faults import NodeFaultError
 from node import __version__
-from node.commands import account, blocks, console, database
+from node.commands import account, blocks, console, database, wasm
 from node.commands.options import ConfigOption, DatadirOption
 from node.config import load_settings
 from node.errors import NodeError
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(database.app, name="db")
 app.add_typer(account.app, name="account")
+app.add_typer(wasm.app, name="wasm")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)
 app.command("console")(console.console)
@@ -132,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.format_message()} (`zevm --help` lists the commands, `zevm run --help` the flags)", 2)
     except NodeError as error:
         _fail(str(error), error.exit_code)
-    except (StorageError, ChainError) as error:
+    except (StorageError, ChainError, NodeFaultError) as error:
         _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", 130)

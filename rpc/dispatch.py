@@ -18,6 +18,7 @@ import orjson
 
 from chain.errors import ExecutionRevertedError
 from chain.writer import WriterStoppedError
+from chain.zvm.faults import NodeFaultError
 from rpc.errors import (
     InternalError,
     InvalidParamsError,
@@ -320,7 +321,8 @@ class Dispatcher:
         if known is not None:
             return known
         request_id = secrets.token_hex(4)
-        LOGGER.error("request %s: %s failed: %r", request_id, call.name, error, exc_info=error)
+        level = logging.CRITICAL if isinstance(error, NodeFaultError) else logging.ERROR
+        LOGGER.log(level, "request %s: %s failed: %r", request_id, call.name, error, exc_info=error)
         return InternalError(f"internal error in {call.name} (request {request_id}; see the node's log)")
 
     async def _answer_batch(self, messages: list[Any], caller: Caller | None) -> Reply:

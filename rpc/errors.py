@@ -7,6 +7,7 @@ RpcError
 ├── InvalidParamsError      -32602  a parameter is missing, superfluous or ill-formed
 ├── InternalError           -32603  a fault of the node; never for anything deterministic (clients retry it)
 ├── ServerError             -32000  everything that a valid request can meet: pool refusals, halts, look-ups
+│   └── ChainIdError        -32000  a transaction for another chain
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
@@ -90,6 +91,10 @@ class ServerError(RpcError):
     """What a well-formed request can meet: refused transactions, halted executions, failed look-ups."""
 
     code = -32000
+
+
+class ChainIdError(ServerError):
+    """A transaction names another chain."""
 
 
 class TimedOutError(RpcError):

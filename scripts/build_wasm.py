@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ STACK_BYTES = 8_192
 
 SOURCES = (
     CONTRACTS / "zig" / "counter.zig",
+    CONTRACTS / "zig" / "maths.zig",
     CONTRACTS / "zig" / "token.zig",
     CONTRACTS / "c" / "counter.c",
     CONTRACTS / "assemblyscript" / "counter.ts",
@@ -73,10 +75,14 @@ def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE) -
     folder.mkdir(parents=True, exist_ok=True)
     target = folder.resolve() / f"{source.name}.wasm"
     environment = os.environ | {"ZIG_LOCAL_CACHE_DIR": str(cache), "ZIG_GLOBAL_CACHE_DIR": str(cache)}
-    command = command_of(source.resolve(), target)
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if finished.returncode != 0:
-        raise BuildError(f"{source}: {finished.stdout}{finished.stderr}".strip())
+    # made aside and moved, so that whoever reads the module meanwhile has a whole one
+    with tempfile.TemporaryDirectory(dir=folder) as aside:
+        made = Path(aside).resolve() / target.name
+        command = command_of(source.resolve(), made)
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if finished.returncode != 0:
+            raise BuildError(f"{source}: {finished.stdout}{finished.stderr}".strip())
+        os.replace(made, target)
     return target
 
 

@@ -20,7 +20,11 @@ from scripts.node_process import RpcConnection
 INITIAL_BALANCE_WEI = 10_000 * 10**18
 LATEST_BLOCKS_WITH_RECEIPTS = 5
 SAMPLES = 20
+NO_CODE = "0x"
 LOG_RANGE_BLOCKS = 5_000
+
+Books = dict[tuple[str, str], Any]
+"""("balance" or "nonce", address) or (a recorder's address, slot) -> number; ("code", address) -> 0x-prefixed code."""
 
 NO_FLOOR = 2**64
 """Of an operation that removes no block: none is above it."""
@@ -32,13 +36,19 @@ class LostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a transaction does: moves `value_wei` to `to`, or writes `slot` of the recorder when `slot` is not None."""
+    """What a transaction does.
+
+    It moves `value_wei` to `to`; or writes `slot` of the recorder at `to`, when `slot` is not None; or deploys `code`
+    at `created`, when `to` is empty.
+    """
 
     sender: str
     to: str
     value_wei: int
     slot: int | None = None
     slot_value: int = 0
+    created: str = ""
+    code: str = NO_CODE
 
 
 @dataclass(slots=True)
@@ -71,8 +81,8 @@ class Block:
 class Model:
     """The canonical chain, the pool and every receipt that the node has told of."""
 
-    def __init__(self, recorder: str) -> None:
-        self.recorder = recorder
+    def __init__(self, recorders: tuple[str, ...]) -> None:
+        self.recorders = recorders
         self.blocks: list[Block] = []
         self.pool: set[str] = set()
         self.effects: dict[str, Effect] = {}
@@ -178,9 +188,9 @@ class Model:
             if answer.get("result") != self.receipts[name]:
                 raise LostError(f"the receipt of {name} was {self.receipts[name]}, is {answer}")
 
-    def _books(self, number: int) -> dict[tuple[str, str], int]:
-        """(kind, key) -> value after block `number`, from the effects of the transactions up to there."""
-        books: dict[tuple[str, str], int] = {}
+    def _books(self, number: int) -> Books:
+        """What the chain must hold after block `number`, from the effects of the transactions up to there."""
+        books: Books = {}
 
         def add(kind: str, key: str, amount: int) -> None:
             books[kind, key] = books.get((kind, key), 0) + amount
@@ -188,6 +198,8 @@ class Model:
         for effect in self.effects.values():
             books["nonce", effect.sender] = 0
             books["balance", effect.sender] = INITIAL_BALANCE_WEI
+            if effect.created:
+                books["code", effect.created] = NO_CODE
         for block in self.blocks[: number + 1]:
             for name in block.transactions:
                 effect, receipt = self.effects[name], self.receipts[name]
@@ -197,26 +209,24 @@ class Model:
                 fee_wei = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
                 add("balance", effect.sender, -effect.value_wei - fee_wei)
                 if effect.slot is not None:
-                    books["slot", "0x" + word(effect.slot)] = effect.slot_value
+                    books[effect.to, "0x" + word(effect.slot)] = effect.slot_value
                 elif effect.to:
                     add("balance", effect.to, effect.value_wei)
+                else:
+                    books["code", effect.created] = effect.code
         return books
 
-    def _compare_state(self, rpc: RpcConnection, books: dict[tuple[str, str], int], block: str) -> None:
-        calls: list[tuple[str, list[object]]] = []
-        for kind, key in books:
-            if kind == "slot":
-                calls.append(("eth_getStorageAt", [self.recorder, key, block]))
-            else:
-                calls.append(("eth_getBalance" if kind == "balance" else "eth_getTransactionCount", [key, block]))
-        answers = rpc.batch(calls) if calls else []
-        for (named, value), answer in zip(books.items(), answers, strict=True):
-            if "result" not in answer or int(answer["result"], 16) != value:
-                raise LostError(f"{named} at block {block} should be {value}, is {answer.get('result', answer)}")
+    def _compare_state(self, rpc: RpcConnection, books: Books, block: str) -> None:
+        named = [(entry, value, call) for entry, value in books.items() for call in _reads(*entry, block)]
+        answers = rpc.batch([call for _, _, call in named]) if named else []
+        for (entry, value, call), answer in zip(named, answers, strict=True):
+            found = answer.get("result")
+            if found is None or (found if isinstance(value, str) else int(found, 16)) != value:
+                raise LostError(f"{entry} at block {block} should be {value}, {call[0]} says {answer}")
 
     def _compare_logs(self, rpc: RpcConnection) -> None:
         wanted = [
-            (number, "0x" + word(effect.slot), "0x" + word(effect.slot_value))
+            (number, effect.to, "0x" + word(effect.slot), "0x" + word(effect.slot_value))
             for number, block in enumerate(self.blocks)
             for effect in map(self.effects.__getitem__, block.transactions)
             if effect.slot is not None
@@ -224,15 +234,23 @@ class Model:
         found = []
         for first in range(0, len(self.blocks), LOG_RANGE_BLOCKS):
             query = {
-                "address": self.recorder,
+                "address": self.recorders,
                 "topics": ["0x" + word(RECORDER_TOPIC)],
                 "fromBlock": hex(first),
                 "toBlock": hex(min(first + LOG_RANGE_BLOCKS - 1, self.head)),
             }
             logs = rpc.call("eth_getLogs", query)
-            found += [(int(log["blockNumber"], 16), log["topics"][1], log["data"]) for log in logs]
+            found += [(int(log["blockNumber"], 16), log["address"], log["topics"][1], log["data"]) for log in logs]
         if found != wanted:
             raise LostError(f"logs differ: {_first_difference(found, wanted)}")
+
+
+def _reads(kind: str, key: str, block: str) -> list[tuple[str, list[object]]]:
+    """The calls that must answer with an entry of the books; a recorder's slot is read by a call of it too."""
+    simple = {"balance": "eth_getBalance", "nonce": "eth_getTransactionCount", "code": "eth_getCode"}
+    if kind in simple:
+        return [(simple[kind], [key, block])]
+    return [("eth_getStorageAt", [kind, key, block]), ("eth_call", [{"to": kind, "data": key}, block])]
 
 
 def _hash_of(rpc: RpcConnection, number: int) -> str | None:

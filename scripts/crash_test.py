@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Kill -9 the node at random moments under load, and check after each restart that nothing acknowledged is missing.
 
-One data directory lives through all kills. Load: transfers, contract calls that write a slot and a log, pooled
-transactions, bursts on several connections, snapshots with reverts, rollbacks, reorganisations. A kill lands during
-start-up, at a random time under load, or aimed: within the time that the request just sent takes to answer. An answer
-that left before the kill counts as an acknowledgement.
+One data directory lives through all kills. Load: transfers, calls of an EVM and of a WebAssembly contract that write a
+slot and a log, deployments of modules, pooled transactions, bursts on several connections, snapshots with reverts,
+rollbacks, reorganisations. A kill lands during start-up, at a random time under load, or aimed: within the time that
+the request just sent takes to answer. An answer that left before the kill counts as an acknowledgement.
 
     python scripts/crash_test.py --kills 100
 
@@ -34,12 +34,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.crash_model import Effect, LostError, Model, Operation
 from scripts.load import (
+    DEPLOYMENT_GAS,
+    RECORDER_MODULE,
     RECORDER_RUNTIME,
     TRANSFER_GAS,
     WRITE_GAS,
     Signer,
+    contract_address,
     creation_code,
     development_signer,
+    numbered_module,
     write_data,
 )
 from scripts.node_process import ROOT, NodeError, NodeProcess, RpcConnection, RpcError, zevm_command
@@ -51,6 +55,8 @@ SLOTS = 48
 KILL_MODES = {"start-up": 12, "timed": 30, "aimed": 58}
 """Kinds of kills and their weights."""
 TIMED_KILL_SECONDS = 1.0
+DEPLOYMENT_SHARE, TRANSFER_SHARE = 0.08, 0.5
+"""Of transactions: below the first a module is deployed, below the second wei are sent; the others write a slot."""
 MAX_OPERATIONS = 25
 MAX_REWIND_BLOCKS = 3
 FIRST_GUESS_SECONDS = 0.01
@@ -162,15 +168,21 @@ class Load:
     # ------ operations ------
 
     def sign(self, signer: Signer) -> tuple[str, str]:
-        """A transfer or a write, noted in the model's effects: (raw transaction, hash)."""
-        if self.random.random() < 0.5:
+        """A transfer, a write or a deployment, noted in the model's effects: (raw transaction, hash)."""
+        kind = self.random.random()
+        if kind < DEPLOYMENT_SHARE:
+            created, code = contract_address(signer.address, signer.nonce), numbered_module(self.random.randrange(128))
+            raw, name = signer.sign(to=None, data="0x" + code.hex(), gas=DEPLOYMENT_GAS)
+            self.model.effects[name] = Effect(signer.address, "", 0, created=created, code="0x" + code.hex())
+        elif kind < TRANSFER_SHARE:
             to, value_wei = f"0x{0xC0DE0000 + self.random.randrange(RECEIVERS):040x}", self.random.randrange(1, 10**18)
             raw, name = signer.sign(to=to, value_wei=value_wei, gas=TRANSFER_GAS)
             self.model.effects[name] = Effect(signer.address, to, value_wei)
         else:
             slot, value = self.random.randrange(SLOTS), self.random.randrange(1, 2**256)
-            raw, name = signer.sign(to=self.model.recorder, data=write_data(slot, value), gas=WRITE_GAS)
-            self.model.effects[name] = Effect(signer.address, self.model.recorder, 0, slot, value)
+            recorder = self.random.choice(self.model.recorders)
+            raw, name = signer.sign(to=recorder, data=write_data(slot, value), gas=WRITE_GAS)
+            self.model.effects[name] = Effect(signer.address, recorder, 0, slot, value)
         return raw, name
 
     def refresh_nonces(self) -> None:
@@ -247,11 +259,7 @@ class Campaign:
         self.deep_check_every = deep_check_every
         self.counts: Counter[str] = Counter()
         self.starts_seconds: list[float] = []
-        deployer = development_signer(0)
-        raw, name = deployer.sign(to=None, data="0x" + creation_code(RECORDER_RUNTIME).hex(), gas=500_000)
-        self.deployment = raw, name
-        self.model = Model(recorder="")
-        self.model.effects[name] = Effect(deployer.address, "", 0)
+        self.model = Model(recorders=())
         self.load = Load(self.model, random, {})
 
     def command(self) -> list[str]:
@@ -267,16 +275,19 @@ class Campaign:
         return node
 
     def prepare(self) -> None:
-        """Deploy the recorder, and stop cleanly."""
+        """Deploy the recorders of both machines, and stop cleanly."""
+        deployer = development_signer(0)
         with self.start() as node, node.connect() as rpc:
             self.model.reconcile(rpc, None)
-            raw, name = self.deployment
-            operation = Operation("pool", (name,), acknowledged={name}, done=True)
-            rpc.call("eth_sendRawTransaction", raw)
-            while (receipt := rpc.call("eth_getTransactionReceipt", name)) is None:
-                pass
-            self.model.recorder = receipt["contractAddress"]
-            self.model.reconcile(rpc, operation)
+            for runtime, creation in ((RECORDER_RUNTIME, creation_code(RECORDER_RUNTIME)), (RECORDER_MODULE,) * 2):
+                created = contract_address(deployer.address, deployer.nonce)
+                raw, name = deployer.sign(to=None, data="0x" + creation.hex(), gas=DEPLOYMENT_GAS)
+                self.model.effects[name] = Effect(deployer.address, "", 0, created=created, code="0x" + runtime.hex())
+                rpc.call("eth_sendRawTransaction", raw)
+                while rpc.call("eth_getTransactionReceipt", name) is None:
+                    pass
+                self.model.recorders += (created,)
+                self.model.reconcile(rpc, Operation("pool", (name,), acknowledged={name}, done=True))
             self.load.first_rewindable = self.model.head
 
     def cycle(self) -> None:
@@ -349,6 +360,11 @@ class Campaign:
         with self.start() as node, node.connect() as rpc:
             self.check(rpc)
 
+    def is_wasm(self, name: str) -> bool:
+        """Whether the transaction deploys or calls a module."""
+        effect = self.model.effects[name]
+        return bool(effect.created) or effect.to == self.model.recorders[-1]
+
     def report(self) -> dict[str, object]:
         starts = sorted(self.starts_seconds)
         return {
@@ -357,6 +373,7 @@ class Campaign:
             "blocks": self.model.head + 1,
             "transactions in blocks": len(self.model.receipts),
             "transactions sent": len(self.model.effects),
+            "of WebAssembly, in blocks": sum(map(self.is_wasm, self.model.receipts)),
             "start median seconds": round(statistics.median(starts), 2),
             "start longest seconds": round(starts[-1], 2),
         }

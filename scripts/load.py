@@ -1,6 +1,7 @@
-"""Load for the crash test and the benchmark: pre-signed transactions, and two contracts small enough to read.
+"""Load for the crash test and the benchmark: pre-signed transactions, and three contracts small enough to read.
 
-Both contracts are written in bytecode, so that neither needs a compiler. A creation code is PREFIX(length) + runtime.
+They are written in bytecode and in WebAssembly's text, so that none needs a compiler. A creation code is
+PREFIX(length) + runtime; a module is its own creation code.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import rlp
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from eth_utils import keccak
+from wasmtime import wat2wasm
 
 MNEMONIC = "test test test test test test test test test test test junk"
 CHAIN_ID = 31337
 DYNAMIC_FEE_TYPE = b"\x02"
 TRANSFER_GAS = 21_000
 WRITE_GAS = 100_000
+DEPLOYMENT_GAS = 1_000_000
 MAX_FEE_WEI = 20 * 10**9
 TIP_WEI = 10**9
 
@@ -26,6 +29,30 @@ RECORDER_RUNTIME = bytes.fromhex(
     "5b5f35545f5260205ff3"  # read: return sload(calldata[0])
 )
 """Called with (slot, value) it stores and logs; called with (slot) alone it returns what is stored."""
+
+RECORDER_MODULE = bytes(
+    wat2wasm("""(module
+      (import "vm_hooks" "read_args" (func $read_args (param i32)))
+      (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+      (import "vm_hooks" "storage_load_bytes32" (func $load (param i32 i32)))
+      (import "vm_hooks" "storage_cache_bytes32" (func $cache (param i32 i32)))
+      (import "vm_hooks" "storage_flush_cache" (func $flush (param i32)))
+      (import "vm_hooks" "emit_log" (func $log (param i32 i32 i32)))
+      (memory (export "memory") 1 1)
+      (data (i32.const 31) "\\77")
+      (func (export "user_entrypoint") (param $length i32) (result i32)
+        (call $read_args (i32.const 32))
+        (if (i32.eq (local.get $length) (i32.const 32))
+          (then
+            (call $load (i32.const 32) (i32.const 64))
+            (call $write_result (i32.const 64) (i32.const 32)))
+          (else
+            (call $cache (i32.const 32) (i32.const 64))
+            (call $flush (i32.const 0))
+            (call $log (i32.const 0) (i32.const 96) (i32.const 2))))
+        (i32.const 0)))""")
+)
+"""The recorder in WebAssembly. Memory: topic 0x77, then the slot, then the value."""
 
 SPINNER_RUNTIME = bytes.fromhex(
     "5f5f35"  # 0, rounds
@@ -40,6 +67,16 @@ SPINNER_GAS_PER_ROUND = 46
 def creation_code(runtime: bytes) -> bytes:
     """Creation code that deploys `runtime` (at most 255 bytes)."""
     return bytes([0x60, len(runtime), 0x80, 0x60, 0x09, 0x5F, 0x39, 0x5F, 0xF3]) + runtime
+
+
+def numbered_module(number: int) -> bytes:
+    """The recorder's module with a custom section that holds a number below 128: other code that does the same."""
+    return RECORDER_MODULE + bytes((0, 3, 1, ord("n"), number))
+
+
+def contract_address(sender: str, nonce: int = 0) -> str:
+    """The address of the contract that `sender` creates with this nonce."""
+    return "0x" + keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[12:].hex()
 
 
 def word(value: int) -> str:

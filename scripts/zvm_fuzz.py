@@ -205,7 +205,7 @@ class Tester:
         hooks = tuple(HOOK_FUNCTIONS[key] for key in prepared.imports)
         outcomes: dict[str, str] = {}
         for engine in self.engines:
-            for optimise in (False, True) if prepared.optimisable and self.thorough else (False,):
+            for optimise in (False, True) if self.thorough else (False,):
                 program = engine.compile(prepared, optimise=optimise)
                 for turn in range(2 if self.thorough else 1):
                     name = f"pooled={engine.pooled} optimise={optimise} turn={turn}"

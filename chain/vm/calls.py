@@ -103,7 +103,8 @@ def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, 
     if rules.follows_delegation:
         delegate = delegation_of(code)
         if delegate is not None:
-            access_account(frame, delegate)
+            if rules.charges_access:
+                access_account(frame, delegate)
             return frame.block_state.get_code(delegate), delegate
     return code, target
 

@@ -5,7 +5,7 @@ Everything here charges `frame.gas_left` as the EVM does and raises VMError wher
 
 from eth.exceptions import OutOfGas, VMError
 
-from chain.vm.calls import charge_creation, create_account, send
+from chain.vm.calls import CallRules, charge_creation, create_account, send
 from chain.vm.faults import (
     CallDataSizeError,
     CodeSizeError,
@@ -19,7 +19,9 @@ from chain.vm.faults import (
     TrapError,
 )
 from chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from chain.vm.instructions import invalid
 from chain.vm.message import Precompile, TransactionContext
+from chain.vm.operations import Operation
 
 __all__ = [
     "CALL",
@@ -69,21 +71,42 @@ def instruct(frame: Frame, opcode: int, *words: int) -> int:
     return stack.pop() if stack else 0
 
 
-def call(frame: Frame, opcode: int, gas: int, target: bytes, value: int, data: bytes) -> bool:
+def call(
+    frame: Frame, opcode: int, gas: int, target: bytes, value: int, data: bytes, access_gas: int | None = None
+) -> bool:
     """CALL, DELEGATECALL or STATICCALL at its price; whether it succeeded. The output is the frame's return_data.
 
-    gas: as much as the caller asks for; the fork keeps a 64th back. Raises OutOfGas.
+    gas: as much as the caller asks for; the fork keeps a 64th back. access_gas: a flat price in place of the fork's
+    for reaching the account, None for the fork's. Raises OutOfGas, and InvalidInstruction where the fork does not
+    have it.
     """
-    operation = frame.operations[opcode]
-    frame.consume_gas(operation.gas, operation.name)
-    return send(frame, operation.operand, gas, target, value, data)
+    operation = _operation(frame, opcode)
+    rules: CallRules = operation.operand
+    if access_gas is None:
+        frame.consume_gas(operation.gas, operation.name)
+    else:
+        frame.consume_gas(access_gas, operation.name)
+        frame.block_state.warm_address(target)
+        rules = rules._replace(charges_access=False)
+    return send(frame, rules, gas, target, value, data)
 
 
 def create(frame: Frame, opcode: int, value: int, code: bytes, salt: int | None) -> bytes | None:
-    """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data."""
-    rules = frame.operations[opcode].operand
+    """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data.
+
+    Raises OutOfGas, and InvalidInstruction where the fork does not have it.
+    """
+    rules = _operation(frame, opcode).operand
     charge_creation(frame, rules, len(code))
     return create_account(frame, rules, value, code, salt)
+
+
+def _operation(frame: Frame, opcode: int) -> Operation:
+    """The instruction. Raises InvalidInstruction where the fork does not have it yet."""
+    operation = frame.operations[opcode]
+    if operation.body is invalid:
+        invalid(frame, frame.stack, operation.operand)
+    return operation
 
 
 def memory_gas(size: int) -> int:

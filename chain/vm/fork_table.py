@@ -27,7 +27,7 @@ from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
 from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
 
 from chain.forks import Fork
-from chain.vm import precompiles
+from chain.vm import bls12_381, bn254, precompiles
 from chain.vm.blake2 import blake2f
 from chain.vm.frame import ForkTraits, Frame
 from chain.vm.message import Precompile
@@ -71,8 +71,21 @@ _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
     (Fork.BYZANTIUM, 0x05, precompiles.modexp_byzantium),
     (Fork.BERLIN, 0x05, precompiles.modexp_berlin),
     (Fork.OSAKA, 0x05, precompiles.modexp_osaka),
+    (Fork.BYZANTIUM, 0x06, bn254.addition(500)),
+    (Fork.BYZANTIUM, 0x07, bn254.multiplication(40_000)),
+    (Fork.BYZANTIUM, 0x08, bn254.pairing(100_000, 80_000)),
+    (Fork.ISTANBUL, 0x06, bn254.addition(150)),
+    (Fork.ISTANBUL, 0x07, bn254.multiplication(6_000)),
+    (Fork.ISTANBUL, 0x08, bn254.pairing(45_000, 34_000)),
     (Fork.ISTANBUL, 0x09, blake2f),
     (Fork.CANCUN, 0x0A, precompiles.point_evaluation_),
+    (Fork.PRAGUE, 0x0B, bls12_381.g1_add),
+    (Fork.PRAGUE, 0x0C, bls12_381.g1_msm),
+    (Fork.PRAGUE, 0x0D, bls12_381.g2_add),
+    (Fork.PRAGUE, 0x0E, bls12_381.g2_msm),
+    (Fork.PRAGUE, 0x0F, bls12_381.pairing_check),
+    (Fork.PRAGUE, 0x10, bls12_381.map_fp_to_g1),
+    (Fork.PRAGUE, 0x11, bls12_381.map_fp2_to_g2),
     (Fork.OSAKA, 0x100, precompiles.p256verify),
 )
 """From which fork on which precompile of ours stands at an address."""

@@ -9,7 +9,6 @@ indices hold; what is checked here is which instructions there are, and how many
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 from chain.zvm.binary import FLOAT_TYPES, TYPE_BYTES, VALUE_TYPES, FunctionType, Module, Reader, malformed, unsigned
 from chain.zvm.errors import ModuleRefusedError
@@ -19,6 +18,10 @@ from chain.zvm.writer import Writer
 
 FRAME_BASE_WORDS = 4
 """Stack words of every frame beside its operands and locals."""
+VALUES_PER_WORD = 6
+"""A frame counts at least a word for so many values that its function computes: an optimiser may keep each of them
+in a slot of its own, of 8 bytes, until the function returns. Words bound the native stack only if they bound values.
+"""
 
 _VOID = 0x40
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
@@ -46,6 +49,9 @@ def _effects() -> dict[int, int]:
 
 
 _EFFECT = [_effects().get(opcode, 0) for opcode in range(256)]
+_LEAVES_NONE = {0x01, 0x1A, 0x21, 0x24, *range(0x36, 0x3F)}
+_VALUES = [int(opcode in _effects() and opcode not in _LEAVES_NONE) for opcode in range(256)]
+"""Values that an opcode leaves, for what is not control."""
 
 
 def _treatment(opcode: int) -> int:
@@ -58,6 +64,7 @@ def _treatment(opcode: int) -> int:
     return _ACCESS if 0x28 <= opcode <= 0x3E else _PLAIN
 
 
+_ASSIGNMENTS = (0x21, 0x22)
 _TREATMENT = bytes(map(_treatment, range(256)))
 
 
@@ -69,14 +76,22 @@ class MeteredBody:
     operations: int
     blocks: int
     frame_words: int
+    carried: int
+    """Locals carried through blocks, see `chain.zvm.limits`."""
 
 
-class _Frame(NamedTuple):
-    """An open block: operand height at its beginning, results, and whether it began in unreachable code."""
+@dataclass(slots=True)
+class _Frame:
+    """An open block: operand height at its beginning, results, and whether it began in unreachable code.
+
+    assigned: a bit for each local that is set inside. branches: to its end, or if a loop to its beginning.
+    """
 
     height: int
     results: int
     dead: bool
+    assigned: int = 0
+    branches: int = 0
 
 
 @cache
@@ -102,9 +117,10 @@ class BodyWalk:
         self.data, (self.position, self.stop) = module.raw, module.bodies[index]
         self.prices = _prices(schedule)
         self.signature: FunctionType = module.types[module.functions[index]]
-        self.height = self.maximum = self.cost = self.operations = self.blocks = 0
+        self.height = self.maximum = self.cost = self.operations = self.blocks = self.values = 0
+        self.carried = 0
         self.dead = self.block_dead = self.uses_scratch = False
-        self.maximum_alive = 0
+        self.maximum_alive = self.values_alive = 0
         self.frames = [_Frame(0, len(self.signature.results), False)]
         self.parts: list[bytes] = []
         self.out: list[bytes] = []
@@ -142,6 +158,7 @@ class BodyWalk:
             counted -= len(self.signature.parameters)
         depth = within("operand depth", self.maximum)
         words = within("frame words", depth + counted + FRAME_BASE_WORDS)
+        words = max(words, -(-self.values // VALUES_PER_WORD))
         if self.uses_scratch:
             declared = [*declared, (1, 0x7F)]
         groups = b"".join(unsigned(count) + bytes((kind,)) for count, kind in declared)
@@ -149,11 +166,11 @@ class BodyWalk:
         wrapper = bytes((_BLOCK, TYPE_BYTES[results] if results else _VOID))
         head = unsigned(len(declared)) + groups + self.writer.enter(words) + wrapper
         code = head + b"".join(self.out) + self.writer.leave(words) + b"\x0b"
-        return MeteredBody(code, self.operations, self.blocks, words)
+        return MeteredBody(code, self.operations, self.blocks, words, self.carried)
 
     def _walk(self) -> None:
         data, prices = self.data, self.prices
-        position, cost, height, maximum, operations = self.position, 0, 0, 0, 0
+        position, cost, height, maximum, operations, values = self.position, 0, 0, 0, 0, 0
         while True:
             opcode = data[position]
             position += 1
@@ -161,24 +178,37 @@ class BodyWalk:
             treatment = _TREATMENT[opcode]
             if treatment == _CONTROL:
                 self.position, self.height, self.maximum = position, height, maximum
-                self.cost, self.operations = cost + prices[opcode], operations
+                self.cost, self.operations, self.values = cost + prices[opcode], operations, values
                 _CONTROLS.get(opcode, BodyWalk._refuse)(self)
                 if not self.frames:
                     break
                 position, height, maximum = self.position, self.height, self.maximum
-                cost, operations = self.cost, self.operations
+                cost, operations, values = self.cost, self.operations, self.values
             else:
                 cost += prices[opcode]
                 height += _EFFECT[opcode]
+                values += _VALUES[opcode]
                 if treatment != _PLAIN:
                     if treatment == _ACCESS:
                         position = self._alignment(position)
+                    elif opcode in _ASSIGNMENTS:
+                        self._assign(position)
                     while data[position] >= 0x80:
                         position += 1
                     position += 1
             if height > maximum:
                 maximum = height
         within("operations in a function", self.operations)
+
+    def _assign(self, position: int) -> None:
+        index = self.data[position]
+        if index >= 0x80:
+            index = Reader(self.data, position, self.stop).unsigned()
+        self.frames[-1].assigned |= 1 << index
+
+    def _branch(self, depth: int) -> None:
+        if not self.dead:
+            self.frames[-1 - depth].branches += 1
 
     def _alignment(self, position: int) -> int:
         while self.data[position] >= 0x80:
@@ -216,9 +246,10 @@ class BodyWalk:
         return value
 
     def _die(self) -> None:
-        """What follows cannot be reached, and adds nothing to the operand depth."""
+        """What follows cannot be reached, and adds nothing to the operand depth or the values."""
         if not self.dead:
             self.dead = True
+            self.values_alive = self.values
             self.maximum_alive = max(self.maximum, self.height)
 
     def _open(self) -> None:
@@ -240,7 +271,7 @@ class BodyWalk:
 
     def _revive(self, frame: _Frame) -> None:
         if self.dead and not frame.dead:
-            self.maximum = self.maximum_alive
+            self.maximum, self.values = self.maximum_alive, self.values_alive
         self.dead = frame.dead
 
     def _else(self) -> None:
@@ -251,20 +282,25 @@ class BodyWalk:
 
     def _end(self) -> None:
         frame = self.frames.pop()
+        if self.frames:
+            self.frames[-1].assigned |= frame.assigned
+            self.carried += frame.assigned.bit_count() * (frame.branches + 1)
+            within("locals carried through blocks", self.carried)
         self._revive(frame)
         self.height = frame.height + frame.results
+        self.values += frame.results
         self._flush()
 
     def _unreachable(self) -> None:
         self._die()
 
     def _br(self) -> None:
-        self._unsigned()
+        self._branch(self._unsigned())
         self._die()
         self._flush()
 
     def _br_if(self) -> None:
-        self._unsigned()
+        self._branch(self._unsigned())
         self.height -= 1
         self._flush()
 
@@ -274,7 +310,7 @@ class BodyWalk:
         within("operations in a function", self.operations)
         self.cost += targets * self.schedule.branch_target
         for _ in range(targets + 1):
-            self._unsigned()
+            self._branch(self._unsigned())
         self.height -= 1
         self._die()
         self._flush()
@@ -288,6 +324,7 @@ class BodyWalk:
         parameters, results, ink = self.calls[self._unsigned()]
         self.cost += ink
         self.height += results - parameters
+        self.values += results
         self._flush()
 
     def _call_indirect(self) -> None:
@@ -299,6 +336,7 @@ class BodyWalk:
         self._insert(at, b"\0", self.position)
         self.cost += len(signature.parameters) * self.schedule.indirect_parameter
         self.height += len(signature.results) - len(signature.parameters) - 1
+        self.values += len(signature.results)
         self._flush()
 
     def _zero(self) -> None:
@@ -309,11 +347,13 @@ class BodyWalk:
     def _memory_size(self) -> None:
         self._zero()
         self.height += 1
+        self.values += 1
 
     def _memory_grow(self) -> None:
         at = self.position - 1
         self._zero()
         self.uses_scratch = True
+        self.values += 1
         self.cost += self.growth_ink
         self._insert(at, self.writer.growth(self.local_count), at)
 

@@ -129,6 +129,7 @@ engine_new = _slow("wasm_engine_new_with_config", _P, _P)
 engine_delete = _slow("wasm_engine_delete", None, _P)
 engine_increment_epoch = _quick("wasmtime_engine_increment_epoch", None, _P)
 
+module_validate = _slow("wasmtime_module_validate", _P, _P, c_char_p, c_size_t)
 module_new = _slow("wasmtime_module_new", _P, _P, c_char_p, c_size_t, _P)
 module_serialize = _slow("wasmtime_module_serialize", _P, _P, _P)
 module_deserialize = _slow("wasmtime_module_deserialize", _P, _P, c_char_p, c_size_t, _P)

@@ -16,8 +16,15 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     """Creation data for a transaction, CREATE or CREATE2.
 
     payload: call data of the one run of the entrypoint that the creation makes, carried by a custom section
-    `zvm.init` that is not stored; None for no run. compress: in the compressed form.
+    `zvm.init` that is not stored; None for no run. compress: in the compressed form; a module that comes in it
+    stays in it. Raises ModuleRefusedError for one that cannot be decompressed to take the payload.
     """
+    if module[:4] == COMPRESSED_PREFIX:
+        if payload is None:
+            return module
+        from chain.zvm.prepare import decompress
+
+        module, compress = decompress(module), True
     if payload is not None:
         content = _leb128(len(_INIT_SECTION)) + _INIT_SECTION + payload
         module += b"\0" + _leb128(len(content)) + content

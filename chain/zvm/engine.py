@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from chain.zvm import capi
@@ -20,13 +21,17 @@ MAXIMUM_FRAMES = 1025
 """Instances of one thread that may be open at once: depth 0 to 1,024."""
 MAXIMUM_TABLE_ELEMENTS = 65_536
 NATIVE_STACK_BYTES = 4 * 1024 * 1024
-"""What one instance may use of its thread's stack. Stack words are counted in the code and run out long before."""
+"""What one instance may use of its thread's stack: 64 bytes for each of its 65,536 stack words, which run out before
+(measured: 16 bytes a word at most, where a function has 255 parameters).
+"""
 PYTHON_FRAMES = 100_000
 """Python frames per thread: about 20 for each of 1,024 nested calls, and py-evm asks for as many."""
 
 _RESERVATION_BYTES = 4 << 30
 _GUARD_BYTES = 32 << 20
-_POOL_SLOTS = MAXIMUM_FRAMES + 63
+POOL_THREADS = 2
+"""Threads that may use one pool at a time, each with a call of the deepest nesting."""
+_POOL_SLOTS = POOL_THREADS * MAXIMUM_FRAMES + 62
 _WARM_SLOTS = 64
 _RESIDENT_BYTES = 64 * 1024
 """Of a freed slot, cleared by writing instead of by unmapping: 70 MB in all after one call of the deepest nesting."""
@@ -87,8 +92,6 @@ class Instrumented(Protocol):
     def initial_pages(self) -> int: ...
     @property
     def data_bytes(self) -> int: ...
-    @property
-    def optimisable(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,6 @@ class Program:
 
     imports: in the module's order. exports: its functions; has_memory: and a memory.
     initial_pages, data_bytes: of the module, for pricing. hooks: what its imports are bound to, by who runs it.
-    optimisable: whether the module may be compiled with optimisation.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
@@ -127,7 +129,6 @@ class Program:
         self.instrumented = source.instrumented
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
-        self.optimisable = source.optimisable
         self.bindings: dict[Sequence[object], object] = {}
         self.last_binding: tuple[Sequence[object], object] | None = None
         self.hooks: dict[int, Sequence[object]] = {}
@@ -153,8 +154,8 @@ class Program:
 class Engine:
     """Compiles and holds programs.
 
-    pooled: instances take prepared slots, which is several times as fast; for one thread, the one that executes
-    blocks, since the slots suffice for one deepest call. Otherwise memory is mapped on demand, for any number
+    pooled: instances take prepared slots, which is several times as fast; for POOL_THREADS at a time, since the
+    slots suffice for so many deepest calls. Otherwise memory is mapped on demand, for any number
     of threads. Where the address space does not suffice for the slots, `pooled` falls back to that.
     """
 
@@ -193,6 +194,17 @@ class Engine:
         for name in ("address", "_optimiser"):
             if getattr(self, name, None) is not None:
                 capi.engine_delete(getattr(self, name))
+
+
+def why_refused(module: bytes) -> str | None:
+    """Why an engine with the settings of all nodes would not compile a module; None: it would."""
+    error = capi.module_validate(_validator(), module, len(module))
+    return capi.take_error(error) if error else None
+
+
+@cache
+def _validator() -> int:
+    return _new_engine(pooled=False, optimise=capi.OPTIMISE_NONE)
 
 
 def _check(error: int | None, what: str) -> None:

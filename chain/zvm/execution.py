@@ -24,7 +24,7 @@ from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.faults import OutOfPagesError
 from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
 from chain.zvm.instance import HookFunction
-from chain.zvm.prepare import Prepared, least_activation_gas, prepare
+from chain.zvm.prepare import ACTIVATION_GAS, Prepared, least_activation_gas, prepare
 from chain.zvm.runtime import End, RunResult, run
 from chain.zvm.schedule import INK_PER_GAS
 from chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
@@ -90,9 +90,14 @@ def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
 
 
 def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: bool = False) -> Prepared:
-    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas."""
+    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas.
+
+    Each step is paid for before it is taken: a few bytes can decompress to 16 MiB before that shows.
+    """
+    frame.consume_gas(ACTIVATION_GAS, "activation")
     try:
-        frame.consume_gas(least := least_activation_gas(code), "activation")
+        least = least_activation_gas(code)
+        frame.consume_gas(least - ACTIVATION_GAS, "activation")
         prepared = prepare(code, scope.schedule, library=library)
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
@@ -124,7 +129,7 @@ def run_program(
     finally:
         scope.close(activity.pages)
         scope.stack_words = words_before
-    if frame.msg.depth:
+    if frame.msg.depth and result.end in _WITH_OUTPUT:
         _pay_for_output(frame, gas_at_start, len(activity.output))
     _ENDS[result.end](frame, activity, result)
 
@@ -151,6 +156,7 @@ def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[Hoo
         stack_words=activity.stack_words,
         entry=entry.name,
         arguments=arguments,
+        memory_pages=activity.scope.instance_pages_limit,
         deadline=frame.transaction_context.deadline,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
@@ -199,17 +205,16 @@ def _out_of_stack(_frame: Frame, activity: Activity, _result: RunResult) -> None
     raise StackWordsError(f"out of wasm stack: {activity.stack_words} words are used up")
 
 
-def _out_of_memory(_frame: Frame, activity: Activity, _result: RunResult) -> None:
-    scope = activity.scope
-    raise MemoryPagesError(
-        f"out of wasm memory: {activity.pages} pages open in the contract (limit {scope.instance_pages_limit}), "
-        f"{scope.open_pages} in the transaction (limit {scope.schedule.pages.transaction_pages_limit})"
-    )
+def _out_of_memory(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+    raise MemoryPagesError(f"out of wasm memory: {result.trap}")
 
 
 def _interrupted(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
     raise ExecutionTimeoutError("execution aborted")
 
+
+_WITH_OUTPUT = (End.RETURNED, End.EXITED)
+"""The other ends drop what was set as the output."""
 
 _ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
     End.RETURNED: _returned,

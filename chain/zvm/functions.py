@@ -40,7 +40,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class FunctionResult:
-    """What it did. error: None for success. changes: what it would have changed, were it kept."""
+    """What it did. error: None for success. changes: what it would have changed in `before`, were it kept."""
 
     status: Status
     output: bytes
@@ -48,6 +48,7 @@ class FunctionResult:
     error: str | None
     logs: tuple[Log, ...]
     changes: StateDiff
+    before: StateReader
 
 
 def run_function(
@@ -63,25 +64,36 @@ def run_function(
     address = _place(state, call)
     code = state.get_code(address)
     if not machine.claims(code):
-        text = f"no WebAssembly contract at 0x{address.hex()}"
-        return FunctionResult(Status.INVALID_FUNCTION, b"", 0, text, (), StateDiff())
+        return _not_run(*_no_module(call, address), reader)
     scope = machine.new_scope(
         for_blocks=False,
         entry=_entry_of(call),
         pages_limit=None if call.memory_limit_bytes is None else call.memory_limit_bytes // PAGE_BYTES,
     )
-    base = BlockState(state.fork_reader())
+    before = state.fork_reader()
+    base = BlockState(before)
     request = CallRequest(
         sender=call.sender, to=address, gas_limit=call.gas_limit, value=call.value_wei, data=_data_of(call)
     )
     try:
         outcome = Executor(environment, base).call_alone(request, foreign_scope=scope, deadline=deadline)
     except ExecutionTimeoutError as error:
-        return FunctionResult(Status.TIMEOUT, b"", 0, str(error), (), StateDiff())
+        return _not_run(Status.TIMEOUT, str(error), reader)
     error_text = None if outcome.error is None else outcome.error.message
     status = status_of(outcome.error)
     logs = outcome.logs if outcome.succeeded else ()
-    return FunctionResult(status, outcome.output, outcome.gas_used, error_text, logs, base.diff())
+    return FunctionResult(status, outcome.output, outcome.gas_used, error_text, logs, base.diff(), before)
+
+
+def _no_module(call: FunctionCall, address: bytes) -> tuple[Status, str]:
+    if call.module is None:
+        return Status.INVALID_FUNCTION, f"no WebAssembly contract at 0x{address.hex()}"
+    start = call.module[:4].hex() or "nothing"
+    return Status.INVALID_MODULE, f"invalid module (malformed): begins with {start}, not with 0061736d or eff000"
+
+
+def _not_run(status: Status, error: str, before: StateReader) -> FunctionResult:
+    return FunctionResult(status, b"", 0, error, (), StateDiff(), before)
 
 
 def _place(state: BlockState, call: FunctionCall) -> bytes:

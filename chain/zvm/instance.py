@@ -12,11 +12,17 @@ from chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
 HookFunction = Callable[..., int | None]
 """(instance, *parameters as unsigned ints) -> the result, or None for a hook without one."""
 
+_ENDED = "a hook uses an instance whose run has ended"
+_I64 = capi.I64
+_global_get, _global_set = capi.global_get, capi.global_set
+"""By short names, since every host call that charges goes through them."""
+
 _MASK_32 = 0xFFFFFFFF
 _MASK_64 = 0xFFFFFFFFFFFFFFFF
 _WRITABLE = 0x200
 _BINDINGS_KEPT = 8
-_NOTHING = memoryview(b"")
+_NOTHING = memoryview(bytearray())
+"""Memory not yet looked at. Writable, since nothing may be written to it."""
 _INK: int = capi.Scratch.ink.offset + capi.EXTERN_ITEM
 _STACK: int = capi.Scratch.stack.offset + capi.EXTERN_ITEM
 _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
@@ -73,6 +79,8 @@ class Instance:
 
     def charge(self, ink: int) -> None:
         """Debit ink. OutOfInkError: it does not suffice, and what was left is gone."""
+        if not ink:
+            return
         left = self.ink_left - ink
         self.ink_left = max(left, 0)
         if left < 0:
@@ -81,16 +89,21 @@ class Instance:
     @property
     def ink_left(self) -> int:
         """Ink not yet used. May be set, as after a nested call that gives gas back."""
-        value = self._value
-        capi.global_get(self._open(), value + _INK, value)
-        return int(self._scratch.value) & _MASK_64
+        store, value = self._store, self._value
+        if store is None:
+            raise NodeFaultError(_ENDED)
+        _global_get(store, value + _INK, value)
+        left: int = self._scratch.value & _MASK_64
+        return left
 
     @ink_left.setter
     def ink_left(self, ink: int) -> None:
-        store, value, scratch = self._open(), self._value, self._scratch
-        scratch.kind = capi.I64
+        store, value, scratch = self._store, self._value, self._scratch
+        if store is None:
+            raise NodeFaultError(_ENDED)
+        scratch.kind = _I64
         scratch.value = ink
-        capi.global_set(store, value + _INK, value)
+        _global_set(store, value + _INK, value)
 
     @property
     def stack_words_left(self) -> int:
@@ -108,7 +121,7 @@ class Instance:
     def _open(self) -> int:
         """The store's context. NodeFaultError: the run has ended, the store is gone."""
         if self._store is None:
-            raise NodeFaultError("a hook uses an instance whose run has ended")
+            raise NodeFaultError(_ENDED)
         return self._store
 
     def _refresh(self, end: int) -> None:

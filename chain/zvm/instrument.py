@@ -28,8 +28,9 @@ class Instrumented:
     module: bytes
     operations: int
     blocks: int
-    frame_words: list[int]
-    """Of each function that the module defines."""
+    functions: int
+    carried: int
+    """Locals carried through blocks, see `chain.zvm.limits`."""
 
 
 def instrument(module: Module, schedule: Schedule) -> Instrumented:
@@ -56,7 +57,8 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         module=encode(_rebuilt(module, schedule, moved), code),
         operations=sum(body.operations for body in bodies),
         blocks=sum(body.blocks for body in bodies),
-        frame_words=[body.frame_words for body in bodies],
+        functions=functions,
+        carried=sum(body.carried for body in bodies),
     )
 
 

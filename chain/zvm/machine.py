@@ -5,6 +5,7 @@ wasmtime and what needs it are imported when the first contract runs: a chain wi
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -22,11 +23,22 @@ _MAGIC = b"\0asm\x01\0\0\0"
 _COMPRESSED_PREFIX = b"\xef\xf0\x00"
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramUsage:
+    """Compiled programs that are kept. disk_programs, disk_bytes: None where they are kept in memory alone."""
+
+    memory_programs: int
+    memory_module_bytes: int
+    disk_programs: int | None
+    disk_bytes: int | None
+
+
 class ZvmMachine:
     """Runs contracts under one price schedule. Every method may be called from any thread.
 
-    Blocks are executed on pooled instances, which one thread alone uses; everything with a deadline, and every
-    other thread, on instances made on demand. directory: where compiled code is kept, None for memory alone.
+    Runs take pooled instances, which are several times as fast; they suffice for two threads: the one that executes
+    blocks, and one other at a time. What runs beside them takes instances made on demand.
+    directory: where compiled code is kept, None for memory alone.
     """
 
     def __init__(self, schedule: str, directory: Path | None = None) -> None:
@@ -38,6 +50,7 @@ class ZvmMachine:
         self._directory = directory
         self._lock = threading.Lock()
         self._block_thread: int | None = None
+        self._others_turn = threading.Lock()
         self._caches: dict[bool, ProgramCache] = {}
 
     def claims(self, code: bytes) -> bool:
@@ -48,13 +61,15 @@ class ZvmMachine:
         """Run the frame's code. Raises VMError, ExecutionTimeoutError, NodeFaultError."""
         from chain.zvm.execution import execute
 
-        execute(frame, self.scope_of(frame.transaction_context))
+        with self.scope_of(frame.transaction_context) as scope:
+            execute(frame, scope)
 
     def deploy(self, frame: Frame, code: bytes) -> None:
         """Check, charge for and store a module, and run its constructor. Raises as `execute`."""
         from chain.zvm.execution import deploy
 
-        deploy(frame, self.scope_of(frame.transaction_context), code)
+        with self.scope_of(frame.transaction_context) as scope:
+            deploy(frame, scope, code)
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
         """What the transaction's WebAssembly frames share; made by the first of them."""
@@ -64,19 +79,41 @@ class ZvmMachine:
         return scope
 
     def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:
-        """A TransactionScope for one transaction or call; see there."""
-        programs = self.programs(for_blocks=for_blocks)
-        return TransactionScope(self.schedule, programs, entry=entry, pages_limit=pages_limit)
+        """A TransactionScope for one transaction or call; see there. Who first asks for blocks is their thread."""
+        if for_blocks and self._block_thread is None:
+            self._block_thread = threading.get_ident()
+        return TransactionScope(self.schedule, self, entry=entry, pages_limit=pages_limit)
 
-    def programs(self, *, for_blocks: bool) -> "ProgramCache":
-        """The compiled programs for blocks, on the first thread that asks for them, or for all other runs."""
-        if for_blocks:
-            thread = threading.get_ident()
-            if self._block_thread is None:
-                self._block_thread = thread
-            for_blocks = self._block_thread == thread
-        found = self._caches.get(for_blocks)
-        return self._open_cache(pooled=for_blocks) if found is None else found
+    def borrow(self) -> "ProgramCache":
+        """The compiled programs for a run on this thread, which ends with `give_back`."""
+        if threading.get_ident() == self._block_thread or self._others_turn.acquire(blocking=False):
+            return self.programs(pooled=True)
+        return self.programs(pooled=False)
+
+    def give_back(self, programs: "ProgramCache") -> None:
+        """End a run on this thread, which `borrow` began."""
+        if programs is self._caches.get(True) and threading.get_ident() != self._block_thread:
+            self._others_turn.release()
+
+    def programs(self, *, pooled: bool) -> "ProgramCache":
+        """The compiled programs for pooled instances, or for instances made on demand."""
+        found = self._caches.get(pooled)
+        return self._open_cache(pooled=pooled) if found is None else found
+
+    def usage(self) -> ProgramUsage:
+        """How many compiled programs are kept. Reads the directory, so not for the event loop. Raises OSError."""
+        kept = [cache.kept() for cache in list(self._caches.values())]
+        files = None
+        if self._directory is not None:
+            from chain.zvm.program_files import file_sizes
+
+            files = file_sizes(self._directory)
+        return ProgramUsage(
+            memory_programs=sum(programs for programs, _ in kept),
+            memory_module_bytes=sum(size for _, size in kept),
+            disk_programs=None if files is None else len(files),
+            disk_bytes=None if files is None else sum(files),
+        )
 
     def close(self) -> None:
         """End the compilation in the background."""

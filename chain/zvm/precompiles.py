@@ -82,7 +82,8 @@ def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> No
         arguments = decode(row.inputs, data[4:])
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
         raise PrecompileError(f"call data does not decode: {error}") from error
-    frame.output = encode(row.outputs, row.body(machine, frame, arguments))
+    with machine.scope_of(frame.transaction_context):
+        frame.output = encode(row.outputs, row.body(machine, frame, arguments))
 
 
 # ArbWasm
@@ -96,24 +97,24 @@ def _constant(value: Callable[["ZvmMachine"], int]) -> Body:
     return body
 
 
-def _code_at(frame: Frame, address: str) -> bytes:
-    """An account's code, for the access."""
-    account = bytes.fromhex(address[2:])
+def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
+    """The hash of an account's code and the code, for the access."""
+    account, state = bytes.fromhex(address[2:]), frame.block_state
     instruct(frame, _EXTCODESIZE, int.from_bytes(account, "big"))
-    return frame.block_state.get_code(account)
+    return state.get_code_hash(account), state.get_code(account)
 
 
 def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
     """The checked program of a contract, its checks paid for. Reverts where there is none."""
     from chain.zvm.execution import activate, program_of
 
-    code = _code_at(frame, address)
+    code_hash, code = _code_at(frame, address)
     if not machine.claims(code):
         raise _revert(frame, "ProgramNotWasm()")
     scope = machine.scope_of(frame.transaction_context)
     try:
         activate(frame, scope, code)
-        return program_of(scope, keccak256(code), code)
+        return program_of(scope, code_hash, code)
     except InvalidModuleError as error:
         raise _revert(frame, "Error(string)", ("string",), (str(error),)) from error
 
@@ -130,7 +131,7 @@ def _activate(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -
 
 def _program_version(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
-    if not machine.claims(_code_at(frame, arguments[0])):
+    if not machine.claims(_code_at(frame, arguments[0])[1]):
         raise _revert(frame, "ProgramNotActivated()")
     return (STYLUS_VERSION,)
 
@@ -208,10 +209,10 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
         if isinstance(module, bytes):
             activate(frame, scope, module, library=True)
             return program_of(scope, keccak256(module), module, library=True)
-        code = _code_at(frame, module)
+        code_hash, code = _code_at(frame, module)
         if not machine.claims(code):
             raise _fail(frame, Status.INVALID_FUNCTION)
-        return program_of(scope, keccak256(code), code, library=True)
+        return program_of(scope, code_hash, code)
     except InvalidModuleError as error:
         raise _fail(frame, Status.INVALID_MODULE) from error
 

@@ -1,6 +1,5 @@
 """From deployed bytes to a module that meters itself."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,13 +7,13 @@ import brotli
 import wasmtime
 
 from chain.zvm.binary import FUNCTION, MAGIC, Module, decode
+from chain.zvm.engine import why_refused
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument, maximum_pages
 from chain.zvm.limits import LIMITS, within
-from chain.zvm.optimisable import is_optimisable
 from chain.zvm.rules import check_module
 from chain.zvm.schedule import Schedule
-from chain.zvm.shape import Shape, shape_of
+from chain.zvm.shape import shape_of
 
 COMPRESSED_PREFIX = b"\xef\xf0\x00"
 """In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""
@@ -24,6 +23,7 @@ ACTIVATION_GAS_PER_BYTE = 4
 ACTIVATION_GAS_PER_OPERATION = 2
 ACTIVATION_GAS_PER_BLOCK = 50
 ACTIVATION_GAS_PER_FUNCTION = 200
+ACTIVATION_GAS_PER_CARRIED_LOCAL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,6 @@ class Prepared:
     imports: tuple[tuple[str, str], ...]
     """(module, name) of each import in order; keys of `HOOKS`."""
     exports: tuple[ExportedFunction, ...]
-    optimisable: bool
-    """Whether optimised code is sure to fit the native stack."""
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""
 
@@ -70,7 +68,7 @@ def decompress(code: bytes) -> bytes:
     """The module behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError; never makes more than the limit's bytes."""
     head = len(COMPRESSED_PREFIX)
     if code[:head] != COMPRESSED_PREFIX or len(code) == head:
-        raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with efff000 and 00")
+        raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with eff000 and 00")
     if code[head]:
         raise ModuleRefusedError("compression", f"dictionary {code[head]}; only 0, none, is available")
     limit = LIMITS["module bytes"]
@@ -118,10 +116,11 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     stored = code if compressed else code[: module.init_start]
     within("stored code bytes", len(stored))
     check_module(module, schedule, library=library)
-    _validate(module.raw)
+    _validate(module.raw, _engine())
     result = instrument(module, schedule)
-    shapes = [shape_of(module.raw, start, stop) for start, stop in module.bodies]
-    _check_shapes(module, shapes)
+    _validate(module.raw, _strict_engine())
+    _require_compilable(result.module)
+    _check_shapes(module)
     memory = module.memories[0] if module.memories else None
     functions = [export for export in module.exports if export.kind == FUNCTION]
     return Prepared(
@@ -131,21 +130,22 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
         + ACTIVATION_GAS_PER_BYTE * len(module.raw[: module.init_start])
         + ACTIVATION_GAS_PER_OPERATION * result.operations
         + ACTIVATION_GAS_PER_BLOCK * result.blocks
-        + ACTIVATION_GAS_PER_FUNCTION * len(module.functions),
+        + ACTIVATION_GAS_PER_FUNCTION * result.functions
+        + ACTIVATION_GAS_PER_CARRIED_LOCAL * result.carried,
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, schedule) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
         imports=tuple((row.module, row.name) for row in module.imports),
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
-        optimisable=is_optimisable(module, shapes, result.frame_words),
         init_payload=module.init_payload,
     )
 
 
-def _check_shapes(module: Module, shapes: Sequence[Shape]) -> None:
+def _check_shapes(module: Module) -> None:
     """Refuse what the compiler would take too long for."""
     joined = product = 0
-    for type_index, shape in zip(module.functions, shapes, strict=True):
+    for type_index, (start, stop) in zip(module.functions, module.bodies, strict=True):
+        shape = shape_of(module.raw, start, stop)
         joined += within("joined locals in a function", shape.joined_locals)
         product += shape.joins * (shape.declared_locals + len(module.types[type_index].parameters))
     within("joined locals", joined)
@@ -154,6 +154,12 @@ def _check_shapes(module: Module, shapes: Sequence[Shape]) -> None:
 
 @cache
 def _engine() -> wasmtime.Engine:
+    """Knows all of WebAssembly, so that what is not available passes it and the walk can name it."""
+    return wasmtime.Engine()
+
+
+@cache
+def _strict_engine() -> wasmtime.Engine:
     """Without the features that change how the bytes of other instructions are read.
 
     With several memories the alignment of an access may be followed by an index, which the walk over the body does
@@ -184,9 +190,16 @@ _OFF = (
 )
 
 
-def _validate(module: bytes) -> None:
+def _validate(module: bytes, engine: wasmtime.Engine) -> None:
     """Types of every instruction, by the specification's algorithm in the engine."""
     try:
-        wasmtime.Module.validate(_engine(), module)
+        wasmtime.Module.validate(engine, module)
     except wasmtime.WasmtimeError as error:
         raise ModuleRefusedError("validation", " ".join(str(error).split())) from None
+
+
+def _require_compilable(instrumented: bytes) -> None:
+    """What follows the walk is that each node compiles the module: a refusal there would stop the chain."""
+    reason = why_refused(instrumented)
+    if reason is not None:
+        raise ModuleRefusedError("validation", " ".join(reason.split()))

@@ -2,8 +2,7 @@
 
 A program is compiled without optimisation at first, which is the fastest. The more it runs, the hotter it is; a
 hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the same results,
-so nothing on chain depends on when that happens. A program whose optimised code may not fit the native
-stack stays as it is (`chain.zvm.optimisable`).
+so nothing on chain depends on when that happens.
 """
 
 import logging
@@ -57,7 +56,7 @@ class ProgramCache:
         """
         found = self._find(code_hash)
         if found is not None:
-            if found.heat >= HOT and found.optimisable and not found.optimised:
+            if found.heat >= HOT and not found.optimised:
                 self._optimise_later(code_hash)
             return found
         with self._makers[code_hash[0] % _LOCKS]:
@@ -67,6 +66,11 @@ class ProgramCache:
                 self._save(code_hash, found)
             self._keep(code_hash, found)
             return found
+
+    def kept(self) -> tuple[int, int]:
+        """(programs in memory, bytes of their modules)."""
+        with self._lock:
+            return len(self._programs), self._bytes
 
     def close(self) -> None:
         """Wait for the compilation under way, drop those that wait."""

@@ -1,8 +1,8 @@
 """Compiled programs on disk: one file each, written atomically, believed only with its checksum.
 
-File: magic, key (32 bytes), header (`_HEADER`: whether optimised and optimisable, initial pages, data bytes, sizes of
-the two parts), instrumented module, machine code, SHA-256 of all before it. The key is the keccak of everything that
-the machine code depends on, so a file under another name, of another version or of other settings is not taken for it.
+File: magic, key (32 bytes), header (`_HEADER`: optimised, initial pages, data bytes, sizes of the two parts),
+instrumented module, machine code, SHA-256 of all before it. The key is the keccak of everything that the machine
+code depends on, so a file under another name, of another version or of other settings is not taken for it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ DISK_LIMIT_BYTES = 1 << 30
 """Sum of the files; the oldest go when it is passed."""
 
 _MAGIC = b"zvmcode1"
-_HEADER = struct.Struct(">??IIII")
+_HEADER = struct.Struct(">BIIII")
 _CHECKSUM_BYTES = 32
 _SUFFIX = ".zvmcode"
 _PARTIAL = ".partial"
@@ -41,7 +41,6 @@ class StoredProgram:
     initial_pages: int
     data_bytes: int
     optimised: bool
-    optimisable: bool
     code: bytes
 
 
@@ -114,6 +113,14 @@ class ProgramFiles:
                 os.unlink(path)
 
 
+def file_sizes(directory: Path) -> list[int]:
+    """The bytes of each compiled program in a directory; none where there is no directory yet. Raises OSError."""
+    try:
+        return [item.stat().st_size for item in os.scandir(directory) if item.name.endswith(_SUFFIX)]
+    except FileNotFoundError:
+        return []
+
+
 def configuration(variant: str) -> bytes:
     """Digest of all that compiled code depends on besides the stored code.
 
@@ -128,7 +135,7 @@ def configuration(variant: str) -> bytes:
 def _encode(key: bytes, program: Program) -> bytes:
     code = program.serialise()
     sizes = len(program.instrumented), len(code)
-    header = _HEADER.pack(program.optimised, program.optimisable, program.initial_pages, program.data_bytes, *sizes)
+    header = _HEADER.pack(program.optimised, program.initial_pages, program.data_bytes, *sizes)
     content = b"".join((_MAGIC, key, header, program.instrumented, code))
     return content + hashlib.sha256(content).digest()
 
@@ -138,10 +145,10 @@ def _decode(key: bytes, content: bytes) -> StoredProgram | None:
     body, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
     if body[:start] != _MAGIC + key or hashlib.sha256(body).digest() != checksum:
         return None
-    optimised, optimisable, initial_pages, data_bytes, module_size, _ = _HEADER.unpack_from(body, start)
+    optimised, initial_pages, data_bytes, module_size, _ = _HEADER.unpack_from(body, start)
     start += _HEADER.size
     end = start + module_size
-    return StoredProgram(body[start:end], initial_pages, data_bytes, optimised, optimisable, body[end:])
+    return StoredProgram(body[start:end], initial_pages, data_bytes, bool(optimised), body[end:])
 
 
 def _read_own(path: Path) -> bytes:

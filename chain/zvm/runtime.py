@@ -14,8 +14,9 @@ from chain.zvm import capi, native_stack
 from chain.zvm.deadlines import epochs_until, ticker
 from chain.zvm.engine import (
     MAXIMUM_FRAMES,
+    MAXIMUM_PAGES,
     MAXIMUM_TABLE_ELEMENTS,
-    MEMORY_LIMIT_BYTES,
+    PAGE_BYTES,
     Engine,
     Import,
     Program,
@@ -65,7 +66,10 @@ class End(Enum):
 
 
 class RunResult(NamedTuple):
-    """values: the entry's result, or the status when it exited, unsigned. trap: why, when it trapped."""
+    """values: the entry's result, or the status when it exited, unsigned.
+
+    trap: why, when it trapped or ran out of memory.
+    """
 
     end: End
     values: tuple[int, ...]
@@ -91,11 +95,13 @@ def run(
     stack_words: int,
     entry: str = "user_entrypoint",
     arguments: Sequence[int] = (),
+    memory_pages: int = MAXIMUM_PAGES,
     deadline: float | None = None,
 ) -> RunResult:
     """Instantiate a program, call one of its functions and drop the instance.
 
     hooks: one per import, in their order, the same function objects in every run. May be called from a hook.
+    memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
     deadline: time.monotonic() value, off chain only; the run is interrupted at most a tick before it.
     Raises what a hook raises other than HostStopError, and NodeFaultError.
     """
@@ -104,12 +110,12 @@ def run(
         raise NodeFaultError(f"{MAXIMUM_FRAMES} instances are open on this thread: the call depth was not checked")
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
     if deadline is None:
-        result = _run(program, hooks, context, ink, stack_words, entry, arguments, None)
+        result = _run(program, hooks, context, ink, stack_words, entry, arguments, memory_pages, None)
     elif time.monotonic() >= deadline:
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address):
-            result = _run(program, hooks, context, ink, stack_words, entry, arguments, deadline)
+            result = _run(program, hooks, context, ink, stack_words, entry, arguments, memory_pages, deadline)
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
 
@@ -122,6 +128,7 @@ def _run(
     stack_words: int,
     entry: str,
     arguments: Sequence[int],
+    memory_pages: int,
     deadline: float | None,
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
@@ -130,7 +137,7 @@ def _run(
     store = capi.store_new(program.engine.address, None, None)
     frames.stack.append(instance)
     try:
-        capi.store_limit(store, MEMORY_LIMIT_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
+        capi.store_limit(store, memory_pages * PAGE_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
         call = _Call(capi.store_context(store))
         capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
         call.instantiate(binding, program.has_memory)
@@ -235,7 +242,7 @@ def _stopped(instance: Instance, failure: BaseException) -> RunResult:
     if isinstance(failure, OutOfInkError):
         return RunResult(End.OUT_OF_INK, (), 0, None)
     if isinstance(failure, OutOfPagesError):
-        return RunResult(End.OUT_OF_MEMORY, (), left, None)
+        return RunResult(End.OUT_OF_MEMORY, (), left, str(failure))
     return RunResult(End.TRAPPED, (), left, str(failure))
 
 

@@ -103,7 +103,12 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True)
 class StateGas:
-    """Flat prices for state, in gas, in place of the EVM's rules."""
+    """Flat prices for state, in gas, in place of the EVM's rules; what host functions change has no refund.
+
+    storage_load: on a load that the frame's cache cannot answer. storage_store: for each changed slot of a flush.
+    call: for reaching the account; its value costs what it costs in the EVM. create, transfer: as the EVM has them,
+    the latter for a transaction.
+    """
 
     storage_load: int
     storage_store: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chain.zvm.faults import OutOfPagesError
 from chain.zvm.rules import ENTRYPOINT
@@ -32,25 +32,63 @@ class Entry:
 ENTRY = Entry()
 
 
+class Lender(Protocol):
+    """Lends compiled programs to the frames of one thread, from the outermost one's begin to its end."""
+
+    def borrow(self) -> "ProgramCache": ...
+    def give_back(self, programs: "ProgramCache") -> None: ...
+
+
 class TransactionScope:
     """Counters of one transaction or call. The outermost frame makes it; nothing of it outlives the transaction.
 
+    Each frame enters it, as a context manager: what the frames have borrowed goes back when the outermost one ends.
     instance_pages_limit: pages that one instance may have, at most the schedule's.
     """
 
-    __slots__ = ("entry", "ever_pages", "instance_pages_limit", "open_pages", "programs", "schedule", "stack_words")
+    __slots__ = (
+        "_frames",
+        "_lender",
+        "_programs",
+        "entry",
+        "ever_pages",
+        "instance_pages_limit",
+        "open_pages",
+        "schedule",
+        "stack_words",
+    )
 
     def __init__(
-        self, schedule: Schedule, programs: "ProgramCache", *, entry: Entry = ENTRY, pages_limit: int | None = None
+        self, schedule: Schedule, lender: Lender, *, entry: Entry = ENTRY, pages_limit: int | None = None
     ) -> None:
         limit = schedule.pages.instance_pages_limit
         self.schedule = schedule
-        self.programs = programs
         self.entry = entry
+        self._lender = lender
+        self._frames = 0
+        self._programs: ProgramCache | None = None
         self.instance_pages_limit = limit if pages_limit is None else min(limit, pages_limit)
         self.stack_words = TRANSACTION_STACK_WORDS
         self.open_pages = 0
         self.ever_pages = 0
+
+    def __enter__(self) -> "TransactionScope":
+        self._frames += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._frames -= 1
+        if not self._frames and self._programs is not None:
+            self._lender.give_back(self._programs)
+            self._programs = None
+
+    @property
+    def programs(self) -> "ProgramCache":
+        """The compiled programs, for a frame that has entered."""
+        assert self._frames
+        if self._programs is None:
+            self._programs = self._lender.borrow()
+        return self._programs
 
     def open(self, added: int, instance_pages: int) -> int:
         """Open pages in an instance that has `instance_pages`: their price in gas. Raises OutOfPagesError."""

@@ -4,7 +4,7 @@ For code whose instructions have been checked, instrumented or not; nothing is c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _BLOCK, _LOOP, _IF, _END, _BR, _BR_IF, _BR_TABLE = 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D, 0x0E
 _CALL, _CALL_INDIRECT, _BULK, _COPY = 0x10, 0x11, 0xFC, 0x0A
@@ -15,8 +15,6 @@ _INDICES = (_BR, _BR_IF, _CALL, *range(0x20, 0x25), 0x3F, 0x40, 0x41, 0x42)
 _IMMEDIATES = bytes(
     1 if opcode in _INDICES else 2 if opcode == _CALL_INDIRECT or 0x28 <= opcode <= 0x3E else 0 for opcode in range(256)
 )
-_KEPT = bytes(opcode == _CALL_INDIRECT or 0x28 <= opcode <= 0x3E or 0x45 <= opcode <= 0xC4 for opcode in range(256))
-"""Whether an opcode computes something, a value or an address, that optimised code may compute once and keep."""
 
 
 @dataclass(slots=True)
@@ -25,16 +23,11 @@ class Shape:
 
     joined_locals: the locals used inside each join, summed. The compiler makes a value of each; those of loops in
     loops took it 280 microseconds each, 28 seconds for a module of 5 KB, before there was a limit.
-    kept: operations whose values optimised code may keep in its frame, though no local or operand holds them.
-    calls: functions called. indirect: type indices called through the table.
     """
 
     declared_locals: int = 0
     joins: int = 0
     joined_locals: int = 0
-    kept: int = 0
-    calls: set[int] = field(default_factory=set)
-    indirect: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -91,7 +84,6 @@ def shape_of(code: bytes, start: int, stop: int) -> Shape:
     declared, start = _locals(code, start)
     shape, frames = Shape(declared), [_Frame(joined=False)]
     for opcode, position in _instructions(code, start, stop):
-        shape.kept += _KEPT[opcode]
         if opcode in _LOCALS:
             frames[-1].used |= 1 << _unsigned(code, position)[0]
         elif opcode in (_BLOCK, _LOOP, _IF):
@@ -100,10 +92,6 @@ def shape_of(code: bytes, start: int, stop: int) -> Shape:
             _close(frames, shape)
         elif opcode in (_BR, _BR_IF, _BR_TABLE):
             _join(frames, code, opcode, position)
-        elif opcode == _CALL:
-            shape.calls.add(_unsigned(code, position)[0])
-        elif opcode == _CALL_INDIRECT:
-            shape.indirect.add(_unsigned(code, position)[0])
     return shape
 
 

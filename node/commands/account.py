@@ -47,7 +47,7 @@ def import_account(
         password = _old_password(file, password_file)
         _tell(keystore.add(decrypt(file, password), password))
     else:
-        _tell(keystore.add(_parse_key(content, file), _new_password(password_file)))
+        _tell(keystore.add(parse_key(content, file), _new_password(password_file)))
 
 
 def unlock_keys(keystore: Keystore, addresses: tuple[str, ...], password_file: Path | None) -> list[PrivateKey]:
@@ -96,14 +96,15 @@ def _first_line(file: Path) -> str:
     return lines[0]
 
 
-def _parse_key(text: str, file: Path) -> PrivateKey:
+def parse_key(text: str, source: object) -> PrivateKey:
+    """A private key from its hex; `source` is where it came from. Raises NodeError, which does not show it."""
     try:
         secret = bytes.fromhex(text.removeprefix("0x"))
         if len(secret) != 32:
             raise ValueError
         return PrivateKey(secret)
     except ValueError:
-        raise NodeError(f"{file}: not a private key: want 64 hex digits") from None
+        raise NodeError(f"{source}: not a private key: want 64 hex digits") from None
 
 
 def _tell(account: KeyFile) -> None:

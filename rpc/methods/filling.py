@@ -10,7 +10,7 @@ from chain.references import PENDING
 from chain.types import BlobSidecar, Header, Receipt, Transaction, TransactionType
 from chain.vm.interface import CallRequest
 from rpc.codec_objects import TransactionArguments
-from rpc.errors import ServerError
+from rpc.errors import ChainIdError, ServerError
 from rpc.methods.eth_state import next_nonce
 from rpc.methods.reading import code_of
 from rpc.services import Services
@@ -44,7 +44,7 @@ def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
     """Refuse a transaction that names another chain, in geth's words."""
     want = services.chain.chain_id
     if arguments.chain_id is not None and arguments.chain_id != want:
-        raise ServerError(f"chainId does not match node's (have={arguments.chain_id}, want={want})")
+        raise ChainIdError(f"chainId does not match node's (have={arguments.chain_id}, want={want})")
 
 
 def priority_fee(services: Services) -> int:

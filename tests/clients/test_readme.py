@@ -53,5 +53,6 @@ def test_quick_start(title: str, fresh_node: NodeProcess, built: None, tmp_path:
 
 
 def test_every_client_has_a_quick_start() -> None:
-    assert list(BLOCKS) == ["curl", "Foundry", "web3.py", "Hardhat", "ethers and viem", "MetaMask"]
+    clients = ["curl", "Foundry", "web3.py", "Hardhat", "ethers and viem", "WebAssembly contracts", "MetaMask"]
+    assert list(BLOCKS) == clients
     assert [title for title, blocks in BLOCKS.items() if not blocks] == ["MetaMask"]

@@ -41,8 +41,9 @@ def _call(
     instance.check(length_target, 4)
     instance.charge(2 * activity.prices.read(length))
     data = instance.read(pointer, length)
+    flat = activity.scope.schedule.state
     used = _set_aside_words(instance)
-    succeeded = activity.with_gas(instance, call, opcode, gas, target, value, data)
+    succeeded = activity.with_gas(instance, call, opcode, gas, target, value, data, None if flat is None else flat.call)
     activity.scope.stack_words += used
     instance.write(length_target, len(activity.frame.return_data).to_bytes(4, "little"))
     return SUCCEEDED if succeeded else FAILED

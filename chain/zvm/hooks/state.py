@@ -5,6 +5,7 @@ from chain.vm.foreign import Frame, instruct
 from chain.zvm.activity import Activity
 from chain.zvm.faults import ExitError, HostTrapError
 from chain.zvm.instance import HookFunction, Instance
+from chain.zvm.schedule import StateGas
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
@@ -27,7 +28,12 @@ def _number(word: bytes) -> int:
 
 def _tier_gas(tiers: tuple[tuple[int, int], ...], count: int) -> int:
     """Gas for one more use of the cache after `count` uses."""
-    return next((gas for past, gas in reversed(tiers) if count >= past), 0)
+    found = 0
+    for past, gas in tiers:
+        if count < past:
+            break
+        found = gas
+    return found
 
 
 def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> None:
@@ -38,16 +44,23 @@ def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> N
     activity.loads += 1
     value = activity.values.get(key)
     if value is None:
-        gas += activity.prices.storage_miss_gas
-        value = activity.with_gas(instance, _load, _number(key)).to_bytes(_WORD, "big")
+        flat = activity.scope.schedule.state
+        if flat is None:
+            gas += activity.prices.storage_miss_gas
+            number = activity.with_gas(instance, instruct, SLOAD, _number(key))
+        else:
+            number = activity.with_gas(instance, _load_flat, _number(key), flat.storage_load)
+        value = number.to_bytes(_WORD, "big")
         activity.values[key] = activity.stored[key] = value
     if gas:
         activity.charge_gas(instance, gas)
     instance.write(target, value)
 
 
-def _load(frame: Frame, slot: int) -> int:
-    return instruct(frame, SLOAD, slot)
+def _load_flat(frame: Frame, slot: int, gas: int) -> int:
+    frame.consume_gas(gas, "storage")
+    frame.block_state.warm_slot(frame.address, slot)
+    return frame.block_state.get_storage(frame.address, slot)
 
 
 def storage_cache_bytes32(instance: Instance, key_pointer: int, value_pointer: int) -> None:
@@ -72,7 +85,8 @@ def storage_flush_cache(instance: Instance, clear: int) -> None:
         changed = [key for key in activity.unflushed if stored.get(key) != values[key]]
         if changed:
             activity.refuse_static("a write to storage")
-            activity.with_gas(instance, _store, [(_number(values[key]), _number(key)) for key in changed])
+            writes = [(_number(values[key]), _number(key)) for key in changed]
+            activity.with_gas(instance, _store, writes, activity.scope.schedule.state)
             stored.update((key, values[key]) for key in changed)
         activity.unflushed.clear()
     if clear:
@@ -80,9 +94,14 @@ def storage_flush_cache(instance: Instance, clear: int) -> None:
         activity.stored.clear()
 
 
-def _store(frame: Frame, writes: list[tuple[int, int]]) -> None:
+def _store(frame: Frame, writes: list[tuple[int, int]], flat: StateGas | None) -> None:
     for value, slot in writes:
-        instruct(frame, SSTORE, value, slot)
+        if flat is None:
+            instruct(frame, SSTORE, value, slot)
+            continue
+        frame.consume_gas(flat.storage_store, "storage")
+        frame.block_state.warm_slot(frame.address, slot)
+        frame.block_state.set_storage(frame.address, slot, value)
 
 
 def transient_load_bytes32(instance: Instance, key_pointer: int, target: int) -> None:

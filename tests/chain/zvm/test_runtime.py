@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES
+from chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
 from chain.zvm.runtime import (
     End,
     Engine,
@@ -205,6 +205,33 @@ def test_access_up_to_the_end_of_memory_is_allowed(caller: Program) -> None:
     assert execute(caller, hook).end is End.RETURNED
 
 
+ZERO_LENGTH: dict[str, Callable[[Instance, int], object]] = {
+    "read": lambda instance, pointer: instance.read(pointer, 0) == b"" or pytest.fail("bytes from nowhere"),
+    "write": lambda instance, pointer: instance.write(pointer, b""),
+    "check": lambda instance, pointer: instance.check(pointer, 0),
+}
+
+
+@pytest.mark.parametrize("access", ZERO_LENGTH)
+@pytest.mark.parametrize(("memory", "size"), [('(memory (export "memory") 1)', PAGE), ("", 0)])
+def test_no_bytes_may_lie_anywhere_up_to_the_end(engine: Engine, access: str, memory: str, size: int) -> None:
+    program = build(engine, CALLER, imports=IMPORT, memory=memory)
+
+    def first(instance: Instance, pointer: int) -> None:
+        ZERO_LENGTH[access](instance, pointer)
+
+    def later(instance: Instance, pointer: int) -> None:
+        instance.check(0, size)
+        ZERO_LENGTH[access](instance, pointer)
+
+    for hook in (first, later):
+        for pointer in (0, size):
+            assert execute(program, hook, arguments=(pointer,)).end is End.RETURNED
+        for pointer in (size + 1, 0xFFFFFFFF):
+            text = f"memory access up to byte {pointer}, the memory has {size}"
+            assert execute(program, hook, arguments=(pointer,)) == RunResult(End.TRAPPED, (), INK, text)
+
+
 def test_a_module_without_memory_runs_and_has_no_bytes(engine: Engine) -> None:
     program = build(engine, CALLER, imports=IMPORT, memory="")
     pages: list[int] = []
@@ -236,7 +263,7 @@ STOPS = [
     (ExitError(0), RunResult(End.EXITED, (0,), INK - 5, None)),
     (ExitError(7), RunResult(End.EXITED, (7,), INK - 5, None)),
     (OutOfInkError("none left"), RunResult(End.OUT_OF_INK, (), 0, None)),
-    (OutOfPagesError("too many"), RunResult(End.OUT_OF_MEMORY, (), INK - 5, None)),
+    (OutOfPagesError("too many"), RunResult(End.OUT_OF_MEMORY, (), INK - 5, "too many")),
 ]
 
 
@@ -438,24 +465,25 @@ def test_a_thread_with_too_small_a_stack_is_refused(engine: Engine, caller: Prog
     assert on_thread(fill_stacks(engine, 50), 16 << 20) == (2000,)
 
 
-def test_a_pool_that_two_threads_exhaust_is_a_fault_of_the_node() -> None:
+def test_a_pool_that_too_many_threads_exhaust_is_a_fault_of_the_node() -> None:
     engine = Engine(pooled=True)
     program = build(engine, CALLER, imports=IMPORT)
-    barrier = threading.Barrier(2, timeout=30)
+    too_many = POOL_THREADS + 1
+    barrier = threading.Barrier(too_many, timeout=30)
     results: list[object] = []
 
     def fill() -> None:
-        found = on_thread(nest(program, 700, barrier.wait))
+        found = on_thread(nest(program, 800, barrier.wait))
         barrier.abort()
         results.append(found)
 
-    threads = [threading.Thread(target=fill) for _ in range(2)]
+    threads = [threading.Thread(target=fill) for _ in range(too_many)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert any(isinstance(found, NodeFaultError) and "no room" in str(found) for found in results)
-    assert on_thread(nest(program, 700)) is End.RETURNED
+    assert on_thread(nest(program, 800)) is End.RETURNED
 
 
 @pytest.mark.parametrize(

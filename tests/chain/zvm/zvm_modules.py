@@ -23,7 +23,6 @@ class Module:
     instrumented: bytes
     initial_pages: int = 1
     data_bytes: int = 0
-    optimisable: bool = True
 
 
 def module(body: str, *, imports: str = "", memory: str = '(memory (export "memory") 1 2000)') -> Module:

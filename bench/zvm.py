@@ -1,0 +1,377 @@
+#!/usr/bin/env python
+"""Measure WebAssembly contracts against the same contracts in EVM bytecode, and print three tables.
+
+    python bench/zvm.py             a minute or two
+    python bench/zvm.py --quick     fewer rounds
+
+In process: the executor alone, on the thread that makes blocks, with warm and optimised code; processor time of that
+thread, the best of several rounds. Through RPC: medians of what a client waits for, zEVM with its data on disk and
+every block synced, and Anvil with the EVM twin. Gas a second: how much gas a second of the executor is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.nodes import CONTENDERS
+from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
+from chain.blockchain import Chain
+from chain.clock import Clock
+from chain.genesis import load_default_genesis
+from chain.references import LATEST
+from chain.types import Transaction
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import CallRequest, Outcome
+from chain.zvm.creation import constructor_payload, creation_data
+from scripts.contracts import returning, solidity, wasm, words
+from scripts.load import Signer, contract_address, development_signer
+from scripts.node_process import NodeProcess
+from storage.database import Database
+from storage.keccak import keccak256
+
+MACHINES = ("WebAssembly", "EVM")
+SUPPLY = 10**24
+EVM_CODE_LIMIT_BYTES = 24_576
+DEPLOYMENT_GAS = 16_000_000
+TRANSFER_GAS = 100_000
+OFF_CHAIN_GAS = 10**12
+STEPS, RPC_STEPS = 1_000_000, 100_000
+SLOTS = 200
+ASKS = 10_000
+WARM_UP_LIMIT_SECONDS = 30
+ROUND_SECONDS = 0.02
+RECEIVER = bytes(18) + b"\xbe\x7c"
+
+
+def selector(signature: str) -> bytes:
+    """The first four bytes of a function's call data."""
+    return keccak256(signature.encode())[:4]
+
+
+def call_data(signature: str, *arguments: int | bytes) -> bytes:
+    """Call data of a function of static arguments."""
+    return selector(signature) + words(arguments)
+
+
+class Contracts:
+    """Creation data of the contracts, for either machine, in the order in which an account deploys them."""
+
+    def __init__(self, machine_name: str) -> None:
+        self.is_wasm = machine_name == "WebAssembly"
+        self.evm = solidity(("Counter", "TwinToken", "Measure"))
+
+    @cached_property
+    def token(self) -> bytes:
+        if self.is_wasm:
+            return creation_data(wasm("token.zig"), constructor_payload(words((SUPPLY,))))
+        return self.evm["TwinToken"] + words((SUPPLY,))
+
+    @cached_property
+    def measure(self) -> bytes:
+        return wasm("measure.zig") if self.is_wasm else self.evm["Measure"]
+
+    def small(self, number: int) -> bytes:
+        """A counter; each number gives code that no cache knows."""
+        if self.is_wasm:
+            return creation_data(numbered(wasm("counter.c"), number), constructor_payload(words((7,))))
+        return self.evm["Counter"] + words((7,))
+
+    def large(self, number: int) -> bytes:
+        """54 KB of WebAssembly, or as much code as the EVM allows."""
+        if self.is_wasm:
+            return numbered(wasm("large.zig"), number)
+        return returning(number.to_bytes(2, "big").rjust(EVM_CODE_LIMIT_BYTES, b"\x5b"))
+
+
+def numbered(module: bytes, number: int) -> bytes:
+    """The module with a custom section that holds a number below 16,384."""
+    return module + bytes((0, 4, 1, ord("n"), number & 0x7F, number >> 7))
+
+
+# In process
+
+
+class Bench:
+    """A chain in memory with the contracts of both machines; everything runs on its writer thread."""
+
+    def __init__(self) -> None:
+        self.chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))
+        self.contracts = {name: Contracts(name) for name in MACHINES}
+        self.signers = {name: development_signer(index) for index, name in enumerate(MACHINES)}
+        self.senders = {name: bytes.fromhex(signer.address[2:]) for name, signer in self.signers.items()}
+        self.tokens = {name: self.deploy(name, self.contracts[name].token) for name in MACHINES}
+        self.measures = {name: self.deploy(name, self.contracts[name].measure) for name in MACHINES}
+        self.frame = self.chain.frame_at(LATEST)
+
+    def deploy(self, name: str, data: bytes) -> bytes:
+        """The new contract's address."""
+        raw, _ = self.signers[name].sign(to=None, data="0x" + data.hex(), gas=DEPLOYMENT_GAS)
+        transaction = Transaction.decode(bytes.fromhex(raw[2:]))
+        self.chain.writer.run(self.chain.send_transaction, transaction)
+        receipts = self.chain.receipts(self.chain.head.header.hash)
+        if not receipts or not receipts[0].status or receipts[0].contract_address is None:
+            raise RuntimeError(f"a deployment failed: {receipts}")
+        return receipts[0].contract_address
+
+    def executor(self) -> Executor:
+        """Upon the latest state, of which nothing is kept."""
+        return Executor(self.frame.environment, BlockState(self.frame.reader))
+
+    def call(self, name: str, to: bytes, data: bytes) -> Outcome:
+        """One call as a frame of its own. For the writer thread."""
+        request = CallRequest(sender=self.senders[name], to=to, data=data, gas_limit=OFF_CHAIN_GAS)
+        outcome = self.executor().call_alone(request)
+        if outcome.error is not None:
+            raise RuntimeError(f"{name}: {outcome.error}")
+        return outcome
+
+    def create(self, name: str, data: bytes) -> None:
+        """One deployment; what it compiles stays in the cache. For the writer thread."""
+        outcome = self.executor().call(CallRequest(sender=self.senders[name], data=data, gas_limit=DEPLOYMENT_GAS))
+        if outcome.error is not None:
+            raise RuntimeError(f"{name}: {outcome.error}")
+
+    def warm_up(self, to: bytes, data: bytes) -> None:
+        """Run a WebAssembly contract until its optimised code is there. For the writer thread."""
+        assert self.chain.zvm is not None
+        code_hash = self.chain.head.state.account(to).code_hash
+        programs = self.chain.zvm.programs(pooled=True)
+        deadline = time.monotonic() + WARM_UP_LIMIT_SECONDS
+        while not programs.get(code_hash, _no_preparation).optimised:
+            self.call("WebAssembly", to, data)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"a program was not optimised within {WARM_UP_LIMIT_SECONDS} s")
+
+    def close(self) -> None:
+        self.chain.close()
+
+
+def _no_preparation() -> None:
+    raise RuntimeError("a program that ran is not in the cache")
+
+
+def seconds_of(action: Callable[[], object], rounds: int) -> float:
+    """Processor time of one run on this thread: the best mean of so many rounds of at least ROUND_SECONDS."""
+    started = time.thread_time()
+    action()
+    repeats = max(1, int(ROUND_SECONDS / max(time.thread_time() - started, 1e-9)))
+
+    def one_round() -> float:
+        started = time.thread_time()
+        for _ in range(repeats):
+            action()
+        return (time.thread_time() - started) / repeats
+
+    return min(one_round() for _ in range(rounds))
+
+
+class InProcess:
+    """The measurements of the executor. Rows: (title, unit, {machine: figure})."""
+
+    def __init__(self, bench: Bench, rounds: int) -> None:
+        self.bench = bench
+        self.rounds = rounds
+        self.numbers = iter(range(1 << 14))
+
+    def seconds(self, name: str, to: bytes, data: bytes) -> float:
+        return seconds_of(lambda: self.bench.call(name, to, data), self.rounds)
+
+    def deployment(self, name: str, kind: Callable[[Contracts, int], bytes]) -> float:
+        """Mean over modules that are new each time."""
+        data = [kind(self.bench.contracts[name], next(self.numbers)) for _ in range(self.rounds)]
+        started = time.thread_time()
+        for item in data:
+            self.bench.create(name, item)
+        return (time.thread_time() - started) / self.rounds
+
+    def rows(self) -> Iterator[tuple[str, dict[str, float]]]:
+        """(title, {machine: figure}), in microseconds or what the title says."""
+        bench = self.bench
+        bench.warm_up(bench.tokens["WebAssembly"], call_data("balanceOf(address)", RECEIVER))
+        bench.warm_up(bench.measures["WebAssembly"], call_data("read(uint256)", 3))
+        for title, kind in (("a counter of 2.3 KB", Contracts.small), ("54 KB (EVM: 24 KB)", Contracts.large)):
+            yield f"deploy {title}, ms", {name: self.deployment(name, kind) * 1e3 for name in MACHINES}
+        for title, data in (
+            ("`balanceOf`", call_data("balanceOf(address)", RECEIVER)),
+            ("`transfer`", call_data("transfer(address,uint256)", RECEIVER, 5)),
+        ):
+            yield f"{title}, µs", {name: self.seconds(name, bench.tokens[name], data) * 1e6 for name in MACHINES}
+        through = bench.measures["EVM"]
+        yield (
+            "`balanceOf` called by Solidity, µs",
+            {
+                name: self.seconds(name, through, call_data(THROUGH, bench.tokens[name], RECEIVER)) * 1e6
+                for name in MACHINES
+            },
+        )
+        yield f"{STEPS:,} steps, ms", self.of_measure("loop(uint64)", STEPS, scale=1e3)
+        yield "read a slot, µs", self.per_slot("read(uint256)")
+        yield "write a slot, µs", self.per_slot("write(uint256,uint256)", 9)
+
+    def of_measure(self, signature: str, *arguments: int, scale: float) -> dict[str, float]:
+        data = call_data(signature, *arguments)
+        return {name: self.seconds(name, self.bench.measures[name], data) * scale for name in MACHINES}
+
+    def per_slot(self, signature: str, *arguments: int) -> dict[str, float]:
+        """Microseconds of one of SLOTS slots, the loop around it and the slot's hash included."""
+        many = self.of_measure(signature, SLOTS, *arguments, scale=1e6)
+        none = self.of_measure(signature, 0, *arguments, scale=1e6)
+        return {name: (many[name] - none[name]) / SLOTS for name in MACHINES}
+
+    def gas_rows(self) -> Iterator[tuple[str, dict[str, float]]]:
+        """(title, {machine: million gas a second})"""
+        for title, signature, arguments in (
+            ("arithmetic", "loop(uint64)", (RPC_STEPS,)),
+            ("asking for the sender", "ask(uint64)", (ASKS,)),
+            ("calls that run no code", "poke(address,uint64)", (RECEIVER, SLOTS)),
+            ("reading slots", "read(uint256)", (SLOTS,)),
+            ("writing slots", "write(uint256,uint256)", (SLOTS, 9)),
+        ):
+            data = call_data(signature, *arguments)
+            yield title, {name: self.gas_rate(name, data) for name in MACHINES}
+
+    def gas_rate(self, name: str, data: bytes) -> float:
+        to = self.bench.measures[name]
+        return self.bench.call(name, to, data).gas_used / self.seconds(name, to, data) / 1e6
+
+
+THROUGH = "balanceThrough(address,address)"
+
+
+# Through RPC
+
+
+class Remote:
+    """One machine's contracts on a running node, deployed by an account of its own."""
+
+    def __init__(self, node: NodeProcess, name: str, is_anvil: bool) -> None:
+        self.rpc = node.connect(timeout_seconds=300)
+        self.contracts = Contracts(name)
+        self.signer: Signer = development_signer(MACHINES.index(name) + 2 * is_anvil)
+        self.token = self.deploy(self.contracts.token)
+        self.measure = self.deploy(self.contracts.measure)
+        self.through = self.deploy(self.contracts.evm["Measure"])
+
+    def deploy(self, data: bytes) -> str:
+        """The new contract's address."""
+        address = contract_address(self.signer.address, self.signer.nonce)
+        self.send_and_read(self.frames(None, data, DEPLOYMENT_GAS))
+        if len(self.rpc.call("eth_getCode", address, "latest")) == len("0x"):
+            raise RuntimeError(f"a deployment failed: {address}")
+        return address
+
+    def frames(self, to: str | None, data: bytes, gas: int) -> tuple[bytes, bytes]:
+        """The requests that send a transaction and ask for its receipt."""
+        raw, name = self.signer.sign(to=to, data="0x" + data.hex(), gas=gas)
+        return self.rpc.request("eth_sendRawTransaction", raw), self.rpc.request("eth_getTransactionReceipt", name)
+
+    def send_and_read(self, frames: tuple[bytes, bytes]) -> None:
+        """What a client does: send, then ask for the receipt until it is there."""
+        send, receipt = frames
+        self.ask(send)
+        while NULL_RESULT in (answer := self.rpc.exchange(receipt)).replace(b" ", b""):
+            pass
+        if b'"status":"0x1"' not in answer.replace(b" ", b""):
+            raise RuntimeError(f"a transaction failed: {answer[:300]!r}")
+
+    def ask(self, frame: bytes) -> None:
+        if b'"error"' in (answer := self.rpc.exchange(frame)):
+            raise RuntimeError(f"refused: {answer[:300]!r}")
+
+    def calls(self, to: str, data: bytes, count: int) -> list[float]:
+        """Milliseconds of so many eth_calls."""
+        call = {"from": self.signer.address, "to": to, "data": "0x" + data.hex(), "gas": hex(30_000_000)}
+        frame = self.rpc.request("eth_call", call, "latest")
+        return [timed(partial(self.ask, frame)) for _ in range(count)]
+
+    def transactions(self, to: str | None, data: Sequence[bytes], gas: int) -> list[float]:
+        """Milliseconds of transactions with their receipts."""
+        signed = [self.frames(to, item, gas) for item in data]
+        return [timed(partial(self.send_and_read, frames)) for frames in signed]
+
+    def samples(self, count: int) -> dict[str, list[float]]:
+        """{title: milliseconds}"""
+        few = max(3, count // 10)
+        small = [self.contracts.small(number) for number in range(few)]
+        large = [self.contracts.large(number) for number in range(few)]
+        balance = call_data("balanceOf(address)", RECEIVER)
+        transfer = call_data("transfer(address,uint256)", RECEIVER, 5)
+        through = call_data(THROUGH, bytes.fromhex(self.token[2:]), RECEIVER)
+        loop = call_data("loop(uint64)", RPC_STEPS)
+        return {
+            "deploy a counter of 2.3 KB + receipt": self.transactions(None, small, DEPLOYMENT_GAS),
+            "deploy 54 KB (EVM: 24 KB) + receipt": self.transactions(None, large, DEPLOYMENT_GAS),
+            "`transfer` + receipt": self.transactions(self.token, [transfer] * count, TRANSFER_GAS),
+            "`balanceOf` by eth_call": self.calls(self.token, balance, 10 * count),
+            "the same through Solidity": self.calls(self.through, through, 10 * count),
+            f"{RPC_STEPS:,} steps by eth_call": self.calls(self.measure, loop, few),
+        }
+
+
+def through_rpc(count: int) -> dict[str, dict[str, float]]:
+    """{title: {column: median milliseconds}}; zEVM's two machines in turns, then Anvil."""
+    columns = {"zEVM, WebAssembly": ("zEVM", 0), "zEVM, EVM": ("zEVM", 1), "Anvil, EVM": ("Anvil", 1)}
+    rows: dict[str, dict[str, float]] = {}
+    for column, (contender, index) in columns.items():
+        with tempfile.TemporaryDirectory(prefix="zevm-bench-") as folder:
+            node = CONTENDERS[contender].start(Path(folder) / "data")
+            with node:
+                for title, samples in Remote(node, MACHINES[index], contender == "Anvil").samples(count).items():
+                    rows.setdefault(f"{title}, ms", {})[column] = statistics.median(samples)
+    return rows
+
+
+def table(rows: dict[str, dict[str, float]], ratio: Callable[[dict[str, float]], tuple[str, str]]) -> str:
+    """Markdown, with a last column that `ratio` names and fills."""
+    columns = list(next(iter(rows.values())))
+    heading = ratio(next(iter(rows.values())))[0]
+    lines = ["| " + " | ".join(["", *columns, heading]) + " |", "|---" + "|---:" * (len(columns) + 1) + "|"]
+    for title, values in rows.items():
+        cells = [number_text(values[name]) for name in columns]
+        lines.append("| " + " | ".join([title, *cells, ratio(values)[1]]) + " |")
+    return "\n".join(lines)
+
+
+def shorter(values: dict[str, float]) -> tuple[str, str]:
+    """EVM's time over WebAssembly's."""
+    wasm_value, evm_value = list(values.values())[:2]
+    return "EVM / WebAssembly", ratio_text(evm_value, wasm_value)
+
+
+def more(values: dict[str, float]) -> tuple[str, str]:
+    """WebAssembly's gas over the EVM's."""
+    return "WebAssembly / EVM", ratio_text(values["WebAssembly"], values["EVM"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--in-process", action="store_true", help="leave out what goes through RPC")
+    options = parser.parse_args(arguments)
+    bench = Bench()
+    try:
+        work = InProcess(bench, 3 if options.quick else 15)
+        inside = bench.chain.writer.run(lambda: dict(work.rows()))
+        gas = bench.chain.writer.run(lambda: dict(work.gas_rows()))
+    finally:
+        bench.close()
+    print(machine())
+    print("\nThe executor alone:\n\n" + table(inside, shorter))
+    print("\nMillion gas a second of the executor:\n\n" + table(gas, more))
+    if not options.in_process:
+        print("\nThrough RPC:\n\n" + table(through_rpc(10 if options.quick else 100), shorter))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The seven precompiles of BLS12-381 (EIP-2537) on arkworks, whose prices are py-evm's.
+
+A field element has 64 bytes, the first 16 of them zero; arkworks takes the other 48. The point at infinity is zeros.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from eth.precompiles.bls12_381.constants import (
+    BLS12_G1_ADD_GAS,
+    BLS12_G1_MSM_GAS,
+    BLS12_G2_ADD_GAS,
+    BLS12_G2_MSM_GAS,
+    BLS12_MAP_FP2_G2_GAS,
+    BLS12_MAP_FP_G1_GAS,
+    G1_MSM_DISCOUNTS,
+    G1_MSM_MAX_DISCOUNT,
+    G2_MSM_DISCOUNTS,
+    G2_MSM_MAX_DISCOUNT,
+    MSM_MULTIPLIER,
+)
+from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
+
+from chain.vm.faults import PrecompileError
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+
+FIELD_BYTES = 64
+PADDING_BYTES = 16
+SCALAR_BYTES = 32
+G1_BYTES = 2 * FIELD_BYTES
+G2_BYTES = 4 * FIELD_BYTES
+PAIR_BYTES = G1_BYTES + G2_BYTES
+PAIRING_GAS = 37_700
+PAIRING_GAS_PER_PAIR = 32_600
+
+_PADDING = bytes(PADDING_BYTES)
+Point = TypeVar("Point", G1Point, G2Point)
+
+
+def _packed(data: bytes) -> bytes:
+    """The field elements without their padding. Raises PrecompileError where that is not zero."""
+    elements = [data[start : start + FIELD_BYTES] for start in range(0, len(data), FIELD_BYTES)]
+    if any(element[:PADDING_BYTES] != _PADDING for element in elements):
+        raise PrecompileError("invalid field element top bytes")
+    return b"".join([element[PADDING_BYTES:] for element in elements])
+
+
+def _padded(data: bytes) -> bytes:
+    size = FIELD_BYTES - PADDING_BYTES
+    return b"".join([_PADDING + data[start : start + size] for start in range(0, len(data), size)])
+
+
+def _decode(read: Callable[[bytes], Point], data: bytes) -> Point:
+    try:
+        return read(_packed(data))
+    except ValueError as error:
+        raise PrecompileError(f"invalid point: {error}") from error
+
+
+def _require_size(data: bytes, size: int) -> None:
+    if len(data) != size:
+        raise PrecompileError("invalid input length")
+
+
+def _count(data: bytes, size: int) -> int:
+    if not data or len(data) % size:
+        raise PrecompileError("invalid input length")
+    return len(data) // size
+
+
+def g1_add(frame: "Frame") -> None:
+    """0x0b: the sum of two points of G1, which need not be in the subgroup."""
+    data, read = frame.msg.data, G1Point.from_xy_bytes_unchecked_be
+    frame.consume_gas(BLS12_G1_ADD_GAS, "BLS12_G1ADD")
+    _require_size(data, 2 * G1_BYTES)
+    frame.output = _padded((_decode(read, data[:G1_BYTES]) + _decode(read, data[G1_BYTES:])).to_xy_bytes_be())
+
+
+def g2_add(frame: "Frame") -> None:
+    """0x0d: the sum of two points of G2, which need not be in the subgroup."""
+    data, read = frame.msg.data, G2Point.from_xy_bytes_unchecked_be
+    frame.consume_gas(BLS12_G2_ADD_GAS, "BLS12_G2ADD")
+    _require_size(data, 2 * G2_BYTES)
+    frame.output = _padded((_decode(read, data[:G2_BYTES]) + _decode(read, data[G2_BYTES:])).to_xy_bytes_be())
+
+
+def _sum_of_products(data: bytes, point_bytes: int, kind: type[Point]) -> bytes:
+    size, points, scalars = point_bytes + SCALAR_BYTES, [], []
+    for start in range(0, len(data), size):
+        points.append(_decode(kind.from_xy_bytes_be, data[start : start + point_bytes]))
+        scalars.append(Scalar.from_be_bytes_mod_order(data[start + point_bytes : start + size]))
+    return _padded(kind.multiexp_unchecked(points, scalars).to_xy_bytes_be())
+
+
+def g1_msm(frame: "Frame") -> None:
+    """0x0c: the sum of points of G1, each times a scalar."""
+    data = frame.msg.data
+    count = _count(data, G1_BYTES + SCALAR_BYTES)
+    discount = G1_MSM_DISCOUNTS[count - 1] if count <= len(G1_MSM_DISCOUNTS) else G1_MSM_MAX_DISCOUNT
+    frame.consume_gas(count * BLS12_G1_MSM_GAS * discount // MSM_MULTIPLIER, "BLS12_G1MSM")
+    frame.output = _sum_of_products(data, G1_BYTES, G1Point)
+
+
+def g2_msm(frame: "Frame") -> None:
+    """0x0e: the sum of points of G2, each times a scalar."""
+    data = frame.msg.data
+    count = _count(data, G2_BYTES + SCALAR_BYTES)
+    discount = G2_MSM_DISCOUNTS[count - 1] if count <= len(G2_MSM_DISCOUNTS) else G2_MSM_MAX_DISCOUNT
+    frame.consume_gas(count * BLS12_G2_MSM_GAS * discount // MSM_MULTIPLIER, "BLS12_G2MSM")
+    frame.output = _sum_of_products(data, G2_BYTES, G2Point)
+
+
+def pairing_check(frame: "Frame") -> None:
+    """0x0f: 1 where the product of the pairings of (G1, G2) pairs is one, else 0."""
+    data = frame.msg.data
+    count = _count(data, PAIR_BYTES)
+    frame.consume_gas(PAIRING_GAS + PAIRING_GAS_PER_PAIR * count, "BLS12_PAIRING_CHECK")
+    first, second = [], []
+    for start in range(0, len(data), PAIR_BYTES):
+        middle = start + G1_BYTES
+        first.append(_decode(G1Point.from_xy_bytes_be, data[start:middle]))
+        second.append(_decode(G2Point.from_xy_bytes_be, data[middle : start + PAIR_BYTES]))
+    frame.output = int(GT.pairing_check(first, second)).to_bytes(32, "big")
+
+
+def map_fp_to_g1(frame: "Frame") -> None:
+    """0x10: the point of G1 that a field element maps to."""
+    frame.consume_gas(BLS12_MAP_FP_G1_GAS, "BLS12_MAP_FP_TO_G1")
+    _require_size(frame.msg.data, FIELD_BYTES)
+    frame.output = _padded(_decode(G1Point.map_from_fp_be, frame.msg.data).to_xy_bytes_be())
+
+
+def map_fp2_to_g2(frame: "Frame") -> None:
+    """0x11: the point of G2 that an element of the field's extension maps to."""
+    frame.consume_gas(BLS12_MAP_FP2_G2_GAS, "BLS12_MAP_FP2_TO_G2")
+    _require_size(frame.msg.data, 2 * FIELD_BYTES)
+    frame.output = _padded(_decode(G2Point.map_from_fp2_be, frame.msg.data).to_xy_bytes_be())

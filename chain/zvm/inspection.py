@@ -1,0 +1,202 @@
+"""What can be told of a module without running it: whether it may be deployed, what it asks of the host, its price."""
+
+import importlib.metadata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chain.forks import Rules
+from chain.validation import floor_gas, intrinsic_gas
+from chain.vm.interface import CallRequest
+from chain.zvm.errors import ModuleRefusedError
+from chain.zvm.hook_table import HOOKS
+from chain.zvm.schedule import Schedule
+
+if TYPE_CHECKING:
+    from chain.zvm.binary import Export, Module
+    from chain.zvm.prepare import Prepared
+
+EXPORT_KINDS = ("function", "table", "memory", "global")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFunction:
+    """One import. parameters, result: a character each, `i` for i32 and `I` for i64.
+
+    ink: the fixed price of a call under the schedule; None where the host has no such function.
+    """
+
+    module: str
+    name: str
+    parameters: str
+    result: str
+    ink: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedItem:
+    """One export; `kind` is of EXPORT_KINDS, and only functions have parameters and results."""
+
+    name: str
+    kind: str
+    parameters: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """In pages of 64 KiB. maximum_pages: what the module sets, or the chain's limit."""
+
+    initial_pages: int
+    maximum_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a module is. What a refusal kept from being known is None or empty.
+
+    refusal: the rule that it breaks as a contract. library: it does, but its functions can be run all the same.
+    size_bytes: as given. module_bytes: decompressed, without the section `zvm.init`. stored_bytes: what an account
+    would keep. init_payload: call data of the constructor's run. activation_gas: price of the checks.
+    """
+
+    size_bytes: int
+    compressed: bool
+    refusal: ModuleRefusedError | None
+    library: bool
+    imports: tuple[ImportedFunction, ...]
+    exports: tuple[ExportedItem, ...]
+    memory: Memory | None
+    module_bytes: int | None
+    stored_bytes: int | None
+    data_bytes: int | None
+    activation_gas: int | None
+    init_payload: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPrice:
+    """What a creation transaction costs in gas, but for the run of a constructor.
+
+    estimate: the guide's, by the length alone. deposit: for the stored bytes. floor: the least that its data costs.
+    """
+
+    estimate: int
+    intrinsic: int
+    activation: int
+    deposit: int
+    floor: int
+
+    @property
+    def total(self) -> int:
+        """The gas used."""
+        return max(self.intrinsic + self.activation + self.deposit, self.floor)
+
+
+def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
+    """All about a module, raw or compressed. Any bytes may come; takes up to a second."""
+    from chain.zvm.prepare import COMPRESSED_PREFIX, prepare
+
+    refusal, library, prepared = None, False, None
+    try:
+        prepared = prepare(code, schedule)
+    except ModuleRefusedError as error:
+        refusal = error
+        prepared = _as_library(code, schedule)
+        library = prepared is not None
+    module = _decoded(code)
+    return Inspection(
+        size_bytes=len(code),
+        compressed=code[:3] == COMPRESSED_PREFIX,
+        refusal=refusal,
+        library=library,
+        imports=() if module is None else _imports(module, schedule),
+        exports=() if module is None else _exports(module),
+        memory=_memory(module, schedule),
+        module_bytes=None if module is None else len(module.raw[: module.init_start]),
+        stored_bytes=None if prepared is None else len(prepared.stored),
+        data_bytes=None if prepared is None else prepared.data_bytes,
+        activation_gas=None if prepared is None else prepared.activation_gas,
+        init_payload=None if module is None else module.init_payload,
+    )
+
+
+def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:
+    """What a transaction with this creation data costs. Raises ModuleRefusedError."""
+    from chain.vm.foreign import GAS_CODE_DEPOSIT_BYTE
+    from chain.zvm.prepare import estimate_gas_usage, prepare
+
+    prepared = prepare(code, schedule)
+    creation = CallRequest(to=None, data=code)
+    return DeploymentPrice(
+        estimate=estimate_gas_usage(code),
+        intrinsic=intrinsic_gas(creation, rules),
+        activation=prepared.activation_gas,
+        deposit=GAS_CODE_DEPOSIT_BYTE * len(prepared.stored),
+        floor=floor_gas(creation, rules),
+    )
+
+
+def guide_estimate(code: bytes) -> int:
+    """The guide's rough price: 10,000 gas and 10 for each byte."""
+    from chain.zvm.prepare import estimate_gas_usage
+
+    return estimate_gas_usage(code)
+
+
+def wasmtime_version() -> str:
+    """The version of wasmtime that is installed."""
+    return importlib.metadata.version("wasmtime")
+
+
+def _as_library(code: bytes, schedule: Schedule) -> "Prepared | None":
+    from chain.zvm.prepare import prepare
+
+    try:
+        return prepare(code, schedule, library=True)
+    except ModuleRefusedError:
+        return None
+
+
+def _decoded(code: bytes) -> "Module | None":
+    """The module as far as its format goes; None where it goes nowhere."""
+    from chain.zvm.binary import decode
+    from chain.zvm.prepare import COMPRESSED_PREFIX, decompress
+
+    try:
+        return decode(decompress(code) if code[:3] == COMPRESSED_PREFIX else code)
+    except ModuleRefusedError:
+        return None
+
+
+def _imports(module: "Module", schedule: Schedule) -> tuple[ImportedFunction, ...]:
+    rows = []
+    for item in module.imports:
+        known = HOOKS.get((item.module, item.name))
+        kinds = module.types[item.type_index] if item.type_index < len(module.types) else ("", "")
+        ink = None if known is None else known.static_ink(schedule)
+        rows.append(ImportedFunction(item.module, item.name, *kinds, ink))
+    return tuple(rows)
+
+
+def _exports(module: "Module") -> tuple[ExportedItem, ...]:
+    return tuple(_export(module, item) for item in module.exports)
+
+
+def _export(module: "Module", item: "Export") -> ExportedItem:
+    kind = EXPORT_KINDS[item.kind]
+    if kind != "function":
+        return ExportedItem(item.name, kind)
+    try:
+        return ExportedItem(item.name, kind, *module.signature(item.target))
+    except IndexError:
+        # a refused module may name what it does not have
+        return ExportedItem(item.name, kind)
+
+
+def _memory(module: "Module | None", schedule: Schedule) -> Memory | None:
+    from chain.zvm.instrument import maximum_pages
+
+    if module is None or not module.memories:
+        return None
+    memory = module.memories[0]
+    return Memory(memory.minimum, maximum_pages(memory, schedule))

@@ -1,0 +1,161 @@
+"""Solidity's types in text, as on a command line: signatures, arguments into bytes, results into words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import decode, encode, is_encodable_type
+from eth_abi.exceptions import ABITypeError, DecodingError, EncodingError, ParseError
+from eth_abi.grammar import ABIType, TupleType, normalize, parse
+
+from node.errors import NodeError
+from node.wallet import checksum_address
+
+_OPENING, _CLOSING = "([", ")]"
+_normalize: Callable[[str], str] = normalize
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`balanceOf(address)(uint256)`: a name, the types that it takes, and those that it gives (None: not told)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...] | None
+
+    @property
+    def canonical(self) -> str:
+        """What the selector is made of."""
+        return f"{self.name}({','.join(self.inputs)})"
+
+
+def parse_signature(text: str) -> Signature:
+    """`name(types)` or `name(types)(types)`. Raises NodeError."""
+    compact = text.replace(" ", "")
+    name, opening, rest = compact.partition("(")
+    groups = _groups(opening + rest)
+    if not name or not 1 <= len(groups) <= 2:
+        raise NodeError(f"{text}: not a signature; write it as balanceOf(address)(uint256)")
+    inputs, *outputs = [split_types(group) for group in groups]
+    return Signature(name, inputs, outputs[0] if outputs else None)
+
+
+def split_types(text: str) -> tuple[str, ...]:
+    """The types of a list as `uint256,(address,bool)[]`, in their canonical spelling. Raises NodeError."""
+    types = tuple(_normalize(part.strip()) for part in _split(text))
+    for item in types:
+        _parse(item)
+    return types
+
+
+def encode_arguments(types: Sequence[str], texts: Sequence[str]) -> bytes:
+    """ABI-encoded arguments. Raises NodeError for a wrong number, or a text that its type does not allow."""
+    if len(types) != len(texts):
+        raise NodeError(f"{len(texts)} arguments for {len(types)} parameters ({', '.join(types) or 'none'})")
+    values = [_value(_parse(item), text) for item, text in zip(types, texts, strict=True)]
+    try:
+        return encode(types, values)
+    except (EncodingError, OverflowError) as error:
+        raise NodeError(f"the arguments do not fit ({', '.join(types)}): {error}") from error
+
+
+def decode_results(types: Sequence[str], data: bytes) -> list[str]:
+    """ABI-encoded results, each as text. Raises NodeError where the data does not decode."""
+    try:
+        return [_text(_parse(item), value) for item, value in zip(types, decode(types, data), strict=True)]
+    except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+        raise NodeError(f"0x{data.hex()} is not ({', '.join(types)}): {error}") from error
+
+
+def _parse(text: str) -> ABIType:
+    try:
+        parsed: Any = parse(text)
+        parsed.validate()
+        if not is_encodable_type(text):
+            raise ABITypeError
+    except (ParseError, ABITypeError) as error:
+        raise NodeError(f"{text}: not a type of Solidity's ABI") from error
+    kind: ABIType = parsed
+    return kind
+
+
+def _name(kind: Any) -> str:
+    return str(kind.to_type_str())
+
+
+def _groups(text: str) -> list[str]:
+    """The contents of parentheses that follow one another."""
+    groups, depth, start = [], 0, 0
+    for position, character in enumerate(text):
+        if depth == 0:
+            if character != "(":
+                return []
+            start = position + 1
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            groups.append(text[start:position])
+    return groups if depth == 0 else []
+
+
+def _split(text: str) -> list[str]:
+    """The parts between the commas of the outermost level; quotes keep theirs."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for position, character in enumerate(text):
+        quoted ^= character == '"'
+        if quoted:
+            continue
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if character == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]] if text.strip() else []
+
+
+def _value(kind: ABIType, text: str) -> Any:
+    if kind.is_array:
+        return [_value(kind.item_type, part) for part in _split(_inner(kind, text, "[]"))]
+    if isinstance(kind, TupleType):
+        parts = _split(_inner(kind, text, "()"))
+        if len(parts) != len(kind.components):
+            raise NodeError(f"{text}: {len(parts)} values for {_name(kind)}")
+        return tuple(_value(item, part) for item, part in zip(kind.components, parts, strict=True))
+    return _basic(kind, text)
+
+
+def _inner(kind: ABIType, text: str, brackets: str) -> str:
+    stripped = text.strip()
+    if stripped[:1] != brackets[0] or stripped[-1:] != brackets[1]:
+        raise NodeError(f"{text}: not a {_name(kind)}; write it in {brackets}")
+    return stripped[1:-1]
+
+
+def _basic(kind: Any, text: str) -> Any:
+    try:
+        if kind.base == "string":
+            stripped = text.strip()
+            return stripped[1:-1] if len(stripped) > 1 and stripped[0] == stripped[-1] == '"' else text
+        text = text.strip()
+        if kind.base == "bool":
+            return {"true": True, "false": False}[text.lower()]
+        if kind.base in ("uint", "int"):
+            return int(text, 0)
+        if text[:2] != "0x":
+            raise ValueError
+        data = bytes.fromhex(text[2:])
+    except (ValueError, KeyError) as error:
+        raise NodeError(f"{text}: not a {_name(kind)}") from error
+    return text if kind.base == "address" else data
+
+
+def _text(kind: ABIType, value: Any) -> str:
+    if kind.is_array:
+        return f"[{', '.join(_text(kind.item_type, item) for item in value)}]"
+    if isinstance(kind, TupleType):
+        return f"({', '.join(_text(item, part) for item, part in zip(kind.components, value, strict=True))})"
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if _name(kind) == "address":
+        return checksum_address(bytes.fromhex(value[2:]))
+    return str(value)

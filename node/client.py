@@ -1,0 +1,42 @@
+"""Calls of a running node over HTTP, for the commands."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from node.errors import NodeError
+
+TIMEOUT_SECONDS = 120
+"""Longer than the server lets any call take."""
+
+
+class CallFailedError(NodeError):
+    """The node answered with an error: its code, text and data."""
+
+    def __init__(self, method: str, error: dict[str, Any]) -> None:
+        super().__init__(f"{method}: {error.get('message')}")
+        self.code = error.get("code")
+        self.data = error.get("data")
+
+
+class Client:
+    """The JSON-RPC server at a URL. Raises NodeError where nothing answers, CallFailedError for an error."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, method: str, *params: object) -> Any:
+        """The result of a call."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        try:
+            request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                answer = json.load(response)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise NodeError(f"no node answers at {self.url}: {reason}; start one with `zevm run`") from None
+        if not isinstance(answer, dict) or "error" in answer:
+            raise CallFailedError(method, answer["error"] if isinstance(answer, dict) else {"message": str(answer)})
+        return answer["result"]

@@ -1,0 +1,213 @@
+"""`zevm wasm`: inspect, validate, deploy and call WebAssembly contracts."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from chain.zvm.schedule import Schedule
+from node.commands import wasm_call
+from node.commands.wasm_options import (
+    NEGATIVE_NUMBERS,
+    FileArgument,
+    FromOption,
+    GasLimitOption,
+    JsonOption,
+    PortOption,
+    RpcOption,
+    ScheduleOption,
+    ValueOption,
+    client_of,
+    read_module,
+    schedule_of,
+)
+from node.errors import NodeError
+
+if TYPE_CHECKING:
+    from chain.zvm.inspection import Inspection
+    from node.client import Client
+
+WAIT_MS = 60_000
+"""How long a deployment waits for its receipt."""
+
+_RECEIPT_TIMEOUT = 4
+_TYPE_NAMES = {"i": "i32", "I": "i64"}
+
+app = typer.Typer(help="WebAssembly contracts: inspect, validate, deploy, call.", no_args_is_help=True)
+app.command("call", context_settings=NEGATIVE_NUMBERS)(wasm_call.call)
+
+
+@app.command("inspect")
+def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
+    """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
+    from chain.zvm.inspection import inspect_module
+
+    code, prices = read_module(file), schedule_of(schedule)
+    found = inspect_module(code, prices)
+    console = Console()
+    console.print(f"{file}: {_verdict(found)}", highlight=False, soft_wrap=True, markup=False)
+    _print_parts(console, found)
+    if found.refusal is not None:
+        raise typer.Exit(1)
+    _print_price(console, code, prices)
+
+
+def _verdict(found: "Inspection") -> str:
+    if found.refusal is None:
+        return f"a contract, {'compressed' if found.compressed else 'raw'}"
+    return found.refusal.message + ("; its functions can be run all the same" if found.library else "")
+
+
+def _print_parts(console: Console, found: "Inspection") -> None:
+    if found.imports:
+        table = Table("import", "type")
+        table.add_column("ink", justify="right")
+        for item in found.imports:
+            ink = "none such" if item.ink is None else f"{item.ink:,}"
+            table.add_row(escape(f"{item.module}.{item.name}"), _type(item.parameters, item.result), ink)
+        console.print(table)
+    if found.exports:
+        table = Table("export", "type")
+        for export in found.exports:
+            kind = _type(export.parameters, export.result) if export.kind == "function" else export.kind
+            table.add_row(escape(export.name), kind)
+        console.print(table)
+    if found.memory is not None:
+        initial, maximum = found.memory.initial_pages, found.memory.maximum_pages
+        console.print(f"memory: {initial} to {maximum} pages of 64 KiB", highlight=False)
+
+
+def _print_price(console: Console, code: bytes, prices: Schedule) -> None:
+    from chain.forks import LATEST_FORK
+    from chain.schedule import ForkSchedule
+    from chain.zvm.inspection import deployment_price
+
+    price = deployment_price(code, prices, ForkSchedule.default(1, LATEST_FORK).rules(0, 0))
+    table = Table("deployment")
+    table.add_column("gas", justify="right")
+    for name, gas in (
+        ("transaction", price.intrinsic),
+        ("activation", price.activation),
+        ("stored bytes", price.deposit),
+        ("together, without a constructor", price.total),
+        ("by the guide's rule of thumb", price.estimate),
+    ):
+        table.add_row(name, f"{gas:,}")
+    console.print(table)
+
+
+def _type(parameters: str, result: str) -> str:
+    names = [" ".join(_TYPE_NAMES[kind] for kind in part) or "none" for part in (parameters, result)]
+    return " to ".join(names)
+
+
+@app.command("validate")
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
+) -> None:
+    """Check modules against the chain's rules. The exit code is 1 where one is refused."""
+    from chain.zvm.inspection import inspect_module
+
+    prices, refused = schedule_of(schedule), 0
+    for file in files:
+        refusal = inspect_module(read_module(file), prices).refusal
+        refused += refusal is not None
+        typer.echo(f"{file}: {'valid' if refusal is None else refusal.message}")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command("deploy", context_settings=NEGATIVE_NUMBERS)
+def deploy(
+    file: FileArgument,
+    values: Annotated[list[str] | None, typer.Argument(metavar="[VALUES]...", help="The constructor's.")] = None,
+    constructor: Annotated[
+        str | None, typer.Option("--constructor", metavar="TYPES", help='As "uint256,address"; "" for none.')
+    ] = None,
+    creation: Annotated[bool, typer.Option("--creation", help="Print the creation data alone; needs no node.")] = False,
+    compress: Annotated[bool, typer.Option("--compress", help="Store the module compressed.")] = False,
+    rpc: RpcOption = None,
+    port: PortOption = None,
+    sender: FromOption = None,
+    private_key: Annotated[
+        str | None, typer.Option("--private-key", metavar="KEY", help="Sign here, with 32 bytes in hex.")
+    ] = None,
+    value: ValueOption = 0,
+    gas_limit: GasLimitOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
+    data = _creation_data(file, constructor, values or [], compress=compress)
+    if creation:
+        typer.echo("0x" + data.hex())
+        return
+    fields: dict[str, object] = {"data": "0x" + data.hex(), "value": hex(value)}
+    if gas_limit is not None:
+        fields["gas"] = hex(gas_limit)
+    client = client_of(rpc, port)
+    if private_key is None:
+        receipt = _send(client, "eth_sendTransactionSync", fields | ({} if sender is None else {"from": sender}))
+    else:
+        receipt = _send(client, "eth_sendRawTransactionSync", _signed(client, fields, private_key))
+    _tell_receipt(receipt, as_json=as_json)
+
+
+def _creation_data(file: Path, constructor: str | None, values: list[str], *, compress: bool) -> bytes:
+    """What the transaction carries; the module is checked by the default rules first. Raises NodeError."""
+    from chain.zvm.creation import constructor_payload, creation_data
+    from chain.zvm.inspection import inspect_module
+    from chain.zvm.schedule import ZVM
+    from node.abi_text import encode_arguments, split_types
+
+    if constructor is None and values:
+        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
+    payload = None
+    if constructor is not None:
+        payload = constructor_payload(encode_arguments(split_types(constructor), values))
+    code = read_module(file)
+    refusal = inspect_module(code, ZVM).refusal
+    if refusal is not None:
+        raise NodeError(f"{file}: {refusal.message}")
+    return creation_data(code, payload, compress=compress)
+
+
+def _signed(client: "Client", fields: dict[str, object], private_key: str) -> str:
+    """A transaction that the node completes and a key signs here, as hex."""
+    from chain.types import Transaction
+    from node.commands.account import parse_key
+    from node.wallet import KeyWallet, address_of
+
+    key = parse_key(private_key, "--private-key")
+    sender = address_of(key)
+    filled = client.call("eth_fillTransaction", fields | {"from": "0x" + sender.hex()})
+    unsigned = Transaction.decode(bytes.fromhex(filled["raw"][2:]))
+    return "0x" + KeyWallet([key]).sign_transaction(sender, unsigned).encoded.hex()
+
+
+def _send(client: "Client", method: str, transaction: object) -> dict[str, Any]:
+    from node.client import CallFailedError
+
+    try:
+        receipt: dict[str, Any] = client.call(method, transaction, WAIT_MS)
+    except CallFailedError as error:
+        if error.code == _RECEIPT_TIMEOUT:
+            raise NodeError(f"transaction {error.data} waits in the pool, and no block has taken it yet") from None
+        raise
+    if receipt["status"] != "0x1":
+        raise NodeError(f"transaction {receipt['transactionHash']} failed, gas used {int(receipt['gasUsed'], 16):,}")
+    return receipt
+
+
+def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
+    from node.wallet import checksum_address
+
+    if as_json:
+        typer.echo(json.dumps(receipt))
+        return
+    typer.echo(f"address: {checksum_address(bytes.fromhex(receipt['contractAddress'][2:]))}")
+    typer.echo(f"transaction: {receipt['transactionHash']}")
+    typer.echo(f"gas: {int(receipt['gasUsed'], 16)}")

@@ -1,0 +1,153 @@
+"""`zevm wasm call`: run a function of a contract on a node, or of a module's file right here."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.commands.wasm_options import (
+    FromOption,
+    GasLimitOption,
+    JsonOption,
+    PortOption,
+    RpcOption,
+    ValueOption,
+    client_of,
+    read_module,
+)
+from node.errors import NodeError
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_INTEGER = ("uint256",)
+"""How the result of an export comes."""
+_ENTRY_POINT = "user_entrypoint"
+
+
+def call(
+    target: Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")],
+    function: Annotated[
+        str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
+    ] = _ENTRY_POINT,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="By the signature; integers of an export.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
+    ] = None,
+    rpc: RpcOption = None,
+    port: PortOption = None,
+    block: Annotated[str, typer.Option("--block", metavar="BLOCK", help="Number, tag or hash.")] = "latest",
+    sender: FromOption = None,
+    value: ValueOption = 0,
+    gas_limit: GasLimitOption = None,
+    gas: Annotated[bool, typer.Option("--gas", help="Tell the gas used too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a function, keep nothing, and print what it returns. A FILE runs here unless a node is named."""
+    fields = _function(function, arguments or [], data)
+    outputs = fields.pop("outputs")
+    if sender is not None:
+        fields["from"] = sender
+    if gas_limit is not None:
+        fields["gasLimit"] = gas_limit
+    fields["value"] = hex(value)
+    if _ADDRESS.match(target):
+        fields["address"] = target
+        answer = client_of(rpc, port).call("zvm_executeFunction", fields, _block(block))
+    else:
+        fields["module"] = "0x" + read_module(Path(target)).hex()
+        here = rpc is None and port is None
+        answer = _run_here(fields) if here else client_of(rpc, port).call("zvm_executeFunction", fields, _block(block))
+    _tell(answer, outputs, gas=gas, as_json=as_json)
+
+
+def _function(function: str, texts: list[str], data: str | None) -> dict[str, Any]:
+    """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result."""
+    if "(" in function:
+        from node.abi_text import encode_arguments, parse_signature
+
+        signature = parse_signature(function)
+        encoded = data if data is not None else "0x" + encode_arguments(signature.inputs, texts).hex()
+        return {"function": signature.canonical, "arguments": encoded, "outputs": signature.outputs}
+    if data is None and function != _ENTRY_POINT:
+        return {"function": function, "arguments": [_integer(text) for text in texts], "outputs": _INTEGER}
+    if texts:
+        raise NodeError(f"{function} takes call data, as --data 0x1234; write a signature for anything else")
+    return {"function": function, "arguments": data or "0x", "outputs": None}
+
+
+def _integer(text: str) -> str:
+    try:
+        return str(int(text, 0))
+    except ValueError:
+        raise NodeError(f"{text}: not an integer, which the functions of a module take; or write a signature") from None
+
+
+def _block(text: str) -> str:
+    """A decimal number as the RPC writes it; anything else as it is."""
+    return hex(int(text)) if text.isdecimal() else text
+
+
+def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
+    """Run on a chain in memory that has nothing but its genesis block. Raises NodeError for what no node would run."""
+    import time
+
+    from chain.blockchain import Chain
+    from chain.genesis import load_default_genesis
+    from chain.references import LATEST
+    from node.wallet import KeyWallet
+    from rpc.decoder import Decoder
+    from rpc.errors import RpcError
+    from rpc.limits import Limits
+    from rpc.methods.zvm_execution import execute_function, function_call
+    from rpc.services import Services
+    from storage.database import Database
+
+    database = Database.open(None)
+    chain = Chain(database, load_default_genesis())
+    services = Services(chain, KeyWallet(), Limits(), "zevm wasm call", bytes(32), decoder=Decoder())
+    deadline = time.monotonic() + services.limits.evm_timeout_seconds
+
+    def run() -> dict[str, Any]:
+        return execute_function(services, function_call(fields), LATEST, deadline=deadline)
+
+    try:
+        # contracts need the writer's large stack
+        return chain.writer.run(run)
+    except RpcError as error:
+        raise NodeError(error.message) from None
+    finally:
+        chain.close()
+        database.close()
+
+
+def _tell(answer: dict[str, Any], outputs: tuple[str, ...] | None, *, gas: bool, as_json: bool) -> None:
+    failed = answer["status"] != "success"
+    if as_json:
+        typer.echo(json.dumps(answer))
+        if failed:
+            raise typer.Exit(1)
+        return
+    if gas:
+        print(f"gas: {int(answer['gasUsed'], 16)}", file=sys.stderr)
+    returned = answer["returnValue"]
+    if failed:
+        data = "" if returned == "0x" else f" ({returned})"
+        raise NodeError(f"{answer['status']}: {answer['error']}{data}")
+    for line in _shown(returned, outputs):
+        typer.echo(line)
+
+
+def _shown(returned: str, outputs: tuple[str, ...] | None) -> list[str]:
+    """The lines of a result. An export without one returns no bytes."""
+    data = bytes.fromhex(returned[2:])
+    if outputs is None:
+        return [returned]
+    if not data and outputs is _INTEGER:
+        return []
+    from node.abi_text import decode_results
+
+    return decode_results(outputs, data)

@@ -1,0 +1,52 @@
+"""What the commands of `zevm wasm` share: options, and what they stand for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chain.zvm.schedule import SCHEDULES, Schedule
+from node.commands.options import settings_of
+from node.errors import NodeError
+
+if TYPE_CHECKING:
+    from node.client import Client
+
+NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+"""Settings of commands whose arguments may be numbers as -5."""
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
+ScheduleOption = Annotated[
+    str, typer.Option("--schedule", metavar="NAME", help=f"Prices and page limits: {', '.join(SCHEDULES)}.")
+]
+RpcOption = Annotated[
+    str | None, typer.Option("--rpc", metavar="URL", help="The node. (default: by --port, or 127.0.0.1:8545)")
+]
+PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
+FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
+ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="What is sent along.")]
+GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
+
+
+def read_module(file: Path) -> bytes:
+    """A file's bytes. Raises NodeError."""
+    try:
+        return file.expanduser().read_bytes()
+    except OSError as error:
+        raise NodeError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def schedule_of(name: str) -> Schedule:
+    """A price schedule by its name. Raises NodeError."""
+    found = SCHEDULES.get(name)
+    if found is None:
+        raise NodeError(f"--schedule {name}: there are {', '.join(SCHEDULES)}")
+    return found
+
+
+def client_of(rpc: str | None, port: str | None) -> "Client":
+    """The node that the options name."""
+    from node.client import Client
+
+    return Client(rpc or f"http://127.0.0.1:{settings_of(None, None, port=port).port}")

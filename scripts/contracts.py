@@ -1,0 +1,72 @@
+"""Compiled contracts for scripts, benchmarks and tests: WebAssembly modules, EVM contracts, and ways to deploy them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from scripts.build_wasm import CONTRACTS, ROOT, SOURCES, compile_contract
+
+LOAD = CONTRACTS / "load"
+EXAMPLES = CONTRACTS / "examples"
+FORGE = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "forge"
+
+FORWARDER = bytes.fromhex("5f5f6020360380 60205f375f345f355af13d5f5f3e601b573d5ffd5b3d5ff3")
+"""EVM runtime code: calls the address in the first word of its call data with the rest and its wei; ends alike."""
+DELEGATOR = bytes.fromhex("5f5f6020360380 60205f375f5f355af43d5f5f3e601a573d5ffd5b3d5ff3")
+"""The same by DELEGATECALL."""
+MAKER = bytes.fromhex("365f5f37365f34f05f5500")
+"""EVM runtime code: CREATE of its call data with its wei; the address goes to slot 0."""
+SALTED_MAKER = bytes.fromhex("365f5f375f365f34f55f5500")
+"""The same by CREATE2 with salt 0."""
+
+
+def returning(code: bytes) -> bytes:
+    """EVM creation code that returns `code`, of any length."""
+    size = len(code).to_bytes(3, "big")
+    return b"\x62" + size + bytes.fromhex("80600b5f395ff3") + code
+
+
+@cache
+def wasm(name: str) -> bytes:
+    """A module of the examples or of contracts/load by its source's name, as "token.zig". Raises BuildError."""
+    source = next((path for path in SOURCES if path.name == name), LOAD / name)
+    with tempfile.TemporaryDirectory(prefix="zevm-wasm-") as folder:
+        return compile_contract(source, Path(folder)).read_bytes()
+
+
+@cache
+def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
+    """Creation code of contracts of the examples or contracts/load, by name. Raises RuntimeError with forge's text."""
+    if not FORGE.exists():
+        raise RuntimeError("forge is missing; run: scripts/install_client_tools.sh")
+    with tempfile.TemporaryDirectory(prefix="zevm-solidity-") as folder:
+        sources = [str(_solidity_source(name)) for name in names]
+        command = [str(FORGE), "build", "--quiet", "--out", folder, "--cache-path", f"{folder}/cache", *sources]
+        finished = subprocess.run(
+            command, cwd=EXAMPLES, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, check=False
+        )
+        if finished.returncode != 0:
+            raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
+        return {name: _bytecode(Path(folder), name) for name in names}
+
+
+def _solidity_source(name: str) -> Path:
+    return next(path for folder in (EXAMPLES / "src", LOAD) if (path := folder / f"{name}.sol").exists())
+
+
+def _bytecode(folder: Path, name: str) -> bytes:
+    built = json.loads((folder / f"{name}.sol" / f"{name}.json").read_text())
+    return bytes.fromhex(built["bytecode"]["object"][2:])
+
+
+def words(values: Sequence[int | bytes]) -> bytes:
+    """ABI-encoded static arguments: numbers and 20-byte addresses."""
+    return b"".join(
+        value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32, "big") for value in values
+    )

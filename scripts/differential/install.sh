@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Makes .oracle, an environment with Ethereum's executable specification. Does nothing when it is there already.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+wanted="ethereum-execution==2.20.0"
+if [ "$(cat .oracle/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+"${PYTHON:-python3}" -m venv .oracle
+.oracle/bin/pip install --quiet --disable-pip-version-check "$wanted"
+echo "$wanted" >.oracle/.installed
