@@ -17,11 +17,10 @@ from chain.integrity import deep_problems
 from chain.mining import MiningMode
 from chain.references import BlockReference, BlockTag
 from chain.types import Block, Transaction, TransactionType
+from chain.vm.calls import contract_address
 from chain.vm.executor import requests_hash
-from storage import rlp
 from storage.database import Database
 from storage.errors import StorageError
-from storage.keccak import keccak256
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, STORE_AND_LOG, creation, transfer
 from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain
 
@@ -191,7 +190,7 @@ def test_the_hashes_of_a_side_branch_are_its_own(consensus: Consensus) -> None:
     # SSTORE(NUMBER, BLOCKHASH(NUMBER - 2))
     consensus.send(creation(0, bytes.fromhex("6002430340435500")))
     consensus.extend()
-    contract = address_of_contract(ALICE, 0)
+    contract = contract_address(ALICE, 0)
     left = consensus.extend(2, salt=1)
     consensus.send(transfer(1, to=contract, gas_limit=100_000))
     fork = consensus.chain.header_by_number(1)
@@ -210,10 +209,6 @@ def test_the_hashes_of_a_side_branch_are_its_own(consensus: Consensus) -> None:
         assert other.chain.head.state.root == consensus.chain.head.state.root
 
 
-def address_of_contract(sender: bytes, nonce: int) -> bytes:
-    return keccak256(rlp.encode([sender, rlp.encode_int(nonce)]))[12:]
-
-
 def consensus_blocks(consensus: Consensus, first: int, last: int) -> list[Block]:
     blocks = [consensus.chain.block_by_number(height) for height in range(first, last + 1)]
     return [block for block in blocks if block is not None]
@@ -225,7 +220,7 @@ def consensus_blocks(consensus: Consensus, first: int, last: int) -> list[Block]
 def test_reorganisations_there_and_back(consensus: Consensus) -> None:
     consensus.send(creation(0, STORE_AND_LOG))
     trunk = consensus.extend(3)
-    contract = address_of_contract(ALICE, 0)
+    contract = contract_address(ALICE, 0)
     consensus.send(transfer(1, to=contract, data=number(5), gas_limit=100_000))
     left = consensus.extend(4, salt=1)
     before = consensus.chain.head.state.root
@@ -249,7 +244,7 @@ def test_reorganisations_there_and_back(consensus: Consensus) -> None:
 
 def test_slots_that_a_branch_clears_are_restored(consensus: Consensus) -> None:
     consensus.send(creation(0, STORE_AND_LOG))
-    contract = address_of_contract(ALICE, 0)
+    contract = contract_address(ALICE, 0)
     consensus.extend()
     consensus.send(transfer(1, to=contract, data=number(5), gas_limit=100_000))
     fork = consensus.extend()[0]
