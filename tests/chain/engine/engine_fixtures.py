@@ -149,11 +149,15 @@ def genesis_at(fork: Fork) -> Genesis:
 
 @contextmanager
 def driven_chain(
-    database: Database | None = None, *, fork: Fork = Fork.BPO2, limits: EngineLimits | None = None
+    database: Database | None = None,
+    *,
+    fork: Fork = Fork.BPO2,
+    genesis: Genesis | None = None,
+    limits: EngineLimits | None = None,
 ) -> Iterator[Consensus]:
     """A chain that waits for its consensus client."""
     options = DRIVEN if limits is None else replace(DRIVEN, engine=limits)
-    chain = open_chain(database, genesis=genesis_at(fork), options=options)
+    chain = open_chain(database, genesis=genesis or genesis_at(fork), options=options)
     try:
         yield Consensus(chain)
     finally:

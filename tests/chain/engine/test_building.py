@@ -13,6 +13,7 @@ from chain.engine.attributes import PayloadAttributes, payload_id
 from chain.engine.building import BUILDS_KEPT, BuiltPayload
 from chain.engine.driver import PayloadStatus, Status
 from chain.forks import Fork
+from chain.importer import MAX_BLOCK_BYTES
 from chain.types import Transaction, TransactionType
 from chain.types.block import Withdrawal
 from chain.vm.calls import contract_address
@@ -20,7 +21,7 @@ from chain.vm.precompiles import kzg_trusted_setup
 from chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
 from chain.zvm.creation import creation_data
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
-from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, driven_chain
+from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, driven_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
 
 KEY, VALUE, ARGUMENT = 64, 96, 0
@@ -211,6 +212,18 @@ def test_parameters_that_do_not_fit_the_version(
 def test_fields_that_do_not_fit_the_fork(fork: Fork, changes: dict[str, object], words: str) -> None:
     with driven_chain(fork=fork) as consensus, pytest.raises(errors.InvalidParametersError, match=words):
         consensus.run(consensus.engine.new_payload, consensus.call(consensus.build(), **changes))
+
+
+def test_a_block_stays_within_its_size() -> None:
+    """EIP-7934: 70 transactions of nearly 128 KiB are more than a block's 8 MiB."""
+    genesis = genesis_at(Fork.OSAKA).with_changes(gas_limit=200_000_000)
+    with driven_chain(genesis=genesis) as consensus:
+        size = 130_000
+        for nonce in range(70):
+            consensus.send(transfer(nonce, 0, data=bytes(size), gas_limit=21_000 + 10 * size))
+        block = consensus.build()
+        assert MAX_BLOCK_BYTES - 2 * size < len(block.encode()) <= MAX_BLOCK_BYTES
+        assert consensus.new_payload(block).status is Status.VALID
 
 
 def test_requests_reach_the_consensus_client(consensus: Consensus) -> None:

@@ -21,8 +21,8 @@ from chain.vm.calls import contract_address
 from chain.vm.executor import requests_hash
 from storage.database import Database
 from storage.errors import StorageError
-from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, STORE_AND_LOG, creation, transfer
-from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain
+from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
+from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain, genesis_at
 
 SAFE, FINALIZED = BlockReference(tag=BlockTag.SAFE), BlockReference(tag=BlockTag.FINALIZED)
 
@@ -189,29 +189,21 @@ def test_the_hashes_of_a_side_branch_are_its_own(consensus: Consensus) -> None:
     """BLOCKHASH on a branch names the branch's blocks, not the canonical ones of the same height."""
     # SSTORE(NUMBER, BLOCKHASH(NUMBER - 2))
     consensus.send(creation(0, bytes.fromhex("6002430340435500")))
-    consensus.extend()
+    fork = consensus.extend()[0]
     contract = contract_address(ALICE, 0)
-    left = consensus.extend(2, salt=1)
-    consensus.send(transfer(1, to=contract, gas_limit=100_000))
-    fork = consensus.chain.header_by_number(1)
-    assert fork is not None
-    right = consensus.extend(3, salt=2, parent=fork.hash)
-    assert consensus.chain.head.header.hash == right[-1].hash
-    slots = [consensus.chain.head.state.storage(contract, height) for height in (2, 3, 4)]
-    expected = {2: fork.parent_hash, 3: fork.hash, 4: right[0].hash}
-    used = next(block.number for block in right if block.transactions)
-    assert slots[used - 2] == int.from_bytes(expected[used], "big")
+    left = consensus.extend(3, salt=1)
+    right = consensus.extend(2, salt=2, parent=fork.hash)
+    consensus.send(transfer(1, to=contract, value_wei=0, gas_limit=100_000))
+    right += consensus.extend(salt=2)
+    assert consensus.chain.head.state.storage(contract, 4) == int.from_bytes(right[0].hash, "big")
     with driven_chain() as other:
-        for block in (*consensus_blocks(consensus, 1, 1), *left, *right):
+        for block in (fork, *left):
             assert other.new_payload(block).status is Status.VALID
         assert other.forkchoice(left[-1].hash).status.status is Status.VALID
+        for block in right:
+            assert other.new_payload(block).status is Status.VALID
         assert other.forkchoice(right[-1].hash).status.status is Status.VALID
-        assert other.chain.head.state.root == consensus.chain.head.state.root
-
-
-def consensus_blocks(consensus: Consensus, first: int, last: int) -> list[Block]:
-    blocks = [consensus.chain.block_by_number(height) for height in range(first, last + 1)]
-    return [block for block in blocks if block is not None]
+        assert other.chain.head.state.storage(contract, 4) == int.from_bytes(right[0].hash, "big")
 
 
 # Fork choice.
@@ -237,9 +229,9 @@ def test_reorganisations_there_and_back(consensus: Consensus) -> None:
         assert consensus.forkchoice(tip.hash).status == PayloadStatus(Status.VALID, tip.hash)
         assert (consensus.chain.head.number, consensus.chain.head.header.hash) == (height, tip.hash)
         assert consensus.chain.head.state.root == tip.header.state_root
+        assert list(deep_problems(consensus.chain.canonical)) == []
     assert consensus.chain.head.state.root == before
     assert consensus.chain.head.state.storage(contract, 0) == 5
-    assert list(deep_problems(consensus.chain.canonical)) == []
 
 
 def test_slots_that_a_branch_clears_are_restored(consensus: Consensus) -> None:
@@ -258,6 +250,43 @@ def test_slots_that_a_branch_clears_are_restored(consensus: Consensus) -> None:
     assert consensus.chain.head.state.storage(contract, 0) == 0
     assert consensus.chain.pool.executable_count == 0
     assert list(deep_problems(consensus.chain.canonical)) == []
+
+
+def test_a_contract_that_a_side_block_destroys_leaves_no_slot() -> None:
+    with driven_chain(fork=Fork.SHANGHAI) as consensus:
+        # with call data it destroys itself, otherwise it sets slot 9
+        consensus.send(creation(0, bytes.fromhex("36600a576001600955005b33ff")))
+        contract = contract_address(ALICE, 0)
+        consensus.extend()
+        consensus.send(transfer(1, 0, to=contract, gas_limit=100_000))
+        full = consensus.extend()[0]
+        assert consensus.chain.head.state.storage(contract, 9) == 1
+        consensus.send(transfer(2, 0, to=contract, data=b"\x01", gas_limit=100_000))
+        block = consensus.extend()[0]
+        for _ in range(2):
+            assert consensus.chain.head.state.account(contract) is None
+            assert consensus.chain.head.state.storage(contract, 9) == 0
+            assert list(deep_problems(consensus.chain.canonical)) == []
+            consensus.forkchoice(full.hash)
+            assert consensus.chain.head.state.storage(contract, 9) == 1
+            assert list(deep_problems(consensus.chain.canonical)) == []
+            consensus.forkchoice(block.hash)
+
+
+def test_blocks_upon_development_changes_do_not_come_back() -> None:
+    with Database.open(None) as database:
+        chain = open_chain(database, genesis=genesis_at(Fork.BPO2), options=MANUAL)
+        chain.writer.run(chain.mine, 2)
+        chain.writer.run(chain.patch_state, lambda state: state.add_balance(CAROL, 5))
+        chain.writer.run(chain.mine, 2)
+        hashes = [block.hash for number in range(5) if (block := chain.block_by_number(number)) is not None]
+        chain.close()
+        with driven_chain(database) as consensus:
+            assert consensus.forkchoice(hashes[1]).status.status is Status.VALID
+            assert consensus.forkchoice(hashes[4]).status.status is Status.SYNCING
+            assert consensus.forkchoice(hashes[2]).status.status is Status.VALID
+            assert list(deep_problems(consensus.chain.canonical)) == []
+            consensus.extend(2)
 
 
 def test_a_reorganisation_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
@@ -304,17 +333,44 @@ def test_checkpoints_follow_the_fork_choice_and_a_restart(tmp_path: Path) -> Non
     with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
         with pytest.raises(UnknownBlockError, match="safe block not found"):
             consensus.chain.resolve(SAFE)
-        blocks = consensus.extend(4)
+        blocks = [*consensus.extend(3), consensus.build()]
+        consensus.new_payload(blocks[3])
         consensus.forkchoice(blocks[3].hash, safe=blocks[2].hash, finalized=blocks[0].hash)
+        assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
+    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
         consensus.forkchoice(blocks[3].hash)
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
+        consensus.forkchoice(blocks[3].hash, safe=blocks[1].hash)
+        assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (2, 1)
     with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
         assert consensus.chain.head.number == 4
-        assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
+        assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (2, 1)
         genesis = blocks[0].header.parent_hash
         assert consensus.forkchoice(genesis).status == PayloadStatus(Status.VALID, genesis)
         assert consensus.chain.head.number == 4, "a head below the finalized block is passed over"
+
+
+def test_safe_and_finalized_by_configuration() -> None:
+    for options, safe, finalized in (
+        (replace(MANUAL, slots_in_an_epoch=2), 6, 4),
+        (replace(MANUAL, safe_distance=0, finalized_distance=3), 8, 5),
+        (replace(MANUAL, safe_distance=1, slots_in_an_epoch=3), 7, 2),
+        (replace(MANUAL, finalized_distance=100), 0, 0),
+    ):
+        chain = open_chain(options=options)
+        chain.writer.run(chain.mine, 8)
+        assert (chain.number_of(SAFE), chain.number_of(FINALIZED)) == (safe, finalized)
+        chain.close()
+
+
+def test_a_configured_distance_serves_until_the_consensus_client_speaks(consensus: Consensus) -> None:
+    blocks = consensus.extend(3)
+    options = replace(consensus.chain.options, safe_distance=1, finalized_distance=2)
+    consensus.chain.options = options
+    assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (2, 1)
+    consensus.forkchoice(blocks[2].hash, safe=blocks[2].hash)
+    assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
 
 
 def test_checkpoints_must_lie_on_the_way_to_the_head(consensus: Consensus) -> None:
