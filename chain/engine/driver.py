@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from chain.blockchain import Chain
 
 NO_HASH = bytes(32)
+BATCH_BLOCKS = 64
+"""A longer way to a new head is gone in several batches, each to an ancestor of it: memory and time stay bounded."""
+
 _GET_PAYLOAD_VERSIONS = {
     1: ((1,), Fork.PARIS, Fork.SHANGHAI),
     2: ((1, 2), Fork.PARIS, Fork.SHANGHAI),
@@ -224,14 +227,22 @@ class Engine:
             if checkpoints != chain.canonical.checkpoints:
                 chain.canonical.mark(checkpoints)
             return
+        if not path.headers:
+            self._switch(path, checkpoints)
+        for part in path.parts(BATCH_BLOCKS):
+            is_last = part.headers[-1].hash == header.hash
+            self._switch(part, checkpoints if is_last else None)
+
+    def _switch(self, path: Path, checkpoints: Checkpoints | None) -> None:
+        """Make a path the chain, in one batch."""
         moves: list[Move] = []
+        lowest = path.tip.number - self._limits.reorg_blocks
 
         def move(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
-            lowest = header.number - self._limits.reorg_blocks
             moves.append(self._sides.move(batch, path, removed, lowest))
 
         branch = [self._sides.load(item) for item in path.headers]
-        chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints)
+        self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints)
         self._sides.confirm(moves[0])
 
     def _checkpoint(self, name: str, block_hash: bytes, path: Path) -> bytes | None:

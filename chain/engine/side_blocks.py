@@ -4,7 +4,7 @@ A side block's header, body and receipts lie where a canonical block's do, its t
 block is the record of what it changes in the flat state. Only the writer's thread uses this.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chain.builder import SealedBlock
@@ -24,6 +24,19 @@ class Path:
     ancestor: Header
     headers: tuple[Header, ...]
 
+    @property
+    def tip(self) -> Header:
+        """Where it leads."""
+        return self.headers[-1] if self.headers else self.ancestor
+
+    def parts(self, count: int) -> Iterator["Path"]:
+        """The same way in parts of at most `count` side blocks, each from where the one before it leads."""
+        ancestor = self.ancestor
+        for start in range(0, len(self.headers), count):
+            part = Path(ancestor, self.headers[start : start + count])
+            yield part
+            ancestor = part.tip
+
     def hash_at(self, number: int) -> bytes | None:
         """The hash of a side block of the path by its height."""
         index = number - self.ancestor.number - 1
@@ -31,7 +44,11 @@ class Path:
 
 
 class SideBlocks:
-    """The side blocks of one chain. `limit`: how many are kept; past it the lowest go."""
+    """The side blocks of one chain.
+
+    limit: how many are kept; past it the lowest ends of branches go, so that no branch loses its middle. A branch
+    that is longer than the limit is kept all the same.
+    """
 
     def __init__(self, canonical: CanonicalChain, limit: int) -> None:
         self._canonical = canonical
@@ -60,7 +77,7 @@ class SideBlocks:
         self._states.keep_nodes(batch, sealed.update)
         self._put(batch, sealed.record, sealed.update)
         surplus = len(self._numbers) + 1 - self._limit
-        evicted = self._lowest(surplus, {header.hash for header in path.headers}) if surplus > 0 else []
+        evicted = self._ends(surplus, sealed.block.header, path) if surplus > 0 else []
         self._delete(batch, evicted)
         self._canonical.database.write(batch)
         self._numbers[sealed.block.hash] = sealed.block.number
@@ -110,9 +127,13 @@ class SideBlocks:
     def _put(self, batch: Batch, record: BlockAndReceipts, update: StateUpdate) -> None:
         self._ledger.put_side(batch, **encode_record(record), update=encode_update(update))
 
-    def _lowest(self, count: int, spared: Collection[bytes]) -> list[bytes]:
-        candidates = sorted((number, item) for item, number in self._numbers.items() if item not in spared)
-        return [item for _, item in candidates[:count]]
+    def _ends(self, count: int, added: Header, path: Path) -> list[bytes]:
+        """The lowest blocks that no kept block stands on, but none above or under the one to be added."""
+        spared = {header.hash for header in path.headers}
+        headers = [self._canonical.records.header_by_hash(item) for item in self._numbers]
+        parents = {header.parent_hash for header in headers if header is not None}
+        ends = sorted((number, item) for item, number in self._numbers.items() if item not in parents)
+        return [item for number, item in ends if number <= added.number and item not in spared][:count]
 
     def _delete(self, batch: Batch, hashes: Iterable[bytes]) -> None:
         for block_hash in hashes:

@@ -313,6 +313,35 @@ def test_the_default_limit_is_64_blocks() -> None:
             consensus.forkchoice(first.header.parent_hash)
 
 
+def test_a_head_far_ahead_is_reached_in_parts() -> None:
+    with driven_chain() as other:
+        blocks = other.extend(150)
+    with driven_chain() as consensus:
+        for block in blocks:
+            assert consensus.new_payload(block).status is Status.VALID
+        side = consensus.build(salt=9)
+        assert consensus.new_payload(side).status is Status.VALID
+        events: list[Event] = []
+        consensus.chain.events.subscribe(events.append)
+        answer = consensus.forkchoice(blocks[-1].hash, safe=blocks[140].hash, finalized=blocks[3].hash)
+        assert answer.status.status is Status.VALID
+        assert [len(event.added) for event in events if isinstance(event, HeadChanged)] == [64, 64, 22]
+        assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (141, 4)
+        assert consensus.chain.block_by_hash(side.hash) is None
+        assert list(deep_problems(consensus.chain.canonical)) == []
+
+
+def test_no_branch_loses_its_middle_to_the_limit() -> None:
+    with driven_chain() as other:
+        blocks = other.extend(12)
+    with driven_chain(limits=EngineLimits(side_blocks=8)) as consensus:
+        for salt, block in enumerate(blocks):
+            assert consensus.new_payload(consensus.build(salt + 1)).status is Status.VALID
+            assert consensus.new_payload(block).status is Status.VALID
+        assert consensus.forkchoice(blocks[-1].hash).status.status is Status.VALID
+        assert consensus.chain.head.number == 12
+
+
 def test_side_blocks_are_bounded_and_old_ones_go() -> None:
     with driven_chain(limits=EngineLimits(reorg_blocks=3, side_blocks=5)) as consensus:
         siblings = [consensus.build(salt) for salt in range(1, 9)]
