@@ -21,6 +21,7 @@ from chain.vm.calls import contract_address
 from chain.vm.executor import requests_hash
 from storage.database import Database
 from storage.errors import StorageError
+from storage.store import Batch
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain, genesis_at
 
@@ -453,6 +454,30 @@ def test_a_failed_write_leaves_the_old_head(consensus: Consensus, monkeypatch: p
     assert consensus.chain.head.number == 0
     assert consensus.forkchoice(block.hash).status.status is Status.VALID
     assert consensus.chain.head.number == 1
+
+
+def test_each_answer_stands_on_one_synced_batch(consensus: Consensus, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, synced = consensus.chain.database, []
+    write = database.write
+
+    def record(batch: Batch, *, sync: bool = True) -> None:
+        synced.append(sync)
+        write(batch, sync=sync)
+
+    consensus.send(transfer(0))
+    first, other = consensus.build(1), consensus.build(2)
+    second = consensus.extend(2)[-1]
+    monkeypatch.setattr(database, "write", record)
+    for block in (first, other):
+        assert consensus.new_payload(block).status is Status.VALID
+        assert synced == [True]
+        synced.clear()
+    for head in (first, other, second):
+        assert consensus.forkchoice(head.hash).status.status is Status.VALID
+        assert synced.count(True) == 1
+        synced.clear()
+    consensus.forkchoice(second.hash, safe=second.hash)
+    assert synced == [True]
 
 
 # The rest of the node.
