@@ -5,8 +5,8 @@
     python bench/zvm.py --quick     fewer rounds
 
 In process: the executor alone, on the thread that makes blocks, with warm and optimised code; processor time of that
-thread, the best of several rounds. Through RPC: medians of what a client waits for, zEVM with its data on disk and
-every block synced, and Anvil with the EVM twin. Gas a second: how much gas a second of the executor is worth.
+thread, the best of several rounds. Through RPC: medians of what a client waits for, of zEVM and of Anvil with the EVM
+twin, in turns, both in memory. Gas a second: how much gas a second of the executor is worth.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -50,6 +51,8 @@ SLOTS = 200
 ASKS = 10_000
 WARM_UP_LIMIT_SECONDS = 30
 ROUND_SECONDS = 0.02
+RPC_NODES = ("zEVM --memory", "Anvil")
+RPC_SAMPLES = 25
 RECEIVER = bytes(18) + b"\xbe\x7c"
 
 
@@ -79,6 +82,11 @@ class Contracts:
     @cached_property
     def measure(self) -> bytes:
         return wasm("measure.zig") if self.is_wasm else self.evm["Measure"]
+
+    @property
+    def deployments(self) -> tuple[Callable[[int], bytes], ...]:
+        """What makes the creation data of a small and of a large contract."""
+        return self.small, self.large
 
     def small(self, number: int) -> bytes:
         """A counter; each number gives code that no cache knows."""
@@ -214,7 +222,7 @@ class InProcess:
                 for name in MACHINES
             },
         )
-        yield f"{STEPS:,} steps, ms", self.of_measure("loop(uint64)", STEPS, scale=1e3)
+        yield f"{STEPS:,} steps of arithmetic, ms", self.of_measure("loop(uint64)", STEPS, scale=1e3)
         yield "read a slot, µs", self.per_slot("read(uint256)")
         yield "write a slot, µs", self.per_slot("write(uint256,uint256)", 9)
 
@@ -254,10 +262,10 @@ THROUGH = "balanceThrough(address,address)"
 class Remote:
     """One machine's contracts on a running node, deployed by an account of its own."""
 
-    def __init__(self, node: NodeProcess, name: str, is_anvil: bool) -> None:
+    def __init__(self, node: NodeProcess, name: str) -> None:
         self.rpc = node.connect(timeout_seconds=300)
         self.contracts = Contracts(name)
-        self.signer: Signer = development_signer(MACHINES.index(name) + 2 * is_anvil)
+        self.signer: Signer = development_signer(MACHINES.index(name))
         self.token = self.deploy(self.contracts.token)
         self.measure = self.deploy(self.contracts.measure)
         self.through = self.deploy(self.contracts.evm["Measure"])
@@ -299,36 +307,42 @@ class Remote:
         signed = [self.frames(to, item, gas) for item in data]
         return [timed(partial(self.send_and_read, frames)) for frames in signed]
 
-    def samples(self, count: int) -> dict[str, list[float]]:
-        """{title: milliseconds}"""
-        few = max(3, count // 10)
-        small = [self.contracts.small(number) for number in range(few)]
-        large = [self.contracts.large(number) for number in range(few)]
+    def samples(self, first: int, count: int) -> dict[str, list[float]]:
+        """{title: milliseconds} of one round; `first` numbers its first deployments, of which there are two."""
         balance = call_data("balanceOf(address)", RECEIVER)
         transfer = call_data("transfer(address,uint256)", RECEIVER, 5)
         through = call_data(THROUGH, bytes.fromhex(self.token[2:]), RECEIVER)
         loop = call_data("loop(uint64)", RPC_STEPS)
+        small, large = ([make(number) for number in (first, first + 1)] for make in self.contracts.deployments)
         return {
             "deploy a counter of 2.3 KB + receipt": self.transactions(None, small, DEPLOYMENT_GAS),
             "deploy 54 KB (EVM: 24 KB) + receipt": self.transactions(None, large, DEPLOYMENT_GAS),
             "`transfer` + receipt": self.transactions(self.token, [transfer] * count, TRANSFER_GAS),
-            "`balanceOf` by eth_call": self.calls(self.token, balance, 10 * count),
-            "the same through Solidity": self.calls(self.through, through, 10 * count),
-            f"{RPC_STEPS:,} steps by eth_call": self.calls(self.measure, loop, few),
+            "`balanceOf` by eth_call": self.calls(self.token, balance, 5 * count),
+            "the same through Solidity": self.calls(self.through, through, 5 * count),
+            f"{RPC_STEPS:,} steps by eth_call": self.calls(self.measure, loop, 2),
         }
 
 
-def through_rpc(count: int) -> dict[str, dict[str, float]]:
-    """{title: {column: median milliseconds}}; zEVM's two machines in turns, then Anvil."""
-    columns = {"zEVM, WebAssembly": ("zEVM", 0), "zEVM, EVM": ("zEVM", 1), "Anvil, EVM": ("Anvil", 1)}
-    rows: dict[str, dict[str, float]] = {}
-    for column, (contender, index) in columns.items():
-        with tempfile.TemporaryDirectory(prefix="zevm-bench-") as folder:
-            node = CONTENDERS[contender].start(Path(folder) / "data")
-            with node:
-                for title, samples in Remote(node, MACHINES[index], contender == "Anvil").samples(count).items():
-                    rows.setdefault(f"{title}, ms", {})[column] = statistics.median(samples)
-    return rows
+def through_rpc(rounds: int) -> dict[str, dict[str, float]]:
+    """{title: {column: median milliseconds}}, measured in turns. A first round warms up and does not count."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="zevm-bench-") as folder, ExitStack() as stack:
+        zevm, anvil = (stack.enter_context(CONTENDERS[name].start(Path(folder))) for name in RPC_NODES)
+        remotes = {
+            "zEVM, WebAssembly": Remote(zevm, "WebAssembly"),
+            "zEVM, EVM": Remote(zevm, "EVM"),
+            "Anvil, EVM": Remote(anvil, "EVM"),
+        }
+        for number in range(rounds + 1):
+            for column, remote in remotes.items():
+                for title, samples in remote.samples(2 * number, RPC_SAMPLES).items():
+                    if number:
+                        found.setdefault(f"{title}, ms", {}).setdefault(column, []).extend(samples)
+    return {
+        title: {column: statistics.median(samples) for column, samples in columns.items()}
+        for title, columns in found.items()
+    }
 
 
 def table(rows: dict[str, dict[str, float]], ratio: Callable[[dict[str, float]], tuple[str, str]]) -> str:
@@ -370,7 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\nThe executor alone:\n\n" + table(inside, shorter))
     print("\nMillion gas a second of the executor:\n\n" + table(gas, more))
     if not options.in_process:
-        print("\nThrough RPC:\n\n" + table(through_rpc(10 if options.quick else 100), shorter))
+        print("\nThrough RPC:\n\n" + table(through_rpc(3 if options.quick else 20), shorter))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Chain(ChainView):
         interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's.
         Only the last block is synced to the medium: none of them is acknowledged before it.
         """
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         if timestamp is not None:
             self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
         mined = []
@@ -123,7 +123,7 @@ class Chain(ChainView):
 
     def patch_state(self, change: Callable[[BlockState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         state = BlockState(self.head.state)
         change(state)
         self.canonical.patch(_without_empty(state.diff()))
@@ -144,7 +144,7 @@ class Chain(ChainView):
 
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
@@ -160,7 +160,7 @@ class Chain(ChainView):
 
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         target = Version(self._ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
@@ -174,7 +174,7 @@ class Chain(ChainView):
         transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
         any reorganisation, and waits there.
         """
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         target = self._ancestor(depth)
@@ -223,7 +223,7 @@ class Chain(ChainView):
 
     def reset(self) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start."""
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         removed = self.canonical.rewind(Version(self.genesis.number), lambda batch, _: self._write_kept(batch, ()))
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
@@ -254,7 +254,7 @@ class Chain(ChainView):
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
-        self._refuse_when_driven()
+        self.refuse_when_driven()
         self.chain_id = chain_id
         self.block_rules.set_chain_id(chain_id)
         self._reset_pool()
@@ -267,7 +267,8 @@ class Chain(ChainView):
         data = self.database.ledger.meta(_BLOBS + transaction_hash)
         return None if data is None else Transaction.decode(data)
 
-    def _refuse_when_driven(self) -> None:
+    def refuse_when_driven(self) -> None:
+        """Raise InvalidRequestError where a consensus client alone may change the chain."""
         if self.options.driven:
             raise InvalidRequestError(DRIVEN)
 

@@ -21,12 +21,12 @@ from storage.state import StateStore, StateUpdate
 class SealedBlock:
     """A finished block: what the ledger and the state store have to keep.
 
-    requests: what the block hands to the beacon chain (EIP-7685), where this node executed it just now.
+    requests: what it hands to the beacon chain (EIP-7685), type byte and data each; None before Prague.
     """
 
     record: BlockAndReceipts
     update: StateUpdate
-    requests: tuple[bytes, ...] = ()
+    requests: tuple[bytes, ...] | None = None
 
     @property
     def block(self) -> Block:
@@ -35,20 +35,27 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making. Not for use by two threads."""
+    """A block in the making. Not for use by two threads.
+
+    executor: over the parent's state, where it is not to be a plain one.
+    """
 
     def __init__(
-        self, environment: BlockEnvironment, parent_state: StateReader, parent_root: bytes | StateUpdate
+        self,
+        environment: BlockEnvironment,
+        parent_state: StateReader,
+        parent_root: bytes | StateUpdate,
+        executor: Executor | None = None,
     ) -> None:
         self.environment = environment
-        self.state = BlockState(parent_state)
+        self._executor = executor or Executor(environment, BlockState(parent_state))
+        self.state = self._executor.state
         self.transactions: list[Transaction] = []
         self.receipts: list[Receipt] = []
         self.reports: list[TransactionReport] = []
         self.gas_used = 0
         self.blob_gas_used = 0
         self._parent_root = parent_root
-        self._executor = Executor(environment, self.state)
         self._executor.begin_block()
 
     @property
@@ -61,16 +68,22 @@ class BlockExecution:
         blob = self.environment.rules.blob
         return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
 
-    def add(self, transaction: Transaction, states: StateStore) -> Outcome:
+    def add(self, transaction: Transaction, states: StateStore, *, deadline: float | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
+        deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:
-            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left)
+            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, deadline=deadline)
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
             raise
+        self.include(transaction, outcome, states)
+        return outcome
+
+    def include(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> None:
+        """Take an executed transaction into the block."""
         self.gas_used += outcome.gas_used
         self.blob_gas_used += transaction.blob_gas
         self.transactions.append(transaction.without_sidecar())
@@ -83,7 +96,6 @@ class BlockExecution:
                 outcome.error,
             )
         )
-        return outcome
 
     def seal(
         self,
@@ -113,7 +125,7 @@ class BlockExecution:
         )
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
-        return SealedBlock(record, update, tuple(requests or ()))
+        return SealedBlock(record, update, None if requests is None else tuple(requests))
 
     def _receipt(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> Receipt:
         environment = self.environment

@@ -3,10 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chain.errors import ChainError, ExecutionFailedError, ExecutionRevertedError, TransactionError
+from eth_utils.address import to_checksum_address
+
+from chain.errors import (
+    ChainError,
+    ExecutionFailedError,
+    ExecutionRevertedError,
+    InvalidRequestError,
+    TransactionError,
+)
 from chain.overrides import BlockOverrides, StateOverrides
 from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
+from chain.vm.executor import Executor, active_precompiles
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
 from storage.account import StateReader
 
@@ -26,9 +34,15 @@ class CallFrame:
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
-    """The environment with the caller's changes."""
+    """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
     if overrides is None:
         return environment
+    for wire_name, value in (
+        ("beaconRoot", overrides.parent_beacon_block_root),
+        ("withdrawals", overrides.withdrawals),
+    ):
+        if value is not None:
+            raise InvalidRequestError(f'block override "{wire_name}" is not supported for this RPC method')
     names = (
         "number",
         "timestamp",
@@ -38,7 +52,6 @@ def override_environment(environment: BlockEnvironment, overrides: BlockOverride
         "difficulty",
         "base_fee_per_gas",
         "blob_base_fee",
-        "parent_beacon_block_root",
     )
     changes = {name: value for name in names if (value := getattr(overrides, name)) is not None}
     if overrides.block_hashes is not None:
@@ -60,17 +73,29 @@ def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -
         if override.code is not None:
             state.set_code(address, override.code)
         if override.state is not None:
+            state.create_empty(address)
             state.clear_storage(address)
         for slot, value in ((override.state if override.state is not None else override.state_diff) or {}).items():
+            state.create_empty(address)
             state.set_storage(address, slot, value)
 
 
-def _moved_precompiles(overrides: StateOverrides | None) -> dict[bytes, bytes]:
-    return {
-        address: override.move_precompile_to
-        for address, override in (overrides or {}).items()
-        if override.move_precompile_to is not None
-    }
+def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[bytes, bytes | None]:
+    """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
+
+    Raises InvalidRequestError, in geth's words, for an account that is none, or a new place that is overridden too.
+    """
+    overrides, active = overrides or {}, active_precompiles(environment)
+    moved: dict[bytes, bytes | None] = {}
+    for address in sorted(overrides):
+        target = overrides[address].move_precompile_to
+        if target is not None:
+            if address not in active:
+                raise InvalidRequestError(f"account {to_checksum_address(address)} is not a precompile")
+            if target in overrides:
+                raise InvalidRequestError(f"account {to_checksum_address(target)} is already overridden")
+        moved[address] = target
+    return moved
 
 
 def call(
@@ -88,7 +113,7 @@ def call(
     state = BlockState(frame.reader)
     apply_state_overrides(state, state_overrides)
     environment = override_environment(frame.environment, block_overrides)
-    executor = Executor(environment, state, moved_precompiles=_moved_precompiles(state_overrides))
+    executor = Executor(environment, state, moved_precompiles=moved_precompiles(state_overrides, environment))
     return executor.call(request, deadline=deadline)
 
 
@@ -117,7 +142,7 @@ class GasEstimation:
         base = BlockState(frame.reader)
         apply_state_overrides(base, state_overrides)
         self._environment = override_environment(frame.environment, block_overrides)
-        self._moved = _moved_precompiles(state_overrides)
+        self._moved = moved_precompiles(state_overrides, self._environment)
         self._state = base
         self._request = request
         self._gas_cap = gas_cap

@@ -7,6 +7,7 @@ ChainError
 ├── UnknownBlockError       no such block, or no state for it
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
+├── SimulationError         a block or call of eth_simulateV1 is refused; carries geth's code
 ├── InvalidRequestError     a development or search request with values that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 """
@@ -49,6 +50,14 @@ class ExecutionRevertedError(ChainError):
 
 class ExecutionFailedError(ChainError):
     """An off-chain execution failed without REVERT; the message is geth's, as "out of gas"."""
+
+
+class SimulationError(ChainError):
+    """A simulated block or call cannot be: the message is geth's, and so is the JSON-RPC `code`."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class InvalidRequestError(ChainError):

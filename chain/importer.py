@@ -27,8 +27,19 @@ def verify_and_execute(
 ) -> SealedBlock:
     """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
+    A refused block is kept among the chain's bad blocks.
     block_hash: looks up the ancestors' hashes by number where they are not canonical.
     """
+    try:
+        return _verify_and_execute(block, parent, chain, block_hash)
+    except BlockError:
+        chain.keep_bad_block(block)
+        raise
+
+
+def _verify_and_execute(
+    block: Block, parent: Header, chain: "ChainView", block_hash: Callable[[int], bytes | None] | None
+) -> SealedBlock:
     header = block.header
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)

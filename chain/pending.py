@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment
 from storage.account import StateReader
+from storage.state import StateUpdate
 
 
 @dataclass(frozen=True, slots=True)
 class PendingBlock:
-    """The pending block with its state. Its header's hash is not that of the block that will come."""
+    """The pending block with its state. Its header's hash is not that of the block that will come.
+
+    update: the state as the unwritten difference to the head's, which further unwritten blocks stand on.
+    """
 
     block: Block
     receipts: tuple[Receipt, ...]
+    update: StateUpdate
     state: StateReader
     environment: BlockEnvironment
 

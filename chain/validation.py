@@ -133,6 +133,10 @@ def _check_blobs(transaction: Transaction, rules: Rules) -> None:
         limit = min(limit, BLOBS_PER_TRANSACTION)
     if len(hashes) > limit:
         raise TransactionError(f"blob transaction has too many blobs: have {len(hashes)}, permitted {limit}")
+    _check_hash_versions(hashes)
+
+
+def _check_hash_versions(hashes: tuple[bytes, ...]) -> None:
     for index, versioned_hash in enumerate(hashes):
         if versioned_hash[:1] != b"\x01":
             raise TransactionError(f"blob {index} has invalid hash version")
@@ -178,6 +182,11 @@ def validate_against_block(
     if blob_gas_available is not None and transaction.blob_gas > blob_gas_available:
         raise TransactionError(f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}")
     check_base_fee(transaction, environment)
+    check_blob_fee(transaction, environment)
+
+
+def check_blob_fee(transaction: Transaction | CallRequest, environment: BlockEnvironment) -> None:
+    """The blob fee cap covers the blob base fee (EIP-4844). Raises TransactionError."""
     blob_fee, blob_cap = environment.blob_base_fee, transaction.max_fee_per_blob_gas
     if transaction.blob_versioned_hashes and blob_fee is not None and blob_cap < blob_fee:
         raise TransactionError(
@@ -211,15 +220,54 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 def validate_against_state(transaction: Transaction, environment: BlockEnvironment, state: BlockState) -> None:
     """The checks against the sender's account: nonce, code (EIP-3607), balance. Raises TransactionError."""
     sender = transaction.sender
-    nonce = state.get_nonce(sender)
-    if transaction.nonce != nonce:
-        relation = "low" if transaction.nonce < nonce else "high"
-        raise AuthenticationError(
-            f"nonce too {relation}: address {to_checksum_address(sender)}, tx: {transaction.nonce} state: {nonce}"
-        )
+    check_nonce(sender, transaction.nonce, state)
     if not transaction.is_impersonated:
         check_sender_code(sender, environment.rules, state)
     check_funds(sender, transaction_cost(transaction), state)
+
+
+def check_message(
+    message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
+) -> None:
+    """What geth asks of a message that is no signed transaction. Raises TransactionError.
+
+    free, free_blobs: no fee is paid, so that none is held against the block's.
+    """
+    rules = environment.rules
+    if not free:
+        check_fee_order(message, rules)
+        check_base_fee(message, environment)
+    _check_message_blobs(message, rules)
+    if not free_blobs:
+        check_blob_fee(message, environment)
+    if message.authorization_list and message.to is None:
+        sender = to_checksum_address(message.sender)
+        raise TransactionError(f"EIP-7702 transaction cannot be used to create contract (sender {sender})")
+    check_initcode(message, environment)
+    check_funds(message.sender, transaction_cost(message), state)
+    check_gas(message, rules)
+
+
+def _check_message_blobs(message: CallRequest, rules: Rules) -> None:
+    hashes = message.blob_versioned_hashes
+    if not hashes:
+        return
+    if message.to is None:
+        raise TransactionError("blob transaction of type create")
+    if rules.fork >= Fork.OSAKA and len(hashes) > BLOBS_PER_TRANSACTION:
+        raise TransactionError("blob transaction has too many blobs")
+    _check_hash_versions(hashes)
+
+
+def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
+    """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
+    want = state.get_nonce(sender)
+    if nonce != want:
+        relation = "low" if nonce < want else "high"
+        address = to_checksum_address(sender)
+        raise AuthenticationError(f"nonce too {relation}: address {address}, tx: {nonce} state: {want}")
+    if nonce >= MAX_NONCE:
+        raise TransactionError(f"nonce has max value: address {to_checksum_address(sender)}, nonce: {nonce}")
 
 
 def check_sender_code(sender: bytes, rules: Rules, state: BlockState) -> None:

@@ -19,6 +19,7 @@ from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.schedule import ForkSchedule
 from chain.selection import fill
+from chain.simulation import Simulation
 from chain.snapshots import BlockSettings
 from chain.types import Block, Header, Receipt
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
@@ -26,6 +27,10 @@ from chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from chain.zvm.machine import ZvmMachine
 from storage.account import StateReader
 from storage.database import Database
+from storage.state import AccountProof, StateUpdate
+
+BAD_BLOCKS_KEPT = 10
+"""As many as geth keeps."""
 
 
 class ChainView:
@@ -44,9 +49,15 @@ class ChainView:
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
         self.chain_id = genesis.chain_id
+        self.bad_blocks: dict[bytes, Block] = {}
         self._next_context: NextContext | None = None
         self._logs = LogSearch(self.records, database.ledger, options.logs)
         self._pending = PendingCache(self._pending_key, self._build_pending)
+
+    def keep_bad_block(self, block: Block) -> None:
+        """Remember a block that was refused, by its hash; of the oldest ones none. On the writer's thread."""
+        kept = self.bad_blocks | {block.hash: block}
+        self.bad_blocks = dict(list(kept.items())[-BAD_BLOCKS_KEPT:])
 
     @property
     def head(self) -> Head:
@@ -141,6 +152,22 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
+    def base_of(self, reference: BlockReference) -> tuple[Header, StateReader, bytes | StateUpdate]:
+        """A block, the state after it, and that state's root, or its difference while it is unwritten: the pending one.
+
+        Raises UnknownBlockError.
+        """
+        if reference.tag is BlockTag.PENDING:
+            pending = self.pending()
+            return pending.header, pending.state, pending.update
+        header = self.resolve(reference)
+        state = self.canonical.state_of(header)
+        return header, state, state.root
+
+    def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
+        """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
+        return self.database.state.prove_account(self.base_of(reference)[2], address, slots)
+
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
         return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
@@ -193,6 +220,25 @@ class ChainView:
             gas_cap=gas_cap,
             deadline=deadline,
         ).run()
+
+    def simulation(
+        self,
+        reference: BlockReference,
+        *,
+        gas_cap: int,
+        validate: bool = False,
+        trace_transfers: bool = False,
+        deadline: float | None = None,
+    ) -> Simulation:
+        """Blocks of calls upon a block; see chain.simulation."""
+        return Simulation(
+            self,
+            *self.base_of(reference),
+            gas_cap=gas_cap,
+            validate=validate,
+            trace_transfers=trace_transfers,
+            deadline=deadline,
+        )
 
     def run_function(
         self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
@@ -253,6 +299,7 @@ class ChainView:
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
+            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

@@ -19,7 +19,7 @@ SCHEMAS: dict[Decoder, dict[str, object]] = {}
 
 MAX_UINT64 = (1 << 64) - 1
 MAX_UINT256 = (1 << 256) - 1
-_HEX_DIGITS = re.compile(r"[0-9a-fA-F]*\Z")
+HEX_DIGITS = re.compile(r"[0-9a-fA-F]*\Z")
 _DECIMAL_DIGITS = re.compile(r"[0-9]{1,78}\Z")
 _QUANTITY_SCHEMA: dict[str, object] = {"type": "string", "pattern": "^0x(0|[1-9a-fA-F][0-9a-fA-F]*)$"}
 
@@ -56,7 +56,7 @@ def data(value: object) -> bytes:
     digits = _hex_digits(value)
     if len(digits) & 1:
         raise InvalidParamsError("hex string of odd length")
-    if not _HEX_DIGITS.match(digits):
+    if not HEX_DIGITS.match(digits):
         raise InvalidParamsError("invalid hex string")
     return bytes.fromhex(digits)
 
@@ -86,7 +86,7 @@ def _quantity(value: object, bits: int) -> int:
         raise InvalidParamsError('hex string "0x"')
     if digits[0] == "0" and len(digits) > 1:
         raise InvalidParamsError("hex number with leading zero digits")
-    if not _HEX_DIGITS.match(digits):
+    if not HEX_DIGITS.match(digits):
         raise InvalidParamsError("invalid hex string")
     if len(digits) > bits // 4:
         raise InvalidParamsError(f"hex number > {bits} bits")
@@ -118,7 +118,7 @@ def number(value: object) -> int:
     if type(value) is str and _DECIMAL_DIGITS.match(value):
         return _bounded(int(value))
     digits = _hex_digits(value)
-    if not _HEX_DIGITS.match(digits) or len(digits) > 66:
+    if not HEX_DIGITS.match(digits) or len(digits) > 66:
         raise InvalidParamsError("invalid hex string")
     return _bounded(int(digits or "0", 16))
 
@@ -165,7 +165,7 @@ def storage_slot(value: object) -> int:
     if type(value) is not str:
         raise InvalidParamsError(f"expected a hex string, got {kind_of(value)}")
     digits = value[2:] if value[:2] in ("0x", "0X") else value
-    if not _HEX_DIGITS.match(digits):
+    if not HEX_DIGITS.match(digits):
         raise InvalidParamsError("invalid hex string")
     if len(digits) > 64:
         raise InvalidParamsError(f"hex string too long, want at most 32 bytes, have {(len(digits) + 1) // 2} bytes")
@@ -246,6 +246,17 @@ def array_of(decoder: Decoder, limit: int | None = None) -> Decoder:
         if limit is not None and len(value) > limit:
             raise InvalidParamsError(f"too many items: have {len(value)}, want at most {limit}")
         return [decoder(item) for item in value]
+
+    return decode
+
+
+def tuple_of(decoder: Decoder, limit: int | None = None) -> Decoder:
+    """As `array_of`; the items come as a tuple."""
+    items = array_of(decoder, limit)
+
+    @schema(**SCHEMAS[items])
+    def decode(value: object) -> tuple[Any, ...]:
+        return tuple(items(value))
 
     return decode
 

@@ -6,10 +6,11 @@ As in geth, null counts as absent, an absent required field is -32602, and unkno
 from collections.abc import Mapping
 from typing import Any
 
-from chain.engine.attributes import PAYLOAD_ID_BYTES, PayloadAttributes
+from chain.engine.attributes import PAYLOAD_ID_BYTES
 from chain.engine.building import BuiltPayload
 from chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
 from chain.engine.payload import ExecutionPayload
+from chain.payload import PayloadAttributes
 from chain.types import BlobSidecar, Block
 from rpc import codec, encoding
 from rpc.codec import Decoder, schema
@@ -18,17 +19,6 @@ from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError
 
 _Table = Mapping[str, tuple[str, Decoder]]
-
-
-def tuple_of(decoder: Decoder, limit: int | None = None) -> Decoder:
-    """As `codec.array_of`, for values that do not change."""
-    decode_list = codec.array_of(decoder, limit)
-
-    @schema(**codec.SCHEMAS[decode_list])
-    def decode(value: object) -> tuple[Any, ...]:
-        return tuple(decode_list(value))
-
-    return decode
 
 
 def _require(decoded: Mapping[str, Any], table: _Table, structure: str) -> None:
@@ -51,10 +41,10 @@ _PAYLOAD: _Table = {
     "extraData": ("extra_data", codec.data),
     "baseFeePerGas": ("base_fee_per_gas", codec.quantity),
     "blockHash": ("block_hash", codec.hash32),
-    "transactions": ("transactions", tuple_of(codec.data)),
+    "transactions": ("transactions", codec.tuple_of(codec.data)),
 }
 _PAYLOAD_LATER: _Table = {
-    "withdrawals": ("withdrawals", tuple_of(withdrawal)),
+    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
     "blobGasUsed": ("blob_gas_used", codec.uint64),
     "excessBlobGas": ("excess_blob_gas", codec.uint64),
 }
@@ -74,7 +64,7 @@ _ATTRIBUTES: _Table = {
     "suggestedFeeRecipient": ("fee_recipient", codec.address),
 }
 _ATTRIBUTES_LATER: _Table = {
-    "withdrawals": ("withdrawals", tuple_of(withdrawal)),
+    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
     "parentBeaconBlockRoot": ("parent_beacon_block_root", codec.hash32),
 }
 
@@ -162,14 +152,15 @@ def encode_built(payload: BuiltPayload, version: int) -> Json:
         return encoded
     answer: Json = {"executionPayload": encoded, "blockValue": hex(payload.value_wei)}
     if version >= 3:
-        answer["blobsBundle"] = _blobs_bundle(payload.sidecars)
+        answer["blobsBundle"] = encode_blobs(payload.sidecars)
         answer["shouldOverrideBuilder"] = False
     if version >= 4:
         answer["executionRequests"] = [hexadecimal(request) for request in payload.requests]
     return answer
 
 
-def _blobs_bundle(sidecars: tuple[BlobSidecar, ...]) -> Json:
+def encode_blobs(sidecars: tuple[BlobSidecar, ...]) -> Json:
+    """The blobs bundle of a payload."""
     return {
         "commitments": [hexadecimal(item) for sidecar in sidecars for item in sidecar.commitments],
         "proofs": [hexadecimal(item) for sidecar in sidecars for item in sidecar.proofs],

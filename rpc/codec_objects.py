@@ -57,15 +57,10 @@ class TransactionArguments:
     proofs: tuple[bytes, ...] | None = None
 
 
-def _tuple_of(decoder: Decoder) -> Decoder:
-    items = codec.array_of(decoder)
-    return lambda value: tuple(items(value))
-
-
 def access_list_entry(value: object) -> AccessListEntry:
     """{address, storageKeys} (EIP-2930)."""
     decoded = decode_fields(
-        value, {"address": ("address", codec.address), "storageKeys": ("storage_keys", _tuple_of(codec.hash32))}
+        value, {"address": ("address", codec.address), "storageKeys": ("storage_keys", codec.tuple_of(codec.hash32))}
     )
     if "address" not in decoded:
         raise InvalidParamsError("missing required field 'address' for AccessTuple")
@@ -106,13 +101,13 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "input": ("input", codec.data),
     "chainId": ("chain_id", codec.quantity),
     "type": ("type", codec.uint64),
-    "accessList": ("access_list", _tuple_of(access_list_entry)),
-    "authorizationList": ("authorization_list", _tuple_of(authorization)),
+    "accessList": ("access_list", codec.tuple_of(access_list_entry)),
+    "authorizationList": ("authorization_list", codec.tuple_of(authorization)),
     "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
-    "blobVersionedHashes": ("blob_versioned_hashes", _tuple_of(codec.hash32)),
-    "blobs": ("blobs", _tuple_of(codec.data)),
-    "commitments": ("commitments", _tuple_of(codec.data)),
-    "proofs": ("proofs", _tuple_of(codec.data)),
+    "blobVersionedHashes": ("blob_versioned_hashes", codec.tuple_of(codec.hash32)),
+    "blobs": ("blobs", codec.tuple_of(codec.data)),
+    "commitments": ("commitments", codec.tuple_of(codec.data)),
+    "proofs": ("proofs", codec.tuple_of(codec.data)),
 }
 
 
@@ -127,6 +122,11 @@ def transaction_arguments(value: object) -> TransactionArguments:
                 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
             )
         decoded["data"] = payload
+    return arguments_from(decoded)
+
+
+def arguments_from(decoded: dict[str, Any]) -> TransactionArguments:
+    """The object of decoded fields by their own names. Raises ServerError for fees that contradict one another."""
     _check_fees(decoded)
     return TransactionArguments(**decoded)
 
@@ -271,7 +271,7 @@ _BLOCK_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
     "baseFee": ("base_fee_per_gas", codec.quantity),
     "blobBaseFee": ("blob_base_fee", codec.quantity),
     "beaconRoot": ("parent_beacon_block_root", codec.hash32),
-    "withdrawals": ("withdrawals", _tuple_of(withdrawal)),
+    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
     "blockHash": ("block_hashes", _block_hashes),
 }
 

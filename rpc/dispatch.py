@@ -1,13 +1,10 @@
 """From a body of bytes to an answer of bytes: JSON-RPC 2.0 as geth speaks it, for every transport.
 
-Light calls are answered at once, in `begin` itself; the rest is a coroutine. Here stands the only
-catch-all of the node: what no layer foresaw becomes -32603 with an id that the log repeats.
+Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 """
 
 import asyncio
 import json
-import logging
-import secrets
 import time
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -16,32 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from chain.errors import ExecutionRevertedError
 from chain.writer import WriterStoppedError
-from chain.zvm.faults import NodeFaultError
 from rpc.errors import (
-    InternalError,
     InvalidParamsError,
     InvalidRequestError,
     MethodNotFoundError,
     ParseError,
     ResponseTooLargeError,
-    RevertedError,
     RpcError,
-    ServerError,
     TimedOutError,
-    translate,
 )
+from rpc.explaining import explain
 from rpc.registry import REQUIRED, Cost, Method, Registry
 from rpc.services import Services
-from rpc.wallet import UnknownAccountError
 from rpc.workers import Workers
 
 if TYPE_CHECKING:
     from rpc.connections import Connection
     from rpc.subscriptions import Subscription
 
-LOGGER = logging.getLogger("zevm.rpc")
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before others have their turn."""
@@ -180,7 +170,7 @@ class Dispatcher:
         self._methods = registry.by_name
         self._services = services
         self._limits = services.limits
-        self._workers = workers
+        self.workers = workers
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body where it can be given at once, otherwise what gives it when awaited.
@@ -241,7 +231,7 @@ class Dispatcher:
             else:
                 result = method.function(self._services, *call.arguments)
         except Exception as error:
-            call.error = self._explain(call, error)
+            call.error = explain(self._services, call.name, error)
             result = None
         return self._finish(call, result)
 
@@ -253,14 +243,14 @@ class Dispatcher:
         try:
             result = await self._execute(call.method, call.arguments, caller)
         except Exception as error:
-            call.error = self._explain(call, error)
+            call.error = explain(self._services, call.name, error)
             result = None
         return self._finish(call, result)
 
     async def _execute(self, method: Method, arguments: list[Any], caller: Caller | None) -> Any:
         prefix = (self._services, caller) if method.connection else (self._services,)
         if method.cost is Cost.EXECUTION:
-            return await self._workers.run(method.function, *prefix, *arguments)
+            return await self.workers.run(method.function, *prefix, *arguments)
         return await method.function(*prefix, *arguments)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
@@ -273,7 +263,7 @@ class Dispatcher:
             try:
                 result = done.result()
             except Exception as error:
-                call.error = self._explain(call, error)
+                call.error = explain(self._services, call.name, error)
             reply = self._finish(call, result)
             if not answer.done():
                 answer.set_result(reply)
@@ -287,7 +277,7 @@ class Dispatcher:
         try:
             self._services.chain.writer.submit(method.function, *prefix, *call.arguments).add_done_callback(wake)
         except WriterStoppedError as error:
-            call.error = self._explain(call, error)
+            call.error = explain(self._services, call.name, error)
             answer.set_result(self._finish(call, None))
         return answer
 
@@ -305,25 +295,8 @@ class Dispatcher:
             try:
                 return success(call.identifier, result)
             except (TypeError, ValueError) as error:
-                call.error = self._explain(call, error)
+                call.error = explain(self._services, call.name, error)
         return failure(call.identifier, call.error)
-
-    def _explain(self, call: Call, error: Exception) -> RpcError:
-        """The error to send. The one catch-all: what nobody foresaw is logged and becomes -32603."""
-        if isinstance(error, RpcError):
-            return error
-        if isinstance(error, ExecutionRevertedError):
-            decoder = self._services.decoder
-            return RevertedError(error.output, None if decoder is None else decoder.revert_reason(error.output))
-        if isinstance(error, UnknownAccountError | WriterStoppedError):
-            return ServerError(str(error))
-        known = translate(error, evm_timeout_seconds=self._limits.evm_timeout_seconds)
-        if known is not None:
-            return known
-        request_id = secrets.token_hex(4)
-        level = logging.CRITICAL if isinstance(error, NodeFaultError) else logging.ERROR
-        LOGGER.log(level, "request %s: %s failed: %r", request_id, call.name, error, exc_info=error)
-        return InternalError(f"internal error in {call.name} (request {request_id}; see the node's log)")
 
     async def _answer_batch(self, messages: list[Any], caller: Caller | None) -> Reply:
         if not messages:

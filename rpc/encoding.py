@@ -19,6 +19,11 @@ def optional_bytes(value: bytes | None) -> str | None:
     return None if value is None else "0x" + value.hex()
 
 
+def word(value: int) -> str:
+    """A storage value as 32 bytes of hex."""
+    return f"0x{value:064x}"
+
+
 def header(value: Header) -> Json:
     """A header as eth_getHeaderByNumber and newHeads give it; fields that its fork lacks are left out."""
     encoded = {

@@ -6,8 +6,9 @@ The token is asked for before anything else, the names in the Host header and we
 from copy import copy
 from dataclasses import dataclass, field, replace
 
+from rpc.bodies import Receive, Scope, Send, refuse, respond
 from rpc.dispatch import Dispatcher
-from rpc.http import HttpEndpoint, Receive, Scope, Send, refuse, respond
+from rpc.http import HttpEndpoint
 from rpc.jwt import Authenticator
 from rpc.limits import Limits
 from rpc.registry import Registry

@@ -11,6 +11,7 @@ RpcError
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
+├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 ├── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 └── EngineRpcError          -38001 to -38006, -32602: refusals of the Engine API; data is {"err": what was wrong}
@@ -18,11 +19,9 @@ RpcError
 `translate` turns what chain and storage raise into one of these.
 """
 
-from typing import ClassVar
-
 from chain.engine import errors as engine
 from chain.engine.errors import EngineError
-from chain.errors import ChainError, ExecutionRevertedError
+from chain.errors import ChainError, ExecutionRevertedError, SimulationError
 from chain.vm.interface import ExecutionTimeoutError
 from storage.errors import CorruptionError, MissingNodeError, StorageError
 from storage.rlp import RlpError
@@ -31,7 +30,7 @@ from storage.rlp import RlpError
 class RpcError(Exception):
     """An error as a client reads it. `data` is left out of the answer when None."""
 
-    code: ClassVar[int] = -32000
+    code: int = -32000
 
     def __init__(self, message: str, data: object | None = None) -> None:
         super().__init__(message)
@@ -82,7 +81,7 @@ class InvalidParamsError(RpcError):
 
 
 class InternalError(RpcError):
-    """A fault of the node. Made by dispatch alone."""
+    """A fault of the node. Made by rpc.explaining alone."""
 
     code = -32603
 
@@ -121,6 +120,14 @@ class LimitExceededError(RpcError):
     code = -32005
 
 
+class CodedError(RpcError):
+    """What has a code of its own, as a block or call of eth_simulateV1 that cannot be."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RevertedError(RpcError):
     """REVERT. `data` is the raw hex string that ethers, viem and web3.py decode."""
 
@@ -147,7 +154,7 @@ class EngineRpcError(RpcError):
     def __init__(self, error: EngineError) -> None:
         code, message = ENGINE_ERRORS[type(error)]
         super().__init__(message, {"err": error.message})
-        self.code = code  # type: ignore[misc]
+        self.code = code
 
 
 ENGINE_ERRORS: dict[type[EngineError], tuple[int, str]] = {
@@ -171,6 +178,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
         return RevertedError(error.output)
     if isinstance(error, EngineError):
         return EngineRpcError(error)
+    if isinstance(error, SimulationError):
+        return CodedError(error.code, error.message)
     if isinstance(error, ChainError | RlpError):
         return ServerError(str(error))
     if isinstance(error, ExecutionTimeoutError):

@@ -32,7 +32,9 @@ class Limits:
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
-    response_bytes: int = _limit(25_000_000, "calls past this total of a batch get -32003 `response too large`")
+    response_bytes: int = _limit(
+        25_000_000, "calls past this total of a batch, and a longer GraphQL answer, get -32003 `response too large`"
+    )
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
     websocket_message_bytes: int = _limit(32 * MEBIBYTE, "a larger message closes the connection (code 1009)")
     websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
@@ -49,6 +51,12 @@ class Limits:
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "eth_call-like executions at once")
     evm_queue_ms: int = _limit(5_000, "an execution that has waited so long for a worker gets -32005 `limit exceeded`")
     evm_timeout_seconds: float = _limit(5.0, "an execution is aborted: `execution aborted (timeout = 5s)`")
+    trace_seconds: float = _limit(
+        30.0, "tracing one transaction is aborted: `execution timeout`; a request's own `timeout` takes its place"
+    )
+    trace_seconds_limit: float = _limit(
+        300.0, "longest time of one tracing request; a longer `timeout` is lowered to it"
+    )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
         10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
@@ -59,7 +67,8 @@ class Limits:
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
-    storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -32602")
+    storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
@@ -69,6 +78,9 @@ class Limits:
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
+    graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
+    graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")
 
 
 def limit_rows() -> Iterator[LimitRow]:

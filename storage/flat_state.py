@@ -101,6 +101,13 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
     return root
 
 
+def undone_keys(reader: Reader, first: Version = (0, 0), last: Version | None = None) -> Iterator[list[bytes]]:
+    """The flat keys that each version from `first` to `last` (None for the newest) changed."""
+    stop = range_of(UNDO)[1] if last is None else undo_key(*last) + b"\x00"
+    for key, record in reader.iterate(undo_key(*first), stop, fill_cache=False):
+        yield read_undo(key, record)[2][::2]
+
+
 def last_patch(reader: Reader, number: int) -> int:
     """The newest patch upon a block; 0 where there is none."""
     newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)

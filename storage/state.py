@@ -142,16 +142,19 @@ class StateStore:
         for key, value in trie.iterate(self._node, storage_root, start):
             yield key, decode_int(decode(value))
 
-    def prove_account(self, root: bytes, address: bytes, slots: list[int]) -> AccountProof:
-        """Proofs of an account and of its slots in any written state."""
-        account = self.at(root).account(address)
+    def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
+        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
+        root = base if isinstance(base, bytes) else base.root
+        nodes = state_update.nodes_over(self._node, base)
+        record = trie.get(nodes, root, hashed(address))
+        account = None if record is None else decode_account(record)
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
-            proof = trie.prove(self._node, storage_root, slot_hash(slot))
-            value = trie.get(self._node, storage_root, slot_hash(slot))
+            proof = trie.prove(nodes, storage_root, slot_hash(slot))
+            value = trie.get(nodes, storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
-        return AccountProof(account, trie.prove(self._node, root, hashed(address)), proofs)
+        return AccountProof(account, trie.prove(nodes, root, hashed(address)), proofs)
 
     def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
         """Check a whole state past all caches: every node and code against its hash.
@@ -161,6 +164,14 @@ class StateStore:
         in proportion to the number of accounts, and to the slots of the largest one.
         """
         return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
+
+    def node(self, node_hash: bytes) -> bytes | None:
+        """A written trie node by its hash, or None."""
+        return self._node(node_hash)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Written code by its hash. Raises CorruptionError where it is missing."""
+        return self._code(code_hash)
 
     def _node(self, node_hash: bytes) -> bytes | None:
         raw = self._nodes.get(node_hash)

@@ -1,26 +1,14 @@
-"""Payload attributes: what a consensus client asks of a block to be built (PayloadAttributesV1 to V3)."""
+"""Whether payload attributes fit their version and fork, and the name of the build that they ask for."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from chain.engine.errors import InvalidAttributesError, InvalidParametersError, UnsupportedForkError
 from chain.forks import Fork
+from chain.payload import PayloadAttributes
 from chain.types import Header
-from chain.types.block import Withdrawal
 from storage import rlp
 
 PAYLOAD_ID_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadAttributes:
-    """Fields that the version lacks are None."""
-
-    timestamp: int
-    prev_randao: bytes
-    fee_recipient: bytes
-    withdrawals: tuple[Withdrawal, ...] | None = None
-    parent_beacon_block_root: bytes | None = None
 
 
 def check_attributes(version: int, attributes: PayloadAttributes, parent: Header, fork: Fork) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chain.blobs import cell_sidecar
 from chain.builder import BlockExecution, SealedBlock
-from chain.engine.attributes import PayloadAttributes
 from chain.fees import next_gas_limit
 from chain.forks import Fork
+from chain.payload import PayloadAttributes
 from chain.selection import fill
 from chain.snapshots import BlockSettings
 from chain.types import BlobSidecar, Block, Header
@@ -87,7 +87,7 @@ class PayloadBuilder:
             record = build.sealed.record
             base_fee = record.block.header.base_fee_per_gas or 0
             value = sum((receipt.effective_gas_price - base_fee) * receipt.gas_used for receipt in record.receipts)
-            build.served = BuiltPayload(record.block, value, build.sealed.requests, sidecars)
+            build.served = BuiltPayload(record.block, value, build.sealed.requests or (), sidecars)
         return build.served
 
     def _fill(self, identifier: bytes) -> None:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from chain.canonical import Checkpoints
-from chain.engine.attributes import PayloadAttributes, check_attributes, payload_id
+from chain.engine.attributes import check_attributes, payload_id
 from chain.engine.building import BuiltPayload, PayloadBuilder
 from chain.engine.errors import (
     InvalidAttributesError,
@@ -27,6 +27,7 @@ from chain.events import BlockAndReceipts
 from chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT
 from chain.forks import Fork
 from chain.importer import verify_and_execute
+from chain.payload import PayloadAttributes
 from chain.types import Block, Header
 from storage.store import Batch
 

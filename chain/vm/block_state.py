@@ -121,6 +121,11 @@ class BlockState:
         if amount:
             self.set_balance(address, self.get_balance(address) + amount)
 
+    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+        """Move wei that the sender has, as a call, a creation or a self-destruction does."""
+        self.add_balance(recipient, amount)
+        self.add_balance(sender, -amount)
+
     def get_nonce(self, address: bytes) -> int:
         """The account's nonce, 0 where it does not exist."""
         fields = self._fields(address)
@@ -234,6 +239,10 @@ class BlockState:
 
     def warm_address(self, address: bytes) -> bool:
         """Add to the accessed addresses (EIP-2929); True when it was cold."""
+        return self._mark(self.warm_addresses, address)
+
+    def warm_unnamed(self, address: bytes) -> bool:
+        """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
         return self._mark(self.warm_addresses, address)
 
     def warm_slot(self, address: bytes, slot: int) -> bool:

@@ -5,12 +5,19 @@ py-evm's classes say which rules a fork has (see operations.py); these bodies fo
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from eth.exceptions import OutOfGas, WriteProtection
+from eth.exceptions import WriteProtection
 
-from chain.vm.faults import InitcodeSizeError
+from chain.vm.faults import GasShortageError, InitcodeSizeError
 from chain.vm.instructions import Stack
-from chain.vm.message import Message
-from chain.vm.state_instructions import NEW_ACCOUNT_GAS, access_account, refuse_static, take_address
+from chain.vm.interface import VmError, VmErrorKind
+from chain.vm.message import Message, TransactionContext, describe_start
+from chain.vm.state_instructions import (
+    NEW_ACCOUNT_GAS,
+    access_account,
+    access_delegate,
+    refuse_static,
+    take_address,
+)
 from storage import rlp
 from storage.keccak import keccak256
 
@@ -84,15 +91,33 @@ def send(frame: "Frame", rules: CallRules, requested_gas: int, target: bytes, va
     frame.gas_left -= gas + extra
     if value:
         gas += STIPEND_GAS
-    if frame.msg.depth >= MAX_DEPTH or (value and frame.block_state.get_balance(frame.address) < value):
+    message = _child_message(frame, rules, gas, target, value, data, code, code_address)
+    refusal = _refusal(frame, value)
+    if refusal is not None:
+        show_refused(frame.transaction_context, message, refusal, 0)
         frame.gas_left += gas
         frame.return_data = b""
         return False
-    message = _child_message(frame, rules, gas, target, value, data, code, code_address)
     child = frame.apply_message(frame.state, message, frame.transaction_context)
     frame.return_data = child.output
     frame.gas_left += child.gas_left
     return child.error is None
+
+
+def _refusal(frame: "Frame", value: int) -> VmErrorKind | None:
+    """Why a call or creation with this value cannot begin."""
+    if frame.msg.depth >= MAX_DEPTH:
+        return VmErrorKind.DEPTH
+    if value and frame.block_state.get_balance(frame.address) < value:
+        return VmErrorKind.INSUFFICIENT_BALANCE
+    return None
+
+
+def show_refused(context: TransactionContext, message: Message, kind: VmErrorKind, gas_used: int) -> None:
+    """Tell a tracer of a frame that never ran, as geth does."""
+    if context.tracer is not None:
+        context.tracer.on_enter(describe_start(message))
+        context.tracer.on_exit(gas_used, b"", VmError(kind, kind.value))
 
 
 def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, bytes]:
@@ -104,7 +129,7 @@ def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, 
         delegate = delegation_of(code)
         if delegate is not None:
             if rules.charges_access:
-                access_account(frame, delegate)
+                access_delegate(frame, delegate)
             return frame.block_state.get_code(delegate), delegate
     return code, target
 
@@ -121,7 +146,7 @@ def _child_gas(frame: "Frame", requested: int, extra: int, keeps_64th: bool) -> 
     if keeps_64th and available >= 0:
         requested = min(requested, available - available // 64)
     if requested > available:
-        raise OutOfGas("call")
+        raise GasShortageError("call", extra + requested)
     return requested
 
 
@@ -153,6 +178,7 @@ def _child_message(
         is_static=parent.is_static or kind == "STATICCALL",
         is_delegation=code_address != target,
         kind=kind,
+        target=target,
     )
 
 
@@ -182,23 +208,31 @@ def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, 
     state = frame.block_state
     nonce = state.get_nonce(frame.address)
     frame.return_data = b""
-    if frame.msg.depth >= MAX_DEPTH or state.get_balance(frame.address) < value or nonce >= MAX_NONCE:
-        return None
     gas = frame.gas_left - frame.gas_left // 64 if rules.keeps_64th else frame.gas_left
-    frame.gas_left -= gas
-    state.set_nonce(frame.address, nonce + 1)
     new_address = contract_address(frame.address, nonce) if salt is None else salted_address(frame.address, salt, code)
-    if rules.warms:
-        state.warm_address(new_address)
-    if frame.state.has_code_or_nonce(new_address):
+    message = _creation_message(frame, rules, gas, value, code, new_address)
+    refusal = _refusal(frame, value) or (VmErrorKind.NONCE_OVERFLOW if nonce >= MAX_NONCE else None)
+    frame.gas_left -= gas
+    if refusal is not None:
+        show_refused(frame.transaction_context, message, refusal, 0)
+        frame.gas_left += gas
         return None
-    return _run_creation(frame, rules, gas, value, code, new_address)
+    state.set_nonce(frame.address, nonce + 1)
+    if rules.warms:
+        state.warm_unnamed(new_address)
+    if frame.state.has_code_or_nonce(new_address):
+        show_refused(frame.transaction_context, message, VmErrorKind.ADDRESS_COLLISION, gas)
+        return None
+    child = frame.apply_create_message(frame.state, message, frame.transaction_context)
+    frame.gas_left += child.gas_left
+    if child.error is None:
+        return new_address
+    frame.return_data = child.output
+    return None
 
 
-def _run_creation(
-    frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: bytes
-) -> bytes | None:
-    message = Message(
+def _creation_message(frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: bytes) -> Message:
+    return Message(
         gas=gas,
         to=b"",
         sender=frame.address,
@@ -209,12 +243,6 @@ def _run_creation(
         create_address=address,
         kind=rules.kind,
     )
-    child = frame.apply_create_message(frame.state, message, frame.transaction_context)
-    frame.gas_left += child.gas_left
-    if child.error is None:
-        return address
-    frame.return_data = child.output
-    return None
 
 
 def contract_address(sender: bytes, nonce: int) -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chain import validation
-from chain.errors import InvalidRequestError
 from chain.forks import Fork
 from chain.types import Header, Log, Transaction, Withdrawal
 from chain.vm import system
@@ -17,17 +16,31 @@ from chain.vm.system import requests_hash
 from chain.vm.transition import Purchase, execute, execute_alone
 from chain.vm.world import World
 
-__all__ = ["Executor", "requests_hash"]
+__all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
 GWEI = 10**9
 ETHER = 10**18
 _BLOCK_REWARDS = ((Fork.CONSTANTINOPLE, 2 * ETHER), (Fork.BYZANTIUM, 3 * ETHER), (Fork.FRONTIER, 5 * ETHER))
 
 
+def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
+    """The precompiles of a block at their own addresses, those of the foreign machine too."""
+    fixed = dict(PRECOMPILES[environment.rules.fork])
+    if environment.foreign is not None:
+        fixed.update(environment.foreign.precompiles)
+    return fixed
+
+
+def is_free(request: CallRequest) -> bool:
+    """Whether a message names no fees."""
+    return not request.max_fee_per_gas and not request.max_priority_fee_per_gas
+
+
 class Executor:
     """Runs what belongs to one block upon one state. Not thread-safe.
 
-    moved_precompiles: precompile address -> the address where it answers instead (eth_call's overrides).
+    moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
+    overrides). deadline: a time.monotonic() value for the block's own system calls, off chain.
     """
 
     def __init__(
@@ -35,22 +48,22 @@ class Executor:
         environment: BlockEnvironment,
         state: BlockState,
         *,
-        moved_precompiles: Mapping[bytes, bytes] | None = None,
+        moved_precompiles: Mapping[bytes, bytes | None] | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.environment = environment
+        self._deadline = deadline
         self.state = state
         self._world = self._new_world()
-        fixed = dict(PRECOMPILES[environment.rules.fork])
-        if environment.foreign is not None:
-            fixed.update(environment.foreign.precompiles)
+        fixed = active_precompiles(environment)
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
         if environment.recoveries:
             self._precompiles[precompile_address(1)] = recovering(environment.recoveries)
         for source, target in (moved_precompiles or {}).items():
-            if source not in fixed:
-                raise InvalidRequestError(f"account 0x{source.hex()} is not a precompile")
-            self._precompiles[target] = self._precompiles.pop(source)
+            body = self._precompiles.pop(source, None)
+            if target is not None and body is not None:
+                self._precompiles[target] = body
 
     def _new_world(self) -> World:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits
@@ -69,12 +82,14 @@ class Executor:
         gas_available: int,
         blob_gas_available: int | None = None,
         *,
+        deadline: float | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
-        gas_available, blob_gas_available: what the block has left. Raises TransactionError, with the state
-        unchanged, when the transaction may not be in this block.
+        gas_available, blob_gas_available: what the block has left. deadline: a time.monotonic() value, for a replay.
+        Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
+        ExecutionTimeoutError at the deadline.
         """
         environment = self.environment
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
@@ -97,56 +112,61 @@ class Executor:
             authorization_list=transaction.authorization_list,
             blob_versioned_hashes=transaction.blob_versioned_hashes,
         )
-        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, None, tracer)
+        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, deadline, tracer)
         return execute(purchase, environment, self._world, context)
 
-    def call(
-        self,
-        request: CallRequest,
-        *,
-        deadline: float | None = None,
-        validate: bool = False,
-        tracer: Tracer | None = None,
-    ) -> Outcome:
+    def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
 
-        validate: hold the request to the base fee and to EIP-3607 as a transaction is held (eth_simulateV1).
         deadline: a time.monotonic() value. Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
-        environment, rules = self.environment, self.environment.rules
-        free = not validate and not request.max_fee_per_gas and not request.max_priority_fee_per_gas
-        if not free:
-            validation.check_fee_order(request, rules)
-            validation.check_base_fee(request, environment)
-        if validate:
-            validation.check_sender_code(request.sender, rules, self.state)
-        validation.check_funds(request.sender, validation.transaction_cost(request), self.state)
-        validation.check_initcode(request, environment)
-        validation.check_gas(request, rules)
-        price = 0 if free else self._effective_price(request)
-        world, free_blobs = self._new_world(), not request.max_fee_per_blob_gas
+        free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
+        validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
+        world = self._new_world()
         if free:
             world.base_fee = 0
         if request.blob_versioned_hashes and free_blobs:
             world.blob_base_fee = 0
-        purchase = Purchase(
+        blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
+        purchase = self._purchase(request, free=free, blob_price=blob_price)
+        context = self._context(request.sender, purchase.gas_price, request.blob_versioned_hashes, deadline, tracer)
+        return execute(purchase, self.environment, world, context)
+
+    def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
+        """Execute a message as a transaction of a simulated block (eth_simulateV1).
+
+        The code sees the block's own fees. validate: hold the message to the nonce and the fees of a transaction;
+        without it, one that names no fees pays none. Raises as `call`.
+        """
+        if validate:
+            validation.check_nonce(request.sender, nonce, self.state)
+        free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
+        validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
+        purchase = self._purchase(request, free=free, blob_price=self.environment.blob_base_fee or 0)
+        # blobs are paid for even where no cap on their fee was given, which held back nothing
+        validation.check_funds(request.sender, purchase.price_wei + request.value, self.state)
+        context = self._context(request.sender, purchase.gas_price, request.blob_versioned_hashes, deadline, None)
+        return execute(purchase, self.environment, self._world, context)
+
+    def _purchase(self, request: CallRequest, *, free: bool, blob_price: int) -> Purchase:
+        rules = self.environment.rules
+        price = 0 if free else self._effective_price(request)
+        return Purchase(
             sender=request.sender,
             to=request.to,
             value=request.value,
             data=request.data,
             gas_limit=request.gas_limit,
             gas_price=price,
-            tip=0 if free else price - (environment.base_fee_per_gas or 0),
-            blob_gas_price=0 if free_blobs else environment.blob_base_fee or 0,
+            tip=0 if free else price - (self.environment.base_fee_per_gas or 0),
+            blob_gas_price=blob_price,
             intrinsic_gas=validation.intrinsic_gas(request, rules),
             floor_gas=validation.floor_gas(request, rules),
             access_list=request.access_list,
             authorization_list=request.authorization_list,
             blob_versioned_hashes=request.blob_versioned_hashes,
         )
-        context = self._context(request.sender, price, request.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, environment, world, context)
 
     def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
@@ -194,7 +214,7 @@ class Executor:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known
-        context = self._context(system.SYSTEM_ADDRESS, 0, (), None, None)
+        context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
         return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:

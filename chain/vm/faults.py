@@ -34,6 +34,22 @@ class CodeStoreError(OutOfGas):
     """The gas left does not pay for storing the code (EIP-2)."""
 
 
+class GasShortageError(OutOfGas):
+    """An amount of gas that is not there. amount: what was to be paid at once."""
+
+    def __init__(self, reason: str, amount: int) -> None:
+        super().__init__(reason)
+        self.amount = amount
+
+
+class StoreSentryError(OutOfGas):
+    """SSTORE with no more gas left than a stipend (EIP-2200)."""
+
+
+_PY_EVM_SENTRY = "Net-metered SSTORE always fails below 2300 gas"
+"""How py-evm's SSTORE of Istanbul begins to say the same."""
+
+
 class PrecompileError(VMError):
     """A precompile refused its input."""
 
@@ -78,6 +94,8 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     InitcodeSizeError: VmErrorKind.INITCODE_SIZE,
     CodeStoreError: VmErrorKind.CODE_STORE_OUT_OF_GAS,
     OutOfGas: VmErrorKind.OUT_OF_GAS,
+    GasShortageError: VmErrorKind.OUT_OF_GAS,
+    StoreSentryError: VmErrorKind.OUT_OF_GAS,
     InvalidInstruction: VmErrorKind.INVALID_OPCODE,
     InvalidJumpDestination: VmErrorKind.INVALID_JUMP,
     InsufficientStack: VmErrorKind.STACK_UNDERFLOW,
@@ -114,8 +132,14 @@ _WITH_FIGURES = {
 def describe_fault(fault: VMError) -> VmError:
     """The fault in geth's words; anything a precompile raised on its own counts as its failure."""
     kind = _KINDS.get(type(fault), VmErrorKind.PRECOMPILE)
+    if isinstance(fault, StoreSentryError) or (kind is VmErrorKind.OUT_OF_GAS and _is_py_evm_sentry(fault)):
+        return VmError(kind, "out of gas: not enough gas for reentrancy sentry")
     if kind in _WITH_FIGURES:
         return VmError(kind, str(fault))
     if kind is VmErrorKind.PRECOMPILE:
         return VmError(kind, str(fault) or kind.value)
     return VmError(kind, kind.value, fault.status if isinstance(fault, StatusError) else None)
+
+
+def _is_py_evm_sentry(fault: VMError) -> bool:
+    return bool(fault.args) and str(fault.args[0]).startswith(_PY_EVM_SENTRY)

@@ -64,6 +64,9 @@ def instruct(frame: Frame, opcode: int, *words: int) -> int:
     For instructions without memory and code: storage, balances, code sizes and hashes, block data, SELFDESTRUCT.
     """
     operation, stack = frame.operations[opcode], frame.stack
+    tracer = frame.transaction_context.step_tracer
+    if tracer is not None:
+        tracer.on_foreign(frame, opcode, words)
     frame.consume_gas(operation.gas, operation.name)
     stack[:] = words
     assert operation.body is not None

@@ -122,5 +122,32 @@ PRECOMPILES: Mapping[Fork, Mapping[bytes, Precompile]] = MappingProxyType(
 )
 """Precompiles by fork and 20-byte address."""
 
+PRECOMPILE_NAMES: Mapping[bytes, str] = MappingProxyType(
+    {
+        precompile_address(number): name
+        for number, name in {
+            0x01: "ECREC",
+            0x02: "SHA256",
+            0x03: "RIPEMD160",
+            0x04: "ID",
+            0x05: "MODEXP",
+            0x06: "BN254_ADD",
+            0x07: "BN254_MUL",
+            0x08: "BN254_PAIRING",
+            0x09: "BLAKE2F",
+            0x0A: "KZG_POINT_EVALUATION",
+            0x0B: "BLS12_G1ADD",
+            0x0C: "BLS12_G1MSM",
+            0x0D: "BLS12_G2ADD",
+            0x0E: "BLS12_G2MSM",
+            0x0F: "BLS12_PAIRING_CHECK",
+            0x10: "BLS12_MAP_FP_TO_G1",
+            0x11: "BLS12_MAP_FP2_TO_G2",
+            0x100: "P256VERIFY",
+        }.items()
+    }
+)
+"""What EIP-7910 calls them, by 20-byte address."""
+
 FRAME_CLASSES: Mapping[Fork, type[Frame]] = MappingProxyType({fork: _frame_class(fork) for fork in Fork})
 """The class that runs messages under a fork."""

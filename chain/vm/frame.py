@@ -7,13 +7,12 @@ and a parent keeps nothing of its children.
 
 from typing import ClassVar, NamedTuple
 
-from eth.exceptions import InsufficientFunds, OutOfGas, ReservedBytesInCode, VMError
+from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 
 from chain.types import Log
 from chain.vm import interpreter
-from chain.vm.faults import CodeSizeError, CodeStoreError, InitcodeSizeError, describe_fault
-from chain.vm.interface import FrameStart
-from chain.vm.message import Message, TransactionContext
+from chain.vm.faults import CodeSizeError, CodeStoreError, GasShortageError, InitcodeSizeError, describe_fault
+from chain.vm.message import Message, TransactionContext, describe_start
 from chain.vm.operations import Operation
 from chain.vm.program import Program
 from chain.vm.world import World
@@ -108,7 +107,7 @@ class Frame:
         context = self.transaction_context
         context.frames.append(self)
         if context.tracer is not None:
-            context.tracer.on_enter(_describe_start(self.msg))
+            context.tracer.on_enter(describe_start(self.msg))
 
     def _leave(self) -> None:
         context = self.transaction_context
@@ -125,8 +124,8 @@ class Frame:
             balance = block_state.get_balance(message.sender)
             if balance < message.value:
                 raise InsufficientFunds(f"balance {balance} < value {message.value}")
-            block_state.set_balance(message.sender, balance - message.value)
-            block_state.add_balance(message.storage_address, message.value)
+            if message.kind != "CALLCODE":  # which pays the account that it runs in
+                block_state.transfer(message.sender, message.storage_address, message.value)
         self.state.touch_account(message.storage_address)
         precompile = self.transaction_context.precompiles.get(message.code_address)
         try:
@@ -164,7 +163,6 @@ class Frame:
             price = len(code) * GAS_CODE_DEPOSIT_BYTE
             if price > self.gas_left:
                 if not traits.code_deposit_must_succeed:
-                    self.output = b""
                     return
                 raise CodeStoreError("code deposit")
             self.gas_left -= price
@@ -187,7 +185,7 @@ class Frame:
         """Take gas. Raises OutOfGas."""
         left = self.gas_left - amount
         if left < 0:
-            raise OutOfGas(reason)
+            raise GasShortageError(reason, amount)
         self.gas_left = left
 
     def refund_gas(self, amount: int) -> None:
@@ -233,7 +231,7 @@ class Frame:
         if words > old_words:
             left = self.gas_left - 3 * (words - old_words) - (words * words >> 9) + (old_words * old_words >> 9)
             if left < 0:
-                raise OutOfGas("memory")
+                raise GasShortageError("memory", self.gas_left - left)
             self.gas_left = left
             memory.extend(bytes((words - old_words) << 5))
 
@@ -251,16 +249,3 @@ class Frame:
     def add_log_entry(self, account: bytes, topics: tuple[int, ...], data: bytes) -> None:
         """Append a log to the transaction's."""
         self.block_state.add_log(Log(account, tuple(topic.to_bytes(32, "big") for topic in topics), data))
-
-
-def _describe_start(message: Message) -> FrameStart:
-    return FrameStart(
-        kind=message.kind,
-        depth=message.depth,
-        sender=message.sender,
-        address=message.storage_address,
-        code_address=message.code_address,
-        value=message.value,
-        gas_limit=message.gas,
-        data=message.code if message.is_create else message.data,
-    )

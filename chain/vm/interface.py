@@ -4,19 +4,20 @@ BlockEnvironment  the block that code sees
 CallRequest       an eth_call-like message
 Outcome           what a transaction or call did
 VmError           why it failed, in geth's words
-Tracer            who watches every frame and instruction
+Tracer            who watches a transaction: its frames, and its instructions if it wants them
 ForeignMachine    who runs code that is not the EVM's
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chain.forks import Rules
 from chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:
+    from chain.vm.block_state import BlockState
     from chain.vm.frame import Frame
     from chain.vm.message import Precompile
 
@@ -159,32 +160,103 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameStart:
-    """A frame about to run. `kind` is CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE or CREATE2."""
+class TransactionStart:
+    """A transaction or call about to begin, before gas is bought and delegations are set.
+
+    to: None for a creation. address: `to`, or where the creation's contract will be. authorities: who signed
+    authorisations (EIP-7702), where the signature holds. precompiles: 20-byte addresses, the fork's own.
+    state: live; valid until the transaction has ended.
+    """
+
+    sender: bytes
+    to: bytes | None
+    address: bytes
+    gas_limit: int
+    coinbase: bytes
+    rules: Rules
+    authorities: tuple[bytes, ...]
+    precompiles: Collection[bytes]
+    state: "BlockState"
+
+
+class FrameStart(NamedTuple):
+    """A frame about to run, or one refused before it could run.
+
+    kind: CALL, CALLCODE, DELEGATECALL, STATICCALL, CREATE, CREATE2, or SELFDESTRUCT: a frame without code, as geth
+    shows it, that sends the balance `value` to `target`.
+    address: whose storage the code acts on. code_address: whose code it is. target: the address that was called,
+    before a delegation designation is followed; the new address of a creation.
+    """
 
     kind: str
     depth: int
     sender: bytes
     address: bytes
     code_address: bytes
+    target: bytes
     value: int
     gas_limit: int
     data: bytes
 
 
-class Tracer(Protocol):
-    """Watches an execution. Frames nest: each on_enter has its on_exit. Views are only valid during the call."""
+class HostCall(NamedTuple):
+    """A WebAssembly contract calls a host function, as `storage_load_bytes32`.
 
-    def on_enter(self, frame: FrameStart) -> None:
-        """A frame begins; the outermost one has depth 0."""
+    arguments: unsigned integers, pointers among them. peek(pointer, length): memory as it is now, None outside of it.
+    """
+
+    name: str
+    arguments: tuple[int, ...]
+    ink_left: int
+    ink_per_gas: int
+    peek: Callable[[int, int], bytes | None]
+
+
+class Tracer(Protocol):
+    """Watches one transaction. Frames nest: each on_enter has its on_exit. Views are only valid during the call.
+
+    wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
+    than an unwatched one.
+    """
+
+    wants_steps: bool
+
+    def on_begin(self, start: TransactionStart) -> None:
+        """Nothing has been done yet."""
+        ...
+
+    def on_enter(self, start: FrameStart) -> None:
+        """A frame begins; the outermost one has depth 0. Its caller has paid, no value has moved."""
         ...
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
-        """The innermost open frame ended."""
+        """The innermost open frame ended; what a failed one did is undone."""
         ...
 
-    def on_step(
-        self, program_counter: int, opcode: int, gas_left: int, depth: int, stack: Sequence[int], memory: bytearray
-    ) -> None:
-        """An instruction is about to run; `gas_left` is before its cost, `stack` is top last."""
+    def on_step(self, frame: "Frame", program_counter: int, opcode: int) -> None:
+        """An instruction is about to run: nothing of it is checked or paid."""
+        ...
+
+    def on_fault(self, frame: "Frame", error: VmError, gas_cost: int) -> None:
+        """The last instruction shown of this frame ends it. gas_cost: what it cost, or would have, as far as known."""
+        ...
+
+    def on_halt(self, frame: "Frame") -> None:
+        """The last instruction shown of this frame ended it without a fault."""
+        ...
+
+    def on_foreign(self, frame: "Frame", opcode: int, stack: Sequence[int]) -> None:
+        """A WebAssembly contract has an instruction of the EVM done, with these words, the top one last."""
+        ...
+
+    def on_host_call(self, frame: "Frame", call: HostCall) -> None:
+        """A host function is about to run; frames that it opens come before its on_host_return."""
+        ...
+
+    def on_host_return(self, frame: "Frame", result: int | None, ink_left: int, error: str | None) -> None:
+        """The innermost open host function ended. error: why it ends the contract, None where it does not."""
+        ...
+
+    def on_end(self, outcome: Outcome) -> None:
+        """Gas is settled, and the state is as the transaction leaves it."""
         ...

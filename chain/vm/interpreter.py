@@ -1,11 +1,13 @@
-"""The instruction loops: by blocks, and one by one where a tracer watches or a block would fault."""
+"""The instruction loops: by blocks, one by one where a block would fault, and one by one for a tracer."""
 
 import sys
 from typing import TYPE_CHECKING
 
-from eth.exceptions import FullStack, InsufficientStack
+from eth.exceptions import FullStack, InsufficientStack, VMError
 
-from chain.vm.operations import STACK_LIMIT
+from chain.vm.faults import GasShortageError, describe_fault
+from chain.vm.interface import Tracer
+from chain.vm.operations import STACK_LIMIT, Operation
 from chain.vm.program import Program
 
 if TYPE_CHECKING:
@@ -40,10 +42,10 @@ def run(frame: "Frame") -> None:
             foreign.execute(frame)
         return
     program = frame.program = frame.program_of(code)
-    if context.tracer is None:
+    if context.step_tracer is None:
         run_blocks(frame, program)
     else:
-        run_steps(frame, program, 0)
+        run_watched(frame, program, context.step_tracer)
 
 
 def run_blocks(frame: "Frame", program: Program) -> None:
@@ -71,21 +73,13 @@ def run_blocks(frame: "Frame", program: Program) -> None:
 
 
 def run_steps(frame: "Frame", program: Program, counter: int) -> None:
-    """The exact loop: from `counter` on, check, charge and show every instruction on its own."""
+    """The exact loop: from `counter` on, check and charge every instruction on its own."""
     stack, context = frame.stack, frame.transaction_context
-    tracer, depth = context.tracer, frame.msg.depth
     countdown = DEADLINE_INTERVAL
     while counter >= 0:
         operation, operand, following = program.instruction(counter)
-        if tracer is not None:
-            opcode = program.code[counter] if counter < len(program.code) else 0
-            tracer.on_step(counter, opcode, frame.gas_left, depth, stack, frame.memory)
-        height = len(stack)
-        if height < operation.pops:
-            raise InsufficientStack(f"stack underflow ({height} <=> {operation.pops})")
-        limit = STACK_LIMIT + operation.pops - operation.pushes
-        if height > limit:
-            raise FullStack(f"stack limit reached {height} ({limit})")
+        if not operation.pops <= len(stack) <= STACK_LIMIT + operation.pops - operation.pushes:
+            raise _stack_fault(operation, len(stack))
         frame.consume_gas(operation.gas, operation.name)
         counter = following
         if operation.ends:
@@ -97,3 +91,53 @@ def run_steps(frame: "Frame", program: Program, counter: int) -> None:
         if not countdown:
             context.check_deadline()
             countdown = DEADLINE_INTERVAL
+
+
+def run_watched(frame: "Frame", program: Program, tracer: Tracer) -> None:
+    """The exact loop from the start, with every instruction shown before it is checked, charged and run."""
+    stack, context, decoded = frame.stack, frame.transaction_context, program.decoded
+    on_step = tracer.on_step
+    countdown = DEADLINE_INTERVAL
+    counter = gas_before = 0
+    operation = None
+    try:
+        while counter >= 0:
+            try:
+                opcode, operation, operand, following = decoded[counter]
+            except KeyError:
+                opcode, operation, operand, following = program.decode(counter)
+            gas_before = frame.gas_left
+            on_step(frame, counter, opcode)
+            _, body, gas, pops, pushes, ends, _, _ = operation
+            if not pops <= len(stack) <= STACK_LIMIT + pops - pushes:
+                raise _stack_fault(operation, len(stack))
+            frame.consume_gas(gas)
+            counter = following
+            if body is not None:
+                if ends:
+                    counter = body(frame, stack, operand)
+                else:
+                    body(frame, stack, operand)
+            countdown -= 1
+            if not countdown:
+                context.check_deadline()
+                countdown = DEADLINE_INTERVAL
+    except VMError as fault:
+        assert operation is not None
+        tracer.on_fault(frame, describe_fault(fault), _fault_cost(fault, operation, gas_before - frame.gas_left))
+        raise
+    tracer.on_halt(frame)
+
+
+def _stack_fault(operation: Operation, height: int) -> VMError:
+    if height < operation.pops:
+        return InsufficientStack(f"stack underflow ({height} <=> {operation.pops})")
+    limit = STACK_LIMIT + operation.pops - operation.pushes
+    return FullStack(f"stack limit reached {height} ({limit})")
+
+
+def _fault_cost(fault: VMError, operation: Operation, paid: int) -> int:
+    """The price of an instruction that failed: what it paid, and where gas ran out what it had to pay next."""
+    if isinstance(fault, InsufficientStack | FullStack):
+        return operation.gas
+    return paid + (fault.amount if isinstance(fault, GasShortageError) else 0)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chain.vm.interface import ExecutionTimeoutError, Tracer
+from chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -18,6 +18,7 @@ class Message:
     to: b"" for a creation. storage_address: whose storage and balance the code acts on.
     code_address: whose code it is; b"" for a creation. is_delegation: found through an EIP-7702 designation.
     kind: the opcode that made it; CALL or CREATE for a transaction's.
+    target: the address that was called, before a delegation is followed; code_address unless given.
     should_transfer_value: False for DELEGATECALL, whose value is only shown.
     """
 
@@ -34,6 +35,7 @@ class Message:
         "sender",
         "should_transfer_value",
         "storage_address",
+        "target",
         "to",
         "value",
     )
@@ -53,6 +55,7 @@ class Message:
         is_static: bool = False,
         is_delegation: bool = False,
         kind: str = "CALL",
+        target: bytes | None = None,
     ) -> None:
         self.gas = gas
         self.to = to
@@ -68,6 +71,7 @@ class Message:
         self.is_static = is_static
         self.is_delegation = is_delegation
         self.kind = kind
+        self.target = self.code_address if target is None else target
 
     @property
     def data_as_bytes(self) -> bytes:
@@ -75,12 +79,28 @@ class Message:
         return self.data
 
 
+def describe_start(message: Message) -> FrameStart:
+    """What a tracer is told of a message."""
+    return FrameStart(
+        kind=message.kind,
+        depth=message.depth,
+        sender=message.sender,
+        address=message.storage_address,
+        code_address=message.code_address,
+        target=message.storage_address if message.is_create else message.target,
+        value=message.value,
+        gas_limit=message.gas,
+        data=message.code if message.is_create else message.data,
+    )
+
+
 class TransactionContext:
     """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
-    deadline: a time.monotonic() value, None for no limit. console: inputs of calls to the console address.
-    frames: the open ones, innermost last. foreign_scope: what the foreign machine keeps for the transaction.
+    deadline: a time.monotonic() value, None for no limit. step_tracer: the tracer, if it wants instructions.
+    console: inputs of calls to the console address. frames: the open ones, innermost last.
+    foreign_scope: what the foreign machine keeps for the transaction.
     """
 
     __slots__ = (
@@ -92,6 +112,7 @@ class TransactionContext:
         "gas_price",
         "origin",
         "precompiles",
+        "step_tracer",
         "tracer",
         "warm_precompiles",
     )
@@ -113,6 +134,7 @@ class TransactionContext:
         self.warm_precompiles = warm_precompiles
         self.deadline = deadline
         self.tracer = tracer
+        self.step_tracer = tracer if tracer is not None and tracer.wants_steps else None
         self.console: list[bytes] = []
         self.frames: list[Frame] = []
         self.foreign_scope: Any = None

@@ -51,6 +51,7 @@ class Program:
         self.code = code
         self.operations = operations
         self.blocks: dict[int, Block] = {}
+        self.decoded: dict[int, tuple[int, Operation, Any, int]] = {}
 
     @cached_property
     def jump_targets(self) -> frozenset[int]:
@@ -73,6 +74,12 @@ class Program:
         if opcode in (_PC, PUSH0):
             return operation, counter if opcode == _PC else 0, following
         return operation, operation.operand, following
+
+    def decode(self, counter: int) -> tuple[int, Operation, Any, int]:
+        """The opcode byte and what `instruction` says, kept for the next time."""
+        opcode = self.code[counter] if counter < len(self.code) else 0
+        decoded = self.decoded[counter] = (opcode, *self.instruction(counter))
+        return decoded
 
     def block(self, start: int) -> Block:
         """Decode the block at `start` and keep it."""

@@ -7,11 +7,13 @@ Same signature and preconditions as in instructions.py; the operand holds a fork
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eth.exceptions import OutOfGas, WriteProtection
+from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
 
 from chain.types import Log
+from chain.vm.faults import GasShortageError, StoreSentryError
 from chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
+from chain.vm.interface import FrameStart
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -53,6 +55,11 @@ def access_account(frame: "Frame", address: bytes) -> None:
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_address(address) else WARM_GAS)
 
 
+def access_delegate(frame: "Frame", address: bytes) -> None:
+    """Charge for the account that a called account delegates to (EIP-7702)."""
+    frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_unnamed(address) else WARM_GAS)
+
+
 def sload(frame: "Frame", stack: Stack, operand: Any) -> None:
     """SLOAD at a constant price, charged before."""
     stack[-1] = frame.block_state.get_storage(frame.address, stack[-1])
@@ -63,7 +70,7 @@ def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
     slot, state = stack[-1], frame.block_state
     left = frame.gas_left - (COLD_SLOT_GAS if state.warm_slot(frame.address, slot) else WARM_GAS)
     if left < 0:
-        raise OutOfGas("sload")
+        raise GasShortageError("sload", frame.gas_left - left)
     frame.gas_left = left
     stack[-1] = state.get_storage(frame.address, slot)
 
@@ -72,7 +79,7 @@ def sstore_access(frame: "Frame", stack: Stack, prices: NetSStoreGasSchedule) ->
     """SSTORE of EIP-2200 with the access prices of EIP-2929 and a fork's refunds."""
     refuse_static(frame)
     if frame.gas_left <= STORE_SENTRY_GAS:
-        raise OutOfGas("sstore sentry")
+        raise StoreSentryError("sstore sentry")
     slot, value, address, state = stack.pop(), stack.pop(), frame.address, frame.block_state
     current = state.get_storage(address, slot)
     cost = COLD_SLOT_GAS if state.warm_slot(address, slot) else 0
@@ -157,11 +164,20 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
         rules.charges_dead and balance and state.account_is_empty(beneficiary)
     ):
         frame.consume_gas(NEW_ACCOUNT_GAS)
+    _show_selfdestruct(frame, beneficiary, balance)
     deletes = not rules.only_created or address in state.created
-    state.add_balance(beneficiary, balance)
-    state.add_balance(address, -balance)
+    state.transfer(address, beneficiary, balance)
     frame.state.touch_account(beneficiary)
     if deletes:
         state.set_balance(address, 0)
         state.mark_destroyed(address)
     return HALT
+
+
+def _show_selfdestruct(frame: "Frame", beneficiary: bytes, balance: int) -> None:
+    """Geth shows the payment as a frame of its own, without gas."""
+    tracer = frame.transaction_context.tracer
+    if tracer is not None:
+        kind, depth, address = "SELFDESTRUCT", frame.msg.depth + 1, frame.address
+        tracer.on_enter(FrameStart(kind, depth, address, beneficiary, b"", beneficiary, balance, 0, b""))
+        tracer.on_exit(0, b"", None)

@@ -9,12 +9,12 @@ from chain.forks import Fork
 from chain.types import AccessListEntry, Authorization
 from chain.types.transaction import BLOB_GAS_PER_BLOB
 from chain.vm.block_state import BlockState
-from chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of
+from chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of, show_refused
 from chain.vm.console import decode_console
 from chain.vm.faults import describe_fault
 from chain.vm.fork_table import FRAME_CLASSES
 from chain.vm.frame import Frame
-from chain.vm.interface import BlockEnvironment, Outcome, VmError, VmErrorKind
+from chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
 from chain.vm.message import Message, TransactionContext
 from chain.vm.world import World
 
@@ -47,12 +47,21 @@ class Purchase:
     authorization_list: tuple[Authorization, ...] = ()
     blob_versioned_hashes: tuple[bytes, ...] = field(default=())
 
+    @property
+    def price_wei(self) -> int:
+        """What is paid ahead, for gas and blob gas."""
+        return (
+            self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
+        )
+
 
 def execute(purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext) -> Outcome:
     """Take the purchase through all phases and end the transaction."""
     state = world.block_state
     state.begin_transaction()
     creates = contract_address(purchase.sender, state.get_nonce(purchase.sender)) if purchase.to is None else None
+    if context.tracer is not None:
+        context.tracer.on_begin(_describe(purchase, environment, state, context, creates))
     _buy_gas(purchase, state)
     _warm_up(purchase, environment, state, context, creates)
     _authorize(purchase, environment.rules.chain_id, state)
@@ -64,7 +73,30 @@ def execute(purchase: Purchase, environment: BlockEnvironment, world: World, con
     outcome.contract_address = creates
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
+    if context.tracer is not None:
+        context.tracer.on_end(outcome)
     return outcome
+
+
+def _describe(
+    purchase: Purchase,
+    environment: BlockEnvironment,
+    state: BlockState,
+    context: TransactionContext,
+    creates: bytes | None,
+) -> TransactionStart:
+    authorities = (authorization.authority for authorization in purchase.authorization_list)
+    return TransactionStart(
+        sender=purchase.sender,
+        to=purchase.to,
+        address=creates or purchase.to or NO_ADDRESS,
+        gas_limit=purchase.gas_limit,
+        coinbase=environment.coinbase,
+        rules=environment.rules,
+        authorities=tuple(authority for authority in authorities if authority is not None),
+        precompiles=context.warm_precompiles,
+        state=state,
+    )
 
 
 def execute_alone(
@@ -87,9 +119,9 @@ def execute_alone(
 
 def _buy_gas(purchase: Purchase, state: BlockState) -> None:
     """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
-    blob_gas = BLOB_GAS_PER_BLOB * len(purchase.blob_versioned_hashes)
-    state.add_balance(purchase.sender, -(purchase.gas_limit * purchase.gas_price + blob_gas * purchase.blob_gas_price))
-    state.increment_nonce(purchase.sender)
+    state.add_balance(purchase.sender, -purchase.price_wei)
+    # a simulation may begin at the last nonce; from there it goes on at 0, as geth's does
+    state.set_nonce(purchase.sender, (state.get_nonce(purchase.sender) + 1) & MAX_NONCE)
 
 
 def _warm_up(
@@ -145,12 +177,13 @@ def _run(
     frames = FRAME_CLASSES[environment.rules.fork]
     gas = purchase.gas_limit - purchase.intrinsic_gas
     if creates is not None:
-        if world.has_code_or_nonce(creates):
-            kind = VmErrorKind.ADDRESS_COLLISION
-            return None, VmError(kind, kind.value)
         message = Message(
             gas, b"", purchase.sender, purchase.value, b"", purchase.data, create_address=creates, kind="CREATE"
         )
+        if world.has_code_or_nonce(creates):
+            kind = VmErrorKind.ADDRESS_COLLISION
+            show_refused(context, message, kind, gas)
+            return None, VmError(kind, kind.value)
         frame = frames.apply_create_message(world, message, context)
     else:
         frame = frames.apply_message(world, _call_message(purchase, environment, world, gas), context)
@@ -164,7 +197,7 @@ def _call_message(purchase: Purchase, environment: BlockEnvironment, world: Worl
     if environment.rules.fork >= Fork.PRAGUE:
         delegate = delegation_of(code)
         if delegate is not None:
-            state.warm_address(delegate)
+            state.warm_unnamed(delegate)
             code, code_address = state.get_code(delegate), delegate
     return Message(
         gas,
@@ -175,6 +208,7 @@ def _call_message(purchase: Purchase, environment: BlockEnvironment, world: Worl
         code,
         code_address=code_address,
         is_delegation=code_address != purchase.to,
+        target=purchase.to,
     )
 
 

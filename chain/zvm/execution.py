@@ -24,6 +24,7 @@ from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.faults import OutOfPagesError
 from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
 from chain.zvm.instance import HookFunction
+from chain.zvm.observer import observed
 from chain.zvm.prepare import ACTIVATION_GAS, Prepared, least_activation_gas, prepare
 from chain.zvm.runtime import End, RunResult, run
 from chain.zvm.schedule import INK_PER_GAS
@@ -125,7 +126,7 @@ def run_program(
     try:
         _open_memory(frame, scope, activity, program.initial_pages)
         gas_at_start = frame.gas_left
-        result = _run(frame, activity, program, _bound(program, hooks))
+        result = _run(frame, activity, program, _bound(program, _watched(frame, hooks)))
     finally:
         scope.close(activity.pages)
         scope.stack_words = words_before
@@ -161,6 +162,11 @@ def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[Hoo
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
     return result
+
+
+def _watched(frame: Frame, hooks: HookTable) -> HookTable:
+    """The functions themselves, or ones that tell the frame's tracer of every call."""
+    return hooks if frame.transaction_context.step_tracer is None else observed(hooks)
 
 
 def _bound(program: Program, hooks: HookTable) -> Sequence[HookFunction]:

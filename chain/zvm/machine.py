@@ -116,8 +116,10 @@ class ZvmMachine:
         )
 
     def close(self) -> None:
-        """End the compilation in the background."""
-        for cache in self._caches.values():
+        """End the compilation in the background, and let the engines go: each reserves terabytes of addresses."""
+        with self._lock:
+            caches, self._caches = self._caches, {}
+        for cache in caches.values():
             cache.close()
 
     def _open_cache(self, *, pooled: bool) -> "ProgramCache":

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from chain.zvm import capi, native_stack
-from chain.zvm.deadlines import epochs_until, ticker
+from chain.zvm.deadlines import FOREVER, epochs_until, ticker
 from chain.zvm.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
@@ -139,8 +139,11 @@ def _run(
     try:
         capi.store_limit(store, memory_pages * PAGE_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
         call = _Call(capi.store_context(store))
-        capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
+        # what fills the memory at the start looks at the epoch too, and must not be interrupted: it is no run yet
+        capi.context_set_epoch_deadline(call.store, FOREVER)
         call.instantiate(binding, program.has_memory)
+        if deadline is not None:
+            capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
         instance.attach(call.store, call.scratch, call.base, program.has_memory)
         instance.ink_left = ink
         call.set_stack_words(stack_words)

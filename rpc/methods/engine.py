@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.blobs import cell_proofs
-from chain.engine.attributes import PayloadAttributes
 from chain.engine.driver import Engine, Forkchoice
 from chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from chain.engine.payload import ExecutionPayload, PayloadCall
 from chain.forks import Fork
+from chain.payload import PayloadAttributes
 from rpc import codec, codec_engine
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import ServerError
@@ -20,11 +20,11 @@ CLIENT_CODE = "ZE"
 COMMIT_UNKNOWN = bytes(4)
 """What stands for the build's commit, which an installed package does not know; geth answers the same."""
 
-HASHES = codec_engine.tuple_of(codec.hash32)
+HASHES = codec.tuple_of(codec.hash32)
 PAYLOAD = Param("payload", codec_engine.execution_payload)
 VERSIONED_HASHES = Param("versionedHashes", HASHES, default=None)
 BEACON_ROOT = Param("parentBeaconBlockRoot", codec.hash32, default=None)
-REQUESTS = Param("executionRequests", codec_engine.tuple_of(codec.data), default=None)
+REQUESTS = Param("executionRequests", codec.tuple_of(codec.data), default=None)
 _NEW_PAYLOAD_PARAMS = {
     1: (PAYLOAD,),
     2: (PAYLOAD,),

@@ -38,7 +38,13 @@ def get_block_by_hash(services: Services, block_hash: bytes, full: bool) -> Json
     return None if block is None else encode_block(services, block, full=full)
 
 
-@method("eth_getHeaderByNumber", cost=Cost.ASYNC, params=(NUMBER,), result="header or null")
+@method(
+    "eth_getHeaderByNumber",
+    cost=Cost.ASYNC,
+    params=(NUMBER,),
+    result="header or null",
+    aliases=("erigon_getHeaderByNumber",),
+)
 async def get_header_by_number(services: Services, number: BlockReference) -> Json | None:
     """A header by number or tag."""
     if number.tag is BlockTag.PENDING:

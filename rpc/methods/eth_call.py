@@ -4,6 +4,7 @@ from chain.calls import failure_of
 from chain.errors import TransactionError
 from chain.overrides import BlockOverrides, StateOverrides
 from chain.references import LATEST, PENDING, BlockReference
+from chain.vm.interface import Outcome
 from rpc import codec, codec_objects
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
@@ -15,6 +16,25 @@ from rpc.services import Services
 CALL = Param("transaction", codec_objects.transaction_arguments)
 STATE_OVERRIDES = Param("stateOverrides", codec_objects.state_overrides, default=None)
 BLOCK_OVERRIDES = Param("blockOverrides", codec_objects.block_overrides, default=None)
+
+
+def execute(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None = None,
+    block_overrides: BlockOverrides | None = None,
+    *,
+    deadline: float,
+) -> Outcome:
+    """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
+    request = call_request(services, arguments, default_gas=services.limits.call_gas)
+    try:
+        return services.chain.call(
+            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
+        )
+    except TransactionError as error:
+        raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
 
 
 @method(
@@ -33,13 +53,7 @@ def call(
     deadline: float,
 ) -> str:
     """Execute a message at a block and return its data."""
-    request = call_request(services, arguments, default_gas=services.limits.call_gas)
-    try:
-        outcome = services.chain.call(
-            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
-        )
-    except TransactionError as error:
-        raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
+    outcome = execute(services, arguments, block, state_overrides, block_overrides, deadline=deadline)
     failure = failure_of(outcome)
     if failure is not None:
         raise failure

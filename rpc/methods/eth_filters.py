@@ -1,6 +1,7 @@
 """eth_: logs, and filters that clients poll."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from chain.errors import InvalidRequestError
@@ -41,7 +42,7 @@ def _height(services: Services, reference: BlockReference | None) -> int:
     return services.chain.number_of(reference or LATEST)
 
 
-def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:
+def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[LogRecord]:
     """The logs that a filter asks for, under the limits on range and results."""
     check_log_filter(criteria, services.limits)
     first = last = None
@@ -54,9 +55,14 @@ def search(services: Services, criteria: LogFilter, deadline: float) -> list[Jso
             )
     query = LogQuery(first, last, criteria.block_hash, criteria.addresses, criteria.topics)
     try:
-        return [log_record(record) for record in services.chain.logs(query, deadline=deadline)]
+        return services.chain.logs(query, deadline=deadline)
     except InvalidRequestError as error:
         raise InvalidParamsError(error.message) from error
+
+
+def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:
+    """The logs that a filter asks for as JSON."""
+    return [log_record(record) for record in find(services, criteria, deadline)]
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")

@@ -3,19 +3,16 @@
 from typing import Any
 
 from chain.references import LATEST, BlockReference, BlockTag
+from chain.simulation import LIMIT_EXCEEDED
 from rpc import codec
-from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError
+from rpc.encoding import hexadecimal, word
+from rpc.errors import CodedError, InvalidParamsError
 from rpc.methods.reading import account_of, code_of, state_at
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
 ADDRESS = Param("address", codec.address)
 BLOCK = Param("block", codec.block_reference, default=LATEST)
-
-
-def _word(value: int) -> str:
-    return f"0x{value:064x}"
 
 
 @method("eth_getBalance", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="wei")
@@ -52,7 +49,7 @@ async def get_code(services: Services, address: bytes, block: BlockReference) ->
 )
 async def get_storage_at(services: Services, address: bytes, slot: int, block: BlockReference) -> str:
     """One storage slot of an account."""
-    return _word((await state_at(services, block)).storage(address, slot))
+    return word((await state_at(services, block)).storage(address, slot))
 
 
 def _wanted_slots(value: object) -> dict[bytes, list[int]]:
@@ -72,12 +69,12 @@ async def get_storage_values(
     """Many storage slots of many accounts in one call."""
     count, limit = sum(map(len, wanted.values())), services.limits.storage_values
     if count > limit:
-        raise InvalidParamsError(f"too many slots: have {count}, want at most {limit}")
+        raise CodedError(LIMIT_EXCEEDED, f"too many slots (max {limit})")
     if not count:
         raise InvalidParamsError("empty request")
     state = await state_at(services, block)
     return {
-        hexadecimal(address): [_word(state.storage(address, slot)) for slot in slots]
+        hexadecimal(address): [word(state.storage(address, slot)) for slot in slots]
         for address, slots in wanted.items()
     }
 

@@ -8,7 +8,7 @@ from chain.types.transaction import encode_network_form
 from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, encoding
 from rpc.encoding import Json, hexadecimal
-from rpc.methods.reading import block_at, encode_receipt
+from rpc.methods.reading import block_at, encode_mined, encode_receipt
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -22,17 +22,11 @@ def _at(block: Block | None, index: int) -> Transaction | None:
     return block.transactions[index] if block is not None and index < len(block.transactions) else None
 
 
-def _mined(services: Services, block: Block, index: int) -> Json:
-    receipts = services.chain.receipts(block.hash)
-    sender = receipts[index].sender if receipts else None
-    return encoding.transaction(block.transactions[index], block.header, index, sender=sender)
-
-
 def transaction_json(services: Services, transaction_hash: bytes) -> Json | None:
     """A transaction, from its block or from the pool; None where it is unknown."""
     found = services.chain.find_transaction(transaction_hash)
     if found is not None:
-        return _mined(services, found.block, found.index)
+        return encode_mined(services, found.block, found.index)
     waiting = services.chain.pool.get(transaction_hash)
     return None if waiting is None else encoding.transaction(waiting, None)
 
@@ -64,7 +58,7 @@ def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json
 def get_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | None:
     """A transaction by its block's hash and its place there."""
     block = services.chain.block_by_hash(block_hash)
-    return None if block is None or _at(block, index) is None else _mined(services, block, index)
+    return None if block is None or _at(block, index) is None else encode_mined(services, block, index)
 
 
 @method(
@@ -80,7 +74,7 @@ async def get_transaction_by_block_number_and_index(
         return None
     if number.tag is BlockTag.PENDING:
         return encoding.transaction(transaction, None)
-    return _mined(services, block, index)
+    return encode_mined(services, block, index)
 
 
 @method(
@@ -104,7 +98,7 @@ def get_transaction_by_sender_and_nonce(
         return None
     for index, (transaction, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
         if receipt.sender == sender and transaction.nonce == nonce:
-            return _mined(services, block, index)
+            return encode_mined(services, block, index)
     return None
 
 
@@ -137,7 +131,12 @@ def _block_that_used(services: Services, sender: bytes, nonce: int, deadline: fl
     return low
 
 
-@method("eth_getRawTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="EIP-2718 bytes or null")
+@method(
+    "eth_getRawTransactionByHash",
+    cost=Cost.LIGHT,
+    params=(HASH,),
+    result="EIP-2718 bytes or null",
+)
 def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | None:
     """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
     found = services.chain.find_transaction(transaction_hash)

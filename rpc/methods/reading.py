@@ -56,6 +56,13 @@ def encode_block(services: Services, block: Block, *, full: bool, pending: bool 
     return encoding.block(block, full=full, senders=senders, pending=pending)
 
 
+def encode_mined(services: Services, block: Block, index: int) -> encoding.Json:
+    """One transaction of a block as JSON; its sender comes from the receipt."""
+    receipts = services.chain.receipts(block.hash)
+    sender = receipts[index].sender if receipts else None
+    return encoding.transaction(block.transactions[index], block.header, index, sender=sender)
+
+
 def encode_receipt(block: Block, receipts: tuple[Receipt, ...], index: int) -> encoding.Json:
     """The receipt of one transaction of a block."""
     logs_before = sum(len(receipt.logs) for receipt in receipts[:index])

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from chain.blockchain import Chain
-from chain.engine.attributes import PayloadAttributes
 from chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
 from chain.engine.limits import EngineLimits
 from chain.engine.payload import ExecutionPayload, PayloadCall
 from chain.forks import Fork
 from chain.genesis import Genesis
 from chain.options import ChainOptions
+from chain.payload import PayloadAttributes
 from chain.types import Block, Transaction
 from storage.database import Database
 from tests.chain.chain_fixtures import ALICE, BOB, open_chain

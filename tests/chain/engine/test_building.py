@@ -9,11 +9,12 @@ import pytest
 
 from chain.blobs import CELLS_PER_BLOB, make_sidecar, versioned_hash
 from chain.engine import errors
-from chain.engine.attributes import PayloadAttributes, payload_id
+from chain.engine.attributes import payload_id
 from chain.engine.building import BUILDS_KEPT, BuiltPayload
 from chain.engine.driver import PayloadStatus, Status
 from chain.forks import Fork
 from chain.importer import MAX_BLOCK_BYTES
+from chain.payload import PayloadAttributes
 from chain.types import Transaction, TransactionType
 from chain.types.block import Withdrawal
 from chain.vm.calls import contract_address

@@ -382,8 +382,23 @@ def test_a_call_without_means_is_refused() -> None:
 def test_a_call_may_come_from_a_contract_and_over_the_gas_cap() -> None:
     state = state_of({OTHER: FakeAccount(code=b"\x00"), CONTRACT: FakeAccount(code=returning("CALLER"))})
     assert call(state, sender=OTHER, gas_limit=50_000_000).output[12:] == OTHER
-    with pytest.raises(TransactionError, match="sender not an eoa"):
-        Executor(environment_of(base_fee_per_gas=0), state).call(CallRequest(OTHER, CONTRACT), validate=True)
+
+
+def test_a_simulated_message_sees_the_blocks_fees_and_pays_none() -> None:
+    state = state_of({OTHER: FakeAccount(nonce=7), CONTRACT: FakeAccount(code=returning("BASEFEE"))})
+    executor = Executor(environment_of(), state)
+    outcome = executor.simulate(CallRequest(OTHER, CONTRACT), 3, validate=False)
+    assert int.from_bytes(outcome.output, "big") == GWEI
+    assert (state.get_balance(OTHER), state.get_nonce(OTHER)) == (0, 8)
+    for nonce, text in ((8, "max fee per gas less than block base fee"), (7, "nonce too low"), (9, "nonce too high")):
+        with pytest.raises(TransactionError, match=text):
+            executor.simulate(CallRequest(OTHER, CONTRACT), nonce, validate=True)
+
+
+def test_a_simulated_nonce_starts_over_after_the_last_one() -> None:
+    state = state_of({OTHER: FakeAccount(nonce=2**64 - 1)})
+    Executor(environment_of(), state).simulate(CallRequest(OTHER, CONTRACT), 2**64 - 1, validate=False)
+    assert state.get_nonce(OTHER) == 0
 
 
 def test_state_changed_before_a_call_is_its_original() -> None:
@@ -399,6 +414,8 @@ def test_moved_precompiles() -> None:
     state = state_of({})
     executor = Executor(environment_of(), state, moved_precompiles={identity: OTHER})
     assert executor.call(CallRequest(SENDER, OTHER, data=b"data")).output == b"data"
+    assert executor.call(CallRequest(SENDER, identity, data=b"data")).output == b""
+    executor = Executor(environment_of(), state, moved_precompiles={identity: None})
     assert executor.call(CallRequest(SENDER, identity, data=b"data")).output == b""
 
 

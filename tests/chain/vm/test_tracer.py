@@ -1,8 +1,8 @@
 """Watching an execution changes nothing, and shows every frame and instruction."""
 
-from collections.abc import Sequence
-
+from chain.tracing.tracer import QuietTracer
 from chain.vm.executor import Executor
+from chain.vm.frame import Frame
 from chain.vm.interface import CallRequest, FrameStart, VmError
 from chain.vm.operations import OPCODE_NAMES
 from tests.chain.vm.support import (
@@ -19,25 +19,29 @@ from tests.chain.vm.support import (
 OTHER = b"\x44" * 20
 
 
-class Recorder:
+class Recorder(QuietTracer):
     """Keeps what it is shown."""
+
+    wants_steps = True
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.gas: list[int] = []
 
-    def on_enter(self, frame: FrameStart) -> None:
-        self.lines.append(f"{frame.kind} depth {frame.depth} to {frame.address.hex()[:2]} value {frame.value}")
+    def on_enter(self, start: FrameStart) -> None:
+        self.lines.append(f"{start.kind} depth {start.depth} to {start.address.hex()[:2]} value {start.value}")
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         self.lines.append(f"end {gas_used} {output.hex()} {'' if error is None else error.message}".strip())
 
-    def on_step(
-        self, program_counter: int, opcode: int, gas_left: int, depth: int, stack: Sequence[int], memory: bytearray
-    ) -> None:
-        assert len(memory) % 32 == 0
-        self.gas.append(gas_left)
-        self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {depth} {list(stack)}")
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        assert len(frame.memory) % 32 == 0
+        self.gas.append(frame.gas_left)
+        self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {frame.msg.depth} {list(frame.stack)}")
+
+    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+        assert frame.gas_left >= 0
+        self.lines.append(f"fault {gas_cost} {error.message}")
 
 
 def test_steps_and_frames() -> None:
@@ -60,6 +64,7 @@ def test_steps_and_frames() -> None:
         "CALL depth 1 to 44 value 5",
         "0 PUSH1 1 []",
         "2 ADD 1 [1]",
+        "fault 3 stack underflow (1 <=> 2)",
         "end 7300  stack underflow (1 <=> 2)",
         "35 POP 0 [0]",
         "36 STOP 0 []",
@@ -98,3 +103,25 @@ def test_kinds_of_frames() -> None:
     Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 200_000), tracer=recorder)
     kinds = [line.split()[0] for line in recorder.lines if " depth 1 " in line]
     assert kinds == ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"]
+
+
+class Frames(QuietTracer):
+    """Does not want instructions, and must not be shown any."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+
+    def on_enter(self, start: FrameStart) -> None:
+        assert start.gas_limit
+        self.entered += 1
+
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        raise AssertionError(f"instruction {opcode:#x} at {program_counter}, {frame.gas_left} gas left")
+
+
+def test_a_tracer_that_wants_no_steps_is_shown_none() -> None:
+    tracer = Frames()
+    code = assemble(f"0 0 0 0 0 0x{OTHER.hex()} 5000 CALL 1 ADD ADD")
+    state = state_of({CONTRACT: FakeAccount(code=code), OTHER: FakeAccount(code=assemble("1 1 ADD"))})
+    Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 100_000), tracer=tracer)
+    assert tracer.entered == 2

@@ -1,9 +1,10 @@
 """What the frames of one transaction share over both machines: memory, stack words, logs, refunds, reentrancy."""
 
+from chain.tracing.tracer import QuietTracer
 from chain.types import Log
 from chain.types.receipt import logs_bloom
 from chain.vm.executor import Executor
-from chain.vm.interface import VmErrorKind
+from chain.vm.interface import FrameStart, VmError, VmErrorKind
 from chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
 from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble
@@ -171,14 +172,12 @@ def test_refunds_of_both_machines_add_up() -> None:
 def test_a_tracer_sees_the_frames_of_both_machines() -> None:
     seen: list[tuple[str, int, bytes]] = []
 
-    class Watcher:
-        def on_enter(self, frame) -> None:  # type: ignore[no-untyped-def]
-            seen.append((frame.kind, frame.depth, frame.address))
+    class Watcher(QuietTracer):
+        def on_enter(self, start: FrameStart) -> None:
+            seen.append((start.kind, start.depth, start.address))
 
-        def on_exit(self, gas_used: int, output: bytes, error: object) -> None:
+        def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
             seen.append(("end", gas_used, output if error is None else b""))
-
-        def on_step(self, *_arguments: object) -> None: ...
 
     runner = runner_of({TARGET: WASM_WHO})
     runner.call(request_to(RELAYS["wasm", "CALL"], path(RELAYS["evm", "STATICCALL"], TARGET)), tracer=Watcher())

@@ -375,6 +375,12 @@ def test_a_deadline_ends_the_nested_loop_too(engine: Engine, caller: Program) ->
     assert time.monotonic() - deadline < 0.5
 
 
+def test_a_deadline_that_passes_while_memory_is_filled(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(engine, LOOP + '(data (i32.const 0) "some") (data (i32.const 60000) "more")')
+    monkeypatch.setattr("chain.zvm.runtime.epochs_until", lambda _: 0)
+    assert execute(program, deadline=time.monotonic() + 10).end is End.INTERRUPTED
+
+
 def test_a_run_without_deadline_outlasts_the_ticks_of_others(engine: Engine) -> None:
     endless = build(engine, LOOP)
     finite = build(

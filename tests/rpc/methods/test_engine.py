@@ -305,6 +305,7 @@ async def test_development_methods_that_change_the_chain_are_refused(engine: Eng
         ("anvil_reorg", [0, []]),
         ("anvil_rollback", [0]),
         ("hardhat_mine", ["0x2"]),
+        ("debug_setHead", ["0x0"]),
     ):
         error = await public.fails(name, *params)
         assert "a consensus client drives this chain" in error.message, name

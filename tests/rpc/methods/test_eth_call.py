@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from eth_utils import to_checksum_address as checksum
 
 from rpc.limits import Limits
 from tests.rpc.methods.assembly import (
@@ -81,7 +82,18 @@ async def test_precompiles_can_be_moved(node: Node) -> None:
     wrong = {stranger: {"movePrecompileToAddress": identity}}
     for method in ("eth_call", "eth_estimateGas"):
         error = await node.fails(method, {"to": identity}, "latest", wrong)
-        assert (error.code, error.message) == (-32000, f"account {stranger} is not a precompile")
+        assert (error.code, error.message) == (-32000, f"account {checksum(stranger)} is not a precompile")
+    clash = {identity: {"movePrecompileToAddress": stranger}, stranger: {"balance": "0x1"}}
+    error = await node.fails("eth_call", {"to": identity}, "latest", clash)
+    assert (error.code, error.message) == (-32000, f"account {checksum(stranger)} is already overridden")
+
+
+async def test_an_overridden_precompile_is_a_plain_account(node: Node) -> None:
+    identity = "0x" + "00" * 19 + "04"
+    call = {"to": identity, "data": "0x1234"}
+    assert await node.call("eth_call", call) == "0x1234"
+    assert await node.call("eth_call", call, "latest", {identity: {"code": hexadecimal(BOX)}}) == "0x"
+    assert await node.call("eth_call", call, "latest", {identity: {"balance": "0x1"}}) == "0x"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +108,12 @@ async def test_precompiles_can_be_moved(node: Node) -> None:
 async def test_block_overrides(node: Node, code: str, overrides: dict[str, str], expected: str) -> None:
     contract = await node.place(ENVIRONMENT[code])
     assert await node.call("eth_call", {"to": contract}, "latest", {}, overrides) == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("beaconRoot", word(1)), ("withdrawals", [])])
+async def test_block_overrides_that_no_code_sees(node: Node, name: str, value: object) -> None:
+    error = await node.fails("eth_call", {"to": hexadecimal(BOB)}, "latest", {}, {name: value})
+    assert (error.code, error.message) == (-32000, f'block override "{name}" is not supported for this RPC method')
 
 
 @pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])

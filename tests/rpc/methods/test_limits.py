@@ -109,7 +109,7 @@ async def test_storage_values() -> None:
         slots = await node.call("eth_getStorageValues", {HEX_ALICE: ["0x0", "0x1"], HEX_BOB: ["0x2"]}, "latest")
         assert [len(values) for values in slots.values()] == [2, 1]
         error = await node.fails("eth_getStorageValues", {HEX_ALICE: ["0x0", "0x1", "0x2"], HEX_BOB: ["0x2"]}, "latest")
-        assert (error.code, error.message) == (-32602, "too many slots: have 4, want at most 3")
+        assert (error.code, error.message) == (-38026, "too many slots (max 3)")
 
 
 async def test_mined_blocks() -> None:

@@ -1,0 +1,110 @@
+"""eth_createAccessList: what a transaction touches, found by executing it until the list holds still.
+
+As geth: an access counts wherever an instruction names the account or slot, in frames that fail too. WebAssembly
+contracts access through the same state, so theirs count alike.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from chain.calls import CallFrame, apply_state_overrides, moved_precompiles
+from chain.errors import ExecutionFailedError, InvalidRequestError
+from chain.overrides import StateOverrides
+from chain.types import AccessListEntry
+from chain.validation import AUTHORIZATION_GAS, MAX_NONCE
+from chain.vm.block_state import BlockState
+from chain.vm.calls import contract_address
+from chain.vm.executor import Executor, active_precompiles
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from storage.account import StateReader
+
+Accesses = dict[bytes, set[int]]
+"""20-byte address -> slots."""
+
+
+class AccessState(BlockState):
+    """Notes every access, those of failed frames too. known: what is listed already. excluded: never by itself."""
+
+    __slots__ = ("_excluded", "accesses")
+
+    def __init__(self, reader: StateReader, known: Accesses, excluded: frozenset[bytes]) -> None:
+        self.accesses: Accesses = {address: set(slots) for address, slots in known.items()}
+        self._excluded = excluded
+        super().__init__(reader)
+
+    def warm_address(self, address: bytes) -> bool:
+        """Add to the accessed addresses."""
+        if address not in self._excluded:
+            self.accesses.setdefault(address, set())
+        return super().warm_address(address)
+
+    def warm_slot(self, address: bytes, slot: int) -> bool:
+        """Add to the accessed slots; an excluded account's slots are listed, with the account."""
+        self.accesses.setdefault(address, set()).add(slot)
+        return super().warm_slot(address, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessListResult:
+    """The list, by address and slot in ascending order, and the outcome of the run with it."""
+
+    entries: tuple[AccessListEntry, ...]
+    outcome: Outcome
+
+
+def create_access_list(
+    frame: CallFrame,
+    request: CallRequest,
+    *,
+    nonce: int | None = None,
+    state_overrides: StateOverrides | None = None,
+    deadline: float | None = None,
+) -> AccessListResult:
+    """The access list with which a message touches nothing beside it. The request's own list is kept.
+
+    nonce: of the transaction, which tells where a creation's contract will be; None for the sender's next one.
+    Raises TransactionError where geth refuses to begin, ExecutionTimeoutError at the deadline.
+    """
+    environment, base = frame.environment, BlockState(frame.reader)
+    if any(target is not None for target in moved_precompiles(state_overrides, environment).values()):
+        raise InvalidRequestError("precompiles cannot be moved for an access list; leave movePrecompileToAddress out")
+    apply_state_overrides(base, state_overrides)
+    excluded = frozenset(_excluded(environment, request, base.get_nonce(request.sender) if nonce is None else nonce))
+    accesses = _listed(request.access_list, excluded)
+    while True:
+        entries = _entries(accesses)
+        state = AccessState(base.fork_reader(), accesses, excluded)
+        outcome = Executor(environment, state).call(replace(request, access_list=entries), deadline=deadline)
+        if state.accesses == accesses:
+            return AccessListResult(entries, outcome)
+        accesses = state.accesses
+
+
+def _excluded(environment: BlockEnvironment, request: CallRequest, nonce: int) -> Iterable[bytes]:
+    """What is warm from the start: sender, target, precompiles, and who signed authorisations."""
+    yield request.sender
+    yield contract_address(request.sender, nonce) if request.to is None else request.to
+    yield from active_precompiles(environment)
+    if len(request.authorization_list) > request.gas_limit // AUTHORIZATION_GAS:
+        raise ExecutionFailedError("insufficient gas to process all authorizations")
+    for authorization in request.authorization_list:
+        if authorization.chain_id in (0, environment.rules.chain_id) and authorization.nonce < MAX_NONCE:
+            authority = authorization.authority
+            if authority is not None:
+                yield authority
+
+
+def _listed(entries: Iterable[AccessListEntry], excluded: frozenset[bytes]) -> Accesses:
+    accesses: Accesses = {}
+    for entry in entries:
+        if entry.address not in excluded:
+            slots = accesses.setdefault(entry.address, set())
+            slots.update(int.from_bytes(key, "big") for key in entry.storage_keys)
+    return accesses
+
+
+def _entries(accesses: Accesses) -> tuple[AccessListEntry, ...]:
+    return tuple(
+        AccessListEntry(address, tuple(slot.to_bytes(32, "big") for slot in sorted(accesses[address])))
+        for address in sorted(accesses)
+    )

@@ -1,0 +1,177 @@
+"""Many calls or transactions one after another upon one state: eth_callMany and eth_callBundle.
+
+eth_callMany   calls as eth_call makes them, each upon what the one before left; begins within a block if asked to
+eth_callBundle signed transactions at the top of a block to come, and what its producer would earn by them
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from chain import fees
+from chain.builder import BlockExecution
+from chain.calls import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
+from chain.forks import Fork
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.references import BlockReference, BlockTag
+from chain.types import Header, Transaction
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from storage.keccak import keccak256
+
+if TYPE_CHECKING:
+    from chain.view import ChainView
+
+SECONDS_BETWEEN_BUNDLES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CallBundle:
+    """Calls in one block, and that block's own fields."""
+
+    calls: tuple[CallRequest, ...]
+    block_overrides: BlockOverrides | None = None
+
+
+def call_many(
+    view: "ChainView",
+    bundles: Sequence[CallBundle],
+    reference: BlockReference,
+    *,
+    transaction_index: int | None = None,
+    state_overrides: StateOverrides | None = None,
+    deadline: float | None = None,
+) -> list[list[Outcome]]:
+    """The outcome of every call. Each bundle stands in a block one number and 12 seconds after the one before.
+
+    reference: the block that the first bundle's calls see, and after whose transactions they begin;
+    transaction_index: begin before this one of them instead. Raises TransactionError where geth refuses to begin a
+    call, UnknownBlockError, InvalidRequestError, ExecutionTimeoutError.
+    """
+    frame = (
+        view.frame_at(reference)
+        if transaction_index is None
+        else _inside(view, view.resolve(reference), transaction_index, deadline)
+    )
+    state, environment = BlockState(frame.reader), frame.environment
+    apply_state_overrides(state, state_overrides)
+    outcomes = []
+    for bundle in bundles:
+        own = override_environment(environment, bundle.block_overrides)
+        executor = Executor(own, state, moved_precompiles=moved_precompiles(state_overrides, own))
+        outcomes.append([executor.call(request, deadline=deadline) for request in bundle.calls])
+        environment = replace(
+            environment, number=environment.number + 1, timestamp=environment.timestamp + SECONDS_BETWEEN_BUNDLES
+        )
+    return outcomes
+
+
+def _inside(view: "ChainView", header: Header, count: int, deadline: float | None) -> CallFrame:
+    """A block after its first `count` transactions, executed anew."""
+    block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
+    if block is None or parent is None:
+        raise UnknownBlockError
+    if count > (present := len(block.transactions)):
+        raise InvalidRequestError(f"transactionIndex {count} is past the {present} transactions of the block")
+    environment, reader = view.environment_of(header), view.canonical.state_of(parent)
+    executor = Executor(environment, BlockState(reader), deadline=deadline)
+    execution = BlockExecution(environment, reader, reader.root, executor)
+    for transaction in block.transactions[:count]:
+        execution.add(transaction, view.database.state, deadline=deadline)
+    return CallFrame(environment, execution.state.fork_reader())
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRequest:
+    """Signed transactions for a block to come, and that block's fields; None for what follows from its parent.
+
+    number: the block's. parent: the block whose state they begin upon. base_fee_per_gas in wei.
+    """
+
+    transactions: tuple[Transaction, ...]
+    number: int
+    parent: BlockReference = field(default_factory=lambda: BlockReference(tag=BlockTag.LATEST))
+    timestamp: int | None = None
+    coinbase: bytes | None = None
+    gas_limit: int | None = None
+    difficulty: int | None = None
+    base_fee_per_gas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTransaction:
+    """What a transaction did, and in wei what of it reached the coinbase: fees, and all of it."""
+
+    transaction: Transaction
+    outcome: Outcome
+    fees_wei: int
+    coinbase_wei: int
+
+    @property
+    def paid_wei(self) -> int:
+        """What the coinbase got beside the fees."""
+        return self.coinbase_wei - self.fees_wei
+
+
+@dataclass(frozen=True, slots=True)
+class BundleResult:
+    """The transactions' results, and the number of the block that they stand upon."""
+
+    results: tuple[BundleTransaction, ...]
+    parent_number: int
+
+    @property
+    def hash(self) -> bytes:
+        """The bundle's hash: of the hashes of its transactions."""
+        return keccak256(b"".join(result.transaction.hash for result in self.results))
+
+    def total(self, amount: Callable[[BundleTransaction], int]) -> int:
+        """The sum of an amount over the transactions."""
+        return sum(amount(result) for result in self.results)
+
+
+def call_bundle(view: "ChainView", request: BundleRequest, *, deadline: float | None = None) -> BundleResult:
+    """Execute a bundle at the top of its block. Raises TransactionError naming the transaction that does not fit."""
+    parent, state, root = view.base_of(request.parent)
+    environment = _bundle_environment(view, request, parent)
+    execution = BlockExecution(environment, state, root, Executor(environment, BlockState(state), deadline=deadline))
+    results = []
+    for transaction in request.transactions:
+        before = execution.state.get_balance(environment.coinbase)
+        try:
+            outcome = execution.add(transaction, view.database.state, deadline=deadline)
+        except TransactionError as error:
+            raise TransactionError(f"err: {error.message}; txhash 0x{transaction.hash.hex()}") from error
+        base_fee = environment.base_fee_per_gas
+        tip = transaction.effective_gas_price(base_fee) - (base_fee or 0)
+        gained = execution.state.get_balance(environment.coinbase) - before
+        results.append(BundleTransaction(transaction, outcome, outcome.gas_used * tip, gained))
+    return BundleResult(tuple(results), parent.number)
+
+
+def _bundle_environment(view: "ChainView", request: BundleRequest, parent: Header) -> BlockEnvironment:
+    timestamp = parent.timestamp + 1 if request.timestamp is None else request.timestamp
+    rules = view.block_rules.at(request.number, timestamp)
+    base_fee = request.base_fee_per_gas
+    if base_fee is None:
+        base_fee = fees.next_base_fee(parent, rules)
+    cancun = rules.fork >= Fork.CANCUN
+    header = Header(
+        parent_hash=parent.hash,
+        coinbase=parent.coinbase if request.coinbase is None else request.coinbase,
+        difficulty=parent.difficulty if request.difficulty is None else request.difficulty,
+        number=request.number,
+        gas_limit=parent.gas_limit if request.gas_limit is None else request.gas_limit,
+        timestamp=timestamp,
+        mix_hash=parent.mix_hash,
+        base_fee_per_gas=base_fee,
+        excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
+        parent_beacon_block_root=bytes(32) if cancun else None,
+    )
+
+    def block_hash(number: int) -> bytes | None:
+        return parent.hash if number == parent.number else view.records.canonical_hash(number)
+
+    return view.block_rules.environment(header, block_hash, view.settings.recoveries)

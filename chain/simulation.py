@@ -1,0 +1,317 @@
+"""eth_simulateV1: blocks of calls upon any block, executed in order, sealed and hashed, and then forgotten.
+
+Follows geth's simulator: gaps between blocks are filled with empty ones, a call becomes an unsigned transaction, and
+without validation no nonce is held against it and no fee is taken that it does not name.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from chain import fees
+from chain.builder import BlockExecution
+from chain.calls import apply_state_overrides, moved_precompiles
+from chain.errors import SimulationError, TransactionError
+from chain.forks import Fork
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.recording import RecordingState, TransferLog
+from chain.types import Block, Header, Log, Transaction, TransactionType
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
+from storage.account import StateReader
+from storage.state import StateUpdate
+
+if TYPE_CHECKING:
+    from chain.view import ChainView
+
+Value = TypeVar("Value")
+
+MAX_BLOCKS = 256
+MAX_CALLS_PER_BLOCK = 5_000
+MAX_CALLS = 10_000
+SECONDS_BETWEEN_BLOCKS = 12
+
+INVALID_PARAMETERS = -32602
+INTERNAL_ERROR = -32603
+BLOCK_GAS_LIMIT = -38015
+BLOCK_NUMBER_ORDER = -38020
+BLOCK_TIME_ORDER = -38021
+LIMIT_EXCEEDED = -38026
+
+_REFUSALS = (
+    ("nonce too high", -38011),
+    ("nonce too low", -38010),
+    ("sender not an eoa", -38024),
+    ("max priority fee per gas higher than max fee per gas", INVALID_PARAMETERS),
+    ("max fee per gas less than block base fee", -38012),
+    ("insufficient funds", -38014),
+    ("intrinsic gas too low", -38013),
+    ("max initcode size exceeded", -38025),
+)
+"""How geth's text begins, and its code; anything else is INTERNAL_ERROR."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCall:
+    """A call as a transaction: what the message does, and what of a transaction the caller chose.
+
+    request: its gas limit does not count. gas_limit, nonce: None for what the block has left and the next one.
+    type: of the transaction, which geth shows; a chain without a base fee has legacy ones only.
+    """
+
+    request: CallRequest
+    gas_limit: int | None = None
+    nonce: int | None = None
+    type: TransactionType = TransactionType.DYNAMIC_FEE
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBlock:
+    """A block to make: changes before it, its own fields, and its calls."""
+
+    calls: tuple[SimulatedCall, ...] = ()
+    state_overrides: StateOverrides = field(default_factory=dict)
+    block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a call did.
+
+    logs: with their numbers in the block, transfers among them. gas_capped: it got less gas than it asked for.
+    """
+
+    outcome: Outcome
+    logs: tuple[tuple[int, Log], ...]
+    gas_capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """A sealed block and its calls' results, one to each transaction."""
+
+    block: Block
+    calls: tuple[CallResult, ...]
+
+
+class SimulatedTransaction(Transaction):
+    """A transaction without a signature: all of v, r and s are 0, in a legacy one too. Its sender is set when made."""
+
+    @property
+    def v(self) -> int:
+        """0, which no signed transaction has."""
+        return 0
+
+    def sent_by(self, sender: bytes) -> "SimulatedTransaction":
+        """The transaction with its sender, which no signature tells."""
+        self.__dict__["sender"] = sender
+        return self
+
+
+@dataclass(slots=True)
+class GasBudget:
+    """The gas that all calls together may use, and how much of it is left."""
+
+    left: int
+
+    def take(self, amount: int) -> None:
+        """Use gas up. Raises SimulationError."""
+        if amount > self.left:
+            raise SimulationError(-32000, f"RPC gas cap exhausted: need {amount}, remaining {self.left}")
+        self.left -= amount
+
+
+class Simulation:
+    """One request. For one thread, and used once.
+
+    base: the block to stand on. parent: its state's root, or its unwritten difference for the pending block.
+    gas_cap: for all calls together. deadline: a time.monotonic() value.
+    """
+
+    def __init__(
+        self,
+        view: "ChainView",
+        base: Header,
+        state: StateReader,
+        parent: bytes | StateUpdate,
+        *,
+        gas_cap: int,
+        validate: bool = False,
+        trace_transfers: bool = False,
+        deadline: float | None = None,
+    ) -> None:
+        self._view = view
+        self._base = self._parent = base
+        self._reader, self._root = state, parent
+        self._budget = GasBudget(gas_cap)
+        self._validate, self._trace_transfers, self._deadline = validate, trace_transfers, deadline
+        self._hashes: dict[int, bytes] = {base.number: base.hash}
+
+    def run(self, blocks: Sequence[SimulatedBlock]) -> list[BlockResult]:
+        """Execute the blocks. Raises SimulationError, InvalidRequestError, BlockError, ExecutionTimeoutError."""
+        check_size(blocks)
+        return [self._make(block) for block in fill_gaps(self._base, blocks)]
+
+    def _make(self, block: SimulatedBlock) -> BlockResult:
+        self._check_deadline()
+        view, states = self._view, self._view.database.state
+        header = self._header(block.block_overrides)
+        environment = view.block_rules.environment(header, self._block_hash, view.settings.recoveries)
+        if block.block_overrides.blob_base_fee is not None:
+            environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
+        state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
+        moved = moved_precompiles(block.state_overrides, environment)
+        apply_state_overrides(state, block.state_overrides)
+        state.begin_transaction()
+        executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
+        run = _BlockRun(BlockExecution(environment, self._reader, self._root, executor), executor, state)
+        calls = tuple([self._call(run, call) for call in block.calls])
+        sealed = run.execution.seal(header, states, withdrawals=block.block_overrides.withdrawals or ())
+        self._parent = sealed.block.header
+        self._hashes[header.number] = sealed.block.hash
+        self._root, self._reader = sealed.update, states.reader_over(sealed.update, self._reader)
+        return BlockResult(sealed.block, calls)
+
+    def _header(self, overrides: BlockOverrides) -> Header:
+        """The block's fields as far as they are known before its calls."""
+        parent, rules_of = self._parent, self._view.block_rules
+        assert overrides.number is not None
+        assert overrides.timestamp is not None
+        rules = rules_of.at(overrides.number, overrides.timestamp)
+        cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
+        difficulty = 0 if merged else parent.difficulty
+        return Header(
+            parent_hash=parent.hash,
+            coinbase=_chosen(overrides.coinbase, parent.coinbase),
+            difficulty=_chosen(overrides.difficulty, difficulty),
+            number=overrides.number,
+            gas_limit=_chosen(overrides.gas_limit, parent.gas_limit),
+            timestamp=overrides.timestamp,
+            mix_hash=_chosen(overrides.prev_randao, bytes(32)),
+            base_fee_per_gas=self._base_fee(overrides, parent) if rules.fork >= Fork.LONDON else None,
+            excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
+            parent_beacon_block_root=_chosen(overrides.parent_beacon_block_root, bytes(32)) if cancun else None,
+        )
+
+    def _base_fee(self, overrides: BlockOverrides, parent: Header) -> int | None:
+        """Without validation the base fee is 0, so that code does not see a price below it."""
+        assert overrides.number is not None
+        assert overrides.timestamp is not None
+        if overrides.base_fee_per_gas is not None or not self._validate:
+            return overrides.base_fee_per_gas or 0
+        return fees.next_base_fee(parent, self._view.block_rules.at(overrides.number, overrides.timestamp))
+
+    def _block_hash(self, number: int) -> bytes | None:
+        return self._hashes.get(number) or self._view.records.canonical_hash(number)
+
+    def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:
+        self._check_deadline()
+        execution = run.execution
+        wanted = self._wanted_gas(call, execution.gas_left)
+        gas_limit = min(wanted, self._budget.left)
+        nonce = run.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
+        request = replace(call.request, gas_limit=gas_limit)
+        transaction = make_transaction(call, request, nonce, execution.environment)
+        try:
+            outcome = run.executor.simulate(request, nonce, validate=self._validate, deadline=self._deadline)
+        except TransactionError as error:
+            raise refusal(error, gas_limit) from error
+        logs = tuple([(run.state.numbers[place], log) for place, log in enumerate(outcome.logs)])
+        outcome.logs = tuple([log for log in outcome.logs if not isinstance(log, TransferLog)])
+        execution.include(transaction, outcome, self._view.database.state)
+        self._budget.take(outcome.gas_used)
+        return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise ExecutionTimeoutError("execution aborted")
+
+    @staticmethod
+    def _wanted_gas(call: SimulatedCall, gas_left: int) -> int:
+        """The gas that a call asks for, without a word all that its block has left. Raises SimulationError."""
+        wanted = gas_left if call.gas_limit is None else call.gas_limit
+        if wanted > gas_left:
+            text = f"block gas limit reached: remaining: {gas_left}, required: {wanted}"
+            raise SimulationError(BLOCK_GAS_LIMIT, text)
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockRun:
+    """The parts of a block that is being made."""
+
+    execution: BlockExecution
+    executor: Executor
+    state: RecordingState
+
+
+def _chosen(override: Value | None, otherwise: Value) -> Value:
+    return otherwise if override is None else override
+
+
+def check_size(blocks: Sequence[SimulatedBlock]) -> None:
+    """Refuse no blocks, and too many blocks or calls. Raises SimulationError."""
+    if not blocks:
+        raise SimulationError(INVALID_PARAMETERS, "empty input")
+    if len(blocks) > MAX_BLOCKS:
+        raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+    total = 0
+    for block in blocks:
+        count = len(block.calls)
+        if count > MAX_CALLS_PER_BLOCK:
+            raise SimulationError(LIMIT_EXCEEDED, f"too many calls in block: {count} > {MAX_CALLS_PER_BLOCK}")
+        total += count
+        if total > MAX_CALLS:
+            raise SimulationError(LIMIT_EXCEEDED, f"too many calls: {total} > {MAX_CALLS}")
+
+
+def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedBlock]:
+    """The blocks with numbers and times, and with empty ones where numbers were passed over. Raises SimulationError."""
+    filled: list[SimulatedBlock] = []
+    number, timestamp = base.number, base.timestamp
+    for block in blocks:
+        overrides = block.block_overrides
+        wanted = number + 1 if overrides.number is None else overrides.number
+        if wanted <= number:
+            raise SimulationError(BLOCK_NUMBER_ORDER, f"block numbers must be in order: {wanted} <= {number}")
+        if wanted - base.number > MAX_BLOCKS:
+            raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+        for missing in range(number + 1, wanted):
+            timestamp += SECONDS_BETWEEN_BLOCKS
+            filled.append(SimulatedBlock(block_overrides=BlockOverrides(number=missing, timestamp=timestamp)))
+        chosen = timestamp + SECONDS_BETWEEN_BLOCKS if overrides.timestamp is None else overrides.timestamp
+        if chosen <= timestamp:
+            raise SimulationError(BLOCK_TIME_ORDER, f"block timestamps must be in order: {chosen} <= {timestamp}")
+        number, timestamp = wanted, chosen
+        filled.append(replace(block, block_overrides=replace(overrides, number=number, timestamp=timestamp)))
+    return filled
+
+
+def make_transaction(
+    call: SimulatedCall, request: CallRequest, nonce: int, environment: BlockEnvironment
+) -> SimulatedTransaction:
+    """The unsigned transaction that stands for a call in its block."""
+    kind = TransactionType.LEGACY if environment.base_fee_per_gas is None else call.type
+    transaction = SimulatedTransaction(
+        type=kind,
+        chain_id=None if kind is TransactionType.LEGACY else environment.rules.chain_id,
+        nonce=nonce,
+        max_priority_fee_per_gas=request.max_priority_fee_per_gas,
+        max_fee_per_gas=request.max_fee_per_gas,
+        gas_limit=request.gas_limit,
+        to=request.to,
+        value=request.value,
+        data=request.data,
+        access_list=request.access_list,
+        max_fee_per_blob_gas=request.max_fee_per_blob_gas,
+        blob_versioned_hashes=request.blob_versioned_hashes,
+        authorization_list=request.authorization_list,
+    )
+    return transaction.sent_by(request.sender)
+
+
+def refusal(error: TransactionError, gas_limit: int) -> SimulationError:
+    """A refused message under geth's code."""
+    code = next((code for text, code in _REFUSALS if error.message.startswith(text)), INTERNAL_ERROR)
+    return SimulationError(code, f"err: {error.message} (supplied gas {gas_limit})")

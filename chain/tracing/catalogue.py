@@ -1,0 +1,51 @@
+"""The tracers by name, and who makes one."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTracer, NoopTracer
+from chain.tracing.errors import TraceError
+from chain.tracing.mux import MuxTracer
+from chain.tracing.prestate import PrestateTracer
+from chain.tracing.settings import TraceContext, json_kind
+from chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
+from chain.tracing.struct_log import StructLogTracer
+from chain.tracing.tracer import ResultTracer
+
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
+
+TRACERS: dict[str, Callable[[Mapping[str, Any], TraceContext], ResultTracer]] = {
+    "callTracer": CallTracer,
+    "flatCallTracer": FlatCallTracer,
+    "prestateTracer": PrestateTracer,
+    "4byteTracer": FourByteTracer,
+    "noopTracer": NoopTracer,
+    "keccak256PreimageTracer": KeccakPreimageTracer,
+    "erc7562Tracer": Erc7562Tracer,
+    "muxTracer": lambda options, context: MuxTracer(options, context, make_tracer),
+}
+"""Name -> its maker, from the options and the place of the transaction."""
+
+
+def make_tracer(name: str | None, options: Mapping[str, Any] | None, context: TraceContext) -> ResultTracer:
+    """A tracer by name; struct logs without a name, with `options` its own. Raises TraceError."""
+    if options is not None and not isinstance(options, Mapping):
+        raise TraceError(f"json: cannot unmarshal {json_kind(options)} into Go value of type tracer config")
+    if name is None:
+        return StructLogTracer(options or {}, context)
+    maker = TRACERS.get(name)
+    if maker is not None:
+        return maker(options or {}, context)
+    if _IDENTIFIER.match(name):
+        # geth takes any other name for JavaScript, and this is how that fails
+        raise TraceError(f"ReferenceError: {name} is not defined at <eval>:1:2(0)")
+    known = ", ".join(sorted(TRACERS))
+    raise TraceError(f"JavaScript tracers are not supported; use one of {known}, or none for struct logs")
+
+
+def encode(tracer: ResultTracer) -> orjson.Fragment:
+    """A tracer's result as JSON."""
+    return orjson.Fragment(orjson.dumps(tracer.result()))

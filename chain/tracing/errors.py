@@ -1,0 +1,17 @@
+"""Why a trace cannot be had."""
+
+from chain.errors import ChainError
+
+
+class TraceError(ChainError):
+    """A trace is refused or came to nothing; the message is geth's where geth has one."""
+
+
+class TraceSizeError(TraceError):
+    """A trace grew past what the node keeps in memory for one."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"trace larger than {limit} bytes: ask for less, as with limit, disableStack, disableStorage, "
+            "onlyTopCall or another tracer"
+        )

@@ -1,0 +1,77 @@
+"""muxTracer: several tracers upon one execution."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from chain.tracing.settings import TraceContext
+from chain.tracing.tracer import Json, ResultTracer
+from chain.vm.frame import Frame
+from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+
+Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
+
+
+class MuxTracer(ResultTracer):
+    """Options: {tracer: its options}. Every event goes to every tracer, steps to those that want them."""
+
+    def __init__(self, options: Mapping[str, Any], context: TraceContext, make: Maker) -> None:
+        self._tracers = {name: make(name, inner, context) for name, inner in options.items()}
+        self._all = tuple(self._tracers.values())
+        self._stepping = tuple(tracer for tracer in self._all if tracer.wants_steps)
+        self.wants_steps = bool(self._stepping)
+
+    def on_begin(self, start: TransactionStart) -> None:
+        """To all, as the next two."""
+        for tracer in self._all:
+            tracer.on_begin(start)
+
+    def on_enter(self, start: FrameStart) -> None:
+        """A frame begins."""
+        for tracer in self._all:
+            tracer.on_enter(start)
+
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+        """A frame ended."""
+        for tracer in self._all:
+            tracer.on_exit(gas_used, output, error)
+
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        """To those that want steps, as the next five."""
+        for tracer in self._stepping:
+            tracer.on_step(frame, program_counter, opcode)
+
+    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+        """An instruction failed."""
+        for tracer in self._stepping:
+            tracer.on_fault(frame, error, gas_cost)
+
+    def on_halt(self, frame: Frame) -> None:
+        """The code ended."""
+        for tracer in self._stepping:
+            tracer.on_halt(frame)
+
+    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+        """An instruction on behalf of a WebAssembly contract."""
+        for tracer in self._stepping:
+            tracer.on_foreign(frame, opcode, stack)
+
+    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+        """A host function begins."""
+        for tracer in self._stepping:
+            tracer.on_host_call(frame, call)
+
+    def on_host_return(self, frame: Frame, result: int | None, ink_left: int, error: str | None) -> None:
+        """A host function ended."""
+        for tracer in self._stepping:
+            tracer.on_host_return(frame, result, ink_left, error)
+
+    def on_end(self, outcome: Outcome) -> None:
+        """To all."""
+        for tracer in self._all:
+            tracer.on_end(outcome)
+
+    def result(self) -> Json:
+        """{tracer: result}."""
+        return {name: orjson.Fragment(orjson.dumps(tracer.result())) for name, tracer in sorted(self._tracers.items())}

@@ -1,0 +1,63 @@
+"""A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
+
+import time
+
+from chain.canonical import CanonicalChain
+from chain.errors import TransactionError, UnknownBlockError
+from chain.tracing.errors import TraceError
+from chain.types import Block
+from chain.types.transaction import BLOB_GAS_PER_BLOB
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, ExecutionTimeoutError, Outcome, Tracer
+from storage.account import StateReader
+
+
+def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
+    """The state upon which a block stands. Raises TraceError for the chain's first block, UnknownBlockError."""
+    if block.number <= first_number:
+        raise TraceError("genesis is not traceable")
+    parent = canonical.records.header_by_hash(block.header.parent_hash)
+    if parent is None:
+        raise UnknownBlockError(f"block 0x{block.header.parent_hash.hex()} not found")
+    return canonical.state_of(parent)
+
+
+class Replay:
+    """Executes a block's transactions in order; system calls at the block's begin are made when it is constructed.
+
+    deadline: a time.monotonic() value, looked at between transactions and in them. log_count: logs so far.
+    """
+
+    def __init__(self, environment: BlockEnvironment, state: StateReader, block: Block) -> None:
+        self.environment = environment
+        self.block = block
+        self.state = BlockState(state)
+        self.next_index = 0
+        self.log_count = 0
+        self._gas_used = 0
+        self._blob_gas_used = 0
+        self._executor = Executor(environment, self.state)
+        self._executor.begin_block()
+
+    def skip_to(self, index: int, deadline: float) -> None:
+        """Execute the transactions before `index` unwatched. Raises as `run`."""
+        while self.next_index < index:
+            self.run(None, deadline)
+
+    def run(self, tracer: Tracer | None, deadline: float) -> Outcome:
+        """Execute the next transaction. Raises TraceError where it cannot be executed, ExecutionTimeoutError."""
+        if time.monotonic() > deadline:
+            raise ExecutionTimeoutError("execution timeout")
+        transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
+        blob_gas = 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self._blob_gas_used
+        gas = self.environment.gas_limit - self._gas_used
+        try:
+            outcome = self._executor.apply(transaction, gas, blob_gas, deadline=deadline, tracer=tracer)
+        except TransactionError as error:
+            raise TraceError(f"tracing failed: {error.message}") from error
+        self.next_index += 1
+        self.log_count += len(outcome.logs)
+        self._gas_used += outcome.gas_used
+        self._blob_gas_used += transaction.blob_gas
+        return outcome

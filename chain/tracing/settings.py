@@ -1,0 +1,68 @@
+"""What a tracer is given: its options as the client sent them, and what is known of the transaction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chain.tracing.errors import TraceError, TraceSizeError
+
+TRACE_BYTES_LIMIT = 128 * 1024 * 1024
+"""What one trace may take, in about the bytes of its JSON; a longer one is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """Where a transaction stands; nothing of it for a call.
+
+    first_log_index: logs in the block before the transaction. reason_of: revert data in words, None where it says
+    nothing.
+    """
+
+    reason_of: Callable[[bytes], str | None]
+    block_hash: bytes | None = None
+    block_number: int = 0
+    transaction_hash: bytes | None = None
+    transaction_index: int = 0
+    first_log_index: int = 0
+
+
+class Budget:
+    """Bytes that a trace may still take."""
+
+    __slots__ = ("left", "limit")
+
+    def __init__(self, limit: int = TRACE_BYTES_LIMIT) -> None:
+        self.limit = limit
+        self.left = limit
+
+    def take(self, size: int) -> None:
+        """Count bytes. Raises TraceSizeError."""
+        self.left -= size
+        if self.left < 0:
+            raise TraceSizeError(self.limit)
+
+
+def json_kind(value: object) -> str:
+    """What Go's decoder calls a JSON value."""
+    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "number")
+
+
+def flag(options: Mapping[str, Any], name: str, owner: str) -> bool:
+    """A boolean option, False where absent. Raises TraceError in the words of Go's decoder."""
+    value = options.get(name)
+    if value is None:
+        return False
+    if type(value) is not bool:
+        raise TraceError(f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{name} of type bool")
+    return value
+
+
+def count(options: Mapping[str, Any], name: str, owner: str) -> int:
+    """A whole number of 0 or more, 0 where absent. Raises TraceError."""
+    value = options.get(name)
+    if value is None:
+        return 0
+    if type(value) is not int:
+        raise TraceError(f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{name} of type int")
+    return max(value, 0)

@@ -1,0 +1,55 @@
+"""What every tracer begins with: it takes no notice of anything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from chain.vm.frame import Frame
+from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+
+Json = dict[str, Any] | list[Any] | orjson.Fragment
+
+
+class QuietTracer:
+    """A chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
+
+    wants_steps = False
+
+    def on_begin(self, start: TransactionStart) -> None:
+        """See Tracer, as for the others."""
+
+    def on_enter(self, start: FrameStart) -> None:
+        """A frame begins."""
+
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+        """A frame ended."""
+
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+        """An instruction is about to run."""
+
+    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+        """An instruction failed."""
+
+    def on_halt(self, frame: Frame) -> None:
+        """The code ended."""
+
+    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+        """An instruction on behalf of a WebAssembly contract."""
+
+    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+        """A host function begins."""
+
+    def on_host_return(self, frame: Frame, result: int | None, ink_left: int, error: str | None) -> None:
+        """A host function ended."""
+
+    def on_end(self, outcome: Outcome) -> None:
+        """The transaction ended."""
+
+
+class ResultTracer(QuietTracer):
+    """A tracer that a client can ask for by name."""
+
+    def result(self) -> Json:
+        """What it found, once the transaction has ended: JSON that orjson takes."""
+        raise NotImplementedError

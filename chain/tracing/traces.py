@@ -1,0 +1,189 @@
+"""Traces of transactions, blocks and calls, as encoded JSON; every function runs on a worker, under a deadline.
+
+Geth gives each transaction its own time, and so do these.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from chain.calls import apply_state_overrides, moved_precompiles, override_environment
+from chain.errors import TransactionError
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.references import BlockReference, BlockTag
+from chain.tracing.catalogue import encode, make_tracer
+from chain.tracing.errors import TraceError
+from chain.tracing.replay import Replay, parent_state
+from chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
+from chain.types import Block, Header
+from chain.view import ChainView
+from chain.vm.block_state import BlockState
+from chain.vm.executor import Executor
+from chain.vm.interface import BlockEnvironment, CallRequest
+from storage.account import StateReader
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """Which tracer, and for how long.
+
+    tracer: None for struct logs, whose options then are `options`. timeout_seconds: for one transaction or call.
+    ends_at: when the whole request has had its time, a time.monotonic() value. reason_of: revert data in words.
+    """
+
+    reason_of: Callable[[bytes], str | None]
+    timeout_seconds: float
+    ends_at: float
+    tracer: str | None = None
+    options: Mapping[str, Any] | None = None
+
+    def context(self, replay: Replay) -> TraceContext:
+        """Where the next transaction of a replay stands."""
+        index, block = replay.next_index, replay.block
+        return TraceContext(
+            self.reason_of, block.hash, block.number, block.transactions[index].hash, index, replay.log_count
+        )
+
+    def deadline(self) -> float:
+        """When a transaction that begins now has had its time."""
+        return min(time.monotonic() + self.timeout_seconds, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOverrides:
+    """What a traced call changes beforehand. transaction_index: None for the state after the whole block."""
+
+    state: StateOverrides | None = None
+    block: BlockOverrides | None = None
+    transaction_index: int | None = None
+
+
+def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> orjson.Fragment:
+    """A mined transaction. Raises TraceError, UnknownBlockError, ExecutionTimeoutError."""
+    position = chain.find_transaction(transaction_hash)
+    if position is None:
+        raise TraceError("transaction not found")
+    deadline = request.deadline()
+    replay = replay_of(chain, position.block)
+    replay.skip_to(position.index, deadline)
+    return _trace_next(replay, request, deadline)
+
+
+def trace_block(chain: ChainView, block: Block, request: TraceRequest) -> orjson.Fragment:
+    """Every transaction of a block: [{txHash, result}]. Raises as `trace_transaction`."""
+    return trace_replay(replay_of(chain, block), request)
+
+
+def trace_pending(chain: ChainView, request: TraceRequest) -> orjson.Fragment:
+    """The same of the block that would be made now."""
+    pending = chain.pending()
+    head = chain.canonical.state_of(chain.head.header)
+    return trace_replay(Replay(pending.environment, head, pending.block), request)
+
+
+def trace_replay(replay: Replay, request: TraceRequest) -> orjson.Fragment:
+    """Trace what is left of a replay."""
+    budget, parts = Budget(2 * TRACE_BYTES_LIMIT), []
+    for transaction in replay.block.transactions[replay.next_index :]:
+        result = _trace_next(replay, request, request.deadline())
+        part = orjson.dumps({"txHash": "0x" + transaction.hash.hex(), "result": result})
+        budget.take(len(part))
+        parts.append(part)
+    return orjson.Fragment(b"[" + b",".join(parts) + b"]")
+
+
+def replay_of(chain: ChainView, block: Block) -> Replay:
+    """A replay of a block that stands on a known one."""
+    state = parent_state(chain.canonical, block, chain.genesis.number)
+    return Replay(chain.environment_of(block.header), state, block)
+
+
+def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> orjson.Fragment:
+    tracer = make_tracer(request.tracer, request.options, request.context(replay))
+    replay.run(tracer, deadline)
+    return encode(tracer)
+
+
+def trace_call(
+    chain: ChainView, call: CallRequest, reference: BlockReference, overrides: CallOverrides, request: TraceRequest
+) -> orjson.Fragment:
+    """A call upon a block, or upon the state before one of its transactions. Raises as `trace_transaction`."""
+    deadline = request.deadline()
+    environment, reader = call_place(chain, reference, overrides.transaction_index, deadline)
+    state = BlockState(reader)
+    apply_state_overrides(state, overrides.state)
+    executor = call_executor(environment, state, overrides)
+    return _trace_call(executor, call, request, deadline)
+
+
+def call_place(
+    chain: ChainView, reference: BlockReference, transaction_index: int | None, deadline: float
+) -> tuple[BlockEnvironment, StateReader]:
+    """The block that a traced call sees and the state it begins with."""
+    if reference.tag is BlockTag.PENDING:
+        raise TraceError("tracing on top of pending is not supported")
+    header = chain.resolve(reference)
+    environment = chain.environment_of(header)
+    if transaction_index is None:
+        return environment, chain.canonical.state_of(header)
+    return environment, _state_within(chain, header, transaction_index, deadline)
+
+
+def _state_within(chain: ChainView, header: Header, index: int, deadline: float) -> StateReader:
+    """The state before a block's transaction."""
+    block = chain.block_by_hash(header.hash)
+    if block is None or index > len(block.transactions):
+        raise TraceError(f"transaction index {index} out of range for block 0x{header.hash.hex()}")
+    replay = replay_of(chain, block)
+    replay.skip_to(index, deadline)
+    return replay.state.fork_reader()
+
+
+def call_executor(environment: BlockEnvironment, state: BlockState, overrides: CallOverrides) -> Executor:
+    """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
+    environment = override_environment(environment, overrides.block)
+    return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
+
+
+def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> orjson.Fragment:
+    tracer = make_tracer(request.tracer, request.options, TraceContext(request.reason_of))
+    try:
+        executor.call(call, deadline=deadline, tracer=tracer)
+    except TransactionError as error:
+        raise TraceError(f"tracing failed: {error.message}") from error
+    return encode(tracer)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Calls one upon the other, in one block."""
+
+    calls: Sequence[CallRequest]
+    block: BlockOverrides | None = None
+
+
+def trace_bundles(
+    chain: ChainView,
+    bundles: Sequence[Bundle],
+    reference: BlockReference,
+    overrides: CallOverrides,
+    request: TraceRequest,
+) -> orjson.Fragment:
+    """Calls one upon the other: a list of results for each bundle. Raises as `trace_transaction`."""
+    environment, reader = call_place(chain, reference, overrides.transaction_index, request.deadline())
+    state = BlockState(reader)
+    apply_state_overrides(state, overrides.state)
+    budget = Budget(2 * TRACE_BYTES_LIMIT)
+
+    def run(bundle: Bundle) -> Iterator[bytes]:
+        executor = call_executor(environment, state, replace(overrides, block=bundle.block or overrides.block))
+        for call in bundle.calls:
+            part = orjson.dumps(_trace_call(executor, call, request, request.deadline()))
+            budget.take(len(part))
+            yield part
+
+    parts = [b"[" + b",".join(run(bundle)) + b"]" for bundle in bundles]
+    return orjson.Fragment(b"[" + b",".join(parts) + b"]")

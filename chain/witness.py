@@ -1,0 +1,91 @@
+"""What a block's execution reads: with it and the block alone anyone can execute the block again."""
+
+from typing import NamedTuple
+
+from chain.builder import BlockExecution, execute_all
+from chain.errors import UnknownBlockError
+from chain.tracing.errors import TraceError
+from chain.types import Block, Header
+from chain.view import ChainView
+from storage import state_update
+from storage.account import StateDiff
+from storage.keccak import EMPTY_KECCAK
+from storage.state import StateStore
+from storage.state_readers import TrieReader
+from storage.state_update import StateUpdate
+
+
+class Witness(NamedTuple):
+    """headers: ascending, the last one the parent. codes, nodes: each once, in bytewise order."""
+
+    headers: list[Header]
+    codes: list[bytes]
+    nodes: list[bytes]
+
+
+class _Recorder(StateStore):
+    """A StateStore that remembers what is read through it."""
+
+    def __init__(self, states: StateStore) -> None:
+        self._states = states
+        self.nodes: dict[bytes, bytes] = {}
+        self.codes: dict[bytes, bytes] = {}
+
+    def node(self, node_hash: bytes) -> bytes | None:
+        """A node, remembered."""
+        raw = self._states.node(node_hash)
+        if raw is not None:
+            self.nodes[node_hash] = raw
+        return raw
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Code, remembered."""
+        code = b"" if code_hash == EMPTY_KECCAK else self._states.code(code_hash)
+        if code:
+            self.codes[code_hash] = code
+        return code
+
+    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+        """As StateStore's, through the remembered nodes."""
+        return state_update.prepare(self.node, base, diff)
+
+
+class _Headers:
+    """Hashes of past blocks, and how far back anyone asked."""
+
+    def __init__(self, chain: ChainView, parent: Header) -> None:
+        self._chain = chain
+        self._parent = parent
+        self.oldest = parent.number
+
+    def hash_of(self, number: int) -> bytes | None:
+        """A canonical block's hash; the blocks up to the parent are then part of the witness."""
+        self.oldest = min(self.oldest, number)
+        return self._chain.records.canonical_hash(number)
+
+    def headers(self) -> list[Header]:
+        """From the oldest that was asked for to the parent."""
+        chain = [self._parent]
+        while chain[-1].number > self.oldest:
+            header = self._chain.header_by_hash(chain[-1].parent_hash)
+            if header is None:
+                break
+            chain.append(header)
+        return chain[::-1]
+
+
+def make_witness(chain: ChainView, block: Block) -> Witness:
+    """Execute a block once more and note what it reads. Raises TraceError, UnknownBlockError, TransactionError."""
+    if block.number <= chain.genesis.number:
+        raise TraceError("genesis is not traceable")
+    parent = chain.header_by_hash(block.header.parent_hash)
+    if parent is None:
+        raise UnknownBlockError(f"block 0x{block.hash.hex()} found, but parent missing")
+    recorder, headers = _Recorder(chain.database.state), _Headers(chain, parent)
+    root = chain.canonical.root_of(parent)
+    environment = chain.block_rules.environment(block.header, headers.hash_of, chain.settings.recoveries)
+    execution = BlockExecution(environment, TrieReader(recorder.node, root, recorder.code), root)
+    execute_all(execution, block.transactions, recorder)
+    execution.seal(block.header, recorder, uncles=block.uncles, withdrawals=block.withdrawals or ())
+    recorder.node(root)
+    return Witness(headers.headers(), sorted(recorder.codes.values()), sorted(recorder.nodes.values()))

@@ -1,0 +1,53 @@
+"""Host functions that tell a tracer of each call. Runs that nobody watches are given the functions themselves."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from chain.vm.interface import HostCall
+from chain.zvm.activity import Activity
+from chain.zvm.faults import ExitError, HostTrapError
+from chain.zvm.hooks import HookTable
+from chain.zvm.instance import HookFunction, Instance
+from chain.zvm.schedule import INK_PER_GAS
+
+_TABLES: dict[int, HookTable] = {}
+"""By the identity of the table that was wrapped: tables are constants, and bindings go by their functions."""
+
+
+def observed(hooks: HookTable) -> HookTable:
+    """The same table with every function watched; always the same one for a table."""
+    table = _TABLES.get(id(hooks))
+    if table is None:
+        wrapped: Mapping[tuple[str, str], HookFunction] = {key: _observe(key[1], hook) for key, hook in hooks.items()}
+        table = _TABLES.setdefault(id(hooks), MappingProxyType(wrapped))
+    return table
+
+
+def _observe(name: str, hook: HookFunction) -> HookFunction:
+    def call(instance: Instance, *arguments: int) -> int | None:
+        activity: Activity = instance.context
+        frame = activity.frame
+        tracer = frame.transaction_context.step_tracer
+        assert tracer is not None
+
+        def peek(pointer: int, length: int) -> bytes | None:
+            try:
+                return instance.read(pointer, length)
+            except HostTrapError:
+                return None
+
+        tracer.on_host_call(frame, HostCall(name, arguments, instance.ink_left, INK_PER_GAS, peek))
+        error = None
+        result = None
+        try:
+            result = hook(instance, *arguments)
+        except ExitError:
+            raise
+        except Exception as fault:
+            error = str(fault)
+            raise
+        finally:
+            tracer.on_host_return(frame, result, instance.ink_left, error)
+        return result
+
+    return call

@@ -1,0 +1,148 @@
+"""Request bodies in, responses out: size and time limits, content types, clients that leave, compression."""
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeVar
+
+from rpc.limits import Limits
+from rpc.security import Headers, Refusal, header
+
+Result = TypeVar("Result")
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+CONTENT_TYPES = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
+COMPRESS_BYTES = 65_536
+"""Answers from this size on are compressed for clients on other machines that accept gzip."""
+
+_CLOSE = (b"connection", b"close")
+_JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+
+
+class BodyError(Exception):
+    """The body cannot be taken: too large, too slow, or cut short."""
+
+    def __init__(self, refusal: Refusal | None) -> None:
+        super().__init__("" if refusal is None else refusal.reason)
+        self.refusal = refusal
+
+
+class Bodies:
+    """Reads JSON bodies within the limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._content_types: dict[bytes | None, bool] = {}
+
+    def check(self, headers: Headers) -> Refusal | None:
+        """Why a body with these headers is not taken, or None."""
+        length = content_type = None
+        for name, value in headers:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                length = value
+        if length is not None and not length.isdigit():
+            return Refusal(400, "invalid content length")
+        if length is not None and int(length[:20]) > self._limits.http_body_bytes:
+            return self._too_large(int(length[:20]))
+        if not self._is_json(content_type):
+            return Refusal(415, "invalid content type, only application/json is supported")
+        return None
+
+    def _is_json(self, content_type: bytes | None) -> bool:
+        known = self._content_types.get(content_type)
+        if known is None:
+            essence = (content_type or b"").partition(b";")[0].strip().lower()
+            known = essence in CONTENT_TYPES
+            if len(self._content_types) < 256:
+                self._content_types[content_type] = known
+        return known
+
+    def _too_large(self, size: int) -> Refusal:
+        return Refusal(413, f"content length too large ({size}>{self._limits.http_body_bytes})")
+
+    async def read(self, receive: Receive) -> bytes:
+        """The whole body. Raises BodyError."""
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            if len(body) > self._limits.http_body_bytes:
+                raise BodyError(self._too_large(len(body)))
+            return body
+        try:
+            async with asyncio.timeout(self._limits.http_header_seconds):
+                return await self._read_rest(message, receive)
+        except TimeoutError:
+            raise BodyError(Refusal(408, "the body did not arrive in time")) from None
+
+    async def _read_rest(self, message: Message, receive: Receive) -> bytes:
+        parts = []
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise BodyError(None)
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._limits.http_body_bytes:
+                raise BodyError(self._too_large(size))
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await receive()
+
+
+async def unless_left(pending: Coroutine[Any, Any, Result], receive: Receive) -> tuple[bool, Result | None]:
+    """Run what answers a request; (False, None) when the client left before its end."""
+    loop = asyncio.get_running_loop()
+    work = loop.create_task(pending)
+    left = loop.create_task(_disconnect(receive))
+    try:
+        await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return True, work.result()
+        return False, None
+    finally:
+        work.cancel()
+        left.cancel()
+
+
+async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[bytes, bytes]], status: int = 200) -> None:
+    """Send JSON with the headers `extra`, compressed where that helps."""
+    if len(body) >= COMPRESS_BYTES and _wants_gzip(scope):
+        body = await asyncio.to_thread(_gzip, body)
+        extra = [*extra, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+    await respond(send, status, [_JSON, *extra], body)
+
+
+async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole response."""
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, refusal: Refusal, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    """Send a refusal as plain text and close the connection: the rest of its body is not wanted."""
+    await respond(send, refusal.status, [*(headers or ()), _TEXT, _CLOSE], refusal.reason.encode() + b"\n")
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _wants_gzip(scope: Scope) -> bool:
+    client = scope.get("client")
+    if client is None or str(client[0]).startswith("127.") or client[0] == "::1":
+        return False
+    return b"gzip" in (header(scope["headers"], b"accept-encoding") or b"")
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()

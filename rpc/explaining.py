@@ -1,0 +1,34 @@
+"""What a caller is told of an exception, for every interface. Here stands the only catch-all of the node.
+
+What no layer foresaw becomes -32603 with an id that the log repeats.
+"""
+
+import logging
+import secrets
+
+from chain.errors import ExecutionRevertedError
+from chain.writer import WriterStoppedError
+from chain.zvm.faults import NodeFaultError
+from rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
+from rpc.services import Services
+from rpc.wallet import UnknownAccountError
+
+LOGGER = logging.getLogger("zevm.rpc")
+
+
+def explain(services: Services, name: str, error: Exception) -> RpcError:
+    """The error to send for what `name` (a method, or a field) raised."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, ExecutionRevertedError):
+        decoder = services.decoder
+        return RevertedError(error.output, None if decoder is None else decoder.revert_reason(error.output))
+    if isinstance(error, UnknownAccountError | WriterStoppedError):
+        return ServerError(str(error))
+    known = translate(error, evm_timeout_seconds=services.limits.evm_timeout_seconds)
+    if known is not None:
+        return known
+    request_id = secrets.token_hex(4)
+    level = logging.CRITICAL if isinstance(error, NodeFaultError) else logging.ERROR
+    LOGGER.log(level, "request %s: %s failed: %r", request_id, name, error, exc_info=error)
+    return InternalError(f"internal error in {name} (request {request_id}; see the node's log)")

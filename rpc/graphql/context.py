@@ -1,0 +1,58 @@
+"""What the objects of one query share: the services, the budget, and how calls and references are made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chain.errors import UnknownBlockError
+from chain.references import LATEST, BlockReference
+from rpc.codec_objects import LogFilter, arguments_from
+from rpc.encoding import Json, hexadecimal
+from rpc.graphql.budget import Budget
+from rpc.methods import eth_call
+from rpc.services import Services
+
+
+def reference_of(number: int | None) -> BlockReference:
+    """The block of a `block` argument; the latest where there is none. Raises UnknownBlockError."""
+    if number is None:
+        return LATEST
+    if number < 0:
+        raise UnknownBlockError
+    return BlockReference(number=number)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to every object of a query."""
+
+    services: Services
+    budget: Budget
+
+    @property
+    def deadline(self) -> float:
+        """When executions have to end, in time.monotonic() seconds."""
+        deadline = self.budget.deadline
+        assert deadline is not None, "only queries on a worker execute"
+        return deadline
+
+    def call(self, data: dict[str, Any], block: BlockReference) -> Json:
+        """A CallResult."""
+        outcome = eth_call.execute(self.services, arguments_from(data), block, deadline=self.deadline)
+        return {
+            "data": hexadecimal(outcome.output),
+            "gasUsed": hex(outcome.gas_used),
+            "status": hex(outcome.succeeded),
+        }
+
+    def estimate_gas(self, data: dict[str, Any], block: BlockReference) -> str:
+        """The gas that a transaction needs."""
+        return eth_call.estimate_gas(self.services, arguments_from(data), block, None, None, deadline=self.deadline)
+
+
+def log_filter(criteria: dict[str, Any], **range_of_blocks: Any) -> LogFilter:
+    """The filter of BlockFilterCriteria or FilterCriteria. range_of_blocks: LogFilter's fields for it."""
+    return LogFilter(
+        addresses=tuple(criteria.get("addresses") or ()),
+        topics=tuple(tuple(alternatives) for alternatives in criteria.get("topics") or ()),
+        **range_of_blocks,
+    )

@@ -1,0 +1,99 @@
+"""POST and GET /graphql: what a request runs on, and its answer sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from rpc.bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
+from rpc.errors import InvalidRequestError, RpcError
+from rpc.explaining import explain
+from rpc.graphql.request import Answer, Request, failed, from_address, from_body
+from rpc.security import Guard, Headers, Refusal
+from rpc.services import Services
+from rpc.workers import Workers
+
+if TYPE_CHECKING:
+    from rpc.graphql.documents import Prepared
+    from rpc.graphql.engine import Engine
+
+PATHS = frozenset({"/graphql", "/graphql/"})
+_ALLOW = (b"allow", b"POST, GET, OPTIONS")
+
+
+class GraphqlEndpoint:
+    """Known light queries run on the event loop, other queries on a worker, mutations on the chain writer."""
+
+    def __init__(self, services: Services, workers: Workers, guard: Guard) -> None:
+        self._services = services
+        self._workers = workers
+        self._guard = guard
+        self._bodies = Bodies(services.limits)
+        self._engine: Engine | None = None
+        self._loading = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI); the Guard has let it in."""
+        headers: Headers = scope["headers"]
+        cors = self._guard.cors_headers(headers)
+        method = scope["method"]
+        if method not in ("POST", "GET"):
+            await refuse(send, Refusal(405, "method not allowed"), [*cors, _ALLOW])
+            return
+        refusal = self._bodies.check(headers) if method == "POST" else None
+        if refusal is not None:
+            await refuse(send, refusal, cors)
+            return
+        try:
+            body = await self._bodies.read(receive)
+            request = from_body(body) if method == "POST" else from_address(scope["query_string"])
+        except BodyError as error:
+            if error.refusal is not None:
+                await refuse(send, error.refusal, cors)
+            return
+        except RpcError as error:
+            answer: Answer | None = failed(error)
+        else:
+            _, answer = await unless_left(self._answer(request, writes=method == "POST"), receive)
+        if answer is not None:
+            extra = [*cors, _ALLOW] if answer.status == 405 else cors
+            await send_json(scope, send, answer.body, extra, answer.status)
+
+    async def _answer(self, request: Request, *, writes: bool) -> Answer:
+        begun = time.perf_counter()
+        try:
+            answer = await self._execute(request, writes=writes)
+        except Exception as error:
+            answer = failed(explain(self._services, "graphql", error))
+        log = self._services.call_log
+        if log is not None:
+            log.called("graphql", [request.query, request.variables], time.perf_counter() - begun, answer.error)
+        return answer
+
+    async def _execute(self, request: Request, *, writes: bool) -> Answer:
+        engine = self._engine or await self._load()
+        prepared = engine.light(request)
+        if prepared is None:
+            outcome: Answer | Prepared = await self._workers.run(engine.run, request)
+            if isinstance(outcome, Answer):
+                return outcome
+            prepared = outcome
+        if not prepared.is_mutation(request.operation_name):
+            return engine.query(request, prepared)
+        if not writes:
+            return failed(InvalidRequestError("a mutation is sent with POST"), 405)
+        return await engine.mutate(request, prepared)
+
+    async def _load(self) -> Engine:
+        """Load the library and build the schema, once and on a worker: that takes a good part of a second."""
+        async with self._loading:
+            if self._engine is None:
+                self._engine = await self._workers.run(_load_engine, self._services)
+            return self._engine
+
+
+def _load_engine(services: Services, *, deadline: float) -> Engine:  # noqa: ARG001
+    from rpc.graphql.engine import Engine
+
+    return Engine(services)

@@ -1,0 +1,113 @@
+"""Queries executed: the library, the schema and the kept documents, loaded with the first request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError, execute, execute_sync
+
+from rpc.encoding import Json
+from rpc.errors import InvalidParamsError, RpcError
+from rpc.explaining import explain
+from rpc.graphql.budget import Budget, QueryStopped, metered
+from rpc.graphql.context import Context
+from rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
+from rpc.graphql.request import Answer, Request, failed
+from rpc.graphql.roots import Root
+from rpc.graphql.schema import load_schema
+from rpc.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the executor is given: the arguments that `execute` and `execute_sync` share."""
+
+    budget: Budget
+    arguments: dict[str, Any]
+
+
+class Engine:
+    """Executes requests over one node's services. Any thread, but for mutations: those on the event loop."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._schema = load_schema()
+        self._documents = Documents(self._schema, services.limits)
+
+    def light(self, request: Request) -> Prepared | None:
+        """The document of a request that may run on the event loop; None for one that may not, or is not known."""
+        prepared = self._documents.kept(request.query)
+        return prepared if prepared is not None and prepared.light else None
+
+    def run(self, request: Request, *, deadline: float) -> Answer | Prepared:
+        """Prepare a request, and execute it up to the deadline, unless it is a mutation: then its document."""
+        try:
+            prepared = self._documents.prepare(request.query)
+        except InvalidDocumentError as error:
+            return self._invalid(error.errors)
+        if prepared.is_mutation(request.operation_name):
+            return prepared
+        return self.query(request, prepared, deadline=deadline)
+
+    def query(self, request: Request, prepared: Prepared, *, deadline: float | None = None) -> Answer:
+        """Execute a query."""
+        run = self._begin(request, prepared, deadline)
+        try:
+            return self._finish(execute_sync(**run.arguments), run.budget)
+        except QueryStopped as stopped:
+            return failed(stopped.error)
+
+    async def mutate(self, request: Request, prepared: Prepared) -> Answer:
+        """Execute a mutation; its writes go to the chain writer."""
+        run = self._begin(request, prepared, None)
+        try:
+            result = execute(**run.arguments)
+            return self._finish(result if isinstance(result, ExecutionResult) else await result, run.budget)
+        except QueryStopped as stopped:
+            return failed(stopped.error)
+
+    def _begin(self, request: Request, prepared: Prepared, deadline: float | None) -> _Run:
+        budget = Budget(self._services.limits, deadline)
+        return _Run(
+            budget,
+            {
+                "schema": self._schema,
+                "document": prepared.document,
+                "root_value": Root(Context(self._services, budget)),
+                "variable_values": request.variables,
+                "operation_name": request.operation_name,
+                "middleware": metered(budget),
+            },
+        )
+
+    def _finish(self, result: ExecutionResult, budget: Budget) -> Answer:
+        errors = result.errors or []
+        if result.data is None and not any(error.path for error in errors):
+            return self._invalid(errors)
+        body: Json = {"data": result.data}
+        first = None
+        if errors:
+            told = [self._told(error) for error in errors]
+            body = {"errors": [each for each, _ in told]} | body
+            first = told[0][1]
+        answer = Answer(orjson.dumps(body), first, 200 if first is None else 400)
+        return failed(budget.too_many_bytes()) if len(answer.body) > self._services.limits.response_bytes else answer
+
+    def _invalid(self, errors: list[GraphQLError]) -> Answer:
+        """The answer to a request that was not executed: text, variables or operation do not fit the schema."""
+        told: list[Json] = [dict(error.formatted) for error in errors]
+        return Answer(orjson.dumps({"errors": told}), InvalidParamsError(errors[0].message), 400)
+
+    def _told(self, error: GraphQLError) -> tuple[Json, RpcError]:
+        """A field's error with the message, code and data that JSON-RPC would give."""
+        cause = error.original_error
+        while isinstance(cause, GraphQLError) and cause.original_error is not None:
+            cause = cause.original_error
+        if cause is None or isinstance(cause, GraphQLError):
+            return dict(error.formatted), InvalidParamsError(error.message)
+        field = str((error.path or ["a field"])[-1])
+        explained = explain(self._services, field, cause)
+        extensions = explained.to_json()
+        return dict(error.formatted) | {"message": extensions.pop("message"), "extensions": extensions}, explained

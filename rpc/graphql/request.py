@@ -1,0 +1,72 @@
+"""Requests and answers on the wire, as GraphQL over HTTP has them: JSON in a body, or parameters of the address."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from rpc.codec import kind_of
+from rpc.errors import InvalidRequestError, ParseError, RpcError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A query text, the values of its variables, and which of its operations is meant."""
+
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An encoded answer, the first of its errors, and the HTTP status: 400 with any error, as in geth."""
+
+    body: bytes
+    error: RpcError | None = None
+    status: int = 200
+
+
+def failed(error: RpcError, status: int = 400) -> Answer:
+    """The answer that has no data, but an error."""
+    extensions = error.to_json()
+    message = extensions.pop("message")
+    return Answer(orjson.dumps({"errors": [{"message": message, "extensions": extensions}]}), error, status)
+
+
+def from_body(body: bytes) -> Request:
+    """The request of a POST. Raises ParseError, InvalidRequestError."""
+    return _request(_json(body, "the body"))
+
+
+def from_address(query_string: bytes) -> Request:
+    """The request of a GET: query, variables (JSON), operationName. Raises ParseError, InvalidRequestError."""
+    parameters: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+    if parameters.get("variables"):
+        parameters["variables"] = _json(parameters["variables"].encode(), "variables")
+    else:
+        parameters.pop("variables", None)
+    if not parameters.get("operationName"):
+        parameters.pop("operationName", None)
+    return _request(parameters)
+
+
+def _json(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"{what} is not JSON: {error}") from error
+
+
+def _request(message: object) -> Request:
+    if not isinstance(message, dict):
+        raise InvalidRequestError(f"expected an object with a query, got {kind_of(message)}")
+    query, variables, name = message.get("query"), message.get("variables"), message.get("operationName")
+    if not isinstance(query, str) or not query:
+        raise InvalidRequestError("missing query: give the text of one as `query`")
+    if variables is not None and not isinstance(variables, dict):
+        raise InvalidRequestError(f"variables: expected an object, got {kind_of(variables)}")
+    if name is not None and not isinstance(name, str):
+        raise InvalidRequestError(f"operationName: expected a string, got {kind_of(name)}")
+    return Request(query, variables or {}, name)

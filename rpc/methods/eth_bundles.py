@@ -1,0 +1,201 @@
+"""eth_callMany (Erigon's, Reth's) and eth_callBundle (Flashbots'): many executions upon one state."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chain.bundles import (
+    BundleRequest,
+    BundleTransaction,
+    CallBundle,
+    call_bundle,
+    call_many,
+)
+from chain.errors import TransactionError
+from chain.overrides import BlockOverrides, StateOverrides
+from chain.references import LATEST, BlockReference
+from chain.types import Transaction
+from chain.vm.interface import Outcome, VmErrorKind
+from rpc import codec, codec_objects
+from rpc.codec import schema
+from rpc.codec_objects import TransactionArguments, decode_fields
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import InvalidParamsError, RevertedError, ServerError
+from rpc.methods.eth_call import STATE_OVERRIDES
+from rpc.methods.filling import call_request
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+MAX_BUNDLE_CALLS = 5_000
+_ALL_TRANSACTIONS = (-1, "-1")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleArguments:
+    """One bundle of eth_callMany as the client sends it."""
+
+    transactions: tuple[TransactionArguments, ...] = ()
+    block_override: BlockOverrides | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateContext:
+    """Where eth_callMany begins: after a block, or before one of its transactions."""
+
+    block: BlockReference = LATEST
+    transaction_index: int | None = None
+
+
+_BUNDLE_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
+    "transactions": ("transactions", codec.tuple_of(codec_objects.transaction_arguments, MAX_BUNDLE_CALLS)),
+    "blockOverride": ("block_override", codec_objects.block_overrides),
+}
+
+
+@schema(type="object", title="Bundle", properties={name: {} for name in _BUNDLE_FIELDS})
+def bundle_arguments(value: object) -> BundleArguments:
+    """{transactions: [call], blockOverride}."""
+    return BundleArguments(**decode_fields(value, _BUNDLE_FIELDS))
+
+
+def _transaction_index(value: object) -> int | None:
+    """-1 for after all transactions."""
+    return None if value in _ALL_TRANSACTIONS else codec.number(value)
+
+
+_CONTEXT_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
+    "blockNumber": ("block", codec.block_reference),
+    "transactionIndex": ("transaction_index", _transaction_index),
+}
+
+
+@schema(type="object", title="State context", properties={name: {} for name in _CONTEXT_FIELDS})
+def state_context(value: object) -> StateContext:
+    """{blockNumber, transactionIndex}."""
+    return StateContext(**decode_fields(value, _CONTEXT_FIELDS))
+
+
+@method(
+    "eth_callMany",
+    cost=Cost.EXECUTION,
+    params=(
+        Param("bundles", codec.array_of(bundle_arguments), summary="[{transactions: [call], blockOverride}]"),
+        Param("stateContext", state_context, default=None, summary="{blockNumber, transactionIndex: -1 for all}"),
+        STATE_OVERRIDES,
+    ),
+    result="[[{value} or {error}]]",
+)
+def call_many_bundles(
+    services: Services,
+    bundles: list[BundleArguments],
+    context: StateContext | None,
+    state_overrides: StateOverrides | None,
+    *,
+    deadline: float,
+) -> list[list[Json]]:
+    """Execute calls one after another, each upon the state that the one before left; bundle by bundle."""
+    if not any(bundle.transactions for bundle in bundles):
+        raise InvalidParamsError("bundles are empty")
+    context = context or StateContext()
+    gas = services.limits.call_gas
+    requests = [
+        CallBundle(
+            tuple([call_request(services, arguments, default_gas=gas) for arguments in bundle.transactions]),
+            bundle.block_override,
+        )
+        for bundle in bundles
+    ]
+    try:
+        outcomes = call_many(
+            services.chain,
+            requests,
+            context.block,
+            transaction_index=context.transaction_index,
+            state_overrides=state_overrides,
+            deadline=deadline,
+        )
+    except TransactionError as error:
+        raise ServerError(f"err: {error.message}") from error
+    return [[_call_result(services, outcome) for outcome in bundle] for bundle in outcomes]
+
+
+def _failure(services: Services, outcome: Outcome) -> str | None:
+    """Why an execution failed, with a revert's reason; None where it did not."""
+    if outcome.error is None:
+        return None
+    if outcome.error.kind is not VmErrorKind.REVERT:
+        return outcome.error.message
+    reason = None if services.decoder is None else services.decoder.revert_reason(outcome.output)
+    return RevertedError(outcome.output, reason).message
+
+
+def _call_result(services: Services, outcome: Outcome) -> Json:
+    failure = _failure(services, outcome)
+    return {"value": hexadecimal(outcome.output)} if failure is None else {"error": failure}
+
+
+_BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
+    "txs": ("transactions", codec.tuple_of(codec.data, MAX_BUNDLE_CALLS)),
+    "blockNumber": ("number", codec.number),
+    "stateBlockNumber": ("parent", codec.block_number),
+    "timestamp": ("timestamp", codec.number),
+    "coinbase": ("coinbase", codec.address),
+    "gasLimit": ("gas_limit", codec.number),
+    "difficulty": ("difficulty", codec.number),
+    "baseFee": ("base_fee_per_gas", codec.number),
+}
+
+
+@schema(type="object", title="Signed bundle", properties={name: {} for name in _BUNDLE_REQUEST_FIELDS})
+def signed_bundle(value: object) -> dict[str, Any]:
+    """{txs: [signed], blockNumber, stateBlockNumber, timestamp, coinbase, gasLimit, difficulty, baseFee}."""
+    decoded: dict[str, Any] = decode_fields(value, _BUNDLE_REQUEST_FIELDS)
+    if not decoded.get("transactions"):
+        raise InvalidParamsError("bundle missing txs")
+    if "number" not in decoded:
+        raise InvalidParamsError("bundle missing blockNumber")
+    return decoded
+
+
+@method(
+    "eth_callBundle",
+    cost=Cost.EXECUTION,
+    params=(Param("bundle", signed_bundle, summary="signed transactions and the block that they are for"),),
+    result="{bundleHash, results, coinbaseDiff, totalGasUsed, ...}",
+)
+def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: float) -> Json:
+    """Execute signed transactions at the top of a block to come, and tell what its producer would earn."""
+    transactions = tuple([Transaction.decode(item) for item in bundle["transactions"]])
+    request = BundleRequest(**bundle | {"transactions": transactions})
+    result = call_bundle(services.chain, request, deadline=deadline)
+    gas_used = result.total(lambda item: item.outcome.gas_used)
+    earned = result.total(lambda item: item.coinbase_wei)
+    return {
+        "bundleHash": hexadecimal(result.hash),
+        "bundleGasPrice": str(earned // gas_used),
+        "coinbaseDiff": str(earned),
+        "ethSentToCoinbase": str(result.total(lambda item: item.paid_wei)),
+        "gasFees": str(result.total(lambda item: item.fees_wei)),
+        "results": [_bundle_result(services, item) for item in result.results],
+        "stateBlockNumber": result.parent_number,
+        "totalGasUsed": gas_used,
+    }
+
+
+def _bundle_result(services: Services, item: BundleTransaction) -> Json:
+    """A transaction's result; amounts are decimal strings in wei, as Flashbots has them."""
+    transaction, outcome = item.transaction, item.outcome
+    gas_used = outcome.gas_used
+    encoded: Json = {
+        "txHash": hexadecimal(transaction.hash),
+        "fromAddress": hexadecimal(transaction.sender),
+        "toAddress": "0x" if transaction.to is None else hexadecimal(transaction.to),
+        "gasUsed": gas_used,
+        "gasPrice": str(item.coinbase_wei // gas_used),
+        "gasFees": str(item.fees_wei),
+        "coinbaseDiff": str(item.coinbase_wei),
+        "ethSentToCoinbase": str(item.paid_wei),
+    }
+    failure = _failure(services, outcome)
+    if failure is None:
+        return encoded | {"value": hexadecimal(outcome.output)}
+    return encoded | {"error": failure, "revert": hexadecimal(outcome.output)}

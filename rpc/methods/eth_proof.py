@@ -1,0 +1,72 @@
+"""eth_getProof: Merkle proofs of an account and of its storage (EIP-1186)."""
+
+import time
+from typing import Any
+
+from chain.references import LATEST, BlockReference
+from chain.vm.interface import ExecutionTimeoutError
+from rpc import codec
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import InvalidParamsError
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+from storage.account import EMPTY_ACCOUNT
+from storage.state import AccountProof
+
+_KEY_BYTES = 32
+_NO_HASH = bytes(32)
+
+
+def _key(value: object) -> tuple[int, int]:
+    """A storage key and how many bytes it was given with. Raises InvalidParamsError, in geth's words."""
+    text = codec.string(value)
+    digits = text[2:] if text[:2] in ("0x", "0X") else text
+    digits = digits.rjust(len(digits) + len(digits) % 2, "0")
+    if len(digits) > 2 * _KEY_BYTES:
+        raise InvalidParamsError(f'storage key too long (want at most 32 bytes): "{text}"')
+    if not codec.HEX_DIGITS.match(digits):
+        raise InvalidParamsError(f'invalid hex in storage key: "{text}"')
+    return int(digits or "0", 16), len(digits) // 2
+
+
+@method(
+    "eth_getProof",
+    cost=Cost.EXECUTION,
+    params=(
+        Param("address", codec.address),
+        Param("keys", codec.array_of(codec.anything), summary="storage slots; shorter than 32 bytes as they are"),
+        Param("block", codec.block_reference, default=LATEST),
+    ),
+    result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
+)
+def get_proof(services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: float) -> Json:
+    """Proofs that an account and its slots are, or are not, in the state of a block."""
+    limit = services.limits.proof_keys
+    if len(keys) > limit:
+        raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")
+    slots = [_key(key) for key in keys]
+    proof = services.chain.prove_account(block, address, [slot for slot, _ in slots])
+    if time.monotonic() > deadline:
+        raise ExecutionTimeoutError
+    return _encode(address, proof, [size for _, size in slots])
+
+
+def _encode(address: bytes, proof: AccountProof, sizes: list[int]) -> Json:
+    """Geth shows the hashes of an account that does not exist as zeros."""
+    exists, account = proof.account is not None, proof.account or EMPTY_ACCOUNT
+    return {
+        "address": hexadecimal(address),
+        "accountProof": [hexadecimal(node) for node in proof.proof],
+        "balance": hex(account.balance),
+        "codeHash": hexadecimal(account.code_hash if exists else _NO_HASH),
+        "nonce": hex(account.nonce),
+        "storageHash": hexadecimal(account.storage_root if exists else _NO_HASH),
+        "storageProof": [
+            {
+                "key": f"0x{slot.slot:064x}" if size == _KEY_BYTES else hex(slot.slot),
+                "value": hex(slot.value),
+                "proof": [hexadecimal(node) for node in slot.proof],
+            }
+            for slot, size in zip(proof.slots, sizes, strict=True)
+        ],
+    }

@@ -1,0 +1,46 @@
+"""testing_: blocks built on demand, for those who make test fixtures. They are answered and forgotten."""
+
+from chain.payload import PayloadAttributes, build_payload
+from chain.types import Transaction
+from rpc import codec, codec_engine
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import ServerError
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+
+_ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
+"""Fields that geth gives as null where the fork has none."""
+
+
+@method(
+    "testing_buildBlockV1",
+    cost=Cost.WRITE,
+    params=(
+        Param("parentHash", codec.hash32, summary="the newest block's"),
+        Param("attributes", codec_engine.payload_attributes),
+        Param("transactions", codec.array_of(codec.data), default=None, summary="EIP-2718 bytes; null for the pool's"),
+        Param("extraData", codec.data, default=b""),
+    ),
+    result="{executionPayload, blockValue, blobsBundle, executionRequests, shouldOverrideBuilder}",
+)
+def build_block(
+    services: Services,
+    parent_hash: bytes,
+    attributes: PayloadAttributes,
+    transactions: list[bytes] | None,
+    extra_data: bytes,
+) -> Json:
+    """Build a block upon the newest one, of given transactions or the pool's; the chain stays as it is."""
+    chain = services.chain
+    if chain.head.header.hash != parent_hash:
+        raise ServerError("parentHash is not current head")
+    decoded = None if transactions is None else [Transaction.decode(item) for item in transactions]
+    payload = build_payload(chain, attributes, decoded, extra_data)
+    requests = payload.sealed.requests
+    return {
+        "executionPayload": _ABSENT | codec_engine.encode_payload(payload.sealed.block),
+        "blockValue": hex(payload.value_wei),
+        "blobsBundle": codec_engine.encode_blobs(payload.sidecars),
+        "executionRequests": None if requests is None else [hexadecimal(request) for request in requests],
+        "shouldOverrideBuilder": False,
+    }

@@ -1,0 +1,245 @@
+"""trace_: Parity's traces, as indexers, explorers and web3.py's tracing module ask for them. See docs/tracing.md."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from chain.references import EARLIEST, LATEST, BlockReference
+from chain.tracing import parity_traces
+from chain.tracing.parity import KINDS
+from chain.tracing.parity_traces import FrameFilter
+from chain.tracing.traces import TraceRequest
+from chain.types import Block, Transaction
+from chain.vm.interface import CallRequest, ExecutionTimeoutError
+from rpc import codec, codec_objects, trace_config
+from rpc.codec import Decoder, schema
+from rpc.codec_objects import TransactionArguments, decode_fields
+from rpc.errors import InvalidParamsError, ServerError
+from rpc.methods.filling import call_request
+from rpc.registry import Cost, Param, method
+from rpc.services import Services
+from storage.rlp import RlpError
+
+Result = TypeVar("Result")
+
+
+@schema(type="array", items={"type": "string", "enum": list(KINDS)})
+def kinds(value: object) -> tuple[str, ...]:
+    """What a replay is asked for: some of "trace", "vmTrace", "stateDiff"."""
+    wanted: list[str] = codec.array_of(codec.string)(value)
+    for kind in wanted:
+        if kind not in KINDS:
+            raise InvalidParamsError(f"unknown trace type {kind!r}, expected one of {', '.join(KINDS)}")
+    return tuple(dict.fromkeys(wanted))
+
+
+@schema(type="array", items={"type": "array"})
+def calls(value: object) -> list[tuple[TransactionArguments, tuple[str, ...]]]:
+    """[[call, [kind ...]] ...]."""
+    pairs: list[Any] = codec.array_of(codec.array_of(codec.anything))(value)
+    for pair in pairs:
+        if len(pair) != 2:
+            raise InvalidParamsError(f"expected pairs of a call and trace types, got {len(pair)} items")
+    return [(codec_objects.transaction_arguments(call), kinds(wanted)) for call, wanted in pairs]
+
+
+def _addresses(value: object) -> frozenset[bytes]:
+    return frozenset(codec.array_of(codec.address)(value))
+
+
+def _mode(value: object) -> bool:
+    text = codec.string(value)
+    if text not in ("union", "intersection"):
+        raise InvalidParamsError(f"unknown mode {text!r}, expected union or intersection")
+    return text == "intersection"
+
+
+_FILTER_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "fromBlock": ("first", codec.block_number),
+    "toBlock": ("last", codec.block_number),
+    "fromAddress": ("senders", _addresses),
+    "toAddress": ("receivers", _addresses),
+    "mode": ("intersection", _mode),
+    "after": ("after", codec.number),
+    "count": ("count", codec.number),
+}
+
+
+@schema(type="object", title="Trace filter", properties={name: {} for name in _FILTER_FIELDS})
+def frame_filter(value: object) -> dict[str, Any]:
+    """{fromBlock, toBlock, fromAddress, toAddress, mode, after, count}."""
+    return decode_fields(value, _FILTER_FIELDS)
+
+
+HASH = Param("transactionHash", codec.hash32)
+KIND_LIST = Param("traceTypes", kinds)
+BLOCK = Param("block", codec.block_reference, summary="number, tag or hash")
+FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
+
+
+def _run(services: Services, work: Callable[[TraceRequest], Result]) -> Result:
+    try:
+        return work(trace_config.DEFAULT.request(services.limits))
+    except ExecutionTimeoutError as error:
+        raise ServerError("execution timeout") from error
+
+
+def _encoded(value: object) -> orjson.Fragment:
+    """A result encoded here, off the event loop."""
+    return orjson.Fragment(orjson.dumps(value))
+
+
+def _find(services: Services, reference: BlockReference) -> Block | None:
+    if reference.hash is not None:
+        return services.chain.block_by_hash(reference.hash)
+    number = services.chain.number_of(reference)
+    return services.chain.block_by_number(number) if number <= services.chain.head.number else None
+
+
+@method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
+def transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment | None:
+    """The frames of a mined transaction, in a row."""
+    del deadline
+    position = services.chain.find_transaction(transaction_hash)
+    if position is None:
+        return None
+    return _run(services, lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)))
+
+
+@method(
+    "trace_get",
+    cost=Cost.EXECUTION,
+    params=(HASH, Param("traceAddress", codec.array_of(codec.number))),
+    result="frame or null",
+)
+def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
+    """One frame of a mined transaction, by its place in the tree."""
+    del deadline
+    position = services.chain.find_transaction(transaction_hash)
+    if position is None:
+        return None
+    frames = _run(services, lambda request: parity_traces.transaction_frames(services.chain, position, request))
+    found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
+    return None if found is None else _encoded(found)
+
+
+@method("trace_block", cost=Cost.EXECUTION, params=(BLOCK,), result=FRAMES)
+def block(services: Services, reference: BlockReference, *, deadline: float) -> orjson.Fragment | None:
+    """The frames of all transactions of a block."""
+    del deadline
+    found = _find(services, reference)
+    if found is None:
+        return None
+    return _run(services, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request))))
+
+
+@method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
+def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> orjson.Fragment:
+    """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
+    del deadline
+    number_of = services.chain.number_of
+    first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
+    bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
+    if bounds.first > bounds.last:
+        raise InvalidParamsError("invalid block range params")
+    return _run(services, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request)))
+
+
+@method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
+def replay_transaction(
+    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: float
+) -> orjson.Fragment:
+    """Execute a mined transaction again, for its frames, instructions and state differences."""
+    del deadline
+    position = services.chain.find_transaction(transaction_hash)
+    if position is None:
+        raise ServerError("transaction not found")
+    return _run(
+        services,
+        lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
+    )
+
+
+@method(
+    "trace_replayBlockTransactions",
+    cost=Cost.EXECUTION,
+    params=(BLOCK, KIND_LIST),
+    result="[{output, stateDiff, trace, vmTrace, transactionHash}] or null",
+)
+def replay_block_transactions(
+    services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
+) -> orjson.Fragment | None:
+    """The same of all transactions of a block."""
+    del deadline
+    found = _find(services, reference)
+    if found is None:
+        return None
+    return _run(services, lambda request: parity_traces.replay_block(services.chain, found, wanted, request))
+
+
+@method(
+    "trace_call",
+    cost=Cost.EXECUTION,
+    params=(
+        Param("transaction", codec_objects.transaction_arguments),
+        KIND_LIST,
+        Param("block", codec.block_reference, default=LATEST),
+    ),
+    result=REPLAY,
+)
+def call(
+    services: Services,
+    arguments: TransactionArguments,
+    wanted: tuple[str, ...],
+    reference: BlockReference,
+    *,
+    deadline: float,
+) -> orjson.Fragment:
+    """Execute a call upon a block, for the same."""
+    del deadline
+    pairs = [(_request_of(services, arguments), wanted)]
+    return _run(
+        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0])
+    )
+
+
+@method(
+    "trace_callMany",
+    cost=Cost.EXECUTION,
+    params=(Param("calls", calls), Param("block", codec.block_reference, default=LATEST)),
+    result=f"[{REPLAY}]",
+)
+def call_many(
+    services: Services,
+    pairs: list[tuple[TransactionArguments, tuple[str, ...]]],
+    reference: BlockReference,
+    *,
+    deadline: float,
+) -> orjson.Fragment:
+    """Execute calls one upon the other, for the same."""
+    del deadline
+    prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
+    return _run(
+        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request))
+    )
+
+
+def _request_of(services: Services, arguments: TransactionArguments) -> CallRequest:
+    return call_request(services, arguments, default_gas=services.limits.call_gas)
+
+
+@method(
+    "trace_rawTransaction",
+    cost=Cost.EXECUTION,
+    params=(Param("transaction", codec.data), KIND_LIST),
+    result=REPLAY,
+)
+def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:
+    """Execute a signed transaction as if it were mined next, and keep nothing of it."""
+    del deadline
+    try:
+        signed = Transaction.decode(encoded)
+    except RlpError as error:
+        raise ServerError(str(error)) from error
+    return _run(services, lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)))

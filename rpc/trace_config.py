@@ -1,0 +1,143 @@
+"""Decoders of what tracing methods take: geth's TraceConfig, its form for calls, bundles of calls."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chain.overrides import BlockOverrides
+from chain.tracing.traces import CallOverrides, TraceRequest
+from rpc import codec, codec_objects
+from rpc.codec import Decoder, schema
+from rpc.codec_objects import TransactionArguments, decode_fields
+from rpc.decoder import Decoder as ErrorDecoder
+from rpc.errors import ServerError
+from rpc.limits import Limits
+
+_UNITS_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
+_SOLIDITY_ERRORS = ErrorDecoder()
+"""Without artifacts: geth names no custom errors in traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceConfig:
+    """Geth's TraceConfig. options: the tracer's own, or the struct logs'. `reexec` is taken and changes nothing."""
+
+    tracer: str | None = None
+    timeout: str | None = None
+    options: Mapping[str, Any] | None = None
+    overrides: CallOverrides = field(default_factory=CallOverrides)
+
+    def request(self, limits: Limits) -> TraceRequest:
+        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`."""
+        seconds = limits.trace_seconds if self.timeout is None else parse_duration(self.timeout)
+        return TraceRequest(
+            reason_of=_SOLIDITY_ERRORS.revert_reason,
+            timeout_seconds=min(seconds, limits.trace_seconds_limit),
+            ends_at=time.monotonic() + limits.trace_seconds_limit,
+            tracer=self.tracer,
+            options=self.options,
+        )
+
+
+DEFAULT = TraceConfig()
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a Go duration, as "5s", "300ms" or "1m30s". Raises ServerError in Go's words."""
+    digits, sign = (text[1:], -1.0) if text[:1] == "-" else (text.removeprefix("+"), 1.0)
+    if digits == "0":
+        return 0.0
+    seconds, position = 0.0, 0
+    while match := _DURATION_PART.match(digits, position):
+        seconds += float(match[1]) * _UNITS_SECONDS[match[2]]
+        position = match.end()
+    if not digits or position != len(digits):
+        raise ServerError(f'time: invalid duration "{text}"')
+    return sign * seconds
+
+
+_STRUCT_LOG_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "enableMemory": ("enableMemory", codec.boolean),
+    "disableStack": ("disableStack", codec.boolean),
+    "disableStorage": ("disableStorage", codec.boolean),
+    "enableReturnData": ("enableReturnData", codec.boolean),
+    "debug": ("debug", codec.boolean),
+    "limit": ("limit", codec.number),
+}
+_CONFIG_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "tracer": ("tracer", codec.string),
+    "timeout": ("timeout", codec.string),
+    "tracerConfig": ("options", codec.anything),
+}
+_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "stateOverrides": ("state", codec_objects.state_overrides),
+    "blockOverrides": ("block", codec_objects.block_overrides),
+    "txIndex": ("transaction_index", codec.uint64),
+}
+_ALL_FIELDS = (*_CONFIG_FIELDS, *_STRUCT_LOG_FIELDS, "reexec")
+
+
+@schema(type="object", title="Trace configuration", properties={name: {} for name in _ALL_FIELDS})
+def trace_config(value: object) -> TraceConfig:
+    """{tracer, tracerConfig, timeout, reexec}, with the struct logs' options beside them."""
+    decoded = decode_fields(value, _CONFIG_FIELDS)
+    options = decode_fields(value, _STRUCT_LOG_FIELDS)
+    if "tracer" not in decoded:
+        decoded["options"] = options
+    return TraceConfig(**decoded)
+
+
+@schema(
+    type="object",
+    title="Trace configuration of a call",
+    properties={name: {} for name in (*_ALL_FIELDS, *_OVERRIDE_FIELDS)},
+)
+def trace_call_config(value: object) -> TraceConfig:
+    """The same with {stateOverrides, blockOverrides, txIndex}."""
+    config = trace_config(value)
+    return TraceConfig(
+        config.tracer, config.timeout, config.options, CallOverrides(**decode_fields(value, _OVERRIDE_FIELDS))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallBundle:
+    """Calls of one block, as debug_traceCallMany takes them."""
+
+    calls: tuple[TransactionArguments, ...] = ()
+    block: BlockOverrides | None = None
+
+
+_BUNDLE_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "transactions": ("calls", lambda value: tuple(codec.array_of(codec_objects.transaction_arguments)(value))),
+    "blockOverride": ("block", codec_objects.block_overrides),
+    "blockOverrides": ("block", codec_objects.block_overrides),
+}
+
+
+@schema(type="object", title="Bundle of calls", properties={name: {} for name in _BUNDLE_FIELDS})
+def call_bundle(value: object) -> CallBundle:
+    """{transactions, blockOverride}."""
+    return CallBundle(**decode_fields(value, _BUNDLE_FIELDS))
+
+
+def _transaction_index(value: object) -> int | None:
+    """How many transactions of the block come first; -1 for all."""
+    if value == -1:
+        return None
+    return codec.number(value)
+
+
+_CONTEXT_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "blockNumber": ("block", codec.block_reference),
+    "transactionIndex": ("transaction_index", _transaction_index),
+}
+
+
+@schema(type="object", title="State context", properties={name: {} for name in _CONTEXT_FIELDS})
+def state_context(value: object) -> dict[str, Any]:
+    """{blockNumber, transactionIndex}."""
+    return decode_fields(value, _CONTEXT_FIELDS)

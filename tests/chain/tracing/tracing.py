@@ -1,0 +1,44 @@
+"""Code run under a tracer, and what the tracer says."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from chain.forks import Fork
+from chain.tracing.catalogue import encode, make_tracer
+from chain.tracing.settings import TraceContext
+from chain.vm.executor import Executor
+from rpc.decoder import Decoder
+from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of, transaction_of
+
+OTHER, THIRD = b"\x44" * 20, b"\x55" * 20
+CONTEXT = TraceContext(Decoder().revert_reason, b"\xbb" * 32, 7, b"\xcc" * 32, 3, first_log_index=5)
+
+
+def hexadecimal(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def word(value: int) -> str:
+    return f"0x{value:064x}"
+
+
+def trace(
+    tracer: str | None,
+    code: bytes = b"",
+    options: Mapping[str, Any] | None = None,
+    *,
+    accounts: dict[bytes, FakeAccount] | None = None,
+    fork: Fork = Fork.OSAKA,
+    environment: Mapping[str, object] | None = None,
+    **transaction: object,
+) -> Any:
+    """The trace of a transaction to CONTRACT with this code: JSON, as a client gets it."""
+    state = state_of({CONTRACT: FakeAccount(nonce=1, balance=10, code=code)} | (accounts or {}))
+    watcher = make_tracer(tracer, options, CONTEXT)
+    executor = Executor(environment_of(fork, **(environment or {})), state)
+    executor.apply(transaction_of(**transaction), 10**8, 10**6, tracer=watcher)
+    # frames nest deeper than orjson reads
+    return json.loads(orjson.dumps(encode(watcher)))
