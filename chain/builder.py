@@ -119,7 +119,7 @@ class BlockExecution:
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
-            withdrawals_root=_withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            withdrawals_root=withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
@@ -148,7 +148,8 @@ class BlockExecution:
         )
 
 
-def _withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+    """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
 
 
