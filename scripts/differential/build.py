@@ -69,7 +69,8 @@ def block_hash(number: int) -> bytes:
     return keccak256(b"block %d" % number)
 
 
-def _sign(digest: bytes, key: bytes) -> tuple[int, int, int]:
+def sign(digest: bytes, key: bytes) -> tuple[int, int, int]:
+    """The parity, r and s of a signature."""
     signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
     return signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
 
@@ -104,7 +105,10 @@ def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
         blob_versioned_hashes=tuple(bytes.fromhex(item) for item in fields["blobs"]),
         max_fee_per_blob_gas=fields["maxBlobFee"] if kind is TransactionType.BLOB else 0,
     )
-    return unsigned.with_signature(*_sign(unsigned.signing_hash, KEYS[sender]))
+    y_parity, r, s = sign(unsigned.signing_hash, KEYS[sender])
+    if fields["highS"]:
+        y_parity, s = 1 - y_parity, SECP256K1_ORDER - s
+    return unsigned.with_signature(y_parity, r, s)
 
 
 def _authorization(fields: dict[str, Any], nonces: list[int]) -> Authorization:
@@ -113,7 +117,7 @@ def _authorization(fields: dict[str, Any], nonces: list[int]) -> Authorization:
     if fields["signature"] == "good" and fields["chainId"] in (0, CHAIN_ID) and not fields["nonceOffset"]:
         nonces[key] += 1
     items: list[rlp.Item] = [rlp.encode_int(fields["chainId"]), address, rlp.encode_int(nonce)]
-    y_parity, r, s = _sign(keccak256(SET_CODE_MAGIC + rlp.encode(items)), KEYS[key])
+    y_parity, r, s = sign(keccak256(SET_CODE_MAGIC + rlp.encode(items)), KEYS[key])
     r, s, y_parity = {
         "good": (r, s, y_parity),
         "other": (r, 5, y_parity),

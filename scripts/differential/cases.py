@@ -100,7 +100,7 @@ def _sender(random: Random, writer: CodeWriter) -> dict[str, Any]:
 def _squatter(random: Random) -> dict[str, Any]:
     """An account where a creation wants to go: one with a nonce, code or storage bars it (EIP-684, EIP-7610)."""
     account = {"balance": 0, "nonce": 0, "code": "", "storage": {}}
-    return account | random.choice(({"balance": 5}, {"nonce": 1}, {"code": "00"}, {"storage": {"1": 1}}))
+    return account | random.choice(({"balance": 5}, {"nonce": 1}, {"code": "00"}, {"balance": 1, "storage": {"1": 1}}))
 
 
 def _system_accounts(random: Random) -> dict[str, Any]:
@@ -172,6 +172,7 @@ def _bare_transaction(kind: int, sender: int, to: bytes | None) -> dict[str, Any
         "maxBlobFee": 10**12,
         "nonceOffset": 0,
         "chainId": CHAIN_ID,
+        "highS": False,
     }
 
 
@@ -189,6 +190,7 @@ def _transaction(random: Random, writer: CodeWriter) -> dict[str, Any]:
         "data": _creation_data(random, writer).hex() if creates else _data(random).hex(),
         "maxFee": max(maximum, tip) if random.random() < 0.97 else maximum,
         "tip": tip,
+        "highS": random.random() < 0.01,
         "nonceOffset": random.choice((1, -1)) if random.random() < 0.03 else 0,
         # of typed transactions the specification does not ask for the chain's number
         "chainId": 5 if kind == 0 and random.random() < 0.05 else CHAIN_ID,

@@ -1,0 +1,77 @@
+"""Makes a failing case small."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+from scripts.differential.cases import Case
+
+_PLAIN: dict[str, Any] = {"data": "", "value": 0, "accessList": [], "tip": 0}
+"""Fields of a transaction that may be what they are in the plainest one."""
+_JUMPDEST = "5b"
+
+
+def smaller(case: Case) -> Iterator[Case]:
+    """Cases with one thing less."""
+    yield from _without_an_item(case)
+    for index, transaction in enumerate(case["transactions"]):
+        for name, plain in _PLAIN.items():
+            if transaction[name] != plain:
+                copy = deepcopy(case)
+                copy["transactions"][index][name] = plain
+                yield copy
+        for name in ("authorizations", "blobs"):
+            for item in range(len(transaction[name]) if len(transaction[name]) > 1 else 0):
+                copy = deepcopy(case)
+                del copy["transactions"][index][name][item]
+                yield copy
+    for address, account in case["accounts"].items():
+        for code in _smaller_codes(account["code"]):
+            copy = deepcopy(case)
+            copy["accounts"][address]["code"] = code
+            yield copy
+        if account["storage"]:
+            copy = deepcopy(case)
+            copy["accounts"][address]["storage"] = {}
+            yield copy
+
+
+def _without_an_item(case: Case) -> Iterator[Case]:
+    for name in ("transactions", "withdrawals"):
+        for index in range(len(case[name])):
+            copy = deepcopy(case)
+            del copy[name][index]
+            yield copy
+
+
+def _smaller_codes(code: str) -> Iterator[str]:
+    """Shorter ones, and such with a part replaced by JUMPDESTs, which do nothing and keep places as they are."""
+    if code.startswith("ef0100"):
+        yield ""
+        return
+    size = len(code) // 2
+    for kept in sorted({0, size // 4, size // 2, 3 * size // 4, size - 1}):
+        if 0 <= kept < size:
+            yield code[: 2 * kept]
+    width = size // 2
+    while width >= 1 and size // width <= 32:
+        for start in range(0, size, width):
+            part = code[2 * start : 2 * (start + width)]
+            if part.strip("5b"):
+                yield code[: 2 * start] + _JUMPDEST * (len(part) // 2) + code[2 * (start + width) :]
+        width //= 2
+
+
+def shrink(case: Case, fails: Callable[[Case], bool], attempts: int) -> Case:
+    """A case that still fails and is as small as so many attempts make it."""
+    progress = True
+    while progress:
+        progress = False
+        for candidate in smaller(case):
+            if not attempts:
+                return case
+            attempts -= 1
+            if fails(candidate):
+                case, progress = candidate, True
+                break
+    return case
