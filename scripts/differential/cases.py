@@ -230,9 +230,7 @@ def _creation_data(random: Random, writer: CodeWriter) -> bytes:
 def _blobs(random: Random) -> list[str]:
     """Versioned hashes: mostly as many as may be; at times too many, none, or of another version."""
     count = random.choice((0, 7, 9, 10)) if random.random() < 0.1 else random.choice((1, 1, 2, 6))
-    return [
-        bytes((1 if random.random() < 0.98 else 2,)).hex() + random.randbytes(31).hex() for _ in range(count)
-    ]
+    return [bytes((1 if random.random() < 0.98 else 2,)).hex() + random.randbytes(31).hex() for _ in range(count)]
 
 
 def _gas(random: Random, transaction: dict[str, Any]) -> int:

@@ -270,10 +270,12 @@ class CodeWriter:
 
     def _stack(self) -> bytes:
         """Words, then DUPs and SWAPs of any depth; a little too deep now and then."""
-        depth = self.random.choice((2, 4, 8, 17))
+        depth = self.random.choice((2, self.random.randrange(2, 18), 17))
         code = b"".join(push(self.random.randrange(256)) for _ in range(depth))
         for _ in range(self.random.randrange(1, 5)):
-            reach = self.random.randrange(16 if self.random.random() < 0.05 else min(16, depth - 1))
+            most = min(16, depth - 1) - 1
+            reach = self.random.choice((most, self.random.randrange(most + 1)))
+            reach = 15 if self.random.random() < 0.05 else reach
             code += bytes((self.random.choice((_DUP1, _SWAP1)) + reach,))
         return code + self._keep()
 

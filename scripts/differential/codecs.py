@@ -17,18 +17,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from chain.errors import TransactionError  # noqa: E402
-from chain.forks import Fork  # noqa: E402
-from chain.schedule import ForkSchedule  # noqa: E402
-from chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType  # noqa: E402
-from chain.types.transaction import SECP256K1_ORDER  # noqa: E402
-from chain.validation import validate_static  # noqa: E402
-from scripts.differential.build import sign  # noqa: E402
-from scripts.differential.cases import CHAIN_ID, KEYS  # noqa: E402
-from scripts.differential.specification import Specification  # noqa: E402
-from storage import rlp, trie  # noqa: E402
-from storage.account import EMPTY_ROOT  # noqa: E402
-from storage.keccak import keccak256  # noqa: E402
+from chain.errors import TransactionError
+from chain.forks import Fork
+from chain.schedule import ForkSchedule
+from chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType
+from chain.types.transaction import SECP256K1_ORDER
+from chain.validation import validate_static
+from scripts.differential.build import sign
+from scripts.differential.cases import CHAIN_ID, KEYS
+from scripts.differential.specification import Specification
+from storage import rlp, trie
+from storage.account import EMPTY_ROOT
+from storage.keccak import keccak256
 
 Answer = dict[str, Any]
 
@@ -228,18 +228,17 @@ def differs(question: Answer, there: Answer) -> bool:
     return here != there
 
 
-def campaign(seconds: float, seed: int) -> int:
-    """Ask until the time is over; how many answers differed."""
-    counts, end = Counter[str](), time.monotonic() + seconds
-    with Specification() as specification:
-        while time.monotonic() < end:
-            question = new_question(seed)
-            there = specification.ask(question)
-            counts[f"{question['codec']} {'refused' if 'refused' in there else 'taken'}"] += 1
-            if differs(question, there):
-                counts["differences"] += 1
-                print(f"seed {seed}: here {answer_here(question)}, there {there}, asked {question}", flush=True)
-            seed += 1
+def campaign(specification: Specification, seed: int, seconds: float, questions: int = sys.maxsize) -> int:
+    """Ask until the time is over or so many questions are asked; how many answers differed."""
+    counts, stop, end = Counter[str](), seed + questions, time.monotonic() + seconds
+    while seed < stop and time.monotonic() < end:
+        question = new_question(seed)
+        there = specification.ask(question)
+        counts[f"{question['codec']} {'refused' if 'refused' in there else 'taken'}"] += 1
+        if differs(question, there):
+            counts["differences"] += 1
+            print(f"seed {seed}: here {answer_here(question)}, there {there}, asked {question}", flush=True)
+        seed += 1
     print(f"{dict(sorted(counts.items()))}, next seed {seed}")
     return counts["differences"]
 
@@ -250,7 +249,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="of the first question; later ones follow")
     arguments = parser.parse_args()
-    return int(campaign(arguments.seconds, arguments.seed) > 0)
+    with Specification() as specification:
+        return int(campaign(specification, arguments.seed, arguments.seconds) > 0)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ def _square_root(square: Any, modulus: int, kind: Any) -> Any:
     start = square ** ((modulus - 3) // 4)
     root = start * square
     alpha = start * root
-    root = kind([0, 1]) * root if alpha == kind([modulus - 1, 0]) else (kind([1, 0]) + alpha) ** ((modulus - 1) // 2) * root
+    root = (
+        kind([0, 1]) * root
+        if alpha == kind([modulus - 1, 0])
+        else (kind([1, 0]) + alpha) ** ((modulus - 1) // 2) * root
+    )
     return root if root * root == square else None
 
 

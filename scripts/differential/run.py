@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -61,29 +62,43 @@ def report(case: Case, found: dict[str, tuple[object, object]], folder: Path) ->
     print(f"  again: python scripts/differential/run.py --case {file}", flush=True)
 
 
-def campaign(seconds: float, seed: int, folder: Path, *, zvm: bool, coverage: Coverage | None = None) -> int:
-    """Run until the time is over; how many cases differed."""
+class Limits(NamedTuple):
+    """When a campaign ends: after so many seconds, or so many seeds if they come first."""
+
+    seconds: float
+    seeds: int = sys.maxsize
+
+
+def campaign(
+    specification: Specification,
+    seed: int,
+    limits: Limits,
+    folder: Path,
+    *,
+    zvm: bool,
+    coverage: Coverage | None = None,
+) -> int:
+    """Run the cases from a seed on; how many of them differed. Failing cases go to the folder."""
     senders, counts = [address_of(key) for key in KEYS], Counter[str]()
-    end = time.monotonic() + seconds
-    with Specification() as specification:
+    stop, end = seed + limits.seeds, time.monotonic() + limits.seconds
 
-        def differ(case: Case) -> bool:
-            return bool(differences(case, specification, zvm=zvm))
+    def differ(case: Case) -> bool:
+        return bool(differences(case, specification, zvm=zvm))
 
-        while time.monotonic() < end:
-            for fork in FORKS:
-                case = new_case(seed, fork, senders)
-                found = differences(case, specification, zvm=zvm)
-                counts["blocks"] += 1
-                counts["transactions"] += len(case["transactions"])
-                if coverage is not None:
-                    coverage.add(case)
-                if found:
-                    counts["differences"] += 1
-                    print(f"seed {seed}, {fork}: {', '.join(found)}", flush=True)
-                    small = shrink(case, differ, SHRINK_ATTEMPTS)
-                    report(small, differences(small, specification, zvm=zvm), folder)
-            seed += 1
+    while seed < stop and time.monotonic() < end:
+        for fork in FORKS:
+            case = new_case(seed, fork, senders)
+            found = differences(case, specification, zvm=zvm)
+            counts["blocks"] += 1
+            counts["transactions"] += len(case["transactions"])
+            if coverage is not None:
+                coverage.add(case)
+            if found:
+                counts["differences"] += 1
+                print(f"seed {seed}, {fork}: {', '.join(found)}", flush=True)
+                small = shrink(case, differ, SHRINK_ATTEMPTS)
+                report(small, differences(small, specification, zvm=zvm), folder)
+        seed += 1
     print(
         f"{counts['blocks']} blocks, {counts['transactions']} transactions, {counts['differences']} differences, "
         f"next seed {seed}"
@@ -96,19 +111,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the node's execution with the executable specification.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="of the first case; later ones follow")
+    parser.add_argument("--seeds", type=int, default=sys.maxsize, help="how many at most")
     parser.add_argument("--case", type=Path, metavar="FILE", help="run this case alone")
     parser.add_argument("--zvm", action="store_true", help="with WebAssembly contracts switched on here")
     parser.add_argument("--coverage", action="store_true", help="tell what the cases exercised")
     parser.add_argument("--output", type=Path, default=Path(os.curdir), metavar="FOLDER", help="for failing cases")
     arguments = parser.parse_args()
-    if arguments.case is None:
-        coverage = Coverage() if arguments.coverage else None
-        count = campaign(arguments.seconds, arguments.seed, arguments.output, zvm=arguments.zvm, coverage=coverage)
-        if coverage is not None:
-            print(coverage.report())
-        return int(count > 0)
     with Specification() as specification:
-        found = differences(json.loads(arguments.case.read_text()), specification, zvm=arguments.zvm)
+        if arguments.case is not None:
+            return run_again(specification, arguments.case, zvm=arguments.zvm)
+        coverage = Coverage() if arguments.coverage else None
+        limits = Limits(arguments.seconds, arguments.seeds)
+        count = campaign(specification, arguments.seed, limits, arguments.output, zvm=arguments.zvm, coverage=coverage)
+    if coverage is not None:
+        print(coverage.report())
+    return int(count > 0)
+
+
+def run_again(specification: Specification, file: Path, *, zvm: bool) -> int:
+    """A case from a file; 1 where it differs."""
+    found = differences(json.loads(file.read_text()), specification, zvm=zvm)
     for name, (here, there) in found.items():
         print(f"{name}: here {here}, there {there}")
     return int(bool(found))
