@@ -50,6 +50,7 @@ def new_case(seed: int, fork: str, senders: list[bytes]) -> Case:
     writer = CodeWriter(random, targets)
     accounts = _system_accounts(random)
     for address in CONTRACTS:
+        writer.own = address
         accounts[address.hex()] = _contract(random, writer)
     for address in senders:
         sender = accounts[address.hex()] = _sender(random, writer)
@@ -90,10 +91,11 @@ def _contract(random: Random, writer: CodeWriter) -> dict[str, Any]:
 
 
 def _sender(random: Random, writer: CodeWriter) -> dict[str, Any]:
-    delegated = random.random() < 0.2
+    delegated = random.random() < 0.35
     balance = 100 * ETHER if random.random() < 0.95 else random.choice((10**15, 0))
     nonce = random.randrange(3) if random.random() < 0.98 else (1 << 64) - random.choice((1, 2))
-    code = (b"\xef\x01\x00" + writer.target()).hex() if delegated else ""
+    to = random.choice(CONTRACTS) if random.random() < 0.5 else writer.target()
+    code = (b"\xef\x01\x00" + to).hex() if delegated else ""
     return {"balance": balance, "nonce": nonce, "code": code, "storage": {}}
 
 
@@ -179,7 +181,7 @@ def _bare_transaction(kind: int, sender: int, to: bytes | None) -> dict[str, Any
 def _transaction(random: Random, writer: CodeWriter) -> dict[str, Any]:
     kind = random.choices((0, 1, 2, 3, 4), (3, 2, 5, 2, 4))[0]
     creates = kind < 3 and random.random() < 0.25
-    to = random.choice(CONTRACTS) if random.random() < 0.7 else writer.target()
+    to = random.choice(CONTRACTS) if random.random() < 0.6 else writer.target()
     # the other half of the keys signs authorizations, which raise their nonces
     sender = random.randrange(len(KEYS) // 2 if random.random() < 0.8 else len(KEYS))
     transaction = _bare_transaction(kind, sender, None if creates else to)

@@ -75,6 +75,8 @@ class CodeWriter:
         self.random = random
         self.targets = targets
         self.nesting = nesting
+        self.own = targets[0]
+        """The address that the code is written for; it may run at others, by delegation."""
         self._data = b""
 
     def word(self) -> int:
@@ -174,6 +176,8 @@ class CodeWriter:
         """Whom to call: a contract or account of the case, or a precompile."""
         if self.random.random() < 0.08:
             return self.random.choice(PRECOMPILES).to_bytes(20, "big")
+        if self.random.random() < 0.1:
+            return self.own
         return self.random.choice(self.targets)
 
     def _call(self) -> bytes:

@@ -69,6 +69,31 @@ def mutate(random: Random, data: bytes) -> bytes:
     return data[:place] + (b"" if kind == 1 else bytes((byte,))) + data[place + (kind != 2) :]
 
 
+def misencode(random: Random, data: bytes) -> bytes:
+    """The same items, one of them not in the one form that RLP allows, or with a leading zero. data: good RLP."""
+    item = rlp.decode(data)
+    strings = _count_strings(item)
+    return _encode_with_fault(random, item, [random.randrange(strings)]) if strings else b"\xf8\x00"
+
+
+def _count_strings(item: rlp.Item) -> int:
+    return 1 if isinstance(item, bytes) else sum(map(_count_strings, item))
+
+
+def _encode_with_fault(random: Random, item: rlp.Item, left: list[int]) -> bytes:
+    """left: how many strings come before the wrong one."""
+    if not isinstance(item, bytes):
+        return rlp.wrap_list(b"".join([_encode_with_fault(random, part, left) for part in item]))
+    left[0] -= 1
+    if left[0] != -1:
+        return rlp.encode_bytes(item)
+    size = len(item)
+    forms = [rlp.encode_bytes(b"\0" + item), b"\xb9" + size.to_bytes(2, "big") + item]
+    if size < 56:
+        forms.append(bytes((0x80 + size,)) + item if size == 1 else b"\xb8" + bytes((size,)) + item)
+    return random.choice(forms)
+
+
 def random_transaction(random: Random) -> Transaction:
     """Signed, of any type, its fields over their whole ranges."""
     kind = TransactionType(random.randrange(5))
@@ -114,7 +139,7 @@ def random_header(random: Random, fields: int) -> Header:
         ("base_fee_per_gas", _number(random, 256)),
         ("withdrawals_root", random.randbytes(32)),
         ("blob_gas_used", _number(random, 64)),
-        ("excess_blob_gas", _number(random, 64 if random.random() < 0.95 else 72)),
+        ("excess_blob_gas", _number(random, 64)),
         ("parent_beacon_block_root", random.randbytes(32)),
         ("requests_hash", random.randbytes(32)),
     )
@@ -128,7 +153,7 @@ def random_header(random: Random, fields: int) -> Header:
         logs_bloom=random.randbytes(256),
         difficulty=_number(random, 80),
         number=_number(random, 64),
-        gas_limit=_number(random, 64 if random.random() < 0.95 else 72),
+        gas_limit=_number(random, 64),
         gas_used=_number(random, 64),
         timestamp=_number(random, 64),
         extra_data=random.randbytes(random.choice((0, 1, 32))),
@@ -204,11 +229,17 @@ def new_question(seed: int) -> Answer:
         return {"codec": codec, "entries": entries, "secured": random.random() < 0.3}
     fork = random.choice(tuple(HEADER_FIELDS))
     if codec == "header":
-        data = random_header(random, HEADER_FIELDS[fork]).encode()
+        header = random_header(random, HEADER_FIELDS[fork])
+        wide = {"number": 1 << 64} if random.random() < 0.05 else {}
+        data = header.with_changes(**wide).encode()
     else:
         data = rlp.encode(random_item(random)) if codec == "rlp" else random_transaction(random).encoded
-    if random.random() < 0.6:
+    kind = random.random()
+    if kind < 0.45:
         data = mutate(random, data)
+    elif kind < 0.6:
+        start = int(codec == "transaction" and data[0] < 0xC0)
+        data = data[:start] + misencode(random, data[start:])
     return {"codec": codec, "data": data.hex(), "chainId": CHAIN_ID, "fork": fork}
 
 

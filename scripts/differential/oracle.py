@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import tempfile
+import traceback
 from typing import Any
 
 from ethereum_spec_tools.evm_tools.t8n import T8N, ForkCache, t8n_arguments
@@ -47,7 +48,8 @@ def main() -> None:
             try:
                 answer = answer_codec(question) if "codec" in question else blocks.execute(line, question)
             except Exception as error:  # the asking process is to end with its text
-                answer = {"failure": f"{type(error).__name__}: {error}"}
+                places = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+                answer = {"failure": f"{type(error).__name__}: {error}, in {' '.join(places[-3:])}"}
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

@@ -10,6 +10,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _PYTHON = ROOT / ".oracle" / "bin" / "python"
 
 
+class KnownFaultError(RuntimeError):
+    """The specification fails by a fault of its own.
+
+    Before Osaka its MODEXP adds the lengths of its operands as 256-bit numbers; where the sum is greater, it ends
+    with an OverflowError. Geth takes such a length for more gas than there is, as this node does.
+    """
+
+
 class Specification:
     """Answers questions (oracle.py says which) one after another. Use as a context manager."""
 
@@ -29,7 +37,7 @@ class Specification:
         self._process.communicate()
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Its answer. Raises RuntimeError where it has none."""
+        """Its answer. Raises RuntimeError where it has none, KnownFaultError among them."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question) + "\n")
@@ -38,6 +46,9 @@ class Specification:
         if not line:
             raise RuntimeError("the specification's process ended")
         answer: dict[str, Any] = json.loads(line)
-        if "failure" in answer:
-            raise RuntimeError(f"the specification failed: {answer['failure']}")
+        failure = answer.get("failure", "")
+        if failure.startswith("OverflowError") and "modexp" in failure:
+            raise KnownFaultError(failure)
+        if failure:
+            raise RuntimeError(f"the specification failed: {failure}")
         return answer
