@@ -9,7 +9,7 @@ from coincurve import PrivateKey
 from chain import fees
 from chain.builder import BlockExecution
 from chain.errors import TransactionError
-from chain.forks import Fork
+from chain.forks import Fork, Rules
 from chain.schedule import ForkSchedule
 from chain.types import (
     AccessListEntry,
@@ -23,6 +23,7 @@ from chain.types import (
     Withdrawal,
 )
 from chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
+from chain.validation import validate_static
 from chain.vm.interface import BlockEnvironment, Outcome, Tracer
 from chain.zvm.machine import ZvmMachine
 from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
@@ -76,9 +77,24 @@ def sign(digest: bytes, key: bytes) -> tuple[int, int, int]:
 
 
 def transactions_of(case: Case) -> list[Transaction]:
-    """The signed transactions; nonces follow one another for each sender, but for the offsets."""
+    """The signed transactions; nonces follow one another for each sender, but for the offsets.
+
+    A transaction that no block would take uses up no nonce, so that those after it are not refused for theirs.
+    """
     nonces = [case["accounts"].get(address_of(key).hex(), {"nonce": 0})["nonce"] for key in KEYS]
-    return [_transaction(fields, nonces) for fields in case["transactions"]]
+    transactions = []
+    for fields in case["transactions"]:
+        before = nonces.copy()
+        transactions.append(_transaction(fields, nonces))
+        try:
+            validate_static(transactions[-1], _rules(case))
+        except TransactionError:
+            nonces = before
+    return transactions
+
+
+def _rules(case: Case) -> Rules:
+    return ForkSchedule.default(CHAIN_ID, _FORKS[case["fork"]]).rules(NUMBER, TIMESTAMP)
 
 
 def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
@@ -205,8 +221,7 @@ class _WatchedExecution(BlockExecution):
 
 
 def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:
-    schedule = ForkSchedule.default(CHAIN_ID, _FORKS[case["fork"]])
-    rules = schedule.rules(NUMBER, TIMESTAMP)
+    rules = _rules(case)
     assert rules.blob is not None
     return BlockEnvironment(
         rules=rules,

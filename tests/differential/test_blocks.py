@@ -58,8 +58,8 @@ def test_webassembly_and_a_tracer_change_nothing(fork: str) -> None:
         plain = execute_here(case, transactions_of(case))
         assert execute_here(case, transactions_of(case), zvm=True).block == plain.block, seed
         assert coverage.add(case).block == plain.block, seed
-    # and the cases are worth it: most transactions get in, and as many succeed as fail
-    assert sum(coverage.refusals.values()) < sum(coverage.transactions.values()) / 4
+    # and the cases are worth it: most transactions get in, and they end in many ways
+    assert sum(coverage.refusals.values()) < sum(coverage.transactions.values()) / 3
     assert all(coverage.endings[name] for name in ("success", "execution reverted", "out of gas", "invalid opcode"))
     assert sum(count > 0 for count in coverage.opcodes.values()) > 110
 
