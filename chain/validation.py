@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 from chain.errors import AuthenticationError, TransactionError
 from chain.forks import Fork, Rules
 from chain.types import Transaction, TransactionType
-from chain.types.transaction import BLOB_GAS_PER_BLOB, InvalidSignatureError
+from chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from chain.vm.block_state import BlockState
 from chain.vm.calls import delegation_of
 from chain.vm.interface import BlockEnvironment, CallRequest
@@ -90,6 +90,8 @@ def _check_signature(transaction: Transaction, rules: Rules) -> None:
             raise AuthenticationError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
         if rules.fork < Fork.SPURIOUS_DRAGON:
             raise AuthenticationError("invalid sender")  # EIP-155's v is no signature yet
+    if transaction.s > SECP256K1_HALF_ORDER and rules.fork >= Fork.HOMESTEAD:
+        raise AuthenticationError("invalid sender")  # EIP-2: the other signature of the same key and digest
     try:
         _ = transaction.sender
     except InvalidSignatureError as error:

@@ -30,7 +30,10 @@ class Withdrawal:
         index, validator, address, amount = item
         if not isinstance(address, bytes) or len(address) != 20:
             raise rlp.RlpError("rlp: a withdrawal's address has 20 bytes")
-        return cls(rlp.decode_int(index), rlp.decode_int(validator), address, rlp.decode_int(amount))
+        numbers = [rlp.decode_int(number) for number in (index, validator, amount)]
+        if max(numbers) >= 1 << 64:
+            raise rlp.RlpError("rlp: input string too long for uint64 in a withdrawal")
+        return cls(numbers[0], numbers[1], address, numbers[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,10 +100,17 @@ _SIZES = {
 }
 
 
+_UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used", "excess_blob_gas"}
+"""Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
+
+
 def _field(name: str, item: rlp.Item) -> bytes | int:
     size = _SIZES.get(name)
     if size is None and name != "extra_data":
-        return rlp.decode_int(item)
+        number, bits = rlp.decode_int(item), 64 if name in _UINT64_FIELDS else 256
+        if number.bit_length() > bits:
+            raise rlp.RlpError(f"rlp: input string too long for uint{bits}, header field {name}")
+        return number
     if not isinstance(item, bytes):
         raise rlp.RlpError(f"rlp: expected input string or byte for header field {name}")
     if size is not None and len(item) != size:

@@ -1,6 +1,7 @@
 """From a case to what either side runs: signed transactions, the node's block, and the oracle's JSON."""
 
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from coincurve import PrivateKey
@@ -8,28 +9,37 @@ from coincurve import PrivateKey
 from chain import fees
 from chain.builder import BlockExecution
 from chain.errors import TransactionError
-from chain.forks import Fork
+from chain.forks import Fork, Rules
 from chain.schedule import ForkSchedule
-from chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType, Withdrawal
-from chain.types.transaction import SET_CODE_MAGIC
-from chain.vm.interface import BlockEnvironment
+from chain.types import (
+    AccessListEntry,
+    Authorization,
+    Block,
+    Header,
+    Log,
+    Receipt,
+    Transaction,
+    TransactionType,
+    Withdrawal,
+)
+from chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
+from chain.validation import validate_static
+from chain.vm.interface import BlockEnvironment, Outcome, Tracer
 from chain.zvm.machine import ZvmMachine
-from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, GAS_LIMIT, KEYS, Case
+from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
 from storage import rlp
 from storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from storage.database import Database
 from storage.keccak import EMPTY_KECCAK, keccak256
 
-NUMBER = 10
-TIMESTAMP = 1_000_000
 _FORKS = {"Prague": Fork.PRAGUE, "Osaka": Fork.OSAKA}
+MAX_NONCE = (1 << 64) - 1
 _BEACON_ROOT = bytes((0xBE,)) * 32
 _HEADER = Header(
     parent_hash=bytes(32),
     coinbase=bytes(20),
     difficulty=0,
     number=NUMBER,
-    gas_limit=GAS_LIMIT,
     timestamp=TIMESTAMP,
 )
 """What `seal` completes; none of it is compared."""
@@ -60,20 +70,36 @@ def block_hash(number: int) -> bytes:
     return keccak256(b"block %d" % number)
 
 
-def _sign(digest: bytes, key: bytes) -> tuple[int, int, int]:
+def sign(digest: bytes, key: bytes) -> tuple[int, int, int]:
+    """The parity, r and s of a signature."""
     signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
     return signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
 
 
 def transactions_of(case: Case) -> list[Transaction]:
-    """The signed transactions; nonces follow one another for each sender, but for the offsets."""
+    """The signed transactions; nonces follow one another for each sender, but for the offsets.
+
+    A transaction that no block would take uses up no nonce, so that those after it are not refused for theirs.
+    """
     nonces = [case["accounts"].get(address_of(key).hex(), {"nonce": 0})["nonce"] for key in KEYS]
-    return [_transaction(fields, nonces) for fields in case["transactions"]]
+    transactions = []
+    for fields in case["transactions"]:
+        before = nonces.copy()
+        transactions.append(_transaction(fields, nonces))
+        try:
+            validate_static(transactions[-1], _rules(case))
+        except TransactionError:
+            nonces = before
+    return transactions
+
+
+def _rules(case: Case) -> Rules:
+    return ForkSchedule.default(CHAIN_ID, _FORKS[case["fork"]]).rules(NUMBER, TIMESTAMP)
 
 
 def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
     sender, kind = fields["sender"], TransactionType(fields["type"])
-    nonce = max(0, nonces[sender] + fields["nonceOffset"])
+    nonce = min(max(0, nonces[sender] + fields["nonceOffset"]), MAX_NONCE)
     if not fields["nonceOffset"]:
         nonces[sender] += 1
     access_list = tuple(
@@ -95,15 +121,28 @@ def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
         blob_versioned_hashes=tuple(bytes.fromhex(item) for item in fields["blobs"]),
         max_fee_per_blob_gas=fields["maxBlobFee"] if kind is TransactionType.BLOB else 0,
     )
-    return unsigned.with_signature(*_sign(unsigned.signing_hash, KEYS[sender]))
+    y_parity, r, s = sign(unsigned.signing_hash, KEYS[sender])
+    if fields["highS"]:
+        y_parity, s = 1 - y_parity, SECP256K1_ORDER - s
+    return unsigned.with_signature(y_parity, r, s)
 
 
 def _authorization(fields: dict[str, Any], nonces: list[int]) -> Authorization:
     address, key = bytes.fromhex(fields["address"]), fields["key"]
-    nonce = nonces[key] + fields["nonceOffset"]
+    nonce = min(nonces[key] + fields["nonceOffset"], MAX_NONCE)
+    if fields["signature"] == "good" and fields["chainId"] in (0, CHAIN_ID) and not fields["nonceOffset"]:
+        nonces[key] += 1
     items: list[rlp.Item] = [rlp.encode_int(fields["chainId"]), address, rlp.encode_int(nonce)]
-    y_parity, r, s = _sign(keccak256(SET_CODE_MAGIC + rlp.encode(items)), KEYS[key])
-    return Authorization(fields["chainId"], address, nonce, y_parity, r, 5 if fields["broken"] else s)
+    y_parity, r, s = sign(keccak256(SET_CODE_MAGIC + rlp.encode(items)), KEYS[key])
+    r, s, y_parity = {
+        "good": (r, s, y_parity),
+        "other": (r, 5, y_parity),
+        "highS": (r, SECP256K1_ORDER - s, 1 - y_parity),
+        "zeroR": (0, s, y_parity),
+        "parity": (r, s, y_parity + 2),
+        "largeS": (r, (1 << 256) - 1, y_parity),
+    }[fields["signature"]]
+    return Authorization(fields["chainId"], address, nonce, y_parity, r, s)
 
 
 def _state_diff(case: Case) -> StateDiff:
@@ -121,33 +160,8 @@ def _state_diff(case: Case) -> StateDiff:
 
 def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False) -> Result:
     """Execute the case with the node's code."""
-    schedule = ForkSchedule.default(CHAIN_ID, _FORKS[case["fork"]])
-    rules = schedule.rules(NUMBER, TIMESTAMP)
-    assert rules.blob is not None
-    environment = BlockEnvironment(
-        rules=rules,
-        coinbase=bytes.fromhex(case["coinbase"]),
-        number=NUMBER,
-        timestamp=TIMESTAMP,
-        gas_limit=GAS_LIMIT,
-        block_hash=lambda number: block_hash(number) if 0 <= number < NUMBER else b"",
-        base_fee_per_gas=BASE_FEE_WEI,
-        prev_randao=bytes.fromhex(case["prevRandao"]),
-        blob_base_fee=fees.blob_base_fee(case["excessBlobGas"], rules.blob),
-        parent_beacon_block_root=_BEACON_ROOT,
-        foreign=ZvmMachine("zvm") if zvm else None,
-    )
-    with Database.open(None) as database:
-        states = database.state
-        before = states.prepare(EMPTY_ROOT, _state_diff(case))
-        execution = BlockExecution(environment, states.reader_over(before), before)
-        rejected = []
-        for index, transaction in enumerate(transactions):
-            try:
-                execution.add(transaction, states)
-            except TransactionError:
-                rejected.append(index)
-        header = execution.seal(_HEADER, states, withdrawals=_withdrawals(case)).block.header
+    execution = execute_here(case, transactions, zvm=zvm)
+    header = execution.block.header
     assert header.requests_hash is not None
     return Result(
         header.state_root.hex(),
@@ -155,8 +169,78 @@ def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False) 
         header.logs_bloom.hex(),
         header.gas_used,
         header.requests_hash.hex(),
-        tuple(rejected),
+        tuple(execution.refusals),
     )
+
+
+class Execution(NamedTuple):
+    """A case that was executed here. refusals: why, by the transaction's index. Outcomes are of the others."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    outcomes: list[Outcome]
+    refusals: dict[int, str]
+    requests: list[bytes]
+
+
+def execute_here(
+    case: Case, transactions: list[Transaction], *, zvm: bool = False, tracer: Tracer | None = None
+) -> Execution:
+    """Execute the case with the node's code, watched by a tracer or not."""
+    environment = _environment(case, zvm=zvm)
+    with Database.open(None) as database:
+        states = database.state
+        before = states.prepare(EMPTY_ROOT, _state_diff(case))
+        execution = _WatchedExecution(environment, states.reader_over(before), before)
+        execution.watch(tracer)
+        outcomes, refusals = [], {}
+        for index, transaction in enumerate(transactions):
+            try:
+                outcomes.append(execution.add(transaction, states))
+            except TransactionError as error:
+                refusals[index] = error.message
+        sealed = execution.seal(_HEADER, states, withdrawals=_withdrawals(case))
+    return Execution(sealed.block, sealed.record.receipts, outcomes, refusals, execution.requests)
+
+
+class _WatchedExecution(BlockExecution):
+    """A block's execution whose transactions are traced and whose requests are kept."""
+
+    def watch(self, tracer: Tracer | None) -> None:
+        executor = self._executor
+        self.requests: list[bytes] = []
+        if tracer is not None:
+            executor.apply = partial(executor.apply, tracer=tracer)  # type: ignore[method-assign]
+        end_block = executor.end_block
+
+        def keep_requests(receipts_logs: Iterable[Sequence[Log]]) -> list[bytes] | None:
+            self.requests = end_block(receipts_logs) or []
+            return self.requests
+
+        executor.end_block = keep_requests  # type: ignore[method-assign]
+
+
+def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:
+    rules = _rules(case)
+    assert rules.blob is not None
+    return BlockEnvironment(
+        rules=rules,
+        coinbase=bytes.fromhex(case["coinbase"]),
+        number=NUMBER,
+        timestamp=TIMESTAMP,
+        gas_limit=case["gasLimit"],
+        block_hash=lambda number: block_hash(number) if 0 <= number < NUMBER else b"",
+        base_fee_per_gas=BASE_FEE_WEI,
+        prev_randao=bytes.fromhex(case["prevRandao"]),
+        blob_base_fee=fees.blob_base_fee(case["excessBlobGas"], rules.blob),
+        parent_beacon_block_root=_BEACON_ROOT,
+        foreign=_machine() if zvm else None,
+    )
+
+
+@cache
+def _machine() -> ZvmMachine:
+    return ZvmMachine("zvm")
 
 
 def _withdrawals(case: Case) -> tuple[Withdrawal, ...]:
@@ -179,7 +263,7 @@ def for_oracle(case: Case, transactions: list[Transaction]) -> dict[str, Any]:
     }
     env = {
         "currentCoinbase": f"0x{case['coinbase']}",
-        "currentGasLimit": hex(GAS_LIMIT),
+        "currentGasLimit": hex(case["gasLimit"]),
         "currentNumber": hex(NUMBER),
         "currentTimestamp": hex(TIMESTAMP),
         "currentRandom": f"0x{case['prevRandao']}",

@@ -8,16 +8,27 @@ from chain import validation
 from chain.errors import TransactionError
 from chain.forks import Fork
 from chain.types import AccessListEntry, Authorization, Transaction, TransactionType
+from chain.types.transaction import SECP256K1_ORDER
 from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment_of, rules_of, state_of, transaction_of
 
 WHO = "0x1111111111111111111111111111111111111111"
 BLOB_HASH = b"\x01" + bytes(31)
+SIGNATURE = (1, 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798, 5)
+"""Of some account over any digest."""
 AUTHORIZATION = Authorization(31337, bytes(20), 0, 0, 1, 1)
 
 
 def blob(**changes: object) -> Transaction:
     values = {"blob_versioned_hashes": (BLOB_HASH,), "max_fee_per_blob_gas": 1}
     return transaction_of(type=TransactionType.BLOB, **(values | changes))
+
+
+def with_other_signature(transaction: Transaction) -> Transaction:
+    """The one with the high s, which recovers to the same sender (EIP-2 bars it)."""
+    signed = transaction.with_signature(*SIGNATURE)
+    other = signed.with_signature(1 - signed.y_parity, signed.r, SECP256K1_ORDER - signed.s)
+    assert other.sender == signed.sender
+    return other
 
 
 def static(transaction: Transaction, fork: Fork = Fork.OSAKA, **rules: object) -> str:
@@ -49,6 +60,9 @@ def static(transaction: Transaction, fork: Fork = Fork.OSAKA, **rules: object) -
             "invalid chain id for signer: have 1 want 31337",
         ),
         (replace(transaction_of(), r=0, s=0), Fork.OSAKA, "invalid sender"),
+        (with_other_signature(transaction_of()), Fork.OSAKA, "invalid sender"),
+        (with_other_signature(transaction_of(type=TransactionType.LEGACY)), Fork.SPURIOUS_DRAGON, "invalid sender"),
+        (with_other_signature(transaction_of(type=TransactionType.LEGACY, chain_id=None)), Fork.FRONTIER, ""),
         (
             transaction_of(nonce=2**64 - 1),
             Fork.OSAKA,
