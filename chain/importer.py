@@ -23,14 +23,22 @@ _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
 def verify_and_execute(
-    block: Block, parent: Header, chain: "ChainView", *, block_hash: Callable[[int], bytes | None] | None = None
+    block: Block,
+    parent: Header,
+    chain: "ChainView",
+    *,
+    block_hash: Callable[[int], bytes | None] | None = None,
+    allow_unsigned: bool = False,
 ) -> SealedBlock:
     """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
     A refused block is kept among the chain's bad blocks.
-    block_hash: looks up the ancestors' hashes by number where they are not canonical.
+    block_hash: looks up the ancestors' hashes by number where they are not canonical. allow_unsigned: take what a
+    development node sent for impersonated accounts; anyone can make such transactions, for any account.
     """
     try:
+        if not allow_unsigned:
+            _check_signed(block)
         return _verify_and_execute(block, parent, chain, block_hash)
     except BlockError:
         chain.keep_bad_block(block)
@@ -95,6 +103,15 @@ def _check_body(block: Block, rules: Rules) -> None:
         raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
         raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
+
+
+def _check_signed(block: Block) -> None:
+    for index, transaction in enumerate(block.transactions):
+        if transaction.is_impersonated:
+            raise BlockError(
+                f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
+                "development node sent it for an impersonated account; `zevm import --allow-unsigned` takes it"
+            )
 
 
 def _compare(header: Header, computed: Header) -> None:

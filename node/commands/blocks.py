@@ -58,6 +58,10 @@ def import_blocks(
     genesis: Annotated[
         Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
     ] = None,
+    allow_unsigned: Annotated[
+        bool,
+        typer.Option("--allow-unsigned", help="Take transactions of impersonated accounts: for chains of your own."),
+    ] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -73,7 +77,7 @@ def import_blocks(
                 task = bar.add_task("importing", total=total)
                 stream = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw
                 for count, (item, is_last) in enumerate(_with_last(split_items(cast(BinaryIO, stream))), 1):
-                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0)
+                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, allow_unsigned=allow_unsigned)
                     bar.update(task, completed=raw.tell())
         except (OSError, EOFError) as error:
             raise NodeError(f"{file}: cannot be read: {error}") from error
@@ -131,7 +135,7 @@ def _item_size(buffer: bytearray, position: int) -> int | None:
     return 1 + length_size + size
 
 
-def _import_one(chain: "Chain", item: bytes, *, sync: bool) -> None:
+def _import_one(chain: "Chain", item: bytes, *, sync: bool, allow_unsigned: bool) -> None:
     from chain.types import Block
 
     block = Block.decode(item)
@@ -144,7 +148,7 @@ def _import_one(chain: "Chain", item: bytes, *, sync: bool) -> None:
                 "it is another chain's; import into a new --datadir with its --genesis"
             )
         return
-    chain.writer.run(partial(chain.import_block, block, sync=sync))
+    chain.writer.run(partial(chain.import_block, block, sync=sync, allow_unsigned=allow_unsigned))
 
 
 def _range(chain: "Chain", first: int | None, last: int | None) -> range:

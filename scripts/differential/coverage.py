@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from chain.tracing.tracer import QuietTracer
 from chain.types import Log, Transaction, TransactionType
 from chain.vm.calls import delegation_of
+from chain.vm.frame import Frame
 from chain.vm.interface import FrameStart, VmError, VmErrorKind
 from scripts.differential.build import Execution, execute_here, transactions_of
 from scripts.differential.cases import DEPOSIT_CONTRACT, Case
@@ -36,8 +38,10 @@ _ZVM = {
 }
 
 
-class Coverage:
+class Coverage(QuietTracer):
     """Counters by topic; a tracer of the transactions."""
+
+    wants_steps = True
 
     def __init__(self) -> None:
         self.opcodes: Counter[str] = Counter(dict.fromkeys(_NAMES.values(), 0))
@@ -55,8 +59,9 @@ class Coverage:
 
     # A tracer's methods
 
-    def on_enter(self, frame: FrameStart) -> None:
+    def on_enter(self, start: FrameStart) -> None:
         """Note the frame's kind."""
+        frame = start
         if frame.depth == 0:
             self._created = set()
         self._frames.append(frame)
@@ -68,7 +73,7 @@ class Coverage:
         if frame.depth in (256, 1024):
             self.rules[f"depth {frame.depth}"] += 1
 
-    def on_exit(self, _gas_used: int, output: bytes, error: VmError | None) -> None:
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """Note how the frame ended."""
         frame = self._frames.pop()
         self.endings["success" if error is None else error.kind.value] += 1
@@ -77,10 +82,9 @@ class Coverage:
             how = "failed" if error else "answered" if output else "empty"
             self.precompiles[f"0x{number:02x} {how}"] += 1
 
-    def on_step(
-        self, _counter: int, opcode: int, _gas_left: int, _depth: int, stack: Sequence[int], _memory: bytearray
-    ) -> None:
+    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:  # noqa: ARG002  a tracer's method
         """Note the opcode."""
+        stack = frame.stack
         self.opcodes[_NAMES.get(opcode, "not assigned")] += 1
         if opcode == OPCODES["SELFDESTRUCT"] and stack:
             address = self._frames[-1].address

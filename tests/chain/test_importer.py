@@ -86,3 +86,18 @@ def test_a_missing_or_added_body_part_is_refused(source, chain):
 def test_a_block_that_skips_its_parent_is_refused(source, chain):
     with pytest.raises(BlockError, match="number is 2, want 1"):
         chain.writer.run(chain.import_block, source.block_by_number(2))
+
+
+def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(chain) -> None:
+    source = open_chain()
+    unsigned = transfer(0, value_wei=5, to=CAROL).impersonating(CAROL[:19] + b"\x01")
+    source.writer.run(source.patch_state, lambda state: state.set_balance(unsigned.sender, 10**18))
+    chain.writer.run(chain.patch_state, lambda state: state.set_balance(unsigned.sender, 10**18))
+    source.writer.run(source.send_transaction, unsigned)
+    block = source.block_by_number(1)
+    source.close()
+    with pytest.raises(BlockError, match=r"transaction 0 \[0x[0-9a-f]{64}\] has no signature"):
+        chain.writer.run(chain.import_block, block)
+    assert chain.head.number == 0
+    chain.writer.run(lambda: chain.import_block(block, allow_unsigned=True))
+    assert chain.head.header.hash == block.hash
