@@ -61,19 +61,18 @@ class Coverage(QuietTracer):
 
     def on_enter(self, start: FrameStart) -> None:
         """Note the frame's kind."""
-        frame = start
-        if frame.depth == 0:
+        if start.depth == 0:
             self._created = set()
-        self._frames.append(frame)
-        self.rules[f"frame {frame.kind}"] += 1
-        if frame.kind.startswith("CREATE"):
-            self._created.add(frame.address)
-        elif frame.address in self._created:
+        self._frames.append(start)
+        self.rules[f"frame {start.kind}"] += 1
+        if start.kind.startswith("CREATE"):
+            self._created.add(start.address)
+        elif start.address in self._created:
             self.rules["call of a contract created in the same transaction"] += 1
-        if frame.depth in (256, 1024):
-            self.rules[f"depth {frame.depth}"] += 1
+        if start.depth in (256, 1024):
+            self.rules[f"depth {start.depth}"] += 1
 
-    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:  # noqa: ARG002  a tracer's method
         """Note how the frame ended."""
         frame = self._frames.pop()
         self.endings["success" if error is None else error.kind.value] += 1
