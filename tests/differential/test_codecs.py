@@ -1,5 +1,5 @@
 """Encodings against other libraries: py-trie, pyrlp, eth-account, py-evm. The executable specification's are in
-test_blocks.py. Hypothesis draws the same examples in every run."""
+test_random_blocks.py. Hypothesis draws the same examples in every run."""
 
 from dataclasses import replace
 from random import Random
