@@ -115,11 +115,11 @@ class BlockExecution:
         update = states.prepare(self._parent_root, self.state.diff())
         sealed = header.with_changes(
             state_root=update.root,
-            transactions_root=trie.ordered_root([transaction.encoded for transaction in self.transactions]),
+            transactions_root=transactions_root(self.transactions),
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
-            withdrawals_root=_withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            withdrawals_root=withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
@@ -148,7 +148,13 @@ class BlockExecution:
         )
 
 
-def _withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+def transactions_root(transactions: Iterable[Transaction]) -> bytes:
+    """The root of the trie of transactions, as a header has it."""
+    return trie.ordered_root([transaction.encoded for transaction in transactions])
+
+
+def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
+    """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
 
 

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from chain.builder import BlockExecution, SealedBlock, execute_all
+from chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
 from chain.difficulty import next_difficulty
 from chain.errors import BlockError, TransactionError
 from chain.fees import next_base_fee, next_excess_blob_gas
@@ -80,10 +80,13 @@ def _check_body(block: Block, rules: Rules) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
+    _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
     if rules.fork >= Fork.PARIS and block.uncles:
         raise BlockError(f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}")
     if (block.withdrawals is None) != (rules.fork < Fork.SHANGHAI):
         raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
+    if block.withdrawals is not None:
+        _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
         raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 

@@ -103,7 +103,10 @@ _SIZES = {
 def _field(name: str, item: rlp.Item) -> bytes | int:
     size = _SIZES.get(name)
     if size is None and name != "extra_data":
-        return rlp.decode_int(item)
+        try:
+            return rlp.decode_int(item)
+        except rlp.RlpError as error:
+            raise rlp.RlpError(f"{error} for header field {name}") from error
     if not isinstance(item, bytes):
         raise rlp.RlpError(f"rlp: expected input string or byte for header field {name}")
     if size is not None and len(item) != size:
