@@ -63,7 +63,7 @@ class Place:
         """Whether a refusal tells what was altered, or what follows from it where any value is allowed."""
         text = message.replace("_", " ")
         if self.is_length and text.startswith("rlp: "):
-            return "in the block's " in text
+            return "in the block's " in text or "block has " in text
         if self.part in BODY_PARTS:
             return any(word in text for word in BODY_PARTS[self.part])
         if self.part in FREE_FIELDS:
