@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 import ckzg
+from lru import LRU
 
 from chain.errors import TransactionError
 from chain.forks import Fork, Rules
@@ -14,6 +15,8 @@ CELLS_PER_BLOB = 128
 """Cells of an extended blob, each with a proof of its own in a sidecar of version 1 (EIP-7594)."""
 
 VERSIONED_HASH_PREFIX = b"\x01"
+_CELL_PROOFS: "LRU[bytes, tuple[bytes, ...]]" = LRU(512)
+"""By commitment; 6 KiB each."""
 
 
 def versioned_hash(commitment: bytes) -> bytes:
@@ -96,3 +99,23 @@ def _verify_cells(sidecar: BlobSidecar) -> bool:
     indices = [*range(CELLS_PER_BLOB)] * len(sidecar.blobs)
     cells = [cell for blob in sidecar.blobs for cell in ckzg.compute_cells(blob, setup)]
     return bool(ckzg.verify_cell_kzg_proof_batch(commitments, indices, cells, list(sidecar.proofs), setup))
+
+
+def cell_sidecar(sidecar: BlobSidecar) -> BlobSidecar:
+    """The same blobs with cell proofs, in version 1, as the consensus layer wants them from Osaka on (EIP-7594).
+
+    Takes a good part of a second for each new blob where the sidecar has version 0; its proofs must have been checked.
+    """
+    if sidecar.version == 1:
+        return sidecar
+    pairs = zip(sidecar.commitments, sidecar.blobs, strict=True)
+    proofs = [proof for commitment, blob in pairs for proof in cell_proofs(commitment, blob)]
+    return BlobSidecar(1, sidecar.blobs, sidecar.commitments, tuple(proofs))
+
+
+def cell_proofs(commitment: bytes, blob: bytes) -> tuple[bytes, ...]:
+    """The proofs of a blob's 128 cells, each 48 bytes; those of the newest blobs are kept."""
+    proofs = _CELL_PROOFS.get(commitment)
+    if proofs is None:
+        _CELL_PROOFS[commitment] = proofs = tuple(ckzg.compute_cells_and_kzg_proofs(blob, kzg_trusted_setup())[1])
+    return proofs

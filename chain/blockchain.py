@@ -7,8 +7,9 @@ from functools import partial
 from chain.blobs import check_sidecar
 from chain.branch import Branch
 from chain.builder import BlockExecution, SealedBlock
-from chain.canonical import LAST_PATCH, Version
+from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
+from chain.engine.driver import Engine
 from chain.errors import AuthenticationError, ChainError, InvalidRequestError, TransactionError
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
@@ -32,6 +33,11 @@ from storage.store import Batch
 
 _BLOBS = b"blobs/"
 
+DRIVEN = (
+    "a consensus client drives this chain through the Engine API, and nothing else changes it; "
+    "start without --authrpc to make blocks here"
+)
+
 
 class Chain(ChainView):
     """The chain with its writer. `start` begins timed mining; `close` ends everything but the database."""
@@ -43,12 +49,13 @@ class Chain(ChainView):
         super().__init__(database, genesis, options, clock or Clock())
         self.events = Events()
         self.writer = Writer()
-        self.mining = Mining(self.writer, self.mine, options.mining)
+        self.mining = Mining(self.writer, self.mine, options.mining, refusal=DRIVEN if options.driven else None)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
         self._kept: set[bytes] = set()
         self.writer.run(self._restore_pool)
+        self.engine = self.writer.run(Engine, self) if options.driven else None
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -72,6 +79,8 @@ class Chain(ChainView):
             sender = transaction.sender
         except InvalidSignatureError as error:
             raise AuthenticationError("invalid sender") from error
+        if self.options.driven and transaction.is_impersonated:
+            raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
@@ -94,6 +103,7 @@ class Chain(ChainView):
         interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's.
         Only the last block is synced to the medium: none of them is acknowledged before it.
         """
+        self.refuse_when_driven()
         if timestamp is not None:
             self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
         mined = []
@@ -113,6 +123,7 @@ class Chain(ChainView):
 
     def patch_state(self, change: Callable[[BlockState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
+        self.refuse_when_driven()
         state = BlockState(self.head.state)
         change(state)
         self.canonical.patch(_without_empty(state.diff()))
@@ -133,6 +144,7 @@ class Chain(ChainView):
 
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
+        self.refuse_when_driven()
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
@@ -148,6 +160,7 @@ class Chain(ChainView):
 
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
+        self.refuse_when_driven()
         target = Version(self._ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
@@ -161,23 +174,45 @@ class Chain(ChainView):
         transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
         any reorganisation, and waits there.
         """
+        self.refuse_when_driven()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         target = self._ancestor(depth)
         branch = Branch(self, target)
         for index in range(depth):
             branch.extend(transactions[index] if index < len(transactions) else ())
-        self.snapshots.drop_after(Version(target.number, LAST_PATCH))
-        given = {transaction.hash for sealed in branch.blocks for transaction in sealed.block.transactions}
-        removed = self.canonical.replace(
-            Version(target.number, LAST_PATCH), branch.blocks, partial(self._keep_removed, given)
-        )
+        self.switch_to(target, branch.blocks)
+
+    def switch_to(
+        self,
+        ancestor: Header,
+        branch: Sequence[SealedBlock],
+        *,
+        also: Addition | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """Make a branch upon a canonical block the chain, in one batch; the pool and the listeners follow.
+
+        also, checkpoints: see CanonicalChain.replace. What removed blocks held returns to the pool.
+        """
+        target = Version(ancestor.number, LAST_PATCH)
+        self.snapshots.drop_after(target)
+        given = {transaction.hash for sealed in branch for transaction in sealed.block.transactions}
+
+        def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+            self._keep_removed(given, batch, removed)
+            if also is not None:
+                also(batch, removed)
+
+        for sealed in branch:
+            self._keep_blobs(sealed.block)
+        removed = self.canonical.replace(target, branch, additions, checkpoints)
         self._reset_pool(mined=given)
         for record in reversed(removed):
             for transaction in record.block.transactions:
                 if transaction.hash not in given:
-                    self._return_to_pool(transaction)
-        self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch.blocks), removed))
+                    self._return_to_pool(self._with_sidecar(transaction))
+        self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     def rewind_to(self, number: int) -> None:
         """Make block `number` the head and drop the pool's stale transactions."""
@@ -188,6 +223,7 @@ class Chain(ChainView):
 
     def reset(self) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start."""
+        self.refuse_when_driven()
         removed = self.canonical.rewind(Version(self.genesis.number), lambda batch, _: self._write_kept(batch, ()))
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
@@ -218,6 +254,7 @@ class Chain(ChainView):
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
+        self.refuse_when_driven()
         self.chain_id = chain_id
         self.block_rules.set_chain_id(chain_id)
         self._reset_pool()
@@ -229,6 +266,11 @@ class Chain(ChainView):
             return waiting
         data = self.database.ledger.meta(_BLOBS + transaction_hash)
         return None if data is None else Transaction.decode(data)
+
+    def refuse_when_driven(self) -> None:
+        """Raise InvalidRequestError where a consensus client alone may change the chain."""
+        if self.options.driven:
+            raise InvalidRequestError(DRIVEN)
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
@@ -335,8 +377,14 @@ class Chain(ChainView):
         for record in removed:
             for transaction in record.block.transactions:
                 if transaction.hash not in mined:
-                    self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
+                    data = encode_network_form(self._with_sidecar(transaction))
+                    self.database.ledger.put_pooled(batch, transaction.hash, data)
                     self._kept.add(transaction.hash)
+
+    def _with_sidecar(self, transaction: Transaction) -> Transaction:
+        """A blob transaction of a block with the blobs that this node keeps of it."""
+        known = self.blob_sidecar_of(transaction.hash) if transaction.blob_versioned_hashes else None
+        return known or transaction
 
     def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
         if not hashes:
@@ -377,6 +425,8 @@ class Chain(ChainView):
         for transaction_hash, data in list(self.database.ledger.pooled()):
             transaction = Transaction.decode(data)
             try:
+                if self.options.driven and transaction.is_impersonated:
+                    raise TransactionError("invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
                 stale.append(transaction_hash)

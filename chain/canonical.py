@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from chain.builder import SealedBlock
 from chain.errors import InvalidRequestError
@@ -20,6 +20,7 @@ from storage.store import Batch
 
 _VERSION = b"state-version"
 _GENESIS = b"genesis"
+_CHECKPOINTS = b"checkpoints"
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
 
@@ -41,6 +42,24 @@ class Version(NamedTuple):
     def decode(cls, data: bytes) -> "Version":
         """The inverse of `encode`."""
         return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Hashes of the blocks that a consensus client called safe and finalized; None where it has named none."""
+
+    safe: bytes | None = None
+    finalized: bytes | None = None
+
+    def encode(self) -> bytes:
+        """64 bytes; zeros for None."""
+        return (self.safe or bytes(32)) + (self.finalized or bytes(32))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Checkpoints":
+        """The inverse of `encode`."""
+        safe, finalized = [part if any(part) else None for part in (data[:32], data[32:])]
+        return cls(safe, finalized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,13 @@ class CanonicalChain:
             self._begin()
         self._check_genesis()
         self._head = self._load_head()
+        marked = database.ledger.meta(_CHECKPOINTS)
+        self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """What a consensus client last called safe and finalized; the blocks may be gone after a rewind."""
+        return self._checkpoints
 
     @property
     def head(self) -> Head:
@@ -117,12 +143,23 @@ class CanonicalChain:
         self.database.write(batch)
         self._head = self._head_at(head.header, update.root, version)
 
+    def mark(self, checkpoints: Checkpoints) -> None:
+        """Move the checkpoints alone."""
+        batch = Batch()
+        self.database.ledger.put_meta(batch, _CHECKPOINTS, checkpoints.encode())
+        self.database.write(batch)
+        self._checkpoints = checkpoints
+
     def rewind(self, target: Version, also: Addition | None = None) -> tuple[BlockAndReceipts, ...]:
         """Go back to a state; the removed blocks are returned, newest first. See `replace`."""
         return self.replace(target, (), also)
 
     def replace(
-        self, target: Version, branch: Sequence[SealedBlock], also: Addition | None = None
+        self,
+        target: Version,
+        branch: Sequence[SealedBlock],
+        also: Addition | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> tuple[BlockAndReceipts, ...]:
         """Go back to a state and on from there with a branch, all in one batch.
 
@@ -130,6 +167,7 @@ class CanonicalChain:
 
         target: a patch index beyond the block's last one keeps all its patches.
         also: is given the batch and the removed blocks, and adds what must be written with them.
+        checkpoints: the new ones, None to leave them as they are.
         """
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
@@ -150,9 +188,14 @@ class CanonicalChain:
         batch_version(self.database, batch, version)
         if also is not None:
             also(batch, removed)
+        if checkpoints is not None:
+            ledger.put_meta(batch, _CHECKPOINTS, checkpoints.encode())
         self.database.write(batch)
+        self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
             self.records.forget(record.block.hash)
+        for sealed in branch:
+            self.records.remember(BlockAndReceipts(sealed.block, sealed.record.receipts))
         self._head = self._head_at(header, root, version)
         return removed
 
@@ -175,14 +218,9 @@ class CanonicalChain:
 
     def _append(self, batch: Batch, record: BlockAndReceipts) -> None:
         block = record.block
-        header = block.header.encode_and_hash()
         self.database.ledger.append(
             batch,
-            number=block.number,
-            block_hash=block.hash,
-            header=header,
-            body=block.encode_body(),
-            receipts=rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in record.receipts])),
+            **encode_record(record),
             transaction_hashes=[transaction.hash for transaction in block.transactions],
             log_keys=log_keys(record.receipts),
         )
@@ -219,6 +257,29 @@ class CanonicalChain:
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
         view = self.database.store.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
+
+
+class EncodedRecord(TypedDict):
+    """A block with its receipts as the ledger takes them."""
+
+    number: int
+    block_hash: bytes
+    header: bytes
+    body: bytes
+    receipts: bytes
+
+
+def encode_record(record: BlockAndReceipts) -> EncodedRecord:
+    """A block with its receipts, encoded for the ledger."""
+    block = record.block
+    header = block.header.encode_and_hash()
+    return EncodedRecord(
+        number=block.number,
+        block_hash=block.hash,
+        header=header,
+        body=block.encode_body(),
+        receipts=rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in record.receipts])),
+    )
 
 
 def _encode_genesis(genesis: Genesis) -> bytes:

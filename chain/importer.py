@@ -1,5 +1,6 @@
 """Blocks from elsewhere: checked against their parent, executed, and compared field by field."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -21,25 +22,33 @@ _MAX_EXTRA_DATA_BYTES = 32
 _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
-def verify_and_execute(block: Block, parent: Header, chain: "ChainView") -> SealedBlock:
+def verify_and_execute(
+    block: Block, parent: Header, chain: "ChainView", *, block_hash: Callable[[int], bytes | None] | None = None
+) -> SealedBlock:
     """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
     A refused block is kept among the chain's bad blocks.
+    block_hash: looks up the ancestors' hashes by number where they are not canonical.
     """
     try:
-        return _verify_and_execute(block, parent, chain)
+        return _verify_and_execute(block, parent, chain, block_hash)
     except BlockError:
         chain.keep_bad_block(block)
         raise
 
 
-def _verify_and_execute(block: Block, parent: Header, chain: "ChainView") -> SealedBlock:
+def _verify_and_execute(
+    block: Block, parent: Header, chain: "ChainView", block_hash: Callable[[int], bytes | None] | None
+) -> SealedBlock:
     header = block.header
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)
     _check_body(block, rules)
     state = chain.canonical.state_of(parent)
-    execution = BlockExecution(chain.environment_of(header), state, state.root)
+    environment = (
+        chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
+    )
+    execution = BlockExecution(environment, state, state.root)
     try:
         execute_all(execution, block.transactions, chain.database.state)
     except TransactionError as error:

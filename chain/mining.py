@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from chain.errors import InvalidRequestError
 from chain.writer import Writer, WriterStoppedError
 from chain.zvm.faults import NodeFaultError
 from storage.errors import StorageError
@@ -24,10 +25,14 @@ class MiningMode:
 class Mining:
     """Holds the mode and the interval's timer. Changes are made on the writer thread."""
 
-    def __init__(self, writer: Writer, mine: Callable[[], object], mode: MiningMode) -> None:
+    def __init__(
+        self, writer: Writer, mine: Callable[[], object], mode: MiningMode, *, refusal: str | None = None
+    ) -> None:
+        """`refusal`: why this chain makes no blocks by itself; None where it may."""
         self._writer = writer
         self._mine = mine
-        self._mode = mode
+        self._mode = mode if refusal is None else MiningMode(automine=False)
+        self._refusal = refusal
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -60,7 +65,9 @@ class Mining:
         self.set_mode(MiningMode(self._mode.automine, interval_ms))
 
     def set_mode(self, mode: MiningMode) -> None:
-        """Set both switches."""
+        """Set both switches. Raises InvalidRequestError where the chain may not make blocks by itself."""
+        if self._refusal is not None and (mode.automine or mode.interval_ms):
+            raise InvalidRequestError(self._refusal)
         with self._changed:
             self._mode = mode
             self._changed.notify_all()

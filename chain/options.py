@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chain.engine.limits import EngineLimits
 from chain.fees import MIN_SUGGESTED_TIP_WEI
 from chain.log_search import LogLimits
 from chain.mining import MiningMode
@@ -16,7 +17,9 @@ class ChainOptions:
     gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
     max_transactions: in one built block. code_size_limit: bytes; None for the fork's own, 0 for no limit.
     unlimited_transaction_gas: lifts EIP-7825's cap. slots_in_an_epoch: `safe` is that many blocks behind
-    the head, `finalized` twice as many. zvm_directory: where compiled WebAssembly is kept, None for nowhere.
+    the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
+    driven: a consensus client makes the chain through the Engine API, and nothing else may change it.
+    zvm_directory: where compiled WebAssembly is kept, None for nowhere.
     """
 
     mining: MiningMode = field(default_factory=MiningMode)
@@ -28,8 +31,12 @@ class ChainOptions:
     max_transactions: int = 1000
     transaction_order: str = "fees"
     slots_in_an_epoch: int = 32
+    safe_distance: int | None = None
+    finalized_distance: int | None = None
+    driven: bool = False
     auto_impersonate: bool = False
     zvm_directory: Path | None = None
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
+    engine: EngineLimits = field(default_factory=EngineLimits)

@@ -21,7 +21,7 @@ from chain.pool_admission import (
 )
 from chain.pool_ordering import Selection, TransactionOrder
 from chain.pool_room import executable_victims, queued_victims
-from chain.types import Transaction
+from chain.types import BlobSidecar, Transaction
 from chain.validation import validate_static
 from chain.vm.interface import BlockEnvironment
 from storage.account import EMPTY_ACCOUNT, StateReader
@@ -149,6 +149,17 @@ class Pool:
             entries = sorted(self._by_hash.values(), key=lambda entry: entry.arrival)
             touched = {address: account.touched_at_seconds for address, account in self._accounts.items()}
             return PoolSnapshot(tuple(entries), touched)
+
+    def sidecars_of(self, hashes: Collection[bytes]) -> dict[bytes, tuple[BlobSidecar, int]]:
+        """Waiting blobs by versioned hash: the sidecar that holds one, and its index there."""
+        wanted, found = set(hashes), {}
+        with self._lock:
+            entries = [entry.transaction for entry in self._by_hash.values() if entry.is_blob]
+        for transaction in entries:
+            for index, versioned_hash in enumerate(transaction.blob_versioned_hashes):
+                if versioned_hash in wanted and transaction.sidecar is not None:
+                    found[versioned_hash] = transaction.sidecar, index
+        return found
 
     # Writes.
 

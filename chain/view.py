@@ -108,14 +108,35 @@ class ChainView:
         return header
 
     def number_of(self, reference: BlockReference) -> int:
-        """The height of a reference by number or by a tag other than PENDING."""
+        """The height of a reference by number or by a tag other than PENDING.
+
+        Raises UnknownBlockError for `safe` and `finalized` until a consensus client that drives the chain names them.
+        """
         if reference.number is not None:
             return reference.number
-        head, epoch = self.head.number, self.options.slots_in_an_epoch
-        first = self.genesis.number
-        distances = {BlockTag.SAFE: epoch, BlockTag.FINALIZED: 2 * epoch, BlockTag.EARLIEST: head - first}
-        distance = 0 if reference.tag is None else distances.get(reference.tag, 0)
-        return max(first, head - distance)
+        tag, head, first = reference.tag, self.head.number, self.genesis.number
+        if tag is BlockTag.EARLIEST:
+            return first
+        if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
+            return head
+        marked = self._marked_number(tag) if self.options.driven else None
+        return max(first, head - self._distance(tag)) if marked is None else marked
+
+    def _distance(self, tag: BlockTag) -> int:
+        """How far `safe` or `finalized` is behind the head. Raises UnknownBlockError where nothing says so."""
+        options, is_safe = self.options, tag is BlockTag.SAFE
+        distance = options.safe_distance if is_safe else options.finalized_distance
+        if distance is not None:
+            return distance
+        if options.driven:
+            raise UnknownBlockError(f"{tag.value} block not found")
+        return options.slots_in_an_epoch * (1 if is_safe else 2)
+
+    def _marked_number(self, tag: BlockTag) -> int | None:
+        """Where the block is that the consensus client named; None where it is none, or no longer in the chain."""
+        marked = self.canonical.checkpoints
+        block_hash = marked.safe if tag is BlockTag.SAFE else marked.finalized
+        return None if block_hash is None else self.database.ledger.number_of(block_hash)
 
     def _by_hash(self, block_hash: bytes, *, require_canonical: bool) -> Header:
         header = self.records.header_by_hash(block_hash)

@@ -18,7 +18,7 @@ from chain.blockchain import Chain
 from chain.errors import ChainError
 from chain.forks import Fork
 from node import __version__
-from node.banner import BannerFacts, banner, listening, write_config
+from node.banner import BannerFacts, banner, engine_listening, listening, write_config
 from node.commands.account import unlock_keys
 from node.errors import NodeError
 from node.keystore import FOLDER_NAME, Keystore
@@ -30,8 +30,10 @@ from node.settings import NodeSettings
 from node.wallet import KeyWallet, address_of
 from rpc import methods
 from rpc.decoder import Decoder
+from rpc.engine_port import EnginePortOptions
 from rpc.instance import load_instance_id
 from rpc.ipc import IpcError
+from rpc.jwt import JwtSecretError, load_secret
 from rpc.server import AddressInUseError, Server, ServerOptions
 from rpc.services import Services
 from storage.errors import StorageError
@@ -41,6 +43,7 @@ STOP_SECONDS = 4.5
 """A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
 
 IPC_NAME = "zevm.ipc"
+JWT_SECRET_NAME = "jwtsecret"
 
 
 def run_node(settings: NodeSettings) -> int:
@@ -152,11 +155,31 @@ class Node:
             allow_origins=settings.allow_origin,
             allow_hosts=settings.allow_host,
             ipc_path=ipc_path(settings),
+            engine=self._engine_port(),
         )
         servers.append(Server(services, options))
         servers[0].app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
         return servers[0]
+
+    def _engine_port(self) -> EnginePortOptions | None:
+        """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
+        settings, chain = self._settings, self.chain
+        if not settings.driven:
+            return None
+        head = chain.head.header
+        if chain.schedule.fork_at(head.number + 1, head.timestamp + 1) < Fork.PARIS:
+            raise NodeError(
+                "the Engine API drives chains after the merge, and the next block is before it; "
+                "set terminalTotalDifficulty to 0 in the genesis file, or leave --authrpc out"
+            )
+        file = jwt_secret_path(settings)
+        try:
+            secret = load_secret(file)
+        except JwtSecretError as error:
+            raise NodeError(f"--authrpc-jwtsecret {error}") from error
+        LOGGER.info("the Engine API's secret is in %s", file)
+        return EnginePortOptions(secret, settings.authrpc_addr, settings.authrpc_port, settings.authrpc_vhosts)
 
     def _announce(self, server: Server) -> None:
         settings = self._settings
@@ -170,6 +193,8 @@ class Node:
             print(banner(facts))
             for host, port in server.addresses:
                 print(listening(host, port))
+            for host, port in server.engine_addresses:
+                print(engine_listening(host, port))
             sys.stdout.flush()
 
     def _facts(self) -> BannerFacts:
@@ -230,6 +255,15 @@ def ipc_path(settings: NodeSettings) -> Path | None:
     if settings.memory:
         raise NodeError("--ipc needs a path with --memory, as in --ipc /tmp/zevm.ipc")
     return settings.datadir / IPC_NAME
+
+
+def jwt_secret_path(settings: NodeSettings) -> Path:
+    """Where the Engine API's secret is. Raises NodeError where it has no place."""
+    if settings.authrpc_jwtsecret is not None:
+        return settings.authrpc_jwtsecret
+    if settings.memory:
+        raise NodeError("--authrpc needs a secret's file with --memory, as in --authrpc-jwtsecret /tmp/jwt.hex")
+    return settings.datadir / JWT_SECRET_NAME
 
 
 def _stop_by_signal(stopping: asyncio.Event) -> None:

@@ -72,7 +72,16 @@ def banner(facts: BannerFacts) -> str:
 
 def listening(host: str, port: int) -> str:
     """The line that tools wait for; IPv6 addresses in brackets."""
-    return f"Listening on {f'[{host}]' if ':' in host else host}:{port}"
+    return f"Listening on {_address(host, port)}"
+
+
+def engine_listening(host: str, port: int) -> str:
+    """The line for the consensus client's port."""
+    return f"Engine API on {_address(host, port)}"
+
+
+def _address(host: str, port: int) -> str:
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def ether(wei: int) -> str:

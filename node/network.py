@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chain.blockchain import Chain
 from chain.canonical import stored_genesis
+from chain.engine.limits import EngineLimits
 from chain.errors import GenesisError
 from chain.fees import MIN_SUGGESTED_TIP_WEI
 from chain.forks import LATEST_FORK
@@ -149,6 +150,9 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         max_transactions=settings.max_transactions,
         transaction_order=settings.order,
         slots_in_an_epoch=settings.slots_in_an_epoch,
+        safe_distance=settings.safe_distance,
+        finalized_distance=settings.finalized_distance,
+        driven=settings.driven,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
@@ -159,6 +163,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
         ),
+        engine=EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks),
     )
 
 

@@ -21,6 +21,7 @@ UNLIMITED_BYTES = 2**31
 
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
+ENGINE = "Consensus client"
 
 FORK_NAMES: dict[str, Fork] = {
     **{fork.name.lower().replace("_", ""): fork for fork in Fork},
@@ -226,6 +227,36 @@ class NodeSettings(BaseSettings):
         32, "--slots-in-an-epoch", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**32,
         about="`safe` is so many blocks behind the head, `finalized` twice as many.",
     )  # fmt: skip
+    safe_distance: int | None = _setting(
+        None, "--safe-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
+        about="How many blocks `safe` is behind the head, where no consensus client names it.",
+    )  # fmt: skip
+    finalized_distance: int | None = _setting(
+        None, "--finalized-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
+        about="How many blocks `finalized` is behind the head, where no consensus client names it.",
+    )  # fmt: skip
+
+    authrpc: bool = _setting(
+        False, "--authrpc", "--engine-api", panel=ENGINE,
+        about="Serve the Engine API and let a consensus client make the blocks; any other flag of this group does too.",
+    )  # fmt: skip
+    authrpc_addr: Names = _setting(
+        ("127.0.0.1",), "--authrpc-addr", "--authrpc.addr", panel=ENGINE, metavar="IP,...", min_length=1,
+        about="Addresses that the Engine API listens on, separated by commas.",
+    )  # fmt: skip
+    authrpc_port: int = _setting(
+        8551, "--authrpc-port", "--authrpc.port", panel=ENGINE, metavar="NUMBER", ge=0, le=65_535,
+        about="Port of the Engine API; 0 lets the system choose.",
+    )  # fmt: skip
+    authrpc_jwtsecret: UserPath | None = _setting(
+        None, "--authrpc-jwtsecret", "--authrpc.jwtsecret", "--jwt-secret", panel=ENGINE, metavar="FILE",
+        about="File with the secret that both clients share, 64 hex digits; it is made when absent. "
+        "(default: jwtsecret in the data directory)",
+    )  # fmt: skip
+    authrpc_vhosts: Names = _setting(
+        (), "--authrpc-vhosts", "--authrpc.vhosts", panel=ENGINE, metavar="NAME,...",
+        about="Names in the Host header that the Engine API answers to, besides localhost and IP addresses; * for all.",
+    )  # fmt: skip
 
     block_time: float | None = _setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
@@ -292,7 +323,14 @@ class NodeSettings(BaseSettings):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
+        if self.driven and self.block_time is not None:
+            raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
+
+    @property
+    def driven(self) -> bool:
+        """Whether a consensus client makes the blocks: any setting of the Engine API that was given says so."""
+        return self.authrpc or any(name.startswith("authrpc_") for name in self.model_fields_set)
 
     @property
     def limits(self) -> Limits:

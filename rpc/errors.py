@@ -13,11 +13,14 @@ RpcError
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
 ├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
-└── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
+├── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
+└── EngineRpcError          -38001 to -38006, -32602: refusals of the Engine API; data is {"err": what was wrong}
 
 `translate` turns what chain and storage raise into one of these.
 """
 
+from chain.engine import errors as engine
+from chain.engine.errors import EngineError
 from chain.errors import ChainError, ExecutionRevertedError, SimulationError
 from chain.vm.interface import ExecutionTimeoutError
 from storage.errors import CorruptionError, MissingNodeError, StorageError
@@ -145,6 +148,27 @@ class ReceiptTimeoutError(RpcError):
         super().__init__(message, "0x" + transaction_hash.hex())
 
 
+class EngineRpcError(RpcError):
+    """A refusal of the Engine API: the specification's code and text, and in the data what was wrong."""
+
+    def __init__(self, error: EngineError) -> None:
+        code, message = ENGINE_ERRORS[type(error)]
+        super().__init__(message, {"err": error.message})
+        self.code = code
+
+
+ENGINE_ERRORS: dict[type[EngineError], tuple[int, str]] = {
+    engine.InvalidParametersError: (-32602, "Invalid parameters"),
+    engine.UnknownPayloadError: (-38001, "Unknown payload"),
+    engine.InvalidForkchoiceError: (-38002, "Invalid forkchoice state"),
+    engine.InvalidAttributesError: (-38003, "Invalid payload attributes"),
+    engine.TooLargeRequestError: (-38004, "Too large request"),
+    engine.UnsupportedForkError: (-38005, "Unsupported fork"),
+    engine.TooDeepReorgError: (-38006, "Too deep reorg"),
+}
+"""Code and text of each refusal (execution-apis, src/engine/common.md; the texts are geth's)."""
+
+
 def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | None:
     """The answer for an error of a lower layer, or None where only the catch-all fits.
 
@@ -152,6 +176,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     """
     if isinstance(error, ExecutionRevertedError):
         return RevertedError(error.output)
+    if isinstance(error, EngineError):
+        return EngineRpcError(error)
     if isinstance(error, SimulationError):
         return CodedError(error.code, error.message)
     if isinstance(error, ChainError | RlpError):

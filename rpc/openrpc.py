@@ -4,6 +4,7 @@ from itertools import groupby
 from typing import Any
 
 from rpc.codec import SCHEMAS
+from rpc.errors import ENGINE_ERRORS
 from rpc.limits import LimitRow, limit_rows
 from rpc.registry import Method, Param, Registry
 
@@ -31,6 +32,7 @@ WIRE_ERRORS = (
     (-38026, "eth_simulateV1, eth_getStorageValues: more than the limit allows"),
     (-32015, "in a call's result of eth_simulateV1: the execution halted"),
     (3, "execution reverted; `data` is the revert data"),
+    *((code, f"Engine API: {text.lower()}") for code, text in ENGINE_ERRORS.values() if code != -32602),
     (4, "no receipt in time for eth_sendRawTransactionSync; `data` is the transaction's hash"),
 )
 """Code and meaning, for the documentation."""
@@ -76,6 +78,7 @@ def methods_document(registry: Registry) -> str:
         "",
         "Made from the registry by `make docs`. Parameters in brackets may be left out or null.",
         "`rpc_modules` and `rpc.discover` (OpenRPC) tell the same to programs.",
+        "The methods of `engine` are served on the authenticated port alone: see [engine-api.md](engine-api.md).",
     ]
     for namespace, rows in groupby(registry.methods(), key=lambda row: row.namespace):
         lines += ["", f"## {namespace}", "", _row("method", "parameters", "result", "what it does")]

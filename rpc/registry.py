@@ -6,7 +6,7 @@
 Dispatch, the table in the documentation, rpc_modules and rpc.discover all read it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from inspect import getdoc, signature
@@ -72,7 +72,16 @@ class Method:
     @property
     def namespace(self) -> str:
         """The part before the underscore (or the dot of rpc.discover)."""
-        return self.name.replace(".", "_").split("_", 1)[0]
+        return namespace_of(self.name)
+
+
+AUTHENTICATED_NAMESPACES = frozenset({"engine"})
+"""Namespaces that only the port of the consensus client serves."""
+
+
+def namespace_of(name: str) -> str:
+    """The part of a wire name before the underscore (or the dot of rpc.discover)."""
+    return name.replace(".", "_").split("_", 1)[0]
 
 
 class Registry:
@@ -117,7 +126,20 @@ class Registry:
 
     def namespaces(self) -> list[str]:
         """The namespaces that have methods, for rpc_modules."""
-        return sorted({name.replace(".", "_").split("_", 1)[0] for name in self.by_name})
+        return sorted({namespace_of(name) for name in self.by_name})
+
+    def public(self) -> "Registry":
+        """The methods for everybody who reaches the node."""
+        return self._where(lambda name: namespace_of(name) not in AUTHENTICATED_NAMESPACES)
+
+    def within(self, namespaces: Collection[str]) -> "Registry":
+        """The methods of some namespaces."""
+        return self._where(lambda name: namespace_of(name) in namespaces)
+
+    def _where(self, wanted: Callable[[str], bool]) -> "Registry":
+        part = Registry()
+        part.by_name = {name: row for name, row in self.by_name.items() if wanted(name)}
+        return part
 
 
 REGISTRY = Registry()

@@ -1,4 +1,4 @@
-"""The listening server: HTTP and WebSocket on every host's port, and the IPC socket.
+"""The listening server: HTTP and WebSocket on every host's port, the consensus client's port, and the IPC socket.
 
 It runs inside the node's event loop on uvicorn's protocols, and leaves signals to the node. Stopping
 closes every connection itself, so that a thousand open sockets do not keep the process.
@@ -7,27 +7,27 @@ closes every connection itself, so that a thousand open sockets do not keep the 
 import asyncio
 import contextlib
 import logging
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
-from uvicorn.config import Config
 
 from chain.events import Event, HeadChanged, TransactionAdded
 from rpc import methods
 from rpc.dispatch import Dispatcher
+from rpc.engine_port import EngineApplication, EnginePortOptions
 from rpc.events import HeadEvent, TransactionEvent
 from rpc.http import create_app
 from rpc.ipc import IpcServer
-from rpc.limits import Limits
-from rpc.protocols import HttpProtocol, SharedState, WebSocketProtocol
+from rpc.listener import AddressInUseError, Listener
 from rpc.registry import REGISTRY, Registry
 from rpc.security import Guard
 from rpc.services import Services
 from rpc.workers import Workers
+
+__all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
 LOGGER = logging.getLogger("zevm.rpc")
 SWITCH_INTERVAL_SECONDS = 0.0005
@@ -37,16 +37,12 @@ DRAIN_SECONDS = 1.5
 """What requests under way get to end in, once the server stops."""
 
 
-class AddressInUseError(RuntimeError):
-    """The address cannot be bound; the message names it and says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Where to listen and whom to let in.
 
     hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.security.Guard.
-    ipc_path: the Unix socket, or None.
+    ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -54,6 +50,7 @@ class ServerOptions:
     allow_origins: Sequence[str] = field(default=())
     allow_hosts: Sequence[str] = field(default=())
     ipc_path: Path | None = None
+    engine: EnginePortOptions | None = None
 
 
 class Server:
@@ -69,20 +66,36 @@ class Server:
         self._workers = Workers(
             limits.evm_workers, queue_ms=limits.evm_queue_ms, timeout_seconds=limits.evm_timeout_seconds
         )
-        self.dispatcher = Dispatcher(registry, services, self._workers)
+        self.dispatcher = Dispatcher(registry.public(), services, self._workers)
         self.app: FastAPI = create_app(services, self.dispatcher, Guard(options.allow_origins, options.allow_hosts))
-        self._state = SharedState(limits)
-        self._listeners: list[asyncio.Server] = []
+        self._public = Listener(self.app, limits, "--port")
+        self.engine: EngineApplication | None = None
+        self._listeners = [self._public]
+        if options.engine is not None:
+            self.engine = EngineApplication(services, registry, self._workers, options.engine)
+            self._listeners.append(Listener(self.engine, self.engine.limits, "--authrpc-port"))
         self._ipc: IpcServer | None = None
         self._cancel_events: Callable[[], None] | None = None
-        self.addresses: list[tuple[str, int]] = []
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where everybody is served: host and port."""
+        return self._public.addresses
+
+    @property
+    def engine_addresses(self) -> list[tuple[str, int]]:
+        """Where a consensus client is served."""
+        return [address for listener in self._listeners[1:] for address in listener.addresses]
 
     async def start(self) -> None:
         """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._listen_to_chain()
         try:
-            await self._bind()
+            await self._public.bind(self._options.hosts, self._options.port)
+            engine = self._options.engine
+            if engine is not None:
+                await self._listeners[1].bind(engine.hosts, engine.port)
             if self._options.ipc_path is not None:
                 self._ipc = IpcServer(self._services, self.dispatcher, self._options.ipc_path)
                 await self._ipc.start()
@@ -94,27 +107,25 @@ class Server:
         """Refuse new connections, let requests under way end shortly, close every connection. Idempotent."""
         for listener in self._listeners:
             listener.close()
-        self._listeners = []
         if self._cancel_events is not None:
             self._cancel_events()
             self._cancel_events = None
-        for connection in list(self._state.connections):
-            connection.shutdown()
         if self._ipc is not None:
             await self._ipc.stop()
-        if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=DRAIN_SECONDS)
-        for task in list(self._state.tasks):
-            task.cancel()
-        for connection in list(self._state.connections):
-            connection.transport.abort()
-        if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=DRAIN_SECONDS)
+        await self._drain()
+        for listener in self._listeners:
+            listener.abort()
+        await self._drain()
         self._workers.close()
 
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""
-        return len(self._state.connections)
+        return sum(listener.connection_count for listener in self._listeners)
+
+    async def _drain(self) -> None:
+        tasks = [task for listener in self._listeners for task in listener.tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
 
     def _listen_to_chain(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,50 +149,3 @@ class Server:
             return
         self._services.filters.publish(translated)
         self._services.subscriptions.publish(translated)
-
-    async def _bind(self) -> None:
-        config = _uvicorn_config(self.app, self._services.limits)
-        loop = asyncio.get_running_loop()
-
-        def protocol() -> asyncio.Protocol:
-            return HttpProtocol(config, self._state, {}, loop)
-
-        port = self._options.port
-        for host in self._options.hosts:
-            try:
-                listener = await loop.create_server(protocol, host, port, backlog=2_048)
-            except OSError as error:
-                raise AddressInUseError(_bind_failure(host, port, error)) from error
-            self._listeners.append(listener)
-            bound = listener.sockets[0].getsockname()
-            self.addresses.append((bound[0], bound[1]))
-            port = bound[1]
-
-
-def _bind_failure(host: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"cannot listen on {host}: no such host name ({error.strerror})"
-    reason = error.strerror or str(error)
-    return f"cannot listen on {host}:{port}: {reason}; stop what uses the port, or give another one with --port"
-
-
-def _uvicorn_config(app: FastAPI, limits: Limits) -> Config:
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    config = Config(
-        app,
-        http=HttpProtocol,
-        ws=WebSocketProtocol,
-        ws_max_size=limits.websocket_message_bytes,
-        ws_ping_interval=limits.websocket_ping_seconds,
-        ws_ping_timeout=limits.websocket_ping_seconds,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=limits.http_idle_seconds,  # type: ignore[arg-type]
-    )
-    config.load()
-    return config

@@ -84,7 +84,7 @@ class WebSocketEndpoint:
         if refusal is None and self.open_connections >= self._limits.websocket_connections:
             refusal = Refusal(503, f"too many WebSocket connections (limit {self._limits.websocket_connections})")
         if refusal is not None:
-            await _refuse(send, refusal)
+            await refuse_websocket(send, refusal)
             return
         self.open_connections += 1
         try:
@@ -122,7 +122,8 @@ async def _pump(connection: Connection) -> None:
         LOGGER.debug("a WebSocket write failed: %r", error)
 
 
-async def _refuse(send: Send, refusal: Refusal) -> None:
+async def refuse_websocket(send: Send, refusal: Refusal) -> None:
+    """Answer a handshake with a refusal as plain text."""
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": refusal.reason.encode() + b"\n"})

@@ -86,7 +86,7 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
     root = flat_root(view)
     restored: dict[bytes, bytes] = {}
     for key, record in view.iterate(undo_key(*to) + b"\x00", range_of(UNDO)[1], reverse=True):
-        before, after, fields = _read_undo(key, record)
+        before, after, fields = read_undo(key, record)
         if after != root:
             raise CorruptionError(
                 f"reverse state diff of {_version_name(key)} leads back from {after.hex()}, "
@@ -105,7 +105,7 @@ def undone_keys(reader: Reader, first: Version = (0, 0), last: Version | None = 
     """The flat keys that each version from `first` to `last` (None for the newest) changed."""
     stop = range_of(UNDO)[1] if last is None else undo_key(*last) + b"\x00"
     for key, record in reader.iterate(undo_key(*first), stop, fill_cache=False):
-        yield _read_undo(key, record)[2][::2]
+        yield read_undo(key, record)[2][::2]
 
 
 def last_patch(reader: Reader, number: int) -> int:
@@ -134,7 +134,7 @@ def _set(batch: Batch, key: bytes, value: bytes | None) -> None:
         batch.put(key, value)
 
 
-def _read_undo(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
+def read_undo(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
     """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
     try:
         fields = decode(record)

@@ -178,9 +178,11 @@ def _check_chain(view: Reader, first: int, head: int, counts: dict[Family, int],
             f"transaction positions: {counts[schema.POSITION]} are kept, {placed} belong to transactions of the chain"
         )
     blocks = head + 1 - first
-    for family in (schema.HEADER, schema.BODY, schema.RECEIPTS, schema.NUMBER):
-        if counts[family] != blocks:
-            report.add(f"{family.name}: {counts[family]} are kept, the chain from {first} to {head} has {blocks}")
+    sides = counts[schema.SIDE]
+    for family, beside in ((schema.HEADER, sides), (schema.BODY, sides), (schema.RECEIPTS, sides), (schema.NUMBER, 0)):
+        if counts[family] != blocks + beside:
+            more = f", and there are {beside} side blocks" if beside else ""
+            report.add(f"{family.name}: {counts[family]} are kept, the chain from {first} to {head} has {blocks}{more}")
 
 
 def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:

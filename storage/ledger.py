@@ -24,7 +24,10 @@ def log_key(item: bytes) -> bytes:
 
 
 class Ledger:
-    """The canonical chain in a store. Reads see the newest committed batch; writes go into the caller's batch."""
+    """The canonical chain in a store, and blocks beside it.
+
+    Reads see the newest committed batch; writes go into the caller's batch.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -78,9 +81,9 @@ class Ledger:
     ) -> None:
         """Put a block with its indexes, and move the head to it. `log_keys` are digests from `log_key`."""
         encoded_number = schema.encode_number(number)
-        batch.put(schema.header_key(block_hash), header)
-        batch.put(schema.body_key(block_hash), body)
-        batch.put(schema.receipts_key(block_hash), receipts)
+        self._put_block(batch, block_hash, header, body, receipts)
+        if self._store.get(schema.side_key(number, block_hash)) is not None:
+            batch.delete(schema.side_key(number, block_hash))
         batch.put(schema.canonical_key(number), block_hash)
         batch.put(schema.number_key(block_hash), encoded_number)
         for index, transaction_hash in enumerate(transaction_hashes):
@@ -106,9 +109,7 @@ class Ledger:
         """
         if number == 0:
             raise ValueError("block 0 is the genesis block and stays")
-        batch.delete(schema.header_key(block_hash))
-        batch.delete(schema.body_key(block_hash))
-        batch.delete(schema.receipts_key(block_hash))
+        self._delete_block(batch, block_hash)
         batch.delete(schema.canonical_key(number))
         batch.delete(schema.number_key(block_hash))
         for transaction_hash in transaction_hashes:
@@ -116,6 +117,36 @@ class Ledger:
         for key in set(log_keys):
             batch.delete(schema.log_posting_key(key, number))
         self._put_head(batch, number - 1, parent_hash)
+
+    def put_side(
+        self,
+        batch: Batch,
+        *,
+        number: int,
+        block_hash: bytes,
+        header: bytes,
+        body: bytes,
+        receipts: bytes,
+        update: bytes,
+    ) -> None:
+        """Keep a block that is not canonical, with what it makes of its parent's state. It has no indexes."""
+        self._put_block(batch, block_hash, header, body, receipts)
+        batch.put(schema.side_key(number, block_hash), update)
+
+    def delete_side(self, batch: Batch, number: int, block_hash: bytes) -> None:
+        """Forget a block that is not canonical."""
+        self._delete_block(batch, block_hash)
+        batch.delete(schema.side_key(number, block_hash))
+
+    def side_update(self, number: int, block_hash: bytes) -> bytes | None:
+        """The state update of a side block; None where there is no such block, or it is canonical."""
+        return self._store.get(schema.side_key(number, block_hash))
+
+    def sides(self) -> Iterator[tuple[int, bytes]]:
+        """Number and hash of every side block, lowest first."""
+        start = 1 + schema.NUMBER_SIZE
+        for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
+            yield schema.decode_number(key[1:start]), key[start:]
 
     def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
         """Ascending numbers of blocks in first..last that have, for every group, at least one of its keys.
@@ -163,6 +194,16 @@ class Ledger:
         """Waiting transactions: hash and data, ordered by hash."""
         for key, value in self._store.iterate(*schema.range_of(schema.POOLED)):
             yield key[1:], value
+
+    def _put_block(self, batch: Batch, block_hash: bytes, header: bytes, body: bytes, receipts: bytes) -> None:
+        batch.put(schema.header_key(block_hash), header)
+        batch.put(schema.body_key(block_hash), body)
+        batch.put(schema.receipts_key(block_hash), receipts)
+
+    def _delete_block(self, batch: Batch, block_hash: bytes) -> None:
+        batch.delete(schema.header_key(block_hash))
+        batch.delete(schema.body_key(block_hash))
+        batch.delete(schema.receipts_key(block_hash))
 
     def _put_head(self, batch: Batch, number: int, block_hash: bytes) -> None:
         batch.put(schema.meta_key(HEAD_NAME), schema.encode_number(number) + block_hash)

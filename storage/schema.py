@@ -16,6 +16,7 @@
     SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state
     UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
+    SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
 
 Numbers are unsigned and big-endian, so that keys of a family sort by number.
 """
@@ -49,9 +50,11 @@ ACCOUNT = Family("accounts", b"a", 21)
 SLOT = Family("slots", b"s", 53)
 UNDO = Family("reverse state diffs", b"d", 13)
 OVERRIDE = Family("state root overrides", b"o", 9)
+SIDE = Family("side blocks", b"S", 41)
 
 FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
+    SIDE,
 )  # fmt: skip
 
 NUMBER_SIZE = 8
@@ -172,3 +175,8 @@ def undo_key(number: int, patch: int = 0) -> bytes:
 def override_key(number: int) -> bytes:
     """Key of the working state root of a block whose state was patched after it was sealed."""
     return b"o" + number.to_bytes(NUMBER_SIZE, "big")
+
+
+def side_key(number: int, block_hash: bytes) -> bytes:
+    """Key of the state update of a block that is not canonical."""
+    return b"S" + number.to_bytes(NUMBER_SIZE, "big") + block_hash

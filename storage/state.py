@@ -19,6 +19,7 @@ from storage.rlp import decode, decode_int
 from storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
 from storage.state_check import PROBLEM_LIMIT, StateCheck
 from storage.state_readers import LatestReader, TrieReader, UpdateReader
+from storage.state_record import updates_after
 from storage.state_update import StateUpdate, hashed, slot_hash
 from storage.store import Batch, Reader, Snapshot, Store
 
@@ -92,11 +93,22 @@ class StateStore:
         ValueError otherwise, or when the version is taken.
         """
         apply_flat(self._store, batch, update, version)
+        self.keep_nodes(batch, update)
+
+    def keep_nodes(self, batch: Batch, update: StateUpdate) -> None:
+        """Put nodes and code alone into `batch`: the state can then be read through its trie, and is not the latest."""
         for node_hash, raw in update.nodes.items():
             batch.put(node_key(node_hash), raw)
             self._nodes.put(node_hash, raw)
         for code_hash, code in update.code.items():
             batch.put(code_key(code_hash), code)
+
+    def updates_after(self, number: int) -> Iterator[tuple[Version, StateUpdate]]:
+        """What each state after block `number` made of the one before it, newest first, without nodes and code.
+
+        Raises CorruptionError when a reverse difference is damaged.
+        """
+        return updates_after(self._store, number)
 
     def rewind(self, batch: Batch, to: Version) -> bytes:
         """Lead the flat state back to version `to`, forget later versions, and return the root reached.

@@ -3,7 +3,7 @@
 A field element has 64 bytes, the first 16 of them zero; arkworks takes the other 48. The point at infinity is zeros.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from eth.precompiles.bls12_381.constants import (
@@ -22,6 +22,7 @@ from eth.precompiles.bls12_381.constants import (
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
 from chain.vm.faults import PrecompileError
+from chain.vm.message import Precompile
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -70,46 +71,46 @@ def _count(data: bytes, size: int) -> int:
     return len(data) // size
 
 
-def g1_add(frame: "Frame") -> None:
-    """0x0b: the sum of two points of G1, which need not be in the subgroup."""
-    data, read = frame.msg.data, G1Point.from_xy_bytes_unchecked_be
-    frame.consume_gas(BLS12_G1_ADD_GAS, "BLS12_G1ADD")
-    _require_size(data, 2 * G1_BYTES)
-    frame.output = _padded((_decode(read, data[:G1_BYTES]) + _decode(read, data[G1_BYTES:])).to_xy_bytes_be())
+def _addition(gas: int, point_bytes: int, kind: type[Point]) -> Precompile:
+    read = kind.from_xy_bytes_unchecked_be
+
+    def add(frame: "Frame") -> None:
+        data = frame.msg.data
+        frame.consume_gas(gas, "BLS12 addition")
+        _require_size(data, 2 * point_bytes)
+        total = _decode(read, data[:point_bytes]) + _decode(read, data[point_bytes:])
+        frame.output = _padded(total.to_xy_bytes_be())
+
+    return add
 
 
-def g2_add(frame: "Frame") -> None:
-    """0x0d: the sum of two points of G2, which need not be in the subgroup."""
-    data, read = frame.msg.data, G2Point.from_xy_bytes_unchecked_be
-    frame.consume_gas(BLS12_G2_ADD_GAS, "BLS12_G2ADD")
-    _require_size(data, 2 * G2_BYTES)
-    frame.output = _padded((_decode(read, data[:G2_BYTES]) + _decode(read, data[G2_BYTES:])).to_xy_bytes_be())
+def _multiplication(
+    gas: int, discounts: Sequence[int], last_discount: int, point_bytes: int, kind: type[Point]
+) -> Precompile:
+    pair_bytes = point_bytes + SCALAR_BYTES
+
+    def multiply(frame: "Frame") -> None:
+        data = frame.msg.data
+        count = _count(data, pair_bytes)
+        discount = discounts[count - 1] if count <= len(discounts) else last_discount
+        frame.consume_gas(count * gas * discount // MSM_MULTIPLIER, "BLS12 multiplication")
+        points, scalars = [], []
+        for start in range(0, len(data), pair_bytes):
+            points.append(_decode(kind.from_xy_bytes_be, data[start : start + point_bytes]))
+            scalars.append(Scalar.from_be_bytes_mod_order(data[start + point_bytes : start + pair_bytes]))
+        frame.output = _padded(kind.multiexp_unchecked(points, scalars).to_xy_bytes_be())
+
+    return multiply
 
 
-def _sum_of_products(data: bytes, point_bytes: int, kind: type[Point]) -> bytes:
-    size, points, scalars = point_bytes + SCALAR_BYTES, [], []
-    for start in range(0, len(data), size):
-        points.append(_decode(kind.from_xy_bytes_be, data[start : start + point_bytes]))
-        scalars.append(Scalar.from_be_bytes_mod_order(data[start + point_bytes : start + size]))
-    return _padded(kind.multiexp_unchecked(points, scalars).to_xy_bytes_be())
-
-
-def g1_msm(frame: "Frame") -> None:
-    """0x0c: the sum of points of G1, each times a scalar."""
-    data = frame.msg.data
-    count = _count(data, G1_BYTES + SCALAR_BYTES)
-    discount = G1_MSM_DISCOUNTS[count - 1] if count <= len(G1_MSM_DISCOUNTS) else G1_MSM_MAX_DISCOUNT
-    frame.consume_gas(count * BLS12_G1_MSM_GAS * discount // MSM_MULTIPLIER, "BLS12_G1MSM")
-    frame.output = _sum_of_products(data, G1_BYTES, G1Point)
-
-
-def g2_msm(frame: "Frame") -> None:
-    """0x0e: the sum of points of G2, each times a scalar."""
-    data = frame.msg.data
-    count = _count(data, G2_BYTES + SCALAR_BYTES)
-    discount = G2_MSM_DISCOUNTS[count - 1] if count <= len(G2_MSM_DISCOUNTS) else G2_MSM_MAX_DISCOUNT
-    frame.consume_gas(count * BLS12_G2_MSM_GAS * discount // MSM_MULTIPLIER, "BLS12_G2MSM")
-    frame.output = _sum_of_products(data, G2_BYTES, G2Point)
+g1_add = _addition(BLS12_G1_ADD_GAS, G1_BYTES, G1Point)
+"""0x0b: the sum of two points of G1, which need not be in the subgroup."""
+g2_add = _addition(BLS12_G2_ADD_GAS, G2_BYTES, G2Point)
+"""0x0d: the same of G2."""
+g1_msm = _multiplication(BLS12_G1_MSM_GAS, G1_MSM_DISCOUNTS, G1_MSM_MAX_DISCOUNT, G1_BYTES, G1Point)
+"""0x0c: the sum of points of G1, each times a scalar."""
+g2_msm = _multiplication(BLS12_G2_MSM_GAS, G2_MSM_DISCOUNTS, G2_MSM_MAX_DISCOUNT, G2_BYTES, G2Point)
+"""0x0e: the same of G2."""
 
 
 def pairing_check(frame: "Frame") -> None:

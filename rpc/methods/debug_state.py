@@ -250,6 +250,7 @@ def db_get(services: Services, key: bytes, *, deadline: float) -> str:
 def set_head(services: Services, number: int) -> None:
     """Go back to a block and drop those after it."""
     chain = services.chain
+    chain.refuse_when_driven()
     if number >= chain.head.number:
         raise ServerError("not allowed to rewind to a future block")
     if number < chain.genesis.number:

@@ -9,5 +9,5 @@ from rpc.services import Services
 
 @method("rpc.discover", cost=Cost.LIGHT, result="OpenRPC document", aliases=("rpc_discover",))
 def discover(services: Services) -> dict[str, Any]:
-    """The OpenRPC description of every method."""
-    return openrpc_document(REGISTRY, services.client_version)
+    """The OpenRPC description of every public method."""
+    return openrpc_document(REGISTRY.public(), services.client_version)

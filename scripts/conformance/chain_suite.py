@@ -67,7 +67,7 @@ class Place:
         if self.part in BODY_PARTS:
             return any(word in text for word in BODY_PARTS[self.part])
         if self.part in FREE_FIELDS:
-            return text.startswith(HEAD) or any(word in text for word in _WORDS)
+            return text.startswith(HEAD) or any(word in text for word in (*_WORDS, *BODY_PARTS))
         return any(word in text for word in (_WORDS if self.part == LENGTH else (self.part.replace("_", " "),)))
 
 

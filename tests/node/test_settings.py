@@ -8,6 +8,7 @@ import pytest
 from chain.forks import LATEST_FORK, Fork
 from node.config import load_settings
 from node.errors import SettingsError
+from node.network import chain_options
 from node.settings import NodeSettings, Settings, setting_flags
 from rpc.limits import LimitRow, Limits, limit_rows
 
@@ -112,11 +113,27 @@ def test_anvils_flags_are_here(name: str) -> None:
         ({"no_mining": True, "block_time": "1"}, "--no-mining cannot be used with --block-time"),
         ({"mixed_mining": True}, "--mixed-mining needs --block-time"),
         ({"memory": True, "fresh": True}, "--memory cannot be used with --fresh"),
+        ({"authrpc": True, "block_time": "1"}, "--block-time cannot be used with --authrpc"),
+        ({"authrpc_port": "8551", "block_time": "1"}, "--block-time cannot be used with --authrpc"),
+        ({"authrpc_port": "70000"}, "--authrpc-port: '70000': should be less than or equal to 65535"),
+        ({"safe_distance": "-1"}, "--safe-distance: '-1': should be greater than or equal to 0"),
         ({"gas_limit": "30000000", "disable_block_gas_limit": True}, "--gas-limit cannot be used with"),
     ],
 )
 def test_a_wrong_flag_says_which_and_why(flags: dict[str, object], words: str) -> None:
     assert words in _refusal(**flags)
+
+
+@pytest.mark.parametrize("name", ["addr", "port", "vhosts", "jwtsecret"])
+def test_every_flag_of_the_engine_api_asks_for_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings({}).driven
+    assert load_settings({"authrpc": True}).driven
+    assert f"--authrpc.{name}" in setting_flags()[f"authrpc_{name}"].names, "geth's flag"
+    monkeypatch.setenv(f"ZEVM_AUTHRPC_{name.upper()}", "8551")
+    settings = load_settings({})
+    assert settings.driven
+    options = chain_options(settings)
+    assert (options.driven, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 64, 1_024)
 
 
 def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

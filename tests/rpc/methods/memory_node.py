@@ -15,6 +15,7 @@ from chain.genesis import Genesis
 from chain.options import ChainOptions
 from chain.types import Transaction, TransactionType
 from rpc.decoder import Decoder
+from rpc.engine_port import EnginePortOptions
 from rpc.instance import load_instance_id
 from rpc.limits import Limits
 from rpc.server import Server, ServerOptions
@@ -141,7 +142,10 @@ class Node:
 
 
 async def start_node(
-    genesis: Genesis | None = None, options: ChainOptions | None = None, limits: Limits | None = None
+    genesis: Genesis | None = None,
+    options: ChainOptions | None = None,
+    limits: Limits | None = None,
+    engine: EnginePortOptions | None = None,
 ) -> Node:
     database = Database.open(None)
     genesis = genesis or Genesis.default(accounts=[ALICE, BOB, CAROL], timestamp=1_700_000_000)
@@ -154,7 +158,7 @@ async def start_node(
         instance_id=load_instance_id(database),
         decoder=Decoder(),
     )
-    server = Server(services, ServerOptions(port=0))
+    server = Server(services, ServerOptions(port=0, engine=engine))
     await server.start()
     chain.start()
     return Node(chain, services, server)

@@ -10,7 +10,7 @@ from tests.rpc.methods.memory_node import Node
 
 rpc.methods.load()
 
-METHODS = list(REGISTRY.methods())
+METHODS = list(REGISTRY.public().methods())
 WITH_REQUIRED = [item for item in METHODS if item.params and item.params[0].required]
 
 

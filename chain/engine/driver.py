@@ -1,0 +1,284 @@
+"""A chain that a consensus client drives: payloads in, fork choice applied, payloads out.
+
+Every method runs on the writer's thread, so calls take effect in the order in which they came. A payload is VALID
+only when it was executed upon its parent's state and lies on the disk. Source: execution-apis, src/engine/paris.md to
+osaka.md; geth's eth/catalyst where they leave a choice.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chain.canonical import Checkpoints
+from chain.engine.attributes import check_attributes, payload_id
+from chain.engine.building import BuiltPayload, PayloadBuilder
+from chain.engine.errors import (
+    InvalidAttributesError,
+    InvalidForkchoiceError,
+    TooDeepReorgError,
+    UnknownPayloadError,
+    UnsupportedForkError,
+)
+from chain.engine.memory import InvalidBlocks, WaitingBlocks
+from chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
+from chain.engine.side_blocks import Move, Path, SideBlocks
+from chain.errors import BlockError
+from chain.events import BlockAndReceipts
+from chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT
+from chain.forks import Fork
+from chain.importer import verify_and_execute
+from chain.payload import PayloadAttributes
+from chain.types import Block, Header
+from storage.store import Batch
+
+if TYPE_CHECKING:
+    from chain.blockchain import Chain
+
+NO_HASH = bytes(32)
+BATCH_BLOCKS = 64
+"""A longer way to a new head is gone in several batches, each to an ancestor of it: memory and time stay bounded."""
+
+_GET_PAYLOAD_VERSIONS = {
+    1: ((1,), Fork.PARIS, Fork.SHANGHAI),
+    2: ((1, 2), Fork.PARIS, Fork.SHANGHAI),
+    3: ((3,), Fork.CANCUN, Fork.CANCUN),
+    4: ((3,), Fork.PRAGUE, Fork.PRAGUE),
+    5: ((3,), Fork.OSAKA, Fork.BPO2),
+}
+"""Version of engine_getPayload -> versions of the fork choice that began the build, first and last fork."""
+
+
+class Status(Enum):
+    """What became of a payload or of a fork choice."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    SYNCING = "SYNCING"
+    INVALID_BLOCK_HASH = "INVALID_BLOCK_HASH"
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadStatus:
+    """PayloadStatusV1. `latest_valid_hash`: the newest valid block of the branch; zeros for one before the merge."""
+
+    status: Status
+    latest_valid_hash: bytes | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forkchoice:
+    """ForkchoiceStateV1: hashes; zeros for a safe or finalized block that is not known yet."""
+
+    head: bytes
+    safe: bytes
+    finalized: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ForkchoiceResult:
+    """The head's status, and the name of the build process that began."""
+
+    status: PayloadStatus
+    payload_id: bytes | None = None
+
+
+class Engine:
+    """The state of the Engine API of one chain."""
+
+    def __init__(self, chain: "Chain") -> None:
+        self._chain = chain
+        self._limits = chain.options.engine
+        self._sides = SideBlocks(chain.canonical, self._limits.side_blocks)
+        self._waiting = WaitingBlocks()
+        self._invalid = InvalidBlocks()
+        self._builder = PayloadBuilder(chain)
+
+    def new_payload(self, call: PayloadCall) -> PayloadStatus:
+        """Check and execute a payload upon its parent, and keep it beside the chain.
+
+        Raises EngineError where the parameters do not fit the version.
+        """
+        payload = call.payload
+        check_version(call, self._chain.schedule.fork_at(payload.number, payload.timestamp))
+        try:
+            block = to_block(call)
+        except PayloadError as error:
+            is_hash = call.version == 1 and isinstance(error, BlockHashError)
+            return PayloadStatus(Status.INVALID_BLOCK_HASH if is_hash else Status.INVALID, None, error.message)
+        if self._chain.header_by_hash(block.hash) is not None:
+            return PayloadStatus(Status.VALID, block.hash)
+        refused = self._descends_from_invalid(block.hash, block.hash)
+        if refused is not None:
+            return refused
+        parent = self._chain.header_by_hash(block.header.parent_hash)
+        if parent is None:
+            refused = self._descends_from_invalid(block.header.parent_hash, block.hash)
+            if refused is None:
+                self._waiting.add(block)
+            return refused or PayloadStatus(Status.SYNCING)
+        return self._execute(block, parent)
+
+    def forkchoice_updated(
+        self, version: int, choice: Forkchoice, attributes: PayloadAttributes | None
+    ) -> ForkchoiceResult:
+        """Make a block the head, name the safe and the finalized one, and begin to build upon the head when asked.
+
+        Raises EngineError; attributes that cannot be used leave the fork choice as it was applied.
+        """
+        if choice.head == NO_HASH:
+            return ForkchoiceResult(PayloadStatus(Status.INVALID))
+        found = self._head_of(choice.head)
+        if isinstance(found, PayloadStatus):
+            return ForkchoiceResult(found)
+        valid = PayloadStatus(Status.VALID, choice.head)
+        if self._is_below_finalized(found):
+            return ForkchoiceResult(valid)
+        path = self._sides.path_to(found)
+        if path is None:
+            return ForkchoiceResult(PayloadStatus(Status.SYNCING))
+        self._apply(found, path, choice)
+        if attributes is None:
+            return ForkchoiceResult(valid)
+        return ForkchoiceResult(valid, self._begin(version, found, attributes))
+
+    def get_payload(self, version: int, identifier: bytes) -> BuiltPayload:
+        """The payload that a build process has made. Raises UnknownPayloadError, UnsupportedForkError."""
+        begun, first, last = _GET_PAYLOAD_VERSIONS[version]
+        if identifier[0] not in begun:
+            raise UnsupportedForkError(f"the payload was not begun for engine_getPayloadV{version}")
+        build = self._builder.get(identifier)
+        if build is None:
+            raise UnknownPayloadError(f"no payload 0x{identifier.hex()} is being built")
+        if not first <= build.fork <= last:
+            raise UnsupportedForkError(f"engine_getPayloadV{version} does not serve the payload's fork")
+        return self._builder.serve(build)
+
+    def _execute(self, block: Block, parent: Header) -> PayloadStatus:
+        path = self._sides.path_to(parent)
+        if path is None:
+            # the parent is kept, but what it stands on was rewound: the hashes of its ancestors are not at hand
+            self._waiting.add(block)
+            return PayloadStatus(Status.SYNCING)
+        canonical_hash = self._chain.records.canonical_hash
+
+        def block_hash(number: int) -> bytes | None:
+            return canonical_hash(number) if number <= path.ancestor.number else path.hash_at(number)
+
+        try:
+            _check_gas_limit(block.header, parent)
+            sealed = verify_and_execute(block, parent, self._chain, block_hash=block_hash)
+        except BlockError as error:
+            self._invalid.add(block.header)
+            return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message)
+        self._sides.keep(sealed, path)
+        self._waiting.remove([block.hash])
+        return PayloadStatus(Status.VALID, block.hash)
+
+    def _descends_from_invalid(self, block_hash: bytes, tip: bytes) -> PayloadStatus | None:
+        """The refusal of a block whose ancestor (or itself) is known to be invalid."""
+        culprit = self._invalid.culprit(block_hash)
+        if culprit is None:
+            return None
+        if tip != block_hash:
+            self._invalid.extend(tip, culprit)
+        parent = self._chain.header_by_hash(culprit.parent_hash)
+        latest = culprit.parent_hash if parent is None else _valid_hash(parent)
+        return PayloadStatus(Status.INVALID, latest, "links to previously rejected block")
+
+    def _head_of(self, head_hash: bytes) -> Header | PayloadStatus:
+        """The header of a fork choice's head, executed now if it waited for a parent that has come meanwhile."""
+        header = self._chain.header_by_hash(head_hash)
+        if header is not None:
+            return header
+        branch: list[Block] = []
+        cursor, parent = self._waiting.get(head_hash), None
+        while cursor is not None and parent is None:
+            branch.append(cursor)
+            parent = self._chain.header_by_hash(cursor.header.parent_hash)
+            cursor = self._waiting.get(cursor.header.parent_hash)
+        if parent is None:
+            origin = branch[-1].header.parent_hash if branch else head_hash
+            return self._descends_from_invalid(origin, head_hash) or PayloadStatus(Status.SYNCING)
+        for block in reversed(branch):
+            status = self._execute(block, parent)
+            if status.status is not Status.VALID:
+                self._waiting.remove([item.hash for item in branch] if status.status is Status.INVALID else ())
+                return self._descends_from_invalid(block.hash, head_hash) or status
+            parent = block.header
+        return branch[0].header
+
+    def _is_below_finalized(self, header: Header) -> bool:
+        """Whether a head is a canonical block before the finalized one: such a fork choice is passed over."""
+        finalized = self._chain.canonical.checkpoints.finalized
+        number = None if finalized is None else self._chain.database.ledger.number_of(finalized)
+        is_canonical = self._chain.records.canonical_hash(header.number) == header.hash
+        return number is not None and is_canonical and header.number < number
+
+    def _apply(self, header: Header, path: Path, choice: Forkchoice) -> None:
+        chain = self._chain
+        checkpoints = Checkpoints(
+            self._checkpoint("safe", choice.safe, path) or chain.canonical.checkpoints.safe,
+            self._checkpoint("finalized", choice.finalized, path) or chain.canonical.checkpoints.finalized,
+        )
+        depth = chain.head.number - path.ancestor.number
+        if depth > self._limits.reorg_blocks:
+            raise TooDeepReorgError(f"reorg depth {depth} exceeds limit {self._limits.reorg_blocks}")
+        if header.hash == chain.head.header.hash:
+            if checkpoints != chain.canonical.checkpoints:
+                chain.canonical.mark(checkpoints)
+            return
+        if not path.headers:
+            self._switch(path, checkpoints)
+        for part in path.parts(BATCH_BLOCKS):
+            is_last = part.headers[-1].hash == header.hash
+            self._switch(part, checkpoints if is_last else None)
+
+    def _switch(self, path: Path, checkpoints: Checkpoints | None) -> None:
+        """Make a path the chain, in one batch."""
+        moves: list[Move] = []
+        lowest = path.tip.number - self._limits.reorg_blocks
+
+        def move(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+            moves.append(self._sides.move(batch, path, removed, lowest))
+
+        branch = [self._sides.load(item) for item in path.headers]
+        self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints)
+        self._sides.confirm(moves[0])
+
+    def _checkpoint(self, name: str, block_hash: bytes, path: Path) -> bytes | None:
+        """A checkpoint's hash, which must lie on the chain to the new head; None for zeros."""
+        if block_hash == NO_HASH:
+            return None
+        header = self._chain.header_by_hash(block_hash)
+        if header is None:
+            raise InvalidForkchoiceError(f"{name} block not available in database")
+        number, ancestor = header.number, path.ancestor.number
+        held = self._chain.records.canonical_hash(number) if number <= ancestor else path.hash_at(number)
+        if held != block_hash:
+            raise InvalidForkchoiceError(f"{name} block not in canonical chain")
+        return block_hash
+
+    def _begin(self, version: int, head: Header, attributes: PayloadAttributes) -> bytes:
+        fork = self._chain.schedule.fork_at(head.number + 1, attributes.timestamp)
+        check_attributes(version, attributes, head, fork)
+        identifier = payload_id(version, head.hash, attributes)
+        try:
+            self._builder.begin(identifier, head, attributes)
+        except BlockError as error:
+            raise InvalidAttributesError(error.message) from error
+        return identifier
+
+
+def _valid_hash(header: Header) -> bytes:
+    """How a valid block is named to the consensus client: zeros for one with proof of work."""
+    return NO_HASH if header.difficulty else header.hash
+
+
+def _check_gas_limit(header: Header, parent: Header) -> None:
+    """The gas limit moves by less than 1/1024 (Yellow Paper 4.4.4). Raises BlockError in geth's words."""
+    bound = parent.gas_limit // GAS_LIMIT_BOUND_DIVISOR
+    if abs(header.gas_limit - parent.gas_limit) >= bound:
+        raise BlockError(f"invalid gas limit: have {header.gas_limit}, want {parent.gas_limit} +-= {bound - 1}")
+    if header.gas_limit < MIN_GAS_LIMIT:
+        raise BlockError(f"invalid gas limit below {MIN_GAS_LIMIT}")

@@ -1,0 +1,179 @@
+"""Decoders and encoders of the Engine API's structures (execution-apis, src/engine/*.md).
+
+As in geth, null counts as absent, an absent required field is -32602, and unknown fields are ignored.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chain.engine.attributes import PAYLOAD_ID_BYTES
+from chain.engine.building import BuiltPayload
+from chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
+from chain.engine.payload import ExecutionPayload
+from chain.payload import PayloadAttributes
+from chain.types import BlobSidecar, Block
+from rpc import codec, encoding
+from rpc.codec import Decoder, schema
+from rpc.codec_objects import decode_fields, withdrawal
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import InvalidParamsError
+
+_Table = Mapping[str, tuple[str, Decoder]]
+
+
+def _require(decoded: Mapping[str, Any], table: _Table, structure: str) -> None:
+    for wire_name, (own_name, _) in table.items():
+        if own_name not in decoded:
+            raise InvalidParamsError(f"missing required field '{wire_name}' for {structure}")
+
+
+_PAYLOAD: _Table = {
+    "parentHash": ("parent_hash", codec.hash32),
+    "feeRecipient": ("fee_recipient", codec.address),
+    "stateRoot": ("state_root", codec.hash32),
+    "receiptsRoot": ("receipts_root", codec.hash32),
+    "logsBloom": ("logs_bloom", codec.data),
+    "prevRandao": ("prev_randao", codec.hash32),
+    "blockNumber": ("number", codec.uint64),
+    "gasLimit": ("gas_limit", codec.uint64),
+    "gasUsed": ("gas_used", codec.uint64),
+    "timestamp": ("timestamp", codec.uint64),
+    "extraData": ("extra_data", codec.data),
+    "baseFeePerGas": ("base_fee_per_gas", codec.quantity),
+    "blockHash": ("block_hash", codec.hash32),
+    "transactions": ("transactions", codec.tuple_of(codec.data)),
+}
+_PAYLOAD_LATER: _Table = {
+    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
+    "blobGasUsed": ("blob_gas_used", codec.uint64),
+    "excessBlobGas": ("excess_blob_gas", codec.uint64),
+}
+
+
+@schema(type="object", required=sorted(_PAYLOAD))
+def execution_payload(value: object) -> ExecutionPayload:
+    """ExecutionPayloadV1 to V3."""
+    decoded = decode_fields(value, {**_PAYLOAD, **_PAYLOAD_LATER})
+    _require(decoded, _PAYLOAD, "ExecutableData")
+    return ExecutionPayload(**decoded)
+
+
+_ATTRIBUTES: _Table = {
+    "timestamp": ("timestamp", codec.uint64),
+    "prevRandao": ("prev_randao", codec.hash32),
+    "suggestedFeeRecipient": ("fee_recipient", codec.address),
+}
+_ATTRIBUTES_LATER: _Table = {
+    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
+    "parentBeaconBlockRoot": ("parent_beacon_block_root", codec.hash32),
+}
+
+
+@schema(type="object", required=sorted(_ATTRIBUTES))
+def payload_attributes(value: object) -> PayloadAttributes:
+    """PayloadAttributesV1 to V3."""
+    decoded = decode_fields(value, {**_ATTRIBUTES, **_ATTRIBUTES_LATER})
+    _require(decoded, _ATTRIBUTES, "PayloadAttributes")
+    return PayloadAttributes(**decoded)
+
+
+_FORKCHOICE: _Table = {
+    "headBlockHash": ("head", codec.hash32),
+    "safeBlockHash": ("safe", codec.hash32),
+    "finalizedBlockHash": ("finalized", codec.hash32),
+}
+
+
+@schema(type="object", required=sorted(_FORKCHOICE))
+def forkchoice_state(value: object) -> Forkchoice:
+    """ForkchoiceStateV1."""
+    decoded = decode_fields(value, _FORKCHOICE)
+    _require(decoded, _FORKCHOICE, "ForkchoiceState")
+    return Forkchoice(**decoded)
+
+
+@schema(type="string", pattern="^0x[0-9a-fA-F]{16}$")
+def payload_identifier(value: object) -> bytes:
+    """The 8-byte name of a build process."""
+    decoded = codec.data(value)
+    if len(decoded) != PAYLOAD_ID_BYTES:
+        raise InvalidParamsError(f"invalid payload id: hex string has length {2 * len(decoded)}, want 16")
+    return decoded
+
+
+def encode_status(status: PayloadStatus) -> Json:
+    """PayloadStatusV1."""
+    return {
+        "status": status.status.value,
+        "latestValidHash": encoding.optional_bytes(status.latest_valid_hash),
+        "validationError": status.error,
+    }
+
+
+def encode_forkchoice(result: ForkchoiceResult) -> Json:
+    """The answer of engine_forkchoiceUpdated."""
+    return {
+        "payloadStatus": encode_status(result.status),
+        "payloadId": encoding.optional_bytes(result.payload_id),
+    }
+
+
+def encode_payload(block: Block) -> Json:
+    """The ExecutionPayload of a block; fields that its fork lacks are left out."""
+    header = block.header
+    encoded: Json = {
+        "parentHash": hexadecimal(header.parent_hash),
+        "feeRecipient": hexadecimal(header.coinbase),
+        "stateRoot": hexadecimal(header.state_root),
+        "receiptsRoot": hexadecimal(header.receipts_root),
+        "logsBloom": hexadecimal(header.logs_bloom),
+        "prevRandao": hexadecimal(header.mix_hash),
+        "blockNumber": hex(header.number),
+        "gasLimit": hex(header.gas_limit),
+        "gasUsed": hex(header.gas_used),
+        "timestamp": hex(header.timestamp),
+        "extraData": hexadecimal(header.extra_data),
+        "baseFeePerGas": hex(header.base_fee_per_gas or 0),
+        "blockHash": hexadecimal(header.hash),
+        "transactions": [hexadecimal(transaction.encoded) for transaction in block.transactions],
+    }
+    if block.withdrawals is not None:
+        encoded["withdrawals"] = [encoding.withdrawal(item) for item in block.withdrawals]
+    if header.blob_gas_used is not None and header.excess_blob_gas is not None:
+        encoded["blobGasUsed"] = hex(header.blob_gas_used)
+        encoded["excessBlobGas"] = hex(header.excess_blob_gas)
+    return encoded
+
+
+def encode_built(payload: BuiltPayload, version: int) -> Json:
+    """The answer of engine_getPayload: the payload alone in V1, and more beside it from V2 on."""
+    encoded = encode_payload(payload.block)
+    if version == 1:
+        return encoded
+    answer: Json = {"executionPayload": encoded, "blockValue": hex(payload.value_wei)}
+    if version >= 3:
+        answer["blobsBundle"] = encode_blobs(payload.sidecars)
+        answer["shouldOverrideBuilder"] = False
+    if version >= 4:
+        answer["executionRequests"] = [hexadecimal(request) for request in payload.requests]
+    return answer
+
+
+def encode_blobs(sidecars: tuple[BlobSidecar, ...]) -> Json:
+    """The blobs bundle of a payload."""
+    return {
+        "commitments": [hexadecimal(item) for sidecar in sidecars for item in sidecar.commitments],
+        "proofs": [hexadecimal(item) for sidecar in sidecars for item in sidecar.proofs],
+        "blobs": [hexadecimal(item) for sidecar in sidecars for item in sidecar.blobs],
+    }
+
+
+def encode_body(block: Block | None) -> Json | None:
+    """ExecutionPayloadBodyV1; null for an unknown block."""
+    if block is None:
+        return None
+    withdrawals = block.withdrawals
+    return {
+        "transactions": [hexadecimal(transaction.encoded) for transaction in block.transactions],
+        "withdrawals": None if withdrawals is None else [encoding.withdrawal(item) for item in withdrawals],
+    }

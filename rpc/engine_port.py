@@ -1,0 +1,79 @@
+"""The consensus client's port: JSON-RPC over HTTP and WebSocket with a token, and the methods of engine and eth alone.
+
+The token is asked for before anything else, the names in the Host header and web origins after it.
+"""
+
+from copy import copy
+from dataclasses import dataclass, field, replace
+
+from rpc.bodies import Receive, Scope, Send, refuse, respond
+from rpc.dispatch import Dispatcher
+from rpc.http import HttpEndpoint
+from rpc.jwt import Authenticator
+from rpc.limits import Limits
+from rpc.registry import Registry
+from rpc.security import Guard, Refusal
+from rpc.services import Services
+from rpc.websocket import WebSocketEndpoint, refuse_websocket
+from rpc.workers import Workers
+
+NAMESPACES = ("engine", "eth")
+"""As geth serves them there; the specification asks for nine methods of eth."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePortOptions:
+    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see rpc.security.Guard."""
+
+    secret: bytes = field(repr=False)
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 8551
+    allow_hosts: tuple[str, ...] = ()
+
+
+def engine_limits(limits: Limits) -> Limits:
+    """The limits that hold for the consensus client: payloads are larger than what others send."""
+    size = max(limits.engine_body_bytes, limits.http_body_bytes)
+    return replace(
+        limits,
+        http_body_bytes=size,
+        websocket_message_bytes=max(limits.engine_body_bytes, limits.websocket_message_bytes),
+    )
+
+
+class EngineApplication:
+    """The ASGI application of the port."""
+
+    def __init__(self, services: Services, registry: Registry, workers: Workers, options: EnginePortOptions) -> None:
+        own = copy(services)
+        own.limits = engine_limits(services.limits)
+        guard = Guard(allow_hosts=options.allow_hosts)
+        self.dispatcher = Dispatcher(registry.within(NAMESPACES), own, workers)
+        self.limits = own.limits
+        self._authenticator = Authenticator(options.secret)
+        self._guard = guard
+        self._http = HttpEndpoint(own, self.dispatcher, guard)
+        self._websocket = WebSocketEndpoint(own, self.dispatcher, guard)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or WebSocket."""
+        refusal = self._authenticator.check(scope["headers"])
+        if scope["type"] == "websocket":
+            if refusal is None:
+                await self._websocket(scope, receive, send)
+                return
+            await receive()
+            await refuse_websocket(send, refusal)
+            return
+        await self._serve_http(scope, receive, send, refusal or self._guard.check(scope["headers"]))
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            await refuse(send, refusal)
+        elif scope["method"] == "POST":
+            await self._http(scope, receive, send)
+        elif scope["method"] in ("GET", "HEAD"):
+            # geth's answer to a probe: an empty 200
+            await respond(send, 200, [], b"")
+        else:
+            await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET")])

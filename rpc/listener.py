@@ -1,0 +1,100 @@
+"""One listening port inside the node's event loop, on uvicorn's protocols, with a way to stop that waits for nobody."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from uvicorn.config import Config
+
+from rpc.limits import Limits
+from rpc.protocols import HttpProtocol, SharedState, WebSocketProtocol
+
+
+class AddressInUseError(RuntimeError):
+    """The address cannot be bound; the message names it and says what to do."""
+
+
+class Listener:
+    """Serves an ASGI application over HTTP and WebSocket. `flag`: the setting that chooses the port, for messages."""
+
+    def __init__(self, app: Callable[..., Any], limits: Limits, flag: str) -> None:
+        self._app = app
+        self._limits = limits
+        self._flag = flag
+        self._state = SharedState(limits)
+        self._listeners: list[asyncio.Server] = []
+        self.addresses: list[tuple[str, int]] = []
+
+    @property
+    def tasks(self) -> list["asyncio.Task[None]"]:
+        """Requests under way."""
+        return list(self._state.tasks)
+
+    @property
+    def connection_count(self) -> int:
+        """Open HTTP and WebSocket connections."""
+        return len(self._state.connections)
+
+    async def bind(self, hosts: Sequence[str], port: int) -> None:
+        """Listen on every host, on the same port; 0 takes a free one. Raises AddressInUseError."""
+        config = _uvicorn_config(self._app, self._limits)
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return HttpProtocol(config, self._state, {}, loop)
+
+        for host in hosts:
+            try:
+                listener = await loop.create_server(protocol, host, port, backlog=2_048)
+            except OSError as error:
+                raise AddressInUseError(_bind_failure(host, port, self._flag, error)) from error
+            self._listeners.append(listener)
+            bound = listener.sockets[0].getsockname()
+            self.addresses.append((bound[0], bound[1]))
+            port = bound[1]
+
+    def close(self) -> None:
+        """Take no more connections, and end each one after its request."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        for connection in list(self._state.connections):
+            connection.shutdown()
+
+    def abort(self) -> None:
+        """Cut off what is still open."""
+        for task in self.tasks:
+            task.cancel()
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+
+
+def _bind_failure(host: str, port: int, flag: str, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"cannot listen on {host}: no such host name ({error.strerror})"
+    reason = error.strerror or str(error)
+    return f"cannot listen on {host}:{port}: {reason}; stop what uses the port, or give another one with {flag}"
+
+
+def _uvicorn_config(app: Callable[..., Any], limits: Limits) -> Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    config = Config(
+        app,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=limits.websocket_message_bytes,
+        ws_ping_interval=limits.websocket_ping_seconds,
+        ws_ping_timeout=limits.websocket_ping_seconds,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=limits.http_idle_seconds,  # type: ignore[arg-type]
+    )
+    config.load()
+    return config

@@ -1,0 +1,229 @@
+"""engine_: a consensus client drives the chain. Served on the authenticated port alone (rpc.engine_port)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from chain.blobs import cell_proofs
+from chain.engine.driver import Engine, Forkchoice
+from chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
+from chain.engine.payload import ExecutionPayload, PayloadCall
+from chain.forks import Fork
+from chain.payload import PayloadAttributes
+from rpc import codec, codec_engine
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import ServerError
+from rpc.registry import REGISTRY, Cost, Param, method
+from rpc.services import Services
+
+EXCHANGE = "engine_exchangeCapabilities"
+CLIENT_CODE = "ZE"
+COMMIT_UNKNOWN = bytes(4)
+"""What stands for the build's commit, which an installed package does not know; geth answers the same."""
+
+HASHES = codec.tuple_of(codec.hash32)
+PAYLOAD = Param("payload", codec_engine.execution_payload)
+VERSIONED_HASHES = Param("versionedHashes", HASHES, default=None)
+BEACON_ROOT = Param("parentBeaconBlockRoot", codec.hash32, default=None)
+REQUESTS = Param("executionRequests", codec.tuple_of(codec.data), default=None)
+_NEW_PAYLOAD_PARAMS = {
+    1: (PAYLOAD,),
+    2: (PAYLOAD,),
+    3: (PAYLOAD, VERSIONED_HASHES, BEACON_ROOT),
+    4: (PAYLOAD, VERSIONED_HASHES, BEACON_ROOT, REQUESTS),
+}
+_FORKCHOICE_PARAMS = (
+    Param("forkchoiceState", codec_engine.forkchoice_state),
+    Param("payloadAttributes", codec_engine.payload_attributes, default=None),
+)
+_IDENTIFIER = Param("payloadId", codec_engine.payload_identifier, summary="8 bytes")
+
+
+def engine_of(services: Services) -> Engine:
+    """The chain's engine. Raises ServerError where no consensus client drives the chain."""
+    engine = services.chain.engine
+    if engine is None:
+        raise ServerError("no consensus client drives this chain: start with --authrpc")
+    return engine
+
+
+def _register_new_payload(version: int) -> None:
+    def new_payload(
+        services: Services,
+        payload: ExecutionPayload,
+        versioned_hashes: tuple[bytes, ...] | None = None,
+        beacon_root: bytes | None = None,
+        requests: tuple[bytes, ...] | None = None,
+    ) -> Json:
+        """Check, execute and keep a payload."""
+        call = PayloadCall(version, payload, versioned_hashes, beacon_root, requests)
+        return codec_engine.encode_status(engine_of(services).new_payload(call))
+
+    name = f"engine_newPayloadV{version}"
+    method(name, cost=Cost.WRITE, params=_NEW_PAYLOAD_PARAMS[version], result="payload status")(new_payload)
+
+
+def _register_forkchoice_updated(version: int) -> None:
+    def forkchoice_updated(services: Services, choice: Forkchoice, attributes: PayloadAttributes | None) -> Json:
+        """Make a block the head, name the safe and finalized ones, and begin to build when attributes are given."""
+        result = engine_of(services).forkchoice_updated(version, choice, attributes)
+        return codec_engine.encode_forkchoice(result)
+
+    name = f"engine_forkchoiceUpdatedV{version}"
+    method(name, cost=Cost.WRITE, params=_FORKCHOICE_PARAMS, result="{payloadStatus, payloadId}")(forkchoice_updated)
+
+
+def _register_get_payload(version: int) -> None:
+    def get_payload(services: Services, identifier: bytes) -> Json:
+        """The payload that a build process has made."""
+        return codec_engine.encode_built(engine_of(services).get_payload(version, identifier), version)
+
+    result = "payload" if version == 1 else "payload with its value" + (", blobs, requests" if version > 2 else "")
+    method(f"engine_getPayloadV{version}", cost=Cost.WRITE, params=(_IDENTIFIER,), result=result)(get_payload)
+
+
+for _version in _NEW_PAYLOAD_PARAMS:
+    _register_new_payload(_version)
+for _version in (1, 2, 3):
+    _register_forkchoice_updated(_version)
+for _version in (1, 2, 3, 4, 5):
+    _register_get_payload(_version)
+
+
+@method(
+    "engine_getPayloadBodiesByHashV1",
+    cost=Cost.EXECUTION,
+    params=(Param("hashes", HASHES),),
+    result="[body or null]",
+)
+def get_payload_bodies_by_hash(
+    services: Services,
+    hashes: tuple[bytes, ...],
+    *,
+    deadline: float,  # noqa: ARG001
+) -> list[Json | None]:
+    """Transactions and withdrawals of blocks by hash."""
+    _check_count(len(hashes), services.limits.engine_payload_bodies)
+    return [codec_engine.encode_body(services.chain.block_by_hash(block_hash)) for block_hash in hashes]
+
+
+@method(
+    "engine_getPayloadBodiesByRangeV1",
+    cost=Cost.EXECUTION,
+    params=(Param("start", codec.uint64), Param("count", codec.uint64)),
+    result="[body or null]",
+)
+def get_payload_bodies_by_range(
+    services: Services,
+    start: int,
+    count: int,
+    *,
+    deadline: float,  # noqa: ARG001
+) -> list[Json | None]:
+    """Transactions and withdrawals of canonical blocks from a height on, as far as there are any."""
+    if start == 0 or count == 0:
+        raise InvalidParametersError(f"invalid start or count, start: {start} count: {count}")
+    _check_count(count, services.limits.engine_payload_bodies)
+    chain = services.chain
+    last = min(start + count - 1, chain.head.number)
+    return [codec_engine.encode_body(chain.block_by_number(number)) for number in range(start, last + 1)]
+
+
+def _check_count(count: int, limit: int) -> None:
+    if count > limit:
+        raise TooLargeRequestError(f"requested count too large: {count}, at most {limit}")
+
+
+def _blobs(
+    services: Services, hashes: tuple[bytes, ...], encode: Callable[[bytes, bytes, tuple[bytes, ...], int], Json | None]
+) -> list[Json | None]:
+    """What `encode` makes of (commitment, blob, all proofs, index) of each waiting blob; None for others."""
+    limit = services.limits.engine_blob_hashes
+    if len(hashes) > limit:
+        raise TooLargeRequestError(f"requested blob count too large: {len(hashes)}, at most {limit}")
+    found = services.chain.pool.sidecars_of(hashes)
+    encoded: list[Json | None] = []
+    for versioned_hash in hashes:
+        if versioned_hash not in found:
+            encoded.append(None)
+            continue
+        sidecar, index = found[versioned_hash]
+        proofs = sidecar.proofs
+        if sidecar.version == 1:
+            size = len(proofs) // len(sidecar.blobs)
+            proofs = proofs[index * size : (index + 1) * size]
+        encoded.append(encode(sidecar.commitments[index], sidecar.blobs[index], proofs, sidecar.version))
+    return encoded
+
+
+def _fork_now(services: Services) -> Fork:
+    head = services.chain.head.header
+    return services.chain.schedule.fork_at(head.number, head.timestamp)
+
+
+_BLOB_HASHES = (Param("versionedHashes", HASHES),)
+
+
+@method("engine_getBlobsV1", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proof} or null]")
+def get_blobs_v1(services: Services, hashes: tuple[bytes, ...], *, deadline: float) -> list[Json | None]:  # noqa: ARG001
+    """Waiting blobs by versioned hash, each with its proof; before Osaka."""
+    if not Fork.CANCUN <= _fork_now(services) < Fork.OSAKA:
+        raise UnsupportedForkError("engine_getBlobsV1 is only available at Cancun/Prague fork")
+
+    def encode(_: bytes, blob: bytes, proofs: tuple[bytes, ...], version: int) -> Json | None:
+        return None if version else {"blob": hexadecimal(blob), "proof": hexadecimal(proofs[0])}
+
+    return _blobs(services, hashes, encode)
+
+
+def _with_cell_proofs(commitment: bytes, blob: bytes, proofs: tuple[bytes, ...], version: int) -> Json:
+    cells = proofs if version else cell_proofs(commitment, blob)
+    return {"blob": hexadecimal(blob), "proofs": [hexadecimal(proof) for proof in cells]}
+
+
+@method("engine_getBlobsV2", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proofs}] or null")
+def get_blobs_v2(
+    services: Services,
+    hashes: tuple[bytes, ...],
+    *,
+    deadline: float,
+) -> list[Json | None] | None:
+    """Waiting blobs by versioned hash, each with its cell proofs; null unless all are here. From Osaka on."""
+    found = get_blobs_v3(services, hashes, deadline=deadline)
+    return None if found is None or None in found else found
+
+
+@method("engine_getBlobsV3", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proofs} or null] or null")
+def get_blobs_v3(
+    services: Services,
+    hashes: tuple[bytes, ...],
+    *,
+    deadline: float,  # noqa: ARG001
+) -> list[Json | None] | None:
+    """Waiting blobs by versioned hash, each with its cell proofs, null for those not here. From Osaka on."""
+    if _fork_now(services) < Fork.OSAKA:
+        return None
+    return _blobs(services, hashes, _with_cell_proofs)
+
+
+@method(
+    EXCHANGE,
+    cost=Cost.LIGHT,
+    params=(Param("methods", codec.array_of(codec.string), summary="the consensus client's"),),
+    result="[method]",
+)
+def exchange_capabilities(services: Services, methods: list[str]) -> list[str]:  # noqa: ARG001
+    """The methods of the Engine API that this node has."""
+    return sorted(name for name in REGISTRY.within({"engine"}).by_name if name != EXCHANGE)
+
+
+@method(
+    "engine_getClientVersionV1",
+    cost=Cost.LIGHT,
+    params=(Param("client", codec.json_object, summary="{code, name, version, commit} of the consensus client"),),
+    result="[{code, name, version, commit}]",
+)
+def get_client_version(services: Services, client: dict[str, Any]) -> list[Json]:  # noqa: ARG001
+    """This node's name and version."""
+    name, _, rest = services.client_version.partition("/")
+    version = rest.partition("/")[0]
+    return [{"code": CLIENT_CODE, "name": name, "version": version, "commit": hexadecimal(COMMIT_UNKNOWN)}]
