@@ -78,8 +78,9 @@ def places(item: bytes) -> list[Place]:
     header, *body = _items(item, start, start + size)
     spans = [*zip(FIELDS, _items(item, header.payload, header.end), strict=False), *zip(BODY_PARTS, body, strict=False)]
     for part, span in spans:
-        alone = span.payload == span.begin
-        found[span.payload : span.end] = [Place(part, is_length=alone)] * (span.end - span.payload)
+        # a single byte has no length in front of it when it is small
+        size = span.end - span.payload
+        found[span.payload : span.end] = [Place(part, is_length=size == 1)] * size
     return found
 
 
