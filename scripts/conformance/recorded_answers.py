@@ -148,9 +148,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         folder = arguments.folder or find_data("rpc-compat")
+        results = asyncio.run(run(folder, arguments.url, arguments.only))
     except FileNotFoundError as missing:
         parser.error(str(missing))
-    results = asyncio.run(run(folder, arguments.url, arguments.only))
     print(report(results))
     return any(result.verdict is Verdict.FAILED for result in results)
 

@@ -78,6 +78,9 @@ def test_the_form_of_a_result() -> None:
     assert difference(failed, failed | {"error": {"code": -32000, "message": ""}}, spec_only=True) is not None
     assert difference({"result": {"0x01": {"a": 1}}}, {"result": {"0x02": {"a": 2}}}, spec_only=True) is None
     assert difference({"result": {"0x01": {"a": 1}}}, {"result": {"0x02": {}}}, spec_only=True) is not None
+    optional = {"result": {"disabled": False, "deleteStrategy": {"type": "none"}}}
+    assert difference(optional, {"result": {"disabled": False}}, spec_only=True) is None
+    assert difference(optional, {"result": {"disabled": False, "deleteStrategy": 1}}, spec_only=True) is not None
 
 
 def test_files_are_parsed(tmp_path: Path) -> None:
