@@ -10,6 +10,7 @@ from chain.errors import BlockError, TransactionError
 from chain.fees import next_base_fee, next_excess_blob_gas
 from chain.forks import Fork, Rules
 from chain.types import Block, Header
+from chain.uncles import check_uncles
 from storage import rlp
 from storage.keccak import keccak256
 
@@ -44,6 +45,7 @@ def _verify_and_execute(
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)
     _check_body(block, rules)
+    check_uncles(block, parent, chain, lambda uncle, its: _check_header(uncle, its, chain.block_rules.of(uncle)))
     state = chain.canonical.state_of(parent)
     environment = (
         chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
