@@ -1,7 +1,7 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
 # make lint   style, types, import rules, sizes, generated documents
-# make conformance  compare with geth's recorded answers (needs CONFORMANCE_DIR)
+# make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
 # make bench  measure against Anvil and Hardhat
 # make docs   write the generated documents anew
 # make lock   write the lock files anew
@@ -47,7 +47,7 @@ format: install-dev
 	@$(BIN)/ruff format .
 
 conformance: install-dev
-	@$(BIN)/python scripts/conformance/recorded_answers.py $(ARGS)
+	@$(BIN)/python scripts/conformance/run.py $(ARGS)
 
 bench: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi

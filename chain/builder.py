@@ -115,7 +115,7 @@ class BlockExecution:
         update = states.prepare(self._parent_root, self.state.diff())
         sealed = header.with_changes(
             state_root=update.root,
-            transactions_root=trie.ordered_root([transaction.encoded for transaction in self.transactions]),
+            transactions_root=transactions_root(self.transactions),
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
@@ -146,6 +146,11 @@ class BlockExecution:
             # EIP-658 replaced the state root after each transaction by its status
             post_state=states.prepare(self._parent_root, self.state.diff()).root if old_style else None,
         )
+
+
+def transactions_root(transactions: Iterable[Transaction]) -> bytes:
+    """The root of the trie of transactions, as a header has it."""
+    return trie.ordered_root([transaction.encoded for transaction in transactions])
 
 
 def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from chain.builder import BlockExecution, SealedBlock, execute_all
+from chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
 from chain.difficulty import next_difficulty
 from chain.errors import BlockError, TransactionError
 from chain.fees import next_base_fee, next_excess_blob_gas
 from chain.forks import Fork, Rules
 from chain.types import Block, Header
+from chain.uncles import check_uncles
 from storage import rlp
 from storage.keccak import keccak256
 
@@ -52,6 +53,7 @@ def _verify_and_execute(
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)
     _check_body(block, rules)
+    check_uncles(block, parent, chain, lambda uncle, its: _check_header(uncle, its, chain.block_rules.of(uncle)))
     state = chain.canonical.state_of(parent)
     environment = (
         chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
@@ -97,10 +99,13 @@ def _check_body(block: Block, rules: Rules) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
+    _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
     if rules.fork >= Fork.PARIS and block.uncles:
         raise BlockError(f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}")
     if (block.withdrawals is None) != (rules.fork < Fork.SHANGHAI):
         raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
+    if block.withdrawals is not None:
+        _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
         raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 

@@ -6,7 +6,7 @@ Which version of a method takes which fork is one table. Source: execution-apis,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.builder import withdrawals_root
+from chain.builder import transactions_root, withdrawals_root
 from chain.engine.errors import InvalidParametersError, UnsupportedForkError
 from chain.errors import ChainError
 from chain.forks import Fork
@@ -14,7 +14,6 @@ from chain.types import Block, Header, Transaction
 from chain.types.block import Withdrawal
 from chain.types.transaction import InvalidSignatureError
 from chain.vm.executor import requests_hash
-from storage import trie
 from storage.rlp import RlpError
 
 NEW_PAYLOAD_FORKS = {
@@ -134,7 +133,7 @@ def to_block(call: PayloadCall) -> Block:
         parent_hash=payload.parent_hash,
         coinbase=payload.fee_recipient,
         state_root=payload.state_root,
-        transactions_root=trie.ordered_root([transaction.encoded for transaction in transactions]),
+        transactions_root=transactions_root(transactions),
         receipts_root=payload.receipts_root,
         logs_bloom=payload.logs_bloom,
         number=payload.number,

@@ -1,10 +1,15 @@
 """Blocks and withdrawals (Yellow Paper 4.4; EIP-4895)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chain.types.header import Header
 from chain.types.transaction import Transaction
 from storage import rlp
+
+_Encoded = TypeVar("_Encoded")
+_Decoded = TypeVar("_Decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,12 @@ class Block:
 
     @classmethod
     def decode(cls, data: bytes) -> "Block":
-        """Parse a block's RLP. Raises RlpError."""
-        parts = rlp.split_list(data)
+        """Parse a block's RLP. Raises RlpError, whose text ends with the part that does not fit."""
+        (parts,) = _each("list", rlp.split_list, (data,))
         if not 3 <= len(parts) <= 4:
             raise rlp.RlpError(f"rlp: block has {len(parts)} parts, want 3 or 4")
-        return cls._from_parts(Header.decode(parts[0]), parts[1:])
+        (header,) = _each("header", Header.decode, parts[:1])
+        return cls._from_parts(header, parts[1:])
 
     @classmethod
     def decode_body(cls, header: Header, data: bytes) -> "Block":
@@ -90,9 +96,27 @@ class Block:
 
     @classmethod
     def _from_parts(cls, header: Header, parts: list[bytes]) -> "Block":
-        transactions = tuple(Transaction.from_body_rlp(item) for item in rlp.split_list(parts[0]))
-        uncles = tuple(Header.decode(item) for item in rlp.split_list(parts[1]))
+        (transactions,) = _each("transactions", rlp.split_list, parts[:1])
+        (uncles,) = _each("uncles", rlp.split_list, parts[1:2])
         withdrawals = None
         if len(parts) == 3:
-            withdrawals = tuple(Withdrawal.from_item(item) for item in rlp.decode_list(parts[2]))
-        return cls(header, transactions, uncles, withdrawals)
+            (items,) = _each("withdrawals", rlp.decode_list, parts[2:])
+            withdrawals = _each("withdrawal", Withdrawal.from_item, items)
+        return cls(
+            header,
+            _each("transaction", Transaction.from_body_rlp, transactions),
+            _each("uncle", Header.decode, uncles),
+            withdrawals,
+        )
+
+
+def _each(part: str, decode: Callable[[_Encoded], _Decoded], items: Sequence[_Encoded]) -> tuple[_Decoded, ...]:
+    """Decode the items. An RlpError says of which part of a block, and of the how manieth, where there are more."""
+    decoded = []
+    for index, item in enumerate(items):
+        try:
+            decoded.append(decode(item))
+        except rlp.RlpError as error:
+            where = part if len(items) == 1 else f"{part} {index}"
+            raise rlp.RlpError(f"{error} in the block's {where}") from error
+    return tuple(decoded)

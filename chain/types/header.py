@@ -104,13 +104,21 @@ _UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used
 """Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
 
 
+def _number(name: str, item: rlp.Item) -> int:
+    try:
+        number = rlp.decode_int(item)
+    except rlp.RlpError as error:
+        raise rlp.RlpError(f"{error} for header field {name}") from error
+    bits = 64 if name in _UINT64_FIELDS else 256
+    if number.bit_length() > bits:
+        raise rlp.RlpError(f"rlp: input string too long for uint{bits}, header field {name}")
+    return number
+
+
 def _field(name: str, item: rlp.Item) -> bytes | int:
     size = _SIZES.get(name)
     if size is None and name != "extra_data":
-        number, bits = rlp.decode_int(item), 64 if name in _UINT64_FIELDS else 256
-        if number.bit_length() > bits:
-            raise rlp.RlpError(f"rlp: input string too long for uint{bits}, header field {name}")
-        return number
+        return _number(name, item)
     if not isinstance(item, bytes):
         raise rlp.RlpError(f"rlp: expected input string or byte for header field {name}")
     if size is not None and len(item) != size:

@@ -18,6 +18,8 @@ import orjson
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)\Z")
 _DATA = re.compile(r"0x([0-9a-f]{2})*\Z")
 _MAP_KEY = re.compile(r"(0x[0-9a-fA-F]+|[0-9]+)\Z")
+_OPTIONAL = frozenset({"deleteStrategy"})
+"""Members that geth has and the methods' schemas do not require."""
 _FIXED_SIZES = (42, 66, 514)
 """Characters of an address, a hash and a bloom filter in hex."""
 
@@ -152,7 +154,7 @@ class Form:
             kinds=frozenset(_kind(sample) for sample in samples),
             texts=tuple(form for form in (_QUANTITY, _DATA) if texts and all(form.match(text) for text in texts)),
             size=sizes.pop() if len(sizes) == 1 and sizes <= set(_FIXED_SIZES) else None,
-            required=frozenset(key for key, values in keys.items() if len(values) == len(objects)),
+            required=frozenset(key for key, values in keys.items() if len(values) == len(objects)) - _OPTIONAL,
             members={key: cls.of(values) for key, values in keys.items()},
             items=cls.of([item for sample in arrays for item in sample]) if arrays else None,
         )

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -25,25 +24,22 @@ from pathlib import Path
 
 import httpx
 import orjson
-from rlp.codec import consume_length_prefix
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from chain.blockchain import Chain  # noqa: E402
-from chain.genesis import Genesis  # noqa: E402
-from chain.mining import MiningMode  # noqa: E402
-from chain.options import ChainOptions  # noqa: E402
-from chain.types import Block  # noqa: E402
 from node.wallet import KeyWallet  # noqa: E402
 from rpc.decoder import Decoder  # noqa: E402
 from rpc.instance import load_instance_id  # noqa: E402
 from rpc.limits import Limits  # noqa: E402
 from rpc.server import Server, ServerOptions  # noqa: E402
 from rpc.services import Services  # noqa: E402
+from scripts.conformance.chain_suite import memory_chain  # noqa: E402
 from scripts.conformance.comparison import RecordedFile, difference, read_folder  # noqa: E402
-from storage.database import Database  # noqa: E402
+from scripts.conformance.data import find_data, read_chain  # noqa: E402
+from scripts.conformance.outcome import Shortfall, SuiteResult  # noqa: E402
 
+SUITE = "recorded answers"
 ANSWER_SECONDS = 5.0
 METHOD_NOT_FOUND = -32601
 
@@ -70,33 +66,10 @@ class Result:
         return self.name.partition("/")[0]
 
 
-def find_folder() -> Path:
-    """$CONFORMANCE_DIR/rpc-compat, else beside the checkout. Raises SystemExit where it is missing."""
-    given = os.environ.get("CONFORMANCE_DIR")
-    roots = [Path(given)] if given else [folder / "shared" / "conformance" for folder in ROOT.parents]
-    for root in roots:
-        if (root / "rpc-compat").is_dir():
-            return root / "rpc-compat"
-    raise SystemExit("recorded answers not found: set CONFORMANCE_DIR to the folder that holds rpc-compat")
-
-
-def read_chain(file: Path) -> Iterator[Block]:
-    """The blocks of a chain file: their RLP, one after the other."""
-    data, start = file.read_bytes(), 0
-    while start < len(data):
-        _, _, size, payload = consume_length_prefix(data, start)
-        yield Block.decode(data[start : payload + size])
-        start = payload + size
-
-
 @asynccontextmanager
 async def recorded_node(folder: Path) -> AsyncIterator[str]:
     """A node in memory that imported the recorded chain; its URL. The newest block is safe and final there."""
-    genesis = Genesis.from_json(json.loads((folder / "genesis.json").read_text()))
-    database = Database.open(None)
-    options = ChainOptions(mining=MiningMode(automine=False), slots_in_an_epoch=0)
-    chain = Chain(database, genesis, options)
-    try:
+    with memory_chain(folder) as chain:
         for block in read_chain(folder / "chain.rlp"):
             chain.writer.run(chain.import_block, block)
         services = Services(
@@ -104,7 +77,7 @@ async def recorded_node(folder: Path) -> AsyncIterator[str]:
             wallet=KeyWallet(),
             limits=Limits(),
             client_version="zevm/conformance",
-            instance_id=load_instance_id(database),
+            instance_id=load_instance_id(chain.database),
             decoder=Decoder(),
         )
         server = Server(services, ServerOptions(port=0))
@@ -114,9 +87,6 @@ async def recorded_node(folder: Path) -> AsyncIterator[str]:
             yield f"http://{host}:{port}"
         finally:
             await server.stop()
-    finally:
-        chain.close()
-        database.close()
 
 
 async def ask(client: httpx.AsyncClient, url: str, file: RecordedFile) -> Result:
@@ -157,6 +127,18 @@ def report(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+def answers_suite(folder: Path) -> SuiteResult:
+    """Every recorded file against a node of its own; a method that is absent is a shortfall here."""
+    started = time.perf_counter()
+    results = asyncio.run(run(folder))
+    shortfalls = tuple(
+        Shortfall(result.name, f"{result.verdict.value}: {result.detail}")
+        for result in results
+        if result.verdict is not Verdict.PASSED
+    )
+    return SuiteResult(SUITE, len(results), time.perf_counter() - started, shortfalls)
+
+
 def main() -> int:
     """Run and print the table."""
     parser = argparse.ArgumentParser(description="Compare a node's answers with those recorded of geth.")
@@ -164,7 +146,11 @@ def main() -> int:
     parser.add_argument("--url", help="a node that runs already")
     parser.add_argument("--only", default="", help="only files whose name (method/case) begins so")
     arguments = parser.parse_args()
-    results = asyncio.run(run(arguments.folder or find_folder(), arguments.url, arguments.only))
+    try:
+        folder = arguments.folder or find_data("rpc-compat")
+        results = asyncio.run(run(folder, arguments.url, arguments.only))
+    except FileNotFoundError as missing:
+        parser.error(str(missing))
     print(report(results))
     return any(result.verdict is Verdict.FAILED for result in results)
 

@@ -1,73 +1,20 @@
 """A state in memory, and shorthands for blocks and code, for tests of execution."""
 
-from dataclasses import dataclass, field
-
 from chain.forks import BlobParameters, Fork, Rules
 from chain.types import Transaction, TransactionType
-from chain.vm.block_state import UNSETTLED_ROOT, BlockState
+from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
 from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from chain.vm.operations import OPCODE_NAMES
-from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
+from scripts.conformance.memory_state import MemoryAccount as FakeAccount
+from scripts.conformance.memory_state import MemoryReader
+from storage.keccak import keccak256
 
 SENDER = b"\x11" * 20
 CONTRACT = b"\x33" * 20
 COINBASE = b"\x99" * 20
 ETHER = 10**18
 GWEI = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class FakeAccount:
-    """What a test's state holds at an address."""
-
-    nonce: int = 0
-    balance: int = 0
-    code: bytes = b""
-    storage: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def code_hash(self) -> bytes:
-        """keccak256 of the code."""
-        return keccak256(self.code) if self.code else EMPTY_KECCAK
-
-
-class MemoryReader:
-    """A StateReader over a dict. It has no real storage roots: set slots show UNSETTLED_ROOT."""
-
-    root = EMPTY_ROOT
-
-    def __init__(self, accounts: dict[bytes, FakeAccount]) -> None:
-        self.accounts = accounts
-        self.codes = {account.code_hash: account.code for account in accounts.values()}
-        self.reads = 0
-
-    def account(self, address: bytes) -> Account | None:
-        self.reads += 1
-        found = self.accounts.get(address)
-        if found is None:
-            return None
-        return Account(found.nonce, found.balance, UNSETTLED_ROOT if found.storage else EMPTY_ROOT, found.code_hash)
-
-    def storage(self, address: bytes, slot: int) -> int:
-        self.reads += 1
-        return self.accounts[address].storage.get(slot, 0)
-
-    def code(self, code_hash: bytes) -> bytes:
-        return self.codes[code_hash]
-
-
-def diff_of(accounts: dict[bytes, FakeAccount]) -> StateDiff:
-    """The diff that makes the accounts out of nothing."""
-    diff = StateDiff()
-    for address, account in accounts.items():
-        diff.accounts[address] = AccountChange(account.nonce, account.balance, account.code_hash)
-        if account.storage:
-            diff.storage[address] = dict(account.storage)
-        if account.code:
-            diff.code[account.code_hash] = account.code
-    return diff
 
 
 def rules_of(fork: Fork = Fork.OSAKA, **changes: object) -> Rules:

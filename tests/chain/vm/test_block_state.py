@@ -5,9 +5,10 @@ import random
 from typing import Any
 
 from chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
+from scripts.conformance.memory_state import MemoryReader
 from storage.account import EMPTY_ROOT, AccountChange
 from storage.keccak import EMPTY_KECCAK, keccak256
-from tests.chain.vm.support import FakeAccount, MemoryReader
+from tests.chain.vm.support import FakeAccount
 
 A, B, C = (bytes((letter,)) * 20 for letter in b"abc")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.chain.vm.state_fixtures import load_cases, run_case
+from scripts.conformance.state_fixtures import load_cases, run_case
 from tests.conformance import conformance_path
 
 SAMPLE_FILES = 90
 CASES_PER_FILE = 2
-SLOW = ("bls12", "run_until_out_of_gas", "point_evaluation")
-"""In names of files that take seconds a case: BLS12-381 in pure Python, the KZG setup, millions of steps."""
+SLOW = ("run_until_out_of_gas", "call_opcode_types")
+"""Names of files that take seconds: millions of steps, and the KZG set-up."""
 
 
 def chosen_files() -> list[Path]:

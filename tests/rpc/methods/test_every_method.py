@@ -40,23 +40,5 @@ async def test_no_parameter_is_an_internal_error(node: Node, value: Any) -> None
         assert code in (None, -32602, -32000, -32601, 3), (method.name, answer)
 
 
-FIRST_TIERS = """
-eth_chainId net_version web3_clientVersion eth_blockNumber eth_getBlockByNumber eth_getBlockByHash eth_getBalance
-eth_getTransactionCount eth_getCode eth_getStorageAt eth_call eth_estimateGas eth_gasPrice eth_maxPriorityFeePerGas
-eth_feeHistory eth_sendRawTransaction eth_sendTransaction eth_accounts eth_getTransactionByHash
-eth_getTransactionReceipt eth_getLogs eth_newFilter eth_newBlockFilter eth_newPendingTransactionFilter
-eth_getFilterChanges eth_getFilterLogs eth_uninstallFilter eth_subscribe eth_unsubscribe evm_snapshot evm_revert
-evm_mine evm_increaseTime evm_setNextBlockTimestamp evm_setAutomine evm_setIntervalMining eth_fillTransaction
-eth_getAccountInfo eth_requestAccounts eth_networkId anvil_nodeInfo anvil_getAutomine hardhat_getAutomine
-"""
-
-
-def test_the_methods_of_the_first_two_tiers_are_there() -> None:
-    wanted = FIRST_TIERS.split()
-    shared = "setBalance setCode setNonce setStorageAt impersonateAccount stopImpersonatingAccount mine metadata"
-    wanted += [f"{prefix}_{name}" for prefix in ("anvil", "hardhat") for name in shared.split()]
-    assert [name for name in wanted if name not in REGISTRY.by_name] == []
-
-
 def test_every_row_is_documented() -> None:
     assert [item.name for item in METHODS if not item.summary.endswith(".")] == []

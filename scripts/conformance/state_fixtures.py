@@ -12,11 +12,11 @@ from chain.forks import BlobParameters, Fork, Rules
 from chain.types import Transaction
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment
+from chain.vm.interface import BlockEnvironment, ForeignMachine
+from scripts.conformance.memory_state import MemoryAccount, MemoryReader, diff_of
 from storage import rlp, state_update
 from storage.account import EMPTY_ROOT, StateDiff
 from storage.keccak import keccak256
-from tests.chain.vm.support import FakeAccount, MemoryReader, diff_of
 
 REJECTIONS = {
     "INSUFFICIENT_ACCOUNT_FUNDS": ("insufficient funds for gas * price + value",),
@@ -37,12 +37,17 @@ REJECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One (file, test, fork, index) of the fixtures."""
+    """One (file, test, fork, index) of the fixtures. name: unique within its file."""
 
     name: str
     fork: Fork
     test: dict[str, Any]
     post: dict[str, Any]
+
+    @property
+    def rejected(self) -> bool:
+        """Whether its transaction must be rejected."""
+        return "expectException" in self.post
 
 
 def load_cases(path: Path) -> Iterator[Case]:
@@ -53,13 +58,22 @@ def load_cases(path: Path) -> Iterator[Case]:
                 yield Case(f"{name.rsplit('::')[-1]}:{fork}:{index}", Fork[fork.upper()], test, post)
 
 
-def run_case(case: Case) -> str | None:
-    """None when the outcome is the expected one, else what differs."""
-    state = BlockState(MemoryReader(_accounts(case.test["pre"])))
+def state_before(case: Case) -> MemoryReader:
+    """The state that a case's transaction meets."""
+    return MemoryReader(_accounts(case.test["pre"]))
+
+
+def run_case(case: Case, *, foreign: ForeignMachine | None = None, reader: MemoryReader | None = None) -> str | None:
+    """None when the outcome is the expected one, else what differs.
+
+    foreign: the machine of WebAssembly contracts. reader: the case's own state, to see what is read of it.
+    A case that must be rejected is as expected only when the reason is the recorded one.
+    """
+    state = BlockState(state_before(case) if reader is None else reader)
     expected = case.post.get("expectException")
     try:
         transaction = Transaction.decode(_bytes(case.post["txbytes"]))
-        executor = Executor(_environment(case), state)
+        executor = Executor(_environment(case, foreign), state)
         outcome = executor.apply(transaction, _int(case.test["env"]["currentGasLimit"]))
     except (TransactionError, rlp.RlpError) as error:
         if expected is None:
@@ -94,9 +108,9 @@ def _differences(case: Case, diff: StateDiff) -> Iterator[str]:
                 yield f"{address.hex()} slot {slot:#x} is {value:#x}, want {want.storage.get(slot, 0):#x}"
 
 
-def _accounts(raw: dict[str, Any]) -> dict[bytes, FakeAccount]:
+def _accounts(raw: dict[str, Any]) -> dict[bytes, MemoryAccount]:
     return {
-        _bytes(address): FakeAccount(
+        _bytes(address): MemoryAccount(
             nonce=_int(entry["nonce"]),
             balance=_int(entry["balance"]),
             code=_bytes(entry["code"]),
@@ -106,7 +120,7 @@ def _accounts(raw: dict[str, Any]) -> dict[bytes, FakeAccount]:
     }
 
 
-def _environment(case: Case) -> BlockEnvironment:
+def _environment(case: Case, foreign: ForeignMachine | None) -> BlockEnvironment:
     env, config = case.test["env"], case.test.get("config", {})
     schedule = config.get("blobSchedule", {}).get(case.fork.name.title())
     blob = None
@@ -124,6 +138,7 @@ def _environment(case: Case) -> BlockEnvironment:
         base_fee_per_gas=_int(env["currentBaseFee"]),
         prev_randao=_int(env["currentRandom"]).to_bytes(32, "big"),
         blob_base_fee=None if blob is None else blob_base_fee(_int(env["currentExcessBlobGas"]), blob),
+        foreign=foreign,
     )
 
 

@@ -1,0 +1,38 @@
+"""admin_: what geth tells of a node and its peers. This node has no peer-to-peer network: all of that is empty."""
+
+from typing import Any
+
+from rpc.encoding import hexadecimal
+from rpc.registry import Cost, method
+from rpc.services import Services
+
+
+@method("admin_nodeInfo", cost=Cost.LIGHT, result="{id, name, ip, ports, listenAddr, protocols, ...}")
+def node_info(services: Services) -> dict[str, Any]:
+    """The node's name and chain, in geth's form; what belongs to a peer-to-peer network is empty."""
+    chain = services.chain
+    genesis = chain.header_by_number(chain.genesis.number)
+    assert genesis is not None
+    return {
+        "id": services.instance_id.hex(),
+        "name": services.client_version,
+        "enode": "",
+        "enr": "",
+        "ip": "",
+        "ports": {"discovery": 0, "listener": 0},
+        "listenAddr": "",
+        "protocols": {
+            "eth": {
+                "network": chain.chain_id,
+                "genesis": hexadecimal(genesis.hash),
+                "config": chain.schedule.to_config(),
+                "head": hexadecimal(chain.head.header.hash),
+            }
+        },
+    }
+
+
+@method("admin_peers", cost=Cost.LIGHT, result="[]")
+def peers(services: Services) -> list[Any]:  # noqa: ARG001
+    """The nodes that this one is connected to: none."""
+    return []
