@@ -3,7 +3,7 @@
 
     python scripts/conformance/run.py                          every suite, half a minute
     python scripts/conformance/run.py --only fixtures,answers  of: fixtures, zvm, import, altered, answers
-    python scripts/conformance/run.py --all-bytes              alter every byte of the chain, minutes
+    python scripts/conformance/run.py --all-bytes              alter every byte of the chain, a minute
 
 The data is read from $CONFORMANCE_DIR. Ends with 1 where a case falls short that docs/conformance.md does not list, and
 where a listed one passes.
