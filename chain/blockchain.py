@@ -114,10 +114,10 @@ class Chain(ChainView):
             mined.append(self._mine_block(sync=index == count - 1))
         return mined
 
-    def import_block(self, block: Block, *, sync: bool = True, allow_unsigned: bool = False) -> None:
+    def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see chain.importer. Raises BlockError."""
         head = self.head
-        sealed = verify_and_execute(block, head.header, self, allow_unsigned=allow_unsigned)
+        sealed = verify_and_execute(block, head.header, self, development=development)
         self._commit(sealed, sync=sync)
         self.events.publish(HeadChanged((sealed.record,)))
 

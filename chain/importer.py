@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
 from chain.difficulty import next_difficulty
 from chain.errors import BlockError, TransactionError
-from chain.fees import next_base_fee, next_excess_blob_gas
+from chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
 from chain.forks import Fork, Rules
 from chain.types import Block, Header
 from chain.uncles import check_uncles
@@ -29,17 +29,18 @@ def verify_and_execute(
     chain: "ChainView",
     *,
     block_hash: Callable[[int], bytes | None] | None = None,
-    allow_unsigned: bool = False,
+    development: bool = False,
 ) -> SealedBlock:
     """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
     A refused block is kept among the chain's bad blocks.
-    block_hash: looks up the ancestors' hashes by number where they are not canonical. allow_unsigned: take what a
-    development node sent for impersonated accounts; anyone can make such transactions, for any account.
+    block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
+    a development node makes: leaps of the gas limit, and transactions of impersonated accounts, which anyone can make.
     """
     try:
-        if not allow_unsigned:
+        if not development:
             _check_signed(block)
+            _check_gas_limit(block.header, parent)
         return _verify_and_execute(block, parent, chain, block_hash)
     except BlockError:
         chain.keep_bad_block(block)
@@ -115,8 +116,22 @@ def _check_signed(block: Block) -> None:
         if transaction.is_impersonated:
             raise BlockError(
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
-                "development node sent it for an impersonated account; `zevm import --allow-unsigned` takes it"
+                "development node sent it for an impersonated account; `zevm import --development` takes it"
             )
+
+
+def _check_gas_limit(header: Header, parent: Header) -> None:
+    """The gas limit moves by less than 1/1024 (Yellow Paper 4.4.4), from twice the parent's at London (EIP-1559)."""
+    is_first_of_london = parent.base_fee_per_gas is None and header.base_fee_per_gas is not None
+    before = parent.gas_limit * (2 if is_first_of_london else 1)
+    bound = before // GAS_LIMIT_BOUND_DIVISOR
+    if abs(header.gas_limit - before) >= bound:
+        raise BlockError(
+            f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}; "
+            "`zevm import --development` takes the leaps of a development node"
+        )
+    if header.gas_limit < MIN_GAS_LIMIT:
+        raise BlockError(f"block {header.number}: invalid gas limit below {MIN_GAS_LIMIT}")
 
 
 def _compare(header: Header, computed: Header) -> None:

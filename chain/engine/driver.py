@@ -24,7 +24,6 @@ from chain.engine.payload import BlockHashError, PayloadCall, PayloadError, chec
 from chain.engine.side_blocks import Move, Path, SideBlocks
 from chain.errors import BlockError
 from chain.events import BlockAndReceipts
-from chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT
 from chain.forks import Fork
 from chain.importer import verify_and_execute
 from chain.payload import PayloadAttributes
@@ -166,7 +165,6 @@ class Engine:
             return canonical_hash(number) if number <= path.ancestor.number else path.hash_at(number)
 
         try:
-            _check_gas_limit(block.header, parent)
             sealed = verify_and_execute(block, parent, self._chain, block_hash=block_hash)
         except BlockError as error:
             self._invalid.add(block.header)
@@ -273,12 +271,3 @@ class Engine:
 def _valid_hash(header: Header) -> bytes:
     """How a valid block is named to the consensus client: zeros for one with proof of work."""
     return NO_HASH if header.difficulty else header.hash
-
-
-def _check_gas_limit(header: Header, parent: Header) -> None:
-    """The gas limit moves by less than 1/1024 (Yellow Paper 4.4.4). Raises BlockError in geth's words."""
-    bound = parent.gas_limit // GAS_LIMIT_BOUND_DIVISOR
-    if abs(header.gas_limit - parent.gas_limit) >= bound:
-        raise BlockError(f"invalid gas limit: have {header.gas_limit}, want {parent.gas_limit} +-= {bound - 1}")
-    if header.gas_limit < MIN_GAS_LIMIT:
-        raise BlockError(f"invalid gas limit below {MIN_GAS_LIMIT}")

@@ -58,9 +58,12 @@ def import_blocks(
     genesis: Annotated[
         Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
     ] = None,
-    allow_unsigned: Annotated[
+    development: Annotated[
         bool,
-        typer.Option("--allow-unsigned", help="Take transactions of impersonated accounts: for chains of your own."),
+        typer.Option(
+            "--development",
+            help="Take what only a development node makes: impersonated senders, leaps of the gas limit.",
+        ),
     ] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
@@ -77,7 +80,7 @@ def import_blocks(
                 task = bar.add_task("importing", total=total)
                 stream = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw
                 for count, (item, is_last) in enumerate(_with_last(split_items(cast(BinaryIO, stream))), 1):
-                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, allow_unsigned=allow_unsigned)
+                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, development=development)
                     bar.update(task, completed=raw.tell())
         except (OSError, EOFError) as error:
             raise NodeError(f"{file}: cannot be read: {error}") from error
@@ -135,7 +138,7 @@ def _item_size(buffer: bytearray, position: int) -> int | None:
     return 1 + length_size + size
 
 
-def _import_one(chain: "Chain", item: bytes, *, sync: bool, allow_unsigned: bool) -> None:
+def _import_one(chain: "Chain", item: bytes, *, sync: bool, development: bool) -> None:
     from chain.types import Block
 
     block = Block.decode(item)
@@ -148,7 +151,7 @@ def _import_one(chain: "Chain", item: bytes, *, sync: bool, allow_unsigned: bool
                 "it is another chain's; import into a new --datadir with its --genesis"
             )
         return
-    chain.writer.run(partial(chain.import_block, block, sync=sync, allow_unsigned=allow_unsigned))
+    chain.writer.run(partial(chain.import_block, block, sync=sync, development=development))
 
 
 def _range(chain: "Chain", first: int | None, last: int | None) -> range:

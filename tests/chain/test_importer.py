@@ -107,5 +107,28 @@ def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(c
     with pytest.raises(BlockError, match=r"transaction 0 \[0x[0-9a-f]{64}\] has no signature"):
         chain.writer.run(chain.import_block, block)
     assert chain.head.number == 0
-    chain.writer.run(lambda: chain.import_block(block, allow_unsigned=True))
+    chain.writer.run(lambda: chain.import_block(block, development=True))
     assert chain.head.header.hash == block.hash
+
+
+@pytest.mark.parametrize(
+    ("gas_limit", "message"), [(30_029_296, "+-= 29295"), (29_970_704, "+-= 29295"), (4_999, "+-=")]
+)
+def test_a_leap_of_the_gas_limit_is_refused(chain, gas_limit: int, message: str) -> None:
+    source = open_chain()
+    source.writer.run(lambda: source.change_settings(gas_limit=gas_limit))
+    source.writer.run(source.mine)
+    block = source.block_by_number(1)
+    source.close()
+    with pytest.raises(BlockError, match="invalid gas limit: have") as caught:
+        chain.writer.run(chain.import_block, block)
+    assert message in str(caught.value)
+    chain.writer.run(lambda: chain.import_block(block, development=True))
+
+
+def test_a_step_of_the_gas_limit_is_taken(chain) -> None:
+    source = open_chain()
+    source.writer.run(lambda: source.change_settings(gas_limit=30_029_295))
+    source.writer.run(source.mine)
+    chain.writer.run(chain.import_block, source.block_by_number(1))
+    source.close()
