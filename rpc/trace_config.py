@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chain.deadline import moved
 from chain.overrides import BlockOverrides
 from chain.tracing.traces import CallOverrides, TraceRequest
 from rpc import codec, codec_objects
@@ -30,13 +31,16 @@ class TraceConfig:
     options: Mapping[str, Any] | None = None
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
-    def request(self, limits: Limits) -> TraceRequest:
-        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`."""
+    def request(self, limits: Limits, deadline: float) -> TraceRequest:
+        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+
+        deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
+        """
         seconds = limits.trace_seconds if self.timeout is None else parse_duration(self.timeout)
         return TraceRequest(
             reason_of=_SOLIDITY_ERRORS.revert_reason,
             timeout_seconds=min(seconds, limits.trace_seconds_limit),
-            ends_at=time.monotonic() + limits.trace_seconds_limit,
+            ends_at=moved(deadline, time.monotonic() + limits.trace_seconds_limit),
             tracer=self.tracer,
             options=self.options,
         )

@@ -84,6 +84,7 @@ def filter_frames(chain: ChainView, wanted: FrameFilter, request: TraceRequest) 
     found: Frames = []
     passed, budget = 0, Budget(2 * TRACE_BYTES_LIMIT)
     for number in range(wanted.first, wanted.last + 1):
+        request.check()
         block = chain.block_by_number(number)
         if block is None:
             break

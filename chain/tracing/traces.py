@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from chain.calls import apply_state_overrides, moved_precompiles, override_environment
+from chain.deadline import moved
 from chain.errors import TransactionError
 from chain.overrides import BlockOverrides, StateOverrides
 from chain.references import BlockReference, BlockTag
@@ -22,7 +23,7 @@ from chain.types import Block, Header
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest
+from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
 from storage.account import StateReader
 
 
@@ -49,7 +50,12 @@ class TraceRequest:
 
     def deadline(self) -> float:
         """When a transaction that begins now has had its time."""
-        return min(time.monotonic() + self.timeout_seconds, self.ends_at)
+        return moved(self.ends_at, min(time.monotonic() + self.timeout_seconds, self.ends_at))
+
+    def check(self) -> None:
+        """Raise ExecutionTimeoutError when the whole request has had its time."""
+        if time.monotonic() > self.ends_at:
+            raise ExecutionTimeoutError("execution timeout")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ BLOCK_TRACE = "[{txHash, result}]"
 
 
 def run_trace(
-    services: Services, config: TraceConfig, trace: Callable[[TraceRequest], orjson.Fragment]
+    services: Services, config: TraceConfig, trace: Callable[[TraceRequest], orjson.Fragment], deadline: float
 ) -> orjson.Fragment:
     """Trace under the time that the request allows, in place of other executions' deadline. Raises ServerError."""
     try:
-        return trace(config.request(services.limits))
+        return trace(config.request(services.limits, deadline))
     except ExecutionTimeoutError as error:
         raise ServerError("execution timeout") from error
 
@@ -46,9 +46,8 @@ def trace_transaction(
     services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
 ) -> orjson.Fragment:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
-    del deadline
     return run_trace(
-        services, config, lambda request: traces.trace_transaction(services.chain, transaction_hash, request)
+        services, config, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), deadline
     )
 
 
@@ -66,12 +65,12 @@ def trace_call(
     services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
 ) -> orjson.Fragment:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
-    del deadline
     call = _call_request(services, arguments)
     return run_trace(
         services,
         config,
         lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        deadline,
     )
 
 
@@ -89,15 +88,14 @@ def trace_block_by_number(
     services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
 ) -> orjson.Fragment:
     """Execute every transaction of a block again under a tracer."""
-    del deadline
     chain = services.chain
     if block.tag is BlockTag.PENDING:
-        return run_trace(services, config, lambda request: traces.trace_pending(chain, request))
+        return run_trace(services, config, lambda request: traces.trace_pending(chain, request), deadline)
     number = chain.number_of(block)
     found = chain.block_by_number(number) if number <= chain.head.number else None
     if found is None:
         raise ServerError(f"block #{number} not found")
-    return _trace_block(services, found, config)
+    return _trace_block(services, found, config, deadline)
 
 
 @method(
@@ -110,11 +108,10 @@ def trace_block_by_hash(
     services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float
 ) -> orjson.Fragment:
     """The same of a block by its hash."""
-    del deadline
     found = services.chain.block_by_hash(block_hash)
     if found is None:
         raise ServerError(f"block 0x{block_hash.hex()} not found")
-    return _trace_block(services, found, config)
+    return _trace_block(services, found, config, deadline)
 
 
 @method(
@@ -125,12 +122,11 @@ def trace_block_by_hash(
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
     """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
-    del deadline
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
         raise ServerError(f"could not decode block: {error}") from error
-    return _trace_block(services, block, config)
+    return _trace_block(services, block, config, deadline)
 
 
 @method(
@@ -141,15 +137,14 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
 )
 def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
     """The same of a block that was refused; see debug_getBadBlocks."""
-    del deadline
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
         raise ServerError(f"bad block 0x{block_hash.hex()} not found")
-    return _trace_block(services, block, config)
+    return _trace_block(services, block, config, deadline)
 
 
-def _trace_block(services: Services, block: Block, config: TraceConfig) -> orjson.Fragment:
-    return run_trace(services, config, lambda request: traces.trace_block(services.chain, block, request))
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> orjson.Fragment:
+    return run_trace(services, config, lambda request: traces.trace_block(services.chain, block, request), deadline)
 
 
 @method(
@@ -171,7 +166,6 @@ def trace_call_many(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute calls one upon the other under a tracer, bundle by bundle, each with its own block overrides."""
-    del deadline
     context = context or {}
     block = context.get("block", LATEST)
     overrides = replace(
@@ -184,4 +178,5 @@ def trace_call_many(
         services,
         config,
         lambda request: traces.trace_bundles(services.chain, prepared, block, overrides, request),
+        deadline,
     )

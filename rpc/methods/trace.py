@@ -78,9 +78,9 @@ BLOCK = Param("block", codec.block_reference, summary="number, tag or hash")
 FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
 
 
-def _run(services: Services, work: Callable[[TraceRequest], Result]) -> Result:
+def _run(services: Services, deadline: float, work: Callable[[TraceRequest], Result]) -> Result:
     try:
-        return work(trace_config.DEFAULT.request(services.limits))
+        return work(trace_config.DEFAULT.request(services.limits, deadline))
     except ExecutionTimeoutError as error:
         raise ServerError("execution timeout") from error
 
@@ -100,11 +100,14 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
 def transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment | None:
     """The frames of a mined transaction, in a row."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    return _run(services, lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)))
+    return _run(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)),
+    )
 
 
 @method(
@@ -115,11 +118,12 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
 )
 def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
     """One frame of a mined transaction, by its place in the tree."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    frames = _run(services, lambda request: parity_traces.transaction_frames(services.chain, position, request))
+    frames = _run(
+        services, deadline, lambda request: parity_traces.transaction_frames(services.chain, position, request)
+    )
     found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
     return None if found is None else _encoded(found)
 
@@ -127,23 +131,25 @@ def get(services: Services, transaction_hash: bytes, address: list[int], *, dead
 @method("trace_block", cost=Cost.EXECUTION, params=(BLOCK,), result=FRAMES)
 def block(services: Services, reference: BlockReference, *, deadline: float) -> orjson.Fragment | None:
     """The frames of all transactions of a block."""
-    del deadline
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(services, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request))))
+    return _run(
+        services, deadline, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request)))
+    )
 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
 def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> orjson.Fragment:
     """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
-    del deadline
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
     bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
     if bounds.first > bounds.last:
         raise InvalidParamsError("invalid block range params")
-    return _run(services, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request)))
+    return _run(
+        services, deadline, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request))
+    )
 
 
 @method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
@@ -151,12 +157,12 @@ def replay_transaction(
     services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: float
 ) -> orjson.Fragment:
     """Execute a mined transaction again, for its frames, instructions and state differences."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         raise ServerError("transaction not found")
     return _run(
         services,
+        deadline,
         lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
     )
 
@@ -171,11 +177,10 @@ def replay_block_transactions(
     services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
 ) -> orjson.Fragment | None:
     """The same of all transactions of a block."""
-    del deadline
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(services, lambda request: parity_traces.replay_block(services.chain, found, wanted, request))
+    return _run(services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request))
 
 
 @method(
@@ -197,10 +202,11 @@ def call(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute a call upon a block, for the same."""
-    del deadline
     pairs = [(_request_of(services, arguments), wanted)]
     return _run(
-        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0])
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0]),
     )
 
 
@@ -218,10 +224,11 @@ def call_many(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute calls one upon the other, for the same."""
-    del deadline
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
     return _run(
-        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request))
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request)),
     )
 
 
@@ -237,9 +244,12 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
 )
 def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:
     """Execute a signed transaction as if it were mined next, and keep nothing of it."""
-    del deadline
     try:
         signed = Transaction.decode(encoded)
     except RlpError as error:
         raise ServerError(str(error)) from error
-    return _run(services, lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)))
+    return _run(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)),
+    )
