@@ -14,6 +14,7 @@ from chain.calls import apply_state_overrides, moved_precompiles, override_envir
 from chain.deadline import moved
 from chain.errors import TransactionError
 from chain.overrides import BlockOverrides, StateOverrides
+from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.tracing.catalogue import encode, make_tracer
 from chain.tracing.errors import TraceError
@@ -73,9 +74,7 @@ def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceR
     if position is None:
         raise TraceError("transaction not found")
     deadline = request.deadline()
-    replay = replay_of(chain, position.block)
-    replay.skip_to(position.index, deadline)
-    return _trace_next(replay, request, deadline)
+    return _trace_next(replay_before(chain, position, deadline), request, deadline)
 
 
 def trace_block(chain: ChainView, block: Block, request: TraceRequest) -> orjson.Fragment:
@@ -105,6 +104,13 @@ def replay_of(chain: ChainView, block: Block) -> Replay:
     """A replay of a block that stands on a known one."""
     state = parent_state(chain.canonical, block, chain.genesis.number)
     return Replay(chain.environment_of(block.header), state, block)
+
+
+def replay_before(chain: ChainView, position: TransactionPosition, deadline: float) -> Replay:
+    """A replay of a mined transaction's block that has come to it."""
+    replay = replay_of(chain, position.block)
+    replay.skip_to(position.index, deadline)
+    return replay
 
 
 def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> orjson.Fragment:

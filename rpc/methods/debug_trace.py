@@ -1,6 +1,5 @@
 """debug_trace*: transactions and calls executed again under a tracer, at any block. See docs/tracing.md."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,32 +7,22 @@ import orjson
 
 from chain.references import LATEST, BlockReference, BlockTag
 from chain.tracing import traces
-from chain.tracing.traces import Bundle, TraceRequest
+from chain.tracing.traces import Bundle
 from chain.types import Block
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
+from chain.vm.interface import CallRequest
 from rpc import codec, codec_objects, trace_config
 from rpc.codec_objects import TransactionArguments
 from rpc.errors import ServerError
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-from rpc.trace_config import CallBundle, TraceConfig
+from rpc.trace_config import CallBundle, TraceConfig, run_trace
 from storage.rlp import RlpError
 
 CONFIG = Param("config", trace_config.trace_config, default=trace_config.DEFAULT)
 CALL_CONFIG = Param("config", trace_config.trace_call_config, default=trace_config.DEFAULT)
 TRACE = "trace"
 BLOCK_TRACE = "[{txHash, result}]"
-
-
-def run_trace(
-    services: Services, config: TraceConfig, trace: Callable[[TraceRequest], orjson.Fragment], deadline: float
-) -> orjson.Fragment:
-    """Trace under the time that the request allows, in place of other executions' deadline. Raises ServerError."""
-    try:
-        return trace(config.request(services.limits, deadline))
-    except ExecutionTimeoutError as error:
-        raise ServerError("execution timeout") from error
 
 
 @method(
@@ -47,7 +36,7 @@ def trace_transaction(
 ) -> orjson.Fragment:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
     return run_trace(
-        services, config, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), deadline
+        services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
     )
 
 
@@ -68,9 +57,9 @@ def trace_call(
     call = _call_request(services, arguments)
     return run_trace(
         services,
-        config,
-        lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
         deadline,
+        lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        config,
     )
 
 
@@ -90,7 +79,7 @@ def trace_block_by_number(
     """Execute every transaction of a block again under a tracer."""
     chain = services.chain
     if block.tag is BlockTag.PENDING:
-        return run_trace(services, config, lambda request: traces.trace_pending(chain, request), deadline)
+        return run_trace(services, deadline, lambda request: traces.trace_pending(chain, request), config)
     number = chain.number_of(block)
     found = chain.block_by_number(number) if number <= chain.head.number else None
     if found is None:
@@ -144,7 +133,7 @@ def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, 
 
 
 def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> orjson.Fragment:
-    return run_trace(services, config, lambda request: traces.trace_block(services.chain, block, request), deadline)
+    return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
 
 
 @method(
@@ -176,7 +165,7 @@ def trace_call_many(
     ]
     return run_trace(
         services,
-        config,
-        lambda request: traces.trace_bundles(services.chain, prepared, block, overrides, request),
         deadline,
+        lambda request: traces.trace_bundles(services.chain, prepared, block, overrides, request),
+        config,
     )

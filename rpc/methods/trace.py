@@ -1,7 +1,6 @@
 """trace_: Parity's traces, as indexers, explorers and web3.py's tracing module ask for them. See docs/tracing.md."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -9,19 +8,17 @@ from chain.references import EARLIEST, LATEST, BlockReference
 from chain.tracing import parity_traces
 from chain.tracing.parity import KINDS
 from chain.tracing.parity_traces import FrameFilter
-from chain.tracing.traces import TraceRequest
 from chain.types import Block, Transaction
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
-from rpc import codec, codec_objects, trace_config
+from chain.vm.interface import CallRequest
+from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
 from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.errors import InvalidParamsError, ServerError
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from rpc.trace_config import run_trace
 from storage.rlp import RlpError
-
-Result = TypeVar("Result")
 
 
 @schema(type="array", items={"type": "string", "enum": list(KINDS)})
@@ -78,13 +75,6 @@ BLOCK = Param("block", codec.block_reference, summary="number, tag or hash")
 FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
 
 
-def _run(services: Services, deadline: float, work: Callable[[TraceRequest], Result]) -> Result:
-    try:
-        return work(trace_config.DEFAULT.request(services.limits, deadline))
-    except ExecutionTimeoutError as error:
-        raise ServerError("execution timeout") from error
-
-
 def _encoded(value: object) -> orjson.Fragment:
     """A result encoded here, off the event loop."""
     return orjson.Fragment(orjson.dumps(value))
@@ -103,7 +93,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    return _run(
+    return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)),
@@ -121,7 +111,7 @@ def get(services: Services, transaction_hash: bytes, address: list[int], *, dead
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    frames = _run(
+    frames = run_trace(
         services, deadline, lambda request: parity_traces.transaction_frames(services.chain, position, request)
     )
     found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
@@ -134,7 +124,7 @@ def block(services: Services, reference: BlockReference, *, deadline: float) -> 
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(
+    return run_trace(
         services, deadline, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request)))
     )
 
@@ -147,7 +137,7 @@ def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> o
     bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
     if bounds.first > bounds.last:
         raise InvalidParamsError("invalid block range params")
-    return _run(
+    return run_trace(
         services, deadline, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request))
     )
 
@@ -160,7 +150,7 @@ def replay_transaction(
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         raise ServerError("transaction not found")
-    return _run(
+    return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
@@ -180,7 +170,9 @@ def replay_block_transactions(
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request))
+    return run_trace(
+        services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request)
+    )
 
 
 @method(
@@ -203,7 +195,7 @@ def call(
 ) -> orjson.Fragment:
     """Execute a call upon a block, for the same."""
     pairs = [(_request_of(services, arguments), wanted)]
-    return _run(
+    return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0]),
@@ -225,7 +217,7 @@ def call_many(
 ) -> orjson.Fragment:
     """Execute calls one upon the other, for the same."""
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
-    return _run(
+    return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request)),
@@ -248,7 +240,7 @@ def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...],
         signed = Transaction.decode(encoded)
     except RlpError as error:
         raise ServerError(str(error)) from error
-    return _run(
+    return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)),
