@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from chain.encoded import Encoded
 from chain.references import LATEST, BlockReference, BlockTag
 from chain.tracing import traces
 from chain.tracing.traces import Bundle
@@ -31,9 +30,7 @@ BLOCK_TRACE = "[{txHash, result}]"
     params=(Param("transactionHash", codec.hash32), CONFIG),
     result=TRACE,
 )
-def trace_transaction(
-    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+def trace_transaction(services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
     return run_trace(
         services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
@@ -52,7 +49,7 @@ def trace_transaction(
 )
 def trace_call(
     services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
     call = _call_request(services, arguments)
     return run_trace(
@@ -75,7 +72,7 @@ def _call_request(services: Services, arguments: TransactionArguments) -> CallRe
 )
 def trace_block_by_number(
     services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute every transaction of a block again under a tracer."""
     chain = services.chain
     if block.tag is BlockTag.PENDING:
@@ -93,9 +90,7 @@ def trace_block_by_number(
     params=(Param("blockHash", codec.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block_by_hash(
-    services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block by its hash."""
     found = services.chain.block_by_hash(block_hash)
     if found is None:
@@ -109,7 +104,7 @@ def trace_block_by_hash(
     params=(Param("rlp", codec.data), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
+def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
     try:
         block = Block.decode(encoded)
@@ -124,7 +119,7 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     params=(Param("blockHash", codec.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block that was refused; see debug_getBadBlocks."""
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
@@ -132,7 +127,7 @@ def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, 
     return _trace_block(services, block, config, deadline)
 
 
-def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> orjson.Fragment:
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
     return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
 
 
@@ -153,7 +148,7 @@ def trace_call_many(
     config: TraceConfig,
     *,
     deadline: float,
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute calls one upon the other under a tracer, bundle by bundle, each with its own block overrides."""
     context = context or {}
     block = context.get("block", LATEST)
