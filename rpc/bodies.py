@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from typing import Any, TypeVar
 
 from rpc.limits import Limits
@@ -18,9 +18,17 @@ CONTENT_TYPES = frozenset({b"application/json", b"application/json-rpc", b"appli
 COMPRESS_BYTES = 65_536
 """Answers from this size on are compressed for clients on other machines that accept gzip."""
 
+PIECE_BYTES = 256 * 1024
+"""A larger answer is written in pieces of this size."""
+
 _CLOSE = (b"connection", b"close")
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+
+
+def pieces_of(body: bytes) -> Iterator[bytes]:
+    """The body in pieces that one write may copy without holding anybody up."""
+    return (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))
 
 
 class BodyError(Exception):
@@ -120,9 +128,14 @@ async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[byt
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Send a whole response."""
+    """Send a whole response; a large one piece by piece, as fast as the client reads and others have their turn."""
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    if len(body) > PIECE_BYTES:
+        for piece in pieces_of(body):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(0)
+        body = b""
     await send({"type": "http.response.body", "body": body})
 
 

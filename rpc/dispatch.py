@@ -6,13 +6,14 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from chain.encoded import Encoded, enclosed, take_text
 from chain.writer import WriterStoppedError
 from rpc.errors import (
     InvalidParamsError,
@@ -100,12 +101,21 @@ def _encode_raw_number(value: Any) -> orjson.Fragment:
 
 def success(identifier: Any, result: Any) -> bytes:
     """The answer that carries a result. Raises TypeError, ValueError for a result that is not JSON."""
+    if type(result) is Encoded:
+        encoded_identifier = orjson.dumps(identifier, default=_encode_raw_number)
+        head = b'{"jsonrpc":"2.0","id":%b,"result":' % encoded_identifier
+        return take_text(enclosed(head, (result.parts,), b"}"))
     try:
         return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "result": result}, default=_encode_raw_number)
     except TypeError:
         # an integer beyond 64 bits, which orjson does not write
         encoded = json.dumps(result, allow_nan=False, separators=(",", ":"))
     return success(identifier, orjson.Fragment(encoded))
+
+
+def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: float) -> bytes:
+    """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
+    return success(identifier, function(*arguments, deadline=deadline))
 
 
 def failure(identifier: Any, error: RpcError) -> bytes:
@@ -240,18 +250,17 @@ class Dispatcher:
             return self._answer_light(call, caller)
         if call.method.cost is Cost.WRITE:
             return await self._begin_write(call, call.method, caller)
+        method, result, reply = call.method, None, None
+        prefix = (self._services, caller) if method.connection else (self._services,)
         try:
-            result = await self._execute(call.method, call.arguments, caller)
+            if method.cost is Cost.EXECUTION:
+                job = (_execute_and_encode, call.identifier, method.function)
+                reply = await self.workers.run(*job, *prefix, *call.arguments)
+            else:
+                result = await method.function(*prefix, *call.arguments)
         except Exception as error:
             call.error = explain(self._services, call.name, error)
-            result = None
-        return self._finish(call, result)
-
-    async def _execute(self, method: Method, arguments: list[Any], caller: Caller | None) -> Any:
-        prefix = (self._services, caller) if method.connection else (self._services,)
-        if method.cost is Cost.EXECUTION:
-            return await self.workers.run(method.function, *prefix, *arguments)
-        return await method.function(*prefix, *arguments)
+        return self._finish(call, result, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
         """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own."""
@@ -281,9 +290,11 @@ class Dispatcher:
             answer.set_result(self._finish(call, None))
         return answer
 
-    def _finish(self, call: Call, result: Any) -> Reply:
-        reply: Reply = None
-        if not call.is_notification:
+    def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
+        """Log a call. `reply`: its answer where a worker has encoded it."""
+        if call.is_notification:
+            reply = None
+        elif reply is None:
             reply = self._encode_reply(call, result)
         log = self._services.call_log
         if log is not None and call.name:

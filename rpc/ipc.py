@@ -9,6 +9,7 @@ import socket
 import stat
 from pathlib import Path
 
+from rpc.bodies import pieces_of
 from rpc.connections import Connection
 from rpc.dispatch import Dispatcher, failure
 from rpc.errors import ParseError, RpcError
@@ -138,7 +139,10 @@ class IpcServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def write(frame: bytes) -> None:
-            writer.write(frame + b"\n")
+            for piece in pieces_of(frame):
+                writer.write(piece)
+                await writer.drain()
+            writer.write(b"\n")
             await writer.drain()
 
         connection = Connection(write, writer.transport.abort, self._limits)

@@ -77,6 +77,13 @@ class Limits:
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
+    search_transactions: int = _limit(
+        100, "page size of ots_searchTransactions* and ots_getBlockTransactions; more gets -32602"
+    )
+    search_blocks: int = _limit(
+        10_000,
+        "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
+    )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")

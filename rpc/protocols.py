@@ -5,16 +5,19 @@ WebSocket: a function in the scope that drops the connection.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import Opcode
 from websockets.http11 import Request
 
 from rpc.limits import Limits
-from rpc.websocket import ABORT_EXTENSION
+from rpc.websocket import ABORT_EXTENSION, TEXT_EXTENSION
 
 REQUEST_HEAD_BYTES = 65_536
 """Request line and headers together; a longer head closes the connection."""
@@ -114,3 +117,27 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             extensions = cast(dict[str, Any], self.scope["extensions"])
             extensions[ABORT_EXTENSION] = self.transport.abort
+            extensions[TEXT_EXTENSION] = self.send_text
+
+    async def send_text(self, pieces: Iterable[bytes]) -> None:
+        """Send one text message, a frame for each piece, as fast as the client reads. No other may be begun meanwhile.
+
+        Raises ClientDisconnected.
+        """
+        opcode = Opcode.TEXT
+        for piece in pieces:
+            await self._send_frame(opcode, piece, fin=False)
+            opcode = Opcode.CONT
+            await asyncio.sleep(0)
+        await self._send_frame(opcode, b"", fin=True)
+
+    async def _send_frame(self, opcode: Opcode, data: bytes, *, fin: bool) -> None:
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        if opcode is Opcode.TEXT:
+            self.conn.send_text(data, fin)
+        else:
+            self.conn.send_continuation(data, fin)
+        for part in self.conn.data_to_send():
+            self.transport.write(part)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from chain.tracing.address_search import AddressSearch
 from rpc.filters import Filters
 from rpc.limits import Limits
 from rpc.subscriptions import Subscriptions
@@ -48,7 +49,9 @@ class Services:
     decoder: ErrorDecoder | None = None
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
+    address_search: AddressSearch = field(init=False)
 
     def __post_init__(self) -> None:
         self.filters = Filters(self.limits)
         self.subscriptions = Subscriptions(self.limits)
+        self.address_search = AddressSearch(self.chain)

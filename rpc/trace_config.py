@@ -2,19 +2,23 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from chain.deadline import moved
 from chain.overrides import BlockOverrides
 from chain.tracing.traces import CallOverrides, TraceRequest
+from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
 from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.decoder import Decoder as ErrorDecoder
 from rpc.errors import ServerError
 from rpc.limits import Limits
+from rpc.services import Services
 
+Result = TypeVar("Result")
 _UNITS_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SOLIDITY_ERRORS = ErrorDecoder()
@@ -30,19 +34,32 @@ class TraceConfig:
     options: Mapping[str, Any] | None = None
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
-    def request(self, limits: Limits) -> TraceRequest:
-        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`."""
+    def request(self, limits: Limits, deadline: float) -> TraceRequest:
+        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+
+        deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
+        """
         seconds = limits.trace_seconds if self.timeout is None else parse_duration(self.timeout)
         return TraceRequest(
             reason_of=_SOLIDITY_ERRORS.revert_reason,
             timeout_seconds=min(seconds, limits.trace_seconds_limit),
-            ends_at=time.monotonic() + limits.trace_seconds_limit,
+            ends_at=moved(deadline, time.monotonic() + limits.trace_seconds_limit),
             tracer=self.tracer,
             options=self.options,
         )
 
 
 DEFAULT = TraceConfig()
+
+
+def run_trace(
+    services: Services, deadline: float, trace: Callable[[TraceRequest], Result], config: TraceConfig = DEFAULT
+) -> Result:
+    """Trace under the time that the request allows, in place of other executions' deadline. Raises ServerError."""
+    try:
+        return trace(config.request(services.limits, deadline))
+    except ExecutionTimeoutError as error:
+        raise ServerError("execution timeout") from error
 
 
 def parse_duration(text: str) -> float:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from rpc.bodies import PIECE_BYTES, pieces_of
 from rpc.connections import Connection
 from rpc.dispatch import Caller, Dispatcher, Reply
 from rpc.security import Guard, Refusal
@@ -22,6 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 LOGGER = logging.getLogger("zevm.rpc")
 ABORT_EXTENSION = "zevm.abort"
 """The scope extension in which the server hands over the function that drops the connection."""
+TEXT_EXTENSION = "zevm.text"
+"""That in which it hands over the function that sends one text message from pieces of UTF-8, as a frame for each."""
 
 
 class Session:
@@ -94,10 +97,16 @@ class WebSocketEndpoint:
             self.open_connections -= 1
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def write(frame: bytes) -> None:
-            await send({"type": "websocket.send", "text": frame.decode()})
+        extensions = scope.get("extensions", {})
+        send_text = extensions.get(TEXT_EXTENSION)
 
-        abort = scope.get("extensions", {}).get(ABORT_EXTENSION, _nothing)
+        async def write(frame: bytes) -> None:
+            if len(frame) > PIECE_BYTES and send_text is not None:
+                await send_text(pieces_of(frame))
+            else:
+                await send({"type": "websocket.send", "text": frame.decode()})
+
+        abort = extensions.get(ABORT_EXTENSION, _nothing)
         connection = Connection(write, abort, self._limits)
         session = Session(self._dispatcher, connection, self._limits.websocket_calls)
         pump = asyncio.get_running_loop().create_task(_pump(connection))

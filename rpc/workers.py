@@ -1,7 +1,8 @@
 """Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
 
 The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is
-refused, so that a flood of eth_call delays nothing but eth_call.
+refused, so that a flood of eth_call delays nothing but eth_call. A caller that leaves takes its job's
+deadline along: the job sees it as passed at its next look.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from chain.deadline import Cancellation, Deadline
 from rpc.errors import LimitExceededError
 
 STACK_BYTES = 256 * 1024 * 1024
 """Virtual, not resident: room for the interpreter at call depth 1,024."""
 
 _STACK_SIZE_LOCK = threading.Lock()
-_Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]", Cancellation]
 
 
 class Workers:
@@ -42,13 +44,18 @@ class Workers:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.
 
         Raises LimitExceededError when no worker came free in time. When the awaiting task is cancelled,
-        a job that has not begun is dropped; one that has keeps its worker until it ends or its deadline passes.
+        a job that has not begun is dropped; the deadline of one that has is cancelled, which soon ends it.
         """
         await self._acquire()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put((function, arguments, loop, future))
-        return await future
+        cancellation = Cancellation()
+        self._jobs.put((function, arguments, loop, future, cancellation))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
 
     def close(self) -> None:
         """Let every worker end after its job. Idempotent."""
@@ -72,18 +79,19 @@ class Workers:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            function, arguments, loop, future = job
+            function, arguments, loop, future, cancellation = job
             result, error = None, None
             if not future.cancelled():
                 try:
-                    result = function(*arguments, deadline=time.monotonic() + self._timeout_seconds)
+                    deadline = Deadline(time.monotonic() + self._timeout_seconds, cancellation)
+                    result = function(*arguments, deadline=deadline)
                 except BaseException as raised:
                     error = raised
             try:
                 loop.call_soon_threadsafe(self._finish, future, result, error)
             except RuntimeError:
                 return  # the loop is closed: the node is stopping
-            del job, function, arguments, future, result, error
+            del job, function, arguments, future, result, error, cancellation
 
     def _finish(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
         self._free.release()

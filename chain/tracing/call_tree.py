@@ -13,8 +13,13 @@ from chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, V
 CREATIONS = ("CREATE", "CREATE2")
 _BORROWERS = ("DELEGATECALL", "CALLCODE")
 """Kinds that run another account's code on their own account."""
-_FRAME_BYTES = 320
+FRAME_BYTES = 320
 """About what the JSON of a frame without data has."""
+
+
+def caller_of(start: FrameStart) -> bytes:
+    """Whose code made the call: not always its msg.sender."""
+    return start.address if start.kind in _BORROWERS else start.sender
 
 
 class CallNode:
@@ -42,7 +47,7 @@ class CallNode:
 
     def __init__(self, start: FrameStart) -> None:
         self.kind = start.kind
-        self.sender = start.address if start.kind in _BORROWERS else start.sender
+        self.sender = caller_of(start)
         self.target: bytes | None = start.target
         self.value = None if start.kind == "STATICCALL" else start.value
         self.gas_limit = start.gas_limit
@@ -130,7 +135,7 @@ class CallTree(ResultTracer):
         if self._only_top_call and self._depth > 1:
             return
         node = CallNode(start)
-        self._budget.take(_FRAME_BYTES + 2 * len(node.data))
+        self._budget.take(FRAME_BYTES + 2 * len(node.data))
         if self.root is None:
             node.gas_limit = self._gas_limit
             self.root = node
@@ -159,7 +164,7 @@ class CallTree(ResultTracer):
             node = self.open[-1]
             for position in range(seen, len(logs)):
                 log = logs[position]
-                self._budget.take(_FRAME_BYTES + 2 * len(log.data))
+                self._budget.take(FRAME_BYTES + 2 * len(log.data))
                 node.logs.append((log, self.context.first_log_index + position, len(node.calls)))
         self._logs_seen = len(logs)
 

@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTracer, NoopTracer
 from chain.tracing.errors import TraceError
 from chain.tracing.mux import MuxTracer
@@ -44,8 +42,3 @@ def make_tracer(name: str | None, options: Mapping[str, Any] | None, context: Tr
         raise TraceError(f"ReferenceError: {name} is not defined at <eval>:1:2(0)")
     known = ", ".join(sorted(TRACERS))
     raise TraceError(f"JavaScript tracers are not supported; use one of {known}, or none for struct logs")
-
-
-def encode(tracer: ResultTracer) -> orjson.Fragment:
-    """A tracer's result as JSON."""
-    return orjson.Fragment(orjson.dumps(tracer.result()))

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from chain.encoded import take_text
 from chain.tracing.settings import TraceContext
 from chain.tracing.tracer import Json, ResultTracer
 from chain.vm.frame import Frame
@@ -74,4 +75,4 @@ class MuxTracer(ResultTracer):
 
     def result(self) -> Json:
         """{tracer: result}."""
-        return {name: orjson.Fragment(orjson.dumps(tracer.result())) for name, tracer in sorted(self._tracers.items())}
+        return {name: orjson.Fragment(take_text(tracer.encode())) for name, tracer in sorted(self._tracers.items())}

@@ -13,7 +13,7 @@ from chain.tracing.errors import TraceError
 from chain.tracing.parity import ParityTracer, ReplayTracer
 from chain.tracing.replay import Replay
 from chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
-from chain.tracing.traces import TraceRequest, call_place, replay_of
+from chain.tracing.traces import TraceRequest, call_place, replay_before, replay_of
 from chain.types import Block, Transaction
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
@@ -26,10 +26,8 @@ Frames = list[dict[str, Any]]
 
 def transaction_frames(chain: ChainView, position: TransactionPosition, request: TraceRequest) -> Frames:
     """The frames of a mined transaction. Raises TraceError, ExecutionTimeoutError, as all here."""
-    replay = replay_of(chain, position.block)
     deadline = request.deadline()
-    replay.skip_to(position.index, deadline)
-    return _next_frames(replay, request, deadline)
+    return _next_frames(replay_before(chain, position, deadline), request, deadline)
 
 
 def block_frames(chain: ChainView, block: Block, request: TraceRequest) -> Iterator[dict[str, Any]]:
@@ -84,6 +82,7 @@ def filter_frames(chain: ChainView, wanted: FrameFilter, request: TraceRequest) 
     found: Frames = []
     passed, budget = 0, Budget(2 * TRACE_BYTES_LIMIT)
     for number in range(wanted.first, wanted.last + 1):
+        request.check()
         block = chain.block_by_number(number)
         if block is None:
             break
@@ -104,10 +103,8 @@ def replay_transaction(
     chain: ChainView, position: TransactionPosition, kinds: Kinds, request: TraceRequest
 ) -> dict[str, Any]:
     """{output, stateDiff, trace, vmTrace} of a mined transaction."""
-    replay = replay_of(chain, position.block)
     deadline = request.deadline()
-    replay.skip_to(position.index, deadline)
-    return _replay_next(replay, kinds, request, deadline)
+    return _replay_next(replay_before(chain, position, deadline), kinds, request, deadline)
 
 
 def replay_block(chain: ChainView, block: Block, kinds: Kinds, request: TraceRequest) -> orjson.Fragment:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from chain.encoded import Parts, enclosed, take_text
 from chain.tracing.errors import TraceError, TraceSizeError
 from chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
 from chain.tracing.tracer import Json, ResultTracer
@@ -27,6 +28,7 @@ _SHOWN_FAULTS = (VmErrorKind.OUT_OF_GAS, VmErrorKind.STACK_UNDERFLOW, VmErrorKin
 """Faults before the instruction runs; geth's log shows no others, as REVERT or a bad jump."""
 
 _OWNER = "Config"
+_ENTRIES_TOGETHER = 1_000
 
 
 class StructLogTracer(ResultTracer):
@@ -47,6 +49,7 @@ class StructLogTracer(ResultTracer):
         self._limit = count(options, "limit", _OWNER)
         self._full = False
         self._entries: list[str] = []
+        self._texts: list[bytes] = []
         self._size = 0
         self._threshold = min(self._limit or TRACE_BYTES_LIMIT, TRACE_BYTES_LIMIT)
         self._storage: dict[bytes, dict[int, int]] = {}
@@ -120,6 +123,15 @@ class StructLogTracer(ResultTracer):
         entry = f"{self._head}{cost}{tail}}}"
         self._entries.append(entry)
         self._note_size(len(entry))
+        if len(self._entries) >= _ENTRIES_TOGETHER and not self._host_calls:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Make one text of the entries so far: a million of them would be joined, and freed, in one long step."""
+        text = ",".join([entry for entry in self._entries if entry])
+        self._entries.clear()
+        if text:
+            self._texts.append(text.encode())
 
     def _note_size(self, size: int) -> None:
         """Count the bytes of an entry. Raises TraceSizeError."""
@@ -186,14 +198,16 @@ class StructLogTracer(ResultTracer):
 
     def result(self) -> Json:
         """{gas, failed, returnValue, structLogs}."""
+        return orjson.Fragment(take_text(self.encode()))
+
+    def encode(self) -> Parts:
+        """The same as JSON text."""
         outcome = self._outcome
         if outcome is None:
             raise TraceError("the transaction has not ended")
         reverted = outcome.error is not None and outcome.error.kind is VmErrorKind.REVERT
         output = outcome.output if outcome.error is None or reverted else b""
         failed = "false" if outcome.error is None else "true"
-        entries = ",".join([entry for entry in self._entries if entry])
-        text = (
-            f'{{"gas":{outcome.gas_used},"failed":{failed},"returnValue":"0x{output.hex()}","structLogs":[{entries}]}}'
-        )
-        return orjson.Fragment(text)
+        self._fold()
+        head = f'{{"gas":{outcome.gas_used},"failed":{failed},"returnValue":"0x{output.hex()}","structLogs":['
+        return enclosed(head.encode(), ((text,) for text in self._texts), b"]}")

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from chain.calls import apply_state_overrides, moved_precompiles, override_environment
+from chain.deadline import moved
+from chain.encoded import Encoded, Parts, enclosed, size_of
 from chain.errors import TransactionError
 from chain.overrides import BlockOverrides, StateOverrides
+from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
-from chain.tracing.catalogue import encode, make_tracer
+from chain.tracing.catalogue import make_tracer
 from chain.tracing.errors import TraceError
 from chain.tracing.replay import Replay, parent_state
 from chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
@@ -22,7 +23,7 @@ from chain.types import Block, Header
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest
+from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
 from storage.account import StateReader
 
 
@@ -49,7 +50,12 @@ class TraceRequest:
 
     def deadline(self) -> float:
         """When a transaction that begins now has had its time."""
-        return min(time.monotonic() + self.timeout_seconds, self.ends_at)
+        return moved(self.ends_at, min(time.monotonic() + self.timeout_seconds, self.ends_at))
+
+    def check(self) -> None:
+        """Raise ExecutionTimeoutError when the whole request has had its time."""
+        if time.monotonic() > self.ends_at:
+            raise ExecutionTimeoutError("execution timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +67,36 @@ class CallOverrides:
     transaction_index: int | None = None
 
 
-def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> orjson.Fragment:
+def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> Encoded:
     """A mined transaction. Raises TraceError, UnknownBlockError, ExecutionTimeoutError."""
     position = chain.find_transaction(transaction_hash)
     if position is None:
         raise TraceError("transaction not found")
     deadline = request.deadline()
-    replay = replay_of(chain, position.block)
-    replay.skip_to(position.index, deadline)
-    return _trace_next(replay, request, deadline)
+    return Encoded(_trace_next(replay_before(chain, position, deadline), request, deadline))
 
 
-def trace_block(chain: ChainView, block: Block, request: TraceRequest) -> orjson.Fragment:
+def trace_block(chain: ChainView, block: Block, request: TraceRequest) -> Encoded:
     """Every transaction of a block: [{txHash, result}]. Raises as `trace_transaction`."""
     return trace_replay(replay_of(chain, block), request)
 
 
-def trace_pending(chain: ChainView, request: TraceRequest) -> orjson.Fragment:
+def trace_pending(chain: ChainView, request: TraceRequest) -> Encoded:
     """The same of the block that would be made now."""
     pending = chain.pending()
     head = chain.canonical.state_of(chain.head.header)
     return trace_replay(Replay(pending.environment, head, pending.block), request)
 
 
-def trace_replay(replay: Replay, request: TraceRequest) -> orjson.Fragment:
+def trace_replay(replay: Replay, request: TraceRequest) -> Encoded:
     """Trace what is left of a replay."""
     budget, parts = Budget(2 * TRACE_BYTES_LIMIT), []
     for transaction in replay.block.transactions[replay.next_index :]:
         result = _trace_next(replay, request, request.deadline())
-        part = orjson.dumps({"txHash": "0x" + transaction.hash.hex(), "result": result})
-        budget.take(len(part))
+        part = enclosed(f'{{"txHash":"0x{transaction.hash.hex()}","result":'.encode(), (result,), b"}")
+        budget.take(size_of(part))
         parts.append(part)
-    return orjson.Fragment(b"[" + b",".join(parts) + b"]")
+    return Encoded(enclosed(b"[", parts, b"]"))
 
 
 def replay_of(chain: ChainView, block: Block) -> Replay:
@@ -101,22 +105,29 @@ def replay_of(chain: ChainView, block: Block) -> Replay:
     return Replay(chain.environment_of(block.header), state, block)
 
 
-def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> orjson.Fragment:
+def replay_before(chain: ChainView, position: TransactionPosition, deadline: float) -> Replay:
+    """A replay of a mined transaction's block that has come to it."""
+    replay = replay_of(chain, position.block)
+    replay.skip_to(position.index, deadline)
+    return replay
+
+
+def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> Parts:
     tracer = make_tracer(request.tracer, request.options, request.context(replay))
     replay.run(tracer, deadline)
-    return encode(tracer)
+    return tracer.encode()
 
 
 def trace_call(
     chain: ChainView, call: CallRequest, reference: BlockReference, overrides: CallOverrides, request: TraceRequest
-) -> orjson.Fragment:
+) -> Encoded:
     """A call upon a block, or upon the state before one of its transactions. Raises as `trace_transaction`."""
     deadline = request.deadline()
     environment, reader = call_place(chain, reference, overrides.transaction_index, deadline)
     state = BlockState(reader)
     apply_state_overrides(state, overrides.state)
     executor = call_executor(environment, state, overrides)
-    return _trace_call(executor, call, request, deadline)
+    return Encoded(_trace_call(executor, call, request, deadline))
 
 
 def call_place(
@@ -148,13 +159,13 @@ def call_executor(environment: BlockEnvironment, state: BlockState, overrides: C
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
 
 
-def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> orjson.Fragment:
+def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> Parts:
     tracer = make_tracer(request.tracer, request.options, TraceContext(request.reason_of))
     try:
         executor.call(call, deadline=deadline, tracer=tracer)
     except TransactionError as error:
         raise TraceError(f"tracing failed: {error.message}") from error
-    return encode(tracer)
+    return tracer.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +182,18 @@ def trace_bundles(
     reference: BlockReference,
     overrides: CallOverrides,
     request: TraceRequest,
-) -> orjson.Fragment:
+) -> Encoded:
     """Calls one upon the other: a list of results for each bundle. Raises as `trace_transaction`."""
     environment, reader = call_place(chain, reference, overrides.transaction_index, request.deadline())
     state = BlockState(reader)
     apply_state_overrides(state, overrides.state)
     budget = Budget(2 * TRACE_BYTES_LIMIT)
 
-    def run(bundle: Bundle) -> Iterator[bytes]:
+    def run(bundle: Bundle) -> Iterator[Parts]:
         executor = call_executor(environment, state, replace(overrides, block=bundle.block or overrides.block))
         for call in bundle.calls:
-            part = orjson.dumps(_trace_call(executor, call, request, request.deadline()))
-            budget.take(len(part))
+            part = _trace_call(executor, call, request, request.deadline())
+            budget.take(size_of(part))
             yield part
 
-    parts = [b"[" + b",".join(run(bundle)) + b"]" for bundle in bundles]
-    return orjson.Fragment(b"[" + b",".join(parts) + b"]")
+    return Encoded(enclosed(b"[", [enclosed(b"[", run(bundle), b"]") for bundle in bundles], b"]"))

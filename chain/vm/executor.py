@@ -5,6 +5,7 @@ from typing import Any
 
 from chain import validation
 from chain.forks import Fork
+from chain.rewards import block_rewards
 from chain.types import Header, Log, Transaction, Withdrawal
 from chain.vm import system
 from chain.vm.block_state import BlockState
@@ -19,8 +20,6 @@ from chain.vm.world import World
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
 GWEI = 10**9
-ETHER = 10**18
-_BLOCK_REWARDS = ((Fork.CONSTANTINOPLE, 2 * ETHER), (Fork.BYZANTIUM, 3 * ETHER), (Fork.FRONTIER, 5 * ETHER))
 
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
@@ -223,12 +222,12 @@ class Executor:
             self.state.add_balance(withdrawal.address, withdrawal.amount_gwei * GWEI)
 
     def pay_block_reward(self, uncles: Sequence[Header]) -> None:
-        """Credit the coinbase and the uncles' coinbases, as before Paris (Yellow Paper 11.3)."""
+        """Credit the coinbase and the uncles' coinbases, as before Paris."""
         environment = self.environment
-        reward = next(amount for since, amount in _BLOCK_REWARDS if environment.rules.fork >= since)
-        for uncle in uncles:
-            self.state.add_balance(uncle.coinbase, (8 + uncle.number - environment.number) * reward // 8)
-        self.state.add_balance(environment.coinbase, reward + len(uncles) * reward // 32)
+        rewards = block_rewards(environment.rules.fork, environment.number, uncles)
+        for uncle, amount_wei in zip(uncles, rewards.uncles_wei, strict=True):
+            self.state.add_balance(uncle.coinbase, amount_wei)
+        self.state.add_balance(environment.coinbase, rewards.author_wei)
 
     def end_block(self, receipts_logs: Iterable[Sequence[Log]]) -> list[bytes] | None:
         """The requests of EIP-7685 (type byte and data each, in order), None before Prague.

@@ -38,7 +38,6 @@ OPTIMISE_NONE = 0
 OPTIMISE_SPEED = 1
 
 TRAP_UNREACHABLE = 9
-TRAP_INTERRUPT = 10
 TRAPS = {
     1: "out of bounds memory access",
     2: "misaligned memory access",
@@ -89,6 +88,10 @@ class Vector(ctypes.Structure):
 
 Callback = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, ctypes.POINTER(c_int64), c_size_t)
 """wasmtime_func_unchecked_callback_t. Value i is slot 2 * i; the result goes to slot 0; it returns a trap or 0."""
+
+EpochCallback = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, ctypes.POINTER(c_uint64), ctypes.POINTER(c_uint8))
+"""(context, data, epochs that it may go on for, how it goes on) -> an error, which ends the run, or 0."""
+EPOCH_CONTINUE = 0
 
 
 def _load() -> ctypes.CDLL:
@@ -166,6 +169,7 @@ store_new = _quick("wasmtime_store_new", _P, _P, _P, _P)
 store_context = _quick("wasmtime_store_context", _P, _P)
 store_limit = _quick("wasmtime_store_limiter", None, _P, c_int64, c_int64, c_int64, c_int64, c_int64)
 store_delete = _slow("wasmtime_store_delete", None, _P)
+store_epoch_callback = _quick("wasmtime_store_epoch_deadline_callback", None, _P, EpochCallback, _P, _P)
 context_set_epoch_deadline = _quick("wasmtime_context_set_epoch_deadline", None, _P, c_uint64)
 
 instance_export = _quick("wasmtime_instance_export_get", c_bool, _P, _P, c_char_p, c_size_t, _P)
@@ -179,6 +183,7 @@ trap_new = _quick("wasmtime_trap_new_code", _P, c_uint8)
 trap_code = _quick("wasmtime_trap_code", c_bool, _P, _P)
 trap_message = _quick("wasm_trap_message", None, _P, _P)
 trap_delete = _quick("wasm_trap_delete", None, _P)
+error_new = _quick("wasmtime_error_new", _P, c_char_p)
 error_message = _quick("wasmtime_error_message", None, _P, _P)
 error_delete = _quick("wasmtime_error_delete", None, _P)
 byte_vec_delete = _quick("wasm_byte_vec_delete", None, _P)

@@ -1,7 +1,11 @@
-"""Time limits of off-chain runs: one thread that counts wasmtime's epochs while any run has a deadline."""
+"""Time limits of off-chain runs: one thread that looks at the clock while any run has a deadline.
+
+wasmtime ends a run when its engine's epoch reaches a number. All runs of an engine share the epoch, so it advances by
+one when the deadline of any has passed, or was cancelled; each run then looks at its own, and ends or goes on for
+another epoch (chain.zvm.instance).
+"""
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -9,23 +13,29 @@ from collections.abc import Iterator
 from chain.zvm import capi
 
 TICK_SECONDS = 0.01
+NEXT_EPOCH = 1
+"""Epochs after which a run with a deadline looks at it."""
 FOREVER = 1 << 62
 """Epochs that a run without a deadline may last: block execution is never interrupted."""
 
 
 class _Ticker:
-    """Increments the epoch of the engines in use every tick; sleeps without a tick when there are none."""
+    """Looks at the deadlines of the runs every tick; sleeps without a tick when there are none.
+
+    The runs of one call share its deadline: they are counted by engine and deadline.
+    """
 
     def __init__(self) -> None:
-        self._runs: dict[int, int] = {}
+        self._runs: dict[tuple[int, int], tuple[float, int]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def watch(self, engine: int) -> Iterator[None]:
+    def watch(self, engine: int, deadline: float) -> Iterator[None]:
         """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
+        key = engine, id(deadline)
         with self._changed:
-            self._runs[engine] = self._runs.get(engine, 0) + 1
+            self._count(key, deadline, 1)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
                 self._thread.start()
@@ -34,25 +44,22 @@ class _Ticker:
             yield
         finally:
             with self._changed:
-                self._runs[engine] -= 1
-                if not self._runs[engine]:
-                    del self._runs[engine]
+                self._count(key, deadline, -1)
+
+    def _count(self, key: tuple[int, int], deadline: float, change: int) -> None:
+        _, count = self._runs.pop(key, (deadline, 0))
+        if count + change:
+            self._runs[key] = deadline, count + change
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 while not self._runs:
                     self._changed.wait()
-                for engine in self._runs:
+                now = time.monotonic()
+                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if now >= deadline}:
                     capi.engine_increment_epoch(engine)
             time.sleep(TICK_SECONDS)
 
 
 ticker = _Ticker()
-
-
-def epochs_until(deadline: float | None) -> int:
-    """Epochs from now to `deadline`, a time.monotonic() value; at most one tick early, 0 when it has passed."""
-    if deadline is None:
-        return FOREVER
-    return max(0, math.ceil((deadline - time.monotonic()) / TICK_SECONDS))

@@ -1,11 +1,13 @@
 """One running instance, and the callbacks through which its code reaches the host."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
 from typing import Any, cast
 
 from chain.zvm import capi
+from chain.zvm.deadlines import NEXT_EPOCH
 from chain.zvm.engine import PAGE_BYTES, Import, Program, Signature
 from chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
 
@@ -31,13 +33,26 @@ _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
 class Instance:
     """What a hook sees of the instance that called it. Usable only until the run ends.
 
-    context: what the caller of run passed.
+    context: what the caller of run passed. is_interrupted: it has met its deadline.
     """
 
-    __slots__ = ("_has_memory", "_scratch", "_store", "_value", "_view", "context", "failure", "stack_mark")
+    __slots__ = (
+        "_has_memory",
+        "_scratch",
+        "_store",
+        "_value",
+        "_view",
+        "context",
+        "deadline",
+        "failure",
+        "is_interrupted",
+        "stack_mark",
+    )
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, deadline: float | None = None) -> None:
         self.context = context
+        self.deadline = deadline
+        self.is_interrupted = False
         self.failure: BaseException | None = None
         self.stack_mark: Any = None
         self._store: int | None = None
@@ -142,6 +157,22 @@ class _Frames(threading.local):
 
 
 frames = _Frames()
+
+
+def _look_at_deadline(_context: int, _data: int, epochs: Any, kind: Any) -> int:
+    """The epoch has advanced for a run that has met its deadline: for this one, or for another, and it goes on."""
+    instance = frames.stack[-1]
+    deadline = instance.deadline
+    if deadline is not None and time.monotonic() < deadline:
+        epochs[0] = NEXT_EPOCH
+        kind[0] = capi.EPOCH_CONTINUE
+        return 0
+    instance.is_interrupted = True
+    return int(capi.error_new(b"the deadline has passed"))
+
+
+look_at_deadline = capi.EpochCallback(_look_at_deadline)
+"""One C function for all stores."""
 
 
 class Binding:

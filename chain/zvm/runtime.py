@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from chain.zvm import capi, native_stack
-from chain.zvm.deadlines import FOREVER, epochs_until, ticker
+from chain.zvm.deadlines import FOREVER, NEXT_EPOCH, ticker
 from chain.zvm.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
@@ -30,7 +30,7 @@ from chain.zvm.faults import (
     OutOfInkError,
     OutOfPagesError,
 )
-from chain.zvm.instance import Binding, HookFunction, Instance, bind, frames
+from chain.zvm.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
 from chain.zvm.program_cache import ProgramCache
 
 __all__ = [
@@ -102,7 +102,8 @@ def run(
 
     hooks: one per import, in their order, the same function objects in every run. May be called from a hook.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
-    deadline: time.monotonic() value, off chain only; the run is interrupted at most a tick before it.
+    deadline: time.monotonic() value, off chain only; the run is interrupted a tick after it at most, or after it was
+    cancelled (chain.deadline).
     Raises what a hook raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack
@@ -114,7 +115,7 @@ def run(
     elif time.monotonic() >= deadline:
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
-        with ticker.watch(program.engine.address):
+        with ticker.watch(program.engine.address, deadline):
             result = _run(program, hooks, context, ink, stack_words, entry, arguments, memory_pages, deadline)
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
@@ -133,7 +134,7 @@ def _run(
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
     binding = bind(program, hooks)
-    instance = Instance(context)
+    instance = Instance(context, deadline)
     store = capi.store_new(program.engine.address, None, None)
     frames.stack.append(instance)
     try:
@@ -143,15 +144,21 @@ def _run(
         capi.context_set_epoch_deadline(call.store, FOREVER)
         call.instantiate(binding, program.has_memory)
         if deadline is not None:
-            capi.context_set_epoch_deadline(call.store, epochs_until(deadline))
+            capi.store_epoch_callback(store, look_at_deadline, None, None)
+            capi.context_set_epoch_deadline(call.store, NEXT_EPOCH)
         instance.attach(call.store, call.scratch, call.base, program.has_memory)
         instance.ink_left = ink
         call.set_stack_words(stack_words)
-        call.invoke(entry.encode(), slots)
+        error = call.invoke(entry.encode(), slots)
         if instance.failure is not None:
             return _stopped(instance, instance.failure)
+        if instance.is_interrupted:
+            capi.error_delete(error)
+            return RunResult(End.INTERRUPTED, (), instance.ink_left, None)
+        if error:
+            raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
         if call.scratch.trap:
-            return _trapped(instance, call, deadline)
+            return _trapped(instance, call)
         values = (slots[0] & _MASKS[result_type],) if result_type else ()
         return RunResult(End.RETURNED, values, instance.ink_left, None)
     finally:
@@ -196,13 +203,11 @@ class _Call:
             self._find(b"memory", base + _MEMORY)
         self._find(b"zvm_ink", base + _INK)
 
-    def invoke(self, name: bytes, slots: Any) -> None:
-        """Call an exported function; a trap is left in the scratch buffer."""
+    def invoke(self, name: bytes, slots: Any) -> Any:
+        """Call an exported function: an error if it could not run to its end; a trap is left in the scratch buffer."""
         base = self.base
         self._find(name, base + _OTHER)
-        error = capi.function_call(self.store, base + _OTHER_ITEM, slots, len(slots) // 2, base + _TRAP)
-        if error:
-            raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
+        return capi.function_call(self.store, base + _OTHER_ITEM, slots, len(slots) // 2, base + _TRAP)
 
     def set_stack_words(self, words: int) -> None:
         """Set how many stack words the code may use."""
@@ -249,11 +254,9 @@ def _stopped(instance: Instance, failure: BaseException) -> RunResult:
     return RunResult(End.TRAPPED, (), left, str(failure))
 
 
-def _trapped(instance: Instance, call: _Call, deadline: float | None) -> RunResult:
+def _trapped(instance: Instance, call: _Call) -> RunResult:
     code, text = capi.take_trap(call.scratch.trap)
     left = instance.ink_left
-    if code == capi.TRAP_INTERRUPT and deadline is not None:
-        return RunResult(End.INTERRUPTED, (), left, None)
     if code not in capi.TRAPS:
         raise NodeFaultError(f"trap {code}, which is not the contract's: {text}")
     fault = call.read_i32(b"zvm_fault")

@@ -1,23 +1,21 @@
 """debug_trace*: transactions and calls executed again under a tracer, at any block. See docs/tracing.md."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from chain.encoded import Encoded
 from chain.references import LATEST, BlockReference, BlockTag
 from chain.tracing import traces
-from chain.tracing.traces import Bundle, TraceRequest
+from chain.tracing.traces import Bundle
 from chain.types import Block
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
+from chain.vm.interface import CallRequest
 from rpc import codec, codec_objects, trace_config
 from rpc.codec_objects import TransactionArguments
 from rpc.errors import ServerError
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-from rpc.trace_config import CallBundle, TraceConfig
+from rpc.trace_config import CallBundle, TraceConfig, run_trace
 from storage.rlp import RlpError
 
 CONFIG = Param("config", trace_config.trace_config, default=trace_config.DEFAULT)
@@ -26,29 +24,16 @@ TRACE = "trace"
 BLOCK_TRACE = "[{txHash, result}]"
 
 
-def run_trace(
-    services: Services, config: TraceConfig, trace: Callable[[TraceRequest], orjson.Fragment]
-) -> orjson.Fragment:
-    """Trace under the time that the request allows, in place of other executions' deadline. Raises ServerError."""
-    try:
-        return trace(config.request(services.limits))
-    except ExecutionTimeoutError as error:
-        raise ServerError("execution timeout") from error
-
-
 @method(
     "debug_traceTransaction",
     cost=Cost.EXECUTION,
     params=(Param("transactionHash", codec.hash32), CONFIG),
     result=TRACE,
 )
-def trace_transaction(
-    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+def trace_transaction(services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
-    del deadline
     return run_trace(
-        services, config, lambda request: traces.trace_transaction(services.chain, transaction_hash, request)
+        services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
     )
 
 
@@ -64,14 +49,14 @@ def trace_transaction(
 )
 def trace_call(
     services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
-    del deadline
     call = _call_request(services, arguments)
     return run_trace(
         services,
-        config,
+        deadline,
         lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        config,
     )
 
 
@@ -87,17 +72,16 @@ def _call_request(services: Services, arguments: TransactionArguments) -> CallRe
 )
 def trace_block_by_number(
     services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute every transaction of a block again under a tracer."""
-    del deadline
     chain = services.chain
     if block.tag is BlockTag.PENDING:
-        return run_trace(services, config, lambda request: traces.trace_pending(chain, request))
+        return run_trace(services, deadline, lambda request: traces.trace_pending(chain, request), config)
     number = chain.number_of(block)
     found = chain.block_by_number(number) if number <= chain.head.number else None
     if found is None:
         raise ServerError(f"block #{number} not found")
-    return _trace_block(services, found, config)
+    return _trace_block(services, found, config, deadline)
 
 
 @method(
@@ -106,15 +90,12 @@ def trace_block_by_number(
     params=(Param("blockHash", codec.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block_by_hash(
-    services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float
-) -> orjson.Fragment:
+def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block by its hash."""
-    del deadline
     found = services.chain.block_by_hash(block_hash)
     if found is None:
         raise ServerError(f"block 0x{block_hash.hex()} not found")
-    return _trace_block(services, found, config)
+    return _trace_block(services, found, config, deadline)
 
 
 @method(
@@ -123,14 +104,13 @@ def trace_block_by_hash(
     params=(Param("rlp", codec.data), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
+def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
-    del deadline
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
         raise ServerError(f"could not decode block: {error}") from error
-    return _trace_block(services, block, config)
+    return _trace_block(services, block, config, deadline)
 
 
 @method(
@@ -139,17 +119,16 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     params=(Param("blockHash", codec.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> orjson.Fragment:
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
     """The same of a block that was refused; see debug_getBadBlocks."""
-    del deadline
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
         raise ServerError(f"bad block 0x{block_hash.hex()} not found")
-    return _trace_block(services, block, config)
+    return _trace_block(services, block, config, deadline)
 
 
-def _trace_block(services: Services, block: Block, config: TraceConfig) -> orjson.Fragment:
-    return run_trace(services, config, lambda request: traces.trace_block(services.chain, block, request))
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
+    return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
 
 
 @method(
@@ -169,9 +148,8 @@ def trace_call_many(
     config: TraceConfig,
     *,
     deadline: float,
-) -> orjson.Fragment:
+) -> Encoded:
     """Execute calls one upon the other under a tracer, bundle by bundle, each with its own block overrides."""
-    del deadline
     context = context or {}
     block = context.get("block", LATEST)
     overrides = replace(
@@ -182,6 +160,7 @@ def trace_call_many(
     ]
     return run_trace(
         services,
-        config,
+        deadline,
         lambda request: traces.trace_bundles(services.chain, prepared, block, overrides, request),
+        config,
     )

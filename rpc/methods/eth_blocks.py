@@ -6,7 +6,7 @@ from chain.references import BlockReference, BlockTag
 from chain.types import Block, Header
 from rpc import codec, encoding
 from rpc.encoding import Json
-from rpc.methods.reading import block_at, encode_block, on_writer
+from rpc.methods.reading import block_at, encode_block, on_writer, record_at
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -83,12 +83,8 @@ def get_block_transaction_count_by_hash(services: Services, block_hash: bytes) -
 )
 async def get_block_receipts(services: Services, reference: BlockReference) -> list[Json] | None:
     """All receipts of a block."""
-    if reference.tag is BlockTag.PENDING:
-        pending = await on_writer(services, services.chain.pending)
-        return encoding.receipts(pending.block, pending.receipts)
-    block = await block_at(services, reference)
-    receipts = None if block is None else services.chain.receipts(block.hash)
-    return None if block is None or receipts is None else encoding.receipts(block, receipts)
+    record = await record_at(services, reference)
+    return None if record is None else encoding.receipts(record.block, record.receipts)
 
 
 def _uncle(services: Services, block: Block | None, index: int) -> Json | None:

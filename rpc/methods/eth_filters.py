@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
+from chain.deadline import Cancellation, Deadline
+from chain.encoded import Encoded, enclosed
 from chain.errors import InvalidRequestError
 from chain.log_search import LogQuery, LogRecord
 from chain.references import LATEST, BlockReference
@@ -60,13 +64,14 @@ def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[L
         raise InvalidParamsError(error.message) from error
 
 
-def search(services: Services, criteria: LogFilter, deadline: float) -> list[Json]:
-    """The logs that a filter asks for as JSON."""
-    return [log_record(record) for record in find(services, criteria, deadline)]
+def search(services: Services, criteria: LogFilter, deadline: float) -> Encoded:
+    """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
+    records = find(services, criteria, deadline)
+    return Encoded(enclosed(b"[", ((orjson.dumps(log_record(record)),) for record in records), b"]"))
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
-def get_logs(services: Services, criteria: LogFilter, *, deadline: float) -> list[Json]:
+def get_logs(services: Services, criteria: LogFilter, *, deadline: float) -> Encoded:
     """The logs of a block or a range of blocks that match addresses and topics."""
     return search(services, criteria, deadline)
 
@@ -101,10 +106,16 @@ def get_filter_changes(services: Services, identifier: str) -> list[Any]:
 
 
 @method("eth_getFilterLogs", cost=Cost.ASYNC, params=(IDENTIFIER,), result="[log]")
-async def get_filter_logs(services: Services, identifier: str) -> list[Json]:
+async def get_filter_logs(services: Services, identifier: str) -> Encoded:
     """All logs that a filter's criteria match, old ones too."""
     criteria = services.filters.criteria(identifier)
-    return await asyncio.to_thread(search, services, criteria, execution_deadline(services))
+    cancellation = Cancellation()
+    deadline = Deadline(execution_deadline(services), cancellation)
+    try:
+        return await asyncio.to_thread(search, services, criteria, deadline)
+    except asyncio.CancelledError:
+        cancellation.cancel()
+        raise
 
 
 @method("eth_uninstallFilter", cost=Cost.LIGHT, params=(IDENTIFIER,), result="boolean")

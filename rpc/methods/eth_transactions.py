@@ -1,16 +1,15 @@
 """eth_: transactions and receipts, mined or waiting."""
 
-import time
-
+from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.types import Block, Transaction
 from chain.types.transaction import encode_network_form
-from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, encoding
 from rpc.encoding import Json, hexadecimal
-from rpc.methods.reading import block_at, encode_mined, encode_receipt
+from rpc.methods.reading import block_at, encode_mined, encode_receipt, first_block_where
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from storage.account import StateReader
 
 HASH = Param("hash", codec.hash32)
 BLOCK_HASH = Param("blockHash", codec.hash32)
@@ -87,18 +86,28 @@ def get_transaction_by_sender_and_nonce(
     services: Services, sender: bytes, nonce: int, *, deadline: float
 ) -> Json | None:
     """The transaction of an account with this nonce, mined or in the pool."""
-    chain = services.chain
     waiting = waiting_at(services, sender, nonce)
     if waiting is not None:
         return encoding.transaction(waiting, None)
-    number = _block_that_used(services, sender, nonce, deadline)
-    block = None if number is None else chain.block_by_number(number)
-    receipts = None if block is None else chain.receipts(block.hash)
+    found = mined_at(services, sender, nonce, deadline)
+    return None if found is None else encode_mined(services, found.block, found.index)
+
+
+def mined_at(services: Services, sender: bytes, nonce: int, deadline: float) -> TransactionPosition | None:
+    """Where the transaction of an account with this nonce was mined: outside of resets nonces only grow."""
+
+    def is_used(state: StateReader) -> bool:
+        account = state.account(sender)
+        return account is not None and account.nonce > nonce
+
+    number = first_block_where(services, is_used, deadline)
+    block = None if number is None else services.chain.block_by_number(number)
+    receipts = None if block is None else services.chain.receipts(block.hash)
     if block is None or receipts is None:
         return None
     for index, (transaction, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
         if receipt.sender == sender and transaction.nonce == nonce:
-            return encode_mined(services, block, index)
+            return TransactionPosition(block, index)
     return None
 
 
@@ -107,28 +116,6 @@ def waiting_at(services: Services, sender: bytes, nonce: int) -> Transaction | N
     pool = services.chain.pool
     waiting = (*pool.pending().get(sender, ()), *pool.queued().get(sender, ()))
     return next((transaction for transaction in waiting if transaction.nonce == nonce), None)
-
-
-def _block_that_used(services: Services, sender: bytes, nonce: int, deadline: float) -> int | None:
-    """The first block after which the nonce is used up, by bisection: outside of resets nonces only grow."""
-    chain = services.chain
-
-    def used_after(number: int) -> bool:
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError
-        account = chain.state_at(BlockReference(number=number)).account(sender)
-        return account is not None and account.nonce > nonce
-
-    low, high = chain.number_of(BlockReference(tag=BlockTag.EARLIEST)), chain.head.number
-    if not used_after(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        if used_after(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 @method(

@@ -1,12 +1,15 @@
 """What several method modules share: reading blocks and states that a reference names, off the event loop if slow."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chain.errors import UnknownBlockError
-from chain.references import BlockReference, BlockTag
+from chain.events import BlockAndReceipts
+from chain.references import EARLIEST, BlockReference, BlockTag
 from chain.types import Block, Receipt
+from chain.vm.interface import ExecutionTimeoutError
 from rpc import encoding
 from rpc.services import Services
 from storage.account import EMPTY_ACCOUNT, Account, StateReader
@@ -36,6 +39,37 @@ async def block_at(services: Services, block: BlockReference) -> Block | None:
     except UnknownBlockError:
         return None
     return chain.block_by_hash(header.hash)
+
+
+async def record_at(services: Services, reference: BlockReference) -> BlockAndReceipts | None:
+    """The block that a reference names with its receipts, or None where it is unknown."""
+    if reference.tag is BlockTag.PENDING:
+        pending = await on_writer(services, services.chain.pending)
+        return BlockAndReceipts(pending.block, pending.receipts)
+    block = await block_at(services, reference)
+    receipts = None if block is None else services.chain.receipts(block.hash)
+    return None if block is None or receipts is None else BlockAndReceipts(block, receipts)
+
+
+def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: float) -> int | None:
+    """The first block after which something holds, by bisection: it must go on to hold. None where it does not yet."""
+    chain = services.chain
+
+    def holds_after(number: int) -> bool:
+        if time.monotonic() > deadline:
+            raise ExecutionTimeoutError
+        return holds(chain.state_at(BlockReference(number=number)))
+
+    low, high = chain.number_of(EARLIEST), chain.head.number
+    if not holds_after(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if holds_after(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def account_of(state: StateReader, address: bytes) -> Account:

@@ -1,7 +1,6 @@
 """trace_: Parity's traces, as indexers, explorers and web3.py's tracing module ask for them. See docs/tracing.md."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -9,19 +8,17 @@ from chain.references import EARLIEST, LATEST, BlockReference
 from chain.tracing import parity_traces
 from chain.tracing.parity import KINDS
 from chain.tracing.parity_traces import FrameFilter
-from chain.tracing.traces import TraceRequest
 from chain.types import Block, Transaction
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
-from rpc import codec, codec_objects, trace_config
+from chain.vm.interface import CallRequest
+from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
 from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.errors import InvalidParamsError, ServerError
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from rpc.trace_config import run_trace
 from storage.rlp import RlpError
-
-Result = TypeVar("Result")
 
 
 @schema(type="array", items={"type": "string", "enum": list(KINDS)})
@@ -78,13 +75,6 @@ BLOCK = Param("block", codec.block_reference, summary="number, tag or hash")
 FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
 
 
-def _run(services: Services, work: Callable[[TraceRequest], Result]) -> Result:
-    try:
-        return work(trace_config.DEFAULT.request(services.limits))
-    except ExecutionTimeoutError as error:
-        raise ServerError("execution timeout") from error
-
-
 def _encoded(value: object) -> orjson.Fragment:
     """A result encoded here, off the event loop."""
     return orjson.Fragment(orjson.dumps(value))
@@ -100,11 +90,14 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
 def transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment | None:
     """The frames of a mined transaction, in a row."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    return _run(services, lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)))
+    return run_trace(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)),
+    )
 
 
 @method(
@@ -115,11 +108,12 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
 )
 def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
     """One frame of a mined transaction, by its place in the tree."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    frames = _run(services, lambda request: parity_traces.transaction_frames(services.chain, position, request))
+    frames = run_trace(
+        services, deadline, lambda request: parity_traces.transaction_frames(services.chain, position, request)
+    )
     found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
     return None if found is None else _encoded(found)
 
@@ -127,23 +121,25 @@ def get(services: Services, transaction_hash: bytes, address: list[int], *, dead
 @method("trace_block", cost=Cost.EXECUTION, params=(BLOCK,), result=FRAMES)
 def block(services: Services, reference: BlockReference, *, deadline: float) -> orjson.Fragment | None:
     """The frames of all transactions of a block."""
-    del deadline
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(services, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request))))
+    return run_trace(
+        services, deadline, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request)))
+    )
 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
 def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> orjson.Fragment:
     """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
-    del deadline
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
     bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
     if bounds.first > bounds.last:
         raise InvalidParamsError("invalid block range params")
-    return _run(services, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request)))
+    return run_trace(
+        services, deadline, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request))
+    )
 
 
 @method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
@@ -151,12 +147,12 @@ def replay_transaction(
     services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: float
 ) -> orjson.Fragment:
     """Execute a mined transaction again, for its frames, instructions and state differences."""
-    del deadline
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         raise ServerError("transaction not found")
-    return _run(
+    return run_trace(
         services,
+        deadline,
         lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
     )
 
@@ -171,11 +167,12 @@ def replay_block_transactions(
     services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
 ) -> orjson.Fragment | None:
     """The same of all transactions of a block."""
-    del deadline
     found = _find(services, reference)
     if found is None:
         return None
-    return _run(services, lambda request: parity_traces.replay_block(services.chain, found, wanted, request))
+    return run_trace(
+        services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request)
+    )
 
 
 @method(
@@ -197,10 +194,11 @@ def call(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute a call upon a block, for the same."""
-    del deadline
     pairs = [(_request_of(services, arguments), wanted)]
-    return _run(
-        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0])
+    return run_trace(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0]),
     )
 
 
@@ -218,10 +216,11 @@ def call_many(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute calls one upon the other, for the same."""
-    del deadline
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
-    return _run(
-        services, lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request))
+    return run_trace(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request)),
     )
 
 
@@ -237,9 +236,12 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
 )
 def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:
     """Execute a signed transaction as if it were mined next, and keep nothing of it."""
-    del deadline
     try:
         signed = Transaction.decode(encoded)
     except RlpError as error:
         raise ServerError(str(error)) from error
-    return _run(services, lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)))
+    return run_trace(
+        services,
+        deadline,
+        lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)),
+    )

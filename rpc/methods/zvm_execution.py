@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from chain.deadline import moved
 from chain.references import LATEST, BlockReference
 from chain.types import Log
 from chain.vm.interface import VmErrorKind
@@ -82,7 +83,7 @@ def execute_function(services: Services, call: dict[str, Any], block: BlockRefer
     timeout_ms = given.pop("timeout_ms", None)
     if timeout_ms is not None:
         capped = min(timeout_ms, int(limits.evm_timeout_seconds * 1_000))
-        deadline = min(deadline, time.monotonic() + capped / 1_000)
+        deadline = moved(deadline, min(deadline, time.monotonic() + capped / 1_000))
     given["gas_limit"] = min(given.get("gas_limit", limits.call_gas), limits.call_gas)
     began = time.perf_counter()
     result = services.chain.run_function(FunctionCall(**given), block, deadline=deadline)

@@ -60,6 +60,25 @@ async def test_errors_come_back_and_the_worker_goes_on() -> None:
     workers.close()
 
 
+async def test_a_cancelled_jobs_deadline_has_passed_at_once() -> None:
+    workers = Workers(1, queue_ms=1_000, timeout_seconds=60)
+    loop, started, ended = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def spin(deadline: float) -> None:
+        loop.call_soon_threadsafe(started.set)
+        while time.monotonic() < deadline:
+            pass
+        loop.call_soon_threadsafe(ended.set)
+
+    task = loop.create_task(workers.run(spin))
+    await started.wait()
+    task.cancel()
+    await asyncio.wait_for(ended.wait(), 5)
+    assert task.cancelled()
+    assert await workers.run(lambda deadline: deadline > time.monotonic()) is True
+    workers.close()
+
+
 async def test_a_cancelled_job_keeps_its_worker_until_it_ends() -> None:
     workers = Workers(1, queue_ms=50, timeout_seconds=1)
     gate = threading.Event()

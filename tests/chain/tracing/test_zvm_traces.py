@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 import pytest
 from wasmtime import wat2wasm
 
-from chain.tracing.catalogue import encode, make_tracer
+from chain.tracing.catalogue import make_tracer
 from chain.vm.executor import Executor
 from chain.vm.interface import Outcome
 from chain.zvm.machine import ZvmMachine
@@ -67,7 +66,7 @@ def run(tracer: str | None, code: bytes, options: Mapping[str, Any] | None = Non
     watcher = make_tracer(tracer, options, CONTEXT)
     outcome = execute(accounts, watcher, transaction)
     assert outcome.error is None or transaction, outcome.error
-    return json.loads(orjson.dumps(encode(watcher)))
+    return json.loads(b"".join(watcher.encode()))
 
 
 def execute(accounts: dict[bytes, FakeAccount], watcher: Any, transaction: dict[str, Any]) -> Outcome:

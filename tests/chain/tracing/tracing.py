@@ -4,10 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from chain.forks import Fork
-from chain.tracing.catalogue import encode, make_tracer
+from chain.tracing.catalogue import make_tracer
 from chain.tracing.settings import TraceContext
 from chain.vm.executor import Executor
 from rpc.decoder import Decoder
@@ -41,4 +39,4 @@ def trace(
     executor = Executor(environment_of(fork, **(environment or {})), state)
     executor.apply(transaction_of(**transaction), 10**8, 10**6, tracer=watcher)
     # frames nest deeper than orjson reads
-    return json.loads(orjson.dumps(encode(watcher)))
+    return json.loads(b"".join(watcher.encode()))

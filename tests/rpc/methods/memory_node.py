@@ -146,6 +146,7 @@ async def start_node(
     options: ChainOptions | None = None,
     limits: Limits | None = None,
     engine: EnginePortOptions | None = None,
+    server: ServerOptions | None = None,
 ) -> Node:
     database = Database.open(None)
     genesis = genesis or Genesis.default(accounts=[ALICE, BOB, CAROL], timestamp=1_700_000_000)
@@ -158,10 +159,10 @@ async def start_node(
         instance_id=load_instance_id(database),
         decoder=Decoder(),
     )
-    server = Server(services, ServerOptions(port=0, engine=engine))
-    await server.start()
+    running = Server(services, server or ServerOptions(port=0, engine=engine))
+    await running.start()
     chain.start()
-    return Node(chain, services, server)
+    return Node(chain, services, running)
 
 
 async def stop_node(node: Node) -> None:

@@ -1,0 +1,29 @@
+"""What a block itself pays, before Paris: to who mined it and to who mined its uncles (Yellow Paper 11.3)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chain.forks import Fork
+from chain.types import Header
+
+_ETHER = 10**18
+_BASE_WEI = (
+    (Fork.PARIS, 0),
+    (Fork.CONSTANTINOPLE, 2 * _ETHER),
+    (Fork.BYZANTIUM, 3 * _ETHER),
+    (Fork.FRONTIER, 5 * _ETHER),
+)
+
+
+class BlockRewards(NamedTuple):
+    """author_wei: to the coinbase, with its share for each uncle. uncles_wei: to each uncle's coinbase, in order."""
+
+    author_wei: int
+    uncles_wei: tuple[int, ...]
+
+
+def block_rewards(fork: Fork, number: int, uncles: Sequence[Header]) -> BlockRewards:
+    """The rewards of a block of this height; nothing from Paris on."""
+    base = next(amount for since, amount in _BASE_WEI if fork >= since)
+    to_uncles = tuple((8 + uncle.number - number) * base // 8 for uncle in uncles)
+    return BlockRewards(base + len(uncles) * base // 32, to_uncles)

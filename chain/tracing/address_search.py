@@ -1,0 +1,152 @@
+"""Which transactions touch an address: as sender, receiver, or in any frame within.
+
+No index tells that, and keeping one would cost every block. A block of plain transfers tells it by its receipts; any
+other is executed again, once: what its transactions touched is kept in a bounded cache, since a block never changes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from chain.tracing.call_tree import caller_of
+from chain.tracing.tracer import QuietTracer
+from chain.tracing.traces import TraceRequest, replay_of
+from chain.types import Block, Receipt, Transaction
+from chain.view import ChainView
+from chain.vm.interface import ExecutionTimeoutError, FrameStart
+from storage.account import EMPTY_ROOT
+from storage.cache import ByteCache
+
+CACHE_BYTES = 32 * 1024 * 1024
+TRANSFER_GAS = 21_000
+"""What a transaction without data, access list and code costs."""
+_ADDRESS_BYTES = 20
+_COUNT_BYTES = 4
+
+Touched = list[frozenset[bytes]]
+"""For each transaction of a block, the addresses in it."""
+
+
+class TouchTracer(QuietTracer):
+    """The addresses that call and are called."""
+
+    def __init__(self) -> None:
+        self.addresses: set[bytes] = set()
+
+    def on_enter(self, start: FrameStart) -> None:
+        """Both ends of a frame."""
+        self.addresses.add(caller_of(start))
+        self.addresses.add(start.target)
+
+
+@dataclass(slots=True)
+class Match:
+    """A block with transactions that touch the address, by their index."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    indexes: list[int]
+
+
+@dataclass(slots=True)
+class SearchResult:
+    """Whole blocks, in the order of the search. is_complete: nothing is left of the range that would match."""
+
+    matches: list[Match] = field(default_factory=list)
+    is_complete: bool = True
+
+
+class SearchLimitError(Exception):
+    """A search has executed as many blocks as it may, and found nothing. `number`: the block it came to."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped at block {number}")
+        self.number = number
+
+
+class AddressSearch:
+    """Searches one chain. Safe to use from any thread."""
+
+    def __init__(self, chain: ChainView) -> None:
+        self._chain = chain
+        self._cache = ByteCache(CACHE_BYTES)
+
+    def search(
+        self, address: bytes, numbers: Iterable[int], page_size: int, block_limit: int, request: TraceRequest
+    ) -> SearchResult:
+        """Transactions in the blocks of these heights, until `page_size` are exceeded by another block with a match.
+
+        block_limit: blocks that are executed again; past it, or past the request's time, the search ends with what it
+        has. Raises SearchLimitError or ExecutionTimeoutError where that is nothing.
+        """
+        result, count, executions = SearchResult(), 0, 0
+        for number in numbers:
+            try:
+                request.check()
+                record = self._record(number)
+                if record is None:
+                    continue
+                touched = self._known(*record)
+                if touched is None:
+                    if executions == block_limit:
+                        raise SearchLimitError(number)
+                    executions += 1
+                    touched = self._execute(record[0], request)
+            except (ExecutionTimeoutError, SearchLimitError):
+                if not count:
+                    raise
+                result.is_complete = False
+                break
+            indexes = [index for index, addresses in enumerate(touched) if address in addresses]
+            if not indexes:
+                continue
+            if count >= page_size:
+                result.is_complete = False
+                break
+            count += len(indexes)
+            result.matches.append(Match(*record, indexes))
+        return result
+
+    def _record(self, number: int) -> tuple[Block, tuple[Receipt, ...]] | None:
+        header = self._chain.header_by_number(number)
+        if header is None or header.transactions_root == EMPTY_ROOT:
+            return None
+        block, receipts = self._chain.block_by_hash(header.hash), self._chain.receipts(header.hash)
+        return None if block is None or not receipts else (block, receipts)
+
+    def _known(self, block: Block, receipts: tuple[Receipt, ...]) -> Touched | None:
+        pairs = list(zip(block.transactions, receipts, strict=True))
+        if all(_is_transfer(transaction, receipt) for transaction, receipt in pairs):
+            return [frozenset((receipt.sender, transaction.to or b"")) for transaction, receipt in pairs]
+        encoded = self._cache.get(block.hash)
+        return None if encoded is None else list(_decode(encoded))
+
+    def _execute(self, block: Block, request: TraceRequest) -> Touched:
+        replay, touched = replay_of(self._chain, block), []
+        for _ in block.transactions:
+            tracer = TouchTracer()
+            replay.run(tracer, request.deadline())
+            touched.append(frozenset(tracer.addresses))
+        self._cache.put(block.hash, _encode(touched))
+        return touched
+
+
+def _is_transfer(transaction: Transaction, receipt: Receipt) -> bool:
+    """Whether no frame but the outermost can have been there."""
+    return transaction.to is not None and not transaction.data and receipt.gas_used == TRANSFER_GAS
+
+
+def _encode(touched: Touched) -> bytes:
+    parts = []
+    for addresses in touched:
+        parts += [len(addresses).to_bytes(_COUNT_BYTES, "big"), *sorted(addresses)]
+    return b"".join(parts)
+
+
+def _decode(encoded: bytes) -> Iterator[frozenset[bytes]]:
+    position = 0
+    while position < len(encoded):
+        start = position + _COUNT_BYTES
+        position = start + _ADDRESS_BYTES * int.from_bytes(encoded[position:start], "big")
+        bounds = range(start, position + 1, _ADDRESS_BYTES)
+        yield frozenset(encoded[first:last] for first, last in pairwise(bounds))
