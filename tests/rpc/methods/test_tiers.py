@@ -34,6 +34,9 @@ TIERS = {
     4: """
     trace_block trace_call trace_callMany trace_filter trace_get trace_rawTransaction trace_replayBlockTransactions
     trace_replayTransaction trace_transaction
+    ots_getApiLevel ots_getInternalOperations ots_hasCode ots_traceTransaction ots_getTransactionError
+    ots_getBlockDetails ots_getBlockDetailsByHash ots_getBlockTransactions ots_searchTransactionsBefore
+    ots_searchTransactionsAfter ots_getTransactionBySenderAndNonce ots_getContractCreator
     erigon_getHeaderByNumber debug_getRawBlock debug_getRawHeader debug_getRawReceipts debug_getRawTransaction
     debug_storageRangeAt rpc_modules net_peerCount eth_mining admin_nodeInfo
     evm_setAccountBalance evm_setAccountCode evm_setAccountNonce evm_setAccountStorageAt
