@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nodes import CONTENDERS
+from bench.py_evm import PyEvm
 from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
 from chain.blockchain import Chain
 from chain.clock import Clock
@@ -237,7 +238,9 @@ class InProcess:
         return {name: (many[name] - none[name]) / SLOTS for name in MACHINES}
 
     def gas_rows(self) -> Iterator[tuple[str, dict[str, float]]]:
-        """(title, {machine: million gas a second})"""
+        """(title, {machine: million gas a second}); last py-evm as it comes, which runs the EVM's contract."""
+        account = self.bench.chain.head.state.account(self.bench.measures["EVM"])
+        py_evm = PyEvm(self.bench.chain.head.state.code(account.code_hash))
         for title, signature, arguments in (
             ("arithmetic", "loop(uint64)", (RPC_STEPS,)),
             ("asking for the sender", "ask(uint64)", (ASKS,)),
@@ -246,7 +249,7 @@ class InProcess:
             ("writing slots", "write(uint256,uint256)", (SLOTS, 9)),
         ):
             data = call_data(signature, *arguments)
-            yield title, {name: self.gas_rate(name, data) for name in MACHINES}
+            yield title, {name: self.gas_rate(name, data) for name in MACHINES} | {"py-evm": py_evm.gas_rate(data)}
 
     def gas_rate(self, name: str, data: bytes) -> float:
         to = self.bench.measures[name]
@@ -363,8 +366,8 @@ def shorter(values: dict[str, float]) -> tuple[str, str]:
 
 
 def more(values: dict[str, float]) -> tuple[str, str]:
-    """WebAssembly's gas over the EVM's."""
-    return "WebAssembly / EVM", ratio_text(values["WebAssembly"], values["EVM"])
+    """WebAssembly's gas over py-evm's."""
+    return "WebAssembly / py-evm", ratio_text(values["WebAssembly"], values["py-evm"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
