@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from rpc.bodies import PIECE_BYTES
+from rpc.bodies import pieces_of, respond
 from rpc.server import ServerOptions
 from tests.rpc.methods.assembly import ENDLESS, assemble
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
@@ -115,13 +115,20 @@ async def test_a_trace_of_20_megabytes(node: Node) -> None:
     assert alone == traced["result"]
 
 
-@pytest.mark.parametrize("more", [-1, 0, 1])
-async def test_answers_as_large_as_a_piece(node: Node, more: int) -> None:
-    around = len(orjson.dumps({"jsonrpc": "2.0", "id": "large", "result": "0x"}))
-    if (PIECE_BYTES + more - around) % 2:
-        around += 1
-    contract = await node.place(b"\x00" * ((PIECE_BYTES + more - around) // 2))
-    expected = await node.call("eth_getCode", contract, "latest")
-    for kind in ("http", "websocket", "ipc"):
-        text, _, _ = await read_apart(node, kind, "eth_getCode", contract, "latest")
-        assert orjson.loads(text)["result"] == expected
+@pytest.mark.parametrize("size", [0, 1, 262_143, 262_144, 262_145, 524_288, 524_289, 1_000_000])
+async def test_pieces_are_small_and_lack_nothing(size: int) -> None:
+    body = bytes(index % 251 for index in range(size))
+    pieces = list(pieces_of(body))
+    assert b"".join(pieces) == body
+    assert all(0 < len(piece) <= 262_144 for piece in pieces)
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    await respond(send, 200, [], body)
+    head, *rest = sent
+    assert (b"content-length", b"%d" % size) in head["headers"]
+    assert b"".join(message["body"] for message in rest) == body
+    assert [bool(message.get("more_body")) for message in rest] == [True] * (len(rest) - 1) + [False]
+    assert all(len(message["body"]) <= 262_144 for message in rest)
