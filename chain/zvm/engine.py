@@ -196,6 +196,12 @@ class Engine:
                 capi.engine_delete(getattr(self, name))
 
 
+@cache
+def shared_engine(*, pooled: bool) -> Engine:
+    """The process's engine of a kind. All machines have the same settings, and a pool reserves 9 TB of addresses."""
+    return Engine(pooled=pooled)
+
+
 def why_refused(module: bytes) -> str | None:
     """Why an engine with the settings of all nodes would not compile a module; None: it would."""
     error = capi.module_validate(_validator(), module, len(module))

@@ -116,18 +116,18 @@ class ZvmMachine:
         )
 
     def close(self) -> None:
-        """End the compilation in the background, and let the engines go: each reserves terabytes of addresses."""
+        """End the compilation in the background, and let the programs go."""
         with self._lock:
             caches, self._caches = self._caches, {}
         for cache in caches.values():
             cache.close()
 
     def _open_cache(self, *, pooled: bool) -> "ProgramCache":
-        from chain.zvm.engine import Engine
+        from chain.zvm.engine import shared_engine
         from chain.zvm.program_cache import ProgramCache
 
         with self._lock:
             if pooled not in self._caches:
-                engine = Engine(pooled=pooled)
+                engine = shared_engine(pooled=pooled)
                 self._caches[pooled] = ProgramCache(self._directory, engine, variant=self.schedule.name)
             return self._caches[pooled]

@@ -24,7 +24,7 @@ from chain.zvm.binary import (
     unsigned,
 )
 from chain.zvm.creation import COMPRESSED_PREFIX
-from chain.zvm.engine import Engine
+from chain.zvm.engine import Engine, shared_engine
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.limits import LIMITS
 from chain.zvm.prepare import prepare
@@ -200,7 +200,7 @@ def stored(size: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def engines() -> list[Engine]:
-    return [Engine(pooled=False), Engine(pooled=True)]
+    return [shared_engine(pooled=False), shared_engine(pooled=True)]
 
 
 @pytest.fixture(scope="module", autouse=True)

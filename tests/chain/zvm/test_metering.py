@@ -3,6 +3,7 @@
 import pytest
 from wasmtime import wat2wasm
 
+from chain.zvm.engine import shared_engine
 from chain.zvm.prepare import prepare
 from chain.zvm.runtime import End, Engine, Instance, Program, RunResult, run
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM
@@ -14,7 +15,7 @@ WORDS = 65_536
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(pooled=True)
+    return shared_engine(pooled=True)
 
 
 def nothing(_: Instance, *__: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from chain.zvm.binary import decode, unsigned
-from chain.zvm.engine import Engine
+from chain.zvm.engine import Engine, shared_engine
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument
 from chain.zvm.limits import LIMITS
@@ -356,7 +356,7 @@ FULL = contract(
 
 @cache
 def engine() -> Engine:
-    return Engine(pooled=True)
+    return shared_engine(pooled=True)
 
 
 def check(prepared: Prepared) -> None:

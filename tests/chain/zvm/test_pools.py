@@ -1,13 +1,12 @@
 """Who runs on pooled instances: the thread of the blocks, and one other at a time."""
 
-import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chain.zvm.engine import MAXIMUM_FRAMES, Engine, Program
+from chain.zvm.engine import MAXIMUM_FRAMES, Program, shared_engine
 from chain.zvm.machine import ZvmMachine
 from chain.zvm.program_cache import ProgramCache
 from chain.zvm.runtime import End, Instance, run
@@ -20,7 +19,6 @@ WAIT_SECONDS = 30
 
 @pytest.fixture
 def machine() -> Iterator[ZvmMachine]:
-    gc.collect()  # a pool reserves 9 TB of addresses: those of earlier tests' chains must be gone
     machine = ZvmMachine("zvm")
     yield machine
     machine.close()
@@ -85,7 +83,7 @@ def execute(program: Program, *hooks: object, depth: int) -> End:
 
 
 def test_a_pool_suffices_for_two_calls_of_the_deepest_nesting() -> None:
-    program = Engine(pooled=True).compile(module(CALLER, imports=IMPORT), optimise=False)
+    program = shared_engine(pooled=True).compile(module(CALLER, imports=IMPORT), optimise=False)
     both_deep = threading.Barrier(2)
 
     def hook(_: Instance, left: int) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from chain.zvm.engine import shared_engine
 from chain.zvm.prepare import Prepared
 from chain.zvm.runtime import End, Engine, HookFunction, Instance, run
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
@@ -105,7 +106,7 @@ def in_wasmtime(engine: Engine, entry: Run) -> tuple[str, str | None, str]:
 
 
 def test_both_engines_agree_on_every_run(in_v8: list[tuple[str, str | None, str]]) -> None:
-    engine = Engine(pooled=True)
+    engine = shared_engine(pooled=True)
     runs = all_runs()
     assert len(in_v8) == len(runs)
     for entry, found in zip(runs, in_v8, strict=True):

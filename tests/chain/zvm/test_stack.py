@@ -6,7 +6,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from chain.zvm import body
-from chain.zvm.engine import MAXIMUM_FRAMES
+from chain.zvm.engine import MAXIMUM_FRAMES, shared_engine
 from chain.zvm.prepare import prepare
 from chain.zvm.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
 from chain.zvm.schedule import STYLUS, ZVM, Schedule
@@ -22,7 +22,7 @@ NO_LIMIT = 2**32 - 1
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(pooled=True)
+    return shared_engine(pooled=True)
 
 
 def read_args(_: Instance, __: int) -> None:
