@@ -1,5 +1,6 @@
 """What every tracer begins with: it takes no notice of anything."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,12 +49,12 @@ class QuietTracer:
         """The transaction ended."""
 
 
-class ResultTracer(QuietTracer):
+class ResultTracer(QuietTracer, ABC):
     """A tracer that a client can ask for by name."""
 
+    @abstractmethod
     def result(self) -> Json:
         """What it found, once the transaction has ended: JSON that orjson takes."""
-        raise NotImplementedError
 
     def encode(self) -> Parts:
         """The same as JSON text."""

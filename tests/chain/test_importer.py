@@ -131,4 +131,5 @@ def test_a_step_of_the_gas_limit_is_taken(chain) -> None:
     source.writer.run(lambda: source.change_settings(gas_limit=30_029_295))
     source.writer.run(source.mine)
     chain.writer.run(chain.import_block, source.block_by_number(1))
+    assert chain.head.header == source.head.header
     source.close()
