@@ -25,7 +25,6 @@ from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
-from chain.zvm.faults import NodeFaultError
 from storage.account import StateDiff
 from storage.database import Database
 from storage.keccak import EMPTY_KECCAK
@@ -84,15 +83,13 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
-        self._forget_pooled(added.dropped)
         self.events.publish(TransactionAdded(transaction))
         try:
             if self.mining.automine and added.executable:
                 self._mine_ready(transaction)
-        except NodeFaultError:
+        finally:
+            # what it displaced is gone from the pool, whatever became of it
             self._settle(transaction, added)
-            raise
-        self._settle(transaction, added)
         return transaction.hash
 
     def mine(

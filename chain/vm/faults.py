@@ -81,7 +81,9 @@ class InvalidModuleError(VMError):
 
 
 class NoSuchFunctionError(VMError):
-    """A WebAssembly module has no function of that name and type."""
+    """A WebAssembly module has no function of that name and type: nothing ran. Off chain, and in a precompile."""
+
+    burns_gas = False
 
 
 class CallDataSizeError(VMError):

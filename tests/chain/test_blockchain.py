@@ -6,8 +6,9 @@ import pytest
 
 from chain.blockchain import Chain
 from chain.errors import InvalidRequestError, TransactionError
-from chain.events import HeadChanged
+from chain.events import HeadChanged, TransactionsDropped
 from chain.integrity import deep_problems
+from chain.mining import MiningMode
 from chain.references import EARLIEST, LATEST, PENDING, BlockReference
 from storage.database import Database
 from storage.errors import ForeignDatabaseError
@@ -276,3 +277,25 @@ def test_readers_keep_the_state_they_began_with(chain):
     send(chain, transfer(0, 5, to=CAROL))
     assert before.account(CAROL) is None
     assert chain.head.state.account(CAROL).balance == 5
+
+
+def test_a_refused_replacement_takes_what_it_replaced_along(tmp_path: Path) -> None:
+    gwei = 10**9
+    first, second = (transfer(0, max_fee_per_gas=fee * gwei, tip=fee // 10 * gwei) for fee in (10, 20))
+    dropped: list[bytes] = []
+    with Database.open(tmp_path) as database:
+        chain = open_chain(database, options=MANUAL)
+        chain.writer.run(chain.send_transaction, first)
+        chain.writer.run(lambda: chain.change_settings(base_fee_per_gas=1_000 * gwei))
+        chain.writer.run(chain.mining.set_mode, MiningMode(automine=True))
+        chain.events.subscribe(
+            lambda event: dropped.extend(event.hashes) if isinstance(event, TransactionsDropped) else None
+        )
+        with pytest.raises(TransactionError, match="max fee per gas less than block base fee"):
+            chain.writer.run(chain.send_transaction, second)
+        assert dropped == [first.hash]
+        chain.close()
+    with Database.open(tmp_path) as database:
+        restarted = open_chain(database, options=MANUAL)
+        assert restarted.pool.hashes() == set()
+        restarted.close()
