@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 wanted="ethereum-execution==2.20.0"
 if [ "$(cat .oracle/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
-"${PYTHON:-python3}" -m venv .oracle
+python=${PYTHON:-.venv/bin/python} # the node's own: newer Pythons have no wheels for what the specification pins
+command -v "$python" >/dev/null || python=python3
+"$python" -m venv --clear .oracle
 .oracle/bin/pip install --quiet --disable-pip-version-check "$wanted"
 echo "$wanted" >.oracle/.installed
