@@ -45,7 +45,7 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
         try:
             reply = handle(line.decode())
         except (JSException, StackOverflow) as error:
-            reply = dumps({"error": str(error).splitlines()[0]})
+            reply = dumps({"error": str(error).partition("\n")[0]})
         output.write(b"=" + reply.encode() + b"\n")
         output.flush()
 
