@@ -27,20 +27,26 @@ Answer = Callable[[list[Any]], Any]
 
 
 class ScriptProcess:
-    """Must be closed. It is killed at the deadline, and when that is cancelled: whoever waits for it is then awake."""
+    """Must be closed. It is killed at the deadline, and when that is cancelled: whoever waits for it is then awake.
+
+    Raises TraceError when it cannot be started.
+    """
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._expired = False
         seconds = max(0.0, min(float(deadline) - time.monotonic(), LONGEST_SECONDS))
         limits = (str(SCRIPT_MEMORY_BYTES), str(math.ceil(seconds) + 1))
-        self.process = subprocess.Popen(
-            (sys.executable, "-I", str(_HOST), *limits),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-        )
+        try:
+            self.process = subprocess.Popen(
+                (sys.executable, "-I", str(_HOST), *limits),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+            )
+        except OSError as error:
+            raise TraceError(f"cannot start the tracer's process: {error}") from error
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()

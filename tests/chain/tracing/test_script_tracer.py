@@ -1,6 +1,7 @@
 """Tracers in JavaScript: what they are shown, what they can ask, and that none outlives its trace."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -257,7 +258,7 @@ def test_memory_is_bounded() -> None:
     hog = QUIET + "result: function() { var all = []; for (;;) all.push(new Array(1000).fill(1)) }"
     with pytest.raises(TraceError, match="out of memory"):
         run(hog)
-    buffers = QUIET + "result: function() { return new Uint8Array(1e9).length }"
+    buffers = QUIET + "result: function() { return new Uint8Array(2e8).length }"
     with pytest.raises(TraceError, match="out of memory"):
         run(buffers)
 
@@ -285,6 +286,12 @@ def test_an_endless_loop_ends_when_the_client_leaves(processes: list[ScriptProce
         run(QUIET + "result: function() { for (;;); }", deadline=Deadline(time.monotonic() + 60, cancellation))
     leaving.join()
     assert len(processes) == 1
+
+
+def test_a_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(TraceError, match=r"cannot start the tracer's process: .*No such file"):
+        run(QUIET + "result: function() {}")
 
 
 def test_within_the_mux_tracer(processes: list[ScriptProcess]) -> None:
