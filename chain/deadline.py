@@ -4,20 +4,35 @@ Every place that looks at the clock compares time.monotonic() with its deadline.
 is the more special first, so a Deadline answers such comparisons, and no place needs to know of it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 
 class Cancellation:
     """What the deadlines of one request share. Any thread may cancel; it cannot be taken back."""
 
-    __slots__ = ("is_cancelled",)
+    __slots__ = ("_listeners", "is_cancelled")
 
     def __init__(self) -> None:
         self.is_cancelled = False
+        self._listeners: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
         """From now on every deadline with this cancellation has passed."""
         self.is_cancelled = True
+        for listener in tuple(self._listeners):
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have it called at the cancellation, at once after it; twice may happen. For who waits and sees no clock."""
+        self._listeners.append(listener)
+        if self.is_cancelled:
+            listener()
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call it no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
 
 class Deadline(float):

@@ -8,6 +8,7 @@ from chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTrace
 from chain.tracing.errors import TraceError
 from chain.tracing.mux import MuxTracer
 from chain.tracing.prestate import PrestateTracer
+from chain.tracing.script_tracer import ScriptTracer
 from chain.tracing.settings import TraceContext, json_kind
 from chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
 from chain.tracing.struct_log import StructLogTracer
@@ -29,7 +30,10 @@ TRACERS: dict[str, Callable[[Mapping[str, Any], TraceContext], ResultTracer]] = 
 
 
 def make_tracer(name: str | None, options: Mapping[str, Any] | None, context: TraceContext) -> ResultTracer:
-    """A tracer by name; struct logs without a name, with `options` its own. Raises TraceError."""
+    """A tracer by name or by its script, to be closed; struct logs without a name, with `options` its own.
+
+    Raises TraceError, and ExecutionTimeoutError for a script that takes too long to load.
+    """
     if options is not None and not isinstance(options, Mapping):
         raise TraceError(f"json: cannot unmarshal {json_kind(options)} into Go value of type tracer config")
     if name is None:
@@ -40,5 +44,4 @@ def make_tracer(name: str | None, options: Mapping[str, Any] | None, context: Tr
     if _IDENTIFIER.match(name):
         # geth takes any other name for JavaScript, and this is how that fails
         raise TraceError(f"ReferenceError: {name} is not defined at <eval>:1:2(0)")
-    known = ", ".join(sorted(TRACERS))
-    raise TraceError(f"JavaScript tracers are not supported; use one of {known}, or none for struct logs")
+    return ScriptTracer(name, options, context)

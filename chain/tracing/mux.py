@@ -18,7 +18,13 @@ class MuxTracer(ResultTracer):
     """Options: {tracer: its options}. Every event goes to every tracer, steps to those that want them."""
 
     def __init__(self, options: Mapping[str, Any], context: TraceContext, make: Maker) -> None:
-        self._tracers = {name: make(name, inner, context) for name, inner in options.items()}
+        self._tracers: dict[str, ResultTracer] = {}
+        try:
+            for name, inner in options.items():
+                self._tracers[name] = make(name, inner, context)
+        except BaseException:
+            self.close()
+            raise
         self._all = tuple(self._tracers.values())
         self._stepping = tuple(tracer for tracer in self._all if tracer.wants_steps)
         self.wants_steps = bool(self._stepping)
@@ -72,6 +78,11 @@ class MuxTracer(ResultTracer):
         """To all."""
         for tracer in self._all:
             tracer.on_end(outcome)
+
+    def close(self) -> None:
+        """Close all."""
+        for tracer in self._tracers.values():
+            tracer.close()
 
     def result(self) -> Json:
         """{tracer: result}."""

@@ -1,5 +1,6 @@
 """What a tracer is given: its options as the client sent them, and what is known of the transaction."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ class TraceContext:
     """Where a transaction stands; nothing of it for a call.
 
     first_log_index: logs in the block before the transaction. reason_of: revert data in words, None where it says
-    nothing.
+    nothing. deadline: when the trace has had its time, a time.monotonic() value.
     """
 
     reason_of: Callable[[bytes], str | None]
@@ -24,6 +25,7 @@ class TraceContext:
     transaction_hash: bytes | None = None
     transaction_index: int = 0
     first_log_index: int = 0
+    deadline: float = math.inf
 
 
 class Budget:

@@ -24,7 +24,7 @@ NAMES = tuple(
 )
 """Every opcode as geth calls it."""
 
-_SHOWN_FAULTS = (VmErrorKind.OUT_OF_GAS, VmErrorKind.STACK_UNDERFLOW, VmErrorKind.STACK_OVERFLOW)
+SHOWN_FAULTS = (VmErrorKind.OUT_OF_GAS, VmErrorKind.STACK_UNDERFLOW, VmErrorKind.STACK_OVERFLOW)
 """Faults before the instruction runs; geth's log shows no others, as REVERT or a bad jump."""
 
 _OWNER = "Config"
@@ -152,7 +152,7 @@ class StructLogTracer(ResultTracer):
     def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
         """Finish the entry of the instruction that failed; one that ran a child has been finished."""
         if self._frame is frame:
-            self._finish(gas_cost, error.message if error.kind in _SHOWN_FAULTS else None)
+            self._finish(gas_cost, error.message if error.kind in SHOWN_FAULTS else None)
 
     def on_halt(self, frame: Frame) -> None:
         """Finish the frame's last entry."""

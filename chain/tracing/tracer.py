@@ -56,6 +56,9 @@ class ResultTracer(QuietTracer, ABC):
     def result(self) -> Json:
         """What it found, once the transaction has ended: JSON that orjson takes."""
 
+    def close(self) -> None:
+        """Let go of what it holds, whether the transaction ended or not. Idempotent."""
+
     def encode(self) -> Parts:
         """The same as JSON text."""
         return [orjson.dumps(self.result())]

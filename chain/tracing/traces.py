@@ -3,8 +3,10 @@
 Geth gives each transaction its own time, and so do these.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,11 +43,17 @@ class TraceRequest:
     tracer: str | None = None
     options: Mapping[str, Any] | None = None
 
-    def context(self, replay: Replay) -> TraceContext:
+    def context(self, replay: Replay, deadline: float = math.inf) -> TraceContext:
         """Where the next transaction of a replay stands."""
         index, block = replay.next_index, replay.block
         return TraceContext(
-            self.reason_of, block.hash, block.number, block.transactions[index].hash, index, replay.log_count
+            self.reason_of,
+            block.hash,
+            block.number,
+            block.transactions[index].hash,
+            index,
+            replay.log_count,
+            deadline,
         )
 
     def deadline(self) -> float:
@@ -113,9 +121,9 @@ def replay_before(chain: ChainView, position: TransactionPosition, deadline: flo
 
 
 def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> Parts:
-    tracer = make_tracer(request.tracer, request.options, request.context(replay))
-    replay.run(tracer, deadline)
-    return tracer.encode()
+    with closing(make_tracer(request.tracer, request.options, request.context(replay, deadline))) as tracer:
+        replay.run(tracer, deadline)
+        return tracer.encode()
 
 
 def trace_call(
@@ -160,12 +168,13 @@ def call_executor(environment: BlockEnvironment, state: BlockState, overrides: C
 
 
 def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> Parts:
-    tracer = make_tracer(request.tracer, request.options, TraceContext(request.reason_of))
-    try:
-        executor.call(call, deadline=deadline, tracer=tracer)
-    except TransactionError as error:
-        raise TraceError(f"tracing failed: {error.message}") from error
-    return tracer.encode()
+    context = TraceContext(request.reason_of, deadline=deadline)
+    with closing(make_tracer(request.tracer, request.options, context)) as tracer:
+        try:
+            executor.call(call, deadline=deadline, tracer=tracer)
+        except TransactionError as error:
+            raise TraceError(f"tracing failed: {error.message}") from error
+        return tracer.encode()
 
 
 @dataclass(frozen=True, slots=True)

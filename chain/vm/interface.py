@@ -165,6 +165,7 @@ class TransactionStart:
 
     to: None for a creation. address: `to`, or where the creation's contract will be. authorities: who signed
     authorisations (EIP-7702), where the signature holds. precompiles: 20-byte addresses, the fork's own.
+    gas_price: wei per gas that it pays. block_number, timestamp: its block's.
     state: live; valid until the transaction has ended.
     """
 
@@ -176,6 +177,9 @@ class TransactionStart:
     rules: Rules
     authorities: tuple[bytes, ...]
     precompiles: Collection[bytes]
+    gas_price: int
+    block_number: int
+    timestamp: int
     state: "BlockState"
 
 

@@ -95,6 +95,9 @@ def _describe(
         rules=environment.rules,
         authorities=tuple(authority for authority in authorities if authority is not None),
         precompiles=context.warm_precompiles,
+        gas_price=context.gas_price,
+        block_number=environment.number,
+        timestamp=environment.timestamp,
         state=state,
     )
 

@@ -33,3 +33,19 @@ def test_moved_deadlines_are_cancelled_together() -> None:
 
 def test_plain_numbers_stay_plain() -> None:
     assert type(moved(5.0, 9.0)) is float
+
+
+def test_who_waits_hears_of_the_cancellation() -> None:
+    cancellation, heard = Cancellation(), []
+    cancellation.listen(lambda: heard.append("first"))
+
+    def forgotten() -> None:
+        heard.append("forgotten")
+
+    cancellation.listen(forgotten)
+    cancellation.forget(forgotten)
+    cancellation.forget(forgotten)
+    assert heard == []
+    cancellation.cancel()
+    cancellation.listen(lambda: heard.append("late"))
+    assert heard == ["first", "late"]

@@ -289,8 +289,6 @@ def test_tracers_of_frames_want_no_steps() -> None:
 def test_refusals() -> None:
     with pytest.raises(TraceError, match=r"ReferenceError: bogusTracer is not defined at <eval>:1:2\(0\)"):
         trace("bogusTracer")
-    with pytest.raises(TraceError, match="JavaScript tracers are not supported; use one of 4byteTracer, callTracer"):
-        trace("{result: function() { return 1 }}")
     with pytest.raises(TraceError, match=r"cannot unmarshal string into Go struct field callTracerConfig\.withLog"):
         trace("callTracer", options={"withLog": "yes"})
     with pytest.raises(TraceError, match="cannot unmarshal array"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -63,10 +64,10 @@ def run(tracer: str | None, code: bytes, options: Mapping[str, Any] | None = Non
         CONTRACT: FakeAccount(nonce=1, code=code, storage={0: 5}),
         OTHER: FakeAccount(balance=77, code=assemble("1 2 ADD POP")),
     }
-    watcher = make_tracer(tracer, options, CONTEXT)
-    outcome = execute(accounts, watcher, transaction)
-    assert outcome.error is None or transaction, outcome.error
-    return json.loads(b"".join(watcher.encode()))
+    with closing(make_tracer(tracer, options, CONTEXT)) as watcher:
+        outcome = execute(accounts, watcher, transaction)
+        assert outcome.error is None or transaction, outcome.error
+        return json.loads(b"".join(watcher.encode()))
 
 
 def execute(accounts: dict[bytes, FakeAccount], watcher: Any, transaction: dict[str, Any]) -> Outcome:
@@ -97,6 +98,19 @@ def test_frames() -> None:
 def test_a_trap_is_the_frames_error() -> None:
     found = run("callTracer", module("unreachable"), gas_limit=200_000)
     assert found["error"].startswith("wasm trap: ")
+
+
+def test_a_script_sees_the_frames_and_the_instructions_within() -> None:
+    script = """{
+      seen: [], fault: function() {},
+      step: function(log) { this.seen.push(log.op.toString() + log.getDepth()) },
+      enter: function(frame) { this.seen.push(frame.getType() + " " + toHex(frame.getTo())) },
+      exit: function(frame) { this.seen.push(frame.getGasUsed()) },
+      result: function(ctx) { return this.seen.concat(toHex(ctx.output)) }
+    }"""
+    steps = ["PUSH12", "PUSH12", "ADD2", "POP2", "STOP2"]
+    output = hexadecimal(keccak256(bytes(31) + b"\x09"))
+    assert run(script, BUSY) == ["CALL " + hexadecimal(OTHER), *steps, 11, output]
 
 
 def test_prestate() -> None:

@@ -184,7 +184,7 @@ async def test_tracers_that_are_not_there(node: Node) -> None:
     error = await node.fails("debug_traceCall", call, "latest", {"tracer": "bogusTracer"})
     assert (error.code, error.message) == (-32000, "ReferenceError: bogusTracer is not defined at <eval>:1:2(0)")
     error = await node.fails("debug_traceCall", call, "latest", {"tracer": "{step: function() {}}"})
-    assert error.message.startswith("JavaScript tracers are not supported")
+    assert error.message == "trace object must expose a function result()"
     error = await node.fails("debug_traceCall", call, "latest", CALLS | {"tracerConfig": "no"})
     assert error.message.startswith("json: cannot unmarshal string")
     for wrong in ({"enableMemory": "yes"}, {"tracer": 5}, {"timeout": 5}, [1]):

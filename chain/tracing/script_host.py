@@ -1,0 +1,54 @@
+"""The process in which one JavaScript tracer runs; script_process.py starts and ends it.
+
+It is run as a file and imports nothing of the node, so that it starts fast and holds nothing to spy on. Lines over
+its pipes, JSON each:
+
+    in   the prelude's text, then batches of events, each answered before the next is read
+    out  "=" and {done} or {error}, once for a batch; before that any number of "?" and a question, whose answer is
+         the next line in
+"""
+
+import os
+import resource
+import sys
+from json import dumps, loads
+
+# the module inside quickjs, which itself imports thread pools and starts a thread: 16 ms of 27
+from _quickjs import Context, JSException, StackOverflow
+
+MEMORY_ABOVE_SCRIPT_BYTES = 256 * 1024 * 1024
+"""Address space for Python itself and what passes through its hands."""
+
+
+def main(memory_bytes: int, cpu_seconds: int) -> None:
+    """Serve until the input ends. memory_bytes: what the script may take. cpu_seconds: the last resort."""
+    space = memory_bytes + MEMORY_ABOVE_SCRIPT_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    lines, output = sys.stdin.buffer, sys.stdout.buffer
+
+    def ask(question: str) -> str:
+        output.write(b"?" + question.encode() + b"\n")
+        output.flush()
+        answer = lines.readline()
+        if not answer:
+            # an exception would end up in the script, which may go on
+            os._exit(1)
+        return answer.decode()
+
+    context = Context()
+    context.set_memory_limit(memory_bytes)
+    context.add_callable("askNode", ask)
+    handle = context.eval(loads(lines.readline()))
+    for line in lines:
+        try:
+            reply = handle(line.decode())
+        except (JSException, StackOverflow) as error:
+            reply = dumps({"error": str(error).partition("\n")[0]})
+        output.write(b"=" + reply.encode() + b"\n")
+        output.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
