@@ -88,7 +88,7 @@ const functions = {
   async setPrevRandao() {
     await helpers.setPrevRandao(42);
     await helpers.mine();
-    expect((await ethers.provider.getBlock("latest")).prevRandao).to.equal(WORD);
+    expect((await ethers.provider.send("eth_getBlockByNumber", ["latest", false])).mixHash).to.equal(WORD);
   },
   async setStorageAt() {
     await helpers.setStorageAt(TARGET, 8, 42);
@@ -98,7 +98,7 @@ const functions = {
     await helpers.impersonateAccount(TARGET);
     await helpers.stopImpersonatingAccount(TARGET);
     const failure = await ethers.provider
-      .send("eth_sendTransaction", [{ from: TARGET, to: TARGET }])
+      .send("eth_sendTransaction", [{ from: TARGET, to: TARGET, gas: "0x5208" }])
       .then(() => null, (error) => error);
     expect(failure.message).to.match(/unknown account/);
   },
@@ -110,6 +110,16 @@ const functions = {
 };
 
 const clock = {
+  async advanceBlock() {
+    const before = await ethers.provider.getBlockNumber();
+    await helpers.time.advanceBlock(2);
+    expect(await ethers.provider.getBlockNumber()).to.equal(before + 2);
+  },
+  async advanceBlockTo() {
+    const wanted = (await ethers.provider.getBlockNumber()) + 2;
+    await helpers.time.advanceBlockTo(wanted);
+    expect(await ethers.provider.getBlockNumber()).to.equal(wanted);
+  },
   async increase() {
     const before = await helpers.time.latest();
     await helpers.time.increase(3600);
