@@ -1,4 +1,4 @@
-"""EIP-712 hashes: as eth-account makes them, linear in the request, and none that no verifier would compute (B1, R8)."""
+"""EIP-712 hashes: as eth-account makes them, linear in the request, none that no verifier computes (B1, R8)."""
 
 import math
 import time
@@ -140,7 +140,7 @@ WRONG: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("kind", "value"), WRONG)
 def test_r8_values_that_no_verifier_hashes_are_refused(kind: str, value: Any) -> None:
     types = {"A": [{"name": "x", "type": kind}]}
-    with pytest.raises(InvalidParamsError, match="invalid typed data: field 'x' of type A: expected|out of|not exact"):
+    with pytest.raises(InvalidParamsError, match=r"field 'x' of type A: (expected|.*out of|.*not exact)"):
         hash_typed_data(mail(types=types, primaryType="A", message={"x": value}), LIMITS, math.inf)
 
 
