@@ -104,7 +104,8 @@ class Patched:
                 account = account_of(reader, address)
                 assert (account.nonce, account.balance) == (expected.nonce, expected.balance)
                 assert code_of(reader, address) == expected.code
-                assert {slot: reader.storage(address, slot) for slot in SLOTS} == dict.fromkeys(SLOTS, 0) | expected.slots
+                slots = {slot: reader.storage(address, slot) for slot in SLOTS}
+                assert slots == dict.fromkeys(SLOTS, 0) | expected.slots
                 has_any = not expected.is_empty or any(expected.slots.values())
                 assert (reader.account(address) is not None) == has_any
         assert self.database.state.verify(state.root, self.database.store.snapshot()) == []
