@@ -73,6 +73,8 @@ class Limits:
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
     storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    typed_data_types: int = _limit(1_024, "types that one eth_signTypedData uses; one more gets -32602")
+    typed_data_depth: int = _limit(64, "structs and arrays within one another of typed data; one more gets -32602")
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
