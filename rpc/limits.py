@@ -59,7 +59,9 @@ class Limits:
     )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
-        10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
+        10**18,
+        "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
+        "more is refused",
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
