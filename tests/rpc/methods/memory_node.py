@@ -125,18 +125,23 @@ class Node:
 
     def signed(self, key: PrivateKey, **fields: Any) -> Transaction:
         """A signed transfer of nothing to BOB, with `fields` changed."""
-        defaults = {
-            "type": TransactionType.DYNAMIC_FEE,
-            "chain_id": self.chain.chain_id,
-            "max_fee_per_gas": 10**10,
-            "max_priority_fee_per_gas": 10**9,
-            "gas_limit": 21_000,
-            "to": BOB,
-        }
-        transaction = Transaction(**(defaults | fields))
-        signature = key.sign_recoverable(transaction.signing_hash, hasher=None)
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        return transaction.with_signature(signature[64], r, s)
+        return signed_transfer(self.chain.chain_id, key, **fields)
+
+
+def signed_transfer(chain_id: int, key: PrivateKey, **fields: Any) -> Transaction:
+    """A signed transfer of nothing to BOB, with `fields` changed."""
+    defaults = {
+        "type": TransactionType.DYNAMIC_FEE,
+        "chain_id": chain_id,
+        "max_fee_per_gas": 10**10,
+        "max_priority_fee_per_gas": 10**9,
+        "gas_limit": 21_000,
+        "to": BOB,
+    }
+    transaction = Transaction(**(defaults | fields))
+    signature = key.sign_recoverable(transaction.signing_hash, hasher=None)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return transaction.with_signature(signature[64], r, s)
 
 
 async def start_node(
