@@ -73,6 +73,7 @@ class Limits:
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
     storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    state_file_bytes: int = _limit(64 * MEBIBYTE, "a state file of anvil_loadState that unpacks to more gets -32602")
     typed_data_types: int = _limit(1_024, "types that one eth_signTypedData uses; one more gets -32602")
     typed_data_depth: int = _limit(64, "structs and arrays within one another of typed data; one more gets -32602")
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")

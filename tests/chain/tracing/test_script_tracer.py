@@ -332,7 +332,8 @@ BUILT_INS = {
 
 @pytest.mark.parametrize("change", BUILT_INS)
 def test_a_script_that_changes_built_in_objects_changes_nothing_between_it_and_the_node(change: str) -> None:
-    questions = "db.getBalance(log.contract.getAddress()) + toContract(log.contract.getAddress(), 1).length"
+    own = "log.contract.getAddress()"
+    questions = f"(db.getBalance({own}) + toContract({own}, 1).length)"
     script = QUIET + (
         "seen: '', setup: function() { " + BUILT_INS[change] + " },"
         "step: function(log, db) { this.seen += log.op.toNumber() + ' ' + log.stack.length() + ' ' + ("
