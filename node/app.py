@@ -25,7 +25,7 @@ from node.keystore import FOLDER_NAME, Keystore
 from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from node.metrics import Metrics
 from node.mnemonic import derive_keys, random_mnemonic
-from node.network import open_chain, open_database
+from node.network import limits_for, open_chain, open_database
 from node.settings import NodeSettings
 from node.wallet import KeyWallet, address_of
 from rpc import methods
@@ -149,7 +149,7 @@ class Node:
         services = Services(
             chain=self.chain,
             wallet=self._wallet,
-            limits=settings.limits,
+            limits=limits_for(settings, self.chain),
             client_version=settings.client_version or default_client_version(),
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
