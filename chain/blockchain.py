@@ -16,6 +16,7 @@ from chain.genesis import Genesis
 from chain.importer import verify_and_execute
 from chain.mining import Mining
 from chain.options import ChainOptions
+from chain.patches import PatchedState
 from chain.pool import AddResult
 from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
@@ -25,9 +26,7 @@ from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Writer
-from storage.account import StateDiff
 from storage.database import Database
-from storage.keccak import EMPTY_KECCAK
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
@@ -121,9 +120,9 @@ class Chain(ChainView):
     def patch_state(self, change: Callable[[BlockState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
         self.refuse_when_driven()
-        state = BlockState(self.head.state)
+        state = PatchedState(self.head.state)
         change(state)
-        self.canonical.patch(_without_empty(state.diff()))
+        self.canonical.patch(state.diff())
         self._reset_pool()
 
     def snapshot(self) -> int:
@@ -430,12 +429,3 @@ class Chain(ChainView):
             else:
                 self._kept.add(transaction_hash)
         self._forget_pooled(stale)
-
-
-def _without_empty(diff: StateDiff) -> StateDiff:
-    """A patch leaves no empty account behind (EIP-161), unless it has storage."""
-    for address, change in diff.accounts.items():
-        if change == (0, 0, EMPTY_KECCAK) and address not in diff.storage:
-            diff.accounts[address] = None
-            diff.wiped.add(address)
-    return diff

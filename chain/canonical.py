@@ -10,6 +10,7 @@ from chain.errors import InvalidRequestError
 from chain.events import BlockAndReceipts
 from chain.genesis import Genesis
 from chain.log_search import log_keys
+from chain.patches import prepare_patch
 from chain.records import Records
 from chain.types import Block, Header
 from storage import rlp
@@ -135,7 +136,7 @@ class CanonicalChain:
         """Change the latest state without a block."""
         head = self._head
         version = Version(head.number, head.version.patch + 1)
-        update = self.database.state.prepare(head.state.root, diff)
+        update = prepare_patch(self.database.state, head.state.root, diff)
         batch = Batch()
         self.database.state.apply(batch, update, version)
         self.database.ledger.put_working_root(batch, head.number, update.root)

@@ -146,6 +146,7 @@ class Node:
             limits=settings.limits,
             client_version=settings.client_version or default_client_version(),
             instance_id=load_instance_id(self.chain.database),
+            announced_version=announced_version(settings),
             call_log=Observers(metrics, self._log),
             decoder=self._decoder,
         )
@@ -236,8 +237,20 @@ def settle_memory() -> None:
     gc.enable()
 
 
+def announced_version(settings: NodeSettings) -> str:
+    """What web3_clientVersion answers.
+
+    Hardhat's network helpers and others refuse a node whose answer does not begin with the name of a development
+    node that they know. Anvil's stands before our own where the development methods serve: where the node itself
+    makes the blocks, unless the operator has named it.
+    """
+    if settings.client_version is not None:
+        return settings.client_version
+    return default_client_version() if settings.driven else f"anvil/{default_client_version()}"
+
+
 def default_client_version() -> str:
-    """What web3_clientVersion answers: name, version, platform, language, as geth's."""
+    """The node's own name: name, version, platform, language, as geth's."""
     machine = os.uname().machine
     python = ".".join(str(part) for part in sys.version_info[:3])
     return f"zEVM/v{__version__}/{sys.platform}-{machine}/python{python}"

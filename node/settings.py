@@ -133,8 +133,10 @@ class NodeSettings(BaseSettings):
         False, "--no-request-size-limit", panel=SERVER, about="Take HTTP bodies of any size."
     )
     client_version: str | None = _setting(
-        None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1, about="What web3_clientVersion answers."
-    )
+        None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
+        about="The node's name, and what web3_clientVersion answers. "
+        "(default: zEVM/VERSION/..., which web3_clientVersion puts after anvil/ without a consensus client)",
+    )  # fmt: skip
 
     accounts: int = _setting(
         10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
