@@ -78,9 +78,7 @@ class Database:
         self.failed_writes = 0
 
     @classmethod
-    def open(
-        cls, path: Path | None, *, create: bool = True, sync: bool = True, accept: bool = False
-    ) -> "Database":
+    def open(cls, path: Path | None, *, create: bool = True, sync: bool = True, accept: bool = False) -> "Database":
         """Open the database in the directory `path`, or a new one in memory for None.
 
         With `sync` an acknowledged write survives a power failure, without only the end of the process.

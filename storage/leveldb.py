@@ -304,9 +304,7 @@ class LevelStore:
         if self._closed:
             raise StorageError("the database is closed")
 
-    def _pairs(
-        self, gate: _Gate, raw: Any, start: bytes, stop: bytes, reverse: bool
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def _pairs(self, gate: _Gate, raw: Any, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         """Read in chunks that double, so that a short look is cheap and a long scan too."""
         read = _read_backward if reverse else _read_forward
         limit, done, positioned = 1, False, False
@@ -374,7 +372,9 @@ class LevelSnapshot:
         if handle is None:
             raise StorageError("the snapshot is closed")
         if handle.native is None:
-            raise StorageError("the database was opened anew after a failed write, and this view of it ended; ask again")
+            raise StorageError(
+                "this view of the database ended when it was opened anew after a failed write; ask again"
+            )
         return handle
 
 

@@ -76,7 +76,7 @@ class MemoryStore:
             self._snapshots.add(snapshot)
             return snapshot
 
-    def reopen(self, between: Callable[[], None]) -> None:  # noqa: ARG002  a dictionary has no files
+    def reopen(self, between: Callable[[], None]) -> None:
         """Nothing to do: memory takes every write."""
 
     def close(self) -> None:

@@ -32,7 +32,9 @@ def check(
         count += 1
         typer.echo(f"problem: {problem}")
     if count:
-        typer.echo(f"{count} problems; copy the data directory, then `zevm db rewind N` makes the sound block N the head")
+        typer.echo(
+            f"{count} problems; copy the data directory, then `zevm db rewind N` makes the sound block N the head"
+        )
         raise typer.Exit(1)
     typer.echo("sound")
 

@@ -13,7 +13,7 @@ from rpc import codec, encoding
 from rpc.codec import schema
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
-from rpc.instance import renew_instance_id
+from rpc.instance import put_new_instance_id
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 from storage.account import Account
@@ -165,5 +165,6 @@ def reset(services: Services, options: dict[str, Any] | None) -> None:
     """Begin anew: the genesis block, an empty pool, another instance id."""
     if options and options.get("forking"):
         raise InvalidParamsError("forking a remote chain is not served; call without `forking` for a fresh chain")
-    services.chain.reset()
-    services.instance_id = renew_instance_id(services.chain.database)
+    made: list[bytes] = []
+    services.chain.reset(lambda batch, _: made.append(put_new_instance_id(services.chain.database, batch)))
+    services.instance_id = made[-1]

@@ -22,7 +22,7 @@ from scripts.load import TRANSFER_GAS, development_signer
 from scripts.node_process import NodeProcess, RpcConnection, RpcError
 
 TMPFS_BYTES = 6 * 1024 * 1024
-FULL_START = r"zevm: .*(No space left on device|File too large)"
+LIMIT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY));"
 
 
 class Medium(Protocol):
@@ -186,7 +186,7 @@ def test_b7_a_start_on_a_full_disk_is_one_sentence(medium: Medium, zevm: Any, ex
     limited = isinstance(medium, LimitedFiles)
     if not limited:
         fill_folder(medium.folder)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY));" if limited else ""
+    limit = LIMIT_FILES if limited else ""
     code = f"{limit}from node.cli import main; main(['run', '--port', '0', '--datadir', {str(datadir)!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
