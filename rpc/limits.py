@@ -64,7 +64,9 @@ class Limits:
     )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
-        10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
+        10**18,
+        "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
+        "more is refused",
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
@@ -73,6 +75,7 @@ class Limits:
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
     storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    state_file_bytes: int = _limit(64 * MEBIBYTE, "a state file of anvil_loadState that unpacks to more gets -32602")
     typed_data_types: int = _limit(1_024, "types that one eth_signTypedData uses; one more gets -32602")
     typed_data_depth: int = _limit(64, "structs and arrays within one another of typed data; one more gets -32602")
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
@@ -80,7 +83,7 @@ class Limits:
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
     engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
-    engine_reorg_blocks: int = _limit(64, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
+    engine_reorg_blocks: int = _limit(128, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
