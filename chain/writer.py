@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import GeneratorType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from chain.deadline import Cancellation
+from storage.errors import StorageError
 
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
@@ -67,10 +68,23 @@ class _Job:
     steps: Steps[Any] | None = None
 
 
-class Writer:
-    """Runs submitted functions one after another on a thread of its own."""
+class Guard(Protocol):
+    """Keeps what is in memory in line with the database (chain.memory_guard)."""
 
-    def __init__(self) -> None:
+    def remember(self) -> None:
+        """A command begins."""
+        ...
+
+    def undo(self) -> None:
+        """The database has failed it."""
+        ...
+
+
+class Writer:
+    """Runs submitted functions one after another on a thread of its own; `guard` takes back what a failed one did."""
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._guard = guard
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._stopped = False
         self._lock = threading.Lock()
@@ -122,25 +136,28 @@ class Writer:
     def _advance(self, job: _Job) -> None:
         """Run a job, or the next part of a long one."""
         try:
-            if job.steps is None:
-                result = job.function(*job.arguments)
-                if not isinstance(result, GeneratorType):
-                    job.future.set_result(result)
-                    return
-                job.steps = result
-            self._check_wanted(job)
-            next(job.steps)
-        except StopIteration as end:
-            job.future.set_result(end.value)
+            if self._is_finished(job):
+                return
         except BaseException as error:
             job.future.set_exception(error)
         else:
             self._put_back(job)
+        finally:
+            # the error's traceback holds this frame, and the frame would hold the error
+            del job
 
-    def _check_wanted(self, job: _Job) -> None:
-        """Raise where long work is to end."""
-        if job.cancellation is not None and job.cancellation.is_cancelled:
+    def _is_finished(self, job: _Job) -> bool:
+        if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
+            job.steps.close()
             raise AbandonedError("the client has left")
+        if self._guard is None:
+            return _run_part(job)
+        self._guard.remember()
+        try:
+            return _run_part(job)
+        except StorageError:
+            self._guard.undo()
+            raise
 
     def _put_back(self, job: _Job) -> None:
         """Let a long job wait for its next turn behind the others; not past the end of the queue."""
@@ -151,3 +168,21 @@ class Writer:
         assert job.steps is not None
         job.steps.close()
         job.future.set_exception(WriterStoppedError("the node is stopping"))
+
+
+def _run_part(job: _Job) -> bool:
+    """Run a job up to its end or its next `yield`; whether that was its end."""
+    result = None
+    if job.steps is None:
+        result = job.function(*job.arguments)
+        if isinstance(result, GeneratorType):
+            job.steps = result
+    if job.steps is not None:
+        try:
+            next(job.steps)
+        except StopIteration as end:
+            result = end.value
+        else:
+            return False
+    job.future.set_result(result)
+    return True

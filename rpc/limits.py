@@ -64,7 +64,9 @@ class Limits:
     )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
-        10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
+        10**18,
+        "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
+        "more is refused",
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
@@ -81,7 +83,7 @@ class Limits:
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
     engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
-    engine_reorg_blocks: int = _limit(64, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
+    engine_reorg_blocks: int = _limit(128, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )

@@ -16,7 +16,7 @@ from chain.writer import Steps, Turn
 from rpc import codec, encoding
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError, InvalidRequestError, ParseError
-from rpc.instance import renew_instance_id
+from rpc.instance import put_new_instance_id
 from rpc.limits import Limits
 from rpc.parsing import check_shape, parse_large
 from rpc.registry import Cost, Param, method
@@ -206,5 +206,6 @@ def reset(services: Services, options: dict[str, Any] | None) -> None:
     """Begin anew: the genesis block, an empty pool, another instance id."""
     if options and options.get("forking"):
         raise InvalidParamsError("forking a remote chain is not served; call without `forking` for a fresh chain")
-    services.chain.reset()
-    services.instance_id = renew_instance_id(services.chain.database)
+    made: list[bytes] = []
+    services.chain.reset(lambda batch, _: made.append(put_new_instance_id(services.chain.database, batch)))
+    services.instance_id = made[-1]
