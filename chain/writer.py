@@ -4,7 +4,9 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from storage.errors import StorageError
 
 Result = TypeVar("Result")
 _Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
@@ -17,10 +19,23 @@ class WriterStoppedError(RuntimeError):
     """Work came after the writer had been told to stop."""
 
 
-class Writer:
-    """Runs submitted functions one after another on a thread of its own."""
+class Guard(Protocol):
+    """Keeps what is in memory in line with the database (chain.memory_guard)."""
 
-    def __init__(self) -> None:
+    def remember(self) -> None:
+        """A command begins."""
+        ...
+
+    def undo(self) -> None:
+        """The database has failed it."""
+        ...
+
+
+class Writer:
+    """Runs submitted functions one after another on a thread of its own; `guard` takes back what a failed one did."""
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._guard = guard
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._stopped = False
         self._lock = threading.Lock()
@@ -61,10 +76,21 @@ class Writer:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = function(*arguments)
+                result = self._execute(function, arguments)
             except BaseException as error:
                 future.set_exception(error)
             else:
                 future.set_result(result)
             # a finished job must not keep its block alive until the next one arrives
             del job, future, function, arguments
+
+    def _execute(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        guard = self._guard
+        if guard is None:
+            return function(*arguments)
+        guard.remember()
+        try:
+            return function(*arguments)
+        except StorageError:
+            guard.undo()
+            raise

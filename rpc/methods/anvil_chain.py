@@ -124,16 +124,16 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
         services.call_log.set_logging(enabled)
 
 
-@method(
-    "anvil_dropTransaction",
-    cost=Cost.WRITE,
-    params=(HASH,),
-    result="hash or null",
-    aliases=("hardhat_dropTransaction",),
-)
+@method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
 def drop_transaction(services: Services, transaction_hash: bytes) -> str | None:
     """Remove a waiting transaction."""
     return hexadecimal(transaction_hash) if services.chain.drop_transaction(transaction_hash) else None
+
+
+@method("hardhat_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="boolean")
+def drop_transaction_of_hardhat(services: Services, transaction_hash: bytes) -> bool:
+    """Remove a waiting transaction; whether there was one."""
+    return services.chain.drop_transaction(transaction_hash)
 
 
 @method("anvil_dropAllTransactions", cost=Cost.WRITE, aliases=("hardhat_dropAllTransactions",))
