@@ -98,6 +98,7 @@ class Limits:
         "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
     graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")
