@@ -12,7 +12,7 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class Database:
     """An open database. Reads from any thread; `write` from one at a time.
 
     `unclean_stop` is True when the last process that had it open did not close it.
+    `created` is True when this opening made it, until `keep` is called.
     `warnings` names what was found damaged and made good while opening.
     """
 
@@ -68,6 +69,7 @@ class Database:
         self.ledger = Ledger(store)
         self.state = StateStore(store)
         self.unclean_stop = files is not None and files.unclean_stop
+        self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
         self._files = files
         self._sync = sync
@@ -89,7 +91,7 @@ class Database:
         try:
             return cls(files.open_store(), files, sync=sync)
         except BaseException:
-            files.release()
+            files.abandon()
             raise
 
     @classmethod
@@ -116,12 +118,7 @@ class Database:
             return
         lock = directory.DirectoryLock(path)
         try:
-            for folder in (directory.LEVELDB_NAME, _TORN_NAME):
-                if (path / folder).exists():
-                    shutil.rmtree(path / folder)
-            # the mark of ownership goes last: what a crash leaves can be erased again
-            for name in (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME):
-                (path / name).unlink(missing_ok=True)
+            _erase_files(path)
             directory.sync_directory(path)
         except OSError as error:
             raise StorageError(f"cannot erase the database at {path}: {error.strerror}") from error
@@ -168,6 +165,26 @@ class Database:
             else:
                 self.store.close()
 
+    def keep(self) -> None:
+        """From here on somebody was told of what it holds: a failure leaves it on disk."""
+        self.created = False
+
+    def discard(self, beside: Sequence[str] = ()) -> None:
+        """Close; a database that this opening made, and nobody was told of, leaves nothing behind.
+
+        beside: names in its folder that belong to the chain too. What else lies there stays.
+        """
+        if not self.created or self._files is None:
+            self.close()
+            return
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._fault = "the database is closed"
+            self.store.close()
+            self._files.abandon(beside)
+
     def recent_check(self, count: int = 128) -> list[str]:
         """Problems among the newest `count` blocks: presence, header hashes, parent chain. Empty when sound."""
         return integrity.recent_check(self.store, count)
@@ -205,12 +222,14 @@ class _Files:
         self._leveldb = path / directory.LEVELDB_NAME
         self._tables: dict[str, FileSum] = {}
         self.unclean_stop = False
+        self.created = False
         self.warnings: list[str] = []
         exists = salvage or directory.check_ownership(path)
         if not exists and not create:
             raise StorageError(f"there is no database at {path}; `zevm run` makes one")
         if salvage and not self._leveldb.is_dir():
             raise StorageError(f"there is no database at {path} to repair")
+        self._made_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -219,9 +238,10 @@ class _Files:
         self._lock = directory.DirectoryLock(path)
         try:
             if not salvage and not directory.check_ownership(path):
+                self.created = True
                 self._prepare()
         except BaseException:
-            self.release()
+            self.abandon()
             raise
 
     def _prepare(self) -> None:
@@ -295,6 +315,17 @@ class _Files:
         finally:
             self.release()
 
+    def abandon(self, beside: Sequence[str] = ()) -> None:
+        """Give back the directory; of a database made by this opening nothing stays, nor of the names `beside` it."""
+        if self.created:
+            # why the database is given up is what the user is to read, not what hinders its removal
+            with contextlib.suppress(OSError):
+                _erase_files(self._path, *beside)
+                (self._path / directory.LOCK_NAME).unlink(missing_ok=True)
+                for folder in self._made_folders:
+                    folder.rmdir()
+        self.release()
+
     def release(self) -> None:
         """Give back what the directory is held by."""
         if self._sequence_file is not None:
@@ -356,6 +387,17 @@ class _Files:
     def _warn(self, text: str) -> None:
         logger.warning(text)
         self.warnings.append(text)
+
+
+def _erase_files(path: Path, *beside: str) -> None:
+    """Delete a database's files and folders, and the names `beside` them. Raises OSError."""
+    # the mark of ownership goes last: what a crash leaves can be erased again
+    marks = (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME)
+    for part in (path / name for name in (directory.LEVELDB_NAME, _TORN_NAME, *beside, *marks)):
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def _stored_sequence(store: LevelStore | MemoryStore) -> int:
