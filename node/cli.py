@@ -137,6 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(for_this_command(str(error), chosen), error.exit_code)
     except (StorageError, ChainError, NodeFaultError) as error:
         _fail(for_this_command(str(error), chosen), 1)
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        _fail(f"{where}{error.strerror or error}", 1)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", 130)
     sys.exit(result if isinstance(result, int) else 0)
