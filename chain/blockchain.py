@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from chain.blobs import check_sidecar
-from chain.branch import Branch
+from chain.branch import Branch, Filler
 from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
@@ -164,11 +164,11 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
         return removed
 
-    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> None:
+    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction | Filler]]) -> None:
         """Replace the newest `depth` blocks by as many new ones.
 
-        transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
-        any reorganisation, and waits there.
+        transactions[i] go into the i-th new block; what has to be filled is filled when its turn has come. What the
+        removed blocks held returns to the pool, as in any reorganisation, and waits there.
         """
         self.refuse_when_driven()
         if len(transactions) > depth:

@@ -55,6 +55,7 @@ class TransactionArguments:
     blobs: tuple[bytes, ...] | None = None
     commitments: tuple[bytes, ...] | None = None
     proofs: tuple[bytes, ...] | None = None
+    cell_proofs: tuple[bytes, ...] | None = None
 
 
 def access_list_entry(value: object) -> AccessListEntry:
@@ -88,6 +89,16 @@ def authorization(value: object) -> Authorization:
     return Authorization(**decoded)
 
 
+def transaction_type(value: object) -> int | None:
+    """The type of transaction, as a number or in hex. As in geth the fields decide: what is none of both is ignored."""
+    if type(value) is int:
+        return value
+    try:
+        return codec.uint64(value)
+    except InvalidParamsError:
+        return None
+
+
 _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "from": ("sender", codec.address),
     "to": ("to", codec.address),
@@ -100,7 +111,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "data": ("data", codec.data),
     "input": ("input", codec.data),
     "chainId": ("chain_id", codec.quantity),
-    "type": ("type", codec.uint64),
+    "type": ("type", transaction_type),
     "accessList": ("access_list", codec.tuple_of(access_list_entry)),
     "authorizationList": ("authorization_list", codec.tuple_of(authorization)),
     "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
@@ -108,6 +119,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "blobs": ("blobs", codec.tuple_of(codec.data)),
     "commitments": ("commitments", codec.tuple_of(codec.data)),
     "proofs": ("proofs", codec.tuple_of(codec.data)),
+    "cellProofs": ("cell_proofs", codec.tuple_of(codec.data)),
 }
 
 
