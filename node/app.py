@@ -34,6 +34,7 @@ from rpc.engine_port import EnginePortOptions
 from rpc.instance import load_instance_id
 from rpc.ipc import IpcError
 from rpc.jwt import JwtSecretError, load_secret
+from rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from rpc.server import AddressInUseError, Server, ServerOptions
 from rpc.services import Services
 from storage.errors import StorageError
@@ -41,6 +42,9 @@ from storage.errors import StorageError
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
 """A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+
+SLOW_ENGINE_SECONDS = 1.0
+"""A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"
@@ -62,13 +66,15 @@ def run_node(settings: NodeSettings) -> int:
 class Observers:
     """Tells each call to the log and the metrics (rpc.services.CallLog)."""
 
-    def __init__(self, metrics: Metrics, log: NodeLog | None) -> None:
-        self._count = metrics.called
+    def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
+        self._count = count
         self._log = log
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call."""
         self._count(method, params, seconds, error)
+        if seconds > SLOW_ENGINE_SECONDS and namespace_of(method) in AUTHENTICATED_NAMESPACES:
+            LOGGER.warning("%s took %.1f s: the consensus client may miss a slot over it", method, seconds)
         if self._log is not None:
             self._log.called(method, params, seconds, error)
 
@@ -148,7 +154,7 @@ class Node:
             signs_as_geth=settings.sign_transaction_object,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
-            call_log=Observers(metrics, self._log),
+            call_log=Observers(metrics.called, self._log),
             decoder=self._decoder,
         )
         options = ServerOptions(
@@ -229,7 +235,9 @@ class Node:
 
     def _new_log(self) -> NodeLog:
         kind: Callable[..., Formatter] = JsonFormatter if self._settings.json_logs else Formatter
-        return NodeLog(kind(self._decoder.revert_reason, console=not self._settings.disable_console_log))
+        settings = self._settings
+        console = not settings.disable_console_log
+        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven))
 
 
 def settle_memory() -> None:

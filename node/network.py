@@ -38,13 +38,13 @@ _FIRST_BLOCK = frozenset(
 )
 
 
-def open_database(settings: NodeSettings, *, create: bool = True) -> Database:
-    """The database of the settings; with `fresh`, an empty one. Raises StorageError."""
+def open_database(settings: NodeSettings, *, create: bool = True, accept: bool = False) -> Database:
+    """The database of the settings; with `fresh`, an empty one; `accept`: see Database.open. Raises StorageError."""
     if settings.memory:
         return Database.open(None)
     if settings.fresh:
         Database.erase(settings.datadir)
-    return Database.open(settings.datadir, create=create, sync=not settings.no_sync)
+    return Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
 
 
 def open_chain(

@@ -4,6 +4,7 @@ As in geth, null counts as absent, an absent required field is -32602, and unkno
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chain.engine.attributes import PAYLOAD_ID_BYTES
@@ -90,6 +91,30 @@ def forkchoice_state(value: object) -> Forkchoice:
     decoded = decode_fields(value, _FORKCHOICE)
     _require(decoded, _FORKCHOICE, "ForkchoiceState")
     return Forkchoice(**decoded)
+
+
+_TRANSITION: _Table = {
+    "terminalTotalDifficulty": ("total_difficulty", codec.quantity),
+    "terminalBlockHash": ("block_hash", codec.hash32),
+    "terminalBlockNumber": ("block_number", codec.uint64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionConfiguration:
+    """TransitionConfigurationV1: where proof of work ends; 32 zero bytes where no block is named."""
+
+    total_difficulty: int
+    block_hash: bytes
+    block_number: int
+
+
+@schema(type="object", required=sorted(_TRANSITION))
+def transition_configuration(value: object) -> TransitionConfiguration:
+    """TransitionConfigurationV1 (execution-apis, src/engine/paris.md)."""
+    decoded = decode_fields(value, _TRANSITION)
+    _require(decoded, _TRANSITION, "TransitionConfigurationV1")
+    return TransitionConfiguration(**decoded)
 
 
 @schema(type="string", pattern="^0x[0-9a-fA-F]{16}$")

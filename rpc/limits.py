@@ -83,7 +83,7 @@ class Limits:
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
     engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
-    engine_reorg_blocks: int = _limit(64, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
+    engine_reorg_blocks: int = _limit(128, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
@@ -95,6 +95,7 @@ class Limits:
         "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
     graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")

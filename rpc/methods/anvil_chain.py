@@ -10,6 +10,7 @@ from chain.forks import Fork
 from chain.references import BlockReference
 from chain.types import Transaction
 from chain.vm.interface import ExecutionTimeoutError
+from chain.writer import Steps
 from rpc import codec, codec_objects
 from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
@@ -191,24 +192,24 @@ def transaction_pairs(value: object) -> Pairs:
         Param("pairs", transaction_pairs, default=None, summary="[[transaction, block], ...]"),
     ),
 )
-def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> None:
+def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> Steps[None]:
     """Replace the newest blocks by as many others, with transactions chosen for each."""
     depth, chosen = options
-    if depth > services.limits.mine_blocks:
-        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {services.limits.mine_blocks}")
-    deadline = execution_deadline(services)
+    limit = services.limits.reorg_blocks
+    if depth > limit:
+        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {limit} (--rpc-reorg-blocks)")
     blocks: list[list[Transaction | Filler]] = [[] for _ in range(depth)]
     for given, index in chosen if pairs is None else pairs:
         if index >= depth:
             raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
-        blocks[index].append(_signed(services, given, deadline))
+        blocks[index].append(_signed(services, given))
     try:
-        services.chain.reorg(depth, blocks)
+        yield from services.chain.reorg(depth, blocks)
     except InvalidRequestError as error:
         raise InvalidParamsError(error.message) from error
 
 
-def _signed(services: Services, given: bytes | TransactionArguments, deadline: float) -> Transaction | Filler:
+def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:
     """A raw transaction, or how one is filled from the state that it meets in the new branch, and signed."""
     if isinstance(given, bytes):
         return decode_raw(services, given)
@@ -217,7 +218,7 @@ def _signed(services: Services, given: bytes | TransactionArguments, deadline: f
     assert sender is not None
 
     def fill(frame: CallFrame) -> Transaction:
-        filled = fill_transaction(services, arguments, deadline=deadline, place=place_in(frame))
+        filled = fill_transaction(services, arguments, deadline=execution_deadline(services), place=place_in(frame))
         return sign(services, filled, sender)
 
     return fill
