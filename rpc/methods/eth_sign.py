@@ -86,7 +86,7 @@ def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *
     params=(Param("transaction", codec_objects.transaction_arguments),),
     result="signed EIP-2718 bytes, of a blob transaction with its sidecar; or {raw, tx}",
 )
-def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:
+def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json | str:
     """Complete and sign a transaction without sending it.
 
     The bytes are what the specification, Anvil, viem, ethers and alloy have; the object of geth is what web3.py reads.

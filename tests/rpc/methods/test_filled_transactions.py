@@ -1,4 +1,4 @@
-"""What clients leave out of a transaction, and the forms in which they send the rest: the same wherever it is filled."""
+"""What clients leave out of a transaction, and the forms of the rest: the same wherever it is filled."""
 
 from typing import Any
 
