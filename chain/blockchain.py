@@ -1,6 +1,6 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,9 +14,12 @@ from chain.errors import AuthenticationError, ChainError, InvalidRequestError, T
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
+from chain.memory_guard import MemoryGuard
 from chain.mining import Mining
 from chain.options import ChainOptions
+from chain.patches import PatchedState
 from chain.pool import AddResult
+from chain.pool_journal import PoolJournal
 from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Header, Transaction
@@ -24,10 +27,10 @@ from chain.types.transaction import InvalidSignatureError, encode_network_form
 from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
-from chain.writer import Writer
-from storage.account import StateDiff
+from chain.writer import Steps, Turn, Writer, run_through
+from chain.zvm.faults import NodeFaultError
 from storage.database import Database
-from storage.keccak import EMPTY_KECCAK
+from storage.errors import StorageError
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
@@ -47,13 +50,14 @@ class Chain(ChainView):
         options = options or ChainOptions()
         super().__init__(database, genesis, options, clock or Clock())
         self.events = Events()
-        self.writer = Writer()
+        self._memory = MemoryGuard(self)
+        self.writer = Writer(self._memory)
         self.mining = Mining(self.writer, self.mine, options.mining, refusal=DRIVEN if options.driven else None)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
-        self._kept: set[bytes] = set()
-        self.writer.run(self._restore_pool)
+        self._journal = PoolJournal(database)
+        self.writer.run(self.follow_disk)
         self.engine = self.writer.run(Engine, self) if options.driven else None
 
     def start(self) -> None:
@@ -83,47 +87,67 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
-        self.events.publish(TransactionAdded(transaction))
         try:
             if self.mining.automine and added.executable:
                 self._mine_ready(transaction)
-        finally:
+        except (ChainError, NodeFaultError):
             # what it displaced is gone from the pool, whatever became of it
             self._settle(transaction, added)
+            raise
+        self._settle(transaction, added)
         return transaction.hash
 
     def mine(
         self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
     ) -> list[BlockAndReceipts]:
-        """Make blocks now, empty ones too.
+        """Make blocks now and at one go; see `mine_in_steps`."""
+        mined: list[BlockAndReceipts] = []
+        run_through(self.mine_in_steps(count, interval_seconds, timestamp, mined.append))
+        return mined
 
-        interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's.
-        Only the last block is synced to the medium: none of them is acknowledged before it.
+    def mine_in_steps(
+        self,
+        count: int,
+        interval_seconds: int | None = None,
+        timestamp: int | None = None,
+        told: Callable[[BlockAndReceipts], object] | None = None,
+    ) -> Steps[None]:
+        """Make blocks now, empty ones too, as work that other writes may come between.
+
+        interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's. told: is
+        called with each block. Only the last block of each part is synced to the medium: none of them is acknowledged
+        before it.
         """
         self.refuse_when_driven()
         if timestamp is not None:
             self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
-        mined = []
+        turn = Turn()
         for index in range(count):
             if index and interval_seconds:
                 parent_timestamp = self.head.header.timestamp
                 self.clock.set_next_timestamp(parent_timestamp + interval_seconds, parent_timestamp)
-            mined.append(self._mine_block(sync=index == count - 1))
-        return mined
+            is_last, stands_aside = index == count - 1, turn.is_over
+            record = self._mine_block(sync=is_last or stands_aside)
+            if told is not None:
+                told(record)
+            if stands_aside and not is_last:
+                yield
+                turn = Turn()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see chain.importer. Raises BlockError."""
         head = self.head
         sealed = verify_and_execute(block, head.header, self, development=development)
         self._commit(sealed, sync=sync)
+        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
         self.events.publish(HeadChanged((sealed.record,)))
 
     def patch_state(self, change: Callable[[BlockState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
         self.refuse_when_driven()
-        state = BlockState(self.head.state)
+        state = PatchedState(self.head.state)
         change(state)
-        self.canonical.patch(_without_empty(state.diff()))
+        self.canonical.patch(state.diff())
         self._reset_pool()
 
     def snapshot(self) -> int:
@@ -147,11 +171,11 @@ class Chain(ChainView):
             return False
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
-        removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._write_kept(batch, waiting))
+        removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._journal.replace(batch, waiting))
         self.clock.state, self.settings = node.clock, node.settings
         self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
         self.mining.set_mode(node.mining)
-        self._replace_pool(lambda: self.pool.restore(node.pool))
+        self._change_pool(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
         return True
 
@@ -165,19 +189,26 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
         return removed
 
-    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> None:
-        """Replace the newest `depth` blocks by as many new ones.
+    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> Steps[None]:
+        """Replace the newest `depth` blocks by as many new ones, as work that other writes may come between.
 
         transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
-        any reorganisation, and waits there.
+        any reorganisation, and waits there. The blocks are replaced all at once, when the last one is built; where
+        another write has changed the chain meanwhile, InvalidRequestError is raised and none of them is.
         """
         self.refuse_when_driven()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
+        head, turn = self.head, Turn()
         target = self._ancestor(depth)
         branch = Branch(self, target)
         for index in range(depth):
             branch.extend(transactions[index] if index < len(transactions) else ())
+            if turn.is_over:
+                yield
+                turn = Turn()
+                if self.head is not head:
+                    raise InvalidRequestError("another request has changed the chain meanwhile: ask again")
         self.switch_to(target, branch.blocks)
 
     def switch_to(
@@ -198,11 +229,11 @@ class Chain(ChainView):
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
             self._keep_removed(given, batch, removed)
+            for sealed in branch:
+                self._keep_blobs(batch, sealed.block)
             if also is not None:
                 also(batch, removed)
 
-        for sealed in branch:
-            self._keep_blobs(sealed.block)
         removed = self.canonical.replace(target, branch, additions, checkpoints)
         self._reset_pool(mined=given)
         for record in reversed(removed):
@@ -218,17 +249,26 @@ class Chain(ChainView):
         self._reset_pool()
         self.events.publish(HeadChanged((), removed))
 
-    def reset(self) -> None:
-        """Go back to the genesis block with an empty pool and the settings of a fresh start."""
+    def reset(self, also: Addition | None = None) -> None:
+        """Go back to the genesis block with an empty pool and the settings of a fresh start.
+
+        also: see CanonicalChain.replace.
+        """
         self.refuse_when_driven()
-        removed = self.canonical.rewind(Version(self.genesis.number), lambda batch, _: self._write_kept(batch, ()))
+
+        def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+            self._journal.replace(batch, ())
+            if also is not None:
+                also(batch, removed)
+
+        removed = self.canonical.rewind(Version(self.genesis.number), additions)
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
         self.mining.set_mode(options.mining)
-        self._replace_pool(self.pool.clear)
+        self._change_pool(self.pool.clear)
         self.events.publish(HeadChanged((), removed))
 
     def drop_transaction(self, transaction_hash: bytes) -> bool:
@@ -264,6 +304,28 @@ class Chain(ChainView):
         data = self.database.ledger.meta(_BLOBS + transaction_hash)
         return None if data is None else Transaction.decode(data)
 
+    def follow_disk(self) -> None:
+        """Let the pool hold what the ledger keeps of it: at a start, and after a write failed. On the writer's thread.
+
+        What no block can hold any more is forgotten.
+        """
+        self._reset_pool()
+        stored = self._journal.load()
+        for transaction_hash in self.pool.hashes() - stored.keys():
+            self.pool.remove(transaction_hash)
+        stale = []
+        for transaction_hash, data in stored.items():
+            if self.pool.get(transaction_hash) is not None:
+                continue
+            transaction = Transaction.decode(data)
+            try:
+                if self.options.driven and transaction.is_impersonated:
+                    raise TransactionError("invalid sender")
+                self.pool.add(transaction, transaction.sender, local=True)
+            except ChainError:
+                stale.append(transaction_hash)
+        self._forget_pooled(stale)
+
     def refuse_when_driven(self) -> None:
         """Raise InvalidRequestError where a consensus client alone may change the chain."""
         if self.options.driven:
@@ -271,20 +333,38 @@ class Chain(ChainView):
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
+        is_mined = False
         while self.pool.executable_count:
             refused: dict[bytes, TransactionError] = {}
-            record = self._build(partial(self._fill, refused), allow_empty=False)
+            try:
+                record = self._build(partial(self._fill, refused), allow_empty=False)
+            except StorageError:
+                if not is_mined:
+                    raise
+                # its own block is durable, and so is what else was waiting
+                self._memory.undo()
+                return
             if record is None:
                 self._refuse_unfit(transaction, refused)
                 return
+            if not is_mined and self.pool.get(transaction.hash) is None:
+                is_mined = True
+                self.events.publish(TransactionAdded(transaction))
             self.events.publish(HeadChanged((record,)))
 
     def _settle(self, transaction: Transaction, added: AddResult) -> None:
-        """Make the pool as durable as it stands after a transaction came."""
+        """Make the pool durable as it stands after a transaction came, in one batch, and tell of what waits."""
         gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
-        self._forget_pooled(gone)
-        if self.pool.get(transaction.hash) is not None:
-            self._keep_pooled(transaction)
+        if self.pool.get(transaction.hash) is None:
+            self._forget_pooled(gone)
+            return
+        batch = Batch()
+        self._journal.delete(batch, gone)
+        self._journal.put(batch, transaction)
+        self.database.write(batch)
+        self.events.publish(TransactionAdded(transaction))
+        if gone:
+            self.events.publish(TransactionsDropped(gone))
 
     def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
         """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
@@ -319,17 +399,22 @@ class Chain(ChainView):
         if not execution.transactions and not allow_empty:
             return None
         sealed = execution.seal(context.header, self.database.state)
-        self.clock.take(head.header.timestamp)
-        self._keep_blobs(sealed.block)
         self._commit(sealed, sync=sync)
+        self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()
+        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
+        # a failure of what comes after does not undo this block
+        self._memory.remember()
         return sealed.record
 
     def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
-        mined = self._kept.intersection(transaction.hash for transaction in sealed.block.transactions)
-        self.canonical.commit(sealed, forget=mined, sync=sync)
-        self._kept -= mined
-        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
+        """Write a block and what goes with it, in one batch. The pool is to be reset after it."""
+
+        def additions(batch: Batch) -> None:
+            self._journal.delete(batch, [transaction.hash for transaction in sealed.block.transactions])
+            self._keep_blobs(batch, sealed.block)
+
+        self.canonical.commit(sealed, additions, sync=sync)
 
     def _ancestor(self, depth: int) -> Header:
         """The header `depth` blocks below the head."""
@@ -347,36 +432,31 @@ class Chain(ChainView):
         """Change the pool's content as a whole, and make the change durable."""
         before = self.pool.hashes()
         change()
-        self._reset_pool()
-        after = self.pool.hashes()
         batch = Batch()
-        self._write_kept(batch, [waiting for item in after if (waiting := self.pool.get(item)) is not None])
+        self._journal.replace(batch, [waiting for item in self.pool.hashes() if (waiting := self.pool.get(item))])
         if batch.operations:
             self.database.write(batch)
-        if before - after:
-            self.events.publish(TransactionsDropped(tuple(sorted(before - after))))
+        dropped = before - self.pool.hashes()
+        if dropped:
+            self.events.publish(TransactionsDropped(tuple(sorted(dropped))))
+        self._reset_pool()
 
-    def _write_kept(self, batch: Batch, transactions: Iterable[Transaction]) -> None:
-        """Make `transactions` the ones that a restart brings back."""
-        wanted = {transaction.hash: transaction for transaction in transactions}
-        for transaction_hash in self._kept - wanted.keys():
-            self.database.ledger.delete_pooled(batch, transaction_hash)
-        for transaction_hash in wanted.keys() - self._kept:
-            data = encode_network_form(wanted[transaction_hash])
-            self.database.ledger.put_pooled(batch, transaction_hash, data)
-        self._kept = set(wanted)
+    def _change_pool(self, change: Callable[[], object]) -> None:
+        """Change the pool's content to what is durable already."""
+        before = self.pool.hashes()
+        change()
+        self._reset_pool()
+        dropped = before - self.pool.hashes()
+        if dropped:
+            self.events.publish(TransactionsDropped(tuple(sorted(dropped))))
 
     def _keep_removed(self, mined: set[bytes], batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
         """Put the removed blocks' transactions into the durable pool, but for those that are mined again."""
-        for transaction_hash in self._kept & mined:
-            self.database.ledger.delete_pooled(batch, transaction_hash)
-            self._kept.discard(transaction_hash)
+        self._journal.delete(batch, mined)
         for record in removed:
             for transaction in record.block.transactions:
                 if transaction.hash not in mined:
-                    data = encode_network_form(self._with_sidecar(transaction))
-                    self.database.ledger.put_pooled(batch, transaction.hash, data)
-                    self._kept.add(transaction.hash)
+                    self._journal.put(batch, self._with_sidecar(transaction))
 
     def _with_sidecar(self, transaction: Transaction) -> Transaction:
         """A blob transaction of a block with the blobs that this node keeps of it."""
@@ -384,29 +464,15 @@ class Chain(ChainView):
         return known or transaction
 
     def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
-        if not hashes:
-            return
-        batch = Batch()
-        for transaction_hash in hashes:
-            self.database.ledger.delete_pooled(batch, transaction_hash)
-        self.database.write(batch, sync=False)
-        self._kept.difference_update(hashes)
-        self.events.publish(TransactionsDropped(tuple(hashes)))
+        self._journal.forget(hashes)
+        if hashes:
+            self.events.publish(TransactionsDropped(tuple(hashes)))
 
-    def _keep_pooled(self, transaction: Transaction) -> None:
-        batch = Batch()
-        self.database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
-        self.database.write(batch)
-        self._kept.add(transaction.hash)
-
-    def _keep_blobs(self, block: Block) -> None:
-        batch = Batch()
+    def _keep_blobs(self, batch: Batch, block: Block) -> None:
         for transaction in block.transactions:
             waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
             if waiting is not None and waiting.sidecar is not None:
                 self.database.ledger.put_meta(batch, _BLOBS + transaction.hash, encode_network_form(waiting))
-        if batch.operations:
-            self.database.write(batch, sync=False)
 
     def _return_to_pool(self, transaction: Transaction) -> None:
         try:
@@ -414,28 +480,3 @@ class Chain(ChainView):
         except ChainError:
             # what the new blocks made impossible is gone, as with any reorganisation
             self._forget_pooled((transaction.hash,))
-
-    def _restore_pool(self) -> None:
-        """Bring back the transactions that waited when the node stopped."""
-        self._reset_pool()
-        stale = []
-        for transaction_hash, data in list(self.database.ledger.pooled()):
-            transaction = Transaction.decode(data)
-            try:
-                if self.options.driven and transaction.is_impersonated:
-                    raise TransactionError("invalid sender")
-                self.pool.add(transaction, transaction.sender, local=True)
-            except ChainError:
-                stale.append(transaction_hash)
-            else:
-                self._kept.add(transaction_hash)
-        self._forget_pooled(stale)
-
-
-def _without_empty(diff: StateDiff) -> StateDiff:
-    """A patch leaves no empty account behind (EIP-161), unless it has storage."""
-    for address, change in diff.accounts.items():
-        if change == (0, 0, EMPTY_KECCAK) and address not in diff.storage:
-            diff.accounts[address] = None
-            diff.wiped.add(address)
-    return diff

@@ -10,6 +10,7 @@ from chain.errors import InvalidRequestError
 from chain.events import BlockAndReceipts
 from chain.genesis import Genesis
 from chain.log_search import log_keys
+from chain.patches import prepare_patch
 from chain.records import Records
 from chain.types import Block, Header
 from storage import rlp
@@ -114,18 +115,18 @@ class CanonicalChain:
             return head.state
         return self.database.state.at(self.root_of(header))
 
-    def commit(self, sealed: SealedBlock, *, forget: Iterable[bytes] = (), sync: bool = True) -> None:
+    def commit(self, sealed: SealedBlock, also: Callable[[Batch], None] | None = None, *, sync: bool = True) -> None:
         """Make a child of the head the new head: block, state, indexes and head pointer in one batch.
 
-        forget: hashes of kept pool transactions that the block mined.
+        also: puts more into the batch.
         """
         block, receipts = sealed.record.block, sealed.record.receipts
         version = Version(block.number)
         batch = Batch()
         self.database.state.apply(batch, sealed.update, version)
         self._append(batch, sealed.record)
-        for transaction_hash in forget:
-            self.database.ledger.delete_pooled(batch, transaction_hash)
+        if also is not None:
+            also(batch)
         batch_version(self.database, batch, version)
         self.database.write(batch, sync=sync)
         self.records.remember(BlockAndReceipts(block, receipts))
@@ -135,7 +136,7 @@ class CanonicalChain:
         """Change the latest state without a block."""
         head = self._head
         version = Version(head.number, head.version.patch + 1)
-        update = self.database.state.prepare(head.state.root, diff)
+        update = prepare_patch(self.database.state, head.state.root, diff)
         batch = Batch()
         self.database.state.apply(batch, update, version)
         self.database.ledger.put_working_root(batch, head.number, update.root)

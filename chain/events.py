@@ -38,6 +38,14 @@ class HeadChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PayloadExecuted:
+    """A consensus client's block was executed and lies on the disk; `seconds` of wall time that took."""
+
+    block: Block
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionAdded:
     """A transaction entered the pool, or went straight into a block."""
 
@@ -51,7 +59,7 @@ class TransactionsDropped:
     hashes: tuple[bytes, ...]
 
 
-Event = HeadChanged | TransactionAdded | TransactionsDropped
+Event = HeadChanged | PayloadExecuted | TransactionAdded | TransactionsDropped
 Listener = Callable[[Event], None]
 
 

@@ -33,7 +33,9 @@ EMPTY_REQUESTS_HASH = sha256(b"").digest()
 
 PROOF_OF_WORK_DIFFICULTY = 131_072
 DEFAULT_CHAIN_ID = 31_337
-DEFAULT_GAS_LIMIT = 30_000_000
+DEFAULT_GAS_LIMIT = 60_000_000
+"""Of a block: what mainnet has (EIP-7935), and what Hardhat's users send in one transaction."""
+
 DEFAULT_BALANCE_WEI = 10_000 * 10**18
 _DEFAULT_FILE = "genesis.json"
 
@@ -126,9 +128,13 @@ class Genesis:
         timestamp: int = 0,
         create2_deployer: bool = True,
         zvm: bool = True,
+        development: bool = True,
     ) -> "Genesis":
-        """A development network: every fork up to `fork` active, `accounts` funded, the usual contracts in place."""
-        schedule = ForkSchedule.default(chain_id, fork, zvm=ZVM if zvm else None)
+        """A network for development: every fork up to `fork` active, `accounts` funded, the usual contracts in place.
+
+        development: false keeps mainnet's rules for transactions; see ForkSchedule.
+        """
+        schedule = ForkSchedule.default(chain_id, fork, zvm=ZVM if zvm else None, development=development)
         alloc = {address: GenesisAccount(balance_wei=balance_wei) for address in accounts}
         for since, address, code in SYSTEM_CONTRACTS:
             if fork >= since:

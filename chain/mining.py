@@ -84,15 +84,18 @@ class Mining:
             self._thread.join()
 
     def _run(self) -> None:
+        failing = False
         while self._wait_for_tick():
             try:
                 self._writer.submit(self._mine).result()
+                failing = False
             except WriterStoppedError:
                 return
             except StorageError as error:
-                # every later write fails as well until the node is restarted: say so once, and stop trying
-                _LOGGER.error("timed mining has stopped: %s", error)
-                return
+                # each tick is a write, and so tries whether the medium takes them again
+                if not failing:
+                    _LOGGER.error("timed blocks cannot be made: %s", error)
+                failing = True
             except NodeFaultError as fault:
                 # no block came of it and nothing is lost: the next tick tries again
                 _LOGGER.critical("a timed block cannot be made: %s", fault, exc_info=fault)

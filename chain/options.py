@@ -15,9 +15,10 @@ class ChainOptions:
     """Settings of block production and search.
 
     gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
-    max_transactions: in one built block. code_size_limit: bytes; None for the fork's own, 0 for no limit.
-    unlimited_transaction_gas: lifts EIP-7825's cap. slots_in_an_epoch: `safe` is that many blocks behind
-    the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
+    max_transactions: in one built block; None lets gas decide.
+    transaction_gas_cap: whether EIP-7825's cap holds; None as the genesis says.
+    code_size_limit: bytes; None for the fork's own, 0 for no limit. slots_in_an_epoch: `safe` is that many blocks
+    behind the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
     driven: a consensus client makes the chain through the Engine API, and nothing else may change it.
     zvm_directory: where compiled WebAssembly is kept, None for nowhere.
     """
@@ -25,10 +26,10 @@ class ChainOptions:
     mining: MiningMode = field(default_factory=MiningMode)
     coinbase: bytes = bytes(20)
     gas_limit: int | None = None
-    unlimited_transaction_gas: bool = False
+    transaction_gas_cap: bool | None = None
     code_size_limit: int | None = None
     minimum_gas_price: int = 0
-    max_transactions: int = 1000
+    max_transactions: int | None = None
     transaction_order: str = "fees"
     slots_in_an_epoch: int = 32
     safe_distance: int | None = None

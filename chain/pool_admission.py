@@ -69,6 +69,12 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
 
 def _check_gas(transaction: Transaction, rules: Rules) -> None:
     """The pool's words for what `validate_static` refuses too: geth's texts differ by place."""
+    cap = rules.transaction_gas_cap
+    if cap is not None and transaction.gas_limit > cap:
+        raise TransactionError(
+            f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit}); "
+            "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)"
+        )
     have, intrinsic, floor = transaction.gas_limit, intrinsic_gas(transaction, rules), floor_gas(transaction, rules)
     if have < intrinsic:
         raise TransactionError(f"intrinsic gas too low: gas {have}, minimum needed {intrinsic}")

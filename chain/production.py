@@ -34,11 +34,10 @@ class NextContext:
 
 
 class BlockRules:
-    """The schedule with the operator's liberties: no transaction gas cap, another code size limit."""
+    """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
 
     def __init__(self, schedule: ForkSchedule, options: ChainOptions, foreign: ForeignMachine | None = None) -> None:
-        lifted = options.unlimited_transaction_gas
-        self.schedule = schedule.with_unlimited_transaction_gas() if lifted else schedule
+        self.schedule = schedule.with_transaction_gas_cap(options.transaction_gas_cap)
         self._options = options
         self._foreign = foreign
 

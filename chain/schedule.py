@@ -69,6 +69,7 @@ _KNOWN_KEYS = {row.key for row in _ROWS} | {
     "terminalTotalDifficultyPassed",
     "blobSchedule",
     "depositContractAddress",
+    "development",
     "zvm",
 }
 _KEY_OF = {row.fork: row.key for row in _ROWS if row.fork is not None}
@@ -82,7 +83,9 @@ class ForkSchedule:
     blob_schedule: the parameters that each blob fork configures; forks without an entry keep the previous one's.
     extra: configuration entries that mean nothing here (as "ethash"), kept for `to_config`.
     zvm: name of the price schedule of WebAssembly contracts, None where there are none.
-    unlimited_transaction_gas: lifts the gas cap per transaction (EIP-7825), a switch of development nodes.
+    development: a network for trying things, where tools decide: no gas cap per transaction (EIP-7825), and what else
+    a node asks of real money it does not ask here.
+    transaction_gas_cap: whether EIP-7825's cap holds; None as `development` has it. A node's switch, never written.
     """
 
     chain_id: int
@@ -92,7 +95,8 @@ class ForkSchedule:
     terminal_total_difficulty_passed: bool = False
     deposit_contract: bytes = bytes(20)
     zvm: str | None = None
-    unlimited_transaction_gas: bool = False
+    development: bool = False
+    transaction_gas_cap: bool | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
     _rules: dict[Fork, Rules] = field(default_factory=dict, init=False, repr=False, compare=False)
     _blocks: tuple[tuple[int, Fork], ...] = field(default=(), init=False, repr=False, compare=False)
@@ -121,13 +125,14 @@ class ForkSchedule:
         return 0 if self.terminal_total_difficulty_passed else None
 
     def _build_rules(self, fork: Fork) -> Rules:
+        capped = self.transaction_gas_cap
         return Rules(
             fork=fork,
             chain_id=self.chain_id,
             blob=self.blob_parameters(fork),
             zvm=self.zvm,
             deposit_contract=self.deposit_contract,
-            unlimited_transaction_gas=self.unlimited_transaction_gas,
+            unlimited_transaction_gas=self.development if capped is None else not capped,
         )
 
     def blob_parameters(self, fork: Fork) -> BlobParameters | None:
@@ -156,9 +161,9 @@ class ForkSchedule:
         """The rules of the block with this number and timestamp (Unix seconds)."""
         return self._rules[self.fork_at(number, timestamp)]
 
-    def with_unlimited_transaction_gas(self) -> "ForkSchedule":
-        """The same schedule without the gas cap per transaction (EIP-7825)."""
-        return replace(self, unlimited_transaction_gas=True)
+    def with_transaction_gas_cap(self, capped: bool | None) -> "ForkSchedule":
+        """The same schedule with the gas cap per transaction (EIP-7825) or without; None as `development` has it."""
+        return self if capped is None else replace(self, transaction_gas_cap=capped)
 
     def later_times(self, timestamp: int) -> tuple[tuple[int, Fork], ...]:
         """The time-based forks after `timestamp`, soonest first; of those at the same time the last."""
@@ -182,7 +187,7 @@ class ForkSchedule:
         return checksum.to_bytes(4, "big"), 0
 
     @classmethod
-    def default(cls, chain_id: int, fork: Fork, *, zvm: str | None = None) -> "ForkSchedule":
+    def default(cls, chain_id: int, fork: Fork, *, zvm: str | None = None, development: bool = False) -> "ForkSchedule":
         """Every fork up to `fork` from genesis on, none after it."""
         rows = [row for row in _ROWS if row.key != "daoForkBlock"]
         activations = {row.key: 0 for row in rows if _fork_of(row) <= fork}
@@ -194,6 +199,7 @@ class ForkSchedule:
             terminal_total_difficulty_passed=fork >= Fork.PARIS,
             deposit_contract=MAINNET_DEPOSIT_CONTRACT,
             zvm=zvm,
+            development=development,
         )
 
     @classmethod
@@ -212,6 +218,7 @@ class ForkSchedule:
             terminal_total_difficulty_passed=bool_field(config, "terminalTotalDifficultyPassed", where="config"),
             deposit_contract=address_field(config, "depositContractAddress", where="config") or bytes(20),
             zvm=_parse_zvm(config.get("zvm")),
+            development=bool_field(config, "development", where="config"),
             extra={key: value for key, value in config.items() if key not in _KNOWN_KEYS},
         )
 
@@ -234,6 +241,8 @@ class ForkSchedule:
             }
         config["depositContractAddress"] = hex_string(self.deposit_contract)
         config |= self.extra
+        if self.development:
+            config["development"] = True
         if self.zvm is not None:
             config["zvm"] = True if self.zvm == ZVM else self.zvm
         return config

@@ -15,9 +15,9 @@ _LENGTH_BYTES = 9
 
 
 def fill(
-    execution: BlockExecution, pool: Pool, states: StateStore, max_transactions: int
+    execution: BlockExecution, pool: Pool, states: StateStore, max_transactions: int | None
 ) -> dict[bytes, TransactionError]:
-    """Add ready transactions until gas, count or the pool is exhausted.
+    """Add ready transactions until gas, count (where there is a limit) or the pool is exhausted.
 
     Returns why transactions that were tried did not fit, by their hash; their senders' later ones are skipped.
     """
@@ -29,7 +29,7 @@ def fill(
     for transaction in selection:
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
-        if len(execution.transactions) >= max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
+        if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
             break
         try:
             execution.add(transaction, states)

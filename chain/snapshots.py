@@ -53,29 +53,32 @@ class ChainSnapshot:
 
 @dataclass(slots=True)
 class Snapshots:
-    """Snapshots by number, in the order taken. Reverting to one uses up it and every later one."""
+    """Snapshots by number, in the order taken. Reverting to one uses up it and every later one.
 
-    _taken: dict[int, ChainSnapshot] = field(default_factory=dict)
+    taken: replaced, never changed, where a command of the database goes with it.
+    """
+
+    taken: dict[int, ChainSnapshot] = field(default_factory=dict)
     _next: int = 0
 
     def add(self, snapshot: ChainSnapshot) -> int:
         """Keep a snapshot; its number is never used again in this run."""
         number = self._next
-        self._taken[number] = snapshot
+        self.taken[number] = snapshot
         self._next += 1
         return number
 
     def take_back(self, number: int) -> ChainSnapshot | None:
         """Remove a snapshot and all later ones; None where it is unknown."""
-        snapshot = self._taken.get(number)
+        snapshot = self.taken.get(number)
         if snapshot is not None:
-            self._taken = {key: value for key, value in self._taken.items() if key < number}
+            self.taken = {key: value for key, value in self.taken.items() if key < number}
         return snapshot
 
     def drop_after(self, version: Version) -> None:
         """Forget snapshots of states that a rewind to `version` has undone."""
-        self._taken = {key: value for key, value in self._taken.items() if value.version <= version}
+        self.taken = {key: value for key, value in self.taken.items() if value.version <= version}
 
     def listing(self) -> dict[int, ChainSnapshot]:
         """The snapshots that can be reverted to."""
-        return dict(self._taken)
+        return dict(self.taken)

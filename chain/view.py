@@ -69,6 +69,11 @@ class ChainView:
         """The forks of this chain."""
         return self.genesis.schedule
 
+    @property
+    def is_for_development(self) -> bool:
+        """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
+        return self.schedule.development and not self.options.driven
+
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""
         return self.records.block_by_number(number)

@@ -25,7 +25,7 @@ from node.keystore import FOLDER_NAME, Keystore
 from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from node.metrics import Metrics
 from node.mnemonic import derive_keys, random_mnemonic
-from node.network import open_chain, open_database
+from node.network import limits_for, open_chain, open_database
 from node.settings import NodeSettings
 from node.wallet import KeyWallet, address_of
 from rpc import methods
@@ -34,6 +34,7 @@ from rpc.engine_port import EnginePortOptions
 from rpc.instance import load_instance_id
 from rpc.ipc import IpcError
 from rpc.jwt import JwtSecretError, load_secret
+from rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from rpc.server import AddressInUseError, Server, ServerOptions
 from rpc.services import Services
 from storage.errors import StorageError
@@ -41,6 +42,9 @@ from storage.errors import StorageError
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
 """A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+
+SLOW_ENGINE_SECONDS = 1.0
+"""A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"
@@ -62,13 +66,15 @@ def run_node(settings: NodeSettings) -> int:
 class Observers:
     """Tells each call to the log and the metrics (rpc.services.CallLog)."""
 
-    def __init__(self, metrics: Metrics, log: NodeLog | None) -> None:
-        self._count = metrics.called
+    def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
+        self._count = count
         self._log = log
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call."""
         self._count(method, params, seconds, error)
+        if seconds > SLOW_ENGINE_SECONDS and namespace_of(method) in AUTHENTICATED_NAMESPACES:
+            LOGGER.warning("%s took %.1f s: the consensus client may miss a slot over it", method, seconds)
         if self._log is not None:
             self._log.called(method, params, seconds, error)
 
@@ -143,10 +149,11 @@ class Node:
         services = Services(
             chain=self.chain,
             wallet=self._wallet,
-            limits=settings.limits,
+            limits=limits_for(settings, self.chain),
             client_version=settings.client_version or default_client_version(),
             instance_id=load_instance_id(self.chain.database),
-            call_log=Observers(metrics, self._log),
+            announced_version=announced_version(settings),
+            call_log=Observers(metrics.called, self._log),
             decoder=self._decoder,
         )
         options = ServerOptions(
@@ -227,7 +234,9 @@ class Node:
 
     def _new_log(self) -> NodeLog:
         kind: Callable[..., Formatter] = JsonFormatter if self._settings.json_logs else Formatter
-        return NodeLog(kind(self._decoder.revert_reason, console=not self._settings.disable_console_log))
+        settings = self._settings
+        console = not settings.disable_console_log
+        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven))
 
 
 def settle_memory() -> None:
@@ -236,8 +245,20 @@ def settle_memory() -> None:
     gc.enable()
 
 
+def announced_version(settings: NodeSettings) -> str:
+    """What web3_clientVersion answers.
+
+    Hardhat's network helpers and others refuse a node whose answer does not begin with the name of a development
+    node that they know. Anvil's stands before our own where the development methods serve: where the node itself
+    makes the blocks, unless the operator has named it.
+    """
+    if settings.client_version is not None:
+        return settings.client_version
+    return default_client_version() if settings.driven else f"anvil/{default_client_version()}"
+
+
 def default_client_version() -> str:
-    """What web3_clientVersion answers: name, version, platform, language, as geth's."""
+    """The node's own name: name, version, platform, language, as geth's."""
     machine = os.uname().machine
     python = ".".join(str(part) for part in sys.version_info[:3])
     return f"zEVM/v{__version__}/{sys.platform}-{machine}/python{python}"

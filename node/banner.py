@@ -1,6 +1,8 @@
 """What the node says when it starts, in Anvil's shape: tools read accounts and the last line from it."""
 
 import json
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,5 +102,18 @@ def write_config(path: Path, facts: BannerFacts) -> None:
         "gas_limit": str(facts.gas_limit),
         "genesis_timestamp": str(facts.genesis_timestamp),
     }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read, whoever could before; nothing is written while others still can."""
+    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o600)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
+            os.ftruncate(descriptor, 0)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

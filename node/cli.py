@@ -136,6 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), error.exit_code)
     except (StorageError, ChainError, NodeFaultError) as error:
         _fail(str(error), 1)
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        _fail(f"{where}{error.strerror or error}", 1)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", 130)
     sys.exit(result if isinstance(result, int) else 0)

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TextIO
 
-from chain.events import BlockAndReceipts, Event, HeadChanged, TransactionReport
-from chain.types import Receipt, Transaction
+from chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
+from chain.types import Block, Receipt, Transaction
 
 QUEUE_LIMIT = 20_000
 """Events that may wait unwritten; more are dropped, and counted."""
@@ -49,7 +49,15 @@ class BlockEvent:
     change: HeadChanged
 
 
-LogEvent = CallEvent | BlockEvent
+@dataclass(frozen=True, slots=True)
+class PayloadEvent:
+    """A block of the consensus client, executed."""
+
+    started_at: float
+    executed: PayloadExecuted
+
+
+LogEvent = CallEvent | BlockEvent | PayloadEvent
 Reason = Callable[[bytes], str | None]
 
 
@@ -89,6 +97,8 @@ class NodeLog:
         """A chain event (chain.events.Listener)."""
         if isinstance(event, HeadChanged):
             self._put(BlockEvent(self._clock(), event))
+        elif isinstance(event, PayloadExecuted):
+            self._put(PayloadEvent(self._clock(), event))
 
     def _put(self, event: LogEvent) -> None:
         if not self.enabled:
@@ -131,9 +141,11 @@ class NodeLog:
 class Formatter:
     """Turns events into lines for people, as Anvil writes them."""
 
-    def __init__(self, reason: Reason | None = None, *, console: bool = True) -> None:
+    def __init__(self, reason: Reason | None = None, *, console: bool = True, driven: bool = False) -> None:
+        """`driven`: payloads are told of as they are executed, so that new heads, which name them again, are not."""
         self._reason = reason or (lambda _: None)
         self._console = console
+        self._driven = driven
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
         """The lines of some events; like methods in a row become one line with their number."""
@@ -145,6 +157,8 @@ class Formatter:
                 count = 0
             if isinstance(event, BlockEvent):
                 yield from self._block_lines(event.change)
+            elif isinstance(event, PayloadEvent):
+                yield _payload_line(event.executed)
             elif plain:
                 repeated, count = event.method, count + 1
             else:
@@ -169,7 +183,7 @@ class Formatter:
         if change.removed:
             oldest = change.removed[-1].block.number
             yield f"Removed {len(change.removed)} blocks, from block {oldest} on"
-        for record in change.added:
+        for record in () if self._driven else change.added:
             yield from self._record_lines(record)
 
     def _record_lines(self, record: BlockAndReceipts) -> Iterator[str]:
@@ -198,18 +212,25 @@ class Formatter:
 
 
 class JsonFormatter(Formatter):
-    """One JSON object a line: `time`, `event` (rpc, block, transaction, reorganisation, note) and its fields."""
+    """One JSON object a line: `time`, its fields, `event`: rpc, block, payload, transaction, reorganisation, note."""
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
         """An object for each call, block and transaction."""
         for event in events:
-            entries = self._call(event) if isinstance(event, CallEvent) else self._blocks(event)
-            for kind, fields in entries:
+            for kind, fields in self._entries(event):
                 yield _json(event.started_at, kind, fields)
 
     def note(self, text: str) -> str:
         """A line of the log's own."""
         return _json(time.time(), "note", {"message": text})
+
+    def _entries(self, event: LogEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+        if isinstance(event, CallEvent):
+            return self._call(event)
+        return self._payload(event) if isinstance(event, PayloadEvent) else self._blocks(event)
+
+    def _payload(self, event: PayloadEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "payload", _block_fields(event.executed.block) | {"seconds": round(event.executed.seconds, 6)}
 
     def _call(self, event: CallEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         fields: dict[str, Any] = {"method": event.method, "seconds": round(event.seconds, 6)}
@@ -223,19 +244,9 @@ class JsonFormatter(Formatter):
             hashes = ["0x" + record.block.hash.hex() for record in event.change.removed]
             yield "reorganisation", {"removed": hashes}
         for record in event.change.added:
-            header = record.block.header
             for transaction, receipt, report in _executed(record):
-                yield "transaction", self._transaction(header.number, transaction, receipt, report)
-            yield (
-                "block",
-                {
-                    "number": header.number,
-                    "hash": "0x" + header.hash.hex(),
-                    "timestamp": header.timestamp,
-                    "transactions": len(record.block.transactions),
-                    "gas_used": header.gas_used,
-                },
-            )
+                yield "transaction", self._transaction(record.block.number, transaction, receipt, report)
+            yield "block", _block_fields(record.block)
 
     def _transaction(
         self, number: int, transaction: Transaction, receipt: Receipt, report: TransactionReport | None
@@ -313,6 +324,24 @@ def rfc2822(timestamp: int) -> str:
 def _executed(record: BlockAndReceipts) -> Iterator[tuple[Transaction, Receipt, TransactionReport | None]]:
     for index, (transaction, receipt) in enumerate(zip(record.block.transactions, record.receipts, strict=True)):
         yield transaction, receipt, record.reports[index] if index < len(record.reports) else None
+
+
+def _payload_line(executed: PayloadExecuted) -> str:
+    header, count = executed.block.header, len(executed.block.transactions)
+    return (
+        f"Block {header.number} 0x{header.hash.hex()}: {count} transactions, {header.gas_used:,} gas, "
+        f"{executed.seconds * 1000:.0f} ms"
+    )
+
+
+def _block_fields(block: Block) -> dict[str, Any]:
+    return {
+        "number": block.number,
+        "hash": "0x" + block.hash.hex(),
+        "timestamp": block.header.timestamp,
+        "transactions": len(block.transactions),
+        "gas_used": block.header.gas_used,
+    }
 
 
 def _counted(method: str, count: int) -> str:

@@ -131,6 +131,11 @@ class _NodeCollector:
         connections = GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections")
         connections.add_metric((), self._connections())
         yield connections
+        database = self._chain.database
+        fault = "1 while the database takes no writes since one failed, as for a full disk; 0 otherwise"
+        yield GaugeMetricFamily("zevm_database_fault", fault, value=int(database.fault is not None))
+        failed = "Writes that the medium refused since the start"
+        yield CounterMetricFamily("zevm_database_failed_writes", failed, value=database.failed_writes)
         if self._folder is not None:
             size = folder_bytes(self._folder)
             yield GaugeMetricFamily("zevm_database_bytes", "Size of the database on disk", value=size)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from chain.blockchain import Chain
@@ -24,6 +25,7 @@ from node.errors import NodeError
 from node.mnemonic import derive_keys
 from node.settings import UNLIMITED_GAS, NodeSettings
 from node.wallet import address_of
+from rpc.limits import Limits
 from storage.database import Database
 from storage.errors import CorruptionError, ForeignDatabaseError
 
@@ -36,13 +38,13 @@ _FIRST_BLOCK = frozenset(
 )
 
 
-def open_database(settings: NodeSettings, *, create: bool = True) -> Database:
-    """The database of the settings; with `fresh`, an empty one. Raises StorageError."""
+def open_database(settings: NodeSettings, *, create: bool = True, accept: bool = False) -> Database:
+    """The database of the settings; with `fresh`, an empty one; `accept`: see Database.open. Raises StorageError."""
     if settings.memory:
         return Database.open(None)
     if settings.fresh:
         Database.erase(settings.datadir)
-    return Database.open(settings.datadir, create=create, sync=not settings.no_sync)
+    return Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
 
 
 def open_chain(
@@ -94,7 +96,7 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
         return _with_first_block_settings(load_genesis(settings.init), settings)
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
-    if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None:
+    if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.driven:
         return load_default_genesis().with_changes(timestamp=int(time.time()))
     fee = settings.block_base_fee_per_gas
     genesis = Genesis.default(
@@ -106,6 +108,7 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
         base_fee=INITIAL_BASE_FEE_WEI if fee is None else fee,
         timestamp=int(time.time()) if settings.timestamp is None else settings.timestamp,
         create2_deployer=not settings.disable_default_create2_deployer,
+        development=not settings.driven,
     )
     return genesis.with_changes(number=settings.number or 0)
 
@@ -128,7 +131,7 @@ def _schedule(genesis: Genesis, settings: NodeSettings) -> ForkSchedule:
     """The genesis's schedule with another chain id, or a development schedule up to the fork asked for."""
     chain_id = genesis.chain_id if settings.chain_id is None else settings.chain_id
     if settings.hardfork is not None:
-        return ForkSchedule.default(chain_id, settings.hardfork)
+        return ForkSchedule.default(chain_id, settings.hardfork, development=genesis.schedule.development)
     config = {**genesis.schedule.to_config(), "chainId": chain_id}
     return ForkSchedule.from_config(config)
 
@@ -144,7 +147,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
     return ChainOptions(
         mining=MiningMode(settings.automine, settings.interval_ms),
         gas_limit=_gas_limit(settings),
-        unlimited_transaction_gas=settings.disable_tx_gas_limit,
+        transaction_gas_cap=_transaction_gas_cap(settings),
         code_size_limit=code_size,
         minimum_gas_price=settings.gas_price or 0,
         max_transactions=settings.max_transactions,
@@ -165,6 +168,20 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         ),
         engine=EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks),
     )
+
+
+def _transaction_gas_cap(settings: NodeSettings) -> bool | None:
+    """Whether EIP-7825's cap holds; None leaves it to the genesis, which a consensus client's network does not know."""
+    if settings.disable_tx_gas_limit:
+        return False
+    return True if settings.enable_tx_gas_limit or settings.driven else None
+
+
+def limits_for(settings: NodeSettings, chain: Chain) -> Limits:
+    """The limits of a server of the chain: the cap on fees protects real money, which a development chain has not."""
+    if "rpc_transaction_fee_cap_wei" in settings.model_fields_set or not chain.is_for_development:
+        return settings.limits
+    return replace(settings.limits, transaction_fee_cap_wei=0)
 
 
 def load_genesis(file: Path) -> Genesis:

@@ -11,14 +11,18 @@ from storage.database import Database
 from storage.errors import CorruptionError, StorageError
 
 
-def check_database(settings: NodeSettings, *, deep: bool, progress: Callable[[str], None]) -> Iterator[str]:
+def check_database(
+    settings: NodeSettings, *, deep: bool, progress: Callable[[str], None], accept: bool = False
+) -> Iterator[str]:
     """What is wrong with the database, in words; nothing when it is sound. Reads only.
 
+    accept: take a database as it is where it cannot be told whether its newest acknowledged writes are there, and mark
+    it so; what opening it made good is no problem then.
     progress is told of each part before it begins. Raises StorageError where there is no database to check.
     """
     try:
-        with open_database(settings, create=False) as database:
-            yield from database.warnings
+        with open_database(settings, create=False, accept=accept) as database:
+            yield from () if accept else database.warnings
             yield from _chain_problems(database, deep=deep, progress=progress)
     except CorruptionError as error:
         yield str(error)

@@ -133,8 +133,10 @@ class NodeSettings(BaseSettings):
         False, "--no-request-size-limit", panel=SERVER, about="Take HTTP bodies of any size."
     )
     client_version: str | None = _setting(
-        None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1, about="What web3_clientVersion answers."
-    )
+        None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
+        about="The node's name, and what web3_clientVersion answers. "
+        "(default: zEVM/VERSION/..., which web3_clientVersion puts after anvil/ without a consensus client)",
+    )  # fmt: skip
 
     accounts: int = _setting(
         10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
@@ -187,7 +189,7 @@ class NodeSettings(BaseSettings):
     )
     gas_limit: int | None = _setting(
         None, "--gas-limit", "--block-gas-limit", panel=CHAIN, metavar="GAS", ge=5_000, lt=2**63,
-        about="Gas limit of blocks. (default: 30000000)",
+        about="Gas limit of blocks. (default: 60000000)",
     )  # fmt: skip
     disable_block_gas_limit: bool = _setting(
         False, "--disable-block-gas-limit", "--disable-gas-limit", panel=CHAIN,
@@ -195,11 +197,12 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     enable_tx_gas_limit: bool = _setting(
         False, "--enable-tx-gas-limit", panel=CHAIN,
-        about="Keep to Osaka's gas limit of a transaction (EIP-7825), as is the default here.",
+        about="Keep to Osaka's gas limit of a transaction (EIP-7825), as a chain of another genesis does by default.",
     )  # fmt: skip
     disable_tx_gas_limit: bool = _setting(
-        False, "--disable-tx-gas-limit", panel=CHAIN, about="Lift Osaka's gas limit of a transaction (EIP-7825)."
-    )
+        False, "--disable-tx-gas-limit", panel=CHAIN,
+        about="Lift Osaka's gas limit of a transaction (EIP-7825), as the development chain does by default.",
+    )  # fmt: skip
     block_base_fee_per_gas: int | None = _setting(
         None, "--block-base-fee-per-gas", "--base-fee", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
         about="Base fee of the first block. (default: 1000000000)",
@@ -271,9 +274,9 @@ class NodeSettings(BaseSettings):
     order: Literal["fees", "fifo"] = _setting(
         "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
     )
-    max_transactions: int = _setting(
-        1_000, "--max-transactions", panel=MINING, metavar="NUMBER", ge=1, lt=2**31,
-        about="Most transactions in one block.",
+    max_transactions: int | None = _setting(
+        None, "--max-transactions", panel=MINING, metavar="NUMBER", ge=1, lt=2**31,
+        about="Most transactions in one block. (default: as many as its gas limit allows)",
     )  # fmt: skip
 
     disable_pool_balance_checks: bool = _setting(

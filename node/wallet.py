@@ -1,7 +1,6 @@
 """The keys that the node holds: development accounts and unlocked keystore accounts. Signs; never shows a key."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from coincurve import PrivateKey
 
@@ -54,11 +53,9 @@ class KeyWallet:
         """The 65-byte signature r || s || v (27 or 28) of an EIP-191 message. Raises UnknownAccountError."""
         return self._sign_digest(address, keccak256(_MESSAGE_PREFIX + str(len(data)).encode() + data))
 
-    def sign_typed_data(self, address: bytes, typed: dict[str, object]) -> bytes:
-        """The 65-byte signature of EIP-712 data. Raises UnknownAccountError, ValueError for ill-formed data."""
-        if address not in self._keys:
-            raise UnknownAccountError(address)
-        return self._sign_digest(address, typed_data_digest(typed))
+    def sign_typed_data(self, address: bytes, domain_separator: bytes, struct_hash: bytes) -> bytes:
+        """The 65-byte signature of EIP-712 data by its two hashes of 32 bytes. Raises UnknownAccountError."""
+        return self._sign_digest(address, keccak256(b"\x19\x01" + domain_separator + struct_hash))
 
     def _sign_digest(self, address: bytes, digest: bytes) -> bytes:
         r, s, y_parity = self._sign(address, digest)
@@ -71,30 +68,3 @@ class KeyWallet:
             raise UnknownAccountError(address)
         signature = key.sign_recoverable(digest, hasher=None)
         return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
-
-
-def typed_data_digest(typed: dict[str, Any]) -> bytes:
-    """The 32 bytes to sign of EIP-712 data (types, primaryType, domain, message). Raises ValueError."""
-    # slow to import, and few nodes are ever asked
-    from eth_abi.exceptions import EncodingError
-    from eth_account.messages import encode_typed_data
-    from eth_utils.exceptions import ValidationError
-
-    faults = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-    try:
-        message = encode_typed_data(full_message={**typed, "types": _reachable_types(typed)})
-    except (*faults, EncodingError, ValidationError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"invalid typed data: {reason}") from error
-    return keccak256(b"\x19" + message.version + message.header + message.body)
-
-
-def _reachable_types(typed: dict[str, Any]) -> dict[str, Any]:
-    """The types that the primary one needs: wallets take more than that, the encoder does not."""
-    types, wanted, found = typed["types"], [typed["primaryType"], "EIP712Domain"], {}
-    while wanted:
-        name = wanted.pop().split("[")[0]
-        if name in types and name not in found:
-            found[name] = types[name]
-            wanted.extend(field["type"] for field in types[name])
-    return found

@@ -4,6 +4,7 @@ As in geth, null counts as absent, an absent required field is -32602, and unkno
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chain.engine.attributes import PAYLOAD_ID_BYTES
@@ -92,13 +93,32 @@ def forkchoice_state(value: object) -> Forkchoice:
     return Forkchoice(**decoded)
 
 
-@schema(type="string", pattern="^0x[0-9a-fA-F]{16}$")
-def payload_identifier(value: object) -> bytes:
-    """The 8-byte name of a build process."""
-    decoded = codec.data(value)
-    if len(decoded) != PAYLOAD_ID_BYTES:
-        raise InvalidParamsError(f"invalid payload id: hex string has length {2 * len(decoded)}, want 16")
-    return decoded
+_TRANSITION: _Table = {
+    "terminalTotalDifficulty": ("total_difficulty", codec.quantity),
+    "terminalBlockHash": ("block_hash", codec.hash32),
+    "terminalBlockNumber": ("block_number", codec.uint64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionConfiguration:
+    """TransitionConfigurationV1: where proof of work ends; 32 zero bytes where no block is named."""
+
+    total_difficulty: int
+    block_hash: bytes
+    block_number: int
+
+
+@schema(type="object", required=sorted(_TRANSITION))
+def transition_configuration(value: object) -> TransitionConfiguration:
+    """TransitionConfigurationV1 (execution-apis, src/engine/paris.md)."""
+    decoded = decode_fields(value, _TRANSITION)
+    _require(decoded, _TRANSITION, "TransitionConfigurationV1")
+    return TransitionConfiguration(**decoded)
+
+
+payload_identifier = codec.fixed_data(PAYLOAD_ID_BYTES, "engine.PayloadID")
+"""Decodes the 8-byte name of a build process."""
 
 
 def encode_status(status: PayloadStatus) -> Json:

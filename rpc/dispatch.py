@@ -6,25 +6,35 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from inspect import isgeneratorfunction
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from chain.deadline import Cancellation
 from chain.encoded import Encoded, enclosed, take_text
-from chain.writer import WriterStoppedError
+from chain.writer import Steps, WriterStoppedError
 from rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
     MethodNotFoundError,
-    ParseError,
     ResponseTooLargeError,
     RpcError,
     TimedOutError,
 )
 from rpc.explaining import explain
+from rpc.parsing import (
+    LOOP_BODY_BYTES,
+    BatchTooLargeError,
+    RawNumber,
+    check_shape,
+    may_exceed,
+    parse,
+    parse_large,
+)
 from rpc.registry import REQUIRED, Cost, Method, Registry
 from rpc.services import Services
 from rpc.workers import Workers
@@ -43,54 +53,6 @@ Reply = bytes | None
 
 Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """An answer on its way."""
-
-
-class RawNumber(float):
-    """A JSON number that no 64-bit type holds, with its digits kept so that an id comes back as it was."""
-
-    __slots__ = ("digits",)
-    digits: str
-
-    def __new__(cls, digits: str) -> "RawNumber":
-        """Keep the digits; the float value may be infinite."""
-        instance = super().__new__(cls, digits)
-        instance.digits = digits
-        return instance
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _parse_exactly(body: bytes) -> Any:
-    """Parse with the digits of unusual numbers kept. Slow; for ids that are floats and numbers out of range."""
-    try:
-        message = json.loads(
-            body,
-            parse_int=lambda digits: int(digits) if len(digits) < 19 else RawNumber(digits),
-            parse_float=RawNumber,
-            parse_constant=_refuse_constant,
-        )
-        # lone surrogates are JSON to Python alone; they could not be sent back
-        json.dumps(message, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise ParseError from error
-    return message
-
-
-def parse(body: bytes) -> Any:
-    """The JSON value of a body. Raises ParseError for anything else, however deep, long or ill-encoded."""
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if "infinity" not in str(error):
-            raise ParseError from error
-        return _parse_exactly(body)
-    members = message if type(message) is list else (message,)
-    for member in members:
-        if type(member) is dict and type(member.get("id")) is float:
-            return _parse_exactly(body)
-    return message
 
 
 def _encode_raw_number(value: Any) -> orjson.Fragment:
@@ -116,6 +78,21 @@ def success(identifier: Any, result: Any) -> bytes:
 def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: float) -> bytes:
     """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
     return success(identifier, function(*arguments, deadline=deadline))
+
+
+def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
+    """What the writer does for a call."""
+    return success(identifier, function(*arguments))
+
+
+def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
+    """The same for long work."""
+    result = yield from function(*arguments)
+    return success(identifier, result)
+
+
+class LongWrite(asyncio.Future[Reply]):
+    """The answer of work that may be long: when it is cancelled, since the client has left, the work soon ends."""
 
 
 def failure(identifier: Any, error: RpcError) -> bytes:
@@ -147,6 +124,10 @@ class Call:
         self.arguments: list[Any] = []
         self.error: RpcError | None = None
         self.started = 0.0
+
+
+Received = Call | Iterable[Call] | bytes
+"""What a body holds: one call, a batch, or, encoded, why it is refused."""
 
 
 def decode_arguments(method: Method, params: Any) -> list[Any]:
@@ -185,15 +166,24 @@ class Dispatcher:
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body where it can be given at once, otherwise what gives it when awaited.
 
-        A future stands for a write: it is under way already, and ends whether or not anybody waits for it.
+        A future stands for a write: it is under way already, and ends whether or not anybody waits for it, unless
+        it is a LongWrite.
         """
-        try:
-            message = parse(body)
-        except ParseError as error:
-            return failure(None, error)
-        if type(message) is list:
-            return self._answer_batch(message, caller)
-        call = self._read(message)
+        if len(body) > LOOP_BODY_BYTES:
+            return self._begin_large(body, caller)
+        return self.begin_received(self._receive(body), caller)
+
+    async def receive_apart(self, body: bytes) -> "Received":
+        """Read a large body on a thread made for that, so that the event loop goes on; for `begin_received`."""
+        return await self.workers.read(self._receive_large, body)
+
+    def begin_received(self, received: "Received", caller: Caller | None = None) -> Reply | Pending:
+        """As `begin`, of what `receive_apart` has read."""
+        if isinstance(received, bytes):
+            return received
+        if not isinstance(received, Call):
+            return self._answer_batch(received, caller)
+        call = received
         if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
             return self._answer_light(call, caller)
         if call.method.cost is Cost.WRITE:
@@ -204,6 +194,42 @@ class Dispatcher:
         """The answer to a body, or None for notifications."""
         reply = self.begin(body, caller)
         return reply if reply is None or isinstance(reply, bytes) else await reply
+
+    async def _begin_large(self, body: bytes, caller: Caller | None) -> Reply:
+        reply = self.begin_received(await self.receive_apart(body), caller)
+        return reply if reply is None or isinstance(reply, bytes) else await reply
+
+    def _receive(self, body: bytes) -> "Received":
+        """A small body's calls; those of a batch are read one after another, as they are answered."""
+        try:
+            if may_exceed(body, self._limits):
+                check_shape(body, self._limits)
+            message = parse(body)
+            if type(message) is not list:
+                return self._read(message)
+            self._check_batch(message)
+        except RpcError as error:
+            return _refusal(error)
+        return map(self._read, message)
+
+    def _receive_large(self, body: bytes) -> "Received":
+        """A large body's calls, all read; not on the event loop."""
+        try:
+            check_shape(body, self._limits)
+            message = parse_large(body)
+            if type(message) is not list:
+                return self._read(message)
+            self._check_batch(message)
+        except RpcError as error:
+            return _refusal(error)
+        return [self._read(item) for item in message]
+
+    def _check_batch(self, messages: list[Any]) -> None:
+        if not messages:
+            raise InvalidRequestError("empty batch")
+        if len(messages) > self._limits.batch_items:
+            calls = (self._read_identifier(message) for message in messages)
+            raise BatchTooLargeError(next((item for item in calls if item is not None), None))
 
     def _read(self, message: Any) -> Call:
         call = Call()
@@ -263,28 +289,40 @@ class Dispatcher:
         return self._finish(call, result, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
-        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = loop.create_future()
+        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own.
 
-        def finish(done: Future[Any]) -> None:
-            result = None
+        The writer encodes the answer as well. Once nobody waits for it, long work ends after the part under way.
+        """
+        loop = asyncio.get_running_loop()
+        is_long = isgeneratorfunction(method.function)
+        answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
+        cancellation = Cancellation() if is_long else None
+
+        def finish(done: Future[bytes]) -> None:
+            reply = None
             try:
-                result = done.result()
+                reply = done.result()
             except Exception as error:
                 call.error = explain(self._services, call.name, error)
-            reply = self._finish(call, result)
+            reply = self._finish(call, None, reply)
             if not answer.done():
                 answer.set_result(reply)
 
-        def wake(done: Future[Any]) -> None:
+        def wake(done: Future[bytes]) -> None:
             # after the loop's end there is nobody left to answer
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, done)
 
+        def end(left: asyncio.Future[Reply]) -> None:
+            if left.cancelled() and cancellation is not None:
+                cancellation.cancel()
+
+        answer.add_done_callback(end)
         prefix = (self._services, caller) if method.connection else (self._services,)
+        work = _write_in_steps if is_long else _write
+        job = (work, call.identifier, method.function, *prefix, *call.arguments)
         try:
-            self._services.chain.writer.submit(method.function, *prefix, *call.arguments).add_done_callback(wake)
+            self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
         except WriterStoppedError as error:
             call.error = explain(self._services, call.name, error)
             answer.set_result(self._finish(call, None))
@@ -309,21 +347,14 @@ class Dispatcher:
                 call.error = explain(self._services, call.name, error)
         return failure(call.identifier, call.error)
 
-    async def _answer_batch(self, messages: list[Any], caller: Caller | None) -> Reply:
-        if not messages:
-            return failure(None, InvalidRequestError("empty batch"))
-        if len(messages) > self._limits.batch_items:
-            calls = (self._read_identifier(message) for message in messages)
-            identifier = next((item for item in calls if item is not None), None)
-            return b"[" + failure(identifier, InvalidRequestError("batch too large")) + b"]"
+    async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:
         replies: list[bytes] = []
         size = 0
         exhausted: RpcError | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.request_seconds
         slice_end = loop.time() + LOOP_SLICE_SECONDS
-        for message in messages:
-            call = self._read(message)
+        for call in calls:
             now = loop.time()
             if exhausted is None and now > deadline:
                 exhausted = TimedOutError()
@@ -344,6 +375,13 @@ class Dispatcher:
     def _read_identifier(message: Any) -> Any:
         identifier = message.get("id") if type(message) is dict else None
         return None if type(identifier) in (dict, list) else identifier
+
+
+def _refusal(error: RpcError) -> bytes:
+    """The whole answer to a body that is refused before its calls are looked at."""
+    if isinstance(error, BatchTooLargeError):
+        return b"[" + failure(error.identifier, error) + b"]"
+    return failure(None, error)
 
 
 def _unknown(name: str) -> RpcError:

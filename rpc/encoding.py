@@ -63,14 +63,14 @@ def _add_fork_fields(encoded: Json, value: Header) -> None:
         encoded["requestsHash"] = "0x" + value.requests_hash.hex()
 
 
-PENDING_NULLS = ("hash", "nonce", "miner", "logsBloom")
+PENDING_NULLS = ("hash", "nonce", "miner")
 
 
 def block(value: Block, *, full: bool, senders: Sequence[bytes] | None = None, pending: bool = False) -> Json:
     """A block with transaction hashes, or with transaction objects when `full`.
 
     senders: of the transactions where known (from receipts); otherwise they are recovered.
-    pending: hash, nonce, miner and bloom are null, and its transactions have no block.
+    pending: hash, nonce and miner are null, as in geth, and its transactions have no block.
     """
     encoded = header(value.header)
     encoded["size"] = hex(len(value.encode()))

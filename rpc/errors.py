@@ -26,6 +26,16 @@ from chain.vm.interface import ExecutionTimeoutError
 from storage.errors import CorruptionError, MissingNodeError, StorageError
 from storage.rlp import RlpError
 
+MESSAGE_CHARACTERS = 4_096
+"""Of an error's text; a longer one, as of what a client has sent, is cut."""
+
+
+def bounded(message: str) -> str:
+    """The text of an error as it is sent."""
+    if len(message) <= MESSAGE_CHARACTERS:
+        return message
+    return f"{message[:MESSAGE_CHARACTERS]}... ({len(message)} characters)"
+
 
 class RpcError(Exception):
     """An error as a client reads it. `data` is left out of the answer when None."""
@@ -39,7 +49,7 @@ class RpcError(Exception):
 
     def to_json(self) -> dict[str, object]:
         """The `error` member of a response."""
-        body: dict[str, object] = {"code": self.code, "message": self.message}
+        body: dict[str, object] = {"code": self.code, "message": bounded(self.message)}
         if self.data is not None:
             body["data"] = self.data
         return body

@@ -6,12 +6,14 @@ the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 
 import asyncio
 import time
+from contextlib import suppress
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from chain.writer import WriterStoppedError
 from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
-from rpc.dispatch import Dispatcher
+from rpc.dispatch import Dispatcher, LongWrite
 from rpc.graphql import endpoint as graphql
 from rpc.security import Guard, Headers, Refusal
 from rpc.services import Services
@@ -79,7 +81,7 @@ class HttpEndpoint:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
         reply = self._dispatcher.begin(body)
-        if isinstance(reply, asyncio.Future):
+        if isinstance(reply, asyncio.Future) and not isinstance(reply, LongWrite):
             reply = await reply
         elif reply is not None and not isinstance(reply, bytes):
             answered, result = await unless_left(reply, receive)
@@ -97,20 +99,25 @@ def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None =
     def greeting() -> PlainTextResponse:
         return PlainTextResponse(f"{services.client_version}: send JSON-RPC with POST, or open a WebSocket\n")
 
+    # a probe lets a database that refuses writes try again, so that one comes back that nobody writes to
     @application.get("/health")
     def health() -> JSONResponse:
         report, healthy = health_report(services)
+        if services.chain.database.fault is not None:
+            with suppress(WriterStoppedError):
+                services.chain.writer.submit(services.chain.database.resume)
         return JSONResponse(report, status_code=200 if healthy else 503)
 
     return application
 
 
 def health_report(services: Services) -> tuple[dict[str, object], bool]:
-    """Head number, its age in seconds, and whether the database still gives the head back intact."""
+    """Head number, its age in seconds, whether the database gives the head back intact, and whether it takes writes."""
     head = services.chain.head.header
     try:
         stored = services.chain.header_by_number(head.number)
-        database = "ok" if stored is not None and stored.hash == head.hash else "the head block is not readable"
+        intact = stored is not None and stored.hash == head.hash
+        database = (services.chain.database.fault or "ok") if intact else "the head block is not readable"
     except Exception as error:
         database = str(error)
     healthy = database == "ok"

@@ -12,13 +12,15 @@ _BYTES = 32
 def load_instance_id(database: Database) -> bytes:
     """The 32-byte id of the chain in the database; made and kept when it has none yet."""
     stored = database.ledger.meta(_NAME)
-    return renew_instance_id(database) if stored is None else stored
+    if stored is None:
+        batch = Batch()
+        stored = put_new_instance_id(database, batch)
+        database.write(batch)
+    return stored
 
 
-def renew_instance_id(database: Database) -> bytes:
-    """Give the chain a new id, durably. To be called on the writer's thread, or before it runs."""
+def put_new_instance_id(database: Database, batch: Batch) -> bytes:
+    """Give the chain a new id once `batch` is written."""
     identifier = secrets.token_bytes(_BYTES)
-    batch = Batch()
     database.ledger.put_meta(batch, _NAME, identifier)
-    database.write(batch)
     return identifier

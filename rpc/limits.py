@@ -32,18 +32,23 @@ class Limits:
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
+    json_structure: int = _limit(
+        400_000, "a body with more brackets, commas and colons outside of strings is refused with -32600"
+    )
+    json_names: int = _limit(100_000, "a body with more members of objects is refused with -32600")
+    json_depth: int = _limit(512, "a body with arrays and objects nested deeper is refused with -32700")
     response_bytes: int = _limit(
         25_000_000, "calls past this total of a batch, and a longer GraphQL answer, get -32003 `response too large`"
     )
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
-    websocket_message_bytes: int = _limit(32 * MEBIBYTE, "a larger message closes the connection (code 1009)")
+    websocket_message_bytes: int = _limit(5 * MEBIBYTE, "a larger message closes the connection (code 1009)")
     websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
     websocket_write_seconds: float = _limit(10.0, "a client that reads nothing for so long is cut off")
     websocket_calls: int = _limit(64, "calls under way on one connection; more wait their turn")
     subscriptions: int = _limit(1_024, "subscriptions on one connection; one more gets -32005")
     subscription_queue: int = _limit(1_024, "unread notifications on one connection; one more cuts it off")
     ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
-    ipc_message_bytes: int = _limit(32 * MEBIBYTE, "a larger IPC message closes the connection")
+    ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "polling filters at once; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter that nobody asks for so long is removed")
@@ -59,7 +64,12 @@ class Limits:
     )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
-        10**18, "gas limit x gas price of a transaction sent over RPC (0: no cap); more is refused"
+        10**18,
+        "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
+        "more is refused",
+    )
+    many_calls: int = _limit(
+        5_000, "calls of one eth_callMany, debug_traceCallMany, trace_callMany or eth_callBundle; one more gets -32602"
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
@@ -68,12 +78,15 @@ class Limits:
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
     storage_values: int = _limit(1_024, "slots of one eth_getStorageValues; one more gets -38026")
+    state_file_bytes: int = _limit(64 * MEBIBYTE, "a state file of anvil_loadState that unpacks to more gets -32602")
+    typed_data_types: int = _limit(1_024, "types that one eth_signTypedData uses; one more gets -32602")
+    typed_data_depth: int = _limit(64, "structs and arrays within one another of typed data; one more gets -32602")
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     engine_body_bytes: int = _limit(128 * MEBIBYTE, "as http-body-bytes and the WebSocket's, on the Engine API's port")
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
     engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
-    engine_reorg_blocks: int = _limit(64, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
+    engine_reorg_blocks: int = _limit(128, "blocks that one engine_forkchoiceUpdated may remove; one more gets -38006")
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
@@ -85,6 +98,7 @@ class Limits:
         "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
     graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")

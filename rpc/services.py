@@ -38,6 +38,7 @@ class Services:
     """Handed to every method as its first argument.
 
     instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
+    announced_version: what web3_clientVersion answers; None for `client_version`.
     """
 
     chain: "Chain"
@@ -45,6 +46,7 @@ class Services:
     limits: Limits
     client_version: str
     instance_id: bytes
+    announced_version: str | None = None
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     filters: Filters = field(init=False)

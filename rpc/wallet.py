@@ -28,6 +28,6 @@ class Wallet(Protocol):
         """The 65-byte signature r || s || v (27 or 28) of an EIP-191 message. Raises UnknownAccountError."""
         ...
 
-    def sign_typed_data(self, address: bytes, typed: dict[str, object]) -> bytes:
-        """The 65-byte signature of EIP-712 data. Raises UnknownAccountError, ValueError for ill-formed data."""
+    def sign_typed_data(self, address: bytes, domain_separator: bytes, struct_hash: bytes) -> bytes:
+        """The 65-byte signature of EIP-712 data by its two hashes of 32 bytes. Raises UnknownAccountError."""
         ...

@@ -12,6 +12,7 @@ from typing import Any
 from rpc.bodies import PIECE_BYTES, pieces_of
 from rpc.connections import Connection
 from rpc.dispatch import Caller, Dispatcher, Reply
+from rpc.parsing import LOOP_BODY_BYTES
 from rpc.security import Guard, Refusal
 from rpc.services import Services
 
@@ -40,7 +41,11 @@ class Session:
         """Begin to answer a message. Returns when the next one may be read."""
         await self._connection.ready()
         caller = Caller(self._connection)
-        reply = self._dispatcher.begin(body, caller)
+        if len(body) > LOOP_BODY_BYTES:
+            # the next message waits: what a client sends in order is begun in order
+            reply = self._dispatcher.begin_received(await self._dispatcher.receive_apart(body), caller)
+        else:
+            reply = self._dispatcher.begin(body, caller)
         if reply is None or isinstance(reply, bytes):
             self._deliver(reply, caller)
             return

@@ -1,4 +1,5 @@
 """Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
+One more thread reads large bodies.
 
 The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is
 refused, so that a flood of eth_call delays nothing but eth_call. A caller that leaves takes its job's
@@ -9,12 +10,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from chain.deadline import Cancellation, Deadline
 from rpc.errors import LimitExceededError
 
+Result = TypeVar("Result")
 STACK_BYTES = 256 * 1024 * 1024
 """Virtual, not resident: room for the interpreter at call depth 1,024."""
 
@@ -32,6 +35,7 @@ class Workers:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._free = asyncio.Semaphore(count)
         self._closed = False
+        self._reader = ThreadPoolExecutor(1, "body-reader")
         with _STACK_SIZE_LOCK:
             previous = threading.stack_size(STACK_BYTES)
             try:
@@ -57,10 +61,18 @@ class Workers:
             cancellation.cancel()
             raise
 
+    async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call `function(*arguments)` on the one thread that reads large bodies, in the order of the calls.
+
+        Executions do not hold it up: it takes what is in proportion to a body and has a bound of its own.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function, *arguments)
+
     def close(self) -> None:
         """Let every worker end after its job. Idempotent."""
         if not self._closed:
             self._closed = True
+            self._reader.shutdown(wait=False, cancel_futures=True)
             for _ in range(self._count):
                 self._jobs.put(None)
 

@@ -47,6 +47,11 @@ class ByteCache:
             self._young[key] = value
             self._young_bytes += size
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._young, self._old, self._young_bytes = {}, {}, 0
+
     def __len__(self) -> int:
         """How many distinct keys are held."""
         return len(self._young.keys() | self._old.keys())

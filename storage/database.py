@@ -3,33 +3,32 @@
 <directory>/FORMAT       whose it is, and its schema version
             zevm.lock    the process that has it open
             SEQUENCE     number of the last acknowledged write      (storage.sequence)
+            marks/       the same once more
             CHECKSUMS    sums of LevelDB's files                     (storage.checksums)
             leveldb/     the data                                    (storage.schema)
             torn/        unfinished records cut off after a crash    (storage.log_tail)
 """
 
-import contextlib
 import logging
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import checksums, directory, integrity, log_tail, schema
-from storage.checksums import Checksums, FileSum
-from storage.errors import CorruptionError, StorageError
+from storage import checksums, directory, integrity, schema
+from storage.database_files import TORN_NAME, DatabaseFiles, stored_sequence
+from storage.errors import StorageError
 from storage.ledger import Ledger
-from storage.leveldb import REPAIR_HINT, LevelStore, repair
+from storage.leveldb import LevelStore
 from storage.log_tail import SEQUENCE_KEY
 from storage.memory import MemoryStore
-from storage.sequence import SEQUENCE_NAME, SequenceFile
+from storage.sequence import SECOND_FOLDER, SEQUENCE_NAME
 from storage.state import StateStore
 from storage.store import Batch
 
 logger = logging.getLogger(__name__)
-
-_TORN_NAME = "torn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,10 @@ class Database:
 
     `unclean_stop` is True when the last process that had it open did not close it.
     `warnings` names what was found damaged and made good while opening.
+    `failed_writes` counts writes that the medium refused, since it was opened.
     """
 
-    def __init__(self, store: LevelStore | MemoryStore, files: "_Files | None", *, sync: bool) -> None:
+    def __init__(self, store: LevelStore | MemoryStore, files: DatabaseFiles | None, *, sync: bool) -> None:
         self.store = store
         self.ledger = Ledger(store)
         self.state = StateStore(store)
@@ -74,18 +74,20 @@ class Database:
         self._write_lock = threading.Lock()
         self._fault: str | None = None
         self._closed = False
-        self._sequence = _stored_sequence(store)
+        self._sequence = stored_sequence(store)
+        self.failed_writes = 0
 
     @classmethod
-    def open(cls, path: Path | None, *, create: bool = True, sync: bool = True) -> "Database":
+    def open(cls, path: Path | None, *, create: bool = True, sync: bool = True, accept: bool = False) -> "Database":
         """Open the database in the directory `path`, or a new one in memory for None.
 
         With `sync` an acknowledged write survives a power failure, without only the end of the process.
+        accept: take it as it is where it cannot be told whether its newest acknowledged writes are there.
         Raises DatabaseLockedError, ForeignDatabaseError, CorruptionError (naming the file), or StorageError.
         """
         if path is None:
             return cls(MemoryStore(), None, sync=False)
-        files = _Files(path, create=create)
+        files = DatabaseFiles(path, create=create, accept=accept)
         try:
             return cls(files.open_store(), files, sync=sync)
         except BaseException:
@@ -99,7 +101,7 @@ class Database:
         Skips every comparison, rebuilds LevelDB's files when it refuses them or some block of them, and takes what is
         left for the truth: blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
         """
-        files = _Files(path, create=False, salvage=True)
+        files = DatabaseFiles(path, create=False, salvage=True)
         try:
             return cls(files.salvage_store(), files, sync=True)
         except BaseException:
@@ -116,7 +118,7 @@ class Database:
             return
         lock = directory.DirectoryLock(path)
         try:
-            for folder in (directory.LEVELDB_NAME, _TORN_NAME):
+            for folder in (directory.LEVELDB_NAME, TORN_NAME, SECOND_FOLDER):
                 if (path / folder).exists():
                     shutil.rmtree(path / folder)
             # the mark of ownership goes last: what a crash leaves can be erased again
@@ -133,28 +135,44 @@ class Database:
         """Number of the last write."""
         return self._sequence
 
+    @property
+    def fault(self) -> str | None:
+        """Why no write is taken at present; None while they are."""
+        return self._fault
+
     def write(self, batch: Batch, *, sync: bool = True) -> None:
         """Apply `batch` atomically, synced unless opened otherwise; when this returns, the write is acknowledged.
 
         sync=False: for what a later synced write seals, as the blocks of an import before its last. A power failure
         may take the newest of such writes, never older ones alone.
 
-        After a failure (a full disk, say) every further write is refused until the database is opened anew: LevelDB's
-        log may end in half a record. Reads go on. Raises StorageError.
+        Where it fails (a full disk, say), nothing of it is kept, and reads go on. The next write opens LevelDB anew
+        first, whose log may end in half a record, and fails as well until that is possible. Raises StorageError.
         """
         with self._write_lock:
-            if self._fault is not None:
-                raise StorageError(f"the database takes no more writes since one failed: {self._fault}")
-            sequence = self._sequence + 1
+            self._make_ready()
+            sequence, synced = self._sequence + 1, self._sync and sync
             batch.put(SEQUENCE_KEY, schema.encode_number(sequence))
             try:
-                self.store.write(batch, sync=self._sync and sync)
-                if self._files is not None:
-                    self._files.acknowledge(sequence, synced=self._sync and sync)
+                self.store.write(batch, sync=synced)
             except StorageError as error:
-                self._fault = f"{error}; free space or mend the medium, then restart the node"
-                raise StorageError(self._fault) from error
+                self._fail(error)
+                if self._files is not None:
+                    with suppress(StorageError):
+                        self._files.discard_refused(self._sequence)
+                raise StorageError(self._refusal()) from error
             self._sequence = sequence
+            try:
+                if self._files is not None:
+                    self._files.acknowledge(sequence, synced=synced)
+            except StorageError as error:
+                # this write is durable; without its mark the next one must not be
+                self._fail(error)
+
+    def resume(self) -> None:
+        """Take writes again after one failed, where the medium allows it by now. Raises StorageError."""
+        with self._write_lock:
+            self._make_ready()
 
     def close(self) -> None:
         """Wait for reads under way, record checksums, release the directory; idempotent."""
@@ -162,11 +180,36 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            self._fault = self._fault or "the database is closed"
             if isinstance(self.store, LevelStore) and self._files is not None:
-                self._files.close(self.store, self._sequence, clean=self._fault == "the database is closed")
+                self._files.close(self.store, self._sequence, clean=self._fault is None)
             else:
                 self.store.close()
+
+    def _make_ready(self) -> None:
+        """Mend what a failed write left, under the lock."""
+        if self._closed:
+            raise StorageError("the database is closed")
+        if self._fault is None:
+            return
+        try:
+            if self._files is not None:
+                self._files.resume(self.store, self._sequence)
+        except StorageError as error:
+            self._fault = str(error)
+            raise StorageError(self._refusal()) from error
+        logger.warning("the database takes writes again, from write %d on", self._sequence + 1)
+        self._fault = None
+
+    def _fail(self, error: StorageError) -> None:
+        self.failed_writes += 1
+        self._fault = str(error)
+        logger.error("%s", self._refusal())
+
+    def _refusal(self) -> str:
+        return (
+            f"{self._fault}; nothing of what was acknowledged is lost, and writing goes on by itself "
+            "once there is space or the medium is mended"
+        )
 
     def recent_check(self, count: int = 128) -> list[str]:
         """Problems among the newest `count` blocks: presence, header hashes, parent chain. Empty when sound."""
@@ -195,169 +238,3 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Files:
-    """What lies in the data directory around LevelDB: lock, format, sequence mark, checksums."""
-
-    def __init__(self, path: Path, *, create: bool, salvage: bool = False) -> None:
-        self._path = path
-        self._leveldb = path / directory.LEVELDB_NAME
-        self._tables: dict[str, FileSum] = {}
-        self.unclean_stop = False
-        self.warnings: list[str] = []
-        exists = salvage or directory.check_ownership(path)
-        if not exists and not create:
-            raise StorageError(f"there is no database at {path}; `zevm run` makes one")
-        if salvage and not self._leveldb.is_dir():
-            raise StorageError(f"there is no database at {path} to repair")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
-        self._sequence_file: SequenceFile | None = None
-        self._lock = directory.DirectoryLock(path)
-        try:
-            if not salvage and not directory.check_ownership(path):
-                self._prepare()
-        except BaseException:
-            self.release()
-            raise
-
-    def _prepare(self) -> None:
-        """Lay a new database's side files."""
-        directory.write_format(self._path)
-        self._sequence_file = SequenceFile(self._path)
-        self._sequence_file.begin(0)
-        directory.sync_directory(self._path)
-
-    def open_store(self) -> LevelStore:
-        """Verify the files, open LevelDB, compare the sequence numbers."""
-        recorded = checksums.read_checksums(self._path)
-        had_data = (self._leveldb / "CURRENT").exists()
-        self.unclean_stop = had_data and recorded.sequence is None
-        if recorded.damaged:
-            self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
-        acknowledged = self._acknowledged(recorded)
-        self._tables = checksums.verify_files(self._leveldb, recorded)
-        checksums.write_checksums(self._path, self._tables)
-        store = self._open_leveldb(acknowledged)
-        try:
-            self._compare_sequence(store, acknowledged)
-            self._tables = checksums.surviving(self._leveldb, self._tables)
-            checksums.write_checksums(self._path, self._tables)
-        except BaseException:
-            store.close()
-            raise
-        return store
-
-    def salvage_store(self) -> LevelStore:
-        """Open LevelDB whatever its state, and make the side files agree with it."""
-        self.unclean_stop = True
-        (self._path / checksums.CHECKSUMS_NAME).unlink(missing_ok=True)
-        try:
-            store = LevelStore(self._leveldb, create=False)
-            if not integrity.readable(store):
-                store.close()
-                raise CorruptionError("unreadable blocks")
-        except CorruptionError as error:
-            self._warn(f"LevelDB's files are rebuilt from what is readable ({error})")
-            repair(self._leveldb)
-            store = LevelStore(self._leveldb, create=False)
-        directory.write_format(self._path)
-        (self._path / SEQUENCE_NAME).unlink(missing_ok=True)
-        self._sequence_file = SequenceFile(self._path)
-        self._sequence_file.begin(_stored_sequence(store))
-        return store
-
-    def acknowledge(self, sequence: int, *, synced: bool) -> None:
-        """Record the number of a write that has returned."""
-        assert self._sequence_file is not None
-        self._sequence_file.write(sequence, synced=synced)
-
-    def sizes(self) -> dict[str, int]:
-        """Bytes of each of LevelDB's files."""
-        sizes = {}
-        for path in sorted(self._leveldb.iterdir()):
-            # a compaction may delete tables meanwhile
-            with contextlib.suppress(FileNotFoundError):
-                sizes[path.name] = path.stat().st_size
-        return sizes
-
-    def close(self, store: LevelStore, sequence: int, *, clean: bool) -> None:
-        """Close LevelDB; after a clean run, record the sums of its files."""
-        try:
-            live = checksums.live_tables(store.get_property("leveldb.sstables"))
-            store.close()
-            if clean:
-                sums = checksums.sum_directory(self._leveldb, self._tables, live)
-                checksums.write_checksums(self._path, sums, sequence)
-        finally:
-            self.release()
-
-    def release(self) -> None:
-        """Give back what the directory is held by."""
-        if self._sequence_file is not None:
-            self._sequence_file.close()
-        self._lock.release()
-
-    def _open_leveldb(self, acknowledged: int) -> LevelStore:
-        if not self.unclean_stop:
-            return LevelStore(self._leveldb)
-        log_tail.check_manifest(self._leveldb)
-        log = log_tail.newest_log(self._leveldb)
-        if log is not None and not log_tail.ends_whole(log.read_bytes()):
-            self._cut(log, acknowledged)
-        try:
-            return LevelStore(self._leveldb)
-        except CorruptionError:
-            if log is None or not self._cut(log, acknowledged):
-                raise
-            return LevelStore(self._leveldb)
-
-    def _cut(self, log: Path, acknowledged: int) -> bool:
-        cut = log_tail.cut_torn_tail(log, acknowledged, self._path / _TORN_NAME)
-        if cut:
-            self._warn(f"cut an unfinished, never acknowledged write off {log}; a copy is in {self._path / _TORN_NAME}")
-        return cut
-
-    def _acknowledged(self, recorded: Checksums) -> int:
-        """The number of the last acknowledged write, by SEQUENCE or by the record of a clean stop.
-
-        Unsynced writes count while the machine has not restarted, for until then the kernel holds them.
-        """
-        if self._sequence_file is None:
-            self._sequence_file = SequenceFile(self._path)
-        try:
-            mark, whole = self._sequence_file.read()
-        except CorruptionError:
-            if recorded.sequence is None:
-                raise
-            mark, whole = None, False
-        if not whole:
-            self._warn(f"the file {self._path / SEQUENCE_NAME} was damaged or missing; it is written anew")
-        if recorded.sequence is not None:
-            return recorded.sequence
-        if mark is None:
-            return 0
-        same_boot = recorded.boot != "" and recorded.boot == checksums.boot_id()
-        return mark.last if same_boot else mark.synced
-
-    def _compare_sequence(self, store: LevelStore, acknowledged: int) -> None:
-        stored = _stored_sequence(store)
-        if stored < acknowledged:
-            raise CorruptionError(
-                f"the database at {self._path} ends at write {stored}, but write {acknowledged} was acknowledged: "
-                f"blocks are lost; {REPAIR_HINT}"
-            )
-        assert self._sequence_file is not None
-        self._sequence_file.begin(stored)
-
-    def _warn(self, text: str) -> None:
-        logger.warning(text)
-        self.warnings.append(text)
-
-
-def _stored_sequence(store: LevelStore | MemoryStore) -> int:
-    value = store.get(SEQUENCE_KEY)
-    return 0 if value is None else schema.decode_number(value)

@@ -4,6 +4,7 @@ import fcntl
 import os
 import threading
 import zlib
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -140,7 +141,8 @@ class DirectoryLock:
             if self._descriptor is None:
                 return
             self._held.discard(self._name)
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -156,8 +158,10 @@ def _acquire(path: Path) -> int:
         owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         raise _locked(path, owner or "unknown") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    # the process id only helps people: a full disk is told where it matters
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 

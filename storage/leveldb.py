@@ -5,15 +5,19 @@ What plyvel leaves to its user, and this module does:
 - Its `Iterator` ends without a word at a damaged block; `RawIterator` reports it, so that one is used.
 - Using a database, a snapshot or an iterator while another thread closes it is a crash of the process; `_Gate`
   makes closing wait for the operations under way.
-- After a failed write LevelDB accepts more, behind a record that may be torn; here the first failure is the last write.
+- After a failed write LevelDB accepts more, behind a record that may be torn; here the first failure is the last write
+  until `reopen`, and the snapshots that readers hold then live on.
 - LevelDB does not fsync a log that it leaves for the next one, so that a power failure could take writes out of the
   middle; `_UnsyncedLogs` does it.
 """
 
 import os
+import tempfile
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,9 @@ REPAIR_HINT = "run `zevm db check --deep` to see what is affected and `zevm db r
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
+
+ROOM_BYTES = 1024 * 1024
+"""Beyond the size of its log, what must be free before a database is opened anew."""
 
 CHUNK_PAIRS = 512
 CHUNK_BYTES = 256 * 1024
@@ -47,6 +54,10 @@ class LevelOptions:
     bloom_bits_per_key: int = 10
 
 
+class _GateClosedError(StorageError):
+    """A gate has been closed, for good or while the database is opened anew."""
+
+
 class _Gate:
     """Lets operations pass until it is closed; runs `release` once, after the last of them has left.
 
@@ -64,7 +75,7 @@ class _Gate:
         self.active.append(None)
         try:
             self.check_open()
-        except StorageError:
+        except _GateClosedError:
             self.__exit__()
             raise
 
@@ -76,7 +87,7 @@ class _Gate:
     def check_open(self) -> None:
         """Raise StorageError once closed."""
         if self._closed:
-            raise StorageError("the database is closed")
+            raise _GateClosedError("the database is closed")
 
     def close(self) -> None:
         """Let nobody in any more, and release as soon as nobody is inside."""
@@ -143,46 +154,39 @@ class LevelStore:
     """
 
     def __init__(self, path: Path, *, create: bool = True, options: LevelOptions | None = None) -> None:
-        options = options or LevelOptions()
         self.path = path
+        self._options = options or LevelOptions()
         self._write_lock = threading.Lock()
         self._fault: str | None = None
         self._leftovers: list[Any] = []
         self._released = threading.Event()
-        try:
-            self._db = plyvel.DB(
-                str(path),
-                create_if_missing=create,
-                paranoid_checks=True,
-                write_buffer_size=options.write_buffer_bytes,
-                max_open_files=options.max_open_files,
-                lru_cache_size=options.cache_bytes,
-                max_file_size=options.file_bytes,
-                compression="snappy",
-                bloom_filter_bits=options.bloom_bits_per_key,
-            )
-        except plyvel.Error as error:
-            raise _translate(error, path) from error
-        self._gate = _Gate(self._close_database)
-        self._unsynced = _UnsyncedLogs(path)
+        self._closed = False
+        self._opened = threading.Event()
+        self._handles: weakref.WeakSet[_SnapshotHandle] = weakref.WeakSet()
+        self._writes = 0
+        self._publish(self._open(create=create))
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises CorruptionError when the stored bytes fail their checksum."""
-        return _get(self._gate, self._db, key, self.path)
+        try:
+            return _get(self._gate, self._db, key, self.path)
+        except _GateClosedError:
+            self._await_reopening()
+            return _get(self._gate, self._db, key, self.path)
 
     def iterate(
         self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
     ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < stop as they are now. `fill_cache=False` spares the block cache in long scans."""
-        with self._gate:
+        with self.entered() as gate:
             raw = self._db.raw_iterator(verify_checksums=True, fill_cache=fill_cache)
-        return self._pairs(raw, start, stop, reverse)
+        return self._pairs(gate, raw, start, stop, reverse)
 
     def write(self, batch: Batch, *, sync: bool = True) -> None:
-        """Apply `batch` atomically. After the first failure every further write is refused until reopened."""
+        """Apply `batch` atomically. After the first failure every further write is refused until `reopen`."""
         with self._write_lock, self._gate:
             if self._fault is not None:
-                raise StorageError(f"writes are stopped since one failed ({self._fault}); restart the node")
+                raise StorageError(f"writes are stopped since one failed ({self._fault})")
             native = self._db.write_batch(sync=sync)
             for key, value in batch.operations:
                 if value is None:
@@ -199,16 +203,57 @@ class LevelStore:
                 translated = _translate(error, self.path)
                 self._fault = str(translated)
                 raise translated from error
+            self._writes += 1
+
+    def reopen(self, between: Callable[[], None]) -> None:
+        """Close LevelDB, run `between`, and open it again, once there is room for what that writes.
+
+        Reads that come meanwhile wait. Snapshots taken since the last write that held go on, older ones and iterators
+        end with StorageError. Raises StorageError where there is no room yet, with everything as it was.
+        """
+        with self._write_lock:
+            if self._closed:
+                raise StorageError("the database is closed")
+            _check_room(self.path)
+            self._opened.clear()
+            try:
+                self._gate.close()
+                self._released.wait()
+                between()
+                database = self._open(create=False)
+                for handle in list(self._handles):
+                    handle.native = database.snapshot() if handle.writes == self._writes else None
+                self._publish(database)
+                self._fault = None
+            finally:
+                self._opened.set()
 
     def snapshot(self) -> "LevelSnapshot":
         """A frozen view of the store as it is now."""
-        with self._gate:
+        with self.entered():
             return LevelSnapshot(self, self._db.snapshot())
 
     def close(self) -> None:
         """Wait for the operations under way, then release files and lock; idempotent."""
-        self._gate.close()
-        self._released.wait()
+        with self._write_lock:
+            self._closed = True
+            self._gate.close()
+            self._released.wait()
+
+    @contextmanager
+    def entered(self) -> Iterator["_Gate"]:
+        """Hold LevelDB open, after it was opened anew if that is under way. Raises StorageError once closed."""
+        try:
+            gate = self._gate
+            gate.__enter__()
+        except _GateClosedError:
+            self._await_reopening()
+            gate = self._gate
+            gate.__enter__()
+        try:
+            yield gate
+        finally:
+            gate.__exit__()
 
     def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
         """Bytes on disk of each range, compressed; what is still in the write buffer is not counted."""
@@ -227,12 +272,44 @@ class LevelStore:
         with self._gate:
             self._db.compact_range(start=b"", stop=b"\xff" * 64)
 
-    def _pairs(self, raw: Any, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+    def _open(self, *, create: bool) -> Any:
+        options = self._options
+        try:
+            return plyvel.DB(
+                str(self.path),
+                create_if_missing=create,
+                paranoid_checks=True,
+                write_buffer_size=options.write_buffer_bytes,
+                max_open_files=options.max_open_files,
+                lru_cache_size=options.cache_bytes,
+                max_file_size=options.file_bytes,
+                compression="snappy",
+                bloom_filter_bits=options.bloom_bits_per_key,
+            )
+        except plyvel.Error as error:
+            raise _translate(error, self.path) from error
+
+    def _publish(self, database: Any) -> None:
+        """Let operations pass to an open LevelDB."""
+        self._released.clear()
+        self._unsynced = _UnsyncedLogs(self.path)
+        # the gate last: who finds it open finds the database that is behind it
+        self._db = database
+        self._gate = _Gate(self._close_database)
+        self._opened.set()
+
+    def _await_reopening(self) -> None:
+        """Wait until LevelDB has been opened anew; raise StorageError where it is closed for good."""
+        self._opened.wait()
+        if self._closed:
+            raise StorageError("the database is closed")
+
+    def _pairs(self, gate: _Gate, raw: Any, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         """Read in chunks that double, so that a short look is cheap and a long scan too."""
         read = _read_backward if reverse else _read_forward
         limit, done, positioned = 1, False, False
         while not done:
-            with self._gate:
+            with gate:
                 try:
                     if not positioned:
                         _position(raw, start, stop, reverse)
@@ -249,6 +326,8 @@ class LevelStore:
         self._released.set()
 
     def _release_snapshot(self, native: Any) -> None:
+        if native is None:
+            return
         try:
             with self._gate:
                 native.close()
@@ -268,17 +347,21 @@ class LevelSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         """The value when the view was taken, or None."""
-        handle = self._open_handle()
-        return _get(self._store._gate, handle.native, key, self._store.path)
+        store = self._store
+        try:
+            return _get(store._gate, self._open_handle().native, key, store.path)
+        except _GateClosedError:
+            store._await_reopening()
+            return _get(store._gate, self._open_handle().native, key, store.path)
 
     def iterate(
         self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
     ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < stop of the view."""
-        handle = self._open_handle()
-        with self._store._gate:
-            raw = handle.native.raw_iterator(verify_checksums=True, fill_cache=fill_cache)
-        return self._store._pairs(raw, start, stop, reverse)
+        store = self._store
+        with store.entered() as gate:
+            raw = self._open_handle().native.raw_iterator(verify_checksums=True, fill_cache=fill_cache)
+        return store._pairs(gate, raw, start, stop, reverse)
 
     def close(self) -> None:
         """Free the view; later reads raise StorageError."""
@@ -288,20 +371,39 @@ class LevelSnapshot:
         handle = self._handle
         if handle is None:
             raise StorageError("the snapshot is closed")
+        if handle.native is None:
+            raise StorageError(
+                "this view of the database ended when it was opened anew after a failed write; ask again"
+            )
         return handle
 
 
 class _SnapshotHandle:
     """Owns LevelDB's snapshot, and frees it when the last read that uses it is over."""
 
-    __slots__ = ("native", "store")
+    __slots__ = ("__weakref__", "native", "store", "writes")
 
     def __init__(self, store: LevelStore, native: Any) -> None:
         self.store = store
         self.native = native
+        self.writes = store._writes
+        store._handles.add(self)
 
     def __del__(self) -> None:
         self.store._release_snapshot(self.native)
+
+
+def _check_room(leveldb: Path) -> None:
+    """Raise StorageError where the medium does not take what LevelDB writes when it opens: its log as a table."""
+    size = ROOM_BYTES + sum(log.stat().st_size for log in leveldb.glob("*.log"))
+    try:
+        with tempfile.TemporaryFile(dir=leveldb.parent) as probe:
+            for _ in range(-(-size // ROOM_BYTES)):
+                probe.write(bytes(ROOM_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise StorageError(f"the database at {leveldb} cannot be written: {error.strerror}") from error
 
 
 def repair(path: Path, options: LevelOptions | None = None) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from storage.errors import CorruptionError, StorageError
 from storage.leveldb import REPAIR_HINT
-from storage.schema import meta_key
+from storage.schema import MAX_NUMBER, meta_key
 
 SEQUENCE_KEY = meta_key(b"sequence")
 """Where each batch, as its last operation, puts its number (8 bytes)."""
@@ -100,6 +100,20 @@ def cut_torn_tail(path: Path, acknowledged: int, keep: Path) -> bool:
     return True
 
 
+def cut_after(path: Path, acknowledged: int) -> None:
+    """Remove from the end of a log whatever follows the write with the number `acknowledged`. Raises StorageError."""
+    data = _read(path)
+    end, _ = _sound_end(data, acknowledged)
+    if end == len(data):
+        return
+    try:
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(f"cannot cut the refused write off {path}: {error.strerror}") from error
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -107,8 +121,11 @@ def _read(path: Path) -> bytes:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _sound_end(data: bytes) -> tuple[int, int | None]:
-    """Where the last whole record ends before the first unreadable one, and the sequence number of that record."""
+def _sound_end(data: bytes, newest: int = MAX_NUMBER) -> tuple[int, int | None]:
+    """Where the last whole record ends before the first unreadable one, and the sequence number of that record.
+
+    Records with a number above `newest` count as unreadable.
+    """
     end, sequence = 0, None
     parts: list[bytes] = []
     for fragment in _fragments(data, 0):
@@ -118,8 +135,10 @@ def _sound_end(data: bytes) -> tuple[int, int | None]:
             parts.clear()
         parts.append(fragment.payload)
         if fragment.kind in (_FULL, _LAST):
-            end = fragment.offset + _HEADER_SIZE + len(fragment.payload)
-            sequence = _sequence_of(b"".join(parts)) or sequence
+            number = _sequence_of(b"".join(parts)) or sequence
+            if number is not None and number > newest:
+                break
+            end, sequence = fragment.offset + _HEADER_SIZE + len(fragment.payload), number
     return end, sequence
 
 

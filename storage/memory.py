@@ -3,7 +3,7 @@
 import threading
 import weakref
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from sortedcontainers import SortedList
@@ -75,6 +75,9 @@ class MemoryStore:
             snapshot = MemorySnapshot(self)
             self._snapshots.add(snapshot)
             return snapshot
+
+    def reopen(self, between: Callable[[], None]) -> None:
+        """Nothing to do: memory takes every write."""
 
     def close(self) -> None:
         """Refuse further use; idempotent."""

@@ -121,6 +121,11 @@ class StateStore:
         """The newest patch upon a block; 0 where there is none."""
         return last_patch(self._store, number)
 
+    def forget_cached(self) -> None:
+        """Empty the caches, which may have learnt nodes and code of a batch that was not written."""
+        self._nodes.clear()
+        self._codes.clear()
+
     def accounts(self, view: Reader) -> Iterator[tuple[bytes, Account]]:
         """All accounts of the latest state, by address."""
         for key, record in view.iterate(*range_of(ACCOUNT)):

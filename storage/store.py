@@ -4,7 +4,7 @@ Keys are ordered bytewise. A batch is atomic. A snapshot sees the store as it wa
 All methods may be called from any thread; writes are made by one thread, the chain writer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 
@@ -63,6 +63,14 @@ class Store(Reader, Protocol):
 
     def snapshot(self) -> Snapshot:
         """A frozen view of the store as it is now."""
+        ...
+
+    def reopen(self, between: Callable[[], None]) -> None:
+        """Make a store that refuses writes since one failed take them again; `between` runs while it is closed.
+
+        Snapshots taken since the last write that held go on, older ones end. Raises StorageError where the medium
+        does not allow it yet.
+        """
         ...
 
     def close(self) -> None:

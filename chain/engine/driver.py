@@ -5,6 +5,8 @@ only when it was executed upon its parent's state and lies on the disk. Source: 
 osaka.md; geth's eth/catalyst where they leave a choice.
 """
 
+import logging
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ from chain.engine.memory import InvalidBlocks, WaitingBlocks
 from chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
 from chain.engine.side_blocks import Move, Path, SideBlocks
 from chain.errors import BlockError
-from chain.events import BlockAndReceipts
+from chain.events import BlockAndReceipts, PayloadExecuted
 from chain.forks import Fork
 from chain.importer import verify_and_execute
 from chain.payload import PayloadAttributes
@@ -33,6 +35,7 @@ from storage.store import Batch
 if TYPE_CHECKING:
     from chain.blockchain import Chain
 
+_LOGGER = logging.getLogger("zevm.chain.engine")
 NO_HASH = bytes(32)
 BATCH_BLOCKS = 64
 """A longer way to a new head is gone in several batches, each to an ancestor of it: memory and time stay bounded."""
@@ -164,12 +167,14 @@ class Engine:
         def block_hash(number: int) -> bytes | None:
             return canonical_hash(number) if number <= path.ancestor.number else path.hash_at(number)
 
+        started = time.perf_counter()
         try:
             sealed = verify_and_execute(block, parent, self._chain, block_hash=block_hash)
         except BlockError as error:
             self._invalid.add(block.header)
             return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message)
         self._sides.keep(sealed, path)
+        self._chain.events.publish(PayloadExecuted(block, time.perf_counter() - started))
         self._waiting.remove([block.hash])
         return PayloadStatus(Status.VALID, block.hash)
 
@@ -221,7 +226,15 @@ class Engine:
         )
         depth = chain.head.number - path.ancestor.number
         if depth > self._limits.reorg_blocks:
-            raise TooDeepReorgError(f"reorg depth {depth} exceeds limit {self._limits.reorg_blocks}")
+            limit = self._limits.reorg_blocks
+            _LOGGER.warning(
+                "a fork choice to block %d is refused: it would remove %d blocks, and %d is the limit "
+                "(--rpc-engine-reorg-blocks)",
+                header.number,
+                depth,
+                limit,
+            )
+            raise TooDeepReorgError(f"reorg depth {depth} exceeds limit {limit}")
         if header.hash == chain.head.header.hash:
             if checkpoints != chain.canonical.checkpoints:
                 chain.canonical.mark(checkpoints)

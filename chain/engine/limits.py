@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """reorg_blocks: canonical blocks that one fork choice may remove. side_blocks: kept beside the chain."""
+    """reorg_blocks: canonical blocks that one fork choice may remove. side_blocks: kept beside the chain.
 
-    reorg_blocks: int = 64
+    A consensus client that starts again replays from its anchor, which lies two epochs of 32 slots back or more.
+    """
+
+    reorg_blocks: int = 128
     side_blocks: int = 1_024

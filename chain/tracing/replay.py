@@ -1,6 +1,7 @@
 """A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
 
 import time
+from dataclasses import replace
 
 from chain.canonical import CanonicalChain
 from chain.errors import TransactionError, UnknownBlockError
@@ -30,6 +31,9 @@ class Replay:
     """
 
     def __init__(self, environment: BlockEnvironment, state: StateReader, block: Block) -> None:
+        # the block was accepted: a gas cap that was switched on since does not judge it
+        rules = replace(environment.rules, unlimited_transaction_gas=True)
+        environment = replace(environment, rules=rules)
         self.environment = environment
         self.block = block
         self.state = BlockState(state)

@@ -1,40 +1,77 @@
 // What a tracer's script finds around it, and who calls its functions. See script_host.py for the protocol.
+//
+// A script may change every built-in object. What happens between the node and the script's functions therefore uses
+// the built-ins as they were before it, no iterator, and no toJSON but the script's own for its own result.
 (function () {
   const { parse, stringify } = JSON;
+  const { apply } = Reflect;
+  const { isArray } = Array;
+  const toAmount = parseInt;
+  const { assign, keys } = Object;
+  const [text, number, integer] = [String, Number, BigInt];
+  const uncurried = (method) => (self, ...values) => apply(method, self, values);
+  const [cut, has] = [uncurried(String.prototype.substring), uncurried(String.prototype.includes)];
+  const replace = uncurried(String.prototype.replace);
+  const lower = uncurried(String.prototype.toLowerCase);
+  const digitsOf = uncurried(BigInt.prototype.toString);
+  const instanceOf = uncurried(Function.prototype[Symbol.hasInstance]);
+  const errorOf = uncurried(Error.prototype.toString);
+  const search = uncurried(RegExp.prototype.exec);
   const ask = globalThis.askNode;
   delete globalThis.askNode;
-  const query = (...question) => parse(ask(stringify(question)));
+
+  function query(...question) {
+    let sent = "[";
+    for (let index = 0; index < question.length; index++) sent += (index ? "," : "") + stringify(question[index]);
+    return parse(ask(sent + "]"));
+  }
 
   class TracerError extends Error {}
 
   // Bytes
 
+  const Bytes = Uint8Array;
+  const DIGITS = "0123456789abcdef";
+  const [BYTE_OF, HEX_OF] = [Object.create(null), []];
+  for (let value = 0; value < 256; value++) {
+    const [high, low] = [DIGITS[value >> 4], DIGITS[value & 15]];
+    HEX_OF[value] = high + low;
+    for (const first of [high, high.toUpperCase()])
+      for (const second of [low, low.toUpperCase()]) BYTE_OF[first + second] = value;
+  }
+
   function bytes(hex) {
-    const found = new Uint8Array(hex.length >> 1);
-    for (let index = 0; index < found.length; index++) found[index] = parseInt(hex.substr(2 * index, 2), 16);
+    const found = new Bytes(hex.length >> 1);
+    for (let index = 0; index < found.length; index++) found[index] = BYTE_OF[cut(hex, 2 * index, 2 * index + 2)];
     return found;
   }
 
   function hexOf(buffer) {
-    let text = "";
-    for (const value of buffer) text += (value < 16 ? "0" : "") + value.toString(16);
-    return text;
+    let found = "";
+    for (let index = 0; index < buffer.length; index++) found += HEX_OF[buffer[index]];
+    return found;
   }
 
   function read(value, allowsText) {
-    if (value instanceof Uint8Array) return value;
-    if (Array.isArray(value)) return Uint8Array.from(value);
-    if (allowsText && (typeof value === "string" || value instanceof String)) {
-      const digits = String(value).replace(/^0x/i, "");
+    if (instanceOf(Bytes, value)) return value;
+    if (isArray(value)) return part(value, 0, value.length);
+    if (allowsText && (typeof value === "string" || instanceOf(text, value))) {
+      const digits = replace(text(value), /^0x/i, "");
       return bytes(digits.length % 2 ? "0" + digits : digits);
     }
     throw new TracerError("invalid buffer type");
   }
 
+  function part(buffer, start, end) {
+    const found = new Bytes(end - start);
+    for (let index = start; index < end; index++) found[index - start] = buffer[index];
+    return found;
+  }
+
   function sized(buffer, size) {
-    const found = new Uint8Array(size);
-    const tail = buffer.slice(Math.max(0, buffer.length - size));
-    found.set(tail, size - tail.length);
+    const found = new Bytes(size);
+    const shift = size - buffer.length;
+    for (let index = shift < 0 ? 0 : shift; index < size; index++) found[index] = buffer[index - shift];
     return found;
   }
 
@@ -43,10 +80,10 @@
   // Big integers: BigInteger.js' methods over the engine's own
 
   function native(value) {
-    if (value instanceof Integer) return value.value;
+    if (instanceOf(Integer, value)) return value.value;
     if (value === undefined) return 0n;
     try {
-      return BigInt(value);
+      return integer(value);
     } catch (error) {
       throw new TracerError("Invalid integer: " + value);
     }
@@ -57,31 +94,33 @@
       this.value = value;
     }
     toString(radix) {
-      return this.value.toString(radix === undefined ? 10 : Number(radix));
+      return digitsOf(this.value, radix === undefined ? 10 : number(radix));
     }
     toJSON() {
-      return this.value.toString();
+      return digitsOf(this.value);
     }
     valueOf() {
-      return Number(this.value);
+      return number(this.value);
     }
     toJSNumber() {
-      return Number(this.value);
+      return number(this.value);
     }
     divmod(other) {
       return { quotient: this.divide(other), remainder: this.mod(other) };
     }
     modPow(exponent, modulus) {
       const divisor = native(modulus);
-      let [result, base, left] = [1n, this.value % divisor, native(exponent)];
-      for (; left > 0n; left >>= 1n) {
+      let result = 1n;
+      let base = this.value % divisor;
+      for (let left = native(exponent); left > 0n; left >>= 1n) {
         if (left & 1n) result = (result * base) % divisor;
         base = (base * base) % divisor;
       }
       return new Integer(result % divisor);
     }
     bitLength() {
-      return new Integer(BigInt(this.value === 0n ? 0 : (this.value < 0n ? -this.value - 1n : this.value).toString(2).length));
+      const counted = this.value < 0n ? -this.value - 1n : this.value;
+      return new Integer(integer(this.value === 0n ? 0 : digitsOf(counted, 2).length));
     }
   }
 
@@ -135,15 +174,18 @@
       };
 
   function bigInt(value, radix) {
-    if (radix === undefined || Number(radix) === 10) return new Integer(native(value));
-    const [text, base] = [String(value).toLowerCase(), BigInt(radix)];
+    if (radix === undefined || number(radix) === 10) return new Integer(native(value));
+    const digits = lower(text(value));
+    const base = integer(radix);
+    const sign = digits[0] === "-" ? -1n : 1n;
     let found = 0n;
-    for (const digit of text.replace(/^-/, "")) {
-      const amount = parseInt(digit, Number(radix));
-      if (Number.isNaN(amount)) throw new TracerError(digit + " is not a valid digit in base " + radix + ".");
-      found = found * base + BigInt(amount);
+    for (let index = sign < 0n ? 1 : 0; index < digits.length; index++) {
+      const amount = toAmount(digits[index], number(radix));
+      if (amount !== amount)
+        throw new TracerError(digits[index] + " is not a valid digit in base " + radix + ".");
+      found = found * base + integer(amount);
     }
-    return new Integer(text.startsWith("-") ? -found : found);
+    return new Integer(sign * found);
   }
   Object.assign(bigInt, {
     zero: new Integer(0n),
@@ -153,27 +195,34 @@
     max: (a, b) => new Integer(native(a) > native(b) ? native(a) : native(b)),
     min: (a, b) => new Integer(native(a) < native(b) ? native(a) : native(b)),
   });
-  const big = (text) => new Integer(BigInt(text));
+  const big = (digits) => new Integer(integer(digits));
 
   // Geth's functions
 
-  let precompiles = new Set();
+  const NONCE_LIMIT = 2 ** 64;
+  function nonceOf(value) {
+    const found = number(value);
+    if (!(found >= 0 && found < NONCE_LIMIT && found % 1 === 0)) throw new TracerError("invalid nonce: " + text(value));
+    return digitsOf(integer(found));
+  }
+
+  let precompiles = Object.create(null);
   Object.assign(globalThis, {
     bigInt,
     toHex: (value) => "0x" + hexOf(read(value, false)),
     toWord: (value) => sized(read(value, true), 32),
     toAddress: (value) => sized(read(value, true), 20),
-    toContract: (from, nonce) => bytes(query("toContract", addressOf(from, true), Number(nonce))),
+    toContract: (from, nonce) => bytes(query("toContract", addressOf(from, true), nonceOf(nonce))),
     toContract2: (from, salt, code) =>
       bytes(query("toContract2", addressOf(from, true), hexOf(sized(read(salt, true), 32)), hexOf(read(code, true)))),
-    isPrecompiled: (value) => precompiles.has(addressOf(value, true)),
+    isPrecompiled: (value) => precompiles[addressOf(value, true)] === true,
     slice(value, start, end) {
       const buffer = read(value, false);
       if (!(start >= 0 && start <= end && end <= buffer.length))
         throw new TracerError(
           `Tracer accessed out of bound memory: available ${buffer.length}, offset ${start}, size ${end - start}`,
         );
-      return buffer.slice(start, end);
+      return part(buffer, start, end);
     },
   });
 
@@ -222,26 +271,29 @@
       length: () => need("memory").length / 2,
       slice(begin, end) {
         const memory = need("memory");
-        [begin, end] = [Number(begin), Number(end)];
-        if (begin === end) return new Uint8Array(0);
+        begin = number(begin);
+        end = number(end);
+        if (begin === end) return new Bytes(0);
         if (!(begin >= 0 && begin < end))
           throw new TracerError(`tracer accessed out of bound memory: offset ${begin}, end ${end}`);
         if (end - memory.length / 2 > PADDING_LIMIT)
           throw new TracerError(
             `tracer reached limit for padding memory slice: end ${end}, memorySize ${memory.length / 2}`,
           );
-        const found = new Uint8Array(end - begin);
-        found.set(bytes(memory.slice(2 * begin, 2 * end)));
+        const found = new Bytes(end - begin);
+        const size = memory.length / 2 - begin;
+        for (let index = 0; index < found.length && index < size; index++)
+          found[index] = BYTE_OF[cut(memory, 2 * (begin + index), 2 * (begin + index) + 2)];
         return found;
       },
       getUint(offset) {
         const memory = need("memory");
-        offset = Number(offset);
+        offset = number(offset);
         if (!(offset >= 0 && offset + 32 <= memory.length / 2))
           throw new TracerError(
             `tracer accessed out of bound memory: available ${memory.length / 2}, offset ${offset}, size 32`,
           );
-        return big("0x" + memory.slice(2 * offset, 2 * offset + 64));
+        return big("0x" + cut(memory, 2 * offset, 2 * offset + 64));
       },
     },
     contract: {
@@ -276,81 +328,104 @@
   const decoders = { bytes, big, plain: (value) => value };
   let [tracer, place] = [null, null];
 
-  function load(code, config) {
-    const found = (0, eval)("(" + code + "\n)");
+  const HANDLERS = ["result", "fault", "setup", "step", "enter", "exit"];
+  const evaluate = eval;
+
+  function load(_, code, config) {
+    const found = evaluate("(" + code + "\n)");
     if (found === null || found === undefined) throw new TypeError("Cannot convert undefined or null to object");
-    const has = (name) => typeof found[name] === "function";
-    for (const name of ["result", "fault"])
-      if (!has(name)) throw new TracerError(`trace object must expose a function ${name}()`);
-    if (has("enter") !== has("exit"))
+    const offers = Object.create(null);
+    for (let index = 0; index < HANDLERS.length; index++)
+      offers[HANDLERS[index]] = typeof found[HANDLERS[index]] === "function";
+    if (!offers.result || !offers.fault)
+      throw new TracerError(`trace object must expose a function ${offers.result ? "fault" : "result"}()`);
+    if (offers.enter !== offers.exit)
       throw new TracerError("trace object must expose either both or none of enter() and exit()");
     tracer = found;
-    for (const name of ["stack", "memory", "contract"]) sent[name] = code.includes(name);
-    const declares = (name) => has(name) && found[name].length >= 2;
-    if (has("setup")) found.setup(config);
-    const state = declares("step") || declares("fault");
-    return { steps: has("step"), frames: has("enter"), state, ...sent };
+    sent = { stack: has(code, "stack"), memory: has(code, "memory"), contract: has(code, "contract") };
+    const state = (offers.step && found.step.length >= 2) || found.fault.length >= 2;
+    if (offers.setup) found.setup(config);
+    return (
+      `{"steps":${offers.step},"frames":${offers.enter},"state":${state},` +
+      `"stack":${sent.stack},"memory":${sent.memory},"contract":${sent.contract}}`
+    );
   }
 
   function call(name, ...values) {
     place = name;
-    const found = tracer[name](...values);
+    const found = apply(tracer[name], tracer, values);
     place = null;
     return found;
   }
 
+  // Each gets its own name first, then what the node tells, and returns JSON text or nothing
   const handlers = {
     load,
-    begin(addresses, opcodes) {
-      [precompiles, names] = [new Set(addresses), opcodes];
+    begin(_, addresses, opcodes) {
+      precompiles = Object.create(null);
+      for (let index = 0; index < addresses.length; index++) precompiles[addresses[index]] = true;
+      names = opcodes;
     },
-    context(fields) {
-      for (const [name, [kind, value]] of Object.entries(fields)) context[name] = decoders[kind](value);
+    context(_, fields) {
+      const told = keys(fields);
+      for (let index = 0; index < told.length; index++) {
+        const field = fields[told[index]];
+        context[told[index]] = decoders[field[0]](field[1]);
+      }
     },
-    step(pc, op, gas, cost, depth, refund, error, stack, memory, contract) {
-      Object.assign(view, { pc, op, gas, cost, depth, refund, error, stack });
+    step(_, pc, op, gas, cost, depth, refund, error, stack, memory, contract) {
+      assign(view, { pc, op, gas, cost, depth, refund, error, stack });
       if (memory !== null) view.memory = memory;
       if (contract !== null) view.contract = contract;
       // without a second parameter it is called late, when the state has moved on
       if (tracer.step.length >= 2) call("step", log, db);
       else call("step", log);
     },
-    fault(error) {
+    fault(_, error) {
       view.error = error;
       if (tracer.fault.length >= 2) call("fault", log, db);
       else call("fault", log);
     },
-    enter(type, from, to, input, gas, value) {
+    enter(_, type, from, to, input, gas, value) {
       entered = { type, from, to, input, gas, value };
       call("enter", frame);
     },
-    exit(gasUsed, output, error) {
+    exit(_, gasUsed, output, error) {
       left = { gasUsed, output, error };
       call("exit", frameResult);
     },
     result() {
       const found = stringify(call("result", context, db));
-      return found === undefined ? "null" : found;
+      return stringify(found === undefined ? "null" : found);
     },
   };
 
+  const ERROR_CHARACTERS = 4096;
+
   function describe(error) {
+    let told;
     // the engine throws null where no memory is left for an error
-    let text = error === null ? "null was thrown, as when the engine is out of memory" : String(error);
-    if (error instanceof Error && !(error instanceof TracerError)) {
-      const where = /at (.*<input>:\d+:\d+\)?)/.exec(error.stack);
-      if (where !== null) text += " at " + where[1].replace("<input>", "<eval>");
-    } else if (error instanceof TracerError) text = error.message;
-    return place === null ? text : `${text}    in server-side tracer function '${place}'`;
+    if (error === null) told = "null was thrown, as when the engine is out of memory";
+    else if (instanceOf(TracerError, error)) told = text(error.message);
+    else if (instanceOf(Error, error)) {
+      told = errorOf(error);
+      const where = search(/at (.*<input>:\d+:\d+\)?)/, text(error.stack));
+      if (where !== null) told += " at " + replace(where[1], "<input>", "<eval>");
+    } else told = text(error);
+    if (told.length > ERROR_CHARACTERS)
+      told = `${cut(told, 0, ERROR_CHARACTERS)}... (${told.length} characters)`;
+    return place === null ? told : `${told}    in server-side tracer function '${place}'`;
   }
 
   return function (line) {
     try {
-      let found = null;
-      for (const [name, ...values] of parse(line)) found = handlers[name](...values);
-      return stringify({ done: found === undefined ? null : found });
+      const events = parse(line);
+      let found;
+      for (let index = 0; index < events.length; index++)
+        found = apply(handlers[events[index][0]], handlers, events[index]);
+      return `{"done":${found === undefined ? "null" : found}}`;
     } catch (error) {
-      return stringify({ error: describe(error) });
+      return `{"error":${stringify(describe(error))}}`;
     }
   };
 })();

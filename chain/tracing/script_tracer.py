@@ -89,7 +89,7 @@ class ScriptTracer(ResultTracer):
     def _look_up(self, name: str, first: str, *rest: Any) -> Any:
         address = bytes.fromhex(first)
         if name == "toContract":
-            return contract_address(address, rest[0]).hex()
+            return contract_address(address, int(rest[0])).hex()
         if name == "toContract2":
             salt, code = map(bytes.fromhex, rest)
             return keccak256(b"\xff" + address + salt + keccak256(code))[12:].hex()

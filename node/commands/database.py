@@ -14,6 +14,13 @@ app = typer.Typer(help="Care for the chain on disk; the node must not be running
 @app.command("check")
 def check(
     deep: Annotated[bool, typer.Option("--deep", help="Recompute all roots and hashes too.")] = False,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Take the database as it is where it cannot be told whether its newest writes are there.",
+        ),
+    ] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -21,11 +28,13 @@ def check(
     from node.repair import check_database
 
     count = 0
-    for problem in check_database(settings_of(datadir, config), deep=deep, progress=_progress):
+    for problem in check_database(settings_of(datadir, config), deep=deep, progress=_progress, accept=accept):
         count += 1
         typer.echo(f"problem: {problem}")
     if count:
-        typer.echo(f"{count} problems; `zevm db rewind N` goes back to block N, `zevm run --fresh` begins anew")
+        typer.echo(
+            f"{count} problems; copy the data directory, then `zevm db rewind N` makes the sound block N the head"
+        )
         raise typer.Exit(1)
     typer.echo("sound")
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rpc.bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
 from rpc.errors import InvalidRequestError, RpcError
 from rpc.explaining import explain
-from rpc.graphql.request import Answer, Request, failed, from_address, from_body
+from rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
+from rpc.parsing import LOOP_BODY_BYTES
 from rpc.security import Guard, Headers, Refusal
 from rpc.services import Services
 from rpc.workers import Workers
@@ -47,7 +48,7 @@ class GraphqlEndpoint:
             return
         try:
             body = await self._bodies.read(receive)
-            request = from_body(body) if method == "POST" else from_address(scope["query_string"])
+            request = await self._read(body) if method == "POST" else from_address(scope["query_string"])
         except BodyError as error:
             if error.refusal is not None:
                 await refuse(send, error.refusal, cors)
@@ -59,6 +60,11 @@ class GraphqlEndpoint:
         if answer is not None:
             extra = [*cors, _ALLOW] if answer.status == 405 else cors
             await send_json(scope, send, answer.body, extra, answer.status)
+
+    async def _read(self, body: bytes) -> Request:
+        if len(body) > LOOP_BODY_BYTES:
+            return await self._workers.read(from_large_body, body, self._services.limits)
+        return from_body(body)
 
     async def _answer(self, request: Request, *, writes: bool) -> Answer:
         begun = time.perf_counter()

@@ -9,7 +9,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
 from rpc.encoding import Json
-from rpc.errors import InvalidParamsError, RpcError
+from rpc.errors import InvalidParamsError, RpcError, bounded
 from rpc.explaining import explain
 from rpc.graphql.budget import Budget, QueryStopped, metered
 from rpc.graphql.context import Context
@@ -97,7 +97,7 @@ class Engine:
 
     def _invalid(self, errors: list[GraphQLError]) -> Answer:
         """The answer to a request that was not executed: text, variables or operation do not fit the schema."""
-        told: list[Json] = [dict(error.formatted) for error in errors]
+        told = [_formatted(error) for error in errors]
         return Answer(orjson.dumps({"errors": told}), InvalidParamsError(errors[0].message), 400)
 
     def _told(self, error: GraphQLError) -> tuple[Json, RpcError]:
@@ -106,8 +106,12 @@ class Engine:
         while isinstance(cause, GraphQLError) and cause.original_error is not None:
             cause = cause.original_error
         if cause is None or isinstance(cause, GraphQLError):
-            return dict(error.formatted), InvalidParamsError(error.message)
+            return _formatted(error), InvalidParamsError(error.message)
         field = str((error.path or ["a field"])[-1])
         explained = explain(self._services, field, cause)
         extensions = explained.to_json()
         return dict(error.formatted) | {"message": extensions.pop("message"), "extensions": extensions}, explained
+
+
+def _formatted(error: GraphQLError) -> Json:
+    return dict(error.formatted) | {"message": bounded(error.message)}

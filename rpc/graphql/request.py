@@ -8,6 +8,8 @@ import orjson
 
 from rpc.codec import kind_of
 from rpc.errors import InvalidRequestError, ParseError, RpcError
+from rpc.limits import Limits
+from rpc.parsing import check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ def failed(error: RpcError, status: int = 400) -> Answer:
     extensions = error.to_json()
     message = extensions.pop("message")
     return Answer(orjson.dumps({"errors": [{"message": message, "extensions": extensions}]}), error, status)
+
+
+def from_large_body(body: bytes, limits: Limits) -> Request:
+    """The request of a large POST, counted first. Raises ParseError, InvalidRequestError."""
+    check_shape(body, limits)
+    return from_body(body)
 
 
 def from_body(body: bytes) -> Request:

@@ -8,6 +8,7 @@ from chain.forks import Fork
 from chain.references import BlockReference
 from chain.types import Transaction
 from chain.vm.interface import ExecutionTimeoutError
+from chain.writer import Steps
 from rpc import codec, codec_objects
 from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
@@ -124,16 +125,16 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
         services.call_log.set_logging(enabled)
 
 
-@method(
-    "anvil_dropTransaction",
-    cost=Cost.WRITE,
-    params=(HASH,),
-    result="hash or null",
-    aliases=("hardhat_dropTransaction",),
-)
+@method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
 def drop_transaction(services: Services, transaction_hash: bytes) -> str | None:
     """Remove a waiting transaction."""
     return hexadecimal(transaction_hash) if services.chain.drop_transaction(transaction_hash) else None
+
+
+@method("hardhat_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="boolean")
+def drop_transaction_of_hardhat(services: Services, transaction_hash: bytes) -> bool:
+    """Remove a waiting transaction; whether there was one."""
+    return services.chain.drop_transaction(transaction_hash)
 
 
 @method("anvil_dropAllTransactions", cost=Cost.WRITE, aliases=("hardhat_dropAllTransactions",))
@@ -189,18 +190,19 @@ def transaction_pairs(value: object) -> Pairs:
         Param("pairs", transaction_pairs, default=None, summary="[[transaction, block], ...]"),
     ),
 )
-def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> None:
+def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> Steps[None]:
     """Replace the newest blocks by as many others, with transactions chosen for each."""
     depth, chosen = options
-    if depth > services.limits.mine_blocks:
-        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {services.limits.mine_blocks}")
+    limit = services.limits.reorg_blocks
+    if depth > limit:
+        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {limit} (--rpc-reorg-blocks)")
     blocks: list[list[Transaction]] = [[] for _ in range(depth)]
     for given, index in chosen if pairs is None else pairs:
         if index >= depth:
             raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
         blocks[index].append(_signed(services, given))
     try:
-        services.chain.reorg(depth, blocks)
+        yield from services.chain.reorg(depth, blocks)
     except InvalidRequestError as error:
         raise InvalidParamsError(error.message) from error
 

@@ -3,32 +3,33 @@
 import gzip
 import io
 import json
+import zlib
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from chain.types import Header
 from chain.vm.block_state import BlockState
+from chain.writer import Steps, Turn
 from rpc import codec, encoding
-from rpc.codec import schema
 from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError
-from rpc.instance import renew_instance_id
+from rpc.errors import InvalidParamsError, InvalidRequestError, ParseError
+from rpc.instance import put_new_instance_id
+from rpc.limits import Limits
+from rpc.parsing import check_shape, parse_large
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-from storage.account import Account
 
-MAX_STATE_BYTES = 1 << 30
-"""Of a state file once unpacked."""
+GZIP_WINDOW = 31
+"""What zlib takes for its largest window with gzip's head and tail."""
 
+SLOTS_TOGETHER = 256
+"""Slots that are encoded in one step."""
 
-def _account_json(services: Services, account: Account, slots: dict[str, str]) -> dict[str, Any]:
-    return {
-        "nonce": account.nonce,
-        "balance": hex(account.balance),
-        "code": hexadecimal(services.chain.head.state.code(account.code_hash)),
-        "storage": slots,
-    }
+UNPACKED_TOGETHER = 1 << 20
+"""Bytes of a state file that are unpacked in one step."""
 
 
 def _block_environment(services: Services, header: Header) -> dict[str, Any]:
@@ -56,51 +57,90 @@ def _block_environment(services: Services, header: Header) -> dict[str, Any]:
     result="gzip of Anvil's state JSON, as hex",
     aliases=("hardhat_dumpState",),
 )
-def dump_state(services: Services, preserve_historical: bool) -> str:  # noqa: ARG001
+def dump_state(services: Services, preserve_historical: bool) -> Steps[str]:  # noqa: ARG001
     """All accounts of the latest state, in the format of Anvil's state files."""
-    chain = services.chain
-    view = chain.database.store.snapshot()
-    states = chain.database.state
-    accounts = {}
-    for address, account in states.accounts(view):
-        slots = {f"0x{slot:064x}": f"0x{value:064x}" for slot, value in states.slots(view, address)}
-        accounts[hexadecimal(address)] = _account_json(services, account, slots)
-    header = chain.head.header
+    header = services.chain.head.header
     document = {
         "block": _block_environment(services, header),
-        "accounts": accounts,
         "best_block_number": header.number,
         # Anvil looks for the head's hash among the blocks that it loads
         "blocks": [{"header": encoding.header(header), "transactions": [], "ommers": []}],
         "transactions": [],
         "historical_states": None,
     }
+    packer = zlib.compressobj(wbits=GZIP_WINDOW)
     # not orjson: a development chain's base fee may be beyond 64 bits
-    return hexadecimal(gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0))
+    packed = [packer.compress(json.dumps(document, separators=(",", ":")).encode()[:-1] + b',"accounts":{')]
+    turn = Turn()
+    for text in _account_texts(services):
+        packed.append(packer.compress(text))
+        if turn.is_over:
+            yield
+            turn = Turn()
+    packed += [packer.compress(b"}}"), packer.flush()]
+    return hexadecimal(b"".join(packed))
 
 
-@schema(type="string", pattern="^0x([0-9a-fA-F]{2})*$")
-def state_file(value: object) -> dict[bytes, dict[str, Any]]:
-    """{address: {nonce, balance, code, storage}} from a state file: hex of its JSON or of the JSON's gzip."""
-    content = codec.data(value)
+def _account_texts(services: Services) -> Iterator[bytes]:
+    """The accounts as members of an object, in pieces; of the state as it is when the first one is asked for."""
+    states = services.chain.database.state
+    view = services.chain.database.store.snapshot()
+    separator = b""
+    for address, account in states.accounts(view):
+        code = states.code(account.code_hash)
+        fields = {"nonce": account.nonce, "balance": hex(account.balance), "code": hexadecimal(code)}
+        yield b'%b"0x%b":%b,"storage":{' % (separator, address.hex().encode(), orjson.dumps(fields)[:-1])
+        slots = (f'"0x{slot:064x}":"0x{value:064x}"' for slot, value in states.slots(view, address))
+        yield from _separated(slots)
+        yield b"}}"
+        separator = b","
+
+
+def _separated(items: Iterator[str]) -> Iterator[bytes]:
+    separator = ""
+    while together := list(islice(items, SLOTS_TOGETHER)):
+        yield (separator + ",".join(together)).encode()
+        separator = ","
+
+
+def read_state_file(content: bytes, limits: Limits) -> dict[bytes, dict[str, Any]]:
+    """{address: {nonce, balance, code, storage}} from a state file: its JSON, or the JSON's gzip.
+
+    A megabyte of gzip may hold a gigabyte: what comes out is bounded in bytes and in values. Raises InvalidParamsError.
+    """
+    if len(content) > limits.state_file_bytes:
+        raise _too_large(limits)
     try:
         if content[:2] == b"\x1f\x8b":
-            content = _unpack(content)
-        document = orjson.loads(content)
-    except (OSError, EOFError, ValueError) as error:
+            content = _unpack(content, limits)
+        check_shape(content, limits)
+        document = parse_large(content)
+    except (OSError, EOFError, zlib.error) as error:
         raise InvalidParamsError(f"not a state file: {error}") from None
-    accounts = codec.json_object(document).get("accounts")
-    return {
-        codec.address(address): _decode_account(account) for address, account in codec.json_object(accounts).items()
-    }
+    except ParseError as error:
+        raise InvalidParamsError(f"not a state file: {error.message}") from None
+    except InvalidRequestError as error:
+        raise InvalidParamsError(f"state file: {error.message}") from None
+    accounts = codec.json_object(codec.json_object(document).get("accounts"))
+    return {codec.address(address): _decode_account(account) for address, account in accounts.items()}
 
 
-def _unpack(content: bytes) -> bytes:
+def _unpack(content: bytes, limits: Limits) -> bytes:
+    parts, size = [], 0
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-        unpacked = stream.read(MAX_STATE_BYTES + 1)
-    if len(unpacked) > MAX_STATE_BYTES:
-        raise InvalidParamsError(f"the state file is larger than {MAX_STATE_BYTES} bytes when unpacked")
-    return unpacked
+        while part := stream.read(UNPACKED_TOGETHER):
+            size += len(part)
+            if size > limits.state_file_bytes:
+                raise _too_large(limits)
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(limits: Limits) -> InvalidParamsError:
+    return InvalidParamsError(
+        f"the state file is larger than {limits.state_file_bytes} bytes when unpacked; "
+        "load it in parts, or raise --rpc-state-file-bytes"
+    )
 
 
 def _decode_account(value: object) -> dict[str, Any]:
@@ -110,19 +150,20 @@ def _decode_account(value: object) -> dict[str, Any]:
         "nonce": codec.number(account.get("nonce") or 0),
         "balance": codec.number(account.get("balance") or 0),
         "code": codec.data(account.get("code") or "0x"),
-        "storage": {codec.storage_slot(slot): codec.word(item) for slot, item in storage.items()},
+        "storage": {codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
     }
 
 
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
-    params=(Param("state", state_file, summary="what anvil_dumpState returned, of Anvil's too"),),
+    params=(Param("state", codec.data, summary="what anvil_dumpState returned, of Anvil's too"),),
     result="true",
     aliases=("hardhat_loadState",),
 )
-def load_state(services: Services, accounts: dict[bytes, dict[str, Any]]) -> bool:
+def load_state(services: Services, content: bytes) -> bool:
     """Take over the accounts of a state file; others, and the blocks, stay as they are."""
+    accounts = read_state_file(content, services.limits)
 
     def change(state: BlockState) -> None:
         for address, account in accounts.items():
@@ -165,5 +206,6 @@ def reset(services: Services, options: dict[str, Any] | None) -> None:
     """Begin anew: the genesis block, an empty pool, another instance id."""
     if options and options.get("forking"):
         raise InvalidParamsError("forking a remote chain is not served; call without `forking` for a fresh chain")
-    services.chain.reset()
-    services.instance_id = renew_instance_id(services.chain.database)
+    made: list[bytes] = []
+    services.chain.reset(lambda batch, _: made.append(put_new_instance_id(services.chain.database, batch)))
+    services.instance_id = made[-1]

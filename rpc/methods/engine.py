@@ -206,6 +206,28 @@ def get_blobs_v3(
 
 
 @method(
+    "engine_exchangeTransitionConfigurationV1",
+    cost=Cost.LIGHT,
+    params=(Param("configuration", codec_engine.transition_configuration),),
+    result="{terminalTotalDifficulty, terminalBlockHash, terminalBlockNumber}",
+)
+def exchange_transition_configuration(services: Services, theirs: codec_engine.TransitionConfiguration) -> Json:
+    """The end of proof of work as this node has it; consensus clients of before 2024 compare it at every poll."""
+    chain = services.chain
+    total_difficulty = chain.schedule.terminal_total_difficulty
+    if total_difficulty != theirs.total_difficulty:
+        raise ServerError(f"invalid ttd: execution {total_difficulty} consensus {theirs.total_difficulty}")
+    names_block = theirs.block_hash != bytes(32)
+    if names_block and chain.records.canonical_hash(theirs.block_number) != theirs.block_hash:
+        raise ServerError("invalid terminal block hash")
+    return {
+        "terminalTotalDifficulty": hex(theirs.total_difficulty),
+        "terminalBlockHash": hexadecimal(theirs.block_hash),
+        "terminalBlockNumber": hex(theirs.block_number if names_block else 0),
+    }
+
+
+@method(
     EXCHANGE,
     cost=Cost.LIGHT,
     params=(Param("methods", codec.array_of(codec.string), summary="the consensus client's"),),

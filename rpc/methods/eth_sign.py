@@ -13,6 +13,8 @@ from rpc.methods.eth_sending import with_sender
 from rpc.methods.filling import fill_transaction
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from rpc.typed_data import hash_typed_data
+from rpc.wallet import UnknownAccountError
 
 ADDRESS = Param("address", codec.address)
 ADDRESS_BYTES = 20
@@ -64,17 +66,17 @@ def personal_sign(services: Services, data: bytes, address: bytes, password: str
 
 @method(
     "eth_signTypedData_v4",
-    cost=Cost.LIGHT,
+    cost=Cost.EXECUTION,
     params=(ADDRESS, Param("typedData", typed_data)),
     result="65-byte signature",
     aliases=("eth_signTypedData", "eth_signTypedData_v3"),
 )
-def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any]) -> str:
+def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *, deadline: float) -> str:
     """Sign structured data (EIP-712)."""
-    try:
-        return hexadecimal(services.wallet.sign_typed_data(address, typed))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidParamsError(f"invalid argument 1: typed data: {error}") from error
+    if address not in services.wallet.addresses():
+        raise UnknownAccountError(address)
+    hashes = hash_typed_data(typed, services.limits, deadline)
+    return hexadecimal(services.wallet.sign_typed_data(address, hashes.domain_separator, hashes.struct_hash))
 
 
 @method(

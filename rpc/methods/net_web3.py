@@ -37,8 +37,8 @@ def net_peer_count(services: Services) -> str:  # noqa: ARG001
 
 @method("web3_clientVersion", cost=Cost.LIGHT, result="string")
 def client_version(services: Services) -> str:
-    """The node's name and version."""
-    return services.client_version
+    """The node's name and version; after `anvil/` where the node makes the blocks, as development tools ask for it."""
+    return services.announced_version or services.client_version
 
 
 @method("web3_sha3", cost=Cost.LIGHT, params=(Param("data", codec.data),), result="32-byte hash")
@@ -86,7 +86,7 @@ def get_work(services: Services) -> None:  # noqa: ARG001
 @method(
     "eth_submitWork",
     cost=Cost.LIGHT,
-    params=(Param("nonce", codec.data), Param("hash", HASH), Param("digest", HASH)),
+    params=(Param("nonce", codec.fixed_data(8, "types.BlockNonce")), Param("hash", HASH), Param("digest", HASH)),
     result="false",
 )
 def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: bytes) -> bool:  # noqa: ARG001

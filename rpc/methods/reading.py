@@ -30,13 +30,18 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
 
 
 async def block_at(services: Services, block: BlockReference) -> Block | None:
-    """The block that a reference names, or None where it is unknown."""
+    """The block that a reference names, or None where it is unknown.
+
+    Raises UnknownBlockError, as geth, for `safe` and `finalized` while a consensus client has named none.
+    """
     chain = services.chain
     if block.tag is BlockTag.PENDING:
         return (await on_writer(services, chain.pending)).block
     try:
         header = chain.resolve(block)
     except UnknownBlockError:
+        if block.tag is not None:
+            raise
         return None
     return chain.block_by_hash(header.hash)
 

@@ -203,7 +203,8 @@ def test_the_default_network_is_the_file_at_the_top() -> None:
     assert genesis == Genesis.default(accounts=accounts, timestamp=genesis.timestamp)
     assert genesis.chain_id == 31337
     assert genesis.schedule.zvm
-    assert genesis.gas_limit == 30_000_000
+    assert genesis.gas_limit == 60_000_000
+    assert genesis.schedule.development
     assert genesis.schedule.fork_at(0, genesis.timestamp) is Fork.BPO2
     assert [genesis.accounts[address].balance_wei for address in accounts] == [10_000 * 10**18] * 10
 

@@ -239,7 +239,7 @@ def test_upcoming_forks_and_their_times() -> None:
 
 def test_the_gas_cap_of_transactions_can_be_lifted() -> None:
     assert staged().rules(54, 540).unlimited_transaction_gas is False
-    assert staged().with_unlimited_transaction_gas().rules(54, 540).unlimited_transaction_gas is True
+    assert staged().with_transaction_gas_cap(False).rules(54, 540).unlimited_transaction_gas is True
 
 
 MAINNET: dict[str, Any] = {

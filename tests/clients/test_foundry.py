@@ -62,6 +62,15 @@ def test_reads_the_chain(cast: Cast) -> None:
     assert cast("block", "finalized", "--field", "number").isdigit()
 
 
+def test_r3_cast_reads_the_pending_block(cast: Cast) -> None:
+    """R3: alloy's types take every field of it."""
+    pending, latest = cast.json("block", "pending"), cast.json("block", "latest")
+    assert int(pending["number"], 16) == int(latest["number"], 16) + 1
+    assert pending["logsBloom"] == "0x" + "00" * 256
+    assert int(cast("basefee", "pending")) > 0
+    assert cast("age", "pending")
+
+
 @pytest.mark.parametrize(("flags", "kind"), [([], "0x2"), (["--legacy"], "0x0")], ids=["dynamic fee", "legacy"])
 def test_sends_ether(cast: Cast, flags: list[str], kind: str) -> None:
     before = int(cast("balance", NEW_ACCOUNT))

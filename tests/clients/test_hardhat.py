@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from scripts.node_process import NodeProcess, RpcConnection
-from tests.clients.tools import BIN, EXAMPLES, run_tool
+from tests.clients.tools import BIN, CLIENTS, EXAMPLES, run_tool
 
 
 def test_example_project(node: NodeProcess, rpc: RpcConnection, built: None, tmp_path: Path) -> None:  # noqa: ARG001
@@ -21,3 +21,15 @@ def test_example_project(node: NodeProcess, rpc: RpcConnection, built: None, tmp
     assert statistics["failures"] == statistics["pending"] == 0
     assert statistics["passes"] >= 9
     assert int(rpc.call("evm_snapshot"), 16) > int(before, 16)
+
+
+def test_n4_network_helpers_need_no_flag(node: NodeProcess, built: None, tmp_path: Path) -> None:  # noqa: ARG001
+    """Each of the package's helpers does its work on a node as it starts; the package itself lists them."""
+    report = tmp_path / "report.json"
+    run_tool(
+        BIN / "hardhat", "test", "--network", "localhost", CLIENTS / "hardhat_helpers.test.cjs",
+        cwd=EXAMPLES, timeout_seconds=110, ZEVM_URL=node.url, MOCHA_REPORT=str(report),
+    )  # fmt: skip
+    statistics = json.loads(report.read_text())["stats"]
+    assert statistics["failures"] == statistics["pending"] == 0
+    assert statistics["passes"] == statistics["tests"] >= 20

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chain.events import BlockAndReceipts, HeadChanged, TransactionAdded, TransactionReport
+from chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from chain.types import Block, Header, Receipt, Transaction
+from node.app import Observers
 from node.logs import (
     QUEUE_LIMIT,
     BlockEvent,
@@ -17,6 +18,7 @@ from node.logs import (
     JsonFormatter,
     LogEvent,
     NodeLog,
+    PayloadEvent,
     failure_text,
     rfc2822,
     shown_parameters,
@@ -147,6 +149,39 @@ def test_json_lines() -> None:
     assert entries[2]["contract_created"] == f"0x{CREATED.hex()}"
     assert (entries[3]["number"], entries[3]["transactions"]) == (7, 1)
     assert all(entry["time"].startswith("1970-01-01T00:00:0") for entry in entries)
+
+
+def test_l4_a_payload_is_one_line() -> None:
+    """L4: number, transactions, gas, time taken; the head that follows it adds no second one."""
+    block = Block(Header(bytes(32), number=7, gas_used=1_234_567), (Transaction(), Transaction(nonce=1)))
+    executed = PayloadEvent(1.0, PayloadExecuted(block, 0.0314))
+    became_head = BlockEvent(1.1, HeadChanged((BlockAndReceipts(block, ()),)))
+    line = f"Block 7 0x{block.hash.hex()}: 2 transactions, 1,234,567 gas, 31 ms"
+    assert _text(executed, became_head, formatter=Formatter(driven=True)) == [line]
+    [entry] = [json.loads(text) for text in JsonFormatter(driven=True).lines([executed])]
+    assert (entry["event"], entry["number"], entry["transactions"]) == ("payload", 7, 2)
+    assert (entry["gas_used"], entry["seconds"]) == (1_234_567, 0.0314)
+
+
+def test_l4_an_executed_payload_reaches_the_log() -> None:
+    """L4: the event of the chain becomes that line."""
+    stream = _Signalling()
+    log = NodeLog(Formatter(driven=True), stream)
+    log.start()
+    log.on_event(PayloadExecuted(Block(Header(bytes(32), number=9)), 1.5))
+    log.close()
+    assert stream.getvalue().startswith("Block 9 0x")
+    assert stream.getvalue().endswith(": 0 transactions, 0 gas, 1500 ms\n")
+
+
+def test_l4_a_slow_engine_call_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """L4: over a second, of the consensus client's methods alone."""
+    observers = Observers(lambda *_: None, None)
+    for method, seconds in (("engine_newPayloadV4", 1.0), ("eth_call", 5.0)):
+        observers.called(method, (), seconds, None)
+    assert caplog.messages == []
+    observers.called("engine_newPayloadV4", (), 1.26, None)
+    assert caplog.messages == ["engine_newPayloadV4 took 1.3 s: the consensus client may miss a slot over it"]
 
 
 def test_a_call_stands_before_the_block_that_it_made() -> None:

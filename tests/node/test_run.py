@@ -110,6 +110,19 @@ def test_a_restart_keeps_chain_and_instance(start: Start) -> None:
     assert again["instanceId"] == metadata["instanceId"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [((), "anvil/zEVM/v"), (("--client-version", "mine/1"), "mine/1"), (("--authrpc",), "zEVM/v")],
+)
+def test_n4_what_the_node_calls_itself(start: Start, flags: tuple[str, ...], expected: str) -> None:
+    """N4: development tools know Anvil's name, which stands first where development methods serve."""
+    node = start(*flags)
+    version = str(_call(node, "web3_clientVersion"))
+    assert version.startswith(expected)
+    own = _call(node, "anvil_metadata")["clientVersion"]  # type: ignore[index]
+    assert version == ("" if flags else "anvil/") + own
+
+
 def test_fresh_begins_anew_and_keeps_the_keystore(start: Start, zevm: Command, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
     assert zevm("account", "new", "--password-file", "password").returncode == 0

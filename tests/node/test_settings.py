@@ -133,7 +133,7 @@ def test_every_flag_of_the_engine_api_asks_for_it(name: str, monkeypatch: pytest
     settings = load_settings({})
     assert settings.driven
     options = chain_options(settings)
-    assert (options.driven, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 64, 1_024)
+    assert (options.driven, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 128, 1_024)
 
 
 def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

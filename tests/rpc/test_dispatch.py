@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpc.dispatch import RawNumber, parse, success
+from rpc.dispatch import success
 from rpc.errors import ParseError
+from rpc.parsing import RawNumber, parse
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 
 ALICE_HEX = "0x" + "aa" * 20

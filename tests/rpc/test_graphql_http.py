@@ -20,6 +20,7 @@ from tests.rpc.graphql_client import JSON, GraphqlClient, running_client
 from tests.rpc.methods.assembly import ENDLESS
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, hexadecimal
 from tests.rpc.support import http, running_server
+from tests.rpc.test_parsing import shortest_pause
 
 HEX_BOB = hexadecimal(BOB)
 
@@ -31,6 +32,18 @@ async def client() -> AsyncIterator[GraphqlClient]:
 
 
 # Requests
+
+
+async def test_b10_a_large_body_is_counted_before_it_is_read() -> None:
+    async with running_server() as (port, _):
+        variables = b"[" + b",".join([b"[]"] * 1_700_000) + b"]"
+        body = b'{"query":"{chainID}","variables":{"a":' + variables + b"}}"
+
+        async def attempt() -> bytes:
+            return (await http(port, body, path="/graphql")).body
+
+        assert b"400000 brackets, commas and colons" in await attempt()
+        assert await shortest_pause(attempt) < 0.25
 
 
 @pytest.mark.parametrize(

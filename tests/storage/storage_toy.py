@@ -87,3 +87,9 @@ def toy_database(path: Path, count: int) -> list[ToyBlock]:
     """A closed database of `count` blocks."""
     with Database.open(path) as database:
         return grow(database, count)
+
+
+def write_marks(path: Path, content: bytes) -> None:
+    """Give both files of the last acknowledged write the same content."""
+    for name in ("SEQUENCE", "marks/SEQUENCE"):
+        (path / name).write_bytes(content)

@@ -130,7 +130,7 @@ def test_a_block_is_built_upon_the_head_that_was_when_it_was_asked_for(consensus
 def test_the_gas_limit_moves_slowly_to_the_configured_one(consensus: Consensus) -> None:
     consensus.chain.change_settings(gas_limit=40_000_000)
     block = consensus.extend()[0]
-    assert block.header.gas_limit == 30_000_000 + 30_000_000 // 1024 - 1
+    assert block.header.gas_limit == 60_000_000 - (60_000_000 // 1024 - 1)
 
 
 @pytest.mark.parametrize(

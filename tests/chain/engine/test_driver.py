@@ -11,7 +11,7 @@ from chain.engine import errors
 from chain.engine.driver import PayloadStatus, Status
 from chain.engine.limits import EngineLimits
 from chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from chain.events import Event, HeadChanged
+from chain.events import Event, HeadChanged, PayloadExecuted
 from chain.forks import Fork
 from chain.integrity import deep_problems
 from chain.mining import MiningMode
@@ -75,8 +75,8 @@ def test_a_payload_is_kept_and_moves_nothing(consensus: Consensus) -> None:
         ({"receipts_root": b"\x01" * 32}, "receipts root"),
         ({"gas_used": 1}, "gas used"),
         ({"timestamp": START - 1}, "is not after its parent's"),
-        ({"gas_limit": 40_000_000}, "invalid gas limit: have 40000000, want 30000000 +-= 29295"),
-        ({"gas_limit": 30_029_296}, "invalid gas limit: have 30029296"),
+        ({"gas_limit": 40_000_000}, "invalid gas limit: have 40000000, want 60000000 +-= 58592"),
+        ({"gas_limit": 60_058_593}, "invalid gas limit: have 60058593"),
         ({"base_fee_per_gas": 7}, "base fee per gas is 7"),
         ({"excess_blob_gas": 131_072}, "excess blob gas"),
         ({"number": 7}, "number is 7, want 1"),
@@ -302,14 +302,24 @@ def test_a_reorganisation_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
         assert consensus.chain.head.number == 5
 
 
-def test_the_default_limit_is_64_blocks() -> None:
+def test_l4_an_executed_payload_is_told_of(consensus: Consensus) -> None:
+    """L4: once for each payload, with the time that it took; not again as it becomes the head."""
+    events: list[Event] = []
+    consensus.chain.events.subscribe(events.append)
+    blocks = consensus.extend(2)
+    told = [event for event in events if isinstance(event, PayloadExecuted)]
+    assert [event.block.hash for event in told] == [block.hash for block in blocks]
+    assert all(0 < event.seconds < 60 for event in told)
+
+
+def test_l2_the_default_limit_is_128_blocks() -> None:
     with driven_chain() as consensus:
-        first = consensus.extend(65)[0]
+        first = consensus.extend(129)[0]
         tip = consensus.head
         assert consensus.forkchoice(first.hash).status.status is Status.VALID
         assert consensus.chain.head.number == 1
         assert consensus.forkchoice(tip).status.status is Status.VALID
-        assert consensus.chain.head.number == 65
+        assert consensus.chain.head.number == 129
         with pytest.raises(errors.TooDeepReorgError):
             consensus.forkchoice(first.header.parent_hash)
 

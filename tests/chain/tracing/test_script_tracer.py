@@ -1,11 +1,16 @@
 """Tracers in JavaScript: what they are shown, what they can ask, and that none outlives its trace."""
 
 import os
+import select
+import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -305,3 +310,76 @@ def test_within_the_mux_tracer(processes: list[ScriptProcess]) -> None:
     with pytest.raises(TraceError, match="bogus is not defined"):
         make_tracer("muxTracer", {script: {}, "bogus": {}}, CONTEXT)
     assert len(processes) == 2
+
+
+BUILT_INS = {
+    "toJSON of objects": "Object.prototype.toJSON = function() { return 5 }",
+    "toJSON of arrays": "Array.prototype.toJSON = function() { return 'x' }",
+    "iterators": "Array.prototype[Symbol.iterator] = function() { throw 'iterated' }",
+    "the next item": "Object.getPrototypeOf([][Symbol.iterator]()).next = function() { return {done: true} }",
+    "Object": "Object.assign = Object.entries = Object.keys = function() { return [] }",
+    "JSON": "JSON.stringify = JSON.parse = function() { return '?' }",
+    "constructors": "String = Number = BigInt = Uint8Array = Array = Set = RegExp = function() { throw 'made' }",
+    "strings": "['substr', 'substring', 'slice', 'replace', 'includes', 'toString'].forEach("
+    "function(name) { String.prototype[name] = function() { throw name } })",
+    "numbers": "Number.prototype.toString = BigInt.prototype.toString = function() { throw 'digits' }",
+    "functions": "Function.prototype.call = Function.prototype.apply = function() { throw 'called' }",
+    "instances": "Object.defineProperty(Uint8Array, Symbol.hasInstance, {value: function() { return false }})",
+    "setters": "['done', 'error', 'steps'].forEach(function(name) {"
+    "Object.defineProperty(Object.prototype, name, {set: function() { throw name }, get: function() { return 1 }}) })",
+}
+
+
+@pytest.mark.parametrize("change", BUILT_INS)
+def test_a_script_that_changes_built_in_objects_changes_nothing_between_it_and_the_node(change: str) -> None:
+    own = "log.contract.getAddress()"
+    questions = f"(db.getBalance({own}) + toContract({own}, 1).length)"
+    script = QUIET + (
+        "seen: '', setup: function() { " + BUILT_INS[change] + " },"
+        "step: function(log, db) { this.seen += log.op.toNumber() + ' ' + log.stack.length() + ' ' + ("
+        + questions
+        + ")"
+        " + ' ' + log.getRefund() + ';' },"
+        "result: function() { return this.seen }"
+    )
+    assert run(script) == "96 0 30 0;96 1 30 0;85 2 30 0;0 0 30 0;"
+
+
+def test_long_error_texts_are_cut() -> None:
+    for thrown in ("Array(10000000).join('x')", "Error(Array(10000000).join('x'))"):
+        with pytest.raises(TraceError) as caught:
+            run(QUIET + "step: function() { throw " + thrown + " }, result: function() {}")
+        assert len(caught.value.message) < 5_000
+        assert caught.value.message.endswith("in server-side tracer function 'step'")
+
+
+@pytest.mark.parametrize("nonce", ["-1", "NaN", "1.5", "1e300", "{}", "'x'"])
+def test_a_nonce_that_is_none_is_an_error_of_the_script(nonce: str) -> None:
+    with pytest.raises(TraceError, match="invalid nonce"):
+        run(QUIET + f"result: function() {{ return toHex(toContract('{OTHER.hex()}', {nonce})) }}")
+
+
+def test_b15_a_script_ends_with_the_node_that_was_killed() -> None:
+    """The node's part is played by a process that starts a looping script, and is then killed with -9."""
+    node = (
+        "import time\n"
+        "from chain.tracing.script_process import ScriptProcess\n"
+        "script = ScriptProcess(time.monotonic() + 120)\n"
+        "print(script.process.pid, flush=True)\n"
+        'script.exchange(b\'[["load", "(function() { for (;;); })()", {}]]\', lambda question: None)\n'
+    )
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen((sys.executable, "-c", node), stdout=subprocess.PIPE, cwd=root) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        watch = os.pidfd_open(child)
+        # time enough to load the script and be busy with it
+        assert select.select((watch,), (), (), 1.0)[0] == []
+        parent.kill()
+        parent.wait()
+        try:
+            assert select.select((watch,), (), (), 20.0)[0] == [watch]
+        finally:
+            os.close(watch)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)

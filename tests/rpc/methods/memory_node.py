@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 from coincurve import PrivateKey
-from eth_account.messages import encode_typed_data
 
 import rpc.methods
 from chain.blockchain import Chain
@@ -62,9 +61,8 @@ class TestWallet:
         signature = self._sign(address, keccak256(b"\x19Ethereum Signed Message:\n%d" % len(data) + data))
         return signature[:64] + bytes((27 + signature[64],))
 
-    def sign_typed_data(self, address: bytes, typed: dict[str, object]) -> bytes:
-        message = encode_typed_data(full_message=typed)
-        signature = self._sign(address, keccak256(b"\x19" + message.version + message.header + message.body))
+    def sign_typed_data(self, address: bytes, domain_separator: bytes, struct_hash: bytes) -> bytes:
+        signature = self._sign(address, keccak256(b"\x19\x01" + domain_separator + struct_hash))
         return signature[:64] + bytes((27 + signature[64],))
 
     def _sign(self, address: bytes, digest: bytes) -> bytes:
@@ -127,18 +125,23 @@ class Node:
 
     def signed(self, key: PrivateKey, **fields: Any) -> Transaction:
         """A signed transfer of nothing to BOB, with `fields` changed."""
-        defaults = {
-            "type": TransactionType.DYNAMIC_FEE,
-            "chain_id": self.chain.chain_id,
-            "max_fee_per_gas": 10**10,
-            "max_priority_fee_per_gas": 10**9,
-            "gas_limit": 21_000,
-            "to": BOB,
-        }
-        transaction = Transaction(**(defaults | fields))
-        signature = key.sign_recoverable(transaction.signing_hash, hasher=None)
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        return transaction.with_signature(signature[64], r, s)
+        return signed_transfer(self.chain.chain_id, key, **fields)
+
+
+def signed_transfer(chain_id: int, key: PrivateKey, /, **fields: Any) -> Transaction:
+    """A signed transfer of nothing to BOB, with `fields` changed."""
+    defaults = {
+        "type": TransactionType.DYNAMIC_FEE,
+        "chain_id": chain_id,
+        "max_fee_per_gas": 10**10,
+        "max_priority_fee_per_gas": 10**9,
+        "gas_limit": 21_000,
+        "to": BOB,
+    }
+    transaction = Transaction(**(defaults | fields))
+    signature = key.sign_recoverable(transaction.signing_hash, hasher=None)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return transaction.with_signature(signature[64], r, s)
 
 
 async def start_node(

@@ -81,7 +81,10 @@ async def test_dropping_transactions(node: Node) -> None:
     fields = {"to": hexadecimal(BOB), "gasPrice": hex(5 * GWEI)}
     first = await node.call("eth_sendTransaction", fields)
     assert await node.call("anvil_dropTransaction", first) == first
-    assert await node.call("hardhat_dropTransaction", first) is None
+    assert await node.call("anvil_dropTransaction", first) is None
+    assert await node.call("hardhat_dropTransaction", first) is False
+    second = await node.call("eth_sendTransaction", fields)
+    assert await node.call("hardhat_dropTransaction", second) is True
     await node.call("eth_sendTransaction", fields)
     await node.call("eth_sendTransaction", fields | {"from": hexadecimal(BOB)})
     await node.call("anvil_removePoolTransactions", hexadecimal(ALICE))

@@ -12,6 +12,7 @@ from chain.forks import Fork
 from chain.genesis import Genesis
 from chain.options import ChainOptions
 from chain.types.transaction import encode_network_form
+from rpc import codec
 from rpc.engine_port import EnginePortOptions
 from rpc.limits import Limits
 from rpc.registry import REGISTRY
@@ -19,6 +20,7 @@ from tests.chain.chain_fixtures import ALICE as BLOB_SENDER
 from tests.chain.engine.test_building import blob_transaction
 from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
+from tests.rpc.methods.test_pending_blocks import OTHERS
 
 ZERO = "0x" + "00" * 32
 START = 1_900_000_000
@@ -160,7 +162,7 @@ async def test_new_payload_refuses(engine: EngineNode) -> None:
 
 async def test_fork_choice_names_safe_and_finalized(engine: EngineNode) -> None:
     blocks = [(await engine.extend())["blockHash"] for _ in range(3)]
-    assert await engine.call("eth_getBlockByNumber", "safe", False) is None
+    assert (await engine.fails("eth_getBlockByNumber", "safe", False)).message == "safe block not found"
     error = await engine.fails("eth_call", {"to": "0x" + "11" * 20}, "finalized")
     assert error.message == "finalized block not found"
     state = dict(zip(("headBlockHash", "safeBlockHash", "finalizedBlockHash"), reversed(blocks), strict=True))
@@ -193,18 +195,25 @@ async def test_fork_choice_refuses(engine: EngineNode, version: int) -> None:
     assert unknown["payloadStatus"] == {"status": "SYNCING", "latestValidHash": None, "validationError": None}
 
 
-async def test_fork_choice_goes_no_deeper_than_the_limit() -> None:
+async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """L2: two epochs of 64 slots by default, and a refusal tells its depth and the limit in the log."""
     async with engine_node() as node:
-        assert node.chain.options.engine.reorg_blocks == Limits().engine_reorg_blocks == 64
+        assert node.chain.options.engine.reorg_blocks == Limits().engine_reorg_blocks == 128
         assert node.chain.options.engine.side_blocks == Limits().engine_side_blocks == 1_024
         genesis = hexadecimal(node.chain.head.header.hash)
-        for _ in range(65):
+        state = {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
+        for _ in range(129):
             await node.extend()
-        error = await node.fails(
-            "engine_forkchoiceUpdatedV3",
-            {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO},
-        )
+        error = await node.fails("engine_forkchoiceUpdatedV3", state)
         assert (error.code, error.message) == (-38006, "Too deep reorg")
+        [record] = [item for item in caplog.records if item.name == "zevm.chain.engine"]
+        assert record.getMessage() == (
+            "a fork choice to block 0 is refused: it would remove 129 blocks, and 128 is the limit "
+            "(--rpc-engine-reorg-blocks)"
+        )
+        state["headBlockHash"] = hexadecimal(node.chain.canonical.records.canonical_hash(1) or b"")
+        assert (await node.call("engine_forkchoiceUpdatedV3", state))["payloadStatus"]["status"] == "VALID"
+        assert node.chain.head.number == 1
 
 
 async def test_payload_bodies(engine: EngineNode) -> None:
@@ -275,6 +284,46 @@ async def test_capabilities_are_the_methods(engine: EngineNode) -> None:
     names = await engine.call("engine_exchangeCapabilities", ["engine_newPayloadV1"])
     assert set(names) == set(REGISTRY.within({"engine"}).by_name) - {"engine_exchangeCapabilities"}
     assert (await engine.fails("engine_exchangeCapabilities", "engine_newPayloadV1")).code == -32602
+
+
+async def test_r15_transition_configuration(engine: EngineNode) -> None:
+    """R15, L6: what consensus clients of before 2024 ask at every poll is answered, and compared as geth does."""
+    name = "engine_exchangeTransitionConfigurationV1"
+    mine = {"terminalTotalDifficulty": "0x0", "terminalBlockHash": ZERO, "terminalBlockNumber": "0x0"}
+    assert await engine.call(name, mine) == mine
+    assert await engine.call(name, mine | {"terminalBlockNumber": "0x7"}) == mine
+    genesis = {"terminalBlockHash": hexadecimal(engine.chain.head.header.hash)}
+    assert await engine.call(name, mine | genesis) == mine | genesis
+    error = await engine.fails(name, mine | {"terminalBlockHash": RECIPIENT + "00" * 12})
+    assert (error.code, error.message) == (-32000, "invalid terminal block hash")
+    error = await engine.fails(name, mine | {"terminalTotalDifficulty": "0x5"})
+    assert (error.code, error.message) == (-32000, "invalid ttd: execution 0 consensus 5")
+    assert (await engine.fails(name, {"terminalTotalDifficulty": "0x0"})).code == -32602
+
+
+TAKES_A_TAG = [
+    row
+    for row in REGISTRY.within({"eth", "debug", "erigon", "trace", "ots"}).methods()
+    if row.params and row.params[0].decode in (codec.block_number, codec.block_reference)
+]
+
+
+@pytest.mark.parametrize("tag", ["safe", "finalized"])
+async def test_l5_checkpoints_that_nobody_named(engine: EngineNode, tag: str) -> None:
+    """L5: an error in geth's words, by every method whose first parameter is a block; a block once it is named."""
+    public = Node(engine.chain, engine.services, engine.server)
+    assert len(TAKES_A_TAG) > 15
+    for row in TAKES_A_TAG:
+        others = [OTHERS.get(param.name) for param in row.params[1:]]
+        error = await public.fails(row.name, tag, *others)
+        assert (error.code, error.message) == (-32000, f"{tag} block not found"), row.name
+    target = hexadecimal(ALICE)
+    for name, params in (("eth_getBalance", [target, tag]), ("eth_call", [{"to": target}, tag])):
+        assert (await public.fails(name, *params)).message == f"{tag} block not found"
+    block = (await engine.extend())["blockHash"]
+    state = {"headBlockHash": block, "safeBlockHash": block, "finalizedBlockHash": block}
+    await engine.call("engine_forkchoiceUpdatedV3", state)
+    assert (await public.call("eth_getBlockByNumber", tag, False))["hash"] == block
 
 
 async def test_client_version(engine: EngineNode) -> None:

@@ -232,7 +232,7 @@ async def test_blobs_are_paid_for_by_those_who_name_no_cap(node: Node) -> None:
     assert (answer["calls"][0]["status"], answer["blobGasUsed"]) == ("0x1", hex(131_072))
     assert (await refused(node, block(blob, blob, state=rich)))[0] == -38014
     assert (await refused(node, block(blob | {"blobVersionedHashes": ["0x02" + "00" * 31]}, state=rich)))[1] == (
-        f"err: blob 0 has invalid hash version (supplied gas {node.chain.head.header.gas_limit})"
+        f"err: blob 0 has invalid hash version (supplied gas {node.services.limits.call_gas})"
     )
     capped = blob | {"maxFeePerBlobGas": "0x1", "maxFeePerGas": hex(10**10)}
     code, message = await refused(node, block(capped, blobBaseFee="0x5", state=rich), validation=True)

@@ -1,6 +1,9 @@
 """The limits that the methods keep: at each, and one past it."""
 
+import gzip
+import resource
 import time
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -132,3 +135,45 @@ async def test_synchronous_sends() -> None:
         error = await node.fails("eth_sendRawTransactionSync", hexadecimal(transaction.encoded), 60_000)
         assert 0.15 < time.monotonic() - begun < 5
         assert (error.code, error.data) == (4, hexadecimal(transaction.hash))
+
+
+def bomb(unpacked_bytes: int, filling: bytes) -> str:
+    """A state file in gzip, a thousandth of what it unpacks to."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [packer.compress(b'{"accounts": {"0x' + b"11" * 20 + b'": {"code": "0x')]
+    piece = filling * (1_048_576 // len(filling))
+    parts += [packer.compress(piece) for _ in range(unpacked_bytes // len(piece))]
+    return hexadecimal(b"".join(parts) + packer.compress(b'"}}}') + packer.flush())
+
+
+async def test_b4_state_files_are_bounded_when_unpacked() -> None:
+    async with limited_node(state_file_bytes=4 << 20) as node:
+        assert await node.call("anvil_loadState", bomb(3 << 20, b"00")) is True
+        assert len(await node.call("eth_getCode", "0x" + "11" * 20)) == 2 + (3 << 20)
+        error = await node.fails("anvil_loadState", bomb(4 << 20, b"00"))
+        assert error.code == -32602
+        assert "larger than 4194304 bytes when unpacked" in error.message
+        assert "--rpc-state-file-bytes" in error.message
+
+
+async def test_b4_a_bomb_neither_fills_the_memory_nor_holds_others_up() -> None:
+    """1.5 GB out of 1.4 MB, and a body small enough to be read on the event loop that unpacks to the limit."""
+    async with limited_node() as node:
+        dense, small = bomb(1_536 << 20, b"00"), bomb(48 << 20, b"00")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begun = time.thread_time()
+        error = await node.fails("anvil_loadState", dense)
+        assert "when unpacked" in error.message
+        assert await node.call("anvil_loadState", small) is True
+        assert time.thread_time() - begun < 1.0
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700 * 1024
+
+
+async def test_b4_a_state_file_with_too_many_values_is_refused_before_they_are_made() -> None:
+    async with limited_node() as node:
+        values = gzip.compress(b'{"accounts": [' + b"[]," * 10_000_000 + b"[]]}", 9)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        error = await node.fails("anvil_loadState", hexadecimal(values))
+        assert error.code == -32602
+        assert "--rpc-json-structure" in error.message
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024

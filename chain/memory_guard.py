@@ -1,0 +1,74 @@
+"""What a command of the writer has changed in memory, taken back where the database failed it.
+
+The database keeps nothing of a failed batch. What lies beside it in memory (the clock, the settings, the mining mode,
+snapshots, impersonations, the chain id) goes back to what it was after the last batch that held, and the pool to what
+the ledger says.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chain.clock import ClockState
+from chain.mining import MiningMode
+from chain.schedule import ForkSchedule
+from chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
+
+if TYPE_CHECKING:
+    from chain.blockchain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    clock: ClockState
+    settings: BlockSettings
+    mining: MiningMode
+    snapshots: Snapshots
+    taken: dict[int, ChainSnapshot]
+    impersonated: set[bytes]
+    auto_impersonate: bool
+    chain_id: int
+    schedule: ForkSchedule
+
+
+class MemoryGuard:
+    """Of one chain; used on its writer's thread alone."""
+
+    def __init__(self, chain: "Chain") -> None:
+        self._chain = chain
+        self._remembered: _Remembered | None = None
+        self._is_behind = False
+
+    def remember(self) -> None:
+        """What is so now is what the database agrees with. Raises StorageError where it could not be asked lately."""
+        if self._is_behind:
+            self._follow()
+        chain = self._chain
+        self._remembered = _Remembered(
+            chain.clock.state,
+            chain.settings,
+            chain.mining.mode,
+            chain.snapshots,
+            chain.snapshots.taken,
+            chain.impersonated,
+            chain.auto_impersonate,
+            chain.chain_id,
+            chain.block_rules.schedule,
+        )
+
+    def undo(self) -> None:
+        """Go back to what was remembered. Raises StorageError, to be tried again before the next command."""
+        chain, before = self._chain, self._remembered
+        assert before is not None
+        chain.clock.state, chain.settings = before.clock, before.settings
+        chain.snapshots, chain.snapshots.taken = before.snapshots, before.taken
+        chain.impersonated, chain.auto_impersonate = before.impersonated, before.auto_impersonate
+        chain.chain_id, chain.block_rules.schedule = before.chain_id, before.schedule
+        if chain.mining.mode != before.mining:
+            chain.mining.set_mode(before.mining)
+        self._is_behind = True
+        self._follow()
+
+    def _follow(self) -> None:
+        self._chain.database.state.forget_cached()
+        self._chain.follow_disk()
+        self._is_behind = False

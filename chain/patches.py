@@ -1,0 +1,30 @@
+"""Changes of accounts that no transaction makes: what a development request writes into the latest state."""
+
+from chain.vm.block_state import BlockState
+from storage.account import EMPTY_ACCOUNT, StateDiff
+from storage.state import StateStore, StateUpdate
+
+
+class PatchedState(BlockState):
+    """A state that is changed by hand: a slot may be set at an address that has no account yet."""
+
+    __slots__ = ()
+
+    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+        """Set the slot, creating the account if need be; 0 clears it."""
+        self.create_empty(address)
+        super().set_storage(address, slot, value)
+
+
+def prepare_patch(states: StateStore, base_root: bytes, diff: StateDiff) -> StateUpdate:
+    """The state that a patch makes of the one at `base_root`.
+
+    An account stays as long as it has storage; one that is left with nothing at all is removed.
+    """
+    update = states.prepare(base_root, diff)
+    vacated = {address for address, account in update.accounts.items() if account == EMPTY_ACCOUNT}
+    if not vacated:
+        return update
+    diff.accounts.update(dict.fromkeys(vacated))
+    diff.wiped |= vacated
+    return states.prepare(base_root, diff)

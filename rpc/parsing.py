@@ -1,0 +1,177 @@
+"""From the bytes of a body to its JSON value, within the limits of size, number and depth.
+
+A body costs memory and time by its values, not by its bytes: five megabytes of `[],` are two million lists. Their
+number is therefore counted in the bytes, slice by slice, before any of them becomes an object.
+"""
+
+import gc
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from rpc.errors import InvalidRequestError, ParseError
+from rpc.limits import Limits
+
+LOOP_BODY_BYTES = 65_536
+"""A larger body is counted, parsed and decoded apart from the event loop."""
+
+SCAN_SLICE_BYTES = 65_536
+"""What one look at a body takes in, so that other threads have their turn between two."""
+
+_STRUCTURE = b"[]{},:"
+_OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
+_OPENING = frozenset(b"[{")
+_CLOSING = frozenset(b"]}")
+_COMMA = ord(",")
+
+
+class BatchTooLargeError(InvalidRequestError):
+    """A batch with more calls than one may have; `identifier` is the first call's id, for the answer."""
+
+    def __init__(self, identifier: Any) -> None:
+        super().__init__("batch too large")
+        self.identifier = identifier
+
+
+class RawNumber(float):
+    """A JSON number that no 64-bit type holds, with its digits kept so that an id comes back as it was."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> "RawNumber":
+        """Keep the digits; the float value may be infinite."""
+        instance = super().__new__(cls, digits)
+        instance.digits = digits
+        return instance
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body. Raises ParseError for anything else, however deep, long or ill-encoded."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "infinity" not in str(error):
+            raise ParseError from error
+        return _parse_exactly(body)
+    members = message if type(message) is list else (message,)
+    for member in members:
+        if type(member) is dict and type(member.get("id")) is float:
+            return _parse_exactly(body)
+    return message
+
+
+def parse_large(body: bytes) -> Any:
+    """As `parse`, for one thread that is not the event loop's.
+
+    The garbage collector stays out of it: it would look through the growing value again and again.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return parse(body)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def check_shape(body: bytes, limits: Limits) -> None:
+    """Refuse what has too many values, too deep ones, or as a batch too many calls, by looking at the bytes alone.
+
+    Raises InvalidRequestError, BatchTooLargeError, ParseError. A body that passes need not be JSON.
+    """
+    parts = []
+    size = names = unclosed = 0
+    for part in _structure(body):
+        parts.append(part)
+        size += len(part)
+        names += part.count(b":")
+        unclosed += part.count(b"[") + part.count(b"{") - part.count(b"]") - part.count(b"}")
+        if unclosed < 0:
+            raise ParseError
+        if size > limits.json_structure or names > limits.json_names:
+            break
+    structure = b"".join(parts)
+    _walk(structure, body, limits)
+    if size > limits.json_structure:
+        raise _too_large(f"{limits.json_structure} brackets, commas and colons", "--rpc-json-structure")
+    if names > limits.json_names:
+        raise _too_large(f"{limits.json_names} names of members", "--rpc-json-names")
+
+
+def may_exceed(body: bytes, limits: Limits) -> bool:
+    """Whether a small body may pass a limit, so that its shape is worth a look."""
+    if len(body) > limits.json_structure or len(body) > limits.json_names:
+        return True
+    return body.count(b"[") + body.count(b"{") > limits.json_depth
+
+
+def first_identifier(body: bytes) -> Any:
+    """The id of the first call of a batch, where its beginning can be read."""
+    text = body[:LOOP_BODY_BYTES].decode(errors="ignore").lstrip()[1:].lstrip()
+    try:
+        message, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    identifier = message.get("id") if type(message) is dict else None
+    return None if type(identifier) in (dict, list) else identifier
+
+
+def _structure(body: bytes) -> Iterator[bytes]:
+    """The brackets, commas and colons outside of strings, of one slice of the body after another."""
+    in_string = 0
+    cut_escape = b""
+    for start in range(0, len(body), SCAN_SLICE_BYTES):
+        part = cut_escape + body[start : start + SCAN_SLICE_BYTES]
+        cut_escape = b""
+        if (len(part) - len(part.rstrip(b"\\"))) % 2:
+            part, cut_escape = part[:-1], b"\\"
+        pieces = part.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        yield b"".join(pieces[in_string::2]).translate(None, _OTHERS)
+        in_string ^= (len(pieces) - 1) % 2
+
+
+def _too_large(what: str, flag: str) -> InvalidRequestError:
+    return InvalidRequestError(f"request too large: more than {what} of JSON; send it in parts, or raise {flag}")
+
+
+def _walk(structure: bytes, body: bytes, limits: Limits) -> None:
+    is_batch = structure[:1] == b"["
+    if structure.count(b"[") + structure.count(b"{") <= limits.json_depth and (
+        not is_batch or structure.count(b",") < limits.batch_items
+    ):
+        return
+    depth, calls = 0, 1
+    for character in structure:
+        if character in _OPENING:
+            depth += 1
+            if depth > limits.json_depth:
+                raise ParseError(f"parse error: nested deeper than {limits.json_depth} levels; see --rpc-json-depth")
+        elif character in _CLOSING:
+            depth -= 1
+        elif character == _COMMA and depth == 1 and is_batch:
+            calls += 1
+            if calls > limits.batch_items:
+                raise BatchTooLargeError(first_identifier(body))
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse_exactly(body: bytes) -> Any:
+    """Parse with the digits of unusual numbers kept. Slow; for ids that are floats and numbers out of range."""
+    try:
+        message = json.loads(
+            body,
+            parse_int=lambda digits: int(digits) if len(digits) < 19 else RawNumber(digits),
+            parse_float=RawNumber,
+            parse_constant=_refuse_constant,
+        )
+        # lone surrogates are JSON to Python alone; they could not be sent back
+        json.dumps(message, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ParseError from error
+    return message

@@ -1,0 +1,212 @@
+"""The files of a data directory around LevelDB, and what a start makes of them: whole, torn by a crash, or damaged."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from storage import checksums, directory, integrity, log_tail, schema
+from storage.checksums import Checksums, FileSum
+from storage.errors import CorruptionError, StorageError
+from storage.leveldb import REPAIR_HINT, LevelStore, repair
+from storage.log_tail import SEQUENCE_KEY
+from storage.memory import MemoryStore
+from storage.sequence import SequenceMarks
+from storage.store import Reader
+
+logger = logging.getLogger(__name__)
+
+TORN_NAME = "torn"
+_UNFINISHED = "an unfinished, never acknowledged write"
+
+
+class DatabaseFiles:
+    """What lies in the data directory around LevelDB: lock, format, sequence marks, checksums."""
+
+    def __init__(self, path: Path, *, create: bool, salvage: bool = False, accept: bool = False) -> None:
+        self._path = path
+        self._accept = accept
+        self._leveldb = path / directory.LEVELDB_NAME
+        self._tables: dict[str, FileSum] = {}
+        self.unclean_stop = False
+        self.warnings: list[str] = []
+        exists = salvage or directory.check_ownership(path)
+        if not exists and not create:
+            raise StorageError(f"there is no database at {path}; `zevm run` makes one")
+        if salvage and not self._leveldb.is_dir():
+            raise StorageError(f"there is no database at {path} to repair")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
+        self._marks: SequenceMarks | None = None
+        self._lock = directory.DirectoryLock(path)
+        try:
+            if not salvage and not directory.check_ownership(path):
+                self._prepare()
+        except BaseException:
+            self.release()
+            raise
+
+    def _prepare(self) -> None:
+        """Lay a new database's side files."""
+        directory.write_format(self._path)
+        self._marks = SequenceMarks(self._path)
+        self._marks.begin(0)
+        directory.sync_directory(self._path)
+
+    def open_store(self) -> LevelStore:
+        """Verify the files, open LevelDB, compare the sequence numbers."""
+        recorded = checksums.read_checksums(self._path)
+        had_data = (self._leveldb / "CURRENT").exists()
+        self.unclean_stop = had_data and recorded.sequence is None
+        if recorded.damaged:
+            self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
+        acknowledged = self._acknowledged(recorded, had_data=had_data)
+        self._tables = checksums.verify_files(self._leveldb, recorded)
+        checksums.write_checksums(self._path, self._tables)
+        store = self._open_leveldb(acknowledged)
+        try:
+            self._compare_sequence(store, acknowledged)
+            self._tables = checksums.surviving(self._leveldb, self._tables)
+            checksums.write_checksums(self._path, self._tables)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def salvage_store(self) -> LevelStore:
+        """Open LevelDB whatever its state, and make the side files agree with it."""
+        self.unclean_stop = True
+        (self._path / checksums.CHECKSUMS_NAME).unlink(missing_ok=True)
+        try:
+            store = LevelStore(self._leveldb, create=False)
+            if not integrity.readable(store):
+                store.close()
+                raise CorruptionError("unreadable blocks")
+        except CorruptionError as error:
+            self._warn(f"LevelDB's files are rebuilt from what is readable ({error})")
+            repair(self._leveldb)
+            store = LevelStore(self._leveldb, create=False)
+        directory.write_format(self._path)
+        self._marks = SequenceMarks(self._path)
+        self._marks.begin(stored_sequence(store))
+        return store
+
+    def acknowledge(self, sequence: int, *, synced: bool) -> None:
+        """Record the number of a write that has returned."""
+        assert self._marks is not None
+        self._marks.write(sequence, synced=synced)
+
+    def discard_refused(self, acknowledged: int) -> None:
+        """Remove a write that failed from LevelDB's log, which then ends with the last acknowledged one.
+
+        A failed fsync may leave it there whole, and the next start would take it in. Raises StorageError.
+        """
+        log = log_tail.newest_log(self._leveldb)
+        if log is not None:
+            log_tail.cut_after(log, acknowledged)
+
+    def resume(self, store: LevelStore | MemoryStore, acknowledged: int) -> None:
+        """Open a store that has failed anew, as the last acknowledged write left it. Raises StorageError."""
+        store.reopen(lambda: self.discard_refused(acknowledged))
+        stored = stored_sequence(store)
+        if stored != acknowledged:
+            raise StorageError(f"the database at {self._path} ends at write {stored}, want {acknowledged}")
+        assert self._marks is not None
+        self._marks.begin(stored)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each of LevelDB's files."""
+        sizes = {}
+        for path in sorted(self._leveldb.iterdir()):
+            # a compaction may delete tables meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path.name] = path.stat().st_size
+        return sizes
+
+    def close(self, store: LevelStore, sequence: int, *, clean: bool) -> None:
+        """Close LevelDB; after a clean run, record the sums of its files."""
+        try:
+            live = checksums.live_tables(store.get_property("leveldb.sstables"))
+            store.close()
+            if not clean:
+                self.discard_refused(sequence)
+            else:
+                sums = checksums.sum_directory(self._leveldb, self._tables, live)
+                checksums.write_checksums(self._path, sums, sequence)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give back what the directory is held by."""
+        if self._marks is not None:
+            self._marks.close()
+        self._lock.release()
+
+    def _open_leveldb(self, acknowledged: int) -> LevelStore:
+        if not self.unclean_stop:
+            return LevelStore(self._leveldb)
+        log_tail.check_manifest(self._leveldb)
+        log = log_tail.newest_log(self._leveldb)
+        if log is not None and not log_tail.ends_whole(log.read_bytes()):
+            self._cut(log, acknowledged)
+        try:
+            return LevelStore(self._leveldb)
+        except CorruptionError:
+            if log is None or not self._cut(log, acknowledged):
+                raise
+            return LevelStore(self._leveldb)
+
+    def _cut(self, log: Path, acknowledged: int) -> bool:
+        cut = log_tail.cut_torn_tail(log, acknowledged, self._path / TORN_NAME)
+        if cut:
+            what = "an unreadable end, which may have been acknowledged," if self._accept else _UNFINISHED
+            self._warn(f"cut {what} off {log}; a copy is in {self._path / TORN_NAME}")
+        return cut
+
+    def _acknowledged(self, recorded: Checksums, *, had_data: bool) -> int:
+        """The number of the last acknowledged write, by the marks or by the record of a clean stop.
+
+        Unsynced writes count while the machine has not restarted, for until then the kernel holds them; and where
+        nothing tells whether it has. Raises CorruptionError where no mark is readable.
+        """
+        if self._marks is None:
+            self._marks = SequenceMarks(self._path)
+        mark, damaged = self._marks.read()
+        for path in damaged:
+            self._warn(f"the file {path} was damaged or missing; it is written anew")
+        if self._accept:
+            return 0
+        if recorded.sequence is not None:
+            return recorded.sequence
+        if mark is not None:
+            unknown = recorded.damaged or not (self._path / checksums.CHECKSUMS_NAME).exists()
+            same_boot = recorded.boot != "" and recorded.boot == checksums.boot_id()
+            return mark.last if same_boot or unknown else mark.synced
+        if had_data:
+            raise CorruptionError(
+                f"the files {' and '.join(map(str, self._marks.paths))}, either of which names the last acknowledged "
+                "write, are damaged or missing, so it cannot be told whether acknowledged blocks are missing too; "
+                "`zevm db check --accept` takes the database as it is, and deletes nothing"
+            )
+        return 0
+
+    def _compare_sequence(self, store: LevelStore, acknowledged: int) -> None:
+        stored = stored_sequence(store)
+        if stored < acknowledged:
+            raise CorruptionError(
+                f"the database at {self._path} ends at write {stored}, but write {acknowledged} was acknowledged: "
+                f"blocks are lost; `zevm db check --accept` goes on with those that are left, or {REPAIR_HINT}"
+            )
+        assert self._marks is not None
+        self._marks.begin(stored)
+
+    def _warn(self, text: str) -> None:
+        logger.warning(text)
+        self.warnings.append(text)
+
+
+def stored_sequence(store: Reader) -> int:
+    """The number of the newest write that a store holds."""
+    value = store.get(SEQUENCE_KEY)
+    return 0 if value is None else schema.decode_number(value)
