@@ -124,7 +124,7 @@ def _conditions(value: object) -> dict[str, Any]:
 def _expected_storage(value: object) -> bytes | dict[int, int]:
     if type(value) is str:
         return codec.hash32(value)
-    return {codec.storage_slot(slot): codec.word(item) for slot, item in codec.json_object(value).items()}
+    return {codec.word(slot): codec.word(item) for slot, item in codec.json_object(value).items()}
 
 
 @method(

@@ -129,7 +129,7 @@ class Node:
         return signed_transfer(chain_id, key, **fields)
 
 
-def signed_transfer(chain_id: int, key: PrivateKey, **fields: Any) -> Transaction:
+def signed_transfer(chain_id: int, key: PrivateKey, /, **fields: Any) -> Transaction:
     """A signed transfer of nothing to BOB, with `fields` changed."""
     defaults = {
         "type": TransactionType.DYNAMIC_FEE,

@@ -147,7 +147,7 @@ class TestR7:
             ({"commitments": ["0x" + "00" * 48]}, "number of blobs and commitments mismatch (have=1, want=2)"),
             ({"blobVersionedHashes": ["0x01" + "00" * 31]}, "number of blobs and hashes mismatch (have=1, want=2)"),
             ({"blobVersionedHashes": ["0x01" + "00" * 31] * 2}, "blob hash verification failed (have=0x0100"),
-            ({"blobs": ["0x00"] * 7}, "too many blobs in transaction (have=7, max=6)"),
+            ({"blobs": ["0x" + "00" * 131_072] * 7}, "too many blobs in transaction (have=7, max=6)"),
             ({"blobs": []}, "need at least 1 blob for a blob transaction"),
         ],
     )
