@@ -148,6 +148,7 @@ class Node:
             wallet=self._wallet,
             limits=limits_for(settings, self.chain),
             client_version=settings.client_version or default_client_version(),
+            signs_as_geth=settings.sign_transaction_object,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
             call_log=Observers(metrics.called, self._log),
