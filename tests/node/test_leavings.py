@@ -1,22 +1,20 @@
 """N8: what failed leaves nothing behind, forgets nothing, and gives advice that works with the command at hand."""
 
-import gc
 import json
 import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import typer
 
 from node.advice import for_this_command
-from node.cli import app, main
+from node.cli import app
 from scripts.node_process import NodeProcess
-from tests.node.conftest import Start
+from tests.node.conftest import Here, Start
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -90,36 +88,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _command(line: str) -> list[str]:
     return [sys.executable, "-m", "node", *shlex.split(line)]
-
-
-Here = Callable[..., "Told"]
-
-
-class Told(NamedTuple):
-    """How a command ended."""
-
-    code: object
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
-    """Run a command that ends by itself in this process, which spares its start."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Told:
-        monkeypatch.setattr(sys, "argv", ["zevm", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return Told(ended.value.code, told.out, told.err)
-
-    interval = sys.getswitchinterval()
-    yield run
-    sys.setswitchinterval(interval)
-    gc.enable()
 
 
 @pytest.fixture
