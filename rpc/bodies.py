@@ -104,11 +104,12 @@ class Bodies:
             message = await receive()
 
 
-async def unless_left(pending: Coroutine[Any, Any, Result], receive: Receive) -> tuple[bool, Result | None]:
-    """Run what answers a request; (False, None) when the client left before its end."""
-    loop = asyncio.get_running_loop()
-    work = loop.create_task(pending)
-    left = loop.create_task(_disconnect(receive))
+async def unless_left(
+    pending: Coroutine[Any, Any, Result] | asyncio.Future[Result], receive: Receive
+) -> tuple[bool, Result | None]:
+    """Run what answers a request; (False, None) when the client left before its end, and it is cancelled."""
+    work = asyncio.ensure_future(pending)
+    left = asyncio.get_running_loop().create_task(_disconnect(receive))
     try:
         await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
         if work.done():

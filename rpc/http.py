@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from chain.writer import WriterStoppedError
 from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
-from rpc.dispatch import Dispatcher
+from rpc.dispatch import Dispatcher, LongWrite
 from rpc.graphql import endpoint as graphql
 from rpc.security import Guard, Headers, Refusal
 from rpc.services import Services
@@ -81,7 +81,7 @@ class HttpEndpoint:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
         reply = self._dispatcher.begin(body)
-        if isinstance(reply, asyncio.Future):
+        if isinstance(reply, asyncio.Future) and not isinstance(reply, LongWrite):
             reply = await reply
         elif reply is not None and not isinstance(reply, bytes):
             answered, result = await unless_left(reply, receive)

@@ -68,6 +68,9 @@ class Limits:
         "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
         "more is refused",
     )
+    many_calls: int = _limit(
+        5_000, "calls of one eth_callMany, debug_traceCallMany, trace_callMany or eth_callBundle; one more gets -32602"
+    )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
     log_block_range: int = _limit(100_000, "blocks that one eth_getLogs may span; more gets -32602")
@@ -95,6 +98,7 @@ class Limits:
         "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
+    reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
     graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")
