@@ -70,7 +70,10 @@ class Limits:
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
-    log_block_range: int = _limit(100_000, "blocks that one eth_getLogs may span; more gets -32602")
+    log_block_range: int = _limit(0, "blocks that one eth_getLogs may span (0: any number); more gets -32602")
+    log_blocks: int = _limit(
+        50_000, "blocks of one eth_getLogs that may have matching logs by the index; one more gets -32602"
+    )
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
