@@ -226,7 +226,7 @@ def test_blocks_removed_while_searching_are_left_out() -> None:
 
 def test_digest_collisions_do_not_reach_the_answer(chain: MemoryChain) -> None:
     class EveryBlock:
-        def log_blocks(self, *arguments: Any) -> Iterator[int]:  # noqa: ARG002
+        def log_blocks(self, groups: Any, first: int, last: int, check: Any = None) -> Iterator[int]:  # noqa: ARG002
             return iter(range(first, last + 1))
 
     found = LogSearch(chain, EveryBlock()).search(LogQuery(0, 4, None, (ALICE,), ((APPROVAL,),)), 4)
