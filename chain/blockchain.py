@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from chain.blobs import check_sidecar
-from chain.branch import Branch
+from chain.branch import Branch, Filler
 from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
@@ -189,12 +189,13 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
         return removed
 
-    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> Steps[None]:
+    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction | Filler]]) -> Steps[None]:
         """Replace the newest `depth` blocks by as many new ones, as work that other writes may come between.
 
-        transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
-        any reorganisation, and waits there. The blocks are replaced all at once, when the last one is built; where
-        another write has changed the chain meanwhile, InvalidRequestError is raised and none of them is.
+        transactions[i] go into the i-th new block; what has to be filled is filled when its turn has come. What the
+        removed blocks held returns to the pool, as in any reorganisation, and waits there. The blocks are replaced all
+        at once, when the last one is built; where another write has changed the chain meanwhile, InvalidRequestError
+        is raised and none of them is.
         """
         self.refuse_when_driven()
         if len(transactions) > depth:

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import socket
-import stat
 from pathlib import Path
 
 from rpc.bodies import pieces_of
@@ -20,6 +19,10 @@ _STRUCTURE = re.compile(rb'["{}\[\]\\]')
 _WHITESPACE = b" \t\r\n"
 _OPENING = frozenset(b"{[")
 READ_BYTES = 65_536
+
+
+PATH_BYTES = 107
+"""Linux's bound of a socket's path: sun_path has 108 bytes, the last one zero."""
 
 
 class IpcError(RuntimeError):
@@ -173,16 +176,23 @@ async def _pump(connection: Connection) -> None:
         await connection.pump()
 
 
-def _remove_stale(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
+def check_path(path: Path) -> None:
+    """Raises IpcError where a socket cannot be made at a path, its folder apart."""
+    if len(os.fsencode(path)) > PATH_BYTES:
+        raise IpcError(f"cannot listen on {path}: longer than {PATH_BYTES} bytes; give a shorter one with --ipc PATH")
+    if path.exists() and not path.is_socket():
         raise IpcError(f"cannot listen on {path}: a file that is no socket is in the way; remove it or give --ipc PATH")
-    with socket.socket(socket.AF_UNIX) as probe:
-        result = probe.connect_ex(str(path))
-    if result == 0:
+    if _probe(path) == 0:
         raise IpcError(f"cannot listen on {path}: another node answers there; stop it or give --ipc PATH")
-    if result in (errno.ECONNREFUSED, errno.ENOENT):
+
+
+def _probe(path: Path) -> int:
+    """The errno of connecting to a socket; 0 where one answers."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path))
+
+
+def _remove_stale(path: Path) -> None:
+    check_path(path)
+    if _probe(path) == errno.ECONNREFUSED:
         path.unlink(missing_ok=True)

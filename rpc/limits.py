@@ -68,6 +68,9 @@ class Limits:
         "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
         "more is refused",
     )
+    many_calls: int = _limit(
+        5_000, "calls of one eth_callMany, debug_traceCallMany, trace_callMany or eth_callBundle; one more gets -32602"
+    )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
     log_block_range: int = _limit(0, "blocks that one eth_getLogs may span (0: any number); more gets -32602")

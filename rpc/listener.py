@@ -71,6 +71,22 @@ class Listener:
             connection.transport.abort()
 
 
+def check_addresses(hosts: Sequence[str], port: int, flag: str) -> None:
+    """Raises AddressInUseError where a port cannot be bound now. `flag`: the setting that chooses the port."""
+    for host in hosts:
+        try:
+            for family, kind, protocol, _, address in socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            ):
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind(address)
+        except OSError as error:
+            raise AddressInUseError(_bind_failure(host, port, flag, error)) from error
+
+
 def _bind_failure(host: str, port: int, flag: str, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"cannot listen on {host}: no such host name ({error.strerror})"

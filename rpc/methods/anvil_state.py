@@ -150,7 +150,7 @@ def _decode_account(value: object) -> dict[str, Any]:
         "nonce": codec.number(account.get("nonce") or 0),
         "balance": codec.number(account.get("balance") or 0),
         "code": codec.data(account.get("code") or "0x"),
-        "storage": {codec.storage_slot(slot): codec.word(item) for slot, item in storage.items()},
+        "storage": {codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
     }
 
 
