@@ -62,6 +62,9 @@ class Limits:
     trace_seconds_limit: float = _limit(
         300.0, "longest time of one tracing request; a longer `timeout` is lowered to it"
     )
+    trace_memory_bytes: int = _limit(
+        512 * MEBIBYTE, "bytes of all traces under way, about; one that would take more gets -32005"
+    )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
         10**18,
