@@ -17,6 +17,7 @@ from coincurve import PrivateKey
 from chain.blockchain import Chain
 from chain.errors import ChainError
 from chain.forks import Fork
+from chain.native.process import BLOBS
 from node import __version__
 from node.banner import BannerFacts, banner, engine_listening, listening, write_config
 from node.commands.account import unlock_keys
@@ -130,6 +131,8 @@ class Node:
             loop.add_signal_handler(number, _stop_by_signal, stopping)
         server = self._server()
         await server.start()
+        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+            BLOBS.prepare()
         settle_memory()
         try:
             self._announce(server)
