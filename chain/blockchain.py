@@ -5,12 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 from chain.blobs import check_sidecar
-from chain.branch import Branch
+from chain.branch import Branch, Filler
 from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
 from chain.engine.driver import Engine
-from chain.errors import AuthenticationError, ChainError, InvalidRequestError, TransactionError
+from chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
@@ -27,18 +27,13 @@ from chain.types.transaction import InvalidSignatureError, encode_network_form
 from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
-from chain.writer import Writer
+from chain.writer import Steps, Turn, Writer, run_through
 from chain.zvm.faults import NodeFaultError
 from storage.database import Database
 from storage.errors import StorageError
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
-
-DRIVEN = (
-    "a consensus client drives this chain through the Engine API, and nothing else changes it; "
-    "start without --authrpc to make blocks here"
-)
 
 
 class Chain(ChainView):
@@ -52,7 +47,7 @@ class Chain(ChainView):
         self.events = Events()
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
-        self.mining = Mining(self.writer, self.mine, options.mining, refusal=DRIVEN if options.driven else None)
+        self.mining = Mining(self.writer, self.mine, options.mining, driven=options.driven)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
@@ -100,21 +95,39 @@ class Chain(ChainView):
     def mine(
         self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
     ) -> list[BlockAndReceipts]:
-        """Make blocks now, empty ones too.
+        """Make blocks now and at one go; see `mine_in_steps`."""
+        mined: list[BlockAndReceipts] = []
+        run_through(self.mine_in_steps(count, interval_seconds, timestamp, mined.append))
+        return mined
 
-        interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's.
-        Only the last block is synced to the medium: none of them is acknowledged before it.
+    def mine_in_steps(
+        self,
+        count: int,
+        interval_seconds: int | None = None,
+        timestamp: int | None = None,
+        told: Callable[[BlockAndReceipts], object] | None = None,
+    ) -> Steps[None]:
+        """Make blocks now, empty ones too, as work that other writes may come between.
+
+        interval_seconds: between the second and later blocks' timestamps. timestamp: the first block's. told: is
+        called with each block. Only the last block of each part is synced to the medium: none of them is acknowledged
+        before it.
         """
         self.refuse_when_driven()
         if timestamp is not None:
             self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
-        mined = []
+        turn = Turn()
         for index in range(count):
             if index and interval_seconds:
                 parent_timestamp = self.head.header.timestamp
                 self.clock.set_next_timestamp(parent_timestamp + interval_seconds, parent_timestamp)
-            mined.append(self._mine_block(sync=index == count - 1))
-        return mined
+            is_last, stands_aside = index == count - 1, turn.is_over
+            record = self._mine_block(sync=is_last or stands_aside)
+            if told is not None:
+                told(record)
+            if stands_aside and not is_last:
+                yield
+                turn = Turn()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see chain.importer. Raises BlockError."""
@@ -171,19 +184,27 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
         return removed
 
-    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction]]) -> None:
-        """Replace the newest `depth` blocks by as many new ones.
+    def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction | Filler]]) -> Steps[None]:
+        """Replace the newest `depth` blocks by as many new ones, as work that other writes may come between.
 
-        transactions[i] go into the i-th new block. What the removed blocks held returns to the pool, as in
-        any reorganisation, and waits there.
+        transactions[i] go into the i-th new block; what has to be filled is filled when its turn has come. What the
+        removed blocks held returns to the pool, as in any reorganisation, and waits there. The blocks are replaced all
+        at once, when the last one is built; where another write has changed the chain meanwhile, InvalidRequestError
+        is raised and none of them is.
         """
         self.refuse_when_driven()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
+        head, turn = self.head, Turn()
         target = self._ancestor(depth)
         branch = Branch(self, target)
         for index in range(depth):
             branch.extend(transactions[index] if index < len(transactions) else ())
+            if turn.is_over:
+                yield
+                turn = Turn()
+                if self.head is not head:
+                    raise InvalidRequestError("another request has changed the chain meanwhile: ask again")
         self.switch_to(target, branch.blocks)
 
     def switch_to(
@@ -302,9 +323,9 @@ class Chain(ChainView):
         self._forget_pooled(stale)
 
     def refuse_when_driven(self) -> None:
-        """Raise InvalidRequestError where a consensus client alone may change the chain."""
+        """Raise DrivenChainError where a consensus client alone may change the chain."""
         if self.options.driven:
-            raise InvalidRequestError(DRIVEN)
+            raise DrivenChainError
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""

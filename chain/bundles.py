@@ -4,7 +4,7 @@ eth_callMany   calls as eth_call makes them, each upon what the one before left;
 eth_callBundle signed transactions at the top of a block to come, and what its producer would earn by them
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -58,14 +58,20 @@ def call_many(
     state, environment = BlockState(frame.reader), frame.environment
     apply_state_overrides(state, state_overrides)
     outcomes = []
-    for bundle in bundles:
-        own = override_environment(environment, bundle.block_overrides)
+    for bundle, of_bundle in zip(bundles, environments_from(environment), strict=False):
+        own = override_environment(of_bundle, bundle.block_overrides)
         executor = Executor(own, state, moved_precompiles=moved_precompiles(state_overrides, own))
         outcomes.append([executor.call(request, deadline=deadline) for request in bundle.calls])
+    return outcomes
+
+
+def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironment]:
+    """The blocks of bundles, without end: each one number and 12 seconds after the one before."""
+    while True:
+        yield environment
         environment = replace(
             environment, number=environment.number + 1, timestamp=environment.timestamp + SECONDS_BETWEEN_BUNDLES
         )
-    return outcomes
 
 
 def _inside(view: "ChainView", header: Header, count: int, deadline: float | None) -> CallFrame:
@@ -73,8 +79,8 @@ def _inside(view: "ChainView", header: Header, count: int, deadline: float | Non
     block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
     if block is None or parent is None:
         raise UnknownBlockError
-    if count > (present := len(block.transactions)):
-        raise InvalidRequestError(f"transactionIndex {count} is past the {present} transactions of the block")
+    if count > len(block.transactions):
+        raise InvalidRequestError(f"transaction index {count} out of range for block 0x{header.hash.hex()}")
     environment, reader = view.environment_of(header), view.canonical.state_of(parent)
     executor = Executor(environment, BlockState(reader), deadline=deadline)
     execution = BlockExecution(environment, reader, reader.root, executor)

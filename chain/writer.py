@@ -1,22 +1,71 @@
-"""The one chain writer: a thread that runs every change to the chain, in the order of submission."""
+"""The one chain writer: a thread that runs every change to the chain, in the order of submission.
+
+Long work is a generator: at each `yield` it stands aside for what else was submitted meanwhile, and it ends there when
+nobody waits for it any more, or the node stops. What it has done until then stays done.
+"""
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from dataclasses import dataclass
+from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
+from chain.deadline import Cancellation
 from storage.errors import StorageError
 
 Result = TypeVar("Result")
-_Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+Steps = Generator[None, None, Result]
+"""Work for the writer in parts; its return value is the result."""
+
+TURN_SECONDS = 0.05
+"""How long one part of long work may keep other writes waiting."""
 
 STACK_BYTES = 256 * 1024 * 1024
 """Native stack of a thread that executes contracts: calls nest 1,024 deep. Virtual memory, not resident."""
 
 
 class WriterStoppedError(RuntimeError):
-    """Work came after the writer had been told to stop."""
+    """Work came after the writer had been told to stop, or long work was ended by it."""
+
+
+class AbandonedError(RuntimeError):
+    """Long work was ended since nobody waits for it any more."""
+
+
+class Turn:
+    """Time that a part of long work may take before others are to have theirs."""
+
+    def __init__(self) -> None:
+        self._ends_at = time.monotonic() + TURN_SECONDS
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to yield."""
+        return time.monotonic() > self._ends_at
+
+
+def run_through(steps: Steps[Result]) -> Result:
+    """Run work in parts at one go."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+@dataclass(slots=True)
+class _Job:
+    """Submitted work; `steps` once it has turned out to be long."""
+
+    future: Future[Any]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    cancellation: Cancellation | None
+    steps: Steps[Any] | None = None
 
 
 class Guard(Protocol):
@@ -46,23 +95,30 @@ class Writer:
         finally:
             threading.stack_size(previous)
 
-    def submit(self, function: Callable[..., Result], *arguments: Any) -> "Future[Result]":
-        """Queue `function(*arguments)`; the future has its result or its exception."""
-        future: Future[Result] = Future()
+    def submit(
+        self, function: Callable[..., Any], *arguments: Any, cancellation: Cancellation | None = None
+    ) -> "Future[Any]":
+        """Queue `function(*arguments)`; the future has its result or its exception.
+
+        A function that returns a generator is long work, and its generator's return value is the result. Once it is
+        cancelled it ends at its next `yield`, with AbandonedError; other work cannot be cancelled.
+        """
+        future: Future[Any] = Future()
         with self._lock:
             if self._stopped:
                 raise WriterStoppedError("the node is stopping")
-            self._jobs.put((future, function, arguments))
+            self._jobs.put(_Job(future, function, arguments, cancellation))
         return future
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run on the writer and wait; at once when already on the writer's thread."""
         if threading.current_thread() is self._thread:
             return function(*arguments)
-        return self.submit(function, *arguments).result()
+        result: Result = self.submit(function, *arguments).result()
+        return result
 
     def stop(self) -> None:
-        """Finish what is queued, refuse what comes later, and end the thread."""
+        """Finish what is queued, end long work after its part, refuse what comes later, and end the thread."""
         with self._lock:
             if self._stopped:
                 return
@@ -72,25 +128,61 @@ class Writer:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            future, function, arguments = job
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = self._execute(function, arguments)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            if job.steps is not None or job.future.set_running_or_notify_cancel():
+                self._advance(job)
             # a finished job must not keep its block alive until the next one arrives
-            del job, future, function, arguments
+            del job
 
-    def _execute(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-        guard = self._guard
-        if guard is None:
-            return function(*arguments)
-        guard.remember()
+    def _advance(self, job: _Job) -> None:
+        """Run a job, or the next part of a long one."""
         try:
-            return function(*arguments)
+            if self._is_finished(job):
+                return
+        except BaseException as error:
+            job.future.set_exception(error)
+        else:
+            self._put_back(job)
+        finally:
+            # the error's traceback holds this frame, and the frame would hold the error
+            del job
+
+    def _is_finished(self, job: _Job) -> bool:
+        if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
+            job.steps.close()
+            raise AbandonedError("the client has left")
+        if self._guard is None:
+            return _run_part(job)
+        self._guard.remember()
+        try:
+            return _run_part(job)
         except StorageError:
-            guard.undo()
+            self._guard.undo()
             raise
+
+    def _put_back(self, job: _Job) -> None:
+        """Let a long job wait for its next turn behind the others; not past the end of the queue."""
+        with self._lock:
+            if not self._stopped:
+                self._jobs.put(job)
+                return
+        assert job.steps is not None
+        job.steps.close()
+        job.future.set_exception(WriterStoppedError("the node is stopping"))
+
+
+def _run_part(job: _Job) -> bool:
+    """Run a job up to its end or its next `yield`; whether that was its end."""
+    result = None
+    if job.steps is None:
+        result = job.function(*job.arguments)
+        if isinstance(result, GeneratorType):
+            job.steps = result
+    if job.steps is not None:
+        try:
+            next(job.steps)
+        except StopIteration as end:
+            result = end.value
+        else:
+            return False
+    job.future.set_result(result)
+    return True

@@ -138,6 +138,11 @@ class NodeSettings(BaseSettings):
         "(default: zEVM/VERSION/..., which web3_clientVersion puts after anvil/ without a consensus client)",
     )  # fmt: skip
 
+    sign_transaction_object: bool = _setting(
+        False, "--sign-transaction-object", panel=SERVER,
+        about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py wants it, instead of the bytes.",
+    )  # fmt: skip
+
     accounts: int = _setting(
         10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
         about="Development accounts to make and fund.",

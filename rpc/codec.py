@@ -172,13 +172,23 @@ def storage_slot(value: object) -> int:
     return int(digits or "0", 16)
 
 
-@schema(anyOf=[{"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}, *[_QUANTITY_SCHEMA]])
+@schema(type="string", pattern="^0x[0-9a-fA-F]{64}$")
 def word(value: object) -> int:
-    """A 256-bit storage value: 32 bytes of hex, or a shorter number."""
-    return storage_slot(value)
+    """A storage key or value: 32 bytes of hex, and no other length."""
+    return int.from_bytes(hash32(value), "big")
 
 
-_TAGS = {tag.value: BlockReference(tag=tag) for tag in BlockTag} | {"": BlockReference(tag=BlockTag.LATEST)}
+def fixed_data(size: int, name: str) -> Decoder:
+    """A decoder of exactly `size` bytes; `name` stands in the refusal of another length, as geth's type does."""
+
+    @schema(type="string", pattern=f"^0x[0-9a-fA-F]{{{2 * size}}}$")
+    def decode(value: object) -> bytes:
+        return _fixed(value, size, name)
+
+    return decode
+
+
+_TAGS = {tag.value: BlockReference(tag=tag) for tag in BlockTag}
 _TAG_SCHEMA = {"type": "string", "enum": [tag.value for tag in BlockTag]}
 _HASH_SCHEMA = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
 

@@ -117,13 +117,8 @@ def transition_configuration(value: object) -> TransitionConfiguration:
     return TransitionConfiguration(**decoded)
 
 
-@schema(type="string", pattern="^0x[0-9a-fA-F]{16}$")
-def payload_identifier(value: object) -> bytes:
-    """The 8-byte name of a build process."""
-    decoded = codec.data(value)
-    if len(decoded) != PAYLOAD_ID_BYTES:
-        raise InvalidParamsError(f"invalid payload id: hex string has length {2 * len(decoded)}, want 16")
-    return decoded
+payload_identifier = codec.fixed_data(PAYLOAD_ID_BYTES, "engine.PayloadID")
+"""Decodes the 8-byte name of a build process."""
 
 
 def encode_status(status: PayloadStatus) -> Json:

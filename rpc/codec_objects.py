@@ -17,8 +17,10 @@ MAX_TOPICS = 4
 def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> dict[str, Any]:
     """Decode the members of a JSON object that `table` names (wire name -> own name, decoder).
 
-    null counts as absent and unknown members are ignored, as in geth.
+    null counts as absent, an object that is null as one without members, and unknown members are ignored, as in geth.
     """
+    if value is None:
+        return {}
     if type(value) is not dict:
         raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
     decoded: dict[str, Any] = {}
@@ -55,6 +57,7 @@ class TransactionArguments:
     blobs: tuple[bytes, ...] | None = None
     commitments: tuple[bytes, ...] | None = None
     proofs: tuple[bytes, ...] | None = None
+    cell_proofs: tuple[bytes, ...] | None = None
 
 
 def access_list_entry(value: object) -> AccessListEntry:
@@ -88,6 +91,16 @@ def authorization(value: object) -> Authorization:
     return Authorization(**decoded)
 
 
+def transaction_type(value: object) -> int | None:
+    """The type of transaction, as a number or in hex. As in geth the fields decide: what is none of both is ignored."""
+    if type(value) is int:
+        return value
+    try:
+        return codec.uint64(value)
+    except InvalidParamsError:
+        return None
+
+
 _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "from": ("sender", codec.address),
     "to": ("to", codec.address),
@@ -100,14 +113,15 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "data": ("data", codec.data),
     "input": ("input", codec.data),
     "chainId": ("chain_id", codec.quantity),
-    "type": ("type", codec.uint64),
+    "type": ("type", transaction_type),
     "accessList": ("access_list", codec.tuple_of(access_list_entry)),
     "authorizationList": ("authorization_list", codec.tuple_of(authorization)),
     "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
     "blobVersionedHashes": ("blob_versioned_hashes", codec.tuple_of(codec.hash32)),
-    "blobs": ("blobs", codec.tuple_of(codec.data)),
-    "commitments": ("commitments", codec.tuple_of(codec.data)),
-    "proofs": ("proofs", codec.tuple_of(codec.data)),
+    "blobs": ("blobs", codec.tuple_of(codec.fixed_data(131_072, "kzg4844.Blob"))),
+    "commitments": ("commitments", codec.tuple_of(codec.fixed_data(48, "kzg4844.Commitment"))),
+    "proofs": ("proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
+    "cellProofs": ("cell_proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
 }
 
 
@@ -206,7 +220,7 @@ def log_filter(value: object) -> LogFilter:
 def _slots(value: object) -> dict[int, int]:
     if type(value) is not dict:
         raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
-    return {codec.storage_slot(slot): codec.word(item) for slot, item in value.items()}
+    return {codec.word(slot): codec.word(item) for slot, item in value.items()}
 
 
 _ACCOUNT_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {

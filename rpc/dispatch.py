@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from inspect import isgeneratorfunction
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from chain.deadline import Cancellation
 from chain.encoded import Encoded, enclosed, take_text
-from chain.writer import WriterStoppedError
+from chain.writer import Steps, WriterStoppedError
 from rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
@@ -78,6 +80,21 @@ def _execute_and_encode(identifier: Any, function: Callable[..., Any], *argument
     return success(identifier, function(*arguments, deadline=deadline))
 
 
+def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
+    """What the writer does for a call."""
+    return success(identifier, function(*arguments))
+
+
+def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
+    """The same for long work."""
+    result = yield from function(*arguments)
+    return success(identifier, result)
+
+
+class LongWrite(asyncio.Future[Reply]):
+    """The answer of work that may be long: when it is cancelled, since the client has left, the work soon ends."""
+
+
 def failure(identifier: Any, error: RpcError) -> bytes:
     """The answer that carries an error."""
     return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
@@ -96,7 +113,7 @@ class Caller:
 class Call:
     """One request on its way: either `error` is set, or `method` and `arguments` are."""
 
-    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
 
     def __init__(self) -> None:
         self.identifier: Any = None
@@ -105,8 +122,20 @@ class Call:
         self.params: Any = None
         self.method: Method | None = None
         self.arguments: list[Any] = []
-        self.error: RpcError | None = None
+        self._error: RpcError | None = None
         self.started = 0.0
+
+    @property
+    def error(self) -> RpcError | None:
+        """Why the call is refused or has failed."""
+        return self._error
+
+    @error.setter
+    def error(self, error: RpcError | None) -> None:
+        if error is not None:
+            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+        self._error = error
 
 
 Received = Call | Iterable[Call] | bytes
@@ -149,7 +178,8 @@ class Dispatcher:
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body where it can be given at once, otherwise what gives it when awaited.
 
-        A future stands for a write: it is under way already, and ends whether or not anybody waits for it.
+        A future stands for a write: it is under way already, and ends whether or not anybody waits for it, unless
+        it is a LongWrite.
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
@@ -271,28 +301,40 @@ class Dispatcher:
         return self._finish(call, result, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
-        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = loop.create_future()
+        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own.
 
-        def finish(done: Future[Any]) -> None:
-            result = None
+        The writer encodes the answer as well. Once nobody waits for it, long work ends after the part under way.
+        """
+        loop = asyncio.get_running_loop()
+        is_long = isgeneratorfunction(method.function)
+        answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
+        cancellation = Cancellation() if is_long else None
+
+        def finish(done: Future[bytes]) -> None:
+            reply = None
             try:
-                result = done.result()
+                reply = done.result()
             except Exception as error:
                 call.error = explain(self._services, call.name, error)
-            reply = self._finish(call, result)
+            reply = self._finish(call, None, reply)
             if not answer.done():
                 answer.set_result(reply)
 
-        def wake(done: Future[Any]) -> None:
+        def wake(done: Future[bytes]) -> None:
             # after the loop's end there is nobody left to answer
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, done)
 
+        def end(left: asyncio.Future[Reply]) -> None:
+            if left.cancelled() and cancellation is not None:
+                cancellation.cancel()
+
+        answer.add_done_callback(end)
         prefix = (self._services, caller) if method.connection else (self._services,)
+        work = _write_in_steps if is_long else _write
+        job = (work, call.identifier, method.function, *prefix, *call.arguments)
         try:
-            self._services.chain.writer.submit(method.function, *prefix, *call.arguments).add_done_callback(wake)
+            self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
         except WriterStoppedError as error:
             call.error = explain(self._services, call.name, error)
             answer.set_result(self._finish(call, None))

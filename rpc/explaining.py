@@ -7,7 +7,7 @@ import logging
 import secrets
 
 from chain.errors import ExecutionRevertedError
-from chain.writer import WriterStoppedError
+from chain.writer import AbandonedError, WriterStoppedError
 from chain.zvm.faults import NodeFaultError
 from rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
 from rpc.services import Services
@@ -23,7 +23,7 @@ def explain(services: Services, name: str, error: Exception) -> RpcError:
     if isinstance(error, ExecutionRevertedError):
         decoder = services.decoder
         return RevertedError(error.output, None if decoder is None else decoder.revert_reason(error.output))
-    if isinstance(error, UnknownAccountError | WriterStoppedError):
+    if isinstance(error, UnknownAccountError | WriterStoppedError | AbandonedError):
         return ServerError(str(error))
     known = translate(error, evm_timeout_seconds=services.limits.evm_timeout_seconds)
     if known is not None:

@@ -1,4 +1,4 @@
-"""Decoders of what tracing methods take: geth's TraceConfig, its form for calls, bundles of calls."""
+"""Decoders of what tracing methods take: geth's TraceConfig, and its form for calls."""
 
 import re
 import time
@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from chain.deadline import moved
-from chain.overrides import BlockOverrides
 from chain.tracing.traces import CallOverrides, TraceRequest
 from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
-from rpc.codec_objects import TransactionArguments, decode_fields
+from rpc.codec_objects import decode_fields
 from rpc.decoder import Decoder as ErrorDecoder
 from rpc.errors import ServerError
 from rpc.limits import Limits
@@ -118,43 +117,3 @@ def trace_call_config(value: object) -> TraceConfig:
     return TraceConfig(
         config.tracer, config.timeout, config.options, CallOverrides(**decode_fields(value, _OVERRIDE_FIELDS))
     )
-
-
-@dataclass(frozen=True, slots=True)
-class CallBundle:
-    """Calls of one block, as debug_traceCallMany takes them."""
-
-    calls: tuple[TransactionArguments, ...] = ()
-    block: BlockOverrides | None = None
-
-
-_BUNDLE_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "transactions": ("calls", lambda value: tuple(codec.array_of(codec_objects.transaction_arguments)(value))),
-    "blockOverride": ("block", codec_objects.block_overrides),
-    "blockOverrides": ("block", codec_objects.block_overrides),
-}
-
-
-@schema(type="object", title="Bundle of calls", properties={name: {} for name in _BUNDLE_FIELDS})
-def call_bundle(value: object) -> CallBundle:
-    """{transactions, blockOverride}."""
-    return CallBundle(**decode_fields(value, _BUNDLE_FIELDS))
-
-
-def _transaction_index(value: object) -> int | None:
-    """How many transactions of the block come first; -1 for all."""
-    if value == -1:
-        return None
-    return codec.number(value)
-
-
-_CONTEXT_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "blockNumber": ("block", codec.block_reference),
-    "transactionIndex": ("transaction_index", _transaction_index),
-}
-
-
-@schema(type="object", title="State context", properties={name: {} for name in _CONTEXT_FIELDS})
-def state_context(value: object) -> dict[str, Any]:
-    """{blockNumber, transactionIndex}."""
-    return decode_fields(value, _CONTEXT_FIELDS)

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chain.bundles import CallBundle, environments_from
 from chain.calls import apply_state_overrides, moved_precompiles, override_environment
 from chain.deadline import moved
 from chain.encoded import Encoded, Parts, enclosed, size_of
@@ -177,32 +178,32 @@ def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, de
         return tracer.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Calls one upon the other, in one block."""
-
-    calls: Sequence[CallRequest]
-    block: BlockOverrides | None = None
-
-
 def trace_bundles(
     chain: ChainView,
-    bundles: Sequence[Bundle],
+    bundles: Sequence[CallBundle],
     reference: BlockReference,
     overrides: CallOverrides,
     request: TraceRequest,
 ) -> Encoded:
-    """Calls one upon the other: a list of results for each bundle. Raises as `trace_transaction`."""
+    """Calls one upon the other: a list of results for each bundle, whose blocks follow one another.
+
+    Raises as `trace_transaction`.
+    """
     environment, reader = call_place(chain, reference, overrides.transaction_index, request.deadline())
     state = BlockState(reader)
     apply_state_overrides(state, overrides.state)
     budget = Budget(2 * TRACE_BYTES_LIMIT)
 
-    def run(bundle: Bundle) -> Iterator[Parts]:
-        executor = call_executor(environment, state, replace(overrides, block=bundle.block or overrides.block))
+    def run(bundle: CallBundle, environment: BlockEnvironment) -> Iterator[Parts]:
+        own = replace(overrides, block=bundle.block_overrides or overrides.block)
+        executor = call_executor(environment, state, own)
         for call in bundle.calls:
             part = _trace_call(executor, call, request, request.deadline())
             budget.take(size_of(part))
             yield part
 
-    return Encoded(enclosed(b"[", [enclosed(b"[", run(bundle), b"]") for bundle in bundles], b"]"))
+    results = [
+        enclosed(b"[", run(bundle, of_bundle), b"]")
+        for bundle, of_bundle in zip(bundles, environments_from(environment), strict=False)
+    ]
+    return Encoded(enclosed(b"[", results, b"]"))

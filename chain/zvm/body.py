@@ -13,7 +13,7 @@ from functools import cache
 from chain.zvm.binary import FLOAT_TYPES, TYPE_BYTES, VALUE_TYPES, FunctionType, Module, Reader, malformed, unsigned
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.limits import within
-from chain.zvm.schedule import MEMORY_COPY, MEMORY_FILL, Schedule
+from chain.zvm.schedule import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
 from chain.zvm.writer import Writer
 
 FRAME_BASE_WORDS = 4
@@ -27,7 +27,7 @@ _VOID = 0x40
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
 _UNREACHABLE, _BR, _BR_IF, _BR_TABLE, _RETURN = 0x00, 0x0C, 0x0D, 0x0E, 0x0F
 _CALL, _CALL_INDIRECT = 0x10, 0x11
-_MEMORY_SIZE, _MEMORY_GROW, _BULK = 0x3F, 0x40, 0xFC
+_MEMORY_SIZE, _BULK = 0x3F, 0xFC
 
 _FLOATS = {0x2A, 0x2B, 0x38, 0x39, 0x43, 0x44, *range(0x5B, 0x67), *range(0x8B, 0xA7), *range(0xA8, 0xAC)}
 _FLOATS |= set(range(0xAE, 0xC0))
@@ -76,6 +76,11 @@ class MeteredBody:
     operations: int
     blocks: int
     frame_words: int
+    calls: int
+    """Direct ones, and those that instrumentation puts in an operation's place."""
+    indirect_calls: int
+    loops: int
+    parameters: int
     carried: int
     """Locals carried through blocks, see `chain.zvm.limits`."""
 
@@ -118,8 +123,8 @@ class BodyWalk:
         self.prices = _prices(schedule)
         self.signature: FunctionType = module.types[module.functions[index]]
         self.height = self.maximum = self.cost = self.operations = self.blocks = self.values = 0
-        self.carried = 0
-        self.dead = self.block_dead = self.uses_scratch = False
+        self.carried = self.call_count = self.indirect_calls = self.loops = 0
+        self.dead = self.block_dead = False
         self.maximum_alive = self.values_alive = 0
         self.frames = [_Frame(0, len(self.signature.results), False)]
         self.parts: list[bytes] = []
@@ -159,14 +164,22 @@ class BodyWalk:
         depth = within("operand depth", self.maximum)
         words = within("frame words", depth + counted + FRAME_BASE_WORDS)
         words = max(words, -(-self.values // VALUES_PER_WORD))
-        if self.uses_scratch:
-            declared = [*declared, (1, 0x7F)]
         groups = b"".join(unsigned(count) + bytes((kind,)) for count, kind in declared)
         results = self.signature.results
         wrapper = bytes((_BLOCK, TYPE_BYTES[results] if results else _VOID))
         head = unsigned(len(declared)) + groups + self.writer.enter(words) + wrapper
         code = head + b"".join(self.out) + self.writer.leave(words) + b"\x0b"
-        return MeteredBody(code, self.operations, self.blocks, words, self.carried)
+        return MeteredBody(
+            code=code,
+            operations=self.operations,
+            blocks=self.blocks,
+            frame_words=words,
+            calls=self.call_count,
+            indirect_calls=self.indirect_calls,
+            loops=self.loops,
+            parameters=len(self.signature.parameters),
+            carried=self.carried,
+        )
 
     def _walk(self) -> None:
         data, prices = self.data, self.prices
@@ -262,6 +275,8 @@ class BodyWalk:
 
     def _loop(self) -> None:
         self._open()
+        self.loops += 1
+        within("loops in a function", self.loops)
         self._flush()
 
     def _if(self) -> None:
@@ -321,6 +336,7 @@ class BodyWalk:
         self._flush()
 
     def _call(self) -> None:
+        self.call_count += 1
         parameters, results, ink = self.calls[self._unsigned()]
         self.cost += ink
         self.height += results - parameters
@@ -328,6 +344,7 @@ class BodyWalk:
         self._flush()
 
     def _call_indirect(self) -> None:
+        self.indirect_calls += 1
         signature = self.module.types[self._unsigned()]
         at = self.position
         table = self._unsigned()
@@ -352,10 +369,10 @@ class BodyWalk:
     def _memory_grow(self) -> None:
         at = self.position - 1
         self._zero()
-        self.uses_scratch = True
         self.values += 1
+        self.call_count += 1
         self.cost += self.growth_ink
-        self._insert(at, self.writer.growth(self.local_count), at)
+        self._insert(at, self.writer.operation(MEMORY_GROW), self.position)
 
     def _bulk(self) -> None:
         at = self.position - 1
@@ -363,10 +380,10 @@ class BodyWalk:
         if opcode not in (MEMORY_COPY, MEMORY_FILL):
             raise ModuleRefusedError("opcode", f"opcode 0x{opcode:04x} at byte {at} is not available")
         self.cost += self.schedule.operations[opcode]
+        self.call_count += 1
         for _ in range(2 if opcode == MEMORY_COPY else 1):
             self._zero()
-        self.uses_scratch = True
-        self._insert(at, self.writer.bulk(self.local_count), at)
+        self._insert(at, self.writer.operation(opcode), self.position)
         self.height -= 3
 
     def _refuse(self) -> None:
@@ -397,6 +414,6 @@ _CONTROLS = {
     _CALL: BodyWalk._call,
     _CALL_INDIRECT: BodyWalk._call_indirect,
     _MEMORY_SIZE: BodyWalk._memory_size,
-    _MEMORY_GROW: BodyWalk._memory_grow,
+    MEMORY_GROW: BodyWalk._memory_grow,
     _BULK: BodyWalk._bulk,
 }

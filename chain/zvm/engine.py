@@ -92,6 +92,8 @@ class Instrumented(Protocol):
     def initial_pages(self) -> int: ...
     @property
     def data_bytes(self) -> int: ...
+    @property
+    def activation_gas(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Program:
     """A compiled module: machine code in memory that any number of threads may instantiate.
 
     imports: in the module's order. exports: its functions; has_memory: and a memory.
-    initial_pages, data_bytes: of the module, for pricing. hooks: what its imports are bound to, by who runs it.
+    initial_pages, data_bytes, activation_gas: of the module, for pricing. hooks: what its imports are bound to, by who
+    runs it.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
@@ -129,6 +132,7 @@ class Program:
         self.instrumented = source.instrumented
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
+        self.activation_gas = source.activation_gas
         self.bindings: dict[Sequence[object], object] = {}
         self.last_binding: tuple[Sequence[object], object] | None = None
         self.hooks: dict[int, Sequence[object]] = {}

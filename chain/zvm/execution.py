@@ -18,6 +18,7 @@ from chain.vm.foreign import (
     memory_gas,
 )
 from chain.vm.interface import ExecutionTimeoutError
+from chain.zvm.activation import BASE_GAS
 from chain.zvm.activity import Activity
 from chain.zvm.engine import Program
 from chain.zvm.errors import ModuleRefusedError
@@ -25,7 +26,7 @@ from chain.zvm.faults import OutOfPagesError
 from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
 from chain.zvm.instance import HookFunction
 from chain.zvm.observer import observed
-from chain.zvm.prepare import ACTIVATION_GAS, Prepared, least_activation_gas, prepare
+from chain.zvm.prepare import Prepared, length_gas, prepare
 from chain.zvm.runtime import End, RunResult, run
 from chain.zvm.schedule import INK_PER_GAS
 from chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
@@ -95,10 +96,10 @@ def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: boo
 
     Each step is paid for before it is taken: a few bytes can decompress to 16 MiB before that shows.
     """
-    frame.consume_gas(ACTIVATION_GAS, "activation")
+    frame.consume_gas(BASE_GAS, "activation")
     try:
-        least = least_activation_gas(code)
-        frame.consume_gas(least - ACTIVATION_GAS, "activation")
+        least = length_gas(code)
+        frame.consume_gas(least - BASE_GAS, "activation")
         prepared = prepare(code, scope.schedule, library=library)
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
@@ -120,7 +121,7 @@ def run_program(
         raise CallDataSizeError(
             f"max wasm call data size exceeded: {len(data)} bytes, the limit is {CALL_DATA_LIMIT_BYTES}"
         )
-    frame.consume_gas(scope.schedule.entry.price(program.data_bytes), "wasm entry")
+    frame.consume_gas(scope.schedule.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
     activity = Activity(frame, scope, data, entry)
     words_before = scope.stack_words
     try:

@@ -7,16 +7,18 @@ call site to charge it at.
 
 from dataclasses import dataclass, replace
 
+from chain.zvm.activation import Work
 from chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, Bounds, Element, Export, FunctionType, Module, encode, unsigned
 from chain.zvm.body import BodyWalk, MeteredBody
 from chain.zvm.hook_table import HOOKS
-from chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, pays_for_growth
+from chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
 from chain.zvm.schedule import Schedule
 from chain.zvm.writer import Places, Writer, fault
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""
 
+_PLAIN = FunctionType("", "")
 _ZERO_I64 = b"\x7e\x01\x42\x00\x0b"
 _ZERO_I32 = b"\x7f\x01\x41\x00\x0b"
 
@@ -26,11 +28,7 @@ class Instrumented:
     """The new module, and what was counted on the way."""
 
     module: bytes
-    operations: int
-    blocks: int
-    functions: int
-    carried: int
-    """Locals carried through blocks, see `chain.zvm.limits`."""
+    work: Work
 
 
 def instrument(module: Module, schedule: Schedule) -> Instrumented:
@@ -42,23 +40,23 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         fault=globals_ + 2,
         out_of_ink=imports + functions,
         out_of_stack=imports + functions + 1,
+        helpers=imports + functions + 2,
         pay_for_growth=pays_for_growth(module),
     )
-    writer = Writer(places, schedule)
+    writer = Writer(places, schedule, can_grow=can_grow(module))
     prices = [HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
     bodies = _walk(module, schedule, writer, prices)
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
     code.append(fault(places, OUT_OF_STACK, clear_ink=False))
+    code += [helper.code for helper in writer.helpers]
     indirect = sorted(_indirect_imports(module))
+    moved = {index: imports + len(code) + position for position, index in enumerate(indirect)}
     code += [_forward(module, index, prices[index], writer) for index in indirect]
-    moved = {index: imports + functions + 2 + position for position, index in enumerate(indirect)}
+    added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
     return Instrumented(
-        module=encode(_rebuilt(module, schedule, moved), code),
-        operations=sum(body.operations for body in bodies),
-        blocks=sum(body.blocks for body in bodies),
-        functions=functions,
-        carried=sum(body.carried for body in bodies),
+        module=encode(_rebuilt(module, schedule, moved, added), code),
+        work=Work.of(bodies),
     )
 
 
@@ -89,13 +87,12 @@ def _forward(module: Module, index: int, ink: int, writer: Writer) -> bytes:
     return b"\x00" + charge + arguments + b"\x10" + unsigned(index) + b"\x0b"
 
 
-def _rebuilt(module: Module, schedule: Schedule, moved: dict[int, int]) -> Module:
+def _rebuilt(module: Module, schedule: Schedule, moved: dict[int, int], helpers: list[FunctionType]) -> Module:
     """The module around the new bodies: `moved` has the forwarding function of each import that needs one."""
     types = list(module.types)
-    plain = FunctionType("", "")
-    if plain not in types:
-        types.append(plain)
-    added = [types.index(plain)] * 2 + [module.imports[index].type_index for index in moved]
+    types += [signature for signature in dict.fromkeys(helpers) if signature not in types]
+    added = [types.index(signature) for signature in helpers]
+    added += [module.imports[index].type_index for index in moved]
     first = len(module.globals)
     exports = [Export(MEMORY_NAME, MEMORY, 0)] if module.memories else []
     exports += [Export(name, GLOBAL, first + position) for position, name in enumerate((INK, STACK, FAULT))]

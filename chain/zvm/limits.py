@@ -25,12 +25,14 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "operations in a function": 65_536,
         "metered blocks in a function": 8_192,
         "nested blocks": 512,
+        "loops in a function": 512,
         "joined locals in a function": 8_192,
         "joined locals": 32_768,
         "joins times locals": 1_048_576,
         "locals carried through blocks": 16_384,
         "operand depth": 4_096,
         "frame words": 10_240,
+        "activation gas": 4_000_000,
     }
 )
 """Largest value by what is counted. The words are those of the refusals. Targets of br_table count as operations.

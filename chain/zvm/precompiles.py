@@ -144,7 +144,7 @@ def _codehash_version(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[An
 
 def _init_gas(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     program = _program_at(machine, frame, arguments[0])
-    price = machine.schedule.entry.price(program.data_bytes)
+    price = machine.schedule.entry.price(program.data_bytes, program.activation_gas)
     return price, price
 
 

@@ -6,6 +6,7 @@ from functools import cache
 import brotli
 import wasmtime
 
+from chain.zvm.activation import activation_gas, least_activation_gas
 from chain.zvm.binary import FUNCTION, MAGIC, Module, decode
 from chain.zvm.engine import why_refused
 from chain.zvm.errors import ModuleRefusedError
@@ -17,13 +18,6 @@ from chain.zvm.shape import shape_of
 
 COMPRESSED_PREFIX = b"\xef\xf0\x00"
 """In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""
-
-ACTIVATION_GAS = 30_000
-ACTIVATION_GAS_PER_BYTE = 4
-ACTIVATION_GAS_PER_OPERATION = 2
-ACTIVATION_GAS_PER_BLOCK = 50
-ACTIVATION_GAS_PER_FUNCTION = 200
-ACTIVATION_GAS_PER_CARRIED_LOCAL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +88,12 @@ def estimate_gas_usage(module: bytes) -> int:
     return 10_000 + 10 * len(module)
 
 
-def least_activation_gas(code: bytes) -> int:
+def length_gas(code: bytes) -> int:
     """The part of a module's activation price that its length decides, so that checking it is paid for ahead.
 
     Raises ModuleRefusedError where it cannot be decompressed.
     """
-    module = decompress(code) if code[:3] == COMPRESSED_PREFIX else code
-    return ACTIVATION_GAS + ACTIVATION_GAS_PER_BYTE * len(module)
+    return least_activation_gas(len(decompress(code) if code[:3] == COMPRESSED_PREFIX else code))
 
 
 def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepared:
@@ -120,18 +113,13 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     result = instrument(module, schedule)
     _validate(module.raw, _strict_engine())
     _require_compilable(result.module)
-    _check_shapes(module)
+    joins_times_locals = _check_shapes(module)
     memory = module.memories[0] if module.memories else None
     functions = [export for export in module.exports if export.kind == FUNCTION]
     return Prepared(
         stored=stored,
         instrumented=result.module,
-        activation_gas=ACTIVATION_GAS
-        + ACTIVATION_GAS_PER_BYTE * len(module.raw[: module.init_start])
-        + ACTIVATION_GAS_PER_OPERATION * result.operations
-        + ACTIVATION_GAS_PER_BLOCK * result.blocks
-        + ACTIVATION_GAS_PER_FUNCTION * result.functions
-        + ACTIVATION_GAS_PER_CARRIED_LOCAL * result.carried,
+        activation_gas=activation_gas(len(module.raw[: module.init_start]), result.work, joins_times_locals),
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, schedule) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
@@ -141,15 +129,15 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     )
 
 
-def _check_shapes(module: Module) -> None:
-    """Refuse what the compiler would take too long for."""
+def _check_shapes(module: Module) -> int:
+    """Refuse what the compiler would take too long for; the module's joins times locals."""
     joined = product = 0
     for type_index, (start, stop) in zip(module.functions, module.bodies, strict=True):
         shape = shape_of(module.raw, start, stop)
         joined += within("joined locals in a function", shape.joined_locals)
         product += shape.joins * (shape.declared_locals + len(module.types[type_index].parameters))
     within("joined locals", joined)
-    within("joins times locals", product)
+    return within("joins times locals", product)
 
 
 @cache

@@ -1,8 +1,8 @@
 """Compiled programs on disk: one file each, written atomically, believed only with its checksum.
 
-File: magic, key (32 bytes), header (`_HEADER`: optimised, initial pages, data bytes, sizes of the two parts),
-instrumented module, machine code, SHA-256 of all before it. The key is the keccak of everything that the machine
-code depends on, so a file under another name, of another version or of other settings is not taken for it.
+File: magic, key (32 bytes), header (`_HEADER`: optimised, initial pages, data bytes, activation gas, sizes of the two
+parts), instrumented module, machine code, SHA-256 of all before it. The key is the keccak of everything that the
+machine code depends on, so a file under another name, of another version or of other settings is not taken for it.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from storage.keccak import keccak256
 DISK_LIMIT_BYTES = 1 << 30
 """Sum of the files; the oldest go when it is passed."""
 
-_MAGIC = b"zvmcode1"
-_HEADER = struct.Struct(">BIIII")
+_MAGIC = b"zvmcode2"
+_HEADER = struct.Struct(">BIIIII")
 _CHECKSUM_BYTES = 32
 _SUFFIX = ".zvmcode"
 _PARTIAL = ".partial"
@@ -40,6 +40,7 @@ class StoredProgram:
     instrumented: bytes
     initial_pages: int
     data_bytes: int
+    activation_gas: int
     optimised: bool
     code: bytes
 
@@ -135,7 +136,8 @@ def configuration(variant: str) -> bytes:
 def _encode(key: bytes, program: Program) -> bytes:
     code = program.serialise()
     sizes = len(program.instrumented), len(code)
-    header = _HEADER.pack(program.optimised, program.initial_pages, program.data_bytes, *sizes)
+    prices = program.initial_pages, program.data_bytes, program.activation_gas
+    header = _HEADER.pack(program.optimised, *prices, *sizes)
     content = b"".join((_MAGIC, key, header, program.instrumented, code))
     return content + hashlib.sha256(content).digest()
 
@@ -145,10 +147,10 @@ def _decode(key: bytes, content: bytes) -> StoredProgram | None:
     body, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
     if body[:start] != _MAGIC + key or hashlib.sha256(body).digest() != checksum:
         return None
-    optimised, initial_pages, data_bytes, module_size, _ = _HEADER.unpack_from(body, start)
+    optimised, initial_pages, data_bytes, activation_gas, module_size, _ = _HEADER.unpack_from(body, start)
     start += _HEADER.size
     end = start + module_size
-    return StoredProgram(body[start:end], initial_pages, data_bytes, bool(optimised), body[end:])
+    return StoredProgram(body[start:end], initial_pages, data_bytes, activation_gas, bool(optimised), body[end:])
 
 
 def _read_own(path: Path) -> bytes:

@@ -33,6 +33,11 @@ def pays_for_growth(module: Module) -> int | None:
     return next((index for index, row in enumerate(module.imports) if (row.module, row.name) == GROW_HOOK), None)
 
 
+def can_grow(module: Module) -> bool:
+    """Whether the memory's maximum, as the module sets it, is above its minimum."""
+    return any(memory.maximum != memory.minimum for memory in module.memories)
+
+
 def _index(what: str, index: int, count: int) -> None:
     if index >= count:
         raise ModuleRefusedError("index", f"{what} {index} of {count}")
@@ -132,7 +137,6 @@ def _check_contract(module: Module) -> None:
     found, expected = module.signature(entry.target), FunctionType("i", "i")
     if found != expected:
         raise ModuleRefusedError("entry point", f"{ENTRYPOINT} is {_text(found)}, it must be {_text(expected)}")
-    memory = module.memories[0]
-    if memory.maximum != memory.minimum and pays_for_growth(module) is None:
-        message = f"memory can grow from {memory.minimum} pages, so {'.'.join(GROW_HOOK)} must be imported"
+    if can_grow(module) and pays_for_growth(module) is None:
+        message = f"memory can grow from {module.memories[0].minimum} pages, so {'.'.join(GROW_HOOK)} must be imported"
         raise ModuleRefusedError("memory", message)

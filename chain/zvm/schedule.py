@@ -14,6 +14,7 @@ MEMORY_COPY = 0xFC0A
 MEMORY_FILL = 0xFC0B
 """Keys of `Schedule.operations` for the two bulk operations: prefix byte, then the second opcode."""
 
+MEMORY_GROW = 0x40
 BR_TABLE = 0x0E
 CALL = 0x10
 CALL_INDIRECT = 0x11
@@ -89,16 +90,24 @@ class PageModel:
         return linear + self.curve[max(total, ever_pages)] - self.curve[ever_pages]
 
 
+ACTIVATION_GAS_PER_ENTRY_GAS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """Gas for entering a module, beside its initial pages: `gas`, and one per `data_bytes_per_gas` of its data."""
+    """Gas for entering a module, beside its initial pages, whether its compiled code is at hand or has to be read.
+
+    `gas`, one per `data_bytes_per_gas` of its data, and one per ACTIVATION_GAS_PER_ENTRY_GAS of what its activation
+    costs, which its compiled size goes by.
+    """
 
     gas: int
     data_bytes_per_gas: int | None
 
-    def price(self, data_bytes: int) -> int:
-        """Gas for a module with so many bytes in its data segments."""
-        return self.gas + (data_bytes // self.data_bytes_per_gas if self.data_bytes_per_gas else 0)
+    def price(self, data_bytes: int, activation_gas: int) -> int:
+        """Gas for a module with so many bytes in its data segments, and this price of its activation."""
+        data = data_bytes // self.data_bytes_per_gas if self.data_bytes_per_gas else 0
+        return self.gas + data + activation_gas // ACTIVATION_GAS_PER_ENTRY_GAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ _PRICES: tuple[tuple[int, tuple[int, ...]], ...] = (
     (825, (0x36, 0x3A, 0x3B)),
     (950, (0x37, *range(0x3C, 0x3F), MEMORY_COPY, MEMORY_FILL)),
     (3_000, (0x3F,)),
-    (8_050, (0x40,)),
+    (8_050, (MEMORY_GROW,)),
     (170, tuple(range(0x45, 0x50))),
     (225, tuple(range(0x50, 0x5B))),
     (210, (0x67, 0x68, 0x79, 0x7A)),

@@ -3,18 +3,21 @@
 import time
 from typing import Any
 
+from chain.branch import Filler
+from chain.calls import CallFrame
 from chain.errors import InvalidRequestError
 from chain.forks import Fork
 from chain.references import BlockReference
 from chain.types import Transaction
 from chain.vm.interface import ExecutionTimeoutError
+from chain.writer import Steps
 from rpc import codec, codec_objects
 from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
-from rpc.methods.filling import execution_deadline, fill_transaction, gas_price
+from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -189,29 +192,36 @@ def transaction_pairs(value: object) -> Pairs:
         Param("pairs", transaction_pairs, default=None, summary="[[transaction, block], ...]"),
     ),
 )
-def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> None:
+def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> Steps[None]:
     """Replace the newest blocks by as many others, with transactions chosen for each."""
     depth, chosen = options
-    if depth > services.limits.mine_blocks:
-        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {services.limits.mine_blocks}")
-    blocks: list[list[Transaction]] = [[] for _ in range(depth)]
+    limit = services.limits.reorg_blocks
+    if depth > limit:
+        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {limit} (--rpc-reorg-blocks)")
+    blocks: list[list[Transaction | Filler]] = [[] for _ in range(depth)]
     for given, index in chosen if pairs is None else pairs:
         if index >= depth:
             raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
         blocks[index].append(_signed(services, given))
     try:
-        services.chain.reorg(depth, blocks)
+        yield from services.chain.reorg(depth, blocks)
     except InvalidRequestError as error:
         raise InvalidParamsError(error.message) from error
 
 
-def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction:
+def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:
+    """A raw transaction, or how one is filled from the state that it meets in the new branch, and signed."""
     if isinstance(given, bytes):
         return decode_raw(services, given)
     arguments = with_sender(services, given)
-    assert arguments.sender is not None
-    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
-    return sign(services, filled, arguments.sender)
+    sender = arguments.sender
+    assert sender is not None
+
+    def fill(frame: CallFrame) -> Transaction:
+        filled = fill_transaction(services, arguments, deadline=execution_deadline(services), place=place_in(frame))
+        return sign(services, filled, sender)
+
+    return fill
 
 
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")

@@ -4,10 +4,15 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
+
+import orjson
 
 from chain.types import Header
 from chain.vm.block_state import BlockState
+from chain.writer import Steps, Turn
 from rpc import codec, encoding
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError, InvalidRequestError, ParseError
@@ -16,19 +21,15 @@ from rpc.limits import Limits
 from rpc.parsing import check_shape, parse_large
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-from storage.account import Account
+
+GZIP_WINDOW = 31
+"""What zlib takes for its largest window with gzip's head and tail."""
+
+SLOTS_TOGETHER = 256
+"""Slots that are encoded in one step."""
 
 UNPACKED_TOGETHER = 1 << 20
 """Bytes of a state file that are unpacked in one step."""
-
-
-def _account_json(services: Services, account: Account, slots: dict[str, str]) -> dict[str, Any]:
-    return {
-        "nonce": account.nonce,
-        "balance": hex(account.balance),
-        "code": hexadecimal(services.chain.head.state.code(account.code_hash)),
-        "storage": slots,
-    }
 
 
 def _block_environment(services: Services, header: Header) -> dict[str, Any]:
@@ -56,27 +57,50 @@ def _block_environment(services: Services, header: Header) -> dict[str, Any]:
     result="gzip of Anvil's state JSON, as hex",
     aliases=("hardhat_dumpState",),
 )
-def dump_state(services: Services, preserve_historical: bool) -> str:  # noqa: ARG001
+def dump_state(services: Services, preserve_historical: bool) -> Steps[str]:  # noqa: ARG001
     """All accounts of the latest state, in the format of Anvil's state files."""
-    chain = services.chain
-    view = chain.database.store.snapshot()
-    states = chain.database.state
-    accounts = {}
-    for address, account in states.accounts(view):
-        slots = {f"0x{slot:064x}": f"0x{value:064x}" for slot, value in states.slots(view, address)}
-        accounts[hexadecimal(address)] = _account_json(services, account, slots)
-    header = chain.head.header
+    header = services.chain.head.header
     document = {
         "block": _block_environment(services, header),
-        "accounts": accounts,
         "best_block_number": header.number,
         # Anvil looks for the head's hash among the blocks that it loads
         "blocks": [{"header": encoding.header(header), "transactions": [], "ommers": []}],
         "transactions": [],
         "historical_states": None,
     }
+    packer = zlib.compressobj(wbits=GZIP_WINDOW)
     # not orjson: a development chain's base fee may be beyond 64 bits
-    return hexadecimal(gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0))
+    packed = [packer.compress(json.dumps(document, separators=(",", ":")).encode()[:-1] + b',"accounts":{')]
+    turn = Turn()
+    for text in _account_texts(services):
+        packed.append(packer.compress(text))
+        if turn.is_over:
+            yield
+            turn = Turn()
+    packed += [packer.compress(b"}}"), packer.flush()]
+    return hexadecimal(b"".join(packed))
+
+
+def _account_texts(services: Services) -> Iterator[bytes]:
+    """The accounts as members of an object, in pieces; of the state as it is when the first one is asked for."""
+    states = services.chain.database.state
+    view = services.chain.database.store.snapshot()
+    separator = b""
+    for address, account in states.accounts(view):
+        code = states.code(account.code_hash)
+        fields = {"nonce": account.nonce, "balance": hex(account.balance), "code": hexadecimal(code)}
+        yield b'%b"0x%b":%b,"storage":{' % (separator, address.hex().encode(), orjson.dumps(fields)[:-1])
+        slots = (f'"0x{slot:064x}":"0x{value:064x}"' for slot, value in states.slots(view, address))
+        yield from _separated(slots)
+        yield b"}}"
+        separator = b","
+
+
+def _separated(items: Iterator[str]) -> Iterator[bytes]:
+    separator = ""
+    while together := list(islice(items, SLOTS_TOGETHER)):
+        yield (separator + ",".join(together)).encode()
+        separator = ","
 
 
 def read_state_file(content: bytes, limits: Limits) -> dict[bytes, dict[str, Any]]:
@@ -126,7 +150,7 @@ def _decode_account(value: object) -> dict[str, Any]:
         "nonce": codec.number(account.get("nonce") or 0),
         "balance": codec.number(account.get("balance") or 0),
         "code": codec.data(account.get("code") or "0x"),
-        "storage": {codec.storage_slot(slot): codec.word(item) for slot, item in storage.items()},
+        "storage": {codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
     }
 
 

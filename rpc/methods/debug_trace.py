@@ -1,26 +1,27 @@
 """debug_trace*: transactions and calls executed again under a tracer, at any block. See docs/tracing.md."""
 
 from dataclasses import replace
-from typing import Any
 
 from chain.encoded import Encoded
 from chain.references import LATEST, BlockReference, BlockTag
 from chain.tracing import traces
-from chain.tracing.traces import Bundle
 from chain.types import Block
 from chain.vm.interface import CallRequest
 from rpc import codec, codec_objects, trace_config
 from rpc.codec_objects import TransactionArguments
 from rpc.errors import ServerError
+from rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-from rpc.trace_config import CallBundle, TraceConfig, run_trace
+from rpc.trace_config import TraceConfig, run_trace
 from storage.rlp import RlpError
 
 CONFIG = Param("config", trace_config.trace_config, default=trace_config.DEFAULT)
 CALL_CONFIG = Param("config", trace_config.trace_call_config, default=trace_config.DEFAULT)
 TRACE = "trace"
+NO_TRANSACTION = bytes(32)
+"""Tools ask for the trace of this hash to learn whether tracing is served: an error would switch their tracing off."""
 BLOCK_TRACE = "[{txHash, result}]"
 
 
@@ -28,10 +29,14 @@ BLOCK_TRACE = "[{txHash, result}]"
     "debug_traceTransaction",
     cost=Cost.EXECUTION,
     params=(Param("transactionHash", codec.hash32), CONFIG),
-    result=TRACE,
+    result=f"{TRACE}; null for the hash of zeros",
 )
-def trace_transaction(services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+def trace_transaction(
+    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
+) -> Encoded | None:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
+    if transaction_hash == NO_TRANSACTION:
+        return None
     return run_trace(
         services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
     )
@@ -134,33 +139,24 @@ def _trace_block(services: Services, block: Block, config: TraceConfig, deadline
 @method(
     "debug_traceCallMany",
     cost=Cost.EXECUTION,
-    params=(
-        Param("bundles", codec.array_of(trace_config.call_bundle)),
-        Param("stateContext", trace_config.state_context, default=None),
-        CALL_CONFIG,
-    ),
+    params=(BUNDLES, CONTEXT, CALL_CONFIG),
     result="[[trace]]",
 )
 def trace_call_many(
     services: Services,
-    bundles: list[CallBundle],
-    context: dict[str, Any] | None,
+    bundles: list[BundleArguments],
+    context: StateContext,
     config: TraceConfig,
     *,
     deadline: float,
 ) -> Encoded:
-    """Execute calls one upon the other under a tracer, bundle by bundle, each with its own block overrides."""
-    context = context or {}
-    block = context.get("block", LATEST)
-    overrides = replace(
-        config.overrides, transaction_index=context.get("transaction_index", config.overrides.transaction_index)
-    )
-    prepared = [
-        Bundle([_call_request(services, arguments) for arguments in bundle.calls], bundle.block) for bundle in bundles
-    ]
+    """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
+    index, overrides = context.transaction_index, config.overrides
+    overrides = replace(overrides, transaction_index=overrides.transaction_index if index is None else index)
+    prepared = prepare_bundles(services, bundles)
     return run_trace(
         services,
         deadline,
-        lambda request: traces.trace_bundles(services.chain, prepared, block, overrides, request),
+        lambda request: traces.trace_bundles(services.chain, prepared, context.block, overrides, request),
         config,
     )

@@ -1,113 +1,42 @@
 """eth_callMany (Erigon's, Reth's) and eth_callBundle (Flashbots'): many executions upon one state."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from chain.bundles import (
-    BundleRequest,
-    BundleTransaction,
-    CallBundle,
-    call_bundle,
-    call_many,
-)
+from chain.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
 from chain.errors import TransactionError
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.references import LATEST, BlockReference
+from chain.overrides import StateOverrides
 from chain.types import Transaction
 from chain.vm.interface import Outcome, VmErrorKind
-from rpc import codec, codec_objects
+from rpc import codec
 from rpc.codec import schema
-from rpc.codec_objects import TransactionArguments, decode_fields
+from rpc.codec_objects import decode_fields
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError, RevertedError, ServerError
+from rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, check_call_count, prepare_bundles
 from rpc.methods.eth_call import STATE_OVERRIDES
-from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
-
-MAX_BUNDLE_CALLS = 5_000
-_ALL_TRANSACTIONS = (-1, "-1")
-
-
-@dataclass(frozen=True, slots=True)
-class BundleArguments:
-    """One bundle of eth_callMany as the client sends it."""
-
-    transactions: tuple[TransactionArguments, ...] = ()
-    block_override: BlockOverrides | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StateContext:
-    """Where eth_callMany begins: after a block, or before one of its transactions."""
-
-    block: BlockReference = LATEST
-    transaction_index: int | None = None
-
-
-_BUNDLE_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "transactions": ("transactions", codec.tuple_of(codec_objects.transaction_arguments, MAX_BUNDLE_CALLS)),
-    "blockOverride": ("block_override", codec_objects.block_overrides),
-}
-
-
-@schema(type="object", title="Bundle", properties={name: {} for name in _BUNDLE_FIELDS})
-def bundle_arguments(value: object) -> BundleArguments:
-    """{transactions: [call], blockOverride}."""
-    return BundleArguments(**decode_fields(value, _BUNDLE_FIELDS))
-
-
-def _transaction_index(value: object) -> int | None:
-    """-1 for after all transactions."""
-    return None if value in _ALL_TRANSACTIONS else codec.number(value)
-
-
-_CONTEXT_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "blockNumber": ("block", codec.block_reference),
-    "transactionIndex": ("transaction_index", _transaction_index),
-}
-
-
-@schema(type="object", title="State context", properties={name: {} for name in _CONTEXT_FIELDS})
-def state_context(value: object) -> StateContext:
-    """{blockNumber, transactionIndex}."""
-    return StateContext(**decode_fields(value, _CONTEXT_FIELDS))
 
 
 @method(
     "eth_callMany",
     cost=Cost.EXECUTION,
-    params=(
-        Param("bundles", codec.array_of(bundle_arguments), summary="[{transactions: [call], blockOverride}]"),
-        Param("stateContext", state_context, default=None, summary="{blockNumber, transactionIndex: -1 for all}"),
-        STATE_OVERRIDES,
-    ),
+    params=(BUNDLES, CONTEXT, STATE_OVERRIDES),
     result="[[{value} or {error}]]",
 )
 def call_many_bundles(
     services: Services,
     bundles: list[BundleArguments],
-    context: StateContext | None,
+    context: StateContext,
     state_overrides: StateOverrides | None,
     *,
     deadline: float,
 ) -> list[list[Json]]:
     """Execute calls one after another, each upon the state that the one before left; bundle by bundle."""
-    if not any(bundle.transactions for bundle in bundles):
-        raise InvalidParamsError("bundles are empty")
-    context = context or StateContext()
-    gas = services.limits.call_gas
-    requests = [
-        CallBundle(
-            tuple([call_request(services, arguments, default_gas=gas) for arguments in bundle.transactions]),
-            bundle.block_override,
-        )
-        for bundle in bundles
-    ]
     try:
         outcomes = call_many(
             services.chain,
-            requests,
+            prepare_bundles(services, bundles),
             context.block,
             transaction_index=context.transaction_index,
             state_overrides=state_overrides,
@@ -134,7 +63,7 @@ def _call_result(services: Services, outcome: Outcome) -> Json:
 
 
 _BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "txs": ("transactions", codec.tuple_of(codec.data, MAX_BUNDLE_CALLS)),
+    "txs": ("transactions", codec.tuple_of(codec.data)),
     "blockNumber": ("number", codec.number),
     "stateBlockNumber": ("parent", codec.block_number),
     "timestamp": ("timestamp", codec.number),
@@ -164,6 +93,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
 )
 def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: float) -> Json:
     """Execute signed transactions at the top of a block to come, and tell what its producer would earn."""
+    check_call_count(len(bundle["transactions"]), services.limits)
     transactions = tuple([Transaction.decode(item) for item in bundle["transactions"]])
     request = BundleRequest(**bundle | {"transactions": transactions})
     result = call_bundle(services.chain, request, deadline=deadline)

@@ -1,10 +1,15 @@
 """evm_, anvil_, hardhat_: the clock and the making of blocks."""
 
+from collections.abc import Callable
+
+import orjson
+
+from chain.encoded import Encoded, enclosed
 from chain.errors import InvalidRequestError
 from chain.events import BlockAndReceipts
+from chain.writer import Steps
 from rpc import codec, encoding
 from rpc.codec import schema
-from rpc.encoding import Json
 from rpc.errors import InvalidParamsError
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -16,13 +21,18 @@ _MILLISECONDS_FROM = 10**11
 
 
 def _mine(
-    services: Services, count: int, interval_seconds: int | None, timestamp: int | None
-) -> list[BlockAndReceipts]:
+    services: Services,
+    count: int,
+    interval_seconds: int | None,
+    timestamp: int | None,
+    told: Callable[[BlockAndReceipts], object] | None = None,
+) -> Steps[None]:
+    """Other writes come between the blocks. A client that leaves ends it; what was made until then stays."""
     limit = services.limits.mine_blocks
     if count > limit:
         raise InvalidParamsError(f"{count} blocks are too many at once: want at most {limit} (--rpc-mine-blocks)")
     try:
-        return services.chain.mine(count, interval_seconds=interval_seconds, timestamp=timestamp)
+        yield from services.chain.mine_in_steps(count, interval_seconds, timestamp, told)
     except InvalidRequestError as error:
         raise InvalidParamsError(error.message) from error
 
@@ -42,23 +52,27 @@ MINE_OPTIONS = Param("options", mine_options, default=(None, 1), summary="timest
 
 
 @method("evm_mine", cost=Cost.WRITE, params=(MINE_OPTIONS,), result='"0x0"')
-def evm_mine(services: Services, options: tuple[int | None, int]) -> str:
+def evm_mine(services: Services, options: tuple[int | None, int]) -> Steps[str]:
     """Make a block, or several."""
     timestamp, count = options
-    _mine(services, count, None, timestamp)
+    yield from _mine(services, count, None, timestamp)
     return "0x0"
 
 
 @method(
     "evm_mine_detailed", cost=Cost.WRITE, params=(MINE_OPTIONS,), result="[block]", aliases=("anvil_mine_detailed",)
 )
-def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> list[Json]:
+def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> Steps[Encoded]:
     """Make a block, or several, and return them with their transactions."""
     timestamp, count = options
-    return [
-        encoding.block(record.block, full=True, senders=[receipt.sender for receipt in record.receipts])
-        for record in _mine(services, count, None, timestamp)
-    ]
+    blocks: list[bytes] = []
+
+    def tell(record: BlockAndReceipts) -> None:
+        senders = [receipt.sender for receipt in record.receipts]
+        blocks.append(orjson.dumps(encoding.block(record.block, full=True, senders=senders)))
+
+    yield from _mine(services, count, None, timestamp, tell)
+    return Encoded(enclosed(b"[", ((block,) for block in blocks), b"]"))
 
 
 @method(
@@ -67,9 +81,9 @@ def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> li
     params=(Param("blocks", codec.number, default=1), Param("interval", codec.number, default=None, summary="seconds")),
     aliases=("hardhat_mine",),
 )
-def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> None:
+def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> Steps[None]:
     """Make blocks, with timestamps `interval` seconds apart."""
-    _mine(services, count, interval_seconds, None)
+    yield from _mine(services, count, interval_seconds, None)
 
 
 @method("anvil_getAutomine", cost=Cost.LIGHT, result="boolean", aliases=("hardhat_getAutomine",))

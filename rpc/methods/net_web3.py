@@ -86,7 +86,7 @@ def get_work(services: Services) -> None:  # noqa: ARG001
 @method(
     "eth_submitWork",
     cost=Cost.LIGHT,
-    params=(Param("nonce", codec.data), Param("hash", HASH), Param("digest", HASH)),
+    params=(Param("nonce", codec.fixed_data(8, "types.BlockNonce")), Param("hash", HASH), Param("digest", HASH)),
     result="false",
 )
 def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: bytes) -> bool:  # noqa: ARG001

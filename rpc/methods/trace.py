@@ -14,6 +14,7 @@ from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
 from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.errors import InvalidParamsError, ServerError
+from rpc.methods.bundles import check_call_count
 from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -216,6 +217,7 @@ def call_many(
     deadline: float,
 ) -> orjson.Fragment:
     """Execute calls one upon the other, for the same."""
+    check_call_count(len(pairs), services.limits)
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
     return run_trace(
         services,

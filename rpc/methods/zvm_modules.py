@@ -18,7 +18,7 @@ from chain.zvm.limits import LIMITS
 from chain.zvm.machine import ZvmMachine
 from chain.zvm.mnemonics import MNEMONICS
 from chain.zvm.outcomes import Status
-from chain.zvm.schedule import INK_PER_GAS, SCHEDULES, Schedule
+from chain.zvm.schedule import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
 from chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
 from rpc import codec
 from rpc.encoding import Json, hexadecimal
@@ -199,7 +199,11 @@ def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
             "transactionPagesLimit": pages.transaction_pages_limit,
             "curveGas": list(pages.curve),
         },
-        "entry": {"gas": entry.gas, "dataBytesPerGas": entry.data_bytes_per_gas},
+        "entry": {
+            "gas": entry.gas,
+            "dataBytesPerGas": entry.data_bytes_per_gas,
+            "activationGasPerGas": ACTIVATION_GAS_PER_ENTRY_GAS,
+        },
         "state": None if prices.state is None else _state_prices(prices),
     }
 

@@ -25,6 +25,7 @@ A, B = bytes.fromhex("aa" * 20), bytes.fromhex("bb" * 20)
 HEX_A, HEX_B = "0x" + A.hex(), "0x" + B.hex()
 H1, H2 = bytes.fromhex("11" * 32), bytes.fromhex("22" * 32)
 HEX_H1, HEX_H2 = "0x" + H1.hex(), "0x" + H2.hex()
+HEX_ONE = "0x" + "00" * 31 + "01"
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,10 @@ HEX_H1, HEX_H2 = "0x" + H1.hex(), "0x" + H2.hex()
         (codec.storage_slot, "0xabc", 0xABC),
         (codec.storage_slot, HEX_H1, int.from_bytes(H1, "big")),
         (codec.storage_slot, "5", 5),
-        (codec.word, "0x1", 1),
+        (codec.word, "0x" + "00" * 31 + "01", 1),
         (codec.percentile, 5, 5.0),
         (codec.percentile, 5.5, 5.5),
         (codec.block_number, "latest", LATEST),
-        (codec.block_number, "", LATEST),
         (codec.block_number, "0x7fffffffffffffff", BlockReference(number=2**63 - 1)),
         (codec.block_number, 5, BlockReference(number=5)),
         (codec.block_reference, "earliest", EARLIEST),
@@ -92,6 +92,8 @@ def test_accepted(decode: Decoder, value: Any, expected: Any) -> None:
         (codec.data, True, "expected a hex string, got boolean"),
         (codec.data, [], "expected a hex string, got array"),
         (codec.data, "", "empty hex string"),
+        (codec.block_number, "", "empty hex string"),
+        (codec.block_reference, "", "empty hex string"),
         (codec.data, "ab", "hex string without 0x prefix"),
         (codec.data, "0xabc", "hex string of odd length"),
         (codec.data, "0xag", "invalid hex string"),
@@ -170,9 +172,9 @@ def test_every_field_of_a_call_object() -> None:
             ],
             "maxFeePerBlobGas": "0x8",
             "blobVersionedHashes": [HEX_H2],
-            "blobs": ["0x09"],
-            "commitments": ["0x0a"],
-            "proofs": ["0x0b"],
+            "blobs": ["0x" + "09" * 131_072],
+            "commitments": ["0x" + "0a" * 48],
+            "proofs": ["0x" + "0b" * 48],
             "unknown": {"ignored": True},
         }
     )
@@ -191,9 +193,9 @@ def test_every_field_of_a_call_object() -> None:
         authorization_list=(Authorization(1, A, 0, 1, 2, 3), Authorization(1, A, 0, 0, 2, 3)),
         max_fee_per_blob_gas=8,
         blob_versioned_hashes=(H2,),
-        blobs=(b"\x09",),
-        commitments=(b"\x0a",),
-        proofs=(b"\x0b",),
+        blobs=(b"\x09" * 131_072,),
+        commitments=(b"\x0a" * 48,),
+        proofs=(b"\x0b" * 48,),
     )
 
 
@@ -311,13 +313,13 @@ def test_matching(criteria: LogFilter, matches: bool) -> None:
 def test_state_overrides() -> None:
     decoded = state_overrides(
         {
-            HEX_A: {"balance": "0x1", "nonce": "0x2", "code": "0x03", "stateDiff": {"0x1": HEX_H1}},
-            HEX_B: {"state": {HEX_H2: "0x5"}, "movePrecompileToAddress": HEX_A, "balance": None},
+            HEX_A: {"balance": "0x1", "nonce": "0x2", "code": "0x03", "stateDiff": {HEX_ONE: HEX_H1}},
+            HEX_B: {"state": {HEX_H2: HEX_ONE}, "movePrecompileToAddress": HEX_A, "balance": None},
         }
     )
     assert decoded == {
         A: StateOverride(1, 2, b"\x03", None, {1: int.from_bytes(H1, "big")}),
-        B: StateOverride(state={int.from_bytes(H2, "big"): 5}, move_precompile_to=A),
+        B: StateOverride(state={int.from_bytes(H2, "big"): 1}, move_precompile_to=A),
     }
 
 
@@ -328,7 +330,11 @@ def test_state_overrides() -> None:
         ({"0x1": {}}, InvalidParamsError, "hex string of odd length"),
         ({HEX_A: {"state": {}, "stateDiff": {}}}, ServerError, f"account {HEX_A} has both 'state' and 'stateDiff'"),
         ({HEX_A: {"state": []}}, InvalidParamsError, "field state: expected an object, got array"),
-        ({HEX_A: {"stateDiff": {"0x1": 5}}}, InvalidParamsError, "field stateDiff: expected a hex string, got number"),
+        (
+            {HEX_A: {"stateDiff": {HEX_ONE: 5}}},
+            InvalidParamsError,
+            "field stateDiff: expected a hex string, got number",
+        ),
     ],
 )
 def test_state_overrides_that_are_refused(value: Any, kind: type[RpcError], message: str) -> None:

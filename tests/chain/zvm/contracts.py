@@ -11,6 +11,8 @@ from chain.vm.executor import Executor
 from chain.vm.interface import CallRequest, Outcome
 from chain.zvm.hook_table import HOOKS
 from chain.zvm.machine import ZvmMachine
+from chain.zvm.prepare import prepare
+from chain.zvm.schedule import SCHEDULES
 from tests.chain.vm.support import (
     CONTRACT,
     SENDER,
@@ -90,6 +92,11 @@ def word(value: int) -> bytes:
 def padded(address: bytes) -> int:
     """An address as the number that a word holds."""
     return int.from_bytes(address, "big")
+
+
+def entry_gas(code: bytes, schedule: str = "zvm") -> int:
+    """What entering this code costs, for a module without data."""
+    return {"stylus": 352, "zvm": 700}[schedule] + prepare(code, SCHEDULES[schedule]).activation_gas // 256
 
 
 # Measuring in ink

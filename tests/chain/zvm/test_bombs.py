@@ -100,8 +100,8 @@ def nested(opening: bytes, depth: int) -> bytes:
 NOPS = 65_536 - 2
 ACCEPTED: dict[str, Callable[[], bytes]] = {
     "512 nested blocks": lambda: build(nested(b"\x02\x40", 512)),
-    "512 nested loops, ten times": lambda: build(*[nested(b"\x03\x40", 512)] * 10),
-    "500 nested loops that repeat": lambda: build(function((b"\x03\x40" * 500 + BRANCH_OUT * 500) * 5)),
+    "512 nested loops, four times": lambda: build(*[nested(b"\x03\x40", 512)] * 4),
+    "500 nested loops that repeat": lambda: build(*[function(b"\x03\x40" * 500 + BRANCH_OUT * 500)] * 4),
     "8,192 blocks in a function": lambda: build(function(b"\x20\0\x04\x40\x0b" * 4_095)),
     "8,192 blocks in each function": lambda: build(*[function(b"\x20\0\x04\x40\x0b" * 4_095)] * 2),
     "65,536 operations": lambda: build(function(b"\x01" * NOPS)),
@@ -115,7 +115,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "calls with 4,000 operands": lambda: build(
         *[function(b"\x20\0" * 4_000 + b"\x10\0" + b"\x6a" * 3_999 + b"\x1a")] * 5
     ),
-    "8,000 calls": lambda: build(*[function(b"\x20\0\x10\0\x1a" * 8_000)] * 3),
+    "8,000 calls": lambda: build(*[function(b"\x20\0\x10\0\x1a" * 8_000)] * 2),
     "a br_table of 60,000": lambda: build(br_table(60_000)),
     "80 br_tables of 100": lambda: build(function(br_table(100)[1:-3] * 80)),
     "128 data segments": lambda: build(data=[DataSegment(512 * i, b"x" * 512) for i in range(128)]),
@@ -176,6 +176,12 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "256 parameters": ("256 parameters", lambda: build(types=[FunctionType("i" * 256, "")])),
     "514 imports": ("514 imports", lambda: build(imports=[Import("vm_hooks", "chainid", 0)] * 514)),
     "1,025 pages": ("1025 initial pages", lambda: build(memories=[Bounds(1_025, 1_025)])),
+    "513 loops in a function": ("513 loops in a function", lambda: build(function(b"\x03\x40\x0b" * 513))),
+    "loops in functions": ("activation gas", lambda: build(*[function(b"\x03\x40\x0b" * 512)] * 8)),
+    "calls through the table": (
+        "activation gas",
+        lambda: build(function(b"\x20\0\x20\0\x11\0\0\x1a" * 7_000), tables=[Bounds(1, 1)], elements=[Element(0, [0])]),
+    ),
     "more stored bytes": ("131073 stored code bytes", lambda: stored(LIMITS["stored code bytes"] + 1)),
     "more module bytes": ("262145 module bytes", lambda: stored(LIMITS["module bytes"] + 1)),
     "loops in loops with locals": ("locals carried through blocks", lambda: build(loops(511, 200))),

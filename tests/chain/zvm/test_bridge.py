@@ -20,6 +20,7 @@ from tests.chain.zvm.contracts import (
     accounts_of,
     code_gas,
     contract,
+    entry_gas,
     evm_relay,
     evm_returning,
     executor,
@@ -194,13 +195,15 @@ GAS_TELLER = returning(f"(i64.store (i32.const 0) {invoke('evm_gas_left')})", 8)
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_stipend_reaches_a_webassembly_callee(machine: str) -> None:
-    """2,300 gas, less the entry's 700, the first block, and 2 where the callee's page is the second one open."""
+    """2,300 gas, less the entry, the first block, and 2 where the callee's page is the second one open."""
     relay = evm_relay("CALL", 1, "0") if machine == "evm" else wasm_relay("CALL", 1, 0)
     runner = executor({CONTRACT: FakeAccount(1, 5, relay), TARGET: FakeAccount(1, 0, GAS_TELLER)})
     words, output = unwrapped(runner.call(request_to(CONTRACT, path(TARGET))).output, 1)
     assert words == [1]
     page = 2 if machine == "wasm" else 0
-    assert int.from_bytes(output, "little") == 2_300 - 700 - page - -(-(2_450 + 1 + 3_800 + 38_400) // 10_000)
+    assert int.from_bytes(output, "little") == 2_300 - entry_gas(GAS_TELLER) - page - -(
+        -(2_450 + 1 + 3_800 + 38_400) // 10_000
+    )
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -281,11 +284,11 @@ def test_output_costs_what_the_evm_would_pay_for_its_memory(output_size: int) ->
     """write_result is cheap by the byte; a callee pays at least for the EVM's memory of that size."""
     code = contract(invoke("write_result", 0, output_size), memory="2 2")
     runner = runner_of({TARGET: code, OTHER: assemble(f"0 0 0 0 0 0x{TARGET.hex()} GAS CALL POP")}, schedule="stylus")
-    used = code_gas(send(runner, OTHER)) - (3 * 6 + 2 + 2 + 2_600) - 352
+    used = code_gas(send(runner, OTHER)) - (3 * 6 + 2 + 2 + 2_600) - entry_gas(code, "stylus")
     words = -(-output_size // 32)
     ink = 2 * 2_450 + 2 + 3_800 + 1 + 41_162 + 1 + 110 * max(0, output_size - 32)
     assert used == max(3 * words + words * words // 512, -(-ink // 10_000))
-    alone = code_gas(send(runner, TARGET)) - 352
+    alone = code_gas(send(runner, TARGET)) - entry_gas(code, "stylus")
     assert alone == -(-ink // 10_000)
 
 

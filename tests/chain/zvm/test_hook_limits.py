@@ -12,6 +12,7 @@ from tests.chain.zvm.contracts import (
     TARGET,
     accounts_of,
     contract,
+    entry_gas,
     evm_returning,
     executor,
     invoke,
@@ -236,7 +237,7 @@ def test_one_gas_short_is_out_of_gas_with_nothing_left_and_nothing_done(instruct
 def test_a_cached_write_needs_2310_gas_left(gas_left: int, succeeds: bool) -> None:
     """As the call's stipend, 2,300, must not suffice."""
     code = contract(invoke("storage_cache_bytes32", 0, 0))
-    entry_and_block = 700 * 10_000 + 2_450 + 2 + 3_800 + 48_480
+    entry_and_block = entry_gas(code) * 10_000 + 2_450 + 2 + 3_800 + 48_480
     gas = -(-entry_and_block // 10_000)
     outcome = run_wasm(code, gas_limit=21_000 + gas + gas_left)
     assert (outcome.error is None) == succeeds
@@ -245,7 +246,7 @@ def test_a_cached_write_needs_2310_gas_left(gas_left: int, succeeds: bool) -> No
 @pytest.mark.parametrize(("gas_left", "succeeds"), [(2_301, True), (2_300, False)])
 def test_a_flush_needs_more_than_2300_gas_left(gas_left: int, succeeds: bool) -> None:
     code = contract(invoke("storage_flush_cache", 0))
-    gas = -(-(700 * 10_000 + 2_450 + 1 + 3_800 + 98_073) // 10_000)
+    gas = -(-(entry_gas(code) * 10_000 + 2_450 + 1 + 3_800 + 98_073) // 10_000)
     outcome = run_wasm(code, gas_limit=21_000 + gas + gas_left)
     assert (outcome.error is None) == succeeds
 

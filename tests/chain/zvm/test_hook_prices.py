@@ -16,6 +16,7 @@ from tests.chain.zvm.contracts import (
     TARGET,
     code_gas,
     contract,
+    entry_gas,
     evm_relay,
     executor,
     invoke,
@@ -31,7 +32,6 @@ from tests.chain.zvm.contracts import (
 GAS = 10_000
 H, P, A = 8_400, 5_040, 59_673
 HEAVY = {"native_keccak256", "math_div", "math_mod", "math_pow", "math_add_mod", "math_mul_mod"}
-ENTRY_GAS = {"stylus": 352, "zvm": 700}
 
 # what memory holds: at 0 a small word, at 32 a zero, at 64 the address of an account without code, at 96 that of a
 # contract, at 128 that of nobody, from 256 on words of 1, 2, 10 and 32 significant bytes
@@ -277,17 +277,19 @@ def test_every_host_function_is_measured() -> None:
 
 @pytest.mark.parametrize("schedule", ["stylus", "zvm"])
 def test_exit_early_costs_its_block_alone(schedule: str) -> None:
-    outcome = run_wasm(contract(invoke("exit_early", 0)), schedule=schedule)
+    code = contract(invoke("exit_early", 0))
+    outcome = run_wasm(code, schedule=schedule)
     ink = HEADER + CONSTANT + CALL + SURCHARGE[schedule]
-    assert code_gas(outcome) == ENTRY_GAS[schedule] + -(-ink // GAS)
+    assert code_gas(outcome) == entry_gas(code, schedule) + -(-ink // GAS)
 
 
 @pytest.mark.parametrize("schedule", ["stylus", "zvm"])
 def test_selfdestruct_costs_the_beneficiarys_access(schedule: str) -> None:
-    outcome = run_wasm(contract(invoke("selfdestruct", ACCOUNT), data=DATA), schedule=schedule, others=OTHERS)
+    code = contract(invoke("selfdestruct", ACCOUNT), data=DATA)
+    outcome = run_wasm(code, schedule=schedule, others=OTHERS)
     ink = HEADER + CONSTANT + CALL + H + P + A + SURCHARGE[schedule]
     data_gas = sum(map(len, DATA.values())) // 64 if schedule == "zvm" else 0
-    assert code_gas(outcome) == ENTRY_GAS[schedule] + data_gas + 5_000 + 2_600 + -(-ink // GAS)
+    assert code_gas(outcome) == entry_gas(code, schedule) + data_gas + 5_000 + 2_600 + -(-ink // GAS)
 
 
 def test_long_call_data_is_paid_by_the_byte() -> None:
@@ -364,9 +366,10 @@ def test_an_access_list_warms_slots_and_accounts_for_both_machines() -> None:
 def test_a_charge_in_ink_is_rounded_up_to_gas_only_at_the_end() -> None:
     """Ten cheap calls cost what their ink says, not ten times a whole gas."""
     body = "".join(f"(drop {invoke('tx_ink_price')})" for _ in range(10))
-    outcome = run_wasm(contract(body), schedule="stylus")
+    code = contract(body)
+    outcome = run_wasm(code, schedule="stylus")
     ink = 10 * (HEADER + CALL + H) + 10 * 9 + HEADER + 2 * CONSTANT
-    assert code_gas(outcome) == ENTRY_GAS["stylus"] + -(-ink // GAS)
+    assert code_gas(outcome) == entry_gas(code, "stylus") + -(-ink // GAS)
     assert outcome.gas_used == INTRINSIC_GAS + code_gas(outcome)
 
 

@@ -211,7 +211,7 @@ def test_the_price_is_call_data_activation_entry_and_work() -> None:
     activation = prepare(LIBRARY, ZVM, library=True).activation_gas
     words = -(-len(data) // 32)
     ink = 2_450 + 75 + 75 + 100 + 1
-    expected = 3 * words + activation + 700 + -(-ink // 10_000)
+    expected = 3 * words + activation + 700 + activation // 256 + -(-ink // 10_000)
     assert inner_gas(data) == expected
     again = runner_of()
     assert [inner_gas(data, again) for _ in range(2)] == [expected] * 2, "each time anew"
@@ -221,7 +221,8 @@ def test_a_deployed_function_costs_its_access_in_place_of_its_activation() -> No
     code = contract("", functions=NUMBERS)
     data = compute_at(TARGET, "sum", [2, 3])
     words, ink = -(-len(data) // 32), 2_450 + 75 + 75 + 100 + 1
-    assert inner_gas(data, runner_of({TARGET: code})) == 3 * words + 2_600 + 700 + -(-ink // 10_000)
+    entry = 700 + prepare(code, ZVM).activation_gas // 256
+    assert inner_gas(data, runner_of({TARGET: code})) == 3 * words + 2_600 + entry + -(-ink // 10_000)
 
 
 def test_its_pages_count_in_the_transaction() -> None:

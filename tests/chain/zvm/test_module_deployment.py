@@ -87,7 +87,7 @@ def test_a_deployment_costs_its_activation_and_its_bytes(form: str, schedule: st
     initcode, stored = FORMS[form]
     outcome, _ = create(initcode, schedule=schedule)
     # ANSWER is one function of two blocks: const, const, call, and const, end
-    activation = 30_000 + 4 * len(ANSWER) + 2 * 5 + 50 * 2 + 200
+    activation = 30_000 + 4 * len(ANSWER) + 5 * 5 + 120 * 2 + 60 + 600 + 10
     assert prepare(ANSWER, STYLUS if schedule == "stylus" else ZVM).activation_gas == activation
     expected = creation_gas(initcode) + activation + 200 * len(stored)
     assert (outcome.error, outcome.gas_used) == (None, expected)

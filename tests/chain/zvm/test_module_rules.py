@@ -18,6 +18,7 @@ from chain.zvm.limits import LIMITS
 from chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, is_module, prepare
 from chain.zvm.runtime import End, run
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM
+from chain.zvm.shape import shape_of
 
 ENTRY = '(func (export "user_entrypoint") (param i32) (result i32) (i32.const 0))'
 MEMORY = '(memory (export "memory") 1 1)'
@@ -271,13 +272,19 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
     "operations in a function": operations,
     "metered blocks in a function": branch_blocks,
     "nested blocks": nest,
+    "loops in a function": lambda count: contract(f"(func {'(loop)' * count})"),
     "operand depth": deep_operands,
     "locals carried through blocks": carry,
 }
 
 
 def test_every_limit_can_be_met() -> None:
-    elsewhere = {"joined locals in a function", "joined locals", "joins times locals"}  # test_bombs.py
+    elsewhere = {
+        "joined locals in a function",
+        "joined locals",
+        "joins times locals",
+        "activation gas",
+    }  # test_bombs.py
     assert set(MAKERS) | {"frame words"} | elsewhere == set(LIMITS), "frame words: more than depth and locals can give"
     assert LIMITS["frame words"] >= LIMITS["operand depth"] + LIMITS["locals with parameters"] + 4
 
@@ -381,11 +388,38 @@ def test_what_a_module_tells_of_itself() -> None:
 def test_activation_is_charged_by_size_operations_blocks_and_functions() -> None:
     code = contract("(func (br_if 0 (i32.const 1)) (nop) (unreachable) (nop) (nop))")
     operations, blocks, functions = 2 + 7, 1 + 2, 2
-    expected = 30_000 + 4 * len(code) + 2 * operations + 50 * blocks + 200 * functions
+    expected = 30_000 + 4 * len(code) + 5 * operations + 120 * blocks + 600 * functions + PARAMETERS
     for schedule in (ZVM, STYLUS, COVENANT):
         assert prepare(code, schedule).activation_gas == expected
         assert prepare(code + section(0, b"\x08zvm.initx"), schedule).activation_gas == expected
     assert prepare(code + section(0, b"\1n"), ZVM).activation_gas == expected + 4 * 4
+
+
+PARAMETERS = 10
+"""For the entry point's one."""
+
+CODES = [
+    ("(call 1)", 60),
+    ("(drop (call 0 (i32.const 1)))", 60),
+    ("(drop (call_indirect (param i32) (result i32) (i32.const 1) (i32.const 0)))", 500),
+    ("(drop (memory.grow (i32.const 1)))", 60),
+    ("(memory.copy (i32.const 1) (i32.const 1) (i32.const 1))", 60),
+    ("(memory.fill (i32.const 1) (i32.const 1) (i32.const 1))", 60),
+    ("(loop) (loop) (loop)", 3 * 3 * 2),
+    ("(loop (loop))", 2 * 2 * 2),
+    ("(if (i32.const 1) (then))", 1 * 5 * 2),
+    ("(block (br_if 0 (i32.const 1)))", 1 * 5 * 2),
+]
+"""Code, and its gas beside what its operations, blocks, bytes and functions cost; the function has five locals."""
+
+
+@pytest.mark.parametrize(("code", "gas"), CODES)
+def test_z1_activation_is_charged_by_what_takes_the_compiler_long(code: str, gas: int) -> None:
+    raw = contract(f"(table 1 funcref) (func (local i32 i32 i64 i64 i64) {code})")
+    work = instrument(decode(raw), ZVM).work
+    plain = 30_000 + 4 * len(raw) + 5 * work.operations + 120 * work.blocks + 600 * 2 + PARAMETERS
+    # loops that nothing branches to are no joins
+    assert prepare(raw, ZVM).activation_gas == plain + gas
 
 
 CARRIED = [
@@ -407,9 +441,12 @@ CARRIED = [
 def test_locals_that_blocks_carry_are_charged_for(code: str, carried: int) -> None:
     raw = contract(f"(func (local {'i32 ' * 201}) {code})")
     result = instrument(decode(raw), ZVM)
-    assert result.carried == carried
-    without = 30_000 + 4 * len(raw) + 2 * result.operations + 50 * result.blocks + 200 * 2
-    assert prepare(raw, ZVM).activation_gas == without + 30 * carried
+    work = result.work
+    assert work.carried == carried
+    without = 30_000 + 4 * len(raw) + 5 * work.operations + 120 * work.blocks + 600 * 2 + PARAMETERS
+    joins = sum(shape_of(raw, *body).joins for body in decode(raw).bodies)
+    loops = code.count("(loop")
+    assert prepare(raw, ZVM).activation_gas == without + 40 * carried + 2 * joins * 201 + 2 * loops
 
 
 def nested_loops(depth: int, locals_: int) -> str:
@@ -424,7 +461,7 @@ def test_what_takes_the_compiler_long_is_refused_or_costs_as_much() -> None:
     assert refusal(contract(nested_loops(300, 300))).rule == "limit"
     several = compressed(contract(nested_loops(80, 80) * 5))
     assert len(several) < 4_000
-    assert prepare(several, ZVM).activation_gas > 5 * 80 * 80 * 2 * 30 > 1_900_000
+    assert prepare(several, ZVM).activation_gas > 5 * 80 * 80 * 2 * 40 > 2_500_000
     assert refusal(compressed(contract(nested_loops(90, 90) * 60))).rule == "limit"
 
 

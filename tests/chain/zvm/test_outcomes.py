@@ -14,6 +14,7 @@ from tests.chain.zvm.contracts import (
     TARGET,
     accounts_of,
     contract,
+    entry_gas,
     evm_relay,
     executor,
     invoke,
@@ -185,7 +186,7 @@ def test_what_is_left_after_a_trap_is_exact(used: int, failing: bool) -> None:
     outcome = runner.call(request_to(CONTRACT, bytes(used)))
     ink = 2_450 + 75 + 765 + 2_450 + 1 + 1  # either the branch, unreachable and end, or what follows it
     assert (outcome.error is not None) == failing
-    assert outcome.gas_used == 21_000 + 4 * used + 352 + -(-ink // 10_000)
+    assert outcome.gas_used == 21_000 + 4 * used + entry_gas(ends, "stylus") + -(-ink // 10_000)
 
 
 def test_the_transactions_memory_is_limited_over_all_frames() -> None:
@@ -294,7 +295,7 @@ def test_an_output_that_is_dropped_costs_nothing() -> None:
     costs = []
     for code in (plain, setting):
         runner = executor(accounts_of({CONTRACT: code, OTHER: evm_relay("CALL")}), schedule="stylus")
-        costs.append(runner.call(request_to(OTHER, CONTRACT)).gas_used)
+        costs.append(runner.call(request_to(OTHER, CONTRACT)).gas_used - entry_gas(code, "stylus"))
     ink = 2 * 1 + 3_800 + 41_162 + 110 * ((1 << 20) - 32) + 2_450
     assert abs(costs[1] - costs[0] - ink // 10_000) <= 1
 

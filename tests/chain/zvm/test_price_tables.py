@@ -185,9 +185,16 @@ def test_a_page_costs_when_it_is_opened_and_more_when_so_many_are_open_for_the_f
 
 
 def test_entering_a_module_costs_by_its_data() -> None:
-    assert [STYLUS.entry.price(size) for size in (0, 63, 64, 100_000)] == [352] * 4
+    assert [STYLUS.entry.price(size, 0) for size in (0, 63, 64, 100_000)] == [352] * 4
     for schedule in (ZVM, COVENANT):
-        assert [schedule.entry.price(size) for size in (0, 63, 64, 6_400)] == [700, 700, 701, 800]
+        assert [schedule.entry.price(size, 0) for size in (0, 63, 64, 6_400)] == [700, 700, 701, 800]
+
+
+def test_z2_entering_a_module_costs_by_its_compiled_size() -> None:
+    for schedule in (STYLUS, ZVM, COVENANT):
+        least = schedule.entry.price(0, 0)
+        prices = [schedule.entry.price(0, activation) for activation in (255, 256, 30_000, 4_000_000)]
+        assert prices == [least, least + 1, least + 117, least + 15_625]
 
 
 def test_covenant_has_flat_prices_for_state_and_the_others_none() -> None:

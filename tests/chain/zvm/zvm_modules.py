@@ -23,6 +23,7 @@ class Module:
     instrumented: bytes
     initial_pages: int = 1
     data_bytes: int = 0
+    activation_gas: int = 0
 
 
 def module(body: str, *, imports: str = "", memory: str = '(memory (export "memory") 1 2000)') -> Module:

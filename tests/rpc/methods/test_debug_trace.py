@@ -172,7 +172,6 @@ async def test_calls_upon_each_other(node: Node) -> None:
     overrides = {"stateOverrides": {counter: {"stateDiff": {word(0): word(50)}}}}
     found = await node.call("debug_traceCallMany", bundles, {"transactionIndex": -1}, CALLS | overrides)
     assert [[item["output"] for item in bundle] for bundle in found] == [[word(51), word(52)], [word(53)]]
-    assert await node.call("debug_traceCallMany", []) == []
     error = await node.fails("debug_traceCallMany", [{"transactions": [{"from": "0x" + "77" * 20, "value": "0x1"}]}])
     assert error.message.startswith("tracing failed: insufficient funds")
     error = await node.fails("debug_traceCallMany", [5])

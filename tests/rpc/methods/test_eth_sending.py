@@ -166,7 +166,7 @@ async def test_conditional(node: Node) -> None:
         {"blockNumberMin": "0x1"},
         {"timestampMax": "0x1"},
         {"knownAccounts": {alice: "0x" + "11" * 32}},
-        {"knownAccounts": {alice: {"0x0": "0x1"}}},
+        {"knownAccounts": {alice: {"0x" + "00" * 32: "0x" + "00" * 31 + "01"}}},
     ):
         error = await node.fails("eth_sendRawTransactionConditional", raw, wrong)
         assert (error.code, error.message[:24]) == (-32000, "transaction conditional:")
@@ -246,5 +246,5 @@ async def test_blob_transactions_need_their_sidecar(node: Node) -> None:
     assert error.message == "missing sidecar in blob transaction"
     error = await node.fails("eth_sendTransaction", {"data": "0x00", "blobVersionedHashes": ["0x01" + "00" * 31]})
     assert error.message == 'missing "to" in blob transaction'
-    error = await node.fails("eth_sendTransaction", {"to": hexadecimal(BOB), "blobs": ["0x00"]})
+    error = await node.fails("eth_sendTransaction", {"to": hexadecimal(BOB), "blobs": ["0x" + "ff" * 131_072]})
     assert error.message.startswith("invalid blob")

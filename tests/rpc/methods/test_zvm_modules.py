@@ -160,7 +160,11 @@ async def test_a_schedule_is_told_whole(node: Node, name: str) -> None:
         assert answer["operations"][mnemonic] == ink
     assert answer["hooks"]["vm_hooks.read_args"] == (13_440 if table is STYLUS else 43_440)
     assert answer["pages"]["curveGas"] == list(table.pages.curve)
-    assert answer["entry"] == {"gas": table.entry.gas, "dataBytesPerGas": table.entry.data_bytes_per_gas}
+    assert answer["entry"] == {
+        "gas": table.entry.gas,
+        "dataBytesPerGas": table.entry.data_bytes_per_gas,
+        "activationGasPerGas": 256,
+    }
     flat = {
         "storageLoadGas": 800,
         "storageStoreGas": 5_000,
