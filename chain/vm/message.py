@@ -140,7 +140,7 @@ class TransactionContext:
         self.foreign_scope: Any = None
 
     def abandon(self) -> None:
-        """Let go of everything after execution was given up: open frames hold the context, and a tracer may hold them."""
+        """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
         self.frames.clear()
         self.tracer = self.step_tracer = self.foreign_scope = None
 
