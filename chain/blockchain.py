@@ -10,7 +10,7 @@ from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
 from chain.engine.driver import Engine
-from chain.errors import AuthenticationError, ChainError, InvalidRequestError, TransactionError
+from chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
@@ -35,11 +35,6 @@ from storage.store import Batch
 
 _BLOBS = b"blobs/"
 
-DRIVEN = (
-    "a consensus client drives this chain through the Engine API, and nothing else changes it; "
-    "start without --authrpc to make blocks here"
-)
-
 
 class Chain(ChainView):
     """The chain with its writer. `start` begins timed mining; `close` ends everything but the database."""
@@ -52,7 +47,7 @@ class Chain(ChainView):
         self.events = Events()
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
-        self.mining = Mining(self.writer, self.mine, options.mining, refusal=DRIVEN if options.driven else None)
+        self.mining = Mining(self.writer, self.mine, options.mining, driven=options.driven)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
@@ -342,9 +337,9 @@ class Chain(ChainView):
         self._forget_pooled(stale)
 
     def refuse_when_driven(self) -> None:
-        """Raise InvalidRequestError where a consensus client alone may change the chain."""
+        """Raise DrivenChainError where a consensus client alone may change the chain."""
         if self.options.driven:
-            raise InvalidRequestError(DRIVEN)
+            raise DrivenChainError
 
     def _mine_ready(self, transaction: Transaction) -> None:
         """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
