@@ -85,9 +85,10 @@ def _excluded(environment: BlockEnvironment, request: CallRequest, nonce: int) -
     yield request.sender
     yield contract_address(request.sender, nonce) if request.to is None else request.to
     yield from active_precompiles(environment)
-    if len(request.authorization_list) > request.gas_limit // AUTHORIZATION_GAS:
+    authorizations = request.authorization_list or ()
+    if len(authorizations) > request.gas_limit // AUTHORIZATION_GAS:
         raise ExecutionFailedError("insufficient gas to process all authorizations")
-    for authorization in request.authorization_list:
+    for authorization in authorizations:
         if authorization.chain_id in (0, environment.rules.chain_id) and authorization.nonce < MAX_NONCE:
             authority = authorization.authority
             if authority is not None:

@@ -1,15 +1,19 @@
 """A branch built aside: blocks upon an ancestor of the head, of which nothing is written yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chain.builder import BlockExecution, SealedBlock
+from chain.calls import CallFrame
 from chain.types import Header, Transaction
 from storage.account import StateReader
 from storage.state import StateUpdate
 
 if TYPE_CHECKING:
     from chain.view import ChainView
+
+Filler = Callable[[CallFrame], Transaction]
+"""Makes a transaction that fits after those before it: given the block in the making, with the state so far."""
 
 
 class Branch:
@@ -23,15 +27,19 @@ class Branch:
         self._reader: StateReader = view.canonical.state_of(ancestor)
         self._hashes: dict[int, bytes] = {}
 
-    def extend(self, transactions: Sequence[Transaction]) -> None:
-        """Add a block of exactly these transactions. Raises TransactionError, adding none, if one does not fit."""
+    def extend(self, transactions: Sequence[Transaction | Filler]) -> None:
+        """Add a block of exactly these transactions, or of what is filled in its place.
+
+        Raises TransactionError, adding none, if one does not fit.
+        """
         view, states = self._view, self._view.database.state
         timestamp = view.clock.take(self._parent.timestamp)
         header = view.block_rules.next_header(self._parent, timestamp, view.settings)
         environment = view.block_rules.environment(header, self._block_hash)
         execution = BlockExecution(environment, self._reader, self._base)
-        for transaction in transactions:
-            execution.add(transaction, states)
+        for item in transactions:
+            frame = CallFrame(environment, execution.state.fork_reader())
+            execution.add(item if isinstance(item, Transaction) else item(frame), states)
         sealed = execution.seal(header, states)
         self.blocks.append(sealed)
         self._parent = sealed.block.header

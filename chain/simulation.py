@@ -305,8 +305,8 @@ def make_transaction(
         data=request.data,
         access_list=request.access_list,
         max_fee_per_blob_gas=request.max_fee_per_blob_gas,
-        blob_versioned_hashes=request.blob_versioned_hashes,
-        authorization_list=request.authorization_list,
+        blob_versioned_hashes=request.blob_versioned_hashes or (),
+        authorization_list=request.authorization_list or (),
     )
     return transaction.sent_by(request.sender)
 

@@ -53,7 +53,7 @@ def intrinsic_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
             gas += INITCODE_WORD_GAS * ((len(data) + 31) // 32)
     for entry in transaction.access_list:
         gas += ACCESS_ADDRESS_GAS + ACCESS_SLOT_GAS * len(entry.storage_keys)
-    return gas + AUTHORIZATION_GAS * len(transaction.authorization_list)
+    return gas + AUTHORIZATION_GAS * len(transaction.authorization_list or ())
 
 
 def floor_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
@@ -68,7 +68,7 @@ def floor_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
 def transaction_cost(transaction: Transaction | CallRequest) -> int:
     """The wei that a sender must hold at most: gas at the fee cap, blob gas at its cap, value."""
     gas = transaction.gas_limit * transaction.max_fee_per_gas
-    blob_gas = BLOB_GAS_PER_BLOB * len(transaction.blob_versioned_hashes)
+    blob_gas = BLOB_GAS_PER_BLOB * len(transaction.blob_versioned_hashes or ())
     return gas + blob_gas * transaction.max_fee_per_blob_gas + transaction.value
 
 
@@ -242,9 +242,7 @@ def check_message(
     _check_message_blobs(message, rules)
     if not free_blobs:
         check_blob_fee(message, environment)
-    if message.authorization_list and message.to is None:
-        sender = to_checksum_address(message.sender)
-        raise TransactionError(f"EIP-7702 transaction cannot be used to create contract (sender {sender})")
+    _check_message_authorizations(message)
     check_initcode(message, environment)
     check_funds(message.sender, transaction_cost(message), state)
     check_gas(message, rules)
@@ -252,13 +250,25 @@ def check_message(
 
 def _check_message_blobs(message: CallRequest, rules: Rules) -> None:
     hashes = message.blob_versioned_hashes
-    if not hashes:
+    if hashes is None:
         return
     if message.to is None:
         raise TransactionError("blob transaction of type create")
+    if not hashes:
+        raise TransactionError("blob transaction missing blob hashes")
     if rules.fork >= Fork.OSAKA and len(hashes) > BLOBS_PER_TRANSACTION:
         raise TransactionError("blob transaction has too many blobs")
     _check_hash_versions(hashes)
+
+
+def _check_message_authorizations(message: CallRequest) -> None:
+    if message.authorization_list is None:
+        return
+    sender = to_checksum_address(message.sender)
+    if message.to is None:
+        raise TransactionError(f"EIP-7702 transaction cannot be used to create contract (sender {sender})")
+    if not message.authorization_list:
+        raise TransactionError(f"EIP-7702 transaction with empty auth list (sender {sender})")
 
 
 def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:

@@ -123,7 +123,7 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     allow_origin: Names = _setting(
         (), "--allow-origin", panel=SERVER, metavar="ORIGIN,...",
-        about="Web origins that may call (CORS), * for all. By default only pages of this computer.",
+        about="Web origins that may call (CORS), * for all. By default pages of this computer and browser extensions.",
     )  # fmt: skip
     allow_host: Names = _setting(
         (), "--allow-host", panel=SERVER, metavar="NAME,...",
@@ -136,6 +136,11 @@ class NodeSettings(BaseSettings):
         None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
         about="The node's name, and what web3_clientVersion answers. "
         "(default: zEVM/VERSION/..., which web3_clientVersion puts after anvil/ without a consensus client)",
+    )  # fmt: skip
+
+    sign_transaction_object: bool = _setting(
+        False, "--sign-transaction-object", panel=SERVER,
+        about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py wants it, instead of the bytes.",
     )  # fmt: skip
 
     accounts: int = _setting(

@@ -57,6 +57,7 @@ class TransactionArguments:
     blobs: tuple[bytes, ...] | None = None
     commitments: tuple[bytes, ...] | None = None
     proofs: tuple[bytes, ...] | None = None
+    cell_proofs: tuple[bytes, ...] | None = None
 
 
 def access_list_entry(value: object) -> AccessListEntry:
@@ -90,6 +91,16 @@ def authorization(value: object) -> Authorization:
     return Authorization(**decoded)
 
 
+def transaction_type(value: object) -> int | None:
+    """The type of transaction, as a number or in hex. As in geth the fields decide: what is none of both is ignored."""
+    if type(value) is int:
+        return value
+    try:
+        return codec.uint64(value)
+    except InvalidParamsError:
+        return None
+
+
 _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "from": ("sender", codec.address),
     "to": ("to", codec.address),
@@ -102,7 +113,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "data": ("data", codec.data),
     "input": ("input", codec.data),
     "chainId": ("chain_id", codec.quantity),
-    "type": ("type", codec.uint64),
+    "type": ("type", transaction_type),
     "accessList": ("access_list", codec.tuple_of(access_list_entry)),
     "authorizationList": ("authorization_list", codec.tuple_of(authorization)),
     "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
@@ -110,6 +121,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "blobs": ("blobs", codec.tuple_of(codec.fixed_data(131_072, "kzg4844.Blob"))),
     "commitments": ("commitments", codec.tuple_of(codec.fixed_data(48, "kzg4844.Commitment"))),
     "proofs": ("proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
+    "cellProofs": ("cell_proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from chain.tracing.address_search import AddressSearch
+from rpc.budgets import Budgets
 from rpc.filters import Filters
 from rpc.limits import Limits
 from rpc.subscriptions import Subscriptions
@@ -39,6 +40,7 @@ class Services:
 
     instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
     announced_version: what web3_clientVersion answers; None for `client_version`.
+    signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
     """
 
     chain: "Chain"
@@ -47,13 +49,16 @@ class Services:
     client_version: str
     instance_id: bytes
     announced_version: str | None = None
+    signs_as_geth: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
+    budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
 
     def __post_init__(self) -> None:
+        self.budgets = Budgets(self.limits)
         self.filters = Filters(self.limits)
         self.subscriptions = Subscriptions(self.limits)
         self.address_search = AddressSearch(self.chain)

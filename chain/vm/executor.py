@@ -129,7 +129,7 @@ class Executor:
             world.blob_base_fee = 0
         blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
         purchase = self._purchase(request, free=free, blob_price=blob_price)
-        context = self._context(request.sender, purchase.gas_price, request.blob_versioned_hashes, deadline, tracer)
+        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, tracer)
         return execute(purchase, self.environment, world, context)
 
     def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
@@ -145,7 +145,7 @@ class Executor:
         purchase = self._purchase(request, free=free, blob_price=self.environment.blob_base_fee or 0)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
         validation.check_funds(request.sender, purchase.price_wei + request.value, self.state)
-        context = self._context(request.sender, purchase.gas_price, request.blob_versioned_hashes, deadline, None)
+        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, None)
         return execute(purchase, self.environment, self._world, context)
 
     def _purchase(self, request: CallRequest, *, free: bool, blob_price: int) -> Purchase:
@@ -163,8 +163,8 @@ class Executor:
             intrinsic_gas=validation.intrinsic_gas(request, rules),
             floor_gas=validation.floor_gas(request, rules),
             access_list=request.access_list,
-            authorization_list=request.authorization_list,
-            blob_versioned_hashes=request.blob_versioned_hashes,
+            authorization_list=request.authorization_list or (),
+            blob_versioned_hashes=request.blob_versioned_hashes or (),
         )
 
     def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:

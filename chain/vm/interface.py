@@ -121,7 +121,10 @@ class BlockEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """A message to execute off chain, as eth_call and eth_estimateGas take it. Fees of 0 cost nothing."""
+    """A message to execute off chain, as eth_call and eth_estimateGas take it. Fees of 0 cost nothing.
+
+    authorization_list, blob_versioned_hashes: None where absent; an empty one is refused when it executes.
+    """
 
     sender: bytes = bytes(20)
     to: bytes | None = None
@@ -131,8 +134,8 @@ class CallRequest:
     max_fee_per_gas: int = 0
     max_priority_fee_per_gas: int = 0
     access_list: tuple[AccessListEntry, ...] = ()
-    authorization_list: tuple[Authorization, ...] = ()
-    blob_versioned_hashes: tuple[bytes, ...] = ()
+    authorization_list: tuple[Authorization, ...] | None = None
+    blob_versioned_hashes: tuple[bytes, ...] | None = None
     max_fee_per_blob_gas: int = 0
 
 

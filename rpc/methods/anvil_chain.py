@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from chain.branch import Filler
+from chain.calls import CallFrame
 from chain.errors import InvalidRequestError
 from chain.forks import Fork
 from chain.references import BlockReference
@@ -15,7 +17,7 @@ from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
-from rpc.methods.filling import execution_deadline, fill_transaction, gas_price
+from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -196,7 +198,7 @@ def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -
     limit = services.limits.reorg_blocks
     if depth > limit:
         raise InvalidParamsError(f"a depth of {depth} is too much: want at most {limit} (--rpc-reorg-blocks)")
-    blocks: list[list[Transaction]] = [[] for _ in range(depth)]
+    blocks: list[list[Transaction | Filler]] = [[] for _ in range(depth)]
     for given, index in chosen if pairs is None else pairs:
         if index >= depth:
             raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
@@ -207,13 +209,19 @@ def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -
         raise InvalidParamsError(error.message) from error
 
 
-def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction:
+def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:
+    """A raw transaction, or how one is filled from the state that it meets in the new branch, and signed."""
     if isinstance(given, bytes):
         return decode_raw(services, given)
     arguments = with_sender(services, given)
-    assert arguments.sender is not None
-    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
-    return sign(services, filled, arguments.sender)
+    sender = arguments.sender
+    assert sender is not None
+
+    def fill(frame: CallFrame) -> Transaction:
+        filled = fill_transaction(services, arguments, deadline=execution_deadline(services), place=place_in(frame))
+        return sign(services, filled, sender)
+
+    return fill
 
 
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")

@@ -14,7 +14,7 @@ from rpc.encoding import Json
 from rpc.errors import ServerError
 from rpc.methods.eth_call import CALL, STATE_OVERRIDES
 from rpc.methods.eth_simulate import unsigned_type
-from rpc.methods.filling import call_request, priority_fee
+from rpc.methods.filling import call_request
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -33,9 +33,13 @@ def access_list(
     *,
     deadline: float,
 ) -> Json:
-    """The access list of a transaction, and the gas that it uses with it; `error` tells of a run that failed."""
+    """The access list of a transaction, and the gas that it uses with it; `error` tells of a run that failed.
+
+    As eth_call it is charged only the fees that it names; gas of 0 is none named.
+    """
     frame = services.chain.frame_at(block)
-    arguments = _with_fees(services, arguments, frame.environment)
+    if not arguments.gas:
+        arguments = replace(arguments, gas=None)
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
         result = create_access_list(
@@ -57,34 +61,3 @@ def _hash_of(arguments: TransactionArguments, request: CallRequest, environment:
     """The hash of the unsigned transaction, which geth's error names."""
     call = SimulatedCall(request, type=unsigned_type(arguments))
     return make_transaction(call, request, arguments.nonce or 0, environment).hash
-
-
-def _with_fees(
-    services: Services, arguments: TransactionArguments, environment: BlockEnvironment
-) -> TransactionArguments:
-    """The arguments with the fees that geth adds: the suggested tip, and room for a base fee twice the block's.
-
-    Raises ServerError, with geth's texts, for fees that contradict themselves or the fork.
-    """
-    cap, tip, base_fee = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas, environment.base_fee_per_gas
-    if arguments.max_fee_per_blob_gas == 0:
-        raise ServerError("maxFeePerBlobGas, if specified, must be non-zero")
-    if arguments.blob_versioned_hashes is not None and arguments.max_fee_per_blob_gas is None:
-        arguments = replace(arguments, max_fee_per_blob_gas=2 * (environment.blob_base_fee or 0))
-    if arguments.gas_price is not None:
-        if arguments.authorization_list is not None:
-            raise ServerError("both gasPrice and authorizationList specified")
-        if not arguments.gas_price and base_fee is not None:
-            raise ServerError("gasPrice must be non-zero after london fork")
-        return arguments
-    if base_fee is None:
-        if cap is not None or tip is not None:
-            raise ServerError("maxFeePerGas and maxPriorityFeePerGas are not valid before London is active")
-        return replace(arguments, gas_price=priority_fee(services))
-    if cap == 0 and tip is not None:
-        raise ServerError("maxFeePerGas must be non-zero")
-    tip = priority_fee(services) if tip is None else tip
-    cap = tip + 2 * base_fee if cap is None else cap
-    if cap < tip:
-        raise ServerError(f"maxFeePerGas ({cap}) < maxPriorityFeePerGas ({tip})")
-    return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)

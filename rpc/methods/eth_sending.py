@@ -7,6 +7,7 @@ from typing import Any
 from chain.events import Event, HeadChanged
 from chain.references import LATEST
 from chain.types import Transaction
+from chain.types.transaction import encode_network_form
 from rpc import codec, codec_objects, encoding
 from rpc.codec_objects import TransactionArguments, decode_fields
 from rpc.encoding import Json, hexadecimal
@@ -199,7 +200,7 @@ def fill(services: Services, arguments: TransactionArguments, *, deadline: float
     transaction = fill_transaction(services, arguments, deadline=deadline)
     sender = arguments.sender or bytes(20)
     return {
-        "raw": hexadecimal(transaction.encoded),
+        "raw": hexadecimal(encode_network_form(transaction)),
         "tx": encoding.transaction(transaction, None, sender=sender),
     }
 

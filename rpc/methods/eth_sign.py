@@ -4,10 +4,11 @@ from typing import Any
 
 import orjson
 
-from rpc import codec, codec_objects
+from chain.types.transaction import encode_network_form
+from rpc import codec, codec_objects, encoding
 from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
-from rpc.encoding import hexadecimal
+from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError
 from rpc.methods.eth_sending import with_sender
 from rpc.methods.filling import fill_transaction
@@ -83,15 +84,21 @@ def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *
     "eth_signTransaction",
     cost=Cost.EXECUTION,
     params=(Param("transaction", codec_objects.transaction_arguments),),
-    result="signed EIP-2718 bytes",
+    result="signed EIP-2718 bytes, of a blob transaction with its sidecar; or {raw, tx}",
 )
-def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> str:
-    """Complete and sign a transaction without sending it."""
+def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json | str:
+    """Complete and sign a transaction without sending it.
+
+    The bytes are what the specification, Anvil, viem, ethers and alloy have; the object of geth is what web3.py reads.
+    """
     arguments = with_sender(services, arguments)
     assert arguments.sender is not None
     filled = fill_transaction(services, arguments, deadline=deadline)
     signed = services.wallet.sign_transaction(arguments.sender, filled)
-    return hexadecimal(signed.encoded)
+    raw = hexadecimal(encode_network_form(signed))
+    if not services.signs_as_geth:
+        return raw
+    return {"raw": raw, "tx": encoding.transaction(signed, None, sender=arguments.sender)}
 
 
 @method("eth_accounts", cost=Cost.LIGHT, result="[address]", aliases=("eth_requestAccounts",))

@@ -1,19 +1,22 @@
 """From what a client gives to what can be executed or signed: call messages and complete transactions."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from chain.blobs import make_sidecar, versioned_hash
+from chain.calls import CallFrame, GasEstimation
 from chain.fees import suggested_tip
 from chain.references import PENDING
-from chain.types import BlobSidecar, Header, Receipt, Transaction, TransactionType
-from chain.vm.interface import CallRequest
+from chain.types import Header, Receipt, Transaction, TransactionType
+from chain.vm.interface import BlockEnvironment, CallRequest
 from rpc.codec_objects import TransactionArguments
 from rpc.errors import ChainIdError, ServerError
+from rpc.methods.blob_arguments import carries_blobs, check_blobs, hashes_of, named_hashes, sidecar_of
 from rpc.methods.eth_state import next_nonce
-from rpc.methods.reading import code_of
+from rpc.methods.reading import account_of, code_of
 from rpc.services import Services
+from storage.account import StateReader
 
 PLAIN_TRANSFER_GAS = 21_000
 _RESERVED_ADDRESSES = 1 << 16
@@ -34,8 +37,8 @@ def call_request(services: Services, arguments: TransactionArguments, *, default
         max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
         max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
         access_list=arguments.access_list or (),
-        authorization_list=arguments.authorization_list or (),
-        blob_versioned_hashes=arguments.blob_versioned_hashes or (),
+        authorization_list=arguments.authorization_list,
+        blob_versioned_hashes=named_hashes(services, arguments),
         max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
     )
 
@@ -69,61 +72,105 @@ def gas_price(services: Services) -> int:
     return (services.chain.next_base_fee() or 0) + priority_fee(services)
 
 
-def fill_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Transaction:
-    """The unsigned transaction with what the client left out: type, nonce, fees, gas limit.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a transaction will execute: what it is filled from.
 
-    Estimates up to `deadline` (time.monotonic()), so it runs on a worker or on the writer. Raises ServerError
-    with geth's texts, ExecutionRevertedError where the estimate reverts.
+    environment: of its block. nonce_of: the next nonce of an account. state: that it will meet, None where transactions
+    come before it that have not been executed; `frame` executes them.
     """
-    check_chain_id(services, arguments)
-    _check_creation(arguments)
-    kind = _type_of(services, arguments)
-    cap, tip = _fees(services, arguments, kind)
-    sender = arguments.sender or bytes(20)
-    arguments = replace(
-        arguments,
-        nonce=next_nonce(services, sender) if arguments.nonce is None else arguments.nonce,
-        gas=_gas_limit(services, arguments, deadline) if arguments.gas is None else arguments.gas,
+
+    environment: BlockEnvironment
+    nonce_of: Callable[[bytes], int]
+    state: StateReader | None
+    frame: Callable[[], CallFrame]
+
+
+def next_place(services: Services) -> Place:
+    """The next block, after what waits in the pool."""
+    chain = services.chain
+    return Place(
+        environment=chain.next_context().environment,
+        nonce_of=partial(next_nonce, services),
+        state=None if chain.pool.executable_count else chain.head.state,
+        frame=partial(chain.frame_at, PENDING),
     )
-    sidecar = _sidecar(arguments)
+
+
+def place_in(frame: CallFrame) -> Place:
+    """A block in the making, after the transactions that it has."""
+    return Place(
+        environment=frame.environment,
+        nonce_of=lambda sender: account_of(frame.reader, sender).nonce,
+        state=frame.reader,
+        frame=lambda: frame,
+    )
+
+
+def fill_transaction(
+    services: Services, arguments: TransactionArguments, *, deadline: float, place: Place | None = None
+) -> Transaction:
+    """The unsigned transaction with what the client left out: type, nonce, fees, and then the gas that it takes.
+
+    place: where it will execute; None for the next block. Estimates up to `deadline` (time.monotonic()), so it runs on
+    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError where the estimate reverts.
+    """
+    place = place or next_place(services)
+    check_chain_id(services, arguments)
+    check_blobs(arguments, place.environment.rules)
+    _check_authorizations(arguments)
+    _check_creation(arguments)
+    sidecar = sidecar_of(arguments)
+    arguments = replace(arguments, blob_versioned_hashes=hashes_of(arguments, sidecar))
+    kind = _type_of(arguments, place.environment)
+    arguments = _with_fees(services, arguments, kind, place.environment)
+    gas = _gas_limit(services, arguments, place, deadline) if arguments.gas is None else arguments.gas
+    price = arguments.gas_price
     return Transaction(
         type=kind,
         chain_id=services.chain.chain_id,
-        nonce=arguments.nonce or 0,
-        max_priority_fee_per_gas=tip,
-        max_fee_per_gas=cap,
-        gas_limit=arguments.gas or 0,
+        nonce=place.nonce_of(arguments.sender or bytes(20)) if arguments.nonce is None else arguments.nonce,
+        max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
+        max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
+        gas_limit=gas,
         to=arguments.to,
         value=arguments.value or 0,
         data=arguments.data,
         access_list=arguments.access_list or (),
         authorization_list=arguments.authorization_list or (),
-        max_fee_per_blob_gas=_blob_fee(services, arguments),
-        blob_versioned_hashes=_blob_hashes(arguments, sidecar),
+        max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
+        blob_versioned_hashes=arguments.blob_versioned_hashes or (),
         sidecar=sidecar,
     )
+
+
+def _check_authorizations(arguments: TransactionArguments) -> None:
+    if arguments.authorization_list is None:
+        return
+    if arguments.to is None:
+        raise ServerError("EIP-7702 transaction cannot be used to create contract")
+    if not arguments.authorization_list:
+        raise ServerError("EIP-7702 transaction with empty auth list")
 
 
 def _check_creation(arguments: TransactionArguments) -> None:
     if arguments.to is not None:
         return
+    if carries_blobs(arguments):
+        raise ServerError('missing "to" in blob transaction')
     if not arguments.data:
         raise ServerError("contract creation without any data provided")
-    if arguments.blob_versioned_hashes or arguments.blobs:
-        raise ServerError('missing "to" in blob transaction')
-    if arguments.authorization_list is not None:
-        raise ServerError("EIP-7702 transaction cannot be used to create contract")
 
 
-def _type_of(services: Services, arguments: TransactionArguments) -> TransactionType:
+def _type_of(arguments: TransactionArguments, environment: BlockEnvironment) -> TransactionType:
     """The type asked for, or the one that the fields call for."""
     if arguments.authorization_list is not None:
         return TransactionType.SET_CODE
-    if arguments.blob_versioned_hashes or arguments.blobs:
+    if carries_blobs(arguments):
         return TransactionType.BLOB
     if arguments.type in (TransactionType.LEGACY, TransactionType.ACCESS_LIST) and not _has_dynamic_fee(arguments):
         return TransactionType(arguments.type)
-    if arguments.gas_price is None and services.chain.next_base_fee() is not None:
+    if arguments.gas_price is None and environment.base_fee_per_gas is not None:
         return TransactionType.DYNAMIC_FEE
     if _has_dynamic_fee(arguments):
         raise ServerError("maxFeePerGas and maxPriorityFeePerGas are not valid before London is active")
@@ -134,22 +181,25 @@ def _has_dynamic_fee(arguments: TransactionArguments) -> bool:
     return arguments.max_fee_per_gas is not None or arguments.max_priority_fee_per_gas is not None
 
 
-def _fees(services: Services, arguments: TransactionArguments, kind: TransactionType) -> tuple[int, int]:
-    """(cap, tip) in wei per gas; for types 0 and 1 both are the price."""
+def _with_fees(
+    services: Services, arguments: TransactionArguments, kind: TransactionType, environment: BlockEnvironment
+) -> TransactionArguments:
+    """The arguments with every fee, in wei per gas: a price for types 0 and 1, else fee cap and tip."""
+    if carries_blobs(arguments) and arguments.max_fee_per_blob_gas is None:
+        arguments = replace(arguments, max_fee_per_blob_gas=2 * (environment.blob_base_fee or 1))
     if arguments.gas_price is not None:
-        return arguments.gas_price, arguments.gas_price
+        return arguments
+    base_fee = environment.base_fee_per_gas or 0
     if kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST):
-        price = gas_price(services)
-        return price, price
+        return replace(arguments, gas_price=base_fee + priority_fee(services))
     cap, tip = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas
     if cap == 0:
         raise ServerError("maxFeePerGas must be non-zero")
     if tip is None:
         suggested = priority_fee(services)
         tip = suggested if cap is None else min(suggested, cap)
-    if cap is None:
-        cap = tip + 2 * (services.chain.next_base_fee() or 0)
-    return cap, tip
+    cap = tip + 2 * base_fee if cap is None else cap
+    return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
 
 
 def execution_deadline(services: Services) -> float:
@@ -157,56 +207,34 @@ def execution_deadline(services: Services) -> float:
     return time.monotonic() + services.limits.evm_timeout_seconds
 
 
-def _gas_limit(services: Services, arguments: TransactionArguments, deadline: float) -> int:
-    if _is_plain_transfer(services, arguments):
+def _gas_limit(services: Services, arguments: TransactionArguments, place: Place, deadline: float) -> int:
+    if _is_plain_transfer(arguments, place.state):
         return PLAIN_TRANSFER_GAS
-    request = call_request(services, arguments, default_gas=0)
-    return services.chain.estimate_gas(request, PENDING, gas_cap=services.limits.call_gas, deadline=deadline)
+    frame = place.frame()
+    request = _payable(call_request(services, arguments, default_gas=0), frame)
+    return GasEstimation(frame, request, gas_cap=services.limits.call_gas, deadline=deadline).run()
 
 
-def _is_plain_transfer(services: Services, arguments: TransactionArguments) -> bool:
+def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
+    """The message to estimate. One that cannot pay now is the pool's to judge: its gas is that of a free one."""
+    environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
+    fee_wei = PLAIN_TRANSFER_GAS * request.max_fee_per_gas
+    if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
+        request = replace(request, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    if request.max_fee_per_blob_gas < (environment.blob_base_fee or 0) or balance_wei < fee_wei:
+        request = replace(request, max_fee_per_blob_gas=0)
+    return request
+
+
+def _is_plain_transfer(arguments: TransactionArguments, state: StateReader | None) -> bool:
     """Whether the gas is known without an execution: ether to an account that has no code."""
     to = arguments.to
     return (
         to is not None
+        and state is not None
         and int.from_bytes(to, "big") >= _RESERVED_ADDRESSES
         and not arguments.data
         and not arguments.access_list
         and not arguments.authorization_list
-        and not services.chain.pool.executable_count
-        and not code_of(services.chain.head.state, to)
+        and not code_of(state, to)
     )
-
-
-def _blob_fee(services: Services, arguments: TransactionArguments) -> int:
-    """The cap on the blob fee in wei per blob gas: twice the next block's where the client gives none."""
-    if arguments.max_fee_per_blob_gas is not None:
-        return arguments.max_fee_per_blob_gas
-    if not (arguments.blob_versioned_hashes or arguments.blobs):
-        return 0
-    return 2 * (services.chain.next_blob_base_fee() or 1)
-
-
-def _sidecar(arguments: TransactionArguments) -> BlobSidecar | None:
-    """The client's blobs with their commitments and proofs, computed where they are missing.
-
-    The chain checks what the client gives when the transaction is sent.
-    """
-    blobs, commitments, proofs = arguments.blobs, arguments.commitments, arguments.proofs
-    if blobs is None:
-        return None
-    if commitments is None and proofs is None:
-        return make_sidecar(blobs)
-    if commitments is None or proofs is None:
-        raise ServerError("blob commitments and proofs are given together, or neither")
-    return BlobSidecar(0 if len(proofs) == len(blobs) else 1, blobs, commitments, proofs)
-
-
-def _blob_hashes(arguments: TransactionArguments, sidecar: BlobSidecar | None) -> tuple[bytes, ...]:
-    given = arguments.blob_versioned_hashes
-    if sidecar is None:
-        return given or ()
-    computed = tuple(versioned_hash(commitment) for commitment in sidecar.commitments)
-    if given is not None and given != computed:
-        raise ServerError("blobVersionedHashes do not match the blobs")
-    return computed

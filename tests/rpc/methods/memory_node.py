@@ -125,7 +125,8 @@ class Node:
 
     def signed(self, key: PrivateKey, **fields: Any) -> Transaction:
         """A signed transfer of nothing to BOB, with `fields` changed."""
-        return signed_transfer(self.chain.chain_id, key, **fields)
+        chain_id = fields.pop("chain_id", self.chain.chain_id)
+        return signed_transfer(chain_id, key, **fields)
 
 
 def signed_transfer(chain_id: int, key: PrivateKey, /, **fields: Any) -> Transaction:

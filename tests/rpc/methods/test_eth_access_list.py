@@ -98,11 +98,10 @@ async def test_a_failed_run_is_told_beside_its_list(node: Node) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"from": STRANGER_}, "insufficient funds for gas * price + value"),
-        ({"gasPrice": "0x0"}, "gasPrice must be non-zero after london fork"),
-        ({"maxFeePerGas": "0x0", "maxPriorityFeePerGas": "0x0"}, "maxFeePerGas must be non-zero"),
-        ({"maxFeePerGas": "0x5"}, "maxFeePerGas (5) < maxPriorityFeePerGas (1000000000)"),
-        ({"maxFeePerBlobGas": "0x0"}, "maxFeePerBlobGas, if specified, must be non-zero"),
+        ({"from": STRANGER_, "value": "0x1"}, "insufficient funds for gas * price + value"),
+        ({"from": STRANGER_, "gasPrice": hex(10**10)}, "insufficient funds for gas * price + value"),
+        ({"maxFeePerGas": "0x5"}, "max fee per gas less than block base fee"),
+        ({"maxPriorityFeePerGas": "0x5"}, "max priority fee per gas higher than max fee per gas"),
         ({"gas": "0x5"}, "err: intrinsic gas too low: have 5, want 21000"),
         ({"chainId": "0x1"}, "chainId does not match node's (have=1, want=31337)"),
         ({"gasPrice": "0x1"}, "max fee per gas less than block base fee"),
