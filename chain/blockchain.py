@@ -145,6 +145,20 @@ class Chain(ChainView):
         self.canonical.patch(state.diff())
         self._reset_pool()
 
+    def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
+        """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
+
+        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
+        """
+        self.refuse_when_driven()
+        state = PatchedState(self.head.state)
+        change(state)
+        self.canonical.adopt(history, state.diff(), lambda batch: self._journal.replace(batch, ()))
+        self.snapshots = Snapshots()
+        self.clock.reach(self.head.header.timestamp)
+        self._change_pool(self.pool.clear)
+        self.events.publish(HeadChanged((history[-1],)))
+
     def snapshot(self) -> int:
         """Remember everything as it is now; the number to revert to."""
         head = self.head
@@ -257,7 +271,7 @@ class Chain(ChainView):
             if also is not None:
                 also(batch, removed)
 
-        removed = self.canonical.rewind(Version(self.genesis.number), additions)
+        removed = self.canonical.restart(additions)
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -418,6 +432,7 @@ class Chain(ChainView):
         header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
         if header is None:
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
+        self.canonical.refuse_before_adopted(number)
         return header
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
