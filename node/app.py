@@ -16,6 +16,7 @@ from coincurve import PrivateKey
 from chain.blockchain import Chain
 from chain.errors import ChainError
 from chain.forks import Fork
+from chain.native.process import BLOBS
 from node import __version__
 from node.banner import BannerFacts, banner, engine_listening, listening, write_config
 from node.commands.account import unlock_keys
@@ -127,6 +128,8 @@ class Node:
         server = self._server()
         await server.start()
         self.chain.database.keep()
+        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+            BLOBS.prepare()
         settle_memory()
         try:
             self._announce(server)

@@ -197,6 +197,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         logs=LogLimits(
             max_results=limits.log_results,
             max_block_range=limits.log_block_range,
+            max_blocks=limits.log_blocks,
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
         ),

@@ -16,6 +16,7 @@ import orjson
 
 from chain.deadline import Cancellation
 from chain.encoded import Encoded, enclosed, take_text
+from chain.release import forget_origin
 from chain.writer import Steps, WriterStoppedError
 from rpc.errors import (
     InvalidParamsError,
@@ -113,7 +114,7 @@ class Caller:
 class Call:
     """One request on its way: either `error` is set, or `method` and `arguments` are."""
 
-    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
 
     def __init__(self) -> None:
         self.identifier: Any = None
@@ -122,8 +123,20 @@ class Call:
         self.params: Any = None
         self.method: Method | None = None
         self.arguments: list[Any] = []
-        self.error: RpcError | None = None
+        self._error: RpcError | None = None
         self.started = 0.0
+
+    @property
+    def error(self) -> RpcError | None:
+        """Why the call is refused or has failed."""
+        return self._error
+
+    @error.setter
+    def error(self, error: RpcError | None) -> None:
+        if error is not None:
+            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+        self._error = error
 
 
 Received = Call | Iterable[Call] | bytes
@@ -254,6 +267,7 @@ class Dispatcher:
                 raise _unknown(name)
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
+            forget_origin(error)
             call.error = error
         return call
 

@@ -30,6 +30,7 @@ class Limits:
     http_connections: int = _limit(4_096, "HTTP connections at once; a further one is closed unanswered")
     http_header_seconds: float = _limit(30.0, "a slower request head is cut off, a slower body gets 408")
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
+    http_write_seconds: float = _limit(30.0, "a client that takes nothing of its answer so long is cut off")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
     json_structure: int = _limit(
@@ -43,10 +44,29 @@ class Limits:
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
     websocket_message_bytes: int = _limit(5 * MEBIBYTE, "a larger message closes the connection (code 1009)")
     websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
-    websocket_write_seconds: float = _limit(10.0, "a client that reads nothing for so long is cut off")
+    websocket_message_seconds: float = _limit(
+        30.0, "a message that is not whole so long after its first byte closes the connection (code 1008); IPC's too"
+    )
+    websocket_fragments: int = _limit(8_192, "a message in more fragments closes the connection (code 1008)")
+    websocket_controls: int = _limit(100, "more pings and pongs within a second close the connection (code 1008)")
+    websocket_write_seconds: float = _limit(
+        10.0, "a client that takes nothing of what waits for it so long is cut off; on IPC too"
+    )
     websocket_calls: int = _limit(64, "calls under way on one connection; more wait their turn")
     subscriptions: int = _limit(1_024, "subscriptions on one connection; one more gets -32005")
     subscription_queue: int = _limit(1_024, "unread notifications on one connection; one more cuts it off")
+    unread_bytes: int = _limit(
+        64 * MEBIBYTE, "while so much is unread on one connection, a further answer or notification cuts it off"
+    )
+    output_bytes: int = _limit(
+        512 * MEBIBYTE, "past so much unread output of all clients, those with most of it are cut off"
+    )
+    input_bytes: int = _limit(
+        256 * MEBIBYTE, "past so much unfinished input of all clients, a further part is refused (503, code 1013)"
+    )
+    event_bytes: int = _limit(
+        64 * MEBIBYTE, "past so much of events that subscribers are still to be told of, all of them are cut off"
+    )
     ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
@@ -62,6 +82,9 @@ class Limits:
     trace_seconds_limit: float = _limit(
         300.0, "longest time of one tracing request; a longer `timeout` is lowered to it"
     )
+    trace_memory_bytes: int = _limit(
+        512 * MEBIBYTE, "bytes of all traces under way, about; one that would take more gets -32005"
+    )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
         10**18,
@@ -73,7 +96,10 @@ class Limits:
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
-    log_block_range: int = _limit(100_000, "blocks that one eth_getLogs may span; more gets -32602")
+    log_block_range: int = _limit(0, "blocks that one eth_getLogs may span (0: any number); more gets -32602")
+    log_blocks: int = _limit(
+        50_000, "blocks of one eth_getLogs that may have matching logs by the index; one more gets -32602"
+    )
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")

@@ -8,8 +8,10 @@ from typing import Any
 
 from uvicorn.config import Config
 
+from rpc.budgets import Budgets
 from rpc.limits import Limits
-from rpc.protocols import HttpProtocol, SharedState, WebSocketProtocol
+from rpc.protocols import HttpProtocol, SharedState
+from rpc.websocket_protocol import WebSocketProtocol
 
 
 class AddressInUseError(RuntimeError):
@@ -19,11 +21,11 @@ class AddressInUseError(RuntimeError):
 class Listener:
     """Serves an ASGI application over HTTP and WebSocket. `flag`: the setting that chooses the port, for messages."""
 
-    def __init__(self, app: Callable[..., Any], limits: Limits, flag: str) -> None:
+    def __init__(self, app: Callable[..., Any], limits: Limits, budgets: Budgets, flag: str) -> None:
         self._app = app
         self._limits = limits
         self._flag = flag
-        self._state = SharedState(limits)
+        self._state = SharedState(limits, budgets)
         self._listeners: list[asyncio.Server] = []
         self.addresses: list[tuple[str, int]] = []
 
