@@ -35,12 +35,14 @@ def verify_and_execute(
 
     A refused block is kept among the chain's bad blocks.
     block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
-    a development node makes: leaps of the gas limit, and transactions of impersonated accounts, which anyone can make.
+    a development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
+    which anyone can make.
     """
     try:
         if not development:
             _check_signed(block)
             _check_gas_limit(block.header, parent)
+            _check_later(block.header, parent)
         return _verify_and_execute(block, parent, chain, block_hash)
     except BlockError:
         chain.keep_bad_block(block)
@@ -54,7 +56,7 @@ def _verify_and_execute(
     rules = chain.block_rules.of(header)
     _check_header(header, parent, rules)
     _check_body(block, rules)
-    check_uncles(block, parent, chain, lambda uncle, its: _check_header(uncle, its, chain.block_rules.of(uncle)))
+    check_uncles(block, parent, chain, lambda uncle, its: _check_uncle(uncle, its, chain.block_rules.of(uncle)))
     state = chain.canonical.state_of(parent)
     environment = (
         chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
@@ -82,9 +84,9 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         expected["nonce"] = bytes(8)
     for name, want in expected.items():
         _expect(header.number, name, getattr(header, name), want)
-    if header.timestamp <= parent.timestamp:
+    if header.timestamp < parent.timestamp:
         raise BlockError(
-            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}"
+            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}"
         )
     if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
         raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
@@ -94,6 +96,11 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         )
     if cancun and header.parent_beacon_block_root is None:
         raise BlockError(f"block {header.number}: parent beacon block root is missing")
+
+
+def _check_uncle(uncle: Header, parent: Header, rules: Rules) -> None:
+    _check_header(uncle, parent, rules)
+    _check_later(uncle, parent)
 
 
 def _check_body(block: Block, rules: Rules) -> None:
@@ -118,6 +125,14 @@ def _check_signed(block: Block) -> None:
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
                 "development node sent it for an impersonated account; `zevm import --development` takes it"
             )
+
+
+def _check_later(header: Header, parent: Header) -> None:
+    if header.timestamp == parent.timestamp:
+        raise BlockError(
+            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
+            "`zevm import --development` takes equal ones"
+        )
 
 
 def _check_gas_limit(header: Header, parent: Header) -> None:
