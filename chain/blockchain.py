@@ -10,7 +10,7 @@ from chain.builder import BlockExecution, SealedBlock
 from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
 from chain.clock import Clock
 from chain.engine.driver import Engine
-from chain.errors import AuthenticationError, ChainError, InvalidRequestError, TransactionError
+from chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
@@ -34,11 +34,6 @@ from storage.store import Batch
 
 _BLOBS = b"blobs/"
 
-DRIVEN = (
-    "a consensus client drives this chain through the Engine API, and nothing else changes it; "
-    "start without --authrpc to make blocks here"
-)
-
 
 class Chain(ChainView):
     """The chain with its writer. `start` begins timed mining; `close` ends everything but the database."""
@@ -51,7 +46,7 @@ class Chain(ChainView):
         self.events = Events()
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
-        self.mining = Mining(self.writer, self.mine, options.mining, refusal=DRIVEN if options.driven else None)
+        self.mining = Mining(self.writer, self.mine, options.mining, driven=options.driven)
         self._instant = InstantMining(self, self._memory, self._build_of_waiting)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
@@ -152,6 +147,20 @@ class Chain(ChainView):
         self.canonical.patch(state.diff())
         self._reset_pool()
         self._instant.mine_left()
+
+    def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
+        """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
+
+        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
+        """
+        self.refuse_when_driven()
+        state = PatchedState(self.head.state)
+        change(state)
+        self.canonical.adopt(history, state.diff(), lambda batch: self._journal.replace(batch, ()))
+        self.snapshots = Snapshots()
+        self.clock.reach(self.head.header.timestamp)
+        self._change_pool(self.pool.clear)
+        self.events.publish(HeadChanged((history[-1],)))
 
     def snapshot(self) -> int:
         """Remember everything as it is now; the number to revert to."""
@@ -265,7 +274,7 @@ class Chain(ChainView):
             if also is not None:
                 also(batch, removed)
 
-        removed = self.canonical.rewind(Version(self.genesis.number), additions)
+        removed = self.canonical.restart(additions)
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -340,9 +349,9 @@ class Chain(ChainView):
         self._forget_pooled(stale)
 
     def refuse_when_driven(self) -> None:
-        """Raise InvalidRequestError where a consensus client alone may change the chain."""
+        """Raise DrivenChainError where a consensus client alone may change the chain."""
         if self.options.driven:
-            raise InvalidRequestError(DRIVEN)
+            raise DrivenChainError
 
     def _settle(self, transaction: Transaction, added: AddResult) -> None:
         """Make the pool durable as it stands after a transaction came, in one batch, and tell of what waits."""
@@ -404,6 +413,7 @@ class Chain(ChainView):
         header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
         if header is None:
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
+        self.canonical.refuse_before_adopted(number)
         return header
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:

@@ -8,6 +8,7 @@ ChainError
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
 ├── SimulationError         a block or call of eth_simulateV1 is refused; carries geth's code
+├── DrivenChainError        a change that a consensus client alone may make on this chain
 ├── InvalidRequestError     a development or search request with values that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 """
@@ -58,6 +59,16 @@ class SimulationError(ChainError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class DrivenChainError(ChainError):
+    """A consensus client drives the chain through the Engine API, and nothing else changes it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a consensus client drives this chain through the Engine API, and nothing else changes it; "
+            "start without --authrpc to make blocks here"
+        )
 
 
 class InvalidRequestError(ChainError):

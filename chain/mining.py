@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from chain.errors import InvalidRequestError
+from chain.errors import DrivenChainError
 from chain.writer import Writer, WriterStoppedError
 from chain.zvm.faults import NodeFaultError
 from storage.errors import StorageError
@@ -25,14 +25,12 @@ class MiningMode:
 class Mining:
     """Holds the mode and the interval's timer. Changes are made on the writer thread."""
 
-    def __init__(
-        self, writer: Writer, mine: Callable[[], object], mode: MiningMode, *, refusal: str | None = None
-    ) -> None:
-        """`refusal`: why this chain makes no blocks by itself; None where it may."""
+    def __init__(self, writer: Writer, mine: Callable[[], object], mode: MiningMode, *, driven: bool = False) -> None:
+        """`driven`: a consensus client makes the blocks, this chain none by itself."""
         self._writer = writer
         self._mine = mine
-        self._mode = mode if refusal is None else MiningMode(automine=False)
-        self._refusal = refusal
+        self._mode = MiningMode(automine=False) if driven else mode
+        self._driven = driven
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -65,9 +63,9 @@ class Mining:
         self.set_mode(MiningMode(self._mode.automine, interval_ms))
 
     def set_mode(self, mode: MiningMode) -> None:
-        """Set both switches. Raises InvalidRequestError where the chain may not make blocks by itself."""
-        if self._refusal is not None and (mode.automine or mode.interval_ms):
-            raise InvalidRequestError(self._refusal)
+        """Set both switches. Raises DrivenChainError where the chain may not make blocks by itself."""
+        if self._driven and (mode.automine or mode.interval_ms):
+            raise DrivenChainError
         with self._changed:
             self._mode = mode
             self._changed.notify_all()

@@ -38,7 +38,6 @@ class ChainView:
 
     def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
         self.database = database
-        self.genesis = genesis
         self.options = options
         self.clock = clock
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
@@ -63,6 +62,11 @@ class ChainView:
     def head(self) -> Head:
         """The newest block with the latest state."""
         return self.canonical.head
+
+    @property
+    def genesis(self) -> Genesis:
+        """What the chain began with."""
+        return self.canonical.genesis
 
     @property
     def schedule(self) -> ForkSchedule:

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import uvloop
 from coincurve import PrivateKey
@@ -17,6 +16,7 @@ from coincurve import PrivateKey
 from chain.blockchain import Chain
 from chain.errors import ChainError
 from chain.forks import Fork
+from chain.native.process import BLOBS
 from node import __version__
 from node.banner import BannerFacts, banner, engine_listening, listening, write_config
 from node.commands.account import unlock_keys
@@ -25,7 +25,8 @@ from node.keystore import FOLDER_NAME, Keystore
 from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from node.metrics import Metrics
 from node.mnemonic import derive_keys, random_mnemonic
-from node.network import limits_for, open_chain, open_database
+from node.network import limits_for, open_chain, opened_database
+from node.preflight import check_drivable, check_start, ipc_path, jwt_secret_path, read_jwt_secret
 from node.settings import NodeSettings
 from node.wallet import KeyWallet, address_of
 from rpc import methods
@@ -33,7 +34,6 @@ from rpc.decoder import Decoder
 from rpc.engine_port import EnginePortOptions
 from rpc.instance import load_instance_id
 from rpc.ipc import IpcError
-from rpc.jwt import JwtSecretError, load_secret
 from rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from rpc.server import AddressInUseError, Server, ServerOptions
 from rpc.services import Services
@@ -46,9 +46,6 @@ STOP_SECONDS = 4.5
 SLOW_ENGINE_SECONDS = 1.0
 """A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
 
-IPC_NAME = "zevm.ipc"
-JWT_SECRET_NAME = "jwtsecret"
-
 
 def run_node(settings: NodeSettings) -> int:
     """Serve until a signal comes; the process's exit code. Raises NodeError for what prevents the start."""
@@ -56,6 +53,7 @@ def run_node(settings: NodeSettings) -> int:
     methods.load()
     node = Node(settings)
     try:
+        check_start(settings)
         with node.opened(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(node.serve())
     except (AddressInUseError, IpcError, StorageError, ChainError) as error:
@@ -107,9 +105,8 @@ class Node:
     def opened(self) -> Iterator[None]:
         """Hold the chain open; closes it, and the database, within the time that a stop may take."""
         settings = self._settings
-        database = open_database(settings)
         with ExitStack() as stack:
-            stack.callback(database.close)
+            database = stack.enter_context(opened_database(settings))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
             if database.unclean_stop:
@@ -130,6 +127,9 @@ class Node:
             loop.add_signal_handler(number, _stop_by_signal, stopping)
         server = self._server()
         await server.start()
+        self.chain.database.keep()
+        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+            BLOBS.prepare()
         settle_memory()
         try:
             self._announce(server)
@@ -177,17 +177,9 @@ class Node:
         if not settings.driven:
             return None
         head = chain.head.header
-        if chain.schedule.fork_at(head.number + 1, head.timestamp + 1) < Fork.PARIS:
-            raise NodeError(
-                "the Engine API drives chains after the merge, and the next block is before it; "
-                "set terminalTotalDifficulty to 0 in the genesis file, or leave --authrpc out"
-            )
-        file = jwt_secret_path(settings)
-        try:
-            secret = load_secret(file)
-        except JwtSecretError as error:
-            raise NodeError(f"--authrpc-jwtsecret {error}") from error
-        LOGGER.info("the Engine API's secret is in %s", file)
+        check_drivable(chain.schedule, head.number, head.timestamp)
+        secret = read_jwt_secret(settings)
+        LOGGER.info("the Engine API's secret is in %s", jwt_secret_path(settings))
         return EnginePortOptions(secret, settings.authrpc_addr, settings.authrpc_port, settings.authrpc_vhosts)
 
     def _announce(self, server: Server) -> None:
@@ -269,24 +261,6 @@ def default_client_version() -> str:
 def fork_title(fork: Fork) -> str:
     """A fork's name for people: Osaka, SpuriousDragon."""
     return "".join(word.capitalize() for word in fork.name.split("_"))
-
-
-def ipc_path(settings: NodeSettings) -> Path | None:
-    """Where the Unix socket is to be; None for nowhere."""
-    if settings.ipc is None or str(settings.ipc) != "@":
-        return settings.ipc
-    if settings.memory:
-        raise NodeError("--ipc needs a path with --memory, as in --ipc /tmp/zevm.ipc")
-    return settings.datadir / IPC_NAME
-
-
-def jwt_secret_path(settings: NodeSettings) -> Path:
-    """Where the Engine API's secret is. Raises NodeError where it has no place."""
-    if settings.authrpc_jwtsecret is not None:
-        return settings.authrpc_jwtsecret
-    if settings.memory:
-        raise NodeError("--authrpc needs a secret's file with --memory, as in --authrpc-jwtsecret /tmp/jwt.hex")
-    return settings.datadir / JWT_SECRET_NAME
 
 
 def _stop_by_signal(stopping: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ import typer
 from chain.errors import ChainError
 from chain.zvm.faults import NodeFaultError
 from node import __version__
+from node.advice import for_this_command
 from node.commands import account, blocks, console, database, wasm
 from node.commands.options import ConfigOption, DatadirOption
 from node.config import load_settings
@@ -133,9 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         _fail(f"{error.format_message()} (`zevm --help` lists the commands, `zevm run --help` the flags)", 2)
     except NodeError as error:
-        _fail(str(error), error.exit_code)
+        _fail(for_this_command(str(error), chosen), error.exit_code)
     except (StorageError, ChainError, NodeFaultError) as error:
-        _fail(str(error), 1)
+        _fail(for_this_command(str(error), chosen), 1)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{error.strerror or error}", 1)

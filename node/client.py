@@ -3,6 +3,7 @@
 import http.client
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -12,6 +13,9 @@ TIMEOUT_SECONDS = 120
 """Longer than the server lets any call take."""
 
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 class CallFailedError(NodeError):
     """The node answered with an error: its code, text and data."""
 
@@ -19,6 +23,16 @@ class CallFailedError(NodeError):
         super().__init__(f"{method}: {error.get('message')}")
         self.code = error.get("code")
         self.data = error.get("data")
+
+
+def no_answer(url: str, error: Exception) -> str:
+    """What is said where no node answers at a URL, and what to do about it."""
+    reason = getattr(error, "reason", None) or error
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    address = urllib.parse.urlsplit(url)
+    if address.hostname not in LOOPBACK_HOSTS or address.port is None:
+        return f"no node answers at {url}: {words}; check the address"
+    return f"no node answers at {url}: {words}; start one with `zevm run --port {address.port}`"
 
 
 class Client:
@@ -35,8 +49,7 @@ class Client:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
                 answer = json.load(response)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise NodeError(f"no node answers at {self.url}: {reason}; start one with `zevm run`") from None
+            raise NodeError(no_answer(self.url, error)) from None
         if not isinstance(answer, dict) or "error" in answer:
             raise CallFailedError(method, answer["error"] if isinstance(answer, dict) else {"message": str(answer)})
         return answer["result"]

@@ -23,6 +23,7 @@ from chain.schedule import ForkSchedule
 from chain.types import Header
 from node.errors import NodeError
 from node.mnemonic import derive_keys
+from node.preflight import JWT_SECRET_NAME, check_drivable
 from node.settings import UNLIMITED_GAS, NodeSettings
 from node.wallet import address_of
 from rpc.limits import Limits
@@ -32,6 +33,9 @@ from storage.errors import CorruptionError, ForeignDatabaseError
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
 
+_BESIDE_NAMES = (_COMPILED_NAME, JWT_SECRET_NAME)
+"""What a node makes in the data directory beside its database."""
+
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
 _FIRST_BLOCK = frozenset(
     {"chain_id", "hardfork", "timestamp", "number", "block_base_fee_per_gas", "disable_default_create2_deployer"}
@@ -39,12 +43,35 @@ _FIRST_BLOCK = frozenset(
 
 
 def open_database(settings: NodeSettings, *, create: bool = True, accept: bool = False) -> Database:
-    """The database of the settings; with `fresh`, an empty one; `accept`: see Database.open. Raises StorageError."""
+    """The database of the settings; with `fresh`, an empty one; `accept`: see Database.open.
+
+    Raises StorageError, GenesisError.
+    """
     if settings.memory:
         return Database.open(None)
     if settings.fresh:
+        # a chain is forgotten only for one that can begin
+        genesis = _new_genesis(settings, ())
+        if settings.driven:
+            check_drivable(genesis.schedule, genesis.number, genesis.timestamp)
         Database.erase(settings.datadir)
     return Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
+
+
+@contextmanager
+def opened_database(settings: NodeSettings) -> Iterator[Database]:
+    """The database of the settings, begun where there is none; closed in the end.
+
+    What failed leaves nothing: a database made for it goes again, unless `keep` was called. Raises StorageError.
+    """
+    absent = [name for name in _BESIDE_NAMES if not (settings.datadir / name).exists()]
+    database = open_database(settings)
+    try:
+        yield database
+    except BaseException:
+        database.discard(absent)
+        raise
+    database.close()
 
 
 def open_chain(
@@ -221,7 +248,7 @@ def existing_chain(settings: NodeSettings, *, checked: bool = True) -> Iterator[
 @contextmanager
 def chain_to_import_to(settings: NodeSettings) -> Iterator[Chain]:
     """The chain in the data directory, or a new one of the settings' genesis."""
-    with open_database(settings) as database, _opened(database, settings) as chain:
+    with opened_database(settings) as database, _opened(database, settings) as chain:
         yield chain
 
 

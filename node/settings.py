@@ -123,7 +123,7 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     allow_origin: Names = _setting(
         (), "--allow-origin", panel=SERVER, metavar="ORIGIN,...",
-        about="Web origins that may call (CORS), * for all. By default only pages of this computer.",
+        about="Web origins that may call (CORS), * for all. By default pages of this computer and browser extensions.",
     )  # fmt: skip
     allow_host: Names = _setting(
         (), "--allow-host", panel=SERVER, metavar="NAME,...",

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from typing import Any, TypeVar
 
+from rpc.budgets import InputBudget, OutputAccount
 from rpc.limits import Limits
 from rpc.security import Headers, Refusal, header
 
@@ -18,8 +19,11 @@ CONTENT_TYPES = frozenset({b"application/json", b"application/json-rpc", b"appli
 COMPRESS_BYTES = 65_536
 """Answers from this size on are compressed for clients on other machines that accept gzip."""
 
-PIECE_BYTES = 256 * 1024
-"""A larger answer is written in pieces of this size."""
+PIECE_BYTES = 65_536
+"""A larger answer is written in pieces of this size: no more of a client's unread output is ever copied."""
+
+OUTPUT_EXTENSION = "zevm.output"
+"""The scope extension in which the server hands over the function that opens an account of unread output."""
 
 _CLOSE = (b"connection", b"close")
 _JSON = (b"content-type", b"application/json")
@@ -42,8 +46,9 @@ class BodyError(Exception):
 class Bodies:
     """Reads JSON bodies within the limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, budget: InputBudget) -> None:
         self._limits = limits
+        self._budget = budget
         self._content_types: dict[bytes | None, bool] = {}
 
     def check(self, headers: Headers) -> Refusal | None:
@@ -74,33 +79,42 @@ class Bodies:
     def _too_large(self, size: int) -> Refusal:
         return Refusal(413, f"content length too large ({size}>{self._limits.http_body_bytes})")
 
-    async def read(self, receive: Receive) -> bytes:
-        """The whole body. Raises BodyError."""
+    async def read(self, receive: Receive) -> tuple[bytes, int]:
+        """The whole body, and what it takes of the budget until `release`. Raises BodyError."""
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            if len(body) > self._limits.http_body_bytes:
-                raise BodyError(self._too_large(len(body)))
-            return body
+            whole: bytes = message.get("body", b"")
+            if len(whole) > self._limits.http_body_bytes:
+                raise BodyError(self._too_large(len(whole)))
+            return whole, 0
+        body = bytearray()
         try:
             async with asyncio.timeout(self._limits.http_header_seconds):
-                return await self._read_rest(message, receive)
+                await self._read_rest(body, message, receive)
         except TimeoutError:
+            self.release(len(body))
             raise BodyError(Refusal(408, "the body did not arrive in time")) from None
+        except BaseException:
+            self.release(len(body))
+            raise
+        return bytes(body), len(body)
 
-    async def _read_rest(self, message: Message, receive: Receive) -> bytes:
-        parts = []
-        size = 0
+    def release(self, taken: int) -> None:
+        """What `read` gave is not needed any more."""
+        self._budget.give_back(taken)
+
+    async def _read_rest(self, body: bytearray, message: Message, receive: Receive) -> None:
         while True:
             if message["type"] != "http.request":
                 raise BodyError(None)
             part = message.get("body", b"")
-            size += len(part)
-            if size > self._limits.http_body_bytes:
-                raise BodyError(self._too_large(size))
-            parts.append(part)
+            if len(body) + len(part) > self._limits.http_body_bytes:
+                raise BodyError(self._too_large(len(body) + len(part)))
+            if not self._budget.take(len(part)):
+                raise BodyError(Refusal(503, "too much unfinished input of all clients (--rpc-input-bytes); try again"))
+            body += part
             if not message.get("more_body"):
-                return b"".join(parts)
+                return
             message = await receive()
 
 
@@ -125,7 +139,17 @@ async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[byt
     if len(body) >= COMPRESS_BYTES and _wants_gzip(scope):
         body = await asyncio.to_thread(_gzip, body)
         extra = [*extra, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
-    await respond(send, status, [_JSON, *extra], body)
+    open_account = scope.get("extensions", {}).get(OUTPUT_EXTENSION)
+    if open_account is None or len(body) <= PIECE_BYTES:
+        await respond(send, status, [_JSON, *extra], body)
+        return
+    account: OutputAccount = open_account()
+    account.add(body)
+    try:
+        await respond(send, status, [_JSON, *extra], body)
+    finally:
+        account.remove(body)
+        account.close()
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -1,55 +1,111 @@
 """A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
 
-A client that does not read is cut off: when too many notifications wait, or when one write makes no
-progress for the write timeout. The others never notice.
+A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
+write timeout (rpc.budgets). The others never notice.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from rpc.bodies import PIECE_BYTES, pieces_of
+from rpc.budgets import OutputBudget
 from rpc.limits import Limits
 
 if TYPE_CHECKING:
     from rpc.subscriptions import Subscription
 
 LOGGER = logging.getLogger("zevm.rpc")
-BACKLOG_HIGH_WATER = 64
+BACKLOG_FRAMES = 64
 """Answers that may wait unsent before the connection's next request is read."""
+
+BACKLOG_BYTES = 1024 * 1024
+"""Their size together."""
+
+Frame = tuple[bytes, bytes, bytes]
+"""What is sent as one message: its beginning, what it carries (held once for all who wait for it), its end."""
+
+
+def _pieces_of(frame: Frame) -> Iterator[bytes]:
+    """The message in pieces for one write each."""
+    beginning, carried, end = frame
+    if len(carried) <= PIECE_BYTES:
+        return iter((b"".join(frame),))
+    return filter(None, chain((beginning,), pieces_of(carried), (end,)))
 
 
 class Connection:
-    """Frames leave in the order of `send` and `notify`. Used on the event loop alone."""
+    """Frames leave in the order of `send` and `notify`. Used on the event loop alone.
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]], abort: Callable[[], None], limits: Limits) -> None:
+    write: sends one message from pieces, and returns when the system has taken all of it.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Iterable[bytes]], Awaitable[None]],
+        abort: Callable[[], None],
+        limits: Limits,
+        budget: OutputBudget,
+    ) -> None:
         self._write = write
         self._abort = abort
         self._limits = limits
-        self._queue: deque[bytes] = deque()
+        self._account = budget.open(self.cut)
+        self._queue: deque[Frame] = deque()
+        self._unread_frames = 0
         self._wake = asyncio.Event()
         self._below_high_water = asyncio.Event()
         self._below_high_water.set()
-        self._written = 0
-        self._is_writing = False
-        self._stall_timer: asyncio.TimerHandle | None = None
         self.closed = False
         self.subscriptions: dict[str, Subscription] = {}
 
-    def send(self, frame: bytes) -> None:
+    def send(self, answer: bytes) -> None:
         """Queue an answer."""
-        self._put(frame)
+        frame = (b"", answer, b"")
+        if self.admit(frame):
+            self.enqueue(frame)
 
-    def notify(self, frame: bytes) -> None:
+    def notify(self, frame: Frame) -> None:
         """Queue a notification; a client with too many unread ones is cut off."""
-        if len(self._queue) >= self._limits.subscription_queue:
-            self.cut("too many unread notifications")
-            return
-        self._put(frame)
+        if self.admit_notification(frame):
+            self.enqueue(frame)
+
+    def admit_notification(self, frame: Frame) -> bool:
+        """As `admit`, for a notification."""
+        if self._unread_frames >= self._limits.subscription_queue:
+            self.cut("too many unread notifications (--rpc-subscription-queue)")
+            return False
+        return self.admit(frame)
+
+    def admit(self, frame: Frame) -> bool:
+        """Count a frame that is to be sent, now or later, as unread; False where the client is gone or cut off."""
+        if self._account.unread_bytes > self._limits.unread_bytes:
+            self.cut(f"{self._account.unread_bytes} bytes were unread (--rpc-unread-bytes)")
+        if self.closed:
+            return False
+        self._account.add(frame[1])
+        self._unread_frames += 1
+        return True
+
+    def release(self, frame: Frame) -> None:
+        """An admitted frame has been sent, or never will be."""
+        self._account.remove(frame[1])
+        self._unread_frames -= 1
+        if self._unread_frames < BACKLOG_FRAMES and self._account.unread_bytes <= BACKLOG_BYTES:
+            self._below_high_water.set()
+
+    def enqueue(self, frame: Frame) -> None:
+        """Send an admitted frame after those before it."""
+        self._queue.append(frame)
+        if self._unread_frames >= BACKLOG_FRAMES or self._account.unread_bytes > BACKLOG_BYTES:
+            self._below_high_water.clear()
+        self._wake.set()
 
     async def ready(self) -> None:
-        """Wait until few enough answers are unsent for the next request to be read."""
+        """Wait until little enough is unsent for the next request to be read."""
         await self._below_high_water.wait()
 
     async def pump(self) -> None:
@@ -57,12 +113,12 @@ class Connection:
         queue = self._queue
         while not self.closed:
             while queue:
-                self._is_writing = True
-                await self._write(queue.popleft())
-                self._is_writing = False
-                self._written += 1
-                if len(queue) < BACKLOG_HIGH_WATER:
-                    self._below_high_water.set()
+                frame = queue[0]
+                await self._write(_pieces_of(frame))
+                if self.closed:
+                    return
+                self.release(queue.popleft())
+                del frame
             self._wake.clear()
             await self._wake.wait()
 
@@ -78,34 +134,10 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        self._queue.clear()
-        self._wake.set()
-        self._below_high_water.set()
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
         for subscription in list(self.subscriptions.values()):
             subscription.cancel()
-
-    def _put(self, frame: bytes) -> None:
-        if self.closed:
-            return
-        queue = self._queue
-        if (queue or self._is_writing) and self._stall_timer is None:
-            self._watch()
-        queue.append(frame)
-        if len(queue) >= BACKLOG_HIGH_WATER:
-            self._below_high_water.clear()
+        while self._queue:
+            self.release(self._queue.popleft())
+        self._account.close()
         self._wake.set()
-
-    def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._stall_timer = loop.call_later(self._limits.websocket_write_seconds, self._check, self._written)
-
-    def _check(self, written_before: int) -> None:
-        self._stall_timer = None
-        if not self._queue and not self._is_writing:
-            return
-        if self._written == written_before:
-            self.cut(f"nothing was read for {self._limits.websocket_write_seconds:g} s")
-        else:
-            self._watch()
+        self._below_high_water.set()

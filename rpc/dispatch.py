@@ -113,7 +113,7 @@ class Caller:
 class Call:
     """One request on its way: either `error` is set, or `method` and `arguments` are."""
 
-    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
 
     def __init__(self) -> None:
         self.identifier: Any = None
@@ -122,8 +122,20 @@ class Call:
         self.params: Any = None
         self.method: Method | None = None
         self.arguments: list[Any] = []
-        self.error: RpcError | None = None
+        self._error: RpcError | None = None
         self.started = 0.0
+
+    @property
+    def error(self) -> RpcError | None:
+        """Why the call is refused or has failed."""
+        return self._error
+
+    @error.setter
+    def error(self, error: RpcError | None) -> None:
+        if error is not None:
+            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+        self._error = error
 
 
 Received = Call | Iterable[Call] | bytes

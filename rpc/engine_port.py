@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 from rpc.bodies import Receive, Scope, Send, refuse, respond
+from rpc.budgets import Budgets
 from rpc.dispatch import Dispatcher
 from rpc.http import HttpEndpoint
 from rpc.jwt import Authenticator
@@ -37,6 +38,7 @@ def engine_limits(limits: Limits) -> Limits:
     return replace(
         limits,
         http_body_bytes=size,
+        input_bytes=max(4 * size, limits.input_bytes),
         websocket_message_bytes=max(limits.engine_body_bytes, limits.websocket_message_bytes),
     )
 
@@ -47,9 +49,10 @@ class EngineApplication:
     def __init__(self, services: Services, registry: Registry, workers: Workers, options: EnginePortOptions) -> None:
         own = copy(services)
         own.limits = engine_limits(services.limits)
-        guard = Guard(allow_hosts=options.allow_hosts)
+        own.budgets = Budgets(own.limits)
+        guard = Guard(allow_hosts=options.allow_hosts, host_flag="--authrpc-vhosts", origin_flag=None)
         self.dispatcher = Dispatcher(registry.within(NAMESPACES), own, workers)
-        self.limits = own.limits
+        self.limits, self.budgets = own.limits, own.budgets
         self._authenticator = Authenticator(options.secret)
         self._guard = guard
         self._http = HttpEndpoint(own, self.dispatcher, guard)

@@ -13,6 +13,8 @@ from chain.types import Header, Log, Transaction
 from rpc import encoding
 
 Fragment = orjson.Fragment
+ENTRY_BYTES = 1_024
+"""What a header, a transaction or a log takes besides its data."""
 
 
 class LogEvent:
@@ -47,6 +49,11 @@ class HeadEvent:
         self.event = event
 
     @cached_property
+    def size_bytes(self) -> int:
+        """About what it holds: its blocks' transactions and logs, as they are and encoded."""
+        return sum(_size_of(item) for item in (*self.event.added, *self.event.removed))
+
+    @cached_property
     def heads(self) -> list[bytes]:
         """The added headers as JSON, oldest first."""
         return [orjson.dumps(encoding.header(item.block.header)) for item in self.event.added]
@@ -65,6 +72,11 @@ class HeadEvent:
         for item in self.event.added:
             events.extend(_logs_of(item, removed=False))
         return events
+
+    @cached_property
+    def all_receipts(self) -> list[bytes]:
+        """Of every added block that has some: all its receipts as one JSON array."""
+        return [b"[" + b",".join(encoded for _, encoded in block) + b"]" for block in self.receipts if block]
 
     @cached_property
     def receipts(self) -> list[list[tuple[bytes, bytes]]]:
@@ -86,6 +98,11 @@ class TransactionEvent:
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
 
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds, as it is and encoded."""
+        return ENTRY_BYTES + 3 * len(self.transaction.data)
+
     @cached_property
     def hash(self) -> bytes:
         """Its hash as a JSON string."""
@@ -99,6 +116,12 @@ class TransactionEvent:
 
 RpcEvent = HeadEvent | TransactionEvent
 EventListener = Callable[[RpcEvent], None]
+
+
+def _size_of(item: BlockAndReceipts) -> int:
+    transactions = sum(ENTRY_BYTES + 3 * len(transaction.data) for transaction in item.block.transactions)
+    logs = sum(ENTRY_BYTES + 3 * len(log.data) for receipt in item.receipts for log in receipt.logs)
+    return ENTRY_BYTES + transactions + logs
 
 
 def _logs_of(item: BlockAndReceipts, *, removed: bool) -> Iterator[LogEvent]:

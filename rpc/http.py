@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from chain.writer import WriterStoppedError
 from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
-from rpc.dispatch import Dispatcher, LongWrite
+from rpc.dispatch import Dispatcher, LongWrite, Reply
 from rpc.graphql import endpoint as graphql
 from rpc.security import Guard, Headers, Refusal
 from rpc.services import Services
@@ -63,7 +63,7 @@ class HttpEndpoint:
     """POST /: reads the body within its limits, answers it, and gives up waiting calls when the client leaves."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
-        self._bodies = Bodies(services.limits)
+        self._bodies = Bodies(services.limits, services.budgets.input)
         self._dispatcher = dispatcher
         self._guard = guard
 
@@ -75,20 +75,26 @@ class HttpEndpoint:
             await refuse(send, refusal, self._guard.cors_headers(headers))
             return
         try:
-            body = await self._bodies.read(receive)
+            body, taken = await self._bodies.read(receive)
         except BodyError as error:
             if error.refusal is not None:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
+        try:
+            answered, reply = await self._answer(body, receive)
+        finally:
+            self._bodies.release(taken)
+        if answered:
+            await send_json(scope, send, reply or b"", self._guard.cors_headers(headers))
+
+    async def _answer(self, body: bytes, receive: Receive) -> tuple[bool, Reply]:
+        """Whether the client has waited for its answer, and the answer."""
         reply = self._dispatcher.begin(body)
         if isinstance(reply, asyncio.Future) and not isinstance(reply, LongWrite):
-            reply = await reply
-        elif reply is not None and not isinstance(reply, bytes):
-            answered, result = await unless_left(reply, receive)
-            if not answered:
-                return
-            reply = result
-        await send_json(scope, send, reply or b"", self._guard.cors_headers(headers))
+            return True, await reply
+        if reply is None or isinstance(reply, bytes):
+            return True, reply
+        return await unless_left(reply, receive)
 
 
 def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None = None) -> FastAPI:

@@ -3,23 +3,31 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import re
 import socket
-import stat
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
-from rpc.bodies import pieces_of
+from rpc.budgets import StallWatch
 from rpc.connections import Connection
 from rpc.dispatch import Dispatcher, failure
-from rpc.errors import ParseError, RpcError
+from rpc.errors import LimitExceededError, ParseError, RpcError
 from rpc.services import Services
 from rpc.websocket import Session
 
+LOGGER = logging.getLogger("zevm.rpc")
 _STRUCTURE = re.compile(rb'["{}\[\]\\]')
-_WHITESPACE = b" \t\r\n"
+_SPACE = re.compile(rb"[ \t\r\n]*")
 _OPENING = frozenset(b"{[")
-READ_BYTES = 65_536
+READ_BYTES = 16_384
+"""What is looked through at once, before others have their turn."""
+
+PATH_BYTES = 107
+"""Linux's bound of a socket's path: sun_path has 108 bytes, the last one zero."""
 
 
 class IpcError(RuntimeError):
@@ -28,6 +36,12 @@ class IpcError(RuntimeError):
 
 class MessageTooLargeError(RpcError):
     """A message passes the size limit; nothing after it can be read."""
+
+    code = -32600
+
+
+class SlowMessageError(RpcError):
+    """A message has begun and does not end."""
 
     code = -32600
 
@@ -41,13 +55,23 @@ class Splitter:
         self._position = 0
         self._depth = 0
         self._in_string = False
+        self.begun_at = 0.0
+        """When the value that is not whole began, as the event loop's clock has it (time.monotonic)."""
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """What is held of a value that is not whole."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The values that `data` completes. Raises ParseError where a value can be neither object nor array."""
+        if not self._buffer:
+            self.begun_at = time.monotonic()
         self._buffer += data
         values = []
         while (value := self._next()) is not None:
             values.append(value)
+            self.begun_at = time.monotonic()
         if len(self._buffer) > self._limit_bytes:
             raise MessageTooLargeError(f"message too large (limit {self._limit_bytes} bytes)")
         return values
@@ -55,9 +79,7 @@ class Splitter:
     def _next(self) -> bytes | None:
         buffer = self._buffer
         if self._depth == 0:
-            start = len(buffer) - len(buffer.lstrip(_WHITESPACE))
-            if start:
-                del buffer[:start]
+            del buffer[: _SPACE.match(buffer).end()]  # type: ignore[union-attr]
             if not buffer:
                 return None
             if buffer[0] not in _OPENING:
@@ -98,6 +120,7 @@ class IpcServer:
 
     def __init__(self, services: Services, dispatcher: Dispatcher, path: Path) -> None:
         self._limits = services.limits
+        self._budgets = services.budgets
         self._dispatcher = dispatcher
         self.path = path
         self._server: asyncio.Server | None = None
@@ -109,7 +132,8 @@ class IpcServer:
         _remove_stale(self.path)
         previous_mask = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=READ_BYTES)
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_unix_server(self._protocol, str(self.path))
         except OSError as error:
             raise IpcError(f"cannot listen on {self.path}: {error.strerror or error}") from error
         finally:
@@ -128,6 +152,9 @@ class IpcServer:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
+    def _protocol(self) -> "_Protocol":
+        return _Protocol(self._accept, self._limits.websocket_write_seconds)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._writers) >= self._limits.ipc_connections:
             writer.transport.abort()
@@ -138,14 +165,12 @@ class IpcServer:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def write(frame: bytes) -> None:
-            for piece in pieces_of(frame):
+        async def write(pieces: Iterable[bytes]) -> None:
+            for piece in (*pieces, b"\n"):
                 writer.write(piece)
                 await writer.drain()
-            writer.write(b"\n")
-            await writer.drain()
 
-        connection = Connection(write, writer.transport.abort, self._limits)
+        connection = Connection(write, writer.transport.abort, self._limits, self._budgets.output)
         session = Session(self._dispatcher, connection, self._limits.websocket_calls)
         pump = asyncio.get_running_loop().create_task(_pump(connection))
         try:
@@ -163,9 +188,70 @@ class IpcServer:
 
     async def _read(self, reader: asyncio.StreamReader, session: Session) -> None:
         splitter = Splitter(self._limits.ipc_message_bytes)
-        while data := await reader.read(READ_BYTES):
-            for value in splitter.feed(data):
-                await session.handle(value)
+        held_bytes = 0
+        try:
+            while data := await self._next(reader, splitter):
+                for value in splitter.feed(data):
+                    await session.handle(value)
+                grown_bytes = splitter.unfinished_bytes - held_bytes
+                if not self._budgets.input.take(grown_bytes):
+                    raise LimitExceededError("too much unfinished input of all clients (--rpc-input-bytes)")
+                held_bytes += grown_bytes
+                await asyncio.sleep(0)
+        finally:
+            self._budgets.input.give_back(held_bytes)
+
+    async def _next(self, reader: asyncio.StreamReader, splitter: Splitter) -> bytes:
+        """What arrives next; a message that has begun must be whole in time. Raises SlowMessageError."""
+        if not splitter.unfinished_bytes:
+            return await reader.read(READ_BYTES)
+        try:
+            async with asyncio.timeout_at(splitter.begun_at + self._limits.websocket_message_seconds):
+                return await reader.read(READ_BYTES)
+        except TimeoutError:
+            raise SlowMessageError(
+                f"the message was not whole after {self._limits.websocket_message_seconds:g} s"
+            ) from None
+
+
+class _Protocol(asyncio.StreamReaderProtocol):
+    """Streams whose client is cut off when it reads nothing."""
+
+    def __init__(self, accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], seconds: float) -> None:
+        super().__init__(asyncio.StreamReader(limit=READ_BYTES), accept)
+        self._seconds = seconds
+        self._stall: StallWatch | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+        writing = cast(asyncio.Transport, transport)
+
+        def cut(reason: str) -> None:
+            LOGGER.info("an IPC client was cut off: %s", reason)
+            writing.abort()
+
+        self._stall = StallWatch(writing, self._seconds, cut)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_watch()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what was sent."""
+        if self._stall is not None:
+            self._stall.blocked()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken all."""
+        self._stop_watch()
+        super().resume_writing()
+
+    def _stop_watch(self) -> None:
+        if self._stall is not None:
+            self._stall.free()
 
 
 async def _pump(connection: Connection) -> None:
@@ -173,16 +259,23 @@ async def _pump(connection: Connection) -> None:
         await connection.pump()
 
 
-def _remove_stale(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
+def check_path(path: Path) -> None:
+    """Raises IpcError where a socket cannot be made at a path, its folder apart."""
+    if len(os.fsencode(path)) > PATH_BYTES:
+        raise IpcError(f"cannot listen on {path}: longer than {PATH_BYTES} bytes; give a shorter one with --ipc PATH")
+    if path.exists() and not path.is_socket():
         raise IpcError(f"cannot listen on {path}: a file that is no socket is in the way; remove it or give --ipc PATH")
-    with socket.socket(socket.AF_UNIX) as probe:
-        result = probe.connect_ex(str(path))
-    if result == 0:
+    if _probe(path) == 0:
         raise IpcError(f"cannot listen on {path}: another node answers there; stop it or give --ipc PATH")
-    if result in (errno.ECONNREFUSED, errno.ENOENT):
+
+
+def _probe(path: Path) -> int:
+    """The errno of connecting to a socket; 0 where one answers."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path))
+
+
+def _remove_stale(path: Path) -> None:
+    check_path(path)
+    if _probe(path) == errno.ECONNREFUSED:
         path.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ class Limits:
     http_connections: int = _limit(4_096, "HTTP connections at once; a further one is closed unanswered")
     http_header_seconds: float = _limit(30.0, "a slower request head is cut off, a slower body gets 408")
     http_idle_seconds: float = _limit(120.0, "an idle keep-alive connection is closed")
+    http_write_seconds: float = _limit(30.0, "a client that takes nothing of its answer so long is cut off")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
     json_structure: int = _limit(
@@ -43,10 +44,29 @@ class Limits:
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
     websocket_message_bytes: int = _limit(5 * MEBIBYTE, "a larger message closes the connection (code 1009)")
     websocket_ping_seconds: float = _limit(30.0, "time between pings, and to answer one; then the connection is closed")
-    websocket_write_seconds: float = _limit(10.0, "a client that reads nothing for so long is cut off")
+    websocket_message_seconds: float = _limit(
+        30.0, "a message that is not whole so long after its first byte closes the connection (code 1008); IPC's too"
+    )
+    websocket_fragments: int = _limit(8_192, "a message in more fragments closes the connection (code 1008)")
+    websocket_controls: int = _limit(100, "more pings and pongs within a second close the connection (code 1008)")
+    websocket_write_seconds: float = _limit(
+        10.0, "a client that takes nothing of what waits for it so long is cut off; on IPC too"
+    )
     websocket_calls: int = _limit(64, "calls under way on one connection; more wait their turn")
     subscriptions: int = _limit(1_024, "subscriptions on one connection; one more gets -32005")
     subscription_queue: int = _limit(1_024, "unread notifications on one connection; one more cuts it off")
+    unread_bytes: int = _limit(
+        64 * MEBIBYTE, "while so much is unread on one connection, a further answer or notification cuts it off"
+    )
+    output_bytes: int = _limit(
+        512 * MEBIBYTE, "past so much unread output of all clients, those with most of it are cut off"
+    )
+    input_bytes: int = _limit(
+        256 * MEBIBYTE, "past so much unfinished input of all clients, a further part is refused (503, code 1013)"
+    )
+    event_bytes: int = _limit(
+        64 * MEBIBYTE, "past so much of events that subscribers are still to be told of, all of them are cut off"
+    )
     ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")

@@ -8,8 +8,10 @@ from typing import Any
 
 from uvicorn.config import Config
 
+from rpc.budgets import Budgets
 from rpc.limits import Limits
-from rpc.protocols import HttpProtocol, SharedState, WebSocketProtocol
+from rpc.protocols import HttpProtocol, SharedState
+from rpc.websocket_protocol import WebSocketProtocol
 
 
 class AddressInUseError(RuntimeError):
@@ -19,11 +21,11 @@ class AddressInUseError(RuntimeError):
 class Listener:
     """Serves an ASGI application over HTTP and WebSocket. `flag`: the setting that chooses the port, for messages."""
 
-    def __init__(self, app: Callable[..., Any], limits: Limits, flag: str) -> None:
+    def __init__(self, app: Callable[..., Any], limits: Limits, budgets: Budgets, flag: str) -> None:
         self._app = app
         self._limits = limits
         self._flag = flag
-        self._state = SharedState(limits)
+        self._state = SharedState(limits, budgets)
         self._listeners: list[asyncio.Server] = []
         self.addresses: list[tuple[str, int]] = []
 
@@ -69,6 +71,22 @@ class Listener:
             task.cancel()
         for connection in list(self._state.connections):
             connection.transport.abort()
+
+
+def check_addresses(hosts: Sequence[str], port: int, flag: str) -> None:
+    """Raises AddressInUseError where a port cannot be bound now. `flag`: the setting that chooses the port."""
+    for host in hosts:
+        try:
+            for family, kind, protocol, _, address in socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            ):
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind(address)
+        except OSError as error:
+            raise AddressInUseError(_bind_failure(host, port, flag, error)) from error
 
 
 def _bind_failure(host: str, port: int, flag: str, error: OSError) -> str:

@@ -1,35 +1,76 @@
-"""Uvicorn's HTTP and WebSocket protocols with the bounds that they lack.
+"""Uvicorn's HTTP protocol with the bounds that it lacks.
 
-HTTP: time and size of the request's head, number of connections, a way out for answers nobody reads.
-WebSocket: a function in the scope that drops the connection.
+Time and size of the request's head, the Host header that HTTP/1.1 asks for, number of connections, a way out for
+answers nobody reads, and answers whose head and body leave together.
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Opcode
-from websockets.http11 import Request
 
+from rpc.bodies import OUTPUT_EXTENSION
+from rpc.budgets import Budgets, OutputAccount, StallWatch
 from rpc.limits import Limits
-from rpc.websocket import ABORT_EXTENSION, TEXT_EXTENSION
+from rpc.security import Refusal
 
+LOGGER = logging.getLogger("zevm.rpc")
 REQUEST_HEAD_BYTES = 65_536
-"""Request line and headers together; a longer head closes the connection."""
+"""Request line and headers together, trailers included; a longer head gets 431."""
+
+_CONTINUE = b"HTTP/1.1 100 "
 
 
 class SharedState(ServerState):
     """What the connections of one server share."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, budgets: Budgets) -> None:
         super().__init__()
         self.limits = limits
+        self.budgets = budgets
         self.http: set[HttpProtocol] = set()
+
+
+class HeadRefusedError(Exception):
+    """The request's head is not taken; ends the parser's work on it."""
+
+
+class JoiningTransport:
+    """Holds the head of an answer back until its body comes, so that both leave in one write.
+
+    A client that closes after the head has then read all, and a system call is saved.
+    """
+
+    __slots__ = ("_head", "_is_whole", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._is_whole = False
+
+    def write(self, data: bytes) -> None:
+        """Write, but for the head, which comes first."""
+        if self._is_whole or data.startswith(_CONTINUE):
+            self._transport.write(data)
+        elif self._head:
+            self._transport.write(self._head + data)
+            self._head, self._is_whole = b"", True
+        else:
+            self._head = data
+
+    def close(self) -> None:
+        """Write what is held back and close."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closing."""
+        return self._transport.is_closing()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -46,7 +87,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._shared = cast(SharedState, server_state)
         self._in_head = False
         self._head_bytes = 0
+        self._unfinished_bytes = 0
+        self._is_one_request = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._refusal: Refusal | None = None
+        self._stall: StallWatch | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or drop it when there are too many."""
@@ -56,23 +101,25 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
             return
         shared.http.add(self)
+        self._stall = StallWatch(transport, shared.limits.http_write_seconds, self._cut)
         self._head_timer = self.loop.call_later(shared.limits.http_header_seconds, self._drop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._shared.http.discard(self)
-        self._cancel_head_timer()
+        self._forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that does not end is bounded in bytes and time."""
+        self._is_one_request = True
         super().data_received(data)
         if not self._in_head:
-            if self._head_timer is not None:
-                self._cancel_head_timer()
+            self._cancel_head_timer()
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > REQUEST_HEAD_BYTES:
+        if self._is_one_request:
+            self._unfinished_bytes += len(data)
+        if self._unfinished_bytes > REQUEST_HEAD_BYTES:
+            # a line without end, which the parser keeps for itself
             self._drop()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._shared.limits.http_header_seconds, self._drop)
@@ -80,64 +127,91 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._unfinished_bytes = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the address. Raises HeadRefusedError."""
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer behind a body. Raises HeadRefusedError."""
+        self._count_head(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole. Raises HeadRefusedError."""
         self._in_head = False
+        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+            self._refuse(Refusal(400, "missing required Host header"))
+        self.scope["extensions"] = cast(dict[str, dict[object, object]], {OUTPUT_EXTENSION: self._open_account})
+        previous = self.cycle
         super().on_headers_complete()
+        if self.cycle is not previous and self.scope["method"] != "HEAD":
+            self.cycle.transport = cast(asyncio.Transport, JoiningTransport(self.transport))
+
+    def on_message_complete(self) -> None:
+        """The request is whole; what follows in the same read belongs to another."""
+        self._is_one_request = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or one whose head is refused, and close."""
+        refusal = self._refusal or Refusal(400, msg)
+        body = refusal.reason.encode() + b"\n"
+        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[refusal.status] + head + body)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The client does not take what was sent."""
+        super().pause_writing()
+        if self._stall is not None:
+            self._stall.blocked()
+
+    def resume_writing(self) -> None:
+        """The client has taken all."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.free()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport over."""
-        self._shared.http.discard(self)
-        self._cancel_head_timer()
+        self._forget()
         super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
         """The idle time is over. What is still unread after it will not be read."""
         self._drop()
 
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > REQUEST_HEAD_BYTES:
+            self._refuse(Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)"))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+        raise HeadRefusedError(refusal.reason)
+
+    def _open_account(self) -> OutputAccount:
+        return self._shared.budgets.output.open(self._cut)
+
+    def _cut(self, reason: str) -> None:
+        LOGGER.info("an HTTP client was cut off: %s", reason)
+        self._drop()
+
     def _drop(self) -> None:
         self._cancel_head_timer()
         self.transport.abort()
+
+    def _forget(self) -> None:
+        self._shared.http.discard(self)
+        self._cancel_head_timer()
+        if self._stall is not None:
+            self._stall.free()
 
     def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket connection."""
-
-    def handle_connect(self, event: Request) -> None:
-        """Start the application, with the means to drop the connection."""
-        super().handle_connect(event)
-        if self.response.status_code == 101:
-            extensions = cast(dict[str, Any], self.scope["extensions"])
-            extensions[ABORT_EXTENSION] = self.transport.abort
-            extensions[TEXT_EXTENSION] = self.send_text
-
-    async def send_text(self, pieces: Iterable[bytes]) -> None:
-        """Send one text message, a frame for each piece, as fast as the client reads. No other may be begun meanwhile.
-
-        Raises ClientDisconnected.
-        """
-        opcode = Opcode.TEXT
-        for piece in pieces:
-            await self._send_frame(opcode, piece, fin=False)
-            opcode = Opcode.CONT
-            await asyncio.sleep(0)
-        await self._send_frame(opcode, b"", fin=True)
-
-    async def _send_frame(self, opcode: Opcode, data: bytes, *, fin: bool) -> None:
-        await self.writable.wait()
-        if self.disconnected or self.close_sent:
-            raise ClientDisconnected
-        if opcode is Opcode.TEXT:
-            self.conn.send_text(data, fin)
-        else:
-            self.conn.send_continuation(data, fin)
-        for part in self.conn.data_to_send():
-            self.transport.write(part)

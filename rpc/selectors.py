@@ -33,7 +33,7 @@ class Logs:
         """The matching logs, each a result of its own."""
         if not isinstance(event, HeadEvent):
             return ()
-        return [item.encoded for item in event.logs if self._criteria.matches(item.log)]
+        return (item.encoded for item in event.logs if self._criteria.matches(item.log))
 
 
 class LogsInRange(Logs):
@@ -86,9 +86,11 @@ class TransactionReceipts:
         """One array for every block that holds a wanted transaction."""
         if not isinstance(event, HeadEvent):
             return ()
+        if not self._hashes:
+            return event.all_receipts
         arrays = []
         for block in event.receipts:
-            chosen = [encoded for item, encoded in block if not self._hashes or item in self._hashes]
+            chosen = [encoded for item, encoded in block if item in self._hashes]
             if chosen:
                 arrays.append(b"[" + b",".join(chosen) + b"]")
         return arrays

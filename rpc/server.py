@@ -68,12 +68,12 @@ class Server:
         )
         self.dispatcher = Dispatcher(registry.public(), services, self._workers)
         self.app: FastAPI = create_app(services, self.dispatcher, Guard(options.allow_origins, options.allow_hosts))
-        self._public = Listener(self.app, limits, "--port")
+        self._public = Listener(self.app, limits, services.budgets, "--port")
         self.engine: EngineApplication | None = None
         self._listeners = [self._public]
         if options.engine is not None:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
-            self._listeners.append(Listener(self.engine, self.engine.limits, "--authrpc-port"))
+            self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, "--authrpc-port"))
         self._ipc: IpcServer | None = None
         self._cancel_events: Callable[[], None] | None = None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from chain.tracing.address_search import AddressSearch
+from rpc.budgets import Budgets
 from rpc.filters import Filters
 from rpc.limits import Limits
 from rpc.subscriptions import Subscriptions
@@ -53,11 +54,13 @@ class Services:
     throws_on_failure: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
+    budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
 
     def __post_init__(self) -> None:
+        self.budgets = Budgets(self.limits)
         self.filters = Filters(self.limits)
         self.subscriptions = Subscriptions(self.limits)
         self.address_search = AddressSearch(self.chain)

@@ -2,11 +2,13 @@
 
 Every event is encoded once; a notification is that encoding between a prefix and a suffix that hold
 the subscription's id. A subscription is silent until the answer that carries its id has been queued.
+Events that wait to be told are bounded: no subscriber is told less than what happened, so past the bound
+all are cut off, and learn that they have missed something.
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rpc import codec, selectors
@@ -19,11 +21,14 @@ from rpc.limits import Limits
 from rpc.selectors import Selector
 
 if TYPE_CHECKING:
-    from rpc.connections import Connection
+    from rpc.connections import Connection, Frame
     from rpc.dispatch import Caller
 
-FAN_OUT_SLICE = 500
-"""Notifications queued before other work has its turn on the event loop."""
+LOGGER = logging.getLogger("zevm.rpc")
+FAN_OUT_SLICE_SECONDS = 0.005
+"""How long the fan-out may hold the event loop before other work has its turn."""
+
+_END = b"}}"
 
 
 class Subscription:
@@ -39,25 +44,27 @@ class Subscription:
         self._prefix = (
             '{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"' + self.identifier + '","result":'
         ).encode()
-        self._waiting: list[bytes] | None = []
+        self._waiting: list[Frame] | None = []
 
-    def deliver(self, results: Iterable[bytes]) -> None:
-        """Send results, or keep them until `activate`."""
-        for result in results:
-            frame = self._prefix + result + b"}}"
-            if self._waiting is None:
-                self.connection.notify(frame)
-            else:
-                self._waiting.append(frame)
+    def deliver(self, result: bytes) -> None:
+        """Send a result, or keep it until `activate`. Its bytes are shared with all who get the same."""
+        frame = (self._prefix, result, _END)
+        if self._waiting is None:
+            self.connection.notify(frame)
+        elif self.connection.admit_notification(frame):
+            self._waiting.append(frame)
 
     def activate(self) -> None:
         """Begin to send: the answer with the id is in the queue."""
         waiting, self._waiting = self._waiting, None
         for frame in waiting or ():
-            self.connection.notify(frame)
+            self.connection.enqueue(frame)
 
     def cancel(self) -> None:
         """End it. Idempotent."""
+        waiting, self._waiting = self._waiting, None
+        for frame in waiting or ():
+            self.connection.release(frame)
         self.connection.subscriptions.pop(self.identifier, None)
         self._hub.remove(self)
 
@@ -69,6 +76,8 @@ class Subscriptions:
         self._limits = limits
         self._all: dict[Subscription, None] = {}
         self._events: deque[RpcEvent] = deque()
+        self.waiting_bytes = 0
+        """Of events that subscribers are still to be told of."""
         self._fan_out_task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -102,19 +111,35 @@ class Subscriptions:
         """Queue an event for everybody who listens."""
         if not self._all:
             return
+        if self.waiting_bytes > self._limits.event_bytes:
+            self._give_up()
+            return
         self._events.append(event)
+        self.waiting_bytes += event.size_bytes
         if self._fan_out_task is None:
             self._fan_out_task = asyncio.get_running_loop().create_task(self._fan_out())
 
+    def _give_up(self) -> None:
+        LOGGER.warning(
+            "%d bytes of events wait to be told: all subscribers are cut off (--rpc-event-bytes)", self.waiting_bytes
+        )
+        for subscription in list(self._all):
+            subscription.connection.cut("events came faster than they could be told (--rpc-event-bytes)")
+
     async def _fan_out(self) -> None:
-        """Deliver the queued events in order, pausing between slices of subscribers."""
+        """Deliver the queued events in order, pausing between slices of time."""
+        clock = asyncio.get_running_loop().time
+        slice_end = clock() + FAN_OUT_SLICE_SECONDS
         try:
             while self._events:
                 event = self._events.popleft()
-                for count, subscription in enumerate(list(self._all), 1):
-                    subscription.deliver(subscription.kind.select(event))
-                    if count % FAN_OUT_SLICE == 0:
-                        await asyncio.sleep(0)
+                for subscription in list(self._all):
+                    for result in subscription.kind.select(event):
+                        subscription.deliver(result)
+                        if clock() > slice_end:
+                            await asyncio.sleep(0)
+                            slice_end = clock() + FAN_OUT_SLICE_SECONDS
+                self.waiting_bytes -= event.size_bytes
         finally:
             self._fan_out_task = None
 

@@ -1,15 +1,15 @@
 """JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
 
 Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
-pong deadline and the message size are the server's (rpc.server); a stalled reader is cut off by Connection.
+pong deadline and the bounds of a message are the protocol's (rpc.websocket_protocol), and so is the end of a stalled
+reader; one with too much unread is cut off by Connection.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from rpc.bodies import PIECE_BYTES, pieces_of
 from rpc.connections import Connection
 from rpc.dispatch import Caller, Dispatcher, Reply
 from rpc.parsing import LOOP_BODY_BYTES
@@ -81,6 +81,7 @@ class WebSocketEndpoint:
 
     def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
         self._limits = services.limits
+        self._budget = services.budgets.output
         self._dispatcher = dispatcher
         self._guard = guard
         self.open_connections = 0
@@ -105,14 +106,14 @@ class WebSocketEndpoint:
         extensions = scope.get("extensions", {})
         send_text = extensions.get(TEXT_EXTENSION)
 
-        async def write(frame: bytes) -> None:
-            if len(frame) > PIECE_BYTES and send_text is not None:
-                await send_text(pieces_of(frame))
+        async def write(pieces: Iterable[bytes]) -> None:
+            if send_text is not None:
+                await send_text(pieces)
             else:
-                await send({"type": "websocket.send", "text": frame.decode()})
+                await send({"type": "websocket.send", "text": b"".join(pieces).decode()})
 
         abort = extensions.get(ABORT_EXTENSION, _nothing)
-        connection = Connection(write, abort, self._limits)
+        connection = Connection(write, abort, self._limits, self._budget)
         session = Session(self._dispatcher, connection, self._limits.websocket_calls)
         pump = asyncio.get_running_loop().create_task(_pump(connection))
         try:

@@ -10,21 +10,19 @@
 """
 
 import logging
-import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import checksums, directory, integrity, schema
-from storage.database_files import TORN_NAME, DatabaseFiles, stored_sequence
+from storage import directory, integrity, schema
+from storage.database_files import DatabaseFiles, erase_files, stored_sequence
 from storage.errors import StorageError
 from storage.ledger import Ledger
 from storage.leveldb import LevelStore
 from storage.log_tail import SEQUENCE_KEY
 from storage.memory import MemoryStore
-from storage.sequence import SECOND_FOLDER, SEQUENCE_NAME
 from storage.state import StateStore
 from storage.store import Batch
 
@@ -59,6 +57,7 @@ class Database:
     """An open database. Reads from any thread; `write` from one at a time.
 
     `unclean_stop` is True when the last process that had it open did not close it.
+    `created` is True when this opening made it, until `keep` is called.
     `warnings` names what was found damaged and made good while opening.
     `failed_writes` counts writes that the medium refused, since it was opened.
     """
@@ -68,6 +67,7 @@ class Database:
         self.ledger = Ledger(store)
         self.state = StateStore(store)
         self.unclean_stop = files is not None and files.unclean_stop
+        self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
         self._files = files
         self._sync = sync
@@ -91,7 +91,7 @@ class Database:
         try:
             return cls(files.open_store(), files, sync=sync)
         except BaseException:
-            files.release()
+            files.abandon()
             raise
 
     @classmethod
@@ -118,12 +118,7 @@ class Database:
             return
         lock = directory.DirectoryLock(path)
         try:
-            for folder in (directory.LEVELDB_NAME, TORN_NAME, SECOND_FOLDER):
-                if (path / folder).exists():
-                    shutil.rmtree(path / folder)
-            # the mark of ownership goes last: what a crash leaves can be erased again
-            for name in (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME):
-                (path / name).unlink(missing_ok=True)
+            erase_files(path)
             directory.sync_directory(path)
         except OSError as error:
             raise StorageError(f"cannot erase the database at {path}: {error.strerror}") from error
@@ -184,6 +179,25 @@ class Database:
                 self._files.close(self.store, self._sequence, clean=self._fault is None)
             else:
                 self.store.close()
+
+    def keep(self) -> None:
+        """From here on somebody was told of what it holds: a failure leaves it on disk."""
+        self.created = False
+
+    def discard(self, beside: Sequence[str] = ()) -> None:
+        """Close; a database that this opening made, and nobody was told of, leaves nothing behind.
+
+        beside: names in its folder that belong to the chain too. What else lies there stays.
+        """
+        if not self.created or self._files is None:
+            self.close()
+            return
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.store.close()
+            self._files.abandon(beside)
 
     def _make_ready(self) -> None:
         """Mend what a failed write left, under the lock."""

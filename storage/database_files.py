@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from storage import checksums, directory, integrity, log_tail, schema
@@ -10,7 +12,7 @@ from storage.errors import CorruptionError, StorageError
 from storage.leveldb import REPAIR_HINT, LevelStore, repair
 from storage.log_tail import SEQUENCE_KEY
 from storage.memory import MemoryStore
-from storage.sequence import SequenceMarks
+from storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
 from storage.store import Reader
 
 logger = logging.getLogger(__name__)
@@ -28,12 +30,14 @@ class DatabaseFiles:
         self._leveldb = path / directory.LEVELDB_NAME
         self._tables: dict[str, FileSum] = {}
         self.unclean_stop = False
+        self.created = False
         self.warnings: list[str] = []
         exists = salvage or directory.check_ownership(path)
         if not exists and not create:
             raise StorageError(f"there is no database at {path}; `zevm run` makes one")
         if salvage and not self._leveldb.is_dir():
             raise StorageError(f"there is no database at {path} to repair")
+        self._made_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -42,9 +46,10 @@ class DatabaseFiles:
         self._lock = directory.DirectoryLock(path)
         try:
             if not salvage and not directory.check_ownership(path):
+                self.created = True
                 self._prepare()
         except BaseException:
-            self.release()
+            self.abandon()
             raise
 
     def _prepare(self) -> None:
@@ -137,6 +142,17 @@ class DatabaseFiles:
         finally:
             self.release()
 
+    def abandon(self, beside: Sequence[str] = ()) -> None:
+        """Give back the directory; of a database made by this opening nothing stays, nor of the names `beside` it."""
+        if self.created:
+            # why the database is given up is what the user is to read, not what hinders its removal
+            with contextlib.suppress(OSError):
+                erase_files(self._path, *beside)
+                (self._path / directory.LOCK_NAME).unlink(missing_ok=True)
+                for folder in self._made_folders:
+                    folder.rmdir()
+        self.release()
+
     def release(self) -> None:
         """Give back what the directory is held by."""
         if self._marks is not None:
@@ -204,6 +220,17 @@ class DatabaseFiles:
     def _warn(self, text: str) -> None:
         logger.warning(text)
         self.warnings.append(text)
+
+
+def erase_files(path: Path, *beside: str) -> None:
+    """Delete a database's files and folders, and the names `beside` them. Raises OSError."""
+    # the mark of ownership goes last: what a crash leaves can be erased again
+    marks = (SEQUENCE_NAME, checksums.CHECKSUMS_NAME, directory.FORMAT_NAME)
+    for part in (path / name for name in (directory.LEVELDB_NAME, TORN_NAME, SECOND_FOLDER, *beside, *marks)):
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def stored_sequence(store: Reader) -> int:

@@ -118,6 +118,23 @@ class Ledger:
             batch.delete(schema.log_posting_key(key, number))
         self._put_head(batch, number - 1, parent_hash)
 
+    def forget_blocks(self, batch: Batch) -> None:
+        """Put into `batch` the removal of all blocks, canonical and beside the chain, with their indexes."""
+        families = (
+            schema.HEADER,
+            schema.BODY,
+            schema.RECEIPTS,
+            schema.CANONICAL,
+            schema.NUMBER,
+            schema.POSITION,
+            schema.LOG,
+            schema.OVERRIDE,
+            schema.SIDE,
+        )
+        for family in families:
+            for key, _ in self._store.iterate(*schema.range_of(family), fill_cache=False):
+                batch.delete(key)
+
     def put_side(
         self,
         batch: Batch,

@@ -132,6 +132,7 @@ class Frame:
             if precompile is None:
                 interpreter.run(self)
             elif not message.is_delegation:
+                self.transaction_context.check_deadline()
                 precompile(self)
         except VMError as fault:
             self.fail(fault)

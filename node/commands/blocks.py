@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from chain.errors import ChainError
 from node.commands.options import ConfigOption, DatadirOption, settings_of
 from node.errors import NodeError
 from storage.rlp import RlpError
@@ -38,18 +40,18 @@ def export_blocks(
     from node.network import existing_chain, write_genesis
 
     with existing_chain(settings_of(datadir, config)) as chain:
-        if genesis_out is not None:
-            write_genesis(chain.genesis, genesis_out)
         numbers = _range(chain, first, last)
         try:
             with _open_to_write(file) as stream, progress() as bar:
                 for number in bar.track(numbers, description="exporting"):
                     block = chain.block_by_number(number)
                     if block is None:
-                        raise NodeError(f"block {number} is missing; run: zevm db check --deep")
+                        raise NodeError(f"block {number} is missing; `zevm db check --deep` examines all")
                     stream.write(block.encode())
         except OSError as error:
             raise NodeError(f"{file}: cannot be written: {error.strerror or error}") from error
+        if genesis_out is not None:
+            write_genesis(chain.genesis, genesis_out)
     typer.echo(f"{file}: blocks {numbers.start} to {numbers.stop - 1}")
 
 
@@ -72,21 +74,33 @@ def import_blocks(
     from node.network import chain_to_import_to
 
     settings = settings_of(datadir, config, init=None if genesis is None else str(genesis))
-    with chain_to_import_to(settings) as chain:
+    with _open_to_read(file) as raw, chain_to_import_to(settings) as chain:
         before = chain.head.number
         try:
-            total = file.stat().st_size
-            with file.open("rb") as raw, progress() as bar:
-                task = bar.add_task("importing", total=total)
+            with progress() as bar:
+                task = bar.add_task("importing", total=file.stat().st_size)
                 stream = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw
                 for count, (item, is_last) in enumerate(_with_last(split_items(cast(BinaryIO, stream))), 1):
                     _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, development=development)
                     bar.update(task, completed=raw.tell())
-        except (OSError, EOFError) as error:
-            raise NodeError(f"{file}: cannot be read: {error}") from error
-        except RlpError as error:
-            raise NodeError(f"{file}: not a file of blocks: {error}") from error
+        except (OSError, EOFError, RlpError, ChainError, NodeError) as error:
+            raise NodeError(_refusal(file, error) + _kept(chain, before)) from error
         typer.echo(f"imported {chain.head.number - before} blocks; the head is block {chain.head.number}")
+
+
+def _refusal(file: Path, error: Exception) -> str:
+    """Why an import ended."""
+    if isinstance(error, RlpError):
+        return f"{file}: not a file of blocks: {error}"
+    if isinstance(error, OSError | EOFError):
+        return f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"
+    return str(error)
+
+
+def _kept(chain: "Chain", before: int) -> str:
+    """What an import that ended in the middle leaves; nothing where it took no block."""
+    head = chain.head.number
+    return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file goes on from there"
 
 
 def split_items(stream: BinaryIO) -> Iterator[bytes]:
@@ -107,6 +121,17 @@ def split_items(stream: BinaryIO) -> Iterator[bytes]:
                 raise RlpError("the last block is cut short")
             return
         buffer += more
+
+
+@contextmanager
+def _open_to_read(file: Path) -> Iterator[BinaryIO]:
+    """A file to read; one that is not there is told before any chain is begun for it. Raises NodeError."""
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise NodeError(f"{file}: cannot be read: {error.strerror}") from error
+    with stream:
+        yield stream
 
 
 def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -152,6 +177,7 @@ def _import_one(chain: "Chain", item: bytes, *, sync: bool, development: bool) -
             )
         return
     chain.writer.run(partial(chain.import_block, block, sync=sync, development=development))
+    chain.database.keep()
 
 
 def _range(chain: "Chain", first: int | None, last: int | None) -> range:
@@ -163,10 +189,24 @@ def _range(chain: "Chain", first: int | None, last: int | None) -> range:
     return range(begin, end + 1)
 
 
-def _open_to_write(file: Path) -> IO[bytes]:
-    if file.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(file, "wb", compresslevel=6))
-    return file.open("wb")
+@contextmanager
+def _open_to_write(file: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes its place when it is whole; a pipe or device is written as it stands."""
+    in_place = file.exists() and not file.is_file()
+    target = file if in_place else file.with_name(f".{file.name}.new")
+    try:
+        with target.open("wb") as raw:
+            if file.suffix == ".gz":
+                with gzip.GzipFile(file.name, "wb", compresslevel=6, fileobj=raw) as stream:
+                    yield cast(IO[bytes], stream)
+            else:
+                yield raw
+        if not in_place:
+            target.replace(file)
+    except BaseException:
+        if not in_place:
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _is_gzip(raw: BinaryIO) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from node.client import no_answer
 from node.commands.options import ConfigOption, DatadirOption, settings_of
 from node.errors import NodeError
 
@@ -44,7 +45,7 @@ def connect(url: str) -> dict[str, Any]:
     try:
         accounts = w3.eth.accounts
     except (OSError, ValueError) as error:
-        raise NodeError(f"no node answers at {url}: {type(error).__name__}; start one with `zevm run`") from None
+        raise NodeError(no_answer(url, error)) from None
     return {"w3": w3, "eth": w3.eth, "accounts": accounts, "Web3": Web3}
 
 

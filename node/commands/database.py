@@ -1,11 +1,13 @@
 """`zevm db`: check, measure and rewind the chain on disk."""
 
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from node.advice import for_this_command
 from node.commands.options import ConfigOption, DatadirOption, settings_of
 
 app = typer.Typer(help="Care for the chain on disk; the node must not be running.", no_args_is_help=True)
@@ -32,9 +34,8 @@ def check(
         count += 1
         typer.echo(f"problem: {problem}")
     if count:
-        typer.echo(
-            f"{count} problems; copy the data directory, then `zevm db rewind N` makes the sound block N the head"
-        )
+        way = "copy the data directory, then `zevm db rewind N` makes the sound block N the head"
+        typer.echo(for_this_command(f"{count} problems; {way}", sys.argv[1:]))
         raise typer.Exit(1)
     typer.echo("sound")
 

@@ -30,7 +30,7 @@ class GraphqlEndpoint:
         self._services = services
         self._workers = workers
         self._guard = guard
-        self._bodies = Bodies(services.limits)
+        self._bodies = Bodies(services.limits, services.budgets.input)
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
 
@@ -47,8 +47,7 @@ class GraphqlEndpoint:
             await refuse(send, refusal, cors)
             return
         try:
-            body = await self._bodies.read(receive)
-            request = await self._read(body) if method == "POST" else from_address(scope["query_string"])
+            request = await self._read(scope, receive)
         except BodyError as error:
             if error.refusal is not None:
                 await refuse(send, error.refusal, cors)
@@ -61,10 +60,17 @@ class GraphqlEndpoint:
             extra = [*cors, _ALLOW] if answer.status == 405 else cors
             await send_json(scope, send, answer.body, extra, answer.status)
 
-    async def _read(self, body: bytes) -> Request:
-        if len(body) > LOOP_BODY_BYTES:
-            return await self._workers.read(from_large_body, body, self._services.limits)
-        return from_body(body)
+    async def _read(self, scope: Scope, receive: Receive) -> Request:
+        """The request of a body, or of the address. Raises BodyError, RpcError."""
+        body, taken = await self._bodies.read(receive)
+        try:
+            if scope["method"] != "POST":
+                return from_address(scope["query_string"])
+            if len(body) > LOOP_BODY_BYTES:
+                return await self._workers.read(from_large_body, body, self._services.limits)
+            return from_body(body)
+        finally:
+            self._bodies.release(taken)
 
     async def _answer(self, request: Request, *, writes: bool) -> Answer:
         begun = time.perf_counter()

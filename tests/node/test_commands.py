@@ -127,14 +127,14 @@ def _config(text: str) -> str:
 
 @pytest.mark.usefixtures("three_blocks")
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "words", "kept"),
     [
-        (lambda content: content[:-7], "the last block is cut short"),
-        (lambda content: b"nonsense" + content, "not a file of blocks"),
-        (lambda content: content[:-40] + bytes(40), "block"),
+        (lambda content: content[:-7], "the last block is cut short", True),
+        (lambda content: b"nonsense" + content, "not a file of blocks", False),
+        (lambda content: content[:-40] + bytes(40), "block", True),
     ],
 )
-def test_damaged_files_are_not_imported(zevm: Command, tmp_path: Path, change: object, words: str) -> None:
+def test_damaged_files_are_not_imported(zevm: Command, tmp_path: Path, change: object, words: str, kept: bool) -> None:
     zevm("export", "blocks.rlp", "--genesis", "genesis.json")
     content = (tmp_path / "blocks.rlp").read_bytes()
     (tmp_path / "blocks.rlp").write_bytes(change(content))  # type: ignore[operator]
@@ -142,7 +142,8 @@ def test_damaged_files_are_not_imported(zevm: Command, tmp_path: Path, change: o
     assert refused.returncode == 1
     assert words in refused.stderr
     assert refused.stderr.count("\n") == 1
-    assert zevm("db", "check", "--datadir", "copy", "--deep").returncode == 0
+    assert (tmp_path / "copy").exists() == kept
+    assert not kept or zevm("db", "check", "--datadir", "copy", "--deep").returncode == 0
 
 
 def test_a_stream_of_items_in_small_pieces() -> None:

@@ -10,7 +10,7 @@ from chain.canonical import Checkpoints
 from chain.engine import errors
 from chain.engine.driver import PayloadStatus, Status
 from chain.engine.limits import EngineLimits
-from chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
+from chain.errors import DrivenChainError, TransactionError, UnknownBlockError
 from chain.events import Event, HeadChanged, PayloadExecuted
 from chain.forks import Fork
 from chain.integrity import deep_problems
@@ -511,6 +511,6 @@ def test_nothing_else_makes_or_unmakes_blocks(consensus: Consensus) -> None:
         (chain.mining.set_mode, MiningMode()),
     )
     for change, *arguments in changes:
-        with pytest.raises(InvalidRequestError, match="a consensus client drives this chain"):
+        with pytest.raises(DrivenChainError, match="a consensus client drives this chain"):
             chain.writer.run(change, *arguments)
     chain.writer.run(chain.mining.set_automine, False)

@@ -355,9 +355,14 @@ async def test_development_methods_that_change_the_chain_are_refused(engine: Eng
         ("anvil_rollback", [0]),
         ("hardhat_mine", ["0x2"]),
         ("debug_setHead", ["0x0"]),
+        ("evm_mine_detailed", []),
+        ("evm_mine", [{"blocks": 2}]),
+        ("anvil_mine", ["0x2", "0x1"]),
+        ("anvil_setCode", ["0x" + "11" * 20, "0x00"]),
     ):
         error = await public.fails(name, *params)
         assert "a consensus client drives this chain" in error.message, name
+        assert error.code == -32000, name
     assert await public.call("eth_mining") is False
 
 

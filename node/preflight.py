@@ -1,0 +1,80 @@
+"""What can prevent a start and needs no chain to be known: it is told before anything is made or forgotten."""
+
+import os
+from pathlib import Path
+
+from chain.forks import Fork
+from chain.schedule import ForkSchedule
+from node.errors import NodeError
+from node.settings import NodeSettings
+from rpc.ipc import check_path
+from rpc.jwt import JwtSecretError, load_secret
+from rpc.listener import check_addresses
+
+IPC_NAME = "zevm.ipc"
+JWT_SECRET_NAME = "jwtsecret"
+
+
+def check_start(settings: NodeSettings) -> None:
+    """Raises NodeError, AddressInUseError or IpcError for what would end the start later."""
+    check_addresses(settings.host, settings.port, "--port")
+    if settings.driven:
+        check_addresses(settings.authrpc_addr, settings.authrpc_port, "--authrpc-port")
+        if jwt_secret_path(settings).exists():
+            read_jwt_secret(settings)
+    socket = ipc_path(settings)
+    if socket is not None:
+        if socket.parent != settings.datadir:
+            _check_folder("--ipc", socket)
+        check_path(socket)
+    if settings.config_out is not None:
+        _check_writable("--config-out", settings.config_out)
+
+
+def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
+    """Raises NodeError where the Engine API cannot drive a chain whose head has that number and time."""
+    if schedule.fork_at(number + 1, timestamp + 1) < Fork.PARIS:
+        raise NodeError(
+            "the Engine API drives chains after the merge, and the next block is before it; "
+            "set terminalTotalDifficulty to 0 in the genesis file, or leave --authrpc out"
+        )
+
+
+def ipc_path(settings: NodeSettings) -> Path | None:
+    """Where the Unix socket is to be; None for nowhere."""
+    if settings.ipc is None or str(settings.ipc) != "@":
+        return settings.ipc
+    if settings.memory:
+        raise NodeError("--ipc needs a path with --memory, as in --ipc /tmp/zevm.ipc")
+    return settings.datadir / IPC_NAME
+
+
+def jwt_secret_path(settings: NodeSettings) -> Path:
+    """Where the Engine API's secret is. Raises NodeError where it has no place."""
+    if settings.authrpc_jwtsecret is not None:
+        return settings.authrpc_jwtsecret
+    if settings.memory:
+        raise NodeError("--authrpc needs a secret's file with --memory, as in --authrpc-jwtsecret /tmp/jwt.hex")
+    return settings.datadir / JWT_SECRET_NAME
+
+
+def read_jwt_secret(settings: NodeSettings) -> bytes:
+    """The Engine API's secret, made where it is absent. Raises NodeError."""
+    try:
+        return load_secret(jwt_secret_path(settings))
+    except JwtSecretError as error:
+        raise NodeError(f"--authrpc-jwtsecret {error}") from error
+
+
+def _check_writable(flag: str, file: Path) -> None:
+    """Raises NodeError where a file can be neither made nor written."""
+    if file.is_dir():
+        raise NodeError(f"{flag} {file}: is a folder; give the name of a file")
+    _check_folder(flag, file)
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise NodeError(f"{flag} {file}: may not be written; give another file")
+
+
+def _check_folder(flag: str, file: Path) -> None:
+    if not file.parent.is_dir():
+        raise NodeError(f"{flag} {file}: there is no folder {file.parent}; make it, or give another path")

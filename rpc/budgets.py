@@ -1,0 +1,172 @@
+"""How many bytes clients make the node hold: input that is not answered yet, and output that they have not read.
+
+What one connection may hold is bounded where it is held; here all of them together are. Used on the event loop alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from fcntl import ioctl
+from struct import unpack
+from termios import TIOCOUTQ
+
+from rpc.limits import Limits
+
+LOGGER = logging.getLogger("zevm.rpc")
+
+
+class InputBudget:
+    """Bytes of large or unfinished requests, of all clients together."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self.used_bytes = 0
+
+    def take(self, size: int) -> bool:
+        """Count `size` more bytes, unless that passes the limit; whether they may be held."""
+        if self.used_bytes + size > self._limit_bytes:
+            LOGGER.warning(
+                "unfinished requests hold %d bytes: a further one is refused (--rpc-input-bytes)", self.used_bytes
+            )
+            return False
+        self.used_bytes += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Count `size` bytes less."""
+        self.used_bytes -= size
+
+
+class OutputAccount:
+    """What one client has not read yet. `cut` drops the client, with the reason."""
+
+    __slots__ = ("_budget", "cut", "unread_bytes")
+
+    def __init__(self, budget: "OutputBudget", cut: Callable[[str], None]) -> None:
+        self._budget = budget
+        self.cut = cut
+        self.unread_bytes = 0
+
+    def add(self, data: bytes) -> None:
+        """Count what is held for the client. What several clients wait for is held once."""
+        self.unread_bytes += len(data)
+        self._budget.hold(data)
+
+    def remove(self, data: bytes) -> None:
+        """What was counted with `add` has left."""
+        self.unread_bytes -= len(data)
+        self._budget.release(data)
+
+    def close(self) -> None:
+        """Forget the client, whose data has been removed. Idempotent."""
+        self._budget.forget(self)
+
+
+class OutputBudget:
+    """Bytes of answers and notifications that wait to be read; past the limit, who has most unread gives way."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._accounts: dict[OutputAccount, None] = {}
+        self._holders: dict[int, int] = {}
+        self._relief: asyncio.Handle | None = None
+        self.used_bytes = 0
+
+    def open(self, cut: Callable[[str], None]) -> OutputAccount:
+        """The account of one more client."""
+        account = OutputAccount(self, cut)
+        self._accounts[account] = None
+        return account
+
+    def forget(self, account: OutputAccount) -> None:
+        """Called by OutputAccount.close."""
+        self._accounts.pop(account, None)
+
+    def hold(self, data: bytes) -> None:
+        """Called by OutputAccount.add."""
+        key = id(data)
+        holders = self._holders.get(key, 0)
+        self._holders[key] = holders + 1
+        if holders:
+            return
+        self.used_bytes += len(data)
+        if self.used_bytes > self._limit_bytes and self._relief is None:
+            self._relief = asyncio.get_running_loop().call_soon(self._relieve)
+
+    def release(self, data: bytes) -> None:
+        """Called by OutputAccount.remove."""
+        key = id(data)
+        holders = self._holders[key] - 1
+        if holders:
+            self._holders[key] = holders
+            return
+        del self._holders[key]
+        self.used_bytes -= len(data)
+
+    def _relieve(self) -> None:
+        self._relief = None
+        by_size = sorted(self._accounts, key=lambda account: account.unread_bytes, reverse=True)
+        for account in by_size:
+            if self.used_bytes <= self._limit_bytes:
+                return
+            account.cut(f"unread output of all clients passed {self._limit_bytes} bytes (--rpc-output-bytes)")
+
+
+class Budgets:
+    """The budgets of one port's clients."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.input = InputBudget(limits.input_bytes)
+        self.output = OutputBudget(limits.output_bytes)
+
+
+class StallWatch:
+    """Cuts off a peer that reads nothing for so long, from the first byte that it did not take.
+
+    What is written meanwhile does not begin the time anew; what it reads does.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport, seconds: float, cut: Callable[[str], None]) -> None:
+        # the transport says at once that something is left, and not before all has gone that nothing is
+        transport.set_write_buffer_limits(high=0)
+        self._transport = transport
+        self._seconds = seconds
+        self._cut = cut
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
+        self._since = 0.0
+
+    def blocked(self) -> None:
+        """The peer does not take what was written (asyncio's pause_writing)."""
+        loop = asyncio.get_running_loop()
+        self._unread_bytes = self._count_unread()
+        self._since = loop.time()
+        self._timer = loop.call_later(self._seconds, self._look)
+
+    def free(self) -> None:
+        """The peer has taken all (resume_writing), or is gone. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _count_unread(self) -> int:
+        """What waits here and in the system's buffer, which takes more only after a good part of it was read."""
+        unread_bytes = self._transport.get_write_buffer_size()
+        connection = self._transport.get_extra_info("socket")
+        with suppress(OSError, ValueError):
+            (queued_bytes,) = unpack("i", ioctl(connection.fileno(), TIOCOUTQ, bytes(4)))
+            unread_bytes += queued_bytes
+        return unread_bytes
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        unread_bytes = self._count_unread()
+        if unread_bytes < self._unread_bytes:
+            self._since = loop.time()
+        elif loop.time() >= self._since + self._seconds:
+            self._cut(f"nothing was read for {self._seconds:g} s")
+            return
+        self._unread_bytes = unread_bytes
+        self._timer = loop.call_later(self._seconds / 4, self._look)
