@@ -316,7 +316,8 @@ class Chain(ChainView):
         self.refuse_when_driven()
         self.chain_id = chain_id
         self.block_rules.set_chain_id(chain_id)
-        self._reset_pool()
+        # a restart asks the old id again: what has left the pool must not come back then
+        self._replace_pool(self._reset_pool_alone)
 
     def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
@@ -417,8 +418,11 @@ class Chain(ChainView):
         return header
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
-        dropped = self.pool.reset(self.next_context().environment, self.head.state, mined)
-        self._forget_pooled(dropped)
+        self._forget_pooled(self._reset_pool_alone(mined))
+
+    def _reset_pool_alone(self, mined: Collection[bytes] = ()) -> list[bytes]:
+        """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
+        return self.pool.reset(self.next_context().environment, self.head.state, mined)
 
     def _replace_pool(self, change: Callable[[], object]) -> None:
         """Change the pool's content as a whole, and make the change durable."""

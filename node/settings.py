@@ -41,7 +41,7 @@ POOL_EFFECTS = {
     "blob_price_bump_percent": "How much more all fee caps of a replacing blob transaction must offer.",
     "limit_delegated": "Let accounts with delegated code (EIP-7702) have one transaction in flight only, as geth.",
 }
-_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei"})
+_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei", "log_block_range"})
 
 
 @dataclass(frozen=True, slots=True)

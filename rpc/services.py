@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from chain.tracing.address_search import AddressSearch
+from chain.tracing.memory import TraceMemory
 from rpc.budgets import Budgets
 from rpc.filters import Filters
 from rpc.limits import Limits
@@ -58,9 +59,11 @@ class Services:
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
+    trace_memory: TraceMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.budgets = Budgets(self.limits)
         self.filters = Filters(self.limits)
         self.subscriptions = Subscriptions(self.limits)
         self.address_search = AddressSearch(self.chain)
+        self.trace_memory = TraceMemory(self.limits.trace_memory_bytes)
