@@ -47,6 +47,11 @@ class Clock:
         self.state = replace(self.state, offset=timestamp - int(self._now()))
         return self.state.offset
 
+    def reach(self, timestamp: int) -> None:
+        """Let the chain's time be no earlier than `timestamp`."""
+        if timestamp > self.now():
+            self.set_time(timestamp)
+
     def set_next_timestamp(self, timestamp: int, parent_timestamp: int) -> None:
         """Fix the next block's timestamp, and let time go on from there."""
         if timestamp <= parent_timestamp:
