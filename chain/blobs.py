@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from hashlib import sha256
 
-import ckzg
 from lru import LRU
 
 from chain.errors import TransactionError
 from chain.forks import Fork, Rules
+from chain.native.answers import InputError
+from chain.native.kzg import CELLS_PER_BLOB
+from chain.native.process import BLOBS
 from chain.types import BlobSidecar, Transaction
-from chain.vm.precompiles import kzg_trusted_setup
-
-CELLS_PER_BLOB = 128
-"""Cells of an extended blob, each with a proof of its own in a sidecar of version 1 (EIP-7594)."""
 
 VERSIONED_HASH_PREFIX = b"\x01"
 _CELL_PROOFS: "LRU[bytes, tuple[bytes, ...]]" = LRU(512)
@@ -27,13 +25,10 @@ def versioned_hash(commitment: bytes) -> bytes:
 def make_sidecar(blobs: Iterable[bytes]) -> BlobSidecar:
     """Blobs with their commitments and proofs, in version 0. Raises TransactionError for what is no blob."""
     kept = tuple(blobs)
-    setup = kzg_trusted_setup()
     try:
-        commitments = tuple([ckzg.blob_to_kzg_commitment(blob, setup) for blob in kept])
-        pairs = zip(kept, commitments, strict=True)
-        proofs = tuple([ckzg.compute_blob_kzg_proof(blob, commitment, setup) for blob, commitment in pairs])
-    except (RuntimeError, ValueError) as error:
-        raise TransactionError(f"invalid blob: {error or type(error).__name__}") from error
+        commitments, proofs = BLOBS.call("make_proofs", kept)
+    except InputError as error:
+        raise TransactionError(f"invalid blob: {error}") from error
     return BlobSidecar(0, kept, commitments, proofs)
 
 
@@ -41,8 +36,7 @@ def check_sidecar(transaction: Transaction, rules: Rules) -> None:
     """Raise TransactionError unless the sidecar's blobs are the ones that the transaction names.
 
     A sidecar of version 0 (a proof per blob) is good under every fork: geth computes the cell proofs that
-    its peers want from Osaka on, and a node without peers has no use for them. The first check of all loads
-    the trusted setup, which takes seconds.
+    its peers want from Osaka on, and a node without peers has no use for them.
     """
     sidecar = transaction.sidecar
     if sidecar is None:
@@ -79,26 +73,10 @@ def _check_hashes(sidecar: BlobSidecar, hashes: tuple[bytes, ...]) -> None:
 
 
 def _check_proofs(sidecar: BlobSidecar) -> None:
-    try:
-        proven = _verify_cells(sidecar) if sidecar.version == 1 else _verify_blobs(sidecar)
-    except (RuntimeError, ValueError):  # ckzg's answer to bytes that are no field element or curve point
-        proven = False
-    if not proven:
+    call = "cells_are_proven" if sidecar.version == 1 else "blobs_are_proven"
+    if not BLOBS.call(call, sidecar.blobs, sidecar.commitments, sidecar.proofs):
         detail = "invalid proof" if sidecar.version == 1 else "invalid blob proof: invalid proof"
         raise TransactionError(f"KZG verification error: {detail}")
-
-
-def _verify_blobs(sidecar: BlobSidecar) -> bool:
-    blobs, commitments, proofs = (b"".join(part) for part in (sidecar.blobs, sidecar.commitments, sidecar.proofs))
-    return bool(ckzg.verify_blob_kzg_proof_batch(blobs, commitments, proofs, kzg_trusted_setup()))
-
-
-def _verify_cells(sidecar: BlobSidecar) -> bool:
-    setup = kzg_trusted_setup()
-    commitments = [commitment for commitment in sidecar.commitments for _ in range(CELLS_PER_BLOB)]
-    indices = [*range(CELLS_PER_BLOB)] * len(sidecar.blobs)
-    cells = [cell for blob in sidecar.blobs for cell in ckzg.compute_cells(blob, setup)]
-    return bool(ckzg.verify_cell_kzg_proof_batch(commitments, indices, cells, list(sidecar.proofs), setup))
 
 
 def cell_sidecar(sidecar: BlobSidecar) -> BlobSidecar:
@@ -117,5 +95,5 @@ def cell_proofs(commitment: bytes, blob: bytes) -> tuple[bytes, ...]:
     """The proofs of a blob's 128 cells, each 48 bytes; those of the newest blobs are kept."""
     proofs = _CELL_PROOFS.get(commitment)
     if proofs is None:
-        _CELL_PROOFS[commitment] = proofs = tuple(ckzg.compute_cells_and_kzg_proofs(blob, kzg_trusted_setup())[1])
+        _CELL_PROOFS[commitment] = proofs = BLOBS.call("cell_proofs", blob)
     return proofs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from chain.builder import SealedBlock
-from chain.errors import InvalidRequestError
+from chain.errors import InvalidRequestError, UnknownBlockError
 from chain.events import BlockAndReceipts
 from chain.genesis import Genesis
 from chain.log_search import log_keys
@@ -22,6 +22,7 @@ from storage.store import Batch
 _VERSION = b"state-version"
 _GENESIS = b"genesis"
 _CHECKPOINTS = b"checkpoints"
+_ADOPTED = b"adopted"
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
 
@@ -63,6 +64,25 @@ class Checkpoints:
         return cls(safe, finalized)
 
 
+class Adopted(NamedTuple):
+    """Blocks that came from a state file, whose own states are not kept.
+
+    last: the newest of them, -1 where there are none. first: what the chain's own first block was before.
+    """
+
+    last: int = -1
+    first: int = 0
+
+    def encode(self) -> bytes:
+        """16 bytes."""
+        return self.last.to_bytes(8, "big") + self.first.to_bytes(8, "big")
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> "Adopted":
+        """The inverse of `encode`."""
+        return cls() if data is None else cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The newest block and the latest state, which development patches may have moved past the block's root."""
@@ -85,8 +105,11 @@ class CanonicalChain:
         self.genesis = genesis
         self.records = Records(database.ledger)
         if database.ledger.head() is None:
-            self._begin()
+            batch = Batch()
+            self._begin(genesis, batch)
+            database.write(batch)
         self._check_genesis()
+        self._adopted = Adopted.decode(database.ledger.meta(_ADOPTED))
         self._head = self._load_head()
         marked = database.ledger.meta(_CHECKPOINTS)
         self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
@@ -109,11 +132,80 @@ class CanonicalChain:
         return header.state_root
 
     def state_of(self, header: Header) -> StateReader:
-        """The state after a block."""
+        """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
         head = self._head
         if header.hash == head.header.hash:
             return head.state
+        if header.number < self._adopted.last:
+            raise UnknownBlockError(
+                f"the state of block {header.number} is not kept: "
+                f"blocks up to {self._adopted.last} came from a state file"
+            )
         return self.database.state.at(self.root_of(header))
+
+    @property
+    def first_own(self) -> int:
+        """The number of the first block that was made or verified here: those before came from a state file."""
+        return max(self.genesis.number, self._adopted.last + 1)
+
+    def refuse_before_adopted(self, number: int) -> None:
+        """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
+        if number < self._adopted.last:
+            raise InvalidRequestError(
+                f"cannot go back to block {number}: blocks up to {self._adopted.last} came from a state file, "
+                "and their states are not kept; anvil_reset begins anew"
+            )
+
+    def adopt(self, history: Sequence[BlockAndReceipts], diff: StateDiff, also: Callable[[Batch], None]) -> None:
+        """Put linked blocks of elsewhere in the place of this chain's, and patch the latest state; one batch.
+
+        history: oldest first, at least one. The state stands upon the last of them as a patch does: what their headers
+        say of earlier states cannot be had. also: puts more into the batch.
+        """
+        header, first = history[-1].block.header, history[0].block.number
+        genesis = self.genesis.with_changes(number=first)
+        adopted = Adopted(header.number, self._adopted.first if self._adopted.last >= 0 else self.genesis.number)
+        update = prepare_patch(self.database.state, self._head.state.root, diff)
+        version, batch = Version(header.number, 1), Batch()
+        self.database.ledger.forget_blocks(batch)
+        self.database.state.forget_history(batch)
+        self.database.state.apply(batch, update, version)
+        for record in history:
+            self._append(batch, record)
+        self.database.ledger.put_working_root(batch, header.number, update.root)
+        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, _ADOPTED, adopted.encode())
+        batch_version(self.database, batch, version)
+        also(batch)
+        self.database.write(batch)
+        self.genesis, self._adopted = genesis, adopted
+        self.records.clear()
+        self._head = self._head_at(header, update.root, version)
+
+    def restart(self, also: Addition) -> tuple[BlockAndReceipts, ...]:
+        """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
+        if self._adopted.last < 0:
+            return self.rewind(Version(self.genesis.number), also)
+        removed = tuple(self._own_blocks())
+        genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
+        self.database.ledger.forget_blocks(batch)
+        self.database.state.forget_history(batch)
+        self.database.state.forget(batch)
+        self.database.ledger.delete_meta(batch, _ADOPTED)
+        self._begin(genesis, batch)
+        also(batch, removed)
+        self.database.write(batch)
+        self.genesis, self._adopted = genesis, Adopted()
+        self.records.clear()
+        self._head = self._load_head()
+        return removed
+
+    def _own_blocks(self) -> Iterable[BlockAndReceipts]:
+        for number in range(self._head.number, self._adopted.last, -1):
+            block_hash = self.records.canonical_hash(number)
+            record = None if block_hash is None else self.records.record(block_hash)
+            if record is not None:
+                yield record
 
     def commit(self, sealed: SealedBlock, also: Callable[[Batch], None] | None = None, *, sync: bool = True) -> None:
         """Make a child of the head the new head: block, state, indexes and head pointer in one batch.
@@ -173,6 +265,7 @@ class CanonicalChain:
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
+        self.refuse_before_adopted(target.number)
         states, ledger = self.database.state, self.database.ledger
         version = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
@@ -226,25 +319,23 @@ class CanonicalChain:
             log_keys=log_keys(record.receipts),
         )
 
-    def _begin(self) -> None:
+    def _begin(self, genesis: Genesis, batch: Batch) -> None:
         state = self.database.state
-        update = state.prepare(EMPTY_ROOT, self.genesis.diff())
-        header = self.genesis.header(update.root)
+        update = state.prepare(EMPTY_ROOT, genesis.diff())
+        header = genesis.header(update.root)
         withdrawals = None if header.withdrawals_root is None else ()
-        batch = Batch()
         version = Version(header.number)
         state.apply(batch, update, version)
         self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
-        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(self.genesis))
+        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(genesis))
         batch_version(self.database, batch, version)
-        self.database.write(batch)
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(_GENESIS)
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis; "
-                "give its genesis, choose another --datadir, or begin anew with --fresh"
+                "leave the genesis out to go on with this chain, or give another --datadir"
             )
 
     def _load_head(self) -> Head:

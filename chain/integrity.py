@@ -16,7 +16,7 @@ RECENT_BLOCKS = 16
 def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
     """What is wrong with the newest blocks and the latest state's root node."""
     head = canonical.head
-    for number in range(max(canonical.genesis.number, head.number - RECENT_BLOCKS + 1), head.number + 1):
+    for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
     try:
         canonical.database.state.at(head.state.root).account(bytes(20))
@@ -28,7 +28,7 @@ def deep_problems(canonical: CanonicalChain) -> Iterator[str]:
     """Everything: each key, each block's roots, and the latest state's trie against its flat copy."""
     database, head = canonical.database, canonical.head
     yield from database.scrub()
-    for number in range(canonical.genesis.number, head.number + 1):
+    for number in range(canonical.first_own, head.number + 1):
         yield from block_problems(canonical.records, number)
     yield from database.state.verify(head.state.root, database.store.snapshot())
 

@@ -48,6 +48,11 @@ class Records:
         for cache in (self._headers, self._blocks, self._receipts):
             cache.pop(block_hash, None)
 
+    def clear(self) -> None:
+        """Drop everything: the chain is another one now."""
+        for cache in (self._headers, self._blocks, self._receipts):
+            cache.clear()
+
     def canonical_hash(self, number: int) -> bytes | None:
         """The hash of the canonical block at a height."""
         return self._ledger.canonical_hash(number) if 0 <= number < 1 << 64 else None
@@ -56,7 +61,7 @@ class Records:
         """The header with this hash."""
         header: Header | None = self._headers.get(block_hash)
         if header is None and (data := self._ledger.header(block_hash)) is not None:
-            header = Header.decode(data)
+            header = Header.decode(data, gaps=True)
             if header.hash != block_hash:
                 raise CorruptionError(f"header {block_hash.hex()} is damaged; run: zevm db check --deep")
             self._headers[block_hash] = header

@@ -38,7 +38,6 @@ class ChainView:
 
     def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
         self.database = database
-        self.genesis = genesis
         self.options = options
         self.clock = clock
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
@@ -63,6 +62,11 @@ class ChainView:
     def head(self) -> Head:
         """The newest block with the latest state."""
         return self.canonical.head
+
+    @property
+    def genesis(self) -> Genesis:
+        """What the chain began with."""
+        return self.canonical.genesis
 
     @property
     def schedule(self) -> ForkSchedule:
@@ -299,7 +303,7 @@ class ChainView:
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, head.state, head.state.root)
-        fill(execution, self.pool, self.database.state, self.options.max_transactions)
+        fill(execution, self)
         sealed = execution.seal(context.header, self.database.state)
         return PendingBlock(
             sealed.block,

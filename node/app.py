@@ -16,6 +16,7 @@ from coincurve import PrivateKey
 from chain.blockchain import Chain
 from chain.errors import ChainError
 from chain.forks import Fork
+from chain.native.process import BLOBS
 from node import __version__
 from node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
 from node.colours import painter
@@ -128,6 +129,8 @@ class Node:
         server = self._server()
         await server.start()
         self.chain.database.keep()
+        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+            BLOBS.prepare()
         settle_memory()
         try:
             self._announce(server)
@@ -151,6 +154,7 @@ class Node:
             limits=limits_for(settings, self.chain),
             client_version=settings.client_version or default_client_version(),
             signs_as_geth=settings.sign_transaction_object,
+            throws_on_failure=settings.throw_on_transaction_failure,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
             call_log=Observers(metrics.called, self._log),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 COMMON_PANEL = "Common flags"
 COMMON_SETTINGS = (
@@ -14,7 +14,7 @@ COMMON_SETTINGS = (
 
 
 def command_tree(app: typer.Typer) -> TyperGroup:
-    """The commands, whose switches show no type in the help."""
+    """The commands, whose switches and arguments show no type of Python's in the help."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     for command in _commands(group):
@@ -22,7 +22,13 @@ def command_tree(app: typer.Typer) -> TyperGroup:
         for parameter in command.get_params(context):
             if getattr(parameter, "is_flag", False):
                 parameter.metavar = ""
+            elif isinstance(parameter, TyperArgument):
+                parameter.display_type_rich = _no_type  # type: ignore[method-assign]
     return group
+
+
+def _no_type(ctx: object) -> None:  # noqa: ARG001
+    """Stand for the type of an argument, whose name says what it is."""
 
 
 def _commands(group: TyperGroup) -> Iterator[TyperCommand | TyperGroup]:

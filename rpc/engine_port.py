@@ -50,7 +50,7 @@ class EngineApplication:
         own = copy(services)
         own.limits = engine_limits(services.limits)
         own.budgets = Budgets(own.limits)
-        guard = Guard(allow_hosts=options.allow_hosts)
+        guard = Guard(allow_hosts=options.allow_hosts, host_flag="--authrpc-vhosts", origin_flag=None)
         self.dispatcher = Dispatcher(registry.within(NAMESPACES), own, workers)
         self.limits, self.budgets = own.limits, own.budgets
         self._authenticator = Authenticator(options.secret)

@@ -2,9 +2,11 @@
 
 A browser sends what any page tells it to. The Host check stops names that an attacker points at
 127.0.0.1 (DNS rebinding); the Origin check stops pages of other sites, also where their request
-needs no preflight. Clients that are no browsers send neither Origin nor Sec-Fetch-Site.
+needs no preflight. Clients that are no browsers send neither Origin nor Sec-Fetch-Site, or an Origin that
+no browser makes: a browser's has a scheme, or is null.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,12 +16,23 @@ from urllib.parse import urlsplit
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+LOGGER = logging.getLogger("zevm.rpc")
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
-EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension"})
+CONTAINER_NAMES = frozenset({"host.docker.internal", "host.containers.internal"})
+"""By which a container reaches its host. No public name ends in .internal (ICANN keeps it for private use)."""
+
+EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension", "vscode-webview"})
+"""Pages of what the user has installed, as wallets; no web page can have such an origin."""
+
 LOCAL_ORIGIN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = b"POST, GET, OPTIONS"
 PREFLIGHT_SECONDS = b"600"
+REFUSALS_LOGGED = 256
+"""Names and origins whose refusal is told, each once; further ones are not."""
+
+SHOWN_CHARACTERS = 128
 _HEADER_LIST = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{0,2048}\Z")
+_NO_BROWSERS_ORIGIN = re.compile(r"(?!null\Z)[!-9;-~][ -9;-~]{0,127}\Z", re.IGNORECASE)
 _EXTENSION_ID = re.compile(r"[A-Za-z0-9{}._-]{1,128}\Z")
 
 
@@ -58,13 +71,24 @@ class Guard:
 
     allow_origins: "*", or origins such as "https://app.example"; added to the local ones.
     allow_hosts: names, besides loopback ones and addresses, under which the node may be reached; "*" for any.
+    host_flag, origin_flag: what lets more in, for those who are refused; None where no web page is let in.
     """
 
-    def __init__(self, allow_origins: Iterable[str] = (), allow_hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        allow_origins: Iterable[str] = (),
+        allow_hosts: Iterable[str] = (),
+        *,
+        host_flag: str = "--allow-host",
+        origin_flag: str | None = "--allow-origin",
+    ) -> None:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allow_origins)
         self._hosts = frozenset(host.lower() for host in allow_hosts)
         self.any_origin = "*" in self._origins
         self._any_host = "*" in self._hosts
+        self._host_advice = f"{host_flag} lets more in"
+        self._origin_advice = f"{origin_flag} lets more in" if origin_flag else "this port serves no web pages"
+        self._logged: set[bytes] = set()
         self._host_allowed = lru_cache(maxsize=1_024)(self._check_host)
         self._origin_allowed = lru_cache(maxsize=1_024)(self._check_origin)
 
@@ -78,18 +102,32 @@ class Guard:
                 host = value
             elif name == b"origin":
                 if origin is not None and origin != value:
-                    return Refusal(403, "origin not allowed")
+                    return self._refuse_origin(value)
                 origin = value
             elif name == b"sec-fetch-site":
                 site = value
         if host is not None and not self._host_allowed(host):
-            return Refusal(403, "invalid host specified")
+            self._log(b"Host", host, self._host_advice)
+            return Refusal(403, f"invalid host specified; {self._host_advice}")
         if self.any_origin:
             return None
-        if origin is None:
+        if site in (b"cross-site", b"same-site") and (origin is None or b":" not in origin):
             # a browser that hides the origin of another site's request
-            return Refusal(403, "origin not allowed") if site in (b"cross-site", b"same-site") else None
-        return None if self._origin_allowed(origin, host) else Refusal(403, "origin not allowed")
+            return self._refuse_origin(b"(hidden)" if origin is None else origin)
+        return None if origin is None or self._origin_allowed(origin, host) else self._refuse_origin(origin)
+
+    def _refuse_origin(self, origin: bytes) -> Refusal:
+        self._log(b"Origin", origin, self._origin_advice)
+        return Refusal(403, f"origin not allowed; {self._origin_advice}")
+
+    def _log(self, name: bytes, value: bytes, advice: str) -> None:
+        """Tell of a refusal, once for each value: who is kept out sees a bare 403 at most."""
+        shown = value[:SHOWN_CHARACTERS]
+        key = name + shown
+        if key in self._logged or len(self._logged) >= REFUSALS_LOGGED:
+            return
+        self._logged.add(key)
+        LOGGER.warning("a request was refused for its %s %r; %s", name.decode(), shown.decode("latin-1"), advice)
 
     def cors_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
         """What a let-in request's answer carries so that the page may read it."""
@@ -122,14 +160,14 @@ class Guard:
         return (
             not host
             or _is_address(host)
-            or name in LOOPBACK_NAMES
+            or name in LOOPBACK_NAMES | CONTAINER_NAMES
             or name.endswith(".localhost")
             or name in self._hosts
         )
 
     def _check_origin(self, value: bytes, host: bytes | None) -> bool:
         text = value.decode("latin-1").lower()
-        if text in self._origins:
+        if text in self._origins or _NO_BROWSERS_ORIGIN.match(text):
             return True
         try:
             parts = urlsplit(text)
@@ -142,4 +180,5 @@ class Guard:
             return _EXTENSION_ID.match(parts.netloc) is not None
         if parts.scheme not in ("http", "https"):
             return False
-        return name in LOCAL_ORIGIN_HOSTS or parts.netloc.encode("latin-1") == (host or b"").lower()
+        is_local = name in LOCAL_ORIGIN_HOSTS or (name or "").endswith(".localhost")
+        return is_local or parts.netloc.encode("latin-1") == (host or b"").lower()

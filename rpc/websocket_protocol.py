@@ -27,6 +27,12 @@ SLICE_BYTES = 8_192
 """What is parsed at once: it may hold a thousand frames."""
 
 
+HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 49\r\nConnection: close\r\n\r\nat most 128 headers of 8192 bytes in a handshake\n"
+)
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
@@ -84,8 +90,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         data = bytes(self._unparsed[:SLICE_BYTES])
         del self._unparsed[:SLICE_BYTES]
         super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse_head()
+            return
         self._bound_message()
         self._go_on()
+
+    def _refuse_head(self) -> None:
+        """Answer a handshake whose headers are too many or too long for the library, which says nothing."""
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(HEAD_TOO_LARGE)
+        self.transport.close()
 
     def _may_parse(self) -> bool:
         return bool(self._unparsed) and not self.read_paused and self.writable.is_set() and not self.close_sent

@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from storage.account import EMPTY_ROOT, encode_account
 from storage.errors import CorruptionError
 from storage.rlp import Item, RlpError, decode, encode, encode_int
-from storage.schema import UNDO, account_key, end_of, meta_key, range_of, slot_key, slots_prefix, undo_key
+from storage.schema import (
+    ACCOUNT,
+    SLOT,
+    UNDO,
+    account_key,
+    end_of,
+    meta_key,
+    range_of,
+    slot_key,
+    slots_prefix,
+    undo_key,
+)
 from storage.state_update import StateUpdate
 from storage.store import Batch, Reader
 
@@ -75,6 +86,14 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
             _set(batch, flat_key, value)
     batch.put(key, encode(undo))
     batch.put(FLAT_ROOT_KEY, update.root)
+
+
+def forget_flat(reader: Reader, batch: Batch) -> None:
+    """Put into `batch` the removal of every account and slot."""
+    for family in (ACCOUNT, SLOT):
+        for key, _ in reader.iterate(*range_of(family), fill_cache=False):
+            batch.delete(key)
+    batch.delete(FLAT_ROOT_KEY)
 
 
 def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:

@@ -13,10 +13,10 @@ from storage import state_update, trie
 from storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from storage.cache import ByteCache
 from storage.errors import CorruptionError
-from storage.flat_state import Version, apply_flat, flat_root, last_patch, rewind_flat
+from storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
 from storage.keccak import EMPTY_KECCAK
 from storage.rlp import decode, decode_int
-from storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
+from storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
 from storage.state_check import PROBLEM_LIMIT, StateCheck
 from storage.state_readers import LatestReader, TrieReader, UpdateReader
 from storage.state_record import updates_after
@@ -94,6 +94,15 @@ class StateStore:
         """
         apply_flat(self._store, batch, update, version)
         self.keep_nodes(batch, update)
+
+    def forget(self, batch: Batch) -> None:
+        """Put into `batch` the removal of the flat records: the latest state is the empty one then."""
+        forget_flat(self._store, batch)
+
+    def forget_history(self, batch: Batch) -> None:
+        """Put into `batch` the removal of the ways back from the latest state, which stays."""
+        for key, _ in self._store.iterate(*range_of(UNDO), fill_cache=False):
+            batch.delete(key)
 
     def keep_nodes(self, batch: Batch, update: StateUpdate) -> None:
         """Put nodes and code alone into `batch`: the state can then be read through its trie, and is not the latest."""

@@ -59,21 +59,28 @@ class Header:
         return encoded
 
     def encode(self) -> bytes:
-        """The header's RLP, as far as its fork has fields."""
-        parts = []
-        for value in _values_of(self):
-            if value is None:
-                break
-            parts.append(rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value))
-        return rlp.wrap_list(b"".join(parts))
+        """The header's RLP, as far as its fork has fields.
+
+        A header of elsewhere may lack a field before one that it has: that is the empty string, as in alloy.
+        """
+        values = list(_values_of(self))
+        while values[-1] is None:
+            values.pop()
+        return rlp.wrap_list(b"".join([_encoded(value) for value in values]))
 
     @classmethod
-    def decode(cls, data: bytes) -> "Header":
-        """Parse a header's RLP. Raises rlp.RlpError naming the field that does not fit."""
+    def decode(cls, data: bytes, *, gaps: bool = False) -> "Header":
+        """Parse a header's RLP. Raises rlp.RlpError naming the field that does not fit.
+
+        gaps: take the empty string for a hash that is absent, see `encode`; no block of the network has it.
+        """
         items = rlp.decode_list(data)
         if not 15 <= len(items) <= len(_FIELD_NAMES):
             raise rlp.RlpError(f"rlp: header has {len(items)} fields, want 15 to {len(_FIELD_NAMES)}")
-        header = cls(*[_field(name, item) for name, item in zip(_FIELD_NAMES, items, strict=False)])  # type: ignore[arg-type]
+        named = zip(_FIELD_NAMES, items, strict=False)
+        header = cls(
+            *[None if gaps and item == b"" and name in _LATER_HASHES else _field(name, item) for name, item in named]  # type: ignore[arg-type]
+        )
         object.__setattr__(header, "_hash", keccak256(data))
         return header
 
@@ -100,8 +107,15 @@ _SIZES = {
 }
 
 
+_LATER_HASHES = {"withdrawals_root", "parent_beacon_block_root", "requests_hash"}
 _UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used", "excess_blob_gas"}
 """Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
+
+
+def _encoded(value: bytes | int | None) -> bytes:
+    if value is None:
+        return b"\x80"
+    return rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value)
 
 
 def _number(name: str, item: rlp.Item) -> int:

@@ -19,45 +19,39 @@ from eth.precompiles.bls12_381.constants import (
     G2_MSM_MAX_DISCOUNT,
     MSM_MULTIPLIER,
 )
-from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
+from py_arkworks_bls12381 import G1Point, G2Point
 
+from chain.native.answers import InputError
+from chain.native.curves import (
+    FIELD_BYTES,
+    G1_BYTES,
+    G2_BYTES,
+    PAIR_BYTES,
+    SCALAR_BYTES,
+    bls_g1_msm,
+    bls_g2_msm,
+    bls_pairing,
+    decode,
+    padded,
+)
+from chain.vm.arithmetic import compute
 from chain.vm.faults import PrecompileError
 from chain.vm.message import Precompile
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
 
-FIELD_BYTES = 64
-PADDING_BYTES = 16
-SCALAR_BYTES = 32
-G1_BYTES = 2 * FIELD_BYTES
-G2_BYTES = 4 * FIELD_BYTES
-PAIR_BYTES = G1_BYTES + G2_BYTES
 PAIRING_GAS = 37_700
 PAIRING_GAS_PER_PAIR = 32_600
 
-_PADDING = bytes(PADDING_BYTES)
 Point = TypeVar("Point", G1Point, G2Point)
-
-
-def _packed(data: bytes) -> bytes:
-    """The field elements without their padding. Raises PrecompileError where that is not zero."""
-    elements = [data[start : start + FIELD_BYTES] for start in range(0, len(data), FIELD_BYTES)]
-    if any(element[:PADDING_BYTES] != _PADDING for element in elements):
-        raise PrecompileError("invalid field element top bytes")
-    return b"".join([element[PADDING_BYTES:] for element in elements])
-
-
-def _padded(data: bytes) -> bytes:
-    size = FIELD_BYTES - PADDING_BYTES
-    return b"".join([_PADDING + data[start : start + size] for start in range(0, len(data), size)])
 
 
 def _decode(read: Callable[[bytes], Point], data: bytes) -> Point:
     try:
-        return read(_packed(data))
-    except ValueError as error:
-        raise PrecompileError(f"invalid point: {error}") from error
+        return decode(read, data)
+    except InputError as error:
+        raise PrecompileError(str(error)) from error
 
 
 def _require_size(data: bytes, size: int) -> None:
@@ -79,13 +73,13 @@ def _addition(gas: int, point_bytes: int, kind: type[Point]) -> Precompile:
         frame.consume_gas(gas, "BLS12 addition")
         _require_size(data, 2 * point_bytes)
         total = _decode(read, data[:point_bytes]) + _decode(read, data[point_bytes:])
-        frame.output = _padded(total.to_xy_bytes_be())
+        frame.output = padded(total.to_xy_bytes_be())
 
     return add
 
 
 def _multiplication(
-    gas: int, discounts: Sequence[int], last_discount: int, point_bytes: int, kind: type[Point]
+    gas: int, discounts: Sequence[int], last_discount: int, point_bytes: int, function: Callable[[bytes], bytes]
 ) -> Precompile:
     pair_bytes = point_bytes + SCALAR_BYTES
 
@@ -93,12 +87,9 @@ def _multiplication(
         data = frame.msg.data
         count = _count(data, pair_bytes)
         discount = discounts[count - 1] if count <= len(discounts) else last_discount
-        frame.consume_gas(count * gas * discount // MSM_MULTIPLIER, "BLS12 multiplication")
-        points, scalars = [], []
-        for start in range(0, len(data), pair_bytes):
-            points.append(_decode(kind.from_xy_bytes_be, data[start : start + point_bytes]))
-            scalars.append(Scalar.from_be_bytes_mod_order(data[start + point_bytes : start + pair_bytes]))
-        frame.output = _padded(kind.multiexp_unchecked(points, scalars).to_xy_bytes_be())
+        price = count * gas * discount // MSM_MULTIPLIER
+        frame.consume_gas(price, "BLS12 multiplication")
+        frame.output = compute(frame, price, function, data)
 
     return multiply
 
@@ -107,9 +98,9 @@ g1_add = _addition(BLS12_G1_ADD_GAS, G1_BYTES, G1Point)
 """0x0b: the sum of two points of G1, which need not be in the subgroup."""
 g2_add = _addition(BLS12_G2_ADD_GAS, G2_BYTES, G2Point)
 """0x0d: the same of G2."""
-g1_msm = _multiplication(BLS12_G1_MSM_GAS, G1_MSM_DISCOUNTS, G1_MSM_MAX_DISCOUNT, G1_BYTES, G1Point)
+g1_msm = _multiplication(BLS12_G1_MSM_GAS, G1_MSM_DISCOUNTS, G1_MSM_MAX_DISCOUNT, G1_BYTES, bls_g1_msm)
 """0x0c: the sum of points of G1, each times a scalar."""
-g2_msm = _multiplication(BLS12_G2_MSM_GAS, G2_MSM_DISCOUNTS, G2_MSM_MAX_DISCOUNT, G2_BYTES, G2Point)
+g2_msm = _multiplication(BLS12_G2_MSM_GAS, G2_MSM_DISCOUNTS, G2_MSM_MAX_DISCOUNT, G2_BYTES, bls_g2_msm)
 """0x0e: the same of G2."""
 
 
@@ -117,24 +108,20 @@ def pairing_check(frame: "Frame") -> None:
     """0x0f: 1 where the product of the pairings of (G1, G2) pairs is one, else 0."""
     data = frame.msg.data
     count = _count(data, PAIR_BYTES)
-    frame.consume_gas(PAIRING_GAS + PAIRING_GAS_PER_PAIR * count, "BLS12_PAIRING_CHECK")
-    first, second = [], []
-    for start in range(0, len(data), PAIR_BYTES):
-        middle = start + G1_BYTES
-        first.append(_decode(G1Point.from_xy_bytes_be, data[start:middle]))
-        second.append(_decode(G2Point.from_xy_bytes_be, data[middle : start + PAIR_BYTES]))
-    frame.output = int(GT.pairing_check(first, second)).to_bytes(32, "big")
+    gas = PAIRING_GAS + PAIRING_GAS_PER_PAIR * count
+    frame.consume_gas(gas, "BLS12_PAIRING_CHECK")
+    frame.output = compute(frame, gas, bls_pairing, data)
 
 
 def map_fp_to_g1(frame: "Frame") -> None:
     """0x10: the point of G1 that a field element maps to."""
     frame.consume_gas(BLS12_MAP_FP_G1_GAS, "BLS12_MAP_FP_TO_G1")
     _require_size(frame.msg.data, FIELD_BYTES)
-    frame.output = _padded(_decode(G1Point.map_from_fp_be, frame.msg.data).to_xy_bytes_be())
+    frame.output = padded(_decode(G1Point.map_from_fp_be, frame.msg.data).to_xy_bytes_be())
 
 
 def map_fp2_to_g2(frame: "Frame") -> None:
     """0x11: the point of G2 that an element of the field's extension maps to."""
     frame.consume_gas(BLS12_MAP_FP2_G2_GAS, "BLS12_MAP_FP2_TO_G2")
     _require_size(frame.msg.data, 2 * FIELD_BYTES)
-    frame.output = _padded(_decode(G2Point.map_from_fp2_be, frame.msg.data).to_xy_bytes_be())
+    frame.output = padded(_decode(G2Point.map_from_fp2_be, frame.msg.data).to_xy_bytes_be())

@@ -1,14 +1,10 @@
-"""The three precompiles of alt_bn128 (EIP-196, EIP-197) on revm's Rust code; prices are the forks' (EIP-1108).
-
-revm runs them as calls of the precompiles' addresses in an empty state, where only the arithmetic is used.
-"""
+"""The three precompiles of alt_bn128 (EIP-196, EIP-197) on revm's Rust code; prices are the forks' (EIP-1108)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyrevm import EVM
-
-from chain.vm.faults import PrecompileError
+from chain.native.curves import revm
+from chain.vm.arithmetic import compute
 
 if TYPE_CHECKING:
     from chain.vm.frame import Frame
@@ -16,26 +12,13 @@ if TYPE_CHECKING:
 ADD, MULTIPLY, PAIRING = 6, 7, 8
 PAIR_BYTES = 192
 
-_CALLER = "0x" + "11" * 20
-_AMPLE_GAS = 1 << 40
-"""More than any input can cost there: the frame has paid already, at its fork's price."""
-
-
-def _run(number: int, data: bytes) -> bytes:
-    """Raises PrecompileError where an input is no point, or of no right size."""
-    try:
-        evm = EVM(spec_id="CANCUN")
-        return bytes(evm.message_call(_CALLER, f"0x{number:040x}", calldata=data, gas=_AMPLE_GAS, is_static=True))
-    except RuntimeError as error:
-        raise PrecompileError("bn254: malformed point or input") from error
-
 
 def addition(gas: int) -> Callable[["Frame"], None]:
     """0x06 at this price: the sum of two points."""
 
     def add(frame: "Frame") -> None:
         frame.consume_gas(gas, "ECADD")
-        frame.output = _run(ADD, frame.msg.data)
+        frame.output = compute(frame, gas, revm, ADD, frame.msg.data)
 
     return add
 
@@ -45,7 +28,7 @@ def multiplication(gas: int) -> Callable[["Frame"], None]:
 
     def multiply(frame: "Frame") -> None:
         frame.consume_gas(gas, "ECMUL")
-        frame.output = _run(MULTIPLY, frame.msg.data)
+        frame.output = compute(frame, gas, revm, MULTIPLY, frame.msg.data)
 
     return multiply
 
@@ -55,7 +38,8 @@ def pairing(base_gas: int, pair_gas: int) -> Callable[["Frame"], None]:
 
     def check(frame: "Frame") -> None:
         data = frame.msg.data
-        frame.consume_gas(base_gas + pair_gas * (len(data) // PAIR_BYTES), "ECPAIRING")
-        frame.output = _run(PAIRING, data)
+        gas = base_gas + pair_gas * (len(data) // PAIR_BYTES)
+        frame.consume_gas(gas, "ECPAIRING")
+        frame.output = compute(frame, gas, revm, PAIRING, data)
 
     return check

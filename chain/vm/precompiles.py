@@ -2,20 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ckzg
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from eth.precompiles import point_evaluation
 from eth.precompiles.modexp import _compute_modexp_gas_fee_eip_198
 from eth.vm.forks.berlin.computation import _compute_modexp_gas_fee_eip_2565
 
+from chain.native.answers import InputError
+from chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
 from chain.types.transaction import InvalidSignatureError, recover_address
+from chain.vm.arithmetic import compute
 from chain.vm.faults import PrecompileError
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ MODEXP_SIZE_LIMIT = 1024
 MODEXP_MINIMUM_GAS = 500
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_BLS_MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 _FIELD_ELEMENTS_PER_BLOB = 4096
 _SUCCESS = (1).to_bytes(32, "big")
 
@@ -69,30 +67,28 @@ def _modexp_lengths(data: bytes) -> tuple[int, int, int]:
     return base, exponent, modulus
 
 
-def _modexp(frame: "Frame") -> None:
-    """0x05 without its price: base ** exponent % modulus, each as long as the header says (EIP-198)."""
+def _modexp(frame: "Frame", gas: int) -> None:
+    """0x05: base ** exponent % modulus, each as long as the header says (EIP-198), at a price."""
+    frame.consume_gas(gas, "MODEXP")
     data = frame.msg.data
-    base_size, exponent_size, modulus_size = _modexp_lengths(data)
-    if not modulus_size:
+    sizes = _modexp_lengths(data)
+    if not sizes[2]:
         return
     numbers, start = [], 96
-    for size in (base_size, exponent_size, modulus_size):
-        numbers.append(int.from_bytes(data[start : start + size].ljust(size, b"\0"), "big"))
+    for size in sizes:
+        numbers.append(data[start : start + size].ljust(size, b"\0"))
         start += size
-    base, exponent, modulus = numbers
-    frame.output = (pow(base, exponent, modulus) if modulus else 0).to_bytes(modulus_size, "big")
+    frame.output = compute(frame, gas, modexp, *numbers)
 
 
 def modexp_byzantium(frame: "Frame") -> None:
     """0x05 at EIP-198's price."""
-    frame.consume_gas(_compute_modexp_gas_fee_eip_198(frame.msg.data), "MODEXP")
-    _modexp(frame)
+    _modexp(frame, _compute_modexp_gas_fee_eip_198(frame.msg.data))
 
 
 def modexp_berlin(frame: "Frame") -> None:
     """0x05 at EIP-2565's price."""
-    frame.consume_gas(_compute_modexp_gas_fee_eip_2565(frame.msg.data), "MODEXP")
-    _modexp(frame)
+    _modexp(frame, _compute_modexp_gas_fee_eip_2565(frame.msg.data))
 
 
 def modexp_osaka(frame: "Frame") -> None:
@@ -106,14 +102,7 @@ def modexp_osaka(frame: "Frame") -> None:
     head_size = min(exponent_size, 32)
     head = int.from_bytes(data[96 + base_size : 96 + base_size + head_size].ljust(head_size, b"\0"), "big")
     iterations = max(head.bit_length() - 1, 0) + 16 * max(exponent_size - 32, 0)
-    frame.consume_gas(max(MODEXP_MINIMUM_GAS, complexity * max(iterations, 1)), "MODEXP")
-    _modexp(frame)
-
-
-@cache
-def kzg_trusted_setup() -> object:
-    """The ceremony's setup, read once: it takes seconds."""
-    return ckzg.load_trusted_setup(str(Path(point_evaluation.TRUSTED_SETUP_PATH)), 0)
+    _modexp(frame, max(MODEXP_MINIMUM_GAS, complexity * max(iterations, 1)))
 
 
 def point_evaluation_(frame: "Frame") -> None:
@@ -126,12 +115,12 @@ def point_evaluation_(frame: "Frame") -> None:
     if b"\x01" + hashlib.sha256(commitment).digest()[1:] != versioned_hash:
         raise PrecompileError("mismatched versioned hash")
     try:
-        proven = ckzg.verify_kzg_proof(commitment, z, y, proof, kzg_trusted_setup())
-    except RuntimeError as error:
+        proven = kzg_proof_holds(commitment, int.from_bytes(z, "big"), int.from_bytes(y, "big"), proof)
+    except InputError as error:
         raise PrecompileError(f"error verifying kzg proof: {error}") from error
     if not proven:
         raise PrecompileError("error verifying kzg proof")
-    frame.output = _FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + _BLS_MODULUS.to_bytes(32, "big")
+    frame.output = _FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + BLS_ORDER.to_bytes(32, "big")
 
 
 def p256verify(frame: "Frame") -> None:

@@ -120,6 +120,7 @@ class Program:
     imports: in the module's order. exports: its functions; has_memory: and a memory.
     initial_pages, data_bytes, activation_gas: of the module, for pricing. hooks: what its imports are bound to, by who
     runs it.
+    code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
@@ -140,6 +141,8 @@ class Program:
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))
         self.exports, self.has_memory = _exports(address)
+        self.code_bytes = _image_bytes(address)
+        self.is_of_chain = False
 
     def serialise(self) -> bytes:
         """The machine code, for `Engine.load` of an engine with the same settings."""
@@ -272,6 +275,12 @@ def _address_space_suffices() -> bool:
 
 
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+
+
+def _image_bytes(module: int) -> int:
+    start, end = c_void_p(), c_void_p()
+    capi.module_image_range(module, byref(start), byref(end))
+    return (end.value or 0) - (start.value or 0)
 
 
 def _text(vector: "ctypes._Pointer[capi.Vector]") -> str:

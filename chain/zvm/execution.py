@@ -20,6 +20,7 @@ from chain.vm.foreign import (
 from chain.vm.interface import ExecutionTimeoutError
 from chain.zvm.activation import BASE_GAS
 from chain.zvm.activity import Activity
+from chain.zvm.aside import in_time
 from chain.zvm.engine import Program
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.faults import OutOfPagesError
@@ -45,7 +46,7 @@ def execute(frame: Frame, scope: TransactionScope) -> None:
     message = frame.msg
     entry = scope.entry if message.depth == 0 else ENTRY
     code_hash = frame.block_state.get_code_hash(message.code_address)
-    program = program_of(scope, code_hash, message.code, library=entry.library)
+    program = program_of(frame, scope, code_hash, message.code, library=entry.library)
     require_function(program, entry)
     run_program(frame, scope, program, message.data, entry=entry)
 
@@ -65,14 +66,20 @@ def require_function(program: Program, entry: Entry) -> None:
         raise NoSuchFunctionError(f"no such function: {entry.name} for {given}; it has {has}")
 
 
-def program_of(scope: TransactionScope, code_hash: bytes, code: bytes, *, library: bool = False) -> Program:
+def program_of(
+    frame: Frame, scope: TransactionScope, code_hash: bytes, code: bytes, *, library: bool = False
+) -> Program:
     """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module.
 
-    library: it need not be a contract; kept apart, as other rules let it pass.
+    library: it need not be a contract; kept apart, as other rules let it pass. Raises ExecutionTimeoutError.
     """
     key = keccak256(_LIBRARY + code_hash) if library else code_hash
+    deadline = frame.transaction_context.deadline
+    of_chain = deadline is None and not library
     try:
-        return scope.programs.get(key, lambda: prepare(code, scope.schedule, library=library))
+        return scope.programs.get(
+            key, lambda: prepare(code, scope.schedule, library=library), of_chain=of_chain, deadline=deadline
+        )
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
 
@@ -84,15 +91,18 @@ def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
     if deposit > frame.gas_left:
         raise CodeStoreError("code deposit")
     frame.gas_left -= deposit
-    program = scope.programs.get(keccak256(prepared.stored), lambda: prepared)
+    code_hash, deadline = keccak256(prepared.stored), frame.transaction_context.deadline
+    program = scope.programs.get(code_hash, lambda: prepared, deadline=deadline)
     frame.block_state.set_code(frame.address, prepared.stored)
     if prepared.init_payload is not None:
         run_program(frame, scope, program, prepared.init_payload)
+    if deadline is None and not program.is_of_chain:
+        scope.programs.keep(code_hash, program)
     frame.output = prepared.stored
 
 
 def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: bool = False) -> Prepared:
-    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas.
+    """Check and instrument a module for its price. Raises InvalidModuleError, OutOfGas, ExecutionTimeoutError.
 
     Each step is paid for before it is taken: a few bytes can decompress to 16 MiB before that shows.
     """
@@ -100,7 +110,8 @@ def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: boo
     try:
         least = length_gas(code)
         frame.consume_gas(least - BASE_GAS, "activation")
-        prepared = prepare(code, scope.schedule, library=library)
+        deadline = frame.transaction_context.deadline
+        prepared = in_time(deadline, lambda: prepare(code, scope.schedule, library=library))
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
     frame.consume_gas(max(0, prepared.activation_gas - least), "activation")

@@ -114,7 +114,7 @@ def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
     scope = machine.scope_of(frame.transaction_context)
     try:
         activate(frame, scope, code)
-        return program_of(scope, code_hash, code)
+        return program_of(frame, scope, code_hash, code)
     except InvalidModuleError as error:
         raise _revert(frame, "Error(string)", ("string",), (str(error),)) from error
 
@@ -208,11 +208,11 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
     try:
         if isinstance(module, bytes):
             activate(frame, scope, module, library=True)
-            return program_of(scope, keccak256(module), module, library=True)
+            return program_of(frame, scope, keccak256(module), module, library=True)
         code_hash, code = _code_at(frame, module)
         if not machine.claims(code):
             raise _fail(frame, Status.INVALID_FUNCTION)
-        return program_of(scope, code_hash, code)
+        return program_of(frame, scope, code_hash, code)
     except InvalidModuleError as error:
         raise _fail(frame, Status.INVALID_MODULE) from error
 

@@ -3,6 +3,10 @@
 A program is compiled without optimisation at first, which is the fastest. The more it runs, the hotter it is; a
 hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the same results,
 so nothing on chain depends on when that happens.
+
+Code of the chain, which a block's transaction has deployed or run, is kept apart from what calls bring along: modules
+in a request, overrides, creations that are tried. That is compiled to a small shelf of its own, is not written to the
+disk, and takes no room of the chain's.
 """
 
 import logging
@@ -14,14 +18,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from chain.zvm.aside import in_time
 from chain.zvm.engine import Engine, Instrumented, Program
 from chain.zvm.faults import NodeFaultError
 from chain.zvm.program_files import ProgramFiles
 
 HOT = 500
 """Heat at which a program is optimised: 500 runs, or 5 million gas of work, about 0.2 seconds."""
-MEMORY_MODULE_BYTES = 32 * 1024 * 1024
-"""Sum of the modules whose programs stay in memory; their machine code is about eight times as large."""
+CHAIN_CODE_BYTES = 256 * 1024 * 1024
+"""Machine code of the chain's programs that stays in memory, those used last."""
+GUEST_CODE_BYTES = 32 * 1024 * 1024
+"""The same for code that calls bring along."""
 
 _LOCKS = 16
 _PRIORITY = 10
@@ -40,37 +47,48 @@ class ProgramCache:
     def __init__(self, directory: Path | None, engine: Engine, *, variant: str = "") -> None:
         self.engine = engine
         self._files = ProgramFiles(directory, variant) if directory is not None else None
-        self._programs: OrderedDict[bytes, Program] = OrderedDict()
-        self._bytes = 0
+        self._chain, self._guests = _Shelf(lambda: CHAIN_CODE_BYTES), _Shelf(lambda: GUEST_CODE_BYTES)
         self._lock = threading.Lock()
-        self._makers = tuple(threading.Lock() for _ in range(_LOCKS))
+        self._makers = {of_chain: tuple(threading.Lock() for _ in range(_LOCKS)) for of_chain in (False, True)}
         self._queued: set[bytes] = set()
         self._jobs: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def get(self, code_hash: bytes, prepare: Callable[[], Instrumented]) -> Program:
+    def get(
+        self,
+        code_hash: bytes,
+        prepare: Callable[[], Instrumented],
+        *,
+        of_chain: bool = False,
+        deadline: float | None = None,
+    ) -> Program:
         """The program of the stored code with this keccak. `prepare` checks and instruments it on a miss.
 
-        What `prepare` raises goes to the caller. NodeFaultError: the compiler refuses the result.
+        of_chain: a block's transaction runs it. deadline: of an off-chain run, which does not wait for longer.
+        What `prepare` raises goes to the caller, so does ExecutionTimeoutError. NodeFaultError: the compiler refuses
+        the result.
         """
         found = self._find(code_hash)
-        if found is not None:
-            if found.heat >= HOT and not found.optimised:
-                self._optimise_later(code_hash)
-            return found
-        with self._makers[code_hash[0] % _LOCKS]:
-            found = self._find(code_hash) or self._load(code_hash)
-            if found is None:
-                found = self.engine.compile(prepare(), optimise=False)
-                self._save(code_hash, found)
-            self._keep(code_hash, found)
-            return found
+        if found is None:
+            found = in_time(deadline, lambda: self._make(code_hash, prepare, of_chain=of_chain))
+        if of_chain and not found.is_of_chain:
+            self.keep(code_hash, found)
+        if found.heat >= HOT and found.is_of_chain and not found.optimised:
+            self._optimise_later(code_hash)
+        return found
+
+    def keep(self, code_hash: bytes, program: Program) -> None:
+        """The code is the chain's now: its program stays, in memory and on the disk."""
+        program.is_of_chain = True
+        self._put(code_hash, program)
+        self._save(code_hash, program)
 
     def kept(self) -> tuple[int, int]:
         """(programs in memory, bytes of their modules)."""
         with self._lock:
-            return len(self._programs), self._bytes
+            programs = [*self._chain.programs.values(), *self._guests.programs.values()]
+            return len(programs), sum(len(program.instrumented) for program in programs)
 
     def close(self) -> None:
         """Wait for the compilation under way, drop those that wait."""
@@ -84,37 +102,45 @@ class ProgramCache:
                 _log.debug("programs that wait for optimisation are dropped")
             thread.join()
 
+    def _make(self, code_hash: bytes, prepare: Callable[[], Instrumented], *, of_chain: bool) -> Program:
+        # blocks do not wait for what a call compiles
+        with self._makers[of_chain][code_hash[0] % _LOCKS]:
+            found = self._find(code_hash) or self._load(code_hash)
+            if found is None:
+                found = self.engine.compile(prepare(), optimise=False)
+            self._put(code_hash, found)
+            return found
+
     def _find(self, code_hash: bytes) -> Program | None:
         with self._lock:
-            program = self._programs.get(code_hash)
-            if program is not None:
-                self._programs.move_to_end(code_hash)
-            return program
+            return self._chain.find(code_hash) or self._guests.find(code_hash)
 
-    def _keep(self, code_hash: bytes, program: Program) -> None:
+    def _put(self, code_hash: bytes, program: Program) -> None:
         with self._lock:
-            replaced = self._programs.pop(code_hash, None)
-            if replaced is not None:
-                self._bytes -= len(replaced.instrumented)
-            self._programs[code_hash] = program
-            self._bytes += len(program.instrumented)
-            while self._bytes > MEMORY_MODULE_BYTES and len(self._programs) > 1:
-                _, dropped = self._programs.popitem(last=False)
-                self._bytes -= len(dropped.instrumented)
+            if program.is_of_chain:
+                self._guests.drop(code_hash)
+                self._chain.put(code_hash, program)
+            elif self._chain.find(code_hash) is None:
+                self._guests.put(code_hash, program)
 
     def _load(self, code_hash: bytes) -> Program | None:
         stored = self._files.read(code_hash) if self._files is not None else None
         if stored is None:
             return None
         try:
-            return self.engine.load(stored.code, stored, optimised=stored.optimised)
+            program = self.engine.load(stored.code, stored, optimised=stored.optimised)
         except NodeFaultError as error:
             _log.warning("compiled program %s is made anew: %s", code_hash.hex(), error)
             return None
+        program.is_of_chain = True
+        return program
 
     def _save(self, code_hash: bytes, program: Program) -> None:
-        if self._files is not None:
-            self._files.write(code_hash, program)
+        if self._files is None:
+            return
+        with self._lock:
+            in_use = tuple(self._chain.programs)
+        self._files.write(code_hash, program, in_use)
 
     def _optimise_later(self, code_hash: bytes) -> None:
         with self._lock:
@@ -145,8 +171,34 @@ class ProgramCache:
             program.heat = -sys.maxsize
             _log.warning("program %s stays as it is, it cannot be optimised: %s", code_hash.hex(), error)
             return
-        self._save(code_hash, better)
-        self._keep(code_hash, better)
+        self.keep(code_hash, better)
+
+
+class _Shelf:
+    """Programs in memory up to a limit of machine code, from the one used longest ago. Not thread-safe."""
+
+    def __init__(self, limit_bytes: Callable[[], int]) -> None:
+        self.programs: OrderedDict[bytes, Program] = OrderedDict()
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+
+    def find(self, code_hash: bytes) -> Program | None:
+        program = self.programs.get(code_hash)
+        if program is not None:
+            self.programs.move_to_end(code_hash)
+        return program
+
+    def put(self, code_hash: bytes, program: Program) -> None:
+        self.drop(code_hash)
+        self.programs[code_hash] = program
+        self._bytes += program.code_bytes
+        while self._bytes > self._limit_bytes() and len(self.programs) > 1:
+            self.drop(next(iter(self.programs)))
+
+    def drop(self, code_hash: bytes) -> None:
+        program = self.programs.pop(code_hash, None)
+        if program is not None:
+            self._bytes -= program.code_bytes
 
 
 def _lower_priority() -> None:

@@ -13,6 +13,8 @@ import platform
 import stat
 import struct
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from chain.zvm.engine import SETTINGS, Program
 from storage.keccak import keccak256
 
 DISK_LIMIT_BYTES = 1 << 30
-"""Sum of the files; the oldest go when it is passed."""
+"""Sum of the files; those used longest ago go when it is passed."""
 
 _MAGIC = b"zvmcode2"
 _HEADER = struct.Struct(">BIIIII")
@@ -76,15 +78,20 @@ class ProgramFiles:
         stored = _decode(self._key(code_hash), content)
         if stored is None:
             _log.warning("compiled program %s is damaged, it is made anew", path)
+        else:
+            _touch(path)
         return stored
 
-    def write(self, code_hash: bytes, program: Program) -> None:
-        """Keep a program in place of what was kept for its code."""
+    def write(self, code_hash: bytes, program: Program, in_use: Sequence[bytes] = ()) -> None:
+        """Keep a program in place of what was kept for its code.
+
+        in_use: stored code whose programs are in memory, those used last at the end; their files are the last to go.
+        """
         content = _encode(self._key(code_hash), program)
         try:
             self._replace(self.path(code_hash), content)
             if self._writes % _PRUNE_EVERY == 0:
-                self._prune()
+                self._prune(in_use)
             self._writes += 1
         except OSError as error:
             _log.warning("a compiled program cannot be kept in %s: %s", self._directory, error)
@@ -103,8 +110,10 @@ class ProgramFiles:
                 os.unlink(name)
             raise
 
-    def _prune(self) -> None:
-        """Delete the oldest files beyond the limit."""
+    def _prune(self, in_use: Sequence[bytes]) -> None:
+        """Delete the files beyond the limit, from the one used longest ago."""
+        for order, code_hash in enumerate(in_use):
+            _touch(self.path(code_hash), order)
         files = [(item.stat(), item.path) for item in os.scandir(self._directory) if item.name.endswith(_SUFFIX)]
         files.sort(key=lambda file: file[0].st_mtime_ns, reverse=True)
         total = 0
@@ -112,6 +121,13 @@ class ProgramFiles:
             total += status.st_size
             if total > DISK_LIMIT_BYTES:
                 os.unlink(path)
+
+
+def _touch(path: Path, order: int = 0) -> None:
+    """Note that the file is used: its time of change is that of its last use, later for a higher `order`."""
+    with contextlib.suppress(OSError):
+        now = time.time_ns() + order
+        os.utime(path, ns=(now, now))
 
 
 def file_sizes(directory: Path) -> list[int]:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import logging
 import zlib
 from collections.abc import Iterator
 from itertools import islice
@@ -10,10 +11,11 @@ from typing import Any
 
 import orjson
 
+from chain.events import BlockAndReceipts
 from chain.types import Header
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn
-from rpc import codec, encoding
+from rpc import codec
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError, InvalidRequestError, ParseError
 from rpc.instance import put_new_instance_id
@@ -21,7 +23,10 @@ from rpc.limits import Limits
 from rpc.parsing import check_shape, parse_large
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from rpc.state_file import SavedState, block_json, read_saved_state, transactions_json
+from storage.store import Snapshot
 
+LOGGER = logging.getLogger("zevm.rpc")
 GZIP_WINDOW = 31
 """What zlib takes for its largest window with gzip's head and tail."""
 
@@ -58,33 +63,49 @@ def _block_environment(services: Services, header: Header) -> dict[str, Any]:
     aliases=("hardhat_dumpState",),
 )
 def dump_state(services: Services, preserve_historical: bool) -> Steps[str]:  # noqa: ARG001
-    """All accounts of the latest state, in the format of Anvil's state files."""
-    header = services.chain.head.header
-    document = {
-        "block": _block_environment(services, header),
-        "best_block_number": header.number,
-        # Anvil looks for the head's hash among the blocks that it loads
-        "blocks": [{"header": encoding.header(header), "transactions": [], "ommers": []}],
-        "transactions": [],
-        "historical_states": None,
-    }
+    """The chain in the format of Anvil's state files: blocks, transactions, receipts, accounts of the latest state."""
     packer = zlib.compressobj(wbits=GZIP_WINDOW)
-    # not orjson: a development chain's base fee may be beyond 64 bits
-    packed = [packer.compress(json.dumps(document, separators=(",", ":")).encode()[:-1] + b',"accounts":{')]
+    packed = []
     turn = Turn()
-    for text in _account_texts(services):
+    for text in state_texts(services):
         packed.append(packer.compress(text))
         if turn.is_over:
             yield
             turn = Turn()
-    packed += [packer.compress(b"}}"), packer.flush()]
+    packed.append(packer.flush())
     return hexadecimal(b"".join(packed))
 
 
-def _account_texts(services: Services) -> Iterator[bytes]:
-    """The accounts as members of an object, in pieces; of the state as it is when the first one is asked for."""
+def state_texts(services: Services) -> Iterator[bytes]:
+    """The state file's JSON in pieces; of the chain as it is when the first one is asked for."""
+    chain = services.chain
+    head, view = chain.head, chain.database.store.snapshot()
+    hashes = [chain.records.canonical_hash(number) for number in range(chain.genesis.number, head.number + 1)]
+    document = {"block": _block_environment(services, head.header), "best_block_number": head.number}
+    yield _dumps(document)[:-1].encode() + b',"historical_states":null,"blocks":['
+    yield from _separated(_dumps(block_json(record)) for record in _records(services, hashes))
+    yield b'],"transactions":['
+    yield from _separated(_dumps(item) for record in _records(services, hashes) for item in transactions_json(record))
+    yield b'],"accounts":{'
+    yield from _account_texts(services, view)
+    yield b"}}"
+
+
+def _records(services: Services, hashes: list[bytes | None]) -> Iterator[BlockAndReceipts]:
+    for block_hash in hashes:
+        record = None if block_hash is None else services.chain.records.record(block_hash)
+        if record is not None:
+            yield record
+
+
+def _dumps(value: object) -> str:
+    # not orjson: a development chain's base fee may be beyond 64 bits
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _account_texts(services: Services, view: Snapshot) -> Iterator[bytes]:
+    """The accounts of `view` as members of an object, in pieces."""
     states = services.chain.database.state
-    view = services.chain.database.store.snapshot()
     separator = b""
     for address, account in states.accounts(view):
         code = states.code(account.code_hash)
@@ -103,11 +124,12 @@ def _separated(items: Iterator[str]) -> Iterator[bytes]:
         separator = ","
 
 
-def read_state_file(content: bytes, limits: Limits) -> dict[bytes, dict[str, Any]]:
-    """{address: {nonce, balance, code, storage}} from a state file: its JSON, or the JSON's gzip.
+def read_state_file(services: Services, content: bytes) -> SavedState:
+    """What a state file holds, given as its JSON or as the JSON's gzip.
 
     A megabyte of gzip may hold a gigabyte: what comes out is bounded in bytes and in values. Raises InvalidParamsError.
     """
+    limits = services.limits
     if len(content) > limits.state_file_bytes:
         raise _too_large(limits)
     try:
@@ -121,8 +143,7 @@ def read_state_file(content: bytes, limits: Limits) -> dict[bytes, dict[str, Any
         raise InvalidParamsError(f"not a state file: {error.message}") from None
     except InvalidRequestError as error:
         raise InvalidParamsError(f"state file: {error.message}") from None
-    accounts = codec.json_object(codec.json_object(document).get("accounts"))
-    return {codec.address(address): _decode_account(account) for address, account in accounts.items()}
+    return read_saved_state(document, lambda header: services.chain.environment_of(header).blob_base_fee)
 
 
 def _unpack(content: bytes, limits: Limits) -> bytes:
@@ -143,17 +164,6 @@ def _too_large(limits: Limits) -> InvalidParamsError:
     )
 
 
-def _decode_account(value: object) -> dict[str, Any]:
-    account = codec.json_object(value)
-    storage = codec.json_object(account.get("storage") or {})
-    return {
-        "nonce": codec.number(account.get("nonce") or 0),
-        "balance": codec.number(account.get("balance") or 0),
-        "code": codec.data(account.get("code") or "0x"),
-        "storage": {codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
-    }
-
-
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
@@ -162,20 +172,36 @@ def _decode_account(value: object) -> dict[str, Any]:
     aliases=("hardhat_loadState",),
 )
 def load_state(services: Services, content: bytes) -> bool:
-    """Take over the accounts of a state file; others, and the blocks, stay as they are."""
-    accounts = read_state_file(content, services.limits)
+    """Take over a state file: its accounts beside those that are here, and its blocks in the place of these."""
+    take_over(services, read_state_file(services, content))
+    return True
+
+
+def take_over(services: Services, saved: SavedState) -> None:
+    """Make what a state file holds the chain. On the writer's thread."""
+    chain = services.chain
 
     def change(state: BlockState) -> None:
-        for address, account in accounts.items():
+        for address, account in saved.accounts.items():
             state.clear_storage(address)
-            state.set_balance(address, account["balance"])
-            state.set_nonce(address, account["nonce"])
-            state.set_code(address, account["code"])
-            for slot, value in account["storage"].items():
+            state.set_balance(address, account.balance)
+            state.set_nonce(address, account.nonce)
+            state.set_code(address, account.code)
+            for slot, value in account.storage.items():
                 state.set_storage(address, slot, value)
 
-    services.chain.patch_state(change)
-    return True
+    if saved.left_out:
+        LOGGER.warning(
+            "%d blocks of the state file are not taken over: their receipts are not in it, or they do not lead to its "
+            "newest block",
+            saved.left_out,
+        )
+    if saved.history:
+        chain.adopt(saved.history, change)
+        return
+    chain.patch_state(change)
+    if saved.timestamp is not None:
+        chain.clock.reach(saved.timestamp)
 
 
 @method("evm_snapshot", cost=Cost.WRITE, result="snapshot id", aliases=("anvil_snapshot",))

@@ -4,9 +4,10 @@ Clients send blobs alone, or with commitments and proofs: a proof for each blob 
 its cells (`cellProofs` of Foundry and alloy, `proofs` of geth, from Osaka on). The refusals are geth's.
 """
 
-from chain.blobs import CELLS_PER_BLOB, make_sidecar, versioned_hash
+from chain.blobs import make_sidecar, versioned_hash
 from chain.errors import TransactionError
 from chain.forks import Fork, Rules
+from chain.native.kzg import CELLS_PER_BLOB
 from chain.types import BlobSidecar
 from chain.validation import BLOBS_PER_TRANSACTION
 from rpc.codec_objects import TransactionArguments

@@ -13,7 +13,7 @@ from py_ecc import optimized_bls12_381 as bls
 from py_ecc import optimized_bn128 as bn
 from py_ecc.bls.point_compression import compress_G1
 
-from chain.vm.precompiles import kzg_trusted_setup
+from chain.native.kzg import trusted_setup
 
 SCALARS = (1, 2, 3, 5, 1 << 64)
 """The points of a pool are these multiples of the generator."""
@@ -118,8 +118,8 @@ def _bls12_381() -> _Curve:
 def _blob_proof() -> bytes:
     """A point evaluation input for the polynomial of a blob."""
     blob = b"".join(_word(index * index + 1) for index in range(_BLOB_BYTES // 32))
-    commitment = ckzg.blob_to_kzg_commitment(blob, kzg_trusted_setup())
-    proof, value = ckzg.compute_kzg_proof(blob, _word(77), kzg_trusted_setup())
+    commitment = ckzg.blob_to_kzg_commitment(blob, trusted_setup())
+    proof, value = ckzg.compute_kzg_proof(blob, _word(77), trusted_setup())
     return b"\x01" + hashlib.sha256(commitment).digest()[1:] + _word(77) + value + commitment + proof
 
 

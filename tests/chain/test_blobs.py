@@ -10,9 +10,9 @@ import pytest
 from chain.blobs import check_sidecar, versioned_hash
 from chain.errors import TransactionError
 from chain.forks import BlobParameters, Fork, Rules
+from chain.native.kzg import trusted_setup
 from chain.types import BlobSidecar, Transaction, TransactionType
 from chain.types.transaction import encode_network_form
-from chain.vm.precompiles import kzg_trusted_setup
 
 PRAGUE, OSAKA = (Rules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
 
@@ -35,7 +35,7 @@ def field_element(blob: int, index: int) -> bytes:
 @pytest.fixture(scope="module")
 def proven() -> dict[int, Transaction]:
     """Two blobs with their proofs, as version 0 and as version 1."""
-    setup = kzg_trusted_setup()
+    setup = trusted_setup()
     blobs = tuple(b"".join([field_element(blob, index) for index in range(4096)]) for blob in range(2))
     commitments = tuple(ckzg.blob_to_kzg_commitment(blob, setup) for blob in blobs)
     pairs = zip(blobs, commitments, strict=True)

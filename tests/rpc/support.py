@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -55,6 +56,7 @@ class TinyChain:
     written: list[Any] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     executions: int = 0
+    database: Any = field(default_factory=lambda: SimpleNamespace(fault=None))
 
     @property
     def head(self) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -149,6 +150,104 @@ async def test_head_size_limit() -> None:
         writer.write(b"x" * REQUEST_HEAD_BYTES)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await asyncio.wait_for(reader.readexactly(1), 5)
+        writer.close()
+
+
+def _head_of(size: int, *, many: bool) -> bytes:
+    """A head of so many bytes as the node counts them: a long header, or many short ones."""
+    first = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+    left = size - len(b"/") - len(b"Host: localhost\r\n")
+    if not many:
+        return first + b"X: " + b"x" * (left - len(b"X: \r\n")) + b"\r\n\r\n"
+    count, rest = divmod(left, 8)
+    return first + b"X: xyz\r\n" * (count - 1) + b"X: xyz" + b"x" * rest + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("gap", [False, True])
+async def test_a_whole_head_has_the_same_limit_however_it_arrives(many: bool, gap: bool) -> None:
+    """The head bound of 64 KB is not passed by one large read."""
+    async with running_server() as (port, _):
+        for size, status in ((REQUEST_HEAD_BYTES, 200), (REQUEST_HEAD_BYTES + 1, 431), (200_000, 431)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = _head_of(size, many=many)
+            writer.write(head[:50_000])
+            if gap:
+                await asyncio.sleep(0.05)
+            writer.write(head[50_000:])
+            try:
+                assert (await asyncio.wait_for(read_answer(reader), 5)).status == status
+            except (ConnectionError, asyncio.IncompleteReadError):
+                assert status == 431  # what is still unread resets the connection
+            writer.close()
+
+
+async def test_trailers_have_the_limit_of_the_head() -> None:
+    async with running_server() as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n" + b"X: xyz\r\n" * 10_000)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):  # what is still unread resets the connection
+            assert (await asyncio.wait_for(read_answer(reader), 5)).status == 431
+        assert (await http(port, call("test_echo", 1))).json["result"] == 1
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]", 400),
+        (b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
+        (b"GET / HTTP/1.0\r\n\r\n", 200),
+    ],
+)
+async def test_a_host_header_is_required(head: bytes, status: int) -> None:
+    """RFC 9112, section 3.2: 400 for HTTP/1.1 without Host."""
+    async with running_server() as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        assert (await asyncio.wait_for(read_answer(reader), 5)).status == status
+        writer.close()
+
+
+async def test_an_answer_leaves_in_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[bytes] = []
+    transport = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    original = transport.write
+
+    def write(self: Any, data: bytes) -> None:
+        if bytes(data[:5]) == b"HTTP/" or (writes and not bytes(data[:5]).startswith((b"POST", b"GET", b"HEAD"))):
+            writes.append(bytes(data))
+        original(self, data)
+
+    async with running_server() as (port, _):
+        monkeypatch.setattr(transport, "write", write)
+        for body, method, path in (
+            (orjson.dumps(call("test_echo", "x")), "POST", "/"),
+            (orjson.dumps(call("test_big", 50_000)), "POST", "/"),
+            (b"{", "POST", "/graphql"),
+            (b"", "GET", "/"),
+            (b"", "GET", "/health"),
+            (b"", "HEAD", "/"),
+            (b"", "OPTIONS", "/"),
+            (b"", "PUT", "/"),
+        ):
+            writes.clear()
+            await http(port, body, method=method, path=path)
+            assert len(writes) == 1, (method, path, writes)
+
+
+async def test_a_client_that_waits_for_continue_gets_it_before_the_answer() -> None:
+    async with running_server() as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = orjson.dumps(call("test_echo", "x"))
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await asyncio.wait_for(read_answer(reader), 5)).json["result"] == "x"
         writer.close()
 
 

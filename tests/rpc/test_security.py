@@ -47,6 +47,13 @@ ATTACKS: dict[str, Headers] = {
     "hidden origin of another site": {"Sec-Fetch-Site": "cross-site"},
     "hidden origin of a sister site": {"Sec-Fetch-Site": "same-site"},
     "private network address of a page": {"Origin": "http://192.168.1.1"},
+    "public site of tools": {"Origin": "https://remix.ethereum.org"},
+    "page of a name that ends like localhost": {"Origin": "http://app.localhost.evil.example"},
+    "null in other letters": {"Origin": "NULL"},
+    "name of another site's request": {"Origin": "Titanoboa", "Sec-Fetch-Site": "cross-site"},
+    "name with a colon": {"Origin": "evil.example:80"},
+    "name of a service": {"Host": "zevm:8545"},
+    "name like the host's of a container": {"Host": "docker.internal"},
     "other port of a rebound address": {"Origin": "http://10.0.0.1:8545"},
 }
 
@@ -63,6 +70,13 @@ FRIENDS: dict[str, Headers] = {
     "local page of IPv6": {"Origin": "http://[::1]:5173"},
     "MetaMask": {"Origin": "chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgknn"},
     "MetaMask in Firefox": {"Origin": "moz-extension://8d2a0d2c-2f0a-4e0a-9a0a-3f2d5b3c1e11"},
+    "titanoboa": {"Origin": "Titanoboa"},
+    "another client's name": {"Origin": "my-tool/1.0 (test)"},
+    "local page by a name": {"Origin": "http://app.localhost:3000"},
+    "host of a container": {"Host": "host.docker.internal:8545"},
+    "host of a container of Podman": {"Host": "host.containers.internal"},
+    "view of an editor": {"Origin": "vscode-webview://1ab2cd3e-0000-4000-8000-123456789abc"},
+    "Safari's extension": {"Origin": "safari-web-extension://8d2a0d2c-2f0a-4e0a-9a0a-3f2d5b3c1e11"},
     "page of the node": {"Host": "192.168.1.7:8545", "Origin": "http://192.168.1.7:8545"},
 }
 
@@ -111,6 +125,48 @@ async def test_friends_are_let_in() -> None:
             assert answer.status == 200, name
             assert answer.json["result"] == name
             assert answer.headers.get("access-control-allow-origin") == headers.get("Origin"), name
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "flag"),
+    [
+        ({"Origin": "https://remix.ethereum.org"}, "https://remix.ethereum.org", "--allow-origin"),
+        ({"Origin": "null"}, "null", "--allow-origin"),
+        ({"Sec-Fetch-Site": "cross-site"}, "(hidden)", "--allow-origin"),
+        ({"Host": "evil.example"}, "evil.example", "--allow-host"),
+        ({"Host": "e" * 60_000}, "e" * 128, "--allow-host"),
+    ],
+)
+async def test_r1_a_refusal_leaves_one_line_that_names_the_flag(
+    headers: Headers, value: str, flag: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_server() as (port, _):
+        for _ in range(3):
+            answer = await http(port, call("test_echo"), headers)
+            assert answer.status == 403
+            assert flag in answer.body.decode()
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert repr(value) in line
+        assert flag in line
+        assert len(line) < 300
+
+
+async def test_r1_refusals_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard()
+    for index in range(1_000):
+        assert guard.check([(b"host", b"localhost"), (b"origin", b"https://%d.example" % index)]) is not None
+    assert len(caplog.records) == 256
+
+
+def test_r1_refusals_name_the_flag_of_their_port(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard(host_flag="--authrpc-vhosts", origin_flag=None)
+    refusal = guard.check([(b"host", b"evil.example")])
+    assert refusal is not None
+    assert "--authrpc-vhosts" in refusal.reason
+    refusal = guard.check([(b"host", b"localhost"), (b"origin", b"https://a.example")])
+    assert refusal is not None
+    assert "no web pages" in refusal.reason
+    assert len(caplog.records) == 2
 
 
 async def test_two_host_headers_are_refused() -> None:

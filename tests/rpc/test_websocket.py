@@ -235,6 +235,32 @@ async def test_message_limit() -> None:
         assert closed.value.rcvd.code == 1009
 
 
+REFUSED_HANDSHAKES = {
+    "foreign page": b"Origin: https://evil.example\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+    "no key": b"Sec-WebSocket-Version: 13\r\n",
+    "bad key": b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n",
+    "old version": b"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: %s\r\n",
+    "two keys": b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Key: %s\r\n",
+    "long header": b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nX: " + b"x" * 20_000 + b"\r\n",
+    "many headers": b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n" + b"X: x\r\n" * 300,
+    "too many": b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_HANDSHAKES)
+async def test_a_refused_handshake_logs_no_error(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running_server(websocket_connections=0 if name == "too many" else 10) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        headers = REFUSED_HANDSHAKES[name].replace(b"%s", b"dGhlIHNhbXBsZSBub25jZQ==")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+        writer.write(headers + b"\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer[:10] in (b"HTTP/1.1 4", b"HTTP/1.1 5"), answer
+        writer.close()
+        assert (await http(port, call("test_echo", 1))).status == 200
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
 async def test_connection_limit() -> None:
     async with running_server(websocket_connections=2) as (port, _):
         url = f"ws://127.0.0.1:{port}"

@@ -7,18 +7,18 @@ from hashlib import sha256
 import ckzg
 import pytest
 
-from chain.blobs import CELLS_PER_BLOB, make_sidecar, versioned_hash
+from chain.blobs import make_sidecar, versioned_hash
 from chain.engine import errors
 from chain.engine.attributes import payload_id
 from chain.engine.building import BUILDS_KEPT, BuiltPayload
 from chain.engine.driver import PayloadStatus, Status
 from chain.forks import Fork
 from chain.importer import MAX_BLOCK_BYTES
+from chain.native.kzg import CELLS_PER_BLOB, trusted_setup
 from chain.payload import PayloadAttributes
 from chain.types import Transaction, TransactionType
 from chain.types.block import Withdrawal
 from chain.vm.calls import contract_address
-from chain.vm.precompiles import kzg_trusted_setup
 from chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
 from chain.zvm.creation import creation_data
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
@@ -274,7 +274,7 @@ def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
         consensus.send(transaction)
         sidecar = built(consensus, consensus.attributes(), 5).sidecars[0]
         assert (sidecar.version, len(sidecar.proofs)) == (1, CELLS_PER_BLOB)
-        setup = kzg_trusted_setup()
+        setup = trusted_setup()
         cells = ckzg.compute_cells(sidecar.blobs[0], setup)
         commitments, indices = [sidecar.commitments[0]] * CELLS_PER_BLOB, [*range(CELLS_PER_BLOB)]
         assert ckzg.verify_cell_kzg_proof_batch(commitments, indices, cells, list(sidecar.proofs), setup)

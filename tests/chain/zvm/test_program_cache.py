@@ -1,15 +1,26 @@
 """Compiled programs in memory and on disk: what is reused, what is rejected, what is made faster."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from chain.zvm import program_cache, program_files
+from chain.deadline import Cancellation, Deadline
+from chain.forks import Fork
+from chain.vm.executor import Executor
+from chain.vm.interface import ExecutionTimeoutError
+from chain.zvm import aside, program_cache, program_files
+from chain.zvm.aside import in_time
+from chain.zvm.creation import creation_data
+from chain.zvm.machine import ZvmMachine
 from chain.zvm.program_cache import HOT, ProgramCache
 from chain.zvm.runtime import INK_PER_HEAT, End, Engine, Program, run
+from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
+from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
 
 HASH = b"\x11" * 32
@@ -65,17 +76,17 @@ def only_file(directory: Path) -> Path:
 
 def test_a_program_is_prepared_once(caches: Caches) -> None:
     cache, source, other = caches(None), Source(5), Source(6)
-    first = cache.get(HASH, source)
-    assert cache.get(HASH, source) is first
+    first = cache.get(HASH, source, of_chain=True)
+    assert cache.get(HASH, source, of_chain=True) is first
     assert answer(first) == 5
-    assert answer(cache.get(OTHER_HASH, other)) == 6
+    assert answer(cache.get(OTHER_HASH, other, of_chain=True)) == 6
     assert (source.calls, other.calls) == (1, 1)
 
 
 def test_a_program_outlives_the_node_on_disk(caches: Caches, tmp_path: Path) -> None:
     source = Source(5)
-    kept = caches(tmp_path).get(HASH, source)
-    found = caches(tmp_path).get(HASH, source)
+    kept = caches(tmp_path).get(HASH, source, of_chain=True)
+    found = caches(tmp_path).get(HASH, source, of_chain=True)
     assert source.calls == 1
     assert answer(found) == 5
     assert (found.initial_pages, found.data_bytes) == (kept.initial_pages, kept.data_bytes)
@@ -85,9 +96,9 @@ def test_a_program_outlives_the_node_on_disk(caches: Caches, tmp_path: Path) -> 
 
 def test_pooled_and_other_engines_share_the_files(caches: Caches, tmp_path: Path) -> None:
     source = Source(5)
-    caches(tmp_path).get(HASH, source)
+    caches(tmp_path).get(HASH, source, of_chain=True)
     pooled = ProgramCache(tmp_path, Engine(pooled=True))
-    assert answer(pooled.get(HASH, source)) == 5
+    assert answer(pooled.get(HASH, source, of_chain=True)) == 5
     assert source.calls == 1
 
 
@@ -112,37 +123,37 @@ DAMAGES: list[Callable[[bytes], bytes]] = [
 @pytest.mark.parametrize("number", range(len(DAMAGES)))
 def test_a_damaged_file_is_made_anew(caches: Caches, tmp_path: Path, number: int) -> None:
     source = Source(5)
-    caches(tmp_path).get(HASH, source)
+    caches(tmp_path).get(HASH, source, of_chain=True)
     path = only_file(tmp_path)
     path.write_bytes(DAMAGES[number](path.read_bytes()))
-    assert answer(caches(tmp_path).get(HASH, source)) == 5
+    assert answer(caches(tmp_path).get(HASH, source, of_chain=True)) == 5
     assert source.calls == 2
-    assert answer(caches(tmp_path).get(HASH, source)) == 5
+    assert answer(caches(tmp_path).get(HASH, source, of_chain=True)) == 5
     assert source.calls == 2, "the file was not repaired"
 
 
 def test_a_file_of_another_contract_or_configuration_is_not_taken(caches: Caches, tmp_path: Path) -> None:
     first, second = Source(5), Source(6)
     cache = caches(tmp_path)
-    cache.get(HASH, first)
+    cache.get(HASH, first, of_chain=True)
     files = program_files.ProgramFiles(tmp_path, "")
     shutil.copy(files.path(HASH), files.path(OTHER_HASH))
-    assert answer(cache.get(OTHER_HASH, second)) == 6
-    caches(tmp_path, variant="other prices").get(HASH, first)
+    assert answer(cache.get(OTHER_HASH, second, of_chain=True)) == 6
+    caches(tmp_path, variant="other prices").get(HASH, first, of_chain=True)
     assert (first.calls, second.calls) == (2, 1)
 
 
 @pytest.mark.parametrize("kind", ["others may write", "symbolic link"])
 def test_a_file_that_others_may_have_written_is_not_executed(caches: Caches, tmp_path: Path, kind: str) -> None:
     source = Source(5)
-    caches(tmp_path / "cache").get(HASH, source)
+    caches(tmp_path / "cache").get(HASH, source, of_chain=True)
     path = only_file(tmp_path / "cache")
     if kind == "symbolic link":
         path.rename(tmp_path / "elsewhere")
         path.symlink_to(tmp_path / "elsewhere")
     else:
         path.chmod(0o622)
-    assert answer(caches(tmp_path / "cache").get(HASH, source)) == 5
+    assert answer(caches(tmp_path / "cache").get(HASH, source, of_chain=True)) == 5
     assert source.calls == 2
 
 
@@ -152,15 +163,15 @@ def test_code_that_the_engine_does_not_take_is_made_anew(
     source = Source(5)
     with monkeypatch.context() as patch:
         patch.setattr(Program, "serialise", lambda _: b"no machine code" * 100)
-        caches(tmp_path).get(HASH, source)
-    assert answer(caches(tmp_path).get(HASH, source)) == 5
+        caches(tmp_path).get(HASH, source, of_chain=True)
+    assert answer(caches(tmp_path).get(HASH, source, of_chain=True)) == 5
     assert source.calls == 2
 
 
 def test_a_disk_that_fails_costs_no_program(caches: Caches, tmp_path: Path) -> None:
     obstacle = tmp_path / "file"
     obstacle.write_bytes(b"")
-    assert answer(caches(obstacle / "cache").get(HASH, Source(5))) == 5
+    assert answer(caches(obstacle / "cache").get(HASH, Source(5), of_chain=True)) == 5
 
 
 def test_what_preparation_raises_goes_to_the_caller(caches: Caches) -> None:
@@ -169,14 +180,14 @@ def test_what_preparation_raises_goes_to_the_caller(caches: Caches) -> None:
 
     cache = caches(None)
     with pytest.raises(LookupError):
-        cache.get(HASH, refuse)
-    assert answer(cache.get(HASH, Source(5))) == 5
+        cache.get(HASH, refuse, of_chain=True)
+    assert answer(cache.get(HASH, Source(5), of_chain=True)) == 5
 
 
 def wait_for_optimised(cache: ProgramCache, source: Source) -> Program:
     limit = time.monotonic() + 30
     while time.monotonic() < limit:
-        program = cache.get(HASH, source)
+        program = cache.get(HASH, source, of_chain=True)
         if program.optimised:
             return program
         time.sleep(0.005)
@@ -186,33 +197,115 @@ def wait_for_optimised(cache: ProgramCache, source: Source) -> Program:
 @pytest.mark.parametrize("heated_by", ["runs", "ink"])
 def test_a_hot_program_is_optimised_in_the_background(caches: Caches, tmp_path: Path, heated_by: str) -> None:
     cache, source = caches(tmp_path), Source(5)
-    program = cache.get(HASH, source)
+    program = cache.get(HASH, source, of_chain=True)
     if heated_by == "runs":
         for _ in range(HOT - 1):
             answer(program)
         assert not cache._queued
-        assert cache.get(HASH, source) is program
+        assert cache.get(HASH, source, of_chain=True) is program
         answer(program)
     else:
         answer(program, 1, HOT * INK_PER_HEAT)
     faster = wait_for_optimised(cache, source)
     assert (answer(faster), answer(program)) == (5, 5)
     cache.close()
-    assert caches(tmp_path).get(HASH, source).optimised
+    assert caches(tmp_path).get(HASH, source, of_chain=True).optimised
     assert source.calls == 1
 
 
 def test_memory_keeps_the_programs_used_last(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, source, other = caches(None), Source(5), Source(6)
-    monkeypatch.setattr(program_cache, "MEMORY_MODULE_BYTES", int(2.5 * len(source.module.instrumented)))
+    monkeypatch.setattr(program_cache, "CHAIN_CODE_BYTES", int(2.5 * cache.get(b"\x09" * 32, Source(9)).code_bytes))
     third = Source(7)
-    cache.get(HASH, source)
-    cache.get(OTHER_HASH, other)
-    cache.get(HASH, source)
-    cache.get(b"\x33" * 32, third)
-    cache.get(HASH, source)
-    cache.get(OTHER_HASH, other)
+    cache.get(HASH, source, of_chain=True)
+    cache.get(OTHER_HASH, other, of_chain=True)
+    cache.get(HASH, source, of_chain=True)
+    cache.get(b"\x33" * 32, third, of_chain=True)
+    cache.get(HASH, source, of_chain=True)
+    cache.get(OTHER_HASH, other, of_chain=True)
     assert (source.calls, other.calls, third.calls) == (1, 2, 1)
+
+
+def test_z2_memory_of_calls_takes_no_room_of_the_chains(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, source = caches(None), Source(5)
+    size = cache.get(HASH, source, of_chain=True).code_bytes
+    monkeypatch.setattr(program_cache, "GUEST_CODE_BYTES", int(1.5 * size))
+    monkeypatch.setattr(program_cache, "CHAIN_CODE_BYTES", int(1.5 * size))
+    for number in range(4):
+        cache.get(bytes([0x40 + number]) * 32, Source(number))
+    assert cache.kept()[0] == 2
+    cache.get(HASH, source, of_chain=True)
+    assert source.calls == 1
+
+
+def test_z2_only_code_of_the_chain_is_written_and_stays_used(caches: Caches, tmp_path: Path) -> None:
+    cache, source = caches(tmp_path), Source(5)
+    guest = cache.get(HASH, source, deadline=time.monotonic() + 60)
+    assert answer(guest) == 5
+    guest.heat = HOT + 1
+    assert cache.get(HASH, source) is guest
+    assert (list(tmp_path.iterdir()), guest.is_of_chain, cache._queued) == ([], False, set())
+    assert cache.get(HASH, source, of_chain=True) is guest
+    only_file(tmp_path)
+    assert cache.kept()[0] == 1
+    assert source.calls == 1
+
+
+@pytest.mark.parametrize("used_by", ["reading", "memory"])
+def test_z2_the_file_used_longest_ago_goes_first(
+    caches: Caches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used_by: str
+) -> None:
+    """The oldest file stays where each newer one is written after its program was read, or while it is in memory."""
+    monkeypatch.setattr(program_files, "_PRUNE_EVERY", 1)
+    source, cache = Source(1), caches(tmp_path)
+    cache.get(HASH, source, of_chain=True)
+    monkeypatch.setattr(program_files, "DISK_LIMIT_BYTES", int(2.5 * only_file(tmp_path).stat().st_size))
+    for number in range(4):
+        writer = cache if used_by == "memory" else caches(tmp_path)
+        writer.get(HASH, source)
+        writer.get(bytes([0x40 + number]) * 32, Source(number), of_chain=True)
+    assert program_files.ProgramFiles(tmp_path, "").path(HASH).exists()
+    assert len(list(tmp_path.iterdir())) == 2
+    assert source.calls == 1
+
+
+def test_z1_who_waits_for_a_compilation_leaves_at_the_deadline(caches: Caches) -> None:
+    """The work goes on, and what it made is there for the next caller."""
+    cache, source, begun, go_on = caches(None), Source(5), threading.Event(), threading.Event()
+
+    def slow() -> Module:
+        begun.set()
+        assert go_on.wait(60)
+        return source()
+
+    started = time.monotonic()
+    with pytest.raises(ExecutionTimeoutError):
+        cache.get(HASH, slow, deadline=started + 0.2)
+    assert 0.2 <= time.monotonic() - started < 10
+    assert begun.is_set()
+    # a block does not wait for it
+    assert answer(cache.get(HASH, Source(6), of_chain=True)) == 6
+    go_on.set()
+
+
+def test_z1_who_has_left_waits_for_no_compilation_and_none_is_begun() -> None:
+    cancellation, go_on, begun, calls = Cancellation(), threading.Event(), threading.Semaphore(0), []
+
+    def slow() -> Module:
+        calls.append(1)
+        begun.release()
+        assert go_on.wait(60)
+        return Source(5)()
+
+    busy = [ThreadPoolExecutor(1).submit(in_time, time.monotonic() + 60, slow) for _ in range(aside.THREADS)]
+    assert [begun.acquire(timeout=30) for _ in busy] == [True] * aside.THREADS
+    waiting = ThreadPoolExecutor(1).submit(in_time, Deadline(time.monotonic() + 60, cancellation), slow)
+    cancellation.cancel()
+    with pytest.raises(ExecutionTimeoutError):
+        waiting.result(timeout=30)
+    go_on.set()
+    assert [future.result(timeout=30).instrumented != b"" for future in busy] == [True] * aside.THREADS
+    assert len(calls) == aside.THREADS
 
 
 def test_the_oldest_files_go_when_the_disk_limit_is_passed(
@@ -220,10 +313,10 @@ def test_the_oldest_files_go_when_the_disk_limit_is_passed(
 ) -> None:
     monkeypatch.setattr(program_files, "_PRUNE_EVERY", 1)
     cache, source = caches(tmp_path), Source(5)
-    cache.get(HASH, source)
+    cache.get(HASH, source, of_chain=True)
     monkeypatch.setattr(program_files, "DISK_LIMIT_BYTES", int(2.5 * only_file(tmp_path).stat().st_size))
     for number in range(5):
-        cache.get(bytes([0x40 + number]) * 32, source)
+        cache.get(bytes([0x40 + number]) * 32, source, of_chain=True)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -231,3 +324,22 @@ def test_a_file_half_written_by_a_crash_is_removed(caches: Caches, tmp_path: Pat
     (tmp_path / "abc.partial").write_bytes(b"half")
     caches(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_z2_calls_write_nothing_and_blocks_write_what_they_deploy_and_run(tmp_path: Path) -> None:
+    machine = ZvmMachine("zvm", tmp_path)
+    code = contract(invoke("write_result", 0, 32))
+    failing = creation_data(contract("(unreachable)"), b"payload")
+    try:
+        runner = Executor(environment_of(Fork.OSAKA, foreign=machine), state_of({CONTRACT: FakeAccount(1, 0, code)}))
+        deadline = time.monotonic() + 60
+        assert runner.call(request_to(CONTRACT), deadline=deadline).error is None
+        assert runner.call(request_to(None, contract("(nop)")), deadline=deadline).error is None
+        assert send(runner, None, failing).error is not None
+        assert not tmp_path.exists() or list(tmp_path.iterdir()) == []
+        assert send(runner, None, contract("(nop)")).error is None
+        only_file(tmp_path)
+        assert send(runner, CONTRACT).error is None
+        assert len(list(tmp_path.iterdir())) == 2
+    finally:
+        machine.close()

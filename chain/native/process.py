@@ -1,0 +1,182 @@
+"""Processes that run long native calls for this one, so that no other thread waits for Python's global lock.
+
+A process serves one call at a time and is kept for the next one. It is killed at the call's deadline, and ends with
+this process. Should it die otherwise, the call is made again in a new one: a fault of the node, never an outcome.
+"""
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from chain.deadline import Deadline
+from chain.native.answers import FAILED, REFUSED, InputError
+from chain.vm.interface import ExecutionTimeoutError
+from chain.zvm.faults import NodeFaultError
+
+IDLE_KEPT = 2
+"""Processes of a pool that wait for the next call; others end after theirs."""
+
+ATTEMPTS = 3
+"""Processes that may die under one call before the node gives up on it."""
+
+
+class NativeProcess:
+    """One process and the pipe to it. Raises NodeFaultError when it cannot be started.
+
+    prepared: a call of chain/native/host.py's table that it makes at once, without an answer, when nobody else
+    wants the processor.
+    """
+
+    def __init__(self, prepared: str) -> None:
+        self._pipe, far_end = Pipe()
+        command = (sys.executable, "-P", "-m", "chain.native.host", str(far_end.fileno()), prepared)
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(far_end.fileno(),)
+            )
+        except OSError as error:
+            self._pipe.close()
+            raise NodeFaultError(f"cannot start a process for long arithmetic: {error}") from error
+        finally:
+            far_end.close()
+        self._prepares = bool(prepared)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def call(self, name: str, arguments: tuple[Any, ...], deadline: float | None) -> Any:
+        """Raises InputError, ExecutionTimeoutError at the deadline, EOFError or OSError when the process died."""
+        self._hurry()
+        if isinstance(deadline, Deadline):
+            deadline.cancellation.listen(self.kill)
+        try:
+            self._pipe.send((name, arguments))
+            kind, value = self._answer(self._pipe, deadline)
+        except (EOFError, OSError):
+            if deadline is not None and time.monotonic() > deadline:
+                raise ExecutionTimeoutError("execution aborted") from None
+            raise
+        finally:
+            if isinstance(deadline, Deadline):
+                deadline.cancellation.forget(self.kill)
+        if kind == REFUSED:
+            raise InputError(value)
+        if kind == FAILED:
+            raise NodeFaultError(f"long arithmetic failed: {name}: {value}")
+        return value
+
+    def _hurry(self) -> None:
+        """A preparation that somebody waits for is no longer the least of all work."""
+        if self._prepares:
+            self._prepares = False
+            with suppress(OSError, AttributeError):
+                os.sched_setscheduler(self.pid, os.SCHED_OTHER, os.sched_param(0))
+
+    def _answer(self, pipe: "Connection[Any, Any]", deadline: float | None) -> Any:
+        if deadline is not None and not pipe.poll(max(0.0, float(deadline) - time.monotonic())):
+            self.kill()
+            raise ExecutionTimeoutError("execution aborted")
+        return pipe.recv()
+
+    def kill(self) -> None:
+        """Whoever waits for its answer sees it die. Any thread may."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+
+
+class NativePool:
+    """Processes for the calls of any number of threads. prepared: see NativeProcess, of the one that `prepare` starts.
+
+    most: processes at once; further calls wait for one.
+    """
+
+    def __init__(self, *, most: int, prepared: str = "") -> None:
+        self._prepared = prepared
+        self._lock = threading.Lock()
+        self._free = threading.Semaphore(most)
+        self._idle: list[NativeProcess] = []
+        self._busy: set[NativeProcess] = set()
+        atexit.register(self.close)
+
+    def prepare(self) -> None:
+        """Have one process wait for the first call. Returns at once."""
+        process = NativeProcess(self._prepared)
+        with self._lock:
+            self._idle.append(process)
+
+    def call(self, name: str, *arguments: Any, deadline: float | None = None) -> Any:
+        """What `name` of chain/native/host.py's table gives for the arguments.
+
+        deadline: a time.monotonic() value. Raises InputError, ExecutionTimeoutError, and NodeFaultError when
+        processes die one after another.
+        """
+        wait = None if deadline is None else max(0.0, float(deadline) - time.monotonic())
+        if not self._free.acquire(timeout=wait):
+            raise ExecutionTimeoutError("execution aborted")
+        try:
+            for _ in range(ATTEMPTS):
+                with suppress(EOFError, OSError):
+                    return self._call_once(name, arguments, deadline)
+        finally:
+            self._free.release()
+        raise NodeFaultError(f"the process for long arithmetic died {ATTEMPTS} times under one call: {name}")
+
+    def _call_once(self, name: str, arguments: tuple[Any, ...], deadline: float | None) -> Any:
+        process, healthy = self._take(), False
+        try:
+            value = process.call(name, arguments, deadline)
+            healthy = True
+        except InputError:
+            healthy = True
+            raise
+        finally:
+            self._give_back(process, healthy)
+        return value
+
+    def _take(self) -> NativeProcess:
+        with self._lock:
+            process = self._idle.pop() if self._idle else NativeProcess("")
+            self._busy.add(process)
+            return process
+
+    def _give_back(self, process: NativeProcess, healthy: bool) -> None:
+        with self._lock:
+            self._busy.discard(process)
+            if healthy and len(self._idle) < IDLE_KEPT:
+                self._idle.append(process)
+                return
+        process.close()
+
+    def processes(self) -> list[int]:
+        """Process ids of those that run now."""
+        with self._lock:
+            return [process.pid for process in (*self._idle, *self._busy)]
+
+    def close(self) -> None:
+        """End every process; a later call starts a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            for process in self._busy:
+                process.kill()
+        for process in idle:
+            process.close()
+
+
+ARITHMETIC = NativePool(most=8)
+"""Precompiles whose inputs are long."""
+
+BLOBS = NativePool(most=1, prepared="trusted_setup")
+"""What needs the trusted setup of KZG, whose loading takes seconds."""

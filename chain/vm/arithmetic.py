@@ -1,0 +1,31 @@
+"""Where a precompile's arithmetic runs: short work in this thread, long work in a process that a deadline can end.
+
+The result is the same: one function, called here or there. A process that fails is a fault of the node.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chain.native.answers import InputError
+from chain.native.process import ARITHMETIC
+from chain.vm.faults import PrecompileError
+
+if TYPE_CHECKING:
+    from chain.vm.frame import Frame
+
+SHORT_GAS = 50_000
+"""Work of up to so much gas takes a few milliseconds, in which no other thread may run."""
+
+
+def compute(frame: "Frame", gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
+    """What a function of chain/native/curves.py gives; gas: what the frame has paid for it.
+
+    Raises PrecompileError where it refuses its input, ExecutionTimeoutError, and NodeFaultError.
+    """
+    try:
+        if gas <= SHORT_GAS:
+            return function(*arguments)
+        deadline = frame.transaction_context.deadline
+        return bytes(ARITHMETIC.call(function.__name__, *arguments, deadline=deadline))
+    except InputError as error:
+        raise PrecompileError(str(error)) from error

@@ -1,0 +1,362 @@
+"""Anvil's state files (`--dump-state`, anvil_dumpState), of its versions 0.2 to 1.8, as the chain's own objects.
+
+0.2   blocks with bare transactions ({"EIP1559": {...}}), numbers as hex, `ommersHash` and `beneficiary` in headers
+0.2+  the same transactions within {"transaction", "impersonated_sender"}; what became of each under `transactions`
+1.x   transactions as eth_getTransactionByHash gives them
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chain.events import BlockAndReceipts
+from chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
+from chain.types.receipt import logs_bloom
+from rpc import codec, codec_objects, encoding
+from rpc.codec import Decoder
+from rpc.codec_objects import decode_fields
+from rpc.encoding import Json, hexadecimal
+from rpc.errors import InvalidParamsError
+from storage.rlp import RlpError
+
+BlobPrice = Callable[[Header], int | None]
+"""Wei per blob gas in the block of a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAccount:
+    """An account; storage: slot -> value."""
+
+    nonce: int
+    balance: int
+    code: bytes
+    storage: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """What a file holds. history: linked blocks up to the newest; left_out: how many blocks lie before them."""
+
+    accounts: Mapping[bytes, SavedAccount]
+    history: tuple[BlockAndReceipts, ...]
+    left_out: int
+    timestamp: int | None
+
+
+def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
+    """What a parsed state file holds. Raises InvalidParamsError that names the part which does not fit."""
+    content = codec.json_object(document)
+    accounts = {codec.address(key): _account(item) for key, item in codec.json_object(content.get("accounts")).items()}
+    environment = content.get("block")
+    timestamp = environment.get("timestamp") if type(environment) is dict else None
+    blocks, outcomes = _blocks(content.get("blocks")), _outcomes(content.get("transactions"))
+    history = tuple(_linked(blocks, outcomes, content.get("best_block_number"), blob_price))
+    return SavedState(
+        accounts, history[::-1], len(blocks) - len(history), None if timestamp is None else codec.number(timestamp)
+    )
+
+
+_OBJECTS = codec.array_of(codec.json_object)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """The objects of an array; none where it is absent."""
+    objects: list[dict[str, Any]] = _OBJECTS([] if value is None else value)
+    return objects
+
+
+def _account(value: object) -> SavedAccount:
+    account = codec.json_object(value)
+    storage = codec.json_object(account.get("storage") or {})
+    return SavedAccount(
+        nonce=_bounded(account.get("nonce"), codec.MAX_UINT64, "nonce"),
+        balance=_bounded(account.get("balance"), codec.MAX_UINT256, "balance"),
+        code=codec.data(account.get("code") or "0x"),
+        storage={codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
+    )
+
+
+def _bounded(value: object, limit: int, name: str) -> int:
+    number = codec.number(value or 0)
+    if number > limit:
+        raise InvalidParamsError(f"{name} {number} is larger than {limit}")
+    return number
+
+
+def _linked(
+    blocks: dict[bytes, Block],
+    outcomes: dict[tuple[bytes, int], Receipt],
+    best_number: object,
+    blob_price: BlobPrice,
+) -> Iterator[BlockAndReceipts]:
+    """The newest block and its ancestors, as far as the file has them with all their receipts; newest first."""
+    if not blocks:
+        return
+    newest = max(block.number for block in blocks.values()) if best_number is None else codec.number(best_number)
+    block = next((block for block in reversed(list(blocks.values())) if block.number == newest), None)
+    while block is not None:
+        receipts = [outcomes.get((block.hash, index)) for index in range(len(block.transactions))]
+        known = [receipt for receipt in receipts if receipt is not None]
+        if len(known) != len(receipts):
+            return
+        yield BlockAndReceipts(block, tuple(_completed(block, known, blob_price)))
+        parent = blocks.get(block.header.parent_hash)
+        block = parent if parent is not None and parent.number == block.number - 1 else None
+
+
+def _completed(block: Block, receipts: list[Receipt], blob_price: BlobPrice) -> Iterator[Receipt]:
+    """The receipts with what follows from the block: gas of each alone, prices."""
+    before = 0
+    for transaction, receipt in zip(block.transactions, receipts, strict=True):
+        has_blobs = transaction.type is TransactionType.BLOB
+        yield Receipt(
+            type=transaction.type,
+            status=receipt.status,
+            cumulative_gas_used=receipt.cumulative_gas_used,
+            logs=receipt.logs,
+            bloom=receipt.bloom,
+            sender=receipt.sender,
+            gas_used=receipt.cumulative_gas_used - before,
+            effective_gas_price=transaction.effective_gas_price(block.header.base_fee_per_gas),
+            contract_address=receipt.contract_address,
+            blob_gas_used=transaction.blob_gas if has_blobs else None,
+            blob_gas_price=blob_price(block.header) if has_blobs else None,
+        )
+        before = receipt.cumulative_gas_used
+
+
+_HEADER_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "parentHash": ("parent_hash", codec.hash32),
+    "sha3Uncles": ("uncles_hash", codec.hash32),
+    "ommersHash": ("uncles_hash", codec.hash32),
+    "miner": ("coinbase", codec.address),
+    "beneficiary": ("coinbase", codec.address),
+    "stateRoot": ("state_root", codec.hash32),
+    "transactionsRoot": ("transactions_root", codec.hash32),
+    "receiptsRoot": ("receipts_root", codec.hash32),
+    "logsBloom": ("logs_bloom", codec.fixed_data(256, "types.Bloom")),
+    "difficulty": ("difficulty", codec.number),
+    "number": ("number", codec.number),
+    "gasLimit": ("gas_limit", codec.number),
+    "gasUsed": ("gas_used", codec.number),
+    "timestamp": ("timestamp", codec.number),
+    "extraData": ("extra_data", codec.data),
+    "mixHash": ("mix_hash", codec.hash32),
+    "nonce": ("nonce", codec.fixed_data(8, "types.BlockNonce")),
+    "baseFeePerGas": ("base_fee_per_gas", codec.number),
+    "withdrawalsRoot": ("withdrawals_root", codec.hash32),
+    "blobGasUsed": ("blob_gas_used", codec.number),
+    "excessBlobGas": ("excess_blob_gas", codec.number),
+    "parentBeaconBlockRoot": ("parent_beacon_block_root", codec.hash32),
+    "requestsHash": ("requests_hash", codec.hash32),
+}
+
+
+def _header(value: object) -> Header:
+    decoded = decode_fields(value, _HEADER_FIELDS)
+    if "parent_hash" not in decoded:
+        raise InvalidParamsError("missing required field 'parentHash' for Header")
+    return Header(**decoded)
+
+
+def _check_readable(block: Block) -> None:
+    """Raise InvalidParamsError for a block that could be written and not be read again: a number out of its range."""
+    try:
+        Block.decode_body(Header.decode(block.header.encode(), gaps=True), block.encode_body())
+    except RlpError as error:
+        raise InvalidParamsError(f"block {block.number}: {error}") from None
+
+
+def _blocks(value: object) -> dict[bytes, Block]:
+    """The blocks by hash."""
+    blocks = {}
+    for item in _objects(value):
+        header = _header(item.get("header"))
+        where = f"block {header.number}"
+        try:
+            transactions = tuple([_transaction(entry) for entry in _objects(item.get("transactions"))])
+            withdrawals = item.get("withdrawals")
+            decoded = None if withdrawals is None else codec.tuple_of(codec_objects.withdrawal)(withdrawals)
+        except InvalidParamsError as error:
+            raise InvalidParamsError(f"{where}: {error.message}") from None
+        if header.withdrawals_root is not None:
+            decoded = decoded or ()
+        block = Block(header, transactions, (), decoded)
+        _check_readable(block)
+        blocks[block.hash] = block
+    return blocks
+
+
+_TAGS = {
+    "Legacy": TransactionType.LEGACY,
+    "EIP2930": TransactionType.ACCESS_LIST,
+    "EIP1559": TransactionType.DYNAMIC_FEE,
+    "EIP4844": TransactionType.BLOB,
+    "EIP7702": TransactionType.SET_CODE,
+}
+_AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "chainId": ("chain_id", codec.number),
+    "address": ("address", codec.address),
+    "nonce": ("nonce", codec.number),
+    "v": ("y_parity", codec.number),
+    "yParity": ("y_parity", codec.number),
+    "r": ("r", codec.number),
+    "s": ("s", codec.number),
+}
+
+
+def _authorization(value: object) -> Authorization:
+    return Authorization(**decode_fields(value, _AUTHORIZATION_FIELDS))
+
+
+_TRANSACTION_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "chainId": ("chain_id", codec.number),
+    "nonce": ("nonce", codec.number),
+    "gas": ("gas_limit", codec.number),
+    "gasLimit": ("gas_limit", codec.number),
+    "to": ("to", codec.address),
+    "value": ("value", codec.number),
+    "input": ("data", codec.data),
+    "accessList": ("access_list", codec.tuple_of(codec_objects.access_list_entry)),
+    "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.number),
+    "blobVersionedHashes": ("blob_versioned_hashes", codec.tuple_of(codec.hash32)),
+    "authorizationList": ("authorization_list", codec.tuple_of(_authorization)),
+    "r": ("r", codec.number),
+    "s": ("s", codec.number),
+}
+
+
+def _transaction(value: dict[str, Any]) -> Transaction:
+    """A transaction of a block in any of the forms; one of an impersonated account has its sender beside it."""
+    sender = value.get("impersonated_sender")
+    fields, kind = _untagged(value.get("transaction", value))
+    signature = fields.get("signature")
+    fields = {**fields, **signature} if type(signature) is dict else fields
+    decoded = decode_fields(fields, _TRANSACTION_FIELDS)
+    legacy = kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST)
+    prices = ("gasPrice", "gasPrice") if legacy else ("maxPriorityFeePerGas", "maxFeePerGas")
+    tip, cap = [codec.number(fields.get(name) or 0) for name in prices]
+    parity, chain_id = _parity(kind, fields, decoded.pop("chain_id", None))
+    transaction = Transaction(
+        **decoded,
+        type=kind,
+        chain_id=chain_id,
+        y_parity=parity,
+        max_priority_fee_per_gas=tip,
+        max_fee_per_gas=cap,
+    )
+    return transaction if sender is None else transaction.impersonating(codec.address(sender))
+
+
+def _untagged(value: object) -> tuple[dict[str, Any], TransactionType]:
+    fields = codec.json_object(value)
+    tag = next((tag for tag in _TAGS if tag in fields), None)
+    if tag is not None:
+        inner = codec.json_object(fields[tag])
+        return codec.json_object(inner.get("tx", inner)), _TAGS[tag]
+    number = codec.number(fields.get("type") or 0)
+    if number not in tuple(TransactionType):
+        raise InvalidParamsError(f"transaction type {number} is not supported")
+    return fields, TransactionType(number)
+
+
+def _parity(kind: TransactionType, fields: dict[str, Any], chain_id: int | None) -> tuple[int, int | None]:
+    """The signature's parity and the chain id, which a legacy transaction has in its `v` alone."""
+    given = fields.get("v", fields.get("yParity"))
+    v = codec.number(0 if given is None else given)
+    if kind is not TransactionType.LEGACY:
+        return v & 1, chain_id
+    if v >= 35:
+        return (v - 35) & 1, (v - 35) // 2
+    return (v - 27) & 1 if v >= 27 else v, None
+
+
+_LOG_FIELDS: dict[str, tuple[str, Decoder]] = {
+    "address": ("address", codec.address),
+    "topics": ("topics", codec.tuple_of(codec.hash32)),
+    "data": ("data", codec.data),
+}
+
+
+def _log(value: object) -> Log:
+    return Log(**{"topics": (), "data": b""} | decode_fields(value, _LOG_FIELDS))
+
+
+def _outcomes(value: object) -> dict[tuple[bytes, int], Receipt]:
+    """What became of each transaction, by its block's hash and its place there; gas is the cumulative alone."""
+    found = {}
+    for item in _objects(value):
+        information, receipt = codec.json_object(item.get("info")), codec.json_object(item.get("receipt"))
+        logs = codec.tuple_of(_log)(receipt.get("logs") or [])
+        contract, status = information.get("contract_address"), receipt.get("status", 1)
+        place = codec.hash32(item.get("block_hash")), codec.number(information.get("transaction_index"))
+        found[place] = Receipt(
+            type=0,
+            status=int(status) if type(status) is bool else _bounded(status, 1, "status"),
+            cumulative_gas_used=_bounded(receipt.get("cumulativeGasUsed"), codec.MAX_UINT64, "cumulativeGasUsed"),
+            logs=logs,
+            bloom=logs_bloom(logs),
+            sender=codec.address(information.get("from")),
+            gas_used=0,
+            effective_gas_price=0,
+            contract_address=None if contract is None else codec.address(contract),
+        )
+    return found
+
+
+def block_json(record: BlockAndReceipts) -> Json:
+    """A block as a state file of Anvil 1.x holds it; with the header's hash, which Anvil passes over."""
+    block = record.block
+    withdrawals = block.withdrawals
+    return {
+        "header": encoding.header(block.header),
+        "transactions": [
+            _transaction_json(transaction, receipt.sender)
+            for transaction, receipt in zip(block.transactions, record.receipts, strict=True)
+        ],
+        "ommers": [encoding.header(uncle) for uncle in block.uncles],
+        "withdrawals": None if withdrawals is None else [encoding.withdrawal(item) for item in withdrawals],
+    }
+
+
+def _transaction_json(transaction: Transaction, sender: bytes) -> Json:
+    encoded = encoding.transaction(transaction, None, sender=sender)
+    if not transaction.is_impersonated:
+        return {"transaction": encoded, "impersonated_sender": None}
+    return {"transaction": encoded | {"r": "0x0", "s": "0x0"}, "impersonated_sender": hexadecimal(sender)}
+
+
+def transactions_json(record: BlockAndReceipts) -> Iterator[Json]:
+    """What became of each transaction of a block, as a state file of Anvil 1.x holds it, without traces."""
+    block = record.block
+    for index, (transaction, receipt) in enumerate(zip(block.transactions, record.receipts, strict=True)):
+        yield {
+            "info": {
+                "transaction_hash": hexadecimal(transaction.hash),
+                "transaction_index": index,
+                "from": hexadecimal(receipt.sender),
+                "to": encoding.optional_bytes(transaction.to),
+                "contract_address": encoding.optional_bytes(receipt.contract_address),
+                "traces": [],
+                "exit": "Stop" if receipt.status else "Revert",
+                "out": None,
+                "nonce": transaction.nonce,
+                "gas_used": receipt.gas_used,
+            },
+            "receipt": {
+                "type": hex(receipt.type),
+                "status": hex(receipt.status or 0),
+                "cumulativeGasUsed": hex(receipt.cumulative_gas_used),
+                "logs": [
+                    {
+                        "address": hexadecimal(log.address),
+                        "topics": [hexadecimal(topic) for topic in log.topics],
+                        "data": hexadecimal(log.data),
+                    }
+                    for log in receipt.logs
+                ],
+                "logsBloom": hexadecimal(receipt.bloom),
+            },
+            "block_hash": hexadecimal(block.hash),
+            "block_number": block.number,
+        }
