@@ -85,12 +85,12 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
     params=(Param("price", codec.number, summary="wei per gas"),),
     aliases=("hardhat_setMinGasPrice",),
 )
-def set_min_gas_price(services: Services, price: int) -> None:
+def set_min_gas_price(services: Services, price: int) -> Steps[None]:
     """Set the least gas price of coming blocks; before London only."""
     if services.chain.next_base_fee() is not None:
         raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
     services.chain.change_settings(minimum_gas_price=price)
-    services.chain.mine_waiting()
+    yield from services.chain.mine_waiting()
 
 
 @method(
