@@ -189,6 +189,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         slots_in_an_epoch=settings.slots_in_an_epoch,
         safe_distance=settings.safe_distance,
         finalized_distance=settings.finalized_distance,
+        equal_timestamps=settings.allow_blocks_with_same_timestamp,
         driven=settings.driven,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,

@@ -276,6 +276,10 @@ class NodeSettings(BaseSettings):
     no_mining: bool = _setting(
         False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only when told (evm_mine)."
     )
+    allow_blocks_with_same_timestamp: bool = _setting(
+        False, "--allow-blocks-with-same-timestamp", panel=MINING,
+        about="Let blocks made within one second have equal timestamps: the chain's time stays with the wall clock's.",
+    )  # fmt: skip
     order: Literal["fees", "fifo"] = _setting(
         "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
     )
