@@ -214,7 +214,7 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     gas_price: int | None = _setting(
         None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
-        about="Least gas price that the pool takes. (default: 0)",
+        about="Least gas price, or fee cap, of transactions in blocks that are made here. (default: 0)",
     )  # fmt: skip
     code_size_limit: int | None = _setting(
         None, "--code-size-limit", panel=CHAIN, metavar="BYTES", gt=0, lt=2**31,
@@ -276,6 +276,10 @@ class NodeSettings(BaseSettings):
     no_mining: bool = _setting(
         False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only when told (evm_mine)."
     )
+    allow_blocks_with_same_timestamp: bool = _setting(
+        False, "--allow-blocks-with-same-timestamp", panel=MINING,
+        about="Let blocks made within one second have equal timestamps: the chain's time stays with the wall clock's.",
+    )  # fmt: skip
     order: Literal["fees", "fifo"] = _setting(
         "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
     )
@@ -284,6 +288,10 @@ class NodeSettings(BaseSettings):
         about="Most transactions in one block. (default: as many as its gas limit allows)",
     )  # fmt: skip
 
+    throw_on_transaction_failure: bool = _setting(
+        False, "--throw-on-transaction-failure", "--throw-on-transaction-failures", panel=MINING,
+        about="Answer the sending of a transaction that fails with an error, as Hardhat's node does.",
+    )  # fmt: skip
     disable_pool_balance_checks: bool = _setting(
         False, "--disable-pool-balance-checks", panel=MINING,
         about="Let the pool take transactions that their senders cannot pay for.",

@@ -42,6 +42,7 @@ class Services:
     instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
     announced_version: what web3_clientVersion answers; None for `client_version`.
     signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
+    throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.
     """
 
     chain: "Chain"
@@ -51,6 +52,7 @@ class Services:
     instance_id: bytes
     announced_version: str | None = None
     signs_as_geth: bool = False
+    throws_on_failure: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     budgets: Budgets = field(init=False)

@@ -86,11 +86,12 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
     params=(Param("price", codec.number, summary="wei per gas"),),
     aliases=("hardhat_setMinGasPrice",),
 )
-def set_min_gas_price(services: Services, price: int) -> None:
+def set_min_gas_price(services: Services, price: int) -> Steps[None]:
     """Set the least gas price of coming blocks; before London only."""
     if services.chain.next_base_fee() is not None:
         raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
     services.chain.change_settings(minimum_gas_price=price)
+    yield from services.chain.mine_waiting()
 
 
 @method(
@@ -126,6 +127,17 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
     """Switch the node's log on or off."""
     if services.call_log is not None:
         services.call_log.set_logging(enabled)
+
+
+@method(
+    "hardhat_setThrowOnTransactionFailures",
+    cost=Cost.WRITE,
+    params=(Param("enabled", codec.boolean),),
+    aliases=("anvil_setThrowOnTransactionFailures",),
+)
+def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None:
+    """Answer the sending of a transaction that fails with an error, or with its hash."""
+    services.throws_on_failure = enabled
 
 
 @method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
