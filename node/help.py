@@ -27,7 +27,7 @@ def command_tree(app: typer.Typer) -> TyperGroup:
     return group
 
 
-def _no_type(ctx: object) -> None:  # noqa: ARG001
+def _no_type(ctx: object) -> None:
     """Stand for the type of an argument, whose name says what it is."""
 
 
