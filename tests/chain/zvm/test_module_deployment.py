@@ -381,3 +381,14 @@ def test_a_genesis_may_hold_webassembly() -> None:
             assert (packed.output, packed.error is None) == (expected, zvm)
         finally:
             chain.close()
+
+
+@pytest.mark.parametrize("code", [b"\0asm\x0d\0\1\0", b"\0asm\2\0\0\0" + bytes(20), b"\0asm"])
+@pytest.mark.parametrize("returned", [False, True])
+def test_z11_a_module_of_another_version_is_no_contract(code: bytes, returned: bool) -> None:
+    """As the EVM's code it is STOP: a creation that does nothing and succeeds."""
+    outcome, stored = create(deployed(code) if returned else code)
+    assert outcome.error is not None
+    assert (outcome.error.kind, stored) == (VmErrorKind.INVALID_MODULE, b"")
+    plain = executor({}, schedule=None)
+    assert (send(plain, None, code).error, plain.state.get_code(CREATED)) == (None, b"")
