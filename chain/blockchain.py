@@ -14,6 +14,7 @@ from chain.errors import AuthenticationError, ChainError, DrivenChainError, Inva
 from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from chain.genesis import Genesis
 from chain.importer import verify_and_execute
+from chain.instant import InstantMining
 from chain.memory_guard import MemoryGuard
 from chain.mining import Mining
 from chain.options import ChainOptions
@@ -24,13 +25,11 @@ from chain.selection import fill
 from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from chain.types import Block, Header, Transaction
 from chain.types.transaction import InvalidSignatureError, encode_network_form
-from chain.validation import validate_against_block
 from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn, Writer, run_through
 from chain.zvm.faults import NodeFaultError
 from storage.database import Database
-from storage.errors import StorageError
 from storage.store import Batch
 
 _BLOBS = b"blobs/"
@@ -48,6 +47,7 @@ class Chain(ChainView):
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
         self.mining = Mining(self.writer, self.mine, options.mining, driven=options.driven)
+        self._instant = InstantMining(self, self._memory, self._build_of_waiting)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
@@ -56,8 +56,9 @@ class Chain(ChainView):
         self.engine = self.writer.run(Engine, self) if options.driven else None
 
     def start(self) -> None:
-        """Begin mining at an interval, where the mode asks for it."""
+        """Begin mining at an interval, where the mode asks for it; under instant mining, mine what has waited."""
         self.mining.start()
+        self.writer.submit(self._instant.mine_left)
 
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
@@ -83,8 +84,8 @@ class Chain(ChainView):
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
         try:
-            if self.mining.automine and added.executable:
-                self._mine_ready(transaction)
+            if added.executable:
+                self._instant.mine(transaction)
         except (ChainError, NodeFaultError):
             # what it displaced is gone from the pool, whatever became of it
             self._settle(transaction, added)
@@ -128,6 +129,7 @@ class Chain(ChainView):
             if stands_aside and not is_last:
                 yield
                 turn = Turn()
+        self._instant.mine_left()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see chain.importer. Raises BlockError."""
@@ -144,6 +146,7 @@ class Chain(ChainView):
         change(state)
         self.canonical.patch(state.diff())
         self._reset_pool()
+        self._instant.mine_left()
 
     def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
@@ -299,12 +302,22 @@ class Chain(ChainView):
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
+    def set_automine(self, enabled: bool) -> None:
+        """Switch instant mining; see `mine_waiting`."""
+        self.mining.set_automine(enabled)
+        self.mine_waiting()
+
+    def mine_waiting(self) -> None:
+        """Under instant mining, put what waits and fits into blocks now. Raises StorageError, NodeFaultError."""
+        self._instant.mine()
+
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
         self.chain_id = chain_id
         self.block_rules.set_chain_id(chain_id)
-        self._reset_pool()
+        # a restart asks the old id again: what has left the pool must not come back then
+        self._replace_pool(self._reset_pool_alone)
 
     def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
@@ -341,27 +354,6 @@ class Chain(ChainView):
         if self.options.driven:
             raise DrivenChainError
 
-    def _mine_ready(self, transaction: Transaction) -> None:
-        """Mine until the pool has nothing that fits; refuse `transaction` if it is what did not."""
-        is_mined = False
-        while self.pool.executable_count:
-            refused: dict[bytes, TransactionError] = {}
-            try:
-                record = self._build(partial(self._fill, refused), allow_empty=False)
-            except StorageError:
-                if not is_mined:
-                    raise
-                # its own block is durable, and so is what else was waiting
-                self._memory.undo()
-                return
-            if record is None:
-                self._refuse_unfit(transaction, refused)
-                return
-            if not is_mined and self.pool.get(transaction.hash) is None:
-                is_mined = True
-                self.events.publish(TransactionAdded(transaction))
-            self.events.publish(HeadChanged((record,)))
-
     def _settle(self, transaction: Transaction, added: AddResult) -> None:
         """Make the pool durable as it stands after a transaction came, in one batch, and tell of what waits."""
         gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
@@ -376,21 +368,11 @@ class Chain(ChainView):
         if gone:
             self.events.publish(TransactionsDropped(gone))
 
-    def _refuse_unfit(self, transaction: Transaction, refused: dict[bytes, TransactionError]) -> None:
-        """Under instant mining a transaction that no block takes now is an error, not a wait without end."""
-        if self.pool.get(transaction.hash) is None:
-            return
-        environment = self.next_context().environment
-        try:
-            if transaction.hash in refused:
-                raise refused[transaction.hash]
-            validate_against_block(transaction, environment, environment.gas_limit, None)
-        except TransactionError:
-            self.pool.remove(transaction.hash)
-            raise
-
     def _fill(self, refused: dict[bytes, TransactionError], execution: BlockExecution) -> None:
-        refused.update(fill(execution, self.pool, self.database.state, self.options.max_transactions))
+        refused.update(fill(execution, self))
+
+    def _build_of_waiting(self, refused: dict[bytes, TransactionError]) -> BlockAndReceipts | None:
+        return self._build(partial(self._fill, refused), allow_empty=False)
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
         record = self._build(partial(self._fill, {}), sync=sync)
@@ -436,8 +418,11 @@ class Chain(ChainView):
         return header
 
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
-        dropped = self.pool.reset(self.next_context().environment, self.head.state, mined)
-        self._forget_pooled(dropped)
+        self._forget_pooled(self._reset_pool_alone(mined))
+
+    def _reset_pool_alone(self, mined: Collection[bytes] = ()) -> list[bytes]:
+        """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
+        return self.pool.reset(self.next_context().environment, self.head.state, mined)
 
     def _replace_pool(self, change: Callable[[], object]) -> None:
         """Change the pool's content as a whole, and make the change durable."""

@@ -335,7 +335,7 @@ class CanonicalChain:
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis; "
-                "give its genesis, choose another --datadir, or begin anew with --fresh"
+                "leave the genesis out to go on with this chain, or give another --datadir"
             )
 
     def _load_head(self) -> Head:

@@ -31,6 +31,8 @@ SUGGESTION_SAMPLES = 3
 SUGGESTION_IGNORED_BELOW_WEI = 2
 SUGGESTION_MAX_WEI = 500 * 10**9
 MIN_SUGGESTED_TIP_WEI = 10**9
+CROWDED_PERCENT = 90
+"""Of its gas limit: what a block uses at least in which transactions may have had to outbid one another."""
 
 
 def next_base_fee(parent: Header, rules: Rules) -> int | None:
@@ -180,12 +182,17 @@ def _rewards(header: Header, receipts: Sequence[Receipt], percentiles: Sequence[
 
 
 def suggested_tip(
-    newest_first: Iterable[tuple[Header, Sequence[Receipt]]], *, minimum_wei: int = MIN_SUGGESTED_TIP_WEI
+    newest_first: Iterable[tuple[Header, Sequence[Receipt]]],
+    *,
+    minimum_wei: int = MIN_SUGGESTED_TIP_WEI,
+    ignore_unforced: bool = False,
 ) -> int:
     """Wei per gas that gets a transaction mined soon: geth's oracle, never under `minimum_wei` as Anvil has it.
 
     The 60th percentile of the three lowest tips of each of the last 20 blocks; nearly empty blocks let
     the search reach back to 40. `newest_first` is consumed only as far as needed; genesis does not count.
+    ignore_unforced: a block that had room would have taken a tip of 1 gwei, whatever was offered, and so counts for no
+    more; and a young chain is like one whose blocks were empty before. So one transaction lifts nobody's price.
     """
     samples: list[int] = []
     wanted = SUGGESTION_BLOCKS
@@ -193,11 +200,15 @@ def suggested_tip(
         if header.number == 0:
             break
         tips = _sampled_tips(header, receipts) or [minimum_wei]
+        if ignore_unforced and header.gas_used < header.gas_limit * CROWDED_PERCENT // 100:
+            tips = [min(tip, MIN_SUGGESTED_TIP_WEI) for tip in tips]
         if len(tips) == 1 and len(samples) + wanted - seen + 1 < 2 * SUGGESTION_BLOCKS:
             wanted += 1
         samples.extend(tips)
         if seen == wanted:
             break
+    if ignore_unforced:
+        samples.extend([minimum_wei] * (SUGGESTION_BLOCKS - len(samples)))
     if not samples:
         return minimum_wei
     samples.sort()

@@ -40,21 +40,28 @@ def verify_and_execute(
     try:
         if not development:
             _check_signed(block)
-            _check_gas_limit(block.header, parent)
-        return _verify_and_execute(block, parent, chain, block_hash)
+        return _verify_and_execute(block, parent, chain, block_hash, development)
     except BlockError:
         chain.keep_bad_block(block)
         raise
 
 
 def _verify_and_execute(
-    block: Block, parent: Header, chain: "ChainView", block_hash: Callable[[int], bytes | None] | None
+    block: Block,
+    parent: Header,
+    chain: "ChainView",
+    block_hash: Callable[[int], bytes | None] | None,
+    development: bool,
 ) -> SealedBlock:
+    def check_header(checked: Header, its_parent: Header) -> None:
+        _check_header(checked, its_parent, chain.block_rules.of(checked))
+        if not development:
+            _check_gas_limit(checked, its_parent)
+
     header = block.header
-    rules = chain.block_rules.of(header)
-    _check_header(header, parent, rules)
-    _check_body(block, rules)
-    check_uncles(block, parent, chain, lambda uncle, its: _check_header(uncle, its, chain.block_rules.of(uncle)))
+    check_header(header, parent)
+    _check_body(block, chain.block_rules.of(header))
+    check_uncles(block, parent, chain, check_header)
     state = chain.canonical.state_of(parent)
     environment = (
         chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
@@ -88,10 +95,10 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         )
     if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
         raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
-    if header.gas_limit > _MAX_GAS_LIMIT or header.gas_used > header.gas_limit:
-        raise BlockError(
-            f"block {header.number}: gas used {header.gas_used} of limit {header.gas_limit}, at most {_MAX_GAS_LIMIT}"
-        )
+    if header.gas_limit > _MAX_GAS_LIMIT:
+        raise BlockError(f"block {header.number}: invalid gasLimit: have {header.gas_limit}, max {_MAX_GAS_LIMIT}")
+    if header.gas_used > header.gas_limit:
+        raise BlockError(f"block {header.number}: invalid gasUsed: have {header.gas_used}, gasLimit {header.gas_limit}")
     if cancun and header.parent_beacon_block_root is None:
         raise BlockError(f"block {header.number}: parent beacon block root is missing")
 
@@ -107,6 +114,9 @@ def _check_body(block: Block, rules: Rules) -> None:
         raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
     if block.withdrawals is not None:
         _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
+    for index, transaction in enumerate(block.transactions):
+        if transaction.sidecar is not None:
+            raise BlockError(f"block {number}: unexpected blob sidecar in transaction at index {index}")
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
         raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 

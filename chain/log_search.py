@@ -4,7 +4,7 @@ The cost follows the number of candidate blocks, not the length of the range.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,8 @@ class LogLimits:
     """Logs in one answer."""
     max_block_range: int = 0
     """How far the last block may lie after the first."""
+    max_blocks: int = 50_000
+    """Blocks that are looked into since the index names them."""
     max_addresses: int = 1_000
     """Addresses of one query."""
     max_topics: int = 1_000
@@ -85,8 +87,10 @@ class BlockSource(Protocol):
 class LogIndex(Protocol):
     """What a search reads of the ledger's index."""
 
-    def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
-        """Ascending numbers of blocks that have, for every group, at least one of its keys."""
+    def log_blocks(
+        self, groups: Sequence[Sequence[bytes]], first: int, last: int, check: Callable[[], None] | None = None
+    ) -> Iterator[int]:
+        """Ascending numbers of blocks that have, for every group, at least one of its keys; `check` stops it."""
         ...
 
 
@@ -178,13 +182,19 @@ class LogSearch:
         self._check_criteria(query)
         matcher = _Matcher(query)
         found: list[LogRecord] = []
-        for header in self._candidates(query, matcher, head_number):
+
+        def check() -> None:
             if deadline is not None and time.monotonic() > deadline:
                 raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+
+        for count, header in enumerate(self._candidates(query, matcher, head_number, check)):
+            check()
+            if 0 < self.limits.max_blocks <= count:
+                raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
             if matcher.may_be_in(header.logs_bloom):
                 found.extend(self._matches_in(header, matcher))
             if self.limits.max_results and len(found) > self.limits.max_results:
-                raise self._too_many(query, header.number)
+                raise self._too_many(query, header.number, f"max results {self.limits.max_results}")
         return found
 
     def _check_criteria(self, query: LogQuery) -> None:
@@ -194,14 +204,16 @@ class LogSearch:
         if 0 < self.limits.max_addresses < len(query.addresses) or 0 < self.limits.max_topics < longest:
             raise InvalidRequestError("exceed max addresses or topics per search position")
 
-    def _candidates(self, query: LogQuery, matcher: _Matcher, head_number: int) -> Iterator[Header]:
+    def _candidates(
+        self, query: LogQuery, matcher: _Matcher, head_number: int, check: Callable[[], None]
+    ) -> Iterator[Header]:
         if query.block_hash is not None:
             header = self._source.header_by_hash(query.block_hash)
             if header is None:
                 raise UnknownBlockError("unknown block")
             return iter((header,))
         first, last = self._range(query, head_number)
-        numbers = self._index.log_blocks(matcher.index_groups(), first, last)
+        numbers = self._index.log_blocks(matcher.index_groups(), first, last, check)
         headers = (self._source.header_by_number(number) for number in numbers)
         # A block that a reorganisation has just removed is none of the answer.
         return (header for header in headers if header is not None)
@@ -223,8 +235,9 @@ class LogSearch:
             return []
         return list(_records(header, block, receipts, matcher, removed=False))
 
-    def _too_many(self, query: LogQuery, reached: int) -> InvalidRequestError:
-        text = f"query exceeds max results {self.limits.max_results}"
+    @staticmethod
+    def _too_many(query: LogQuery, reached: int, limit: str) -> InvalidRequestError:
+        text = f"query exceeds {limit}"
         if query.block_hash is None and query.first is not None and reached > query.first:
             text += f", retry with the range {query.first}-{reached - 1}"
         return InvalidRequestError(text)

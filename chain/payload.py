@@ -56,7 +56,7 @@ def build_payload(
     environment = view.block_rules.environment(header, view.records.canonical_hash, view.settings.recoveries)
     execution = BlockExecution(environment, head.state, head.state.root)
     if transactions is None:
-        fill(execution, view.pool, states, view.options.max_transactions)
+        fill(execution, view)
         waiting = [view.pool.get(transaction.hash) for transaction in execution.transactions]
         transactions = [transaction for transaction in waiting if transaction is not None]
     else:

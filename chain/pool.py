@@ -137,11 +137,11 @@ class Pool:
             account = self._accounts.get(address)
             return state_nonce if account is None else max(state_nonce, account.executable_end)
 
-    def select(self, base_fee: int | None, blob_base_fee: int | None) -> Selection:
-        """Executable transactions for a block with these fees, in the pool's order."""
+    def select(self, base_fee: int | None, blob_base_fee: int | None, minimum_price: int = 0) -> Selection:
+        """Executable transactions for a block with these fees, in the pool's order; none that pays less at most."""
         with self._lock:
             accounts = [account.executable() for account in self._accounts.values()]
-        return Selection(accounts, self.order, base_fee, blob_base_fee)
+        return Selection(accounts, self.order, base_fee, blob_base_fee, minimum_price)
 
     def snapshot(self) -> PoolSnapshot:
         """The content as it is now; for `restore`."""

@@ -28,10 +28,12 @@ class Selection(Iterator[Transaction]):
         order: TransactionOrder,
         base_fee: int | None,
         blob_base_fee: int | None,
+        minimum_price: int = 0,
     ) -> None:
         self._order = order
         self._base_fee = base_fee
         self._blob_base_fee = blob_base_fee
+        self._least_cap = max(base_fee or 0, minimum_price)
         self._waiting: dict[bytes, Iterator[PooledTransaction]] = {}
         self._heap: list[tuple[int, int, PooledTransaction]] = []
         self._last_sender: bytes | None = None
@@ -63,7 +65,7 @@ class Selection(Iterator[Transaction]):
         heapq.heappush(self._heap, (self._rank(entry), entry.arrival, entry))
 
     def _can_pay(self, transaction: Transaction) -> bool:
-        if transaction.max_fee_per_gas < (self._base_fee or 0):
+        if transaction.max_fee_per_gas < self._least_cap:
             return False
         return not transaction.blob_versioned_hashes or transaction.max_fee_per_blob_gas >= (self._blob_base_fee or 0)
 

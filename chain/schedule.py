@@ -7,7 +7,7 @@ ordering checks, selection, and the fork identifier (EIP-2124).
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chain.errors import GenesisError
 from chain.fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
@@ -164,6 +164,21 @@ class ForkSchedule:
     def with_transaction_gas_cap(self, capped: bool | None) -> "ForkSchedule":
         """The same schedule with the gas cap per transaction (EIP-7825) or without; None as `development` has it."""
         return self if capped is None else replace(self, transaction_gas_cap=capped)
+
+    def with_changes(self, **changes: Any) -> "ForkSchedule":
+        """A copy with some fields replaced."""
+        return replace(self, **changes)
+
+    def activations_up_to(self, fork: Fork) -> dict[str, object]:
+        """The fields that make every fork up to `fork` active from genesis on, and none after it."""
+        wanted = self.default(self.chain_id, fork)
+        own = {entry: blob for entry, blob in self.blob_schedule.items() if entry <= fork}
+        return {
+            "activations": wanted.activations,
+            "blob_schedule": {**wanted.blob_schedule, **own},
+            "terminal_total_difficulty": wanted.terminal_total_difficulty,
+            "terminal_total_difficulty_passed": wanted.terminal_total_difficulty_passed,
+        }
 
     def later_times(self, timestamp: int) -> tuple[tuple[int, Fork], ...]:
         """The time-based forks after `timestamp`, soonest first; of those at the same time the last."""

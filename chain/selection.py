@@ -1,11 +1,16 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
+from typing import TYPE_CHECKING
+
 from chain.builder import BlockExecution
 from chain.errors import TransactionError
 from chain.forks import Fork
 from chain.importer import MAX_BLOCK_BYTES
-from chain.pool import Pool
-from storage.state import StateStore
+from chain.snapshots import BlockSettings
+from chain.types import Transaction
+
+if TYPE_CHECKING:
+    from chain.view import ChainView
 
 _LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
@@ -14,15 +19,22 @@ _LENGTH_BYTES = 9
 """The most that RLP puts before a transaction in a block."""
 
 
-def fill(
-    execution: BlockExecution, pool: Pool, states: StateStore, max_transactions: int | None
-) -> dict[bytes, TransactionError]:
-    """Add ready transactions until gas, count (where there is a limit) or the pool is exhausted.
+def check_price(transaction: Transaction, settings: BlockSettings) -> None:
+    """The price is not below what blocks made here ask for. Raises TransactionError, in geth's words."""
+    have, needed = transaction.max_fee_per_gas, settings.minimum_gas_price
+    if have < needed:
+        raise TransactionError(f"transaction gas price below minimum: gas fee cap {have}, minimum needed {needed}")
+
+
+def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, TransactionError]:
+    """Add the pool's ready transactions until gas, count (where there is a limit) or the pool is exhausted.
 
     Returns why transactions that were tried did not fit, by their hash; their senders' later ones are skipped.
     """
-    environment = execution.environment
-    selection = pool.select(environment.base_fee_per_gas, environment.blob_base_fee)
+    environment, max_transactions = execution.environment, view.options.max_transactions
+    selection = view.pool.select(
+        environment.base_fee_per_gas, environment.blob_base_fee, view.settings.minimum_gas_price
+    )
     refused: dict[bytes, TransactionError] = {}
     bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
     is_sized = environment.rules.fork >= Fork.OSAKA
@@ -32,7 +44,7 @@ def fill(
         if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
             break
         try:
-            execution.add(transaction, states)
+            execution.add(transaction, view.database.state)
         except TransactionError as error:
             refused[transaction.hash] = error
             selection.skip_sender(transaction.sender)

@@ -1,7 +1,7 @@
 """Whether a transaction may enter the pool or a block: one validator, geth's texts.
 
-`validate_static` needs the rules alone, `validate_against_block` the block, `validate_against_state` the
-sender's account too. All raise TransactionError.
+`validate_static` needs the rules alone, `validate_against_block` the block; `validate_in_block` is these and what the
+sender's account says, in geth's order. All raise TransactionError.
 """
 
 from collections.abc import Callable
@@ -174,15 +174,45 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, Rules], None], ...] = (
 )
 
 
+def validate_in_block(
+    transaction: Transaction,
+    environment: BlockEnvironment,
+    state: BlockState,
+    gas_available: int,
+    blob_gas_available: int | None,
+) -> None:
+    """All that a block asks of a transaction; of several reasons geth's first is told. Raises TransactionError."""
+    rules, sender = environment.rules, transaction.sender
+    _check_type(transaction, rules)
+    _check_signature(transaction, rules)
+    check_nonce(sender, transaction.nonce, state)
+    _check_ranges(transaction, rules)
+    if not transaction.is_impersonated:
+        check_sender_code(sender, rules, state)
+    check_fee_order(transaction, rules)
+    check_base_fee(transaction, environment)
+    _check_blobs(transaction, rules)
+    check_blob_fee(transaction, environment)
+    _check_authorizations(transaction, rules)
+    check_funds(sender, transaction_cost(transaction), state)
+    _check_gas_available(transaction, gas_available, blob_gas_available)
+    check_gas(transaction, rules)
+    check_initcode(transaction, environment)
+
+
+def _check_gas_available(transaction: Transaction, gas_available: int, blob_gas_available: int | None) -> None:
+    if transaction.gas_limit > gas_available:
+        raise TransactionError(f"gas limit reached: have {gas_available}, want {transaction.gas_limit}")
+    if blob_gas_available is not None and transaction.blob_gas > blob_gas_available:
+        raise TransactionError(f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}")
+
+
 def validate_against_block(
     transaction: Transaction, environment: BlockEnvironment, gas_available: int, blob_gas_available: int | None
 ) -> None:
     """The checks against the block's fees and limits and what is left of its gas. Raises TransactionError."""
     check_initcode(transaction, environment)
-    if transaction.gas_limit > gas_available:
-        raise TransactionError(f"gas limit reached: have {gas_available}, want {transaction.gas_limit}")
-    if blob_gas_available is not None and transaction.blob_gas > blob_gas_available:
-        raise TransactionError(f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}")
+    _check_gas_available(transaction, gas_available, blob_gas_available)
     check_base_fee(transaction, environment)
     check_blob_fee(transaction, environment)
 
@@ -219,15 +249,6 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
         raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
 
 
-def validate_against_state(transaction: Transaction, environment: BlockEnvironment, state: BlockState) -> None:
-    """The checks against the sender's account: nonce, code (EIP-3607), balance. Raises TransactionError."""
-    sender = transaction.sender
-    check_nonce(sender, transaction.nonce, state)
-    if not transaction.is_impersonated:
-        check_sender_code(sender, environment.rules, state)
-    check_funds(sender, transaction_cost(transaction), state)
-
-
 def check_message(
     message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
 ) -> None:
@@ -243,9 +264,9 @@ def check_message(
     if not free_blobs:
         check_blob_fee(message, environment)
     _check_message_authorizations(message)
-    check_initcode(message, environment)
     check_funds(message.sender, transaction_cost(message), state)
     check_gas(message, rules)
+    check_initcode(message, environment)
 
 
 def _check_message_blobs(message: CallRequest, rules: Rules) -> None:

@@ -303,7 +303,7 @@ class ChainView:
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, head.state, head.state.root)
-        fill(execution, self.pool, self.database.state, self.options.max_transactions)
+        fill(execution, self)
         sealed = execution.seal(context.header, self.database.state)
         return PendingBlock(
             sealed.block,

@@ -14,6 +14,7 @@ from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
 from chain.deadline import Cancellation
+from chain.release import release
 from storage.errors import StorageError
 
 Result = TypeVar("Result")
@@ -139,6 +140,7 @@ class Writer:
             if self._is_finished(job):
                 return
         except BaseException as error:
+            release(error)
             job.future.set_exception(error)
         else:
             self._put_back(job)

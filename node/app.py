@@ -152,6 +152,7 @@ class Node:
             limits=limits_for(settings, self.chain),
             client_version=settings.client_version or default_client_version(),
             signs_as_geth=settings.sign_transaction_object,
+            throws_on_failure=settings.throw_on_transaction_failure,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
             call_log=Observers(metrics.called, self._log),

@@ -12,7 +12,7 @@ from chain.canonical import stored_genesis
 from chain.engine.limits import EngineLimits
 from chain.errors import GenesisError
 from chain.fees import MIN_SUGGESTED_TIP_WEI
-from chain.forks import LATEST_FORK
+from chain.forks import LATEST_FORK, Fork
 from chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
 from chain.genesis import load_genesis as read_genesis
 from chain.integrity import recent_problems
@@ -112,8 +112,8 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
         raise ForeignDatabaseError(
             f"the data directory {settings.datadir} holds chain {stored.chain_id}, "
-            f"whose genesis is not that of {names}; "
-            "leave the flag out, choose another --datadir, or begin anew with --fresh"
+            f"whose genesis is not that of {names}; leave the setting out to go on with this chain, "
+            "or give another --datadir to begin a second one beside it"
         )
     return stored
 
@@ -151,16 +151,23 @@ def _with_first_block_settings(genesis: Genesis, settings: NodeSettings) -> Gene
         "base_fee_per_gas": settings.block_base_fee_per_gas,
     }
     changes |= {name: value for name, value in simple.items() if value is not None}
-    return genesis.with_changes(**changes) if changes else genesis
+    if not changes:
+        return genesis
+    changed = genesis.with_changes(**changes)
+    before_london = changed.schedule.fork_at(changed.number, changed.timestamp) < Fork.LONDON
+    return changed.with_changes(base_fee_per_gas=None) if before_london else changed
 
 
 def _schedule(genesis: Genesis, settings: NodeSettings) -> ForkSchedule:
-    """The genesis's schedule with another chain id, or a development schedule up to the fork asked for."""
-    chain_id = genesis.chain_id if settings.chain_id is None else settings.chain_id
-    if settings.hardfork is not None:
-        return ForkSchedule.default(chain_id, settings.hardfork, development=genesis.schedule.development)
-    config = {**genesis.schedule.to_config(), "chainId": chain_id}
-    return ForkSchedule.from_config(config)
+    """The genesis's schedule with what the settings ask for: another chain id, every fork up to one from the start on.
+
+    All else stays as the genesis has it, so that a chain begun so is the same when it is asked for again.
+    """
+    schedule, chain_id, newest = genesis.schedule, settings.chain_id, settings.hardfork
+    return schedule.with_changes(
+        chain_id=schedule.chain_id if chain_id is None else chain_id,
+        **({} if newest is None else schedule.activations_up_to(newest)),
+    )
 
 
 def _gas_limit(settings: NodeSettings) -> int | None:
@@ -190,6 +197,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         logs=LogLimits(
             max_results=limits.log_results,
             max_block_range=limits.log_block_range,
+            max_blocks=limits.log_blocks,
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
         ),

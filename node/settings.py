@@ -41,7 +41,7 @@ POOL_EFFECTS = {
     "blob_price_bump_percent": "How much more all fee caps of a replacing blob transaction must offer.",
     "limit_delegated": "Let accounts with delegated code (EIP-7702) have one transaction in flight only, as geth.",
 }
-_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei"})
+_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei", "log_block_range"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     gas_price: int | None = _setting(
         None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
-        about="Least gas price that the pool takes. (default: 0)",
+        about="Least gas price, or fee cap, of transactions in blocks that are made here. (default: 0)",
     )  # fmt: skip
     code_size_limit: int | None = _setting(
         None, "--code-size-limit", panel=CHAIN, metavar="BYTES", gt=0, lt=2**31,
@@ -284,6 +284,10 @@ class NodeSettings(BaseSettings):
         about="Most transactions in one block. (default: as many as its gas limit allows)",
     )  # fmt: skip
 
+    throw_on_transaction_failure: bool = _setting(
+        False, "--throw-on-transaction-failure", "--throw-on-transaction-failures", panel=MINING,
+        about="Answer the sending of a transaction that fails with an error, as Hardhat's node does.",
+    )  # fmt: skip
     disable_pool_balance_checks: bool = _setting(
         False, "--disable-pool-balance-checks", panel=MINING,
         about="Let the pool take transactions that their senders cannot pay for.",

@@ -16,6 +16,7 @@ import orjson
 
 from chain.deadline import Cancellation
 from chain.encoded import Encoded, enclosed, take_text
+from chain.release import forget_origin
 from chain.writer import Steps, WriterStoppedError
 from rpc.errors import (
     InvalidParamsError,
@@ -266,6 +267,7 @@ class Dispatcher:
                 raise _unknown(name)
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
+            forget_origin(error)
             call.error = error
         return call
 

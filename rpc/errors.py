@@ -10,6 +10,7 @@ RpcError
 │   └── ChainIdError        -32000  a transaction for another chain
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
+├── TransactionFailedError  -32003  a sent transaction failed, where the node throws on that, as Hardhat's
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
 ├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
@@ -156,6 +157,17 @@ class ReceiptTimeoutError(RpcError):
 
     def __init__(self, transaction_hash: bytes, message: str) -> None:
         super().__init__(message, "0x" + transaction_hash.hex())
+
+
+class TransactionFailedError(RpcError):
+    """A transaction was mined and failed, told to its sender as Hardhat's node tells it. `data` has Hardhat's shape."""
+
+    code = -32003
+
+    def __init__(self, message: str, transaction_hash: bytes, output: bytes) -> None:
+        super().__init__(
+            message, {"message": bounded(message), "txHash": "0x" + transaction_hash.hex(), "data": "0x" + output.hex()}
+        )
 
 
 class EngineRpcError(RpcError):

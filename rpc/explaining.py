@@ -7,6 +7,7 @@ import logging
 import secrets
 
 from chain.errors import ExecutionRevertedError
+from chain.release import forget_origin
 from chain.writer import AbandonedError, WriterStoppedError
 from chain.zvm.faults import NodeFaultError
 from rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
@@ -17,7 +18,13 @@ LOGGER = logging.getLogger("zevm.rpc")
 
 
 def explain(services: Services, name: str, error: Exception) -> RpcError:
-    """The error to send for what `name` (a method, or a field) raised."""
+    """The error to send for what `name` (a method, or a field) raised; neither holds on to where that came from."""
+    explained = _explain(services, name, error)
+    forget_origin(error)
+    return explained
+
+
+def _explain(services: Services, name: str, error: Exception) -> RpcError:
     if isinstance(error, RpcError):
         return error
     if isinstance(error, ExecutionRevertedError):

@@ -82,6 +82,9 @@ class Limits:
     trace_seconds_limit: float = _limit(
         300.0, "longest time of one tracing request; a longer `timeout` is lowered to it"
     )
+    trace_memory_bytes: int = _limit(
+        512 * MEBIBYTE, "bytes of all traces under way, about; one that would take more gets -32005"
+    )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
         10**18,
@@ -93,7 +96,10 @@ class Limits:
     )
     log_addresses: int = _limit(1_000, "addresses of a log filter; one more gets -32602")
     log_topics: int = _limit(1_000, "alternatives for one topic position of a log filter; one more gets -32602")
-    log_block_range: int = _limit(100_000, "blocks that one eth_getLogs may span; more gets -32602")
+    log_block_range: int = _limit(0, "blocks that one eth_getLogs may span (0: any number); more gets -32602")
+    log_blocks: int = _limit(
+        50_000, "blocks of one eth_getLogs that may have matching logs by the index; one more gets -32602"
+    )
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from chain.tracing.address_search import AddressSearch
+from chain.tracing.memory import TraceMemory
 from rpc.budgets import Budgets
 from rpc.filters import Filters
 from rpc.limits import Limits
@@ -41,6 +42,7 @@ class Services:
     instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
     announced_version: what web3_clientVersion answers; None for `client_version`.
     signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
+    throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.
     """
 
     chain: "Chain"
@@ -50,15 +52,18 @@ class Services:
     instance_id: bytes
     announced_version: str | None = None
     signs_as_geth: bool = False
+    throws_on_failure: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
+    trace_memory: TraceMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.budgets = Budgets(self.limits)
         self.filters = Filters(self.limits)
         self.subscriptions = Subscriptions(self.limits)
         self.address_search = AddressSearch(self.chain)
+        self.trace_memory = TraceMemory(self.limits.trace_memory_bytes)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from chain.deadline import moved
+from chain.tracing.errors import TraceMemoryError
 from chain.tracing.traces import CallOverrides, TraceRequest
 from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
 from rpc.codec_objects import decode_fields
 from rpc.decoder import Decoder as ErrorDecoder
-from rpc.errors import ServerError
+from rpc.errors import LimitExceededError, ServerError
 from rpc.limits import Limits
 from rpc.services import Services
 
@@ -54,11 +55,17 @@ DEFAULT = TraceConfig()
 def run_trace(
     services: Services, deadline: float, trace: Callable[[TraceRequest], Result], config: TraceConfig = DEFAULT
 ) -> Result:
-    """Trace under the time that the request allows, in place of other executions' deadline. Raises ServerError."""
+    """Trace under the time that the request allows, in place of other executions' deadline.
+
+    Raises ServerError, LimitExceededError where all traces together take too much memory.
+    """
     try:
-        return trace(config.request(services.limits, deadline))
+        with services.trace_memory.share():
+            return trace(config.request(services.limits, deadline))
     except ExecutionTimeoutError as error:
         raise ServerError("execution timeout") from error
+    except TraceMemoryError as error:
+        raise LimitExceededError(error.message) from error
 
 
 def parse_duration(text: str) -> float:

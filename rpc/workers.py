@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from chain.deadline import Cancellation, Deadline
+from chain.release import release
 from rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")
@@ -60,6 +61,9 @@ class Workers:
         except asyncio.CancelledError:
             cancellation.cancel()
             raise
+        finally:
+            # a raised error holds this frame, and the future holds the error
+            del future
 
     async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call `function(*arguments)` on the one thread that reads large bodies, in the order of the calls.
@@ -98,6 +102,8 @@ class Workers:
                     deadline = Deadline(time.monotonic() + self._timeout_seconds, cancellation)
                     result = function(*arguments, deadline=deadline)
                 except BaseException as raised:
+                    # here, since freeing what a failed execution has made may take a while
+                    release(raised)
                     error = raised
             try:
                 loop.call_soon_threadsafe(self._finish, future, result, error)

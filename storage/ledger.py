@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from storage import schema
 from storage.errors import CorruptionError
@@ -165,15 +165,18 @@ class Ledger:
         for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
             yield schema.decode_number(key[1:start]), key[start:]
 
-    def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
+    def log_blocks(
+        self, groups: Sequence[Sequence[bytes]], first: int, last: int, check: Callable[[], None] | None = None
+    ) -> Iterator[int]:
         """Ascending numbers of blocks in first..last that have, for every group, at least one of its keys.
 
         Lazy: the index is read as far as the caller iterates. No groups: every number. An empty group: none.
-        The answer is that of the moment of the call, whatever is written meanwhile.
+        The answer is that of the moment of the call, whatever is written meanwhile. check: is called all along, as
+        there may be much between two numbers; it stops the search by raising.
         """
         if not groups:
             return iter(range(first, last + 1))
-        return _intersect(self._store.snapshot(), groups, first, min(last, schema.MAX_NUMBER))
+        return _intersect(self._store.snapshot(), groups, first, min(last, schema.MAX_NUMBER), check)
 
     def meta(self, name: bytes) -> bytes | None:
         """A named value."""
@@ -287,13 +290,21 @@ class _Group:
         return heap[0][0] if heap else None
 
 
-def _intersect(view: Snapshot, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:
+def _intersect(
+    view: Snapshot,
+    groups: Sequence[Sequence[bytes]],
+    first: int,
+    last: int,
+    check: Callable[[], None] | None,
+) -> Iterator[int]:
     try:
         if first > last:
             return
         lists = [_Group(view, keys, first, last) for keys in groups]
         target = first
         while target <= last:
+            if check is not None:
+                check()
             candidate = target
             for group in lists:
                 found = group.advance(candidate)

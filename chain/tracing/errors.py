@@ -7,6 +7,16 @@ class TraceError(ChainError):
     """A trace is refused or came to nothing; the message is geth's where geth has one."""
 
 
+class TraceMemoryError(TraceError):
+    """All traces under way together take as much as they may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"limit exceeded: the traces under way together take {limit} bytes; "
+            "try again later, ask for less, or raise --rpc-trace-memory-bytes"
+        )
+
+
 class TraceSizeError(TraceError):
     """A trace grew past what the node keeps in memory for one."""
 

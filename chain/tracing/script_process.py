@@ -13,6 +13,7 @@ import orjson
 
 from chain.deadline import Deadline
 from chain.tracing.errors import TraceError
+from chain.tracing.memory import take
 from chain.tracing.settings import TRACE_BYTES_LIMIT
 from chain.vm.interface import ExecutionTimeoutError
 
@@ -26,6 +27,19 @@ _PRELUDE = orjson.dumps(Path(__file__).with_name("script_prelude.js").read_text(
 Answer = Callable[[list[Any]], Any]
 
 
+class _Expiry:
+    """Kills a process at its deadline; the timer and the cancellation hold this alone."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.has_come = False
+
+    def come(self) -> None:
+        """The time is over."""
+        self.has_come = True
+        self._process.kill()
+
+
 class ScriptProcess:
     """Must be closed. It is killed at the deadline, and when that is cancelled: whoever waits for it is then awake.
 
@@ -34,7 +48,6 @@ class ScriptProcess:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
-        self._expired = False
         seconds = max(0.0, min(float(deadline) - time.monotonic(), LONGEST_SECONDS))
         limits = (str(SCRIPT_MEMORY_BYTES), str(math.ceil(seconds) + 1))
         try:
@@ -47,16 +60,13 @@ class ScriptProcess:
             )
         except OSError as error:
             raise TraceError(f"cannot start the tracer's process: {error}") from error
-        self._timer = threading.Timer(seconds, self._expire)
+        self._expiry = _Expiry(self.process)
+        self._timer = threading.Timer(seconds, self._expiry.come)
         self._timer.daemon = True
         self._timer.start()
         if isinstance(deadline, Deadline):
-            deadline.cancellation.listen(self._expire)
+            deadline.cancellation.listen(self._expiry.come)
         self._started = False
-
-    def _expire(self) -> None:
-        self._expired = True
-        self.process.kill()
 
     def exchange(self, events: bytes, answer: Answer) -> Any:
         """Send a JSON list of events and return what the last one gave, answering questions meanwhile.
@@ -77,6 +87,7 @@ class ScriptProcess:
                 if not line.startswith(b"?"):
                     break
                 self._write(orjson.dumps(answer(orjson.loads(line[1:]))) + b"\n")
+            take(len(line))
             reply = orjson.loads(line[1:])
         except (OSError, orjson.JSONDecodeError):
             raise self._death() from None
@@ -91,7 +102,7 @@ class ScriptProcess:
         writer.flush()
 
     def _death(self) -> Exception:
-        if self._expired:
+        if self._expiry.has_come:
             return ExecutionTimeoutError("execution timeout")
         return TraceError(
             f"the tracer's process failed; a script may take {SCRIPT_MEMORY_BYTES} bytes of memory, its result included"
@@ -101,7 +112,7 @@ class ScriptProcess:
         """End the process. Idempotent."""
         self._timer.cancel()
         if isinstance(self._deadline, Deadline):
-            self._deadline.cancellation.forget(self._expire)
+            self._deadline.cancellation.forget(self._expiry.come)
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chain.tracing.errors import TraceError, TraceSizeError
+from chain.tracing.memory import take
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """What one trace may take, in about the bytes of its JSON; a longer one is given up."""
@@ -38,7 +39,8 @@ class Budget:
         self.left = limit
 
     def take(self, size: int) -> None:
-        """Count bytes. Raises TraceSizeError."""
+        """Count bytes. Raises TraceSizeError, TraceMemoryError."""
+        take(size)
         self.left -= size
         if self.left < 0:
             raise TraceSizeError(self.limit)

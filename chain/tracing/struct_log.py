@@ -10,6 +10,7 @@ import orjson
 
 from chain.encoded import Parts, enclosed, take_text
 from chain.tracing.errors import TraceError, TraceSizeError
+from chain.tracing.memory import take
 from chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
 from chain.tracing.tracer import Json, ResultTracer
 from chain.vm.frame import Frame
@@ -134,7 +135,8 @@ class StructLogTracer(ResultTracer):
             self._texts.append(text.encode())
 
     def _note_size(self, size: int) -> None:
-        """Count the bytes of an entry. Raises TraceSizeError."""
+        """Count the bytes of an entry. Raises TraceSizeError, TraceMemoryError."""
+        take(size)
         self._size += size
         if self._size > self._threshold:
             self._full = 0 < self._limit < self._size

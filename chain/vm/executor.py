@@ -92,9 +92,7 @@ class Executor:
         """
         environment = self.environment
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
-        validation.validate_static(transaction, rules)
-        validation.validate_against_block(transaction, environment, gas_available, blob_gas_available)
-        validation.validate_against_state(transaction, environment, self.state)
+        validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
         purchase = Purchase(
             sender=transaction.sender,

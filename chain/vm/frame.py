@@ -173,6 +173,8 @@ class Frame:
 
     def fail(self, fault: VMError) -> None:
         """End the frame with a fault: all gas and the output go, except for REVERT."""
+        # the fault's traceback holds this frame, which would hold it in turn
+        fault.__traceback__ = fault.__context__ = None
         self.error = fault
         if fault.burns_gas:
             self.gas_left = 0

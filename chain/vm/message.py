@@ -139,6 +139,11 @@ class TransactionContext:
         self.frames: list[Frame] = []
         self.foreign_scope: Any = None
 
+    def abandon(self) -> None:
+        """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
+        self.frames.clear()
+        self.tracer = self.step_tracer = self.foreign_scope = None
+
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
         if self.deadline is not None and time.monotonic() > self.deadline:

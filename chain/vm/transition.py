@@ -65,7 +65,11 @@ def execute(purchase: Purchase, environment: BlockEnvironment, world: World, con
     _buy_gas(purchase, state)
     _warm_up(purchase, environment, state, context, creates)
     _authorize(purchase, environment.rules.chain_id, state)
-    frame, error = _run(purchase, environment, world, context, creates)
+    try:
+        frame, error = _run(purchase, environment, world, context, creates)
+    except BaseException:
+        context.abandon()
+        raise
     gas_left = 0 if frame is None else frame.gas_left
     outcome = _settle(purchase, environment, world, gas_left)
     outcome.error = error
@@ -112,7 +116,11 @@ def execute_alone(
     state = world.block_state
     state.begin_transaction()
     _warm_up(purchase, environment, state, context, None)
-    frame, error = _run(purchase, environment, world, context, None)
+    try:
+        frame, error = _run(purchase, environment, world, context, None)
+    except BaseException:
+        context.abandon()
+        raise
     assert frame is not None
     used = purchase.gas_limit - frame.gas_left
     outcome = Outcome(used, used, frame.output, tuple(state.logs.values()), error)

@@ -90,6 +90,7 @@ def set_min_gas_price(services: Services, price: int) -> None:
     if services.chain.next_base_fee() is not None:
         raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
     services.chain.change_settings(minimum_gas_price=price)
+    services.chain.mine_waiting()
 
 
 @method(
@@ -125,6 +126,17 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
     """Switch the node's log on or off."""
     if services.call_log is not None:
         services.call_log.set_logging(enabled)
+
+
+@method(
+    "hardhat_setThrowOnTransactionFailures",
+    cost=Cost.WRITE,
+    params=(Param("enabled", codec.boolean),),
+    aliases=("anvil_setThrowOnTransactionFailures",),
+)
+def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None:
+    """Answer the sending of a transaction that fails with an error, or with its hash."""
+    services.throws_on_failure = enabled
 
 
 @method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")

@@ -52,10 +52,11 @@ def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[L
     first = last = None
     if criteria.block_hash is None:
         first, last = _height(services, criteria.from_block), _height(services, criteria.to_block)
-        if last - first > services.limits.log_block_range:
+        limit = services.limits.log_block_range
+        # a range beyond the head has an error of its own, which asking for less would not mend
+        if 0 < limit < last - first and last <= services.chain.head.number:
             raise InvalidParamsError(
-                f"block range of {last - first} is too large: want at most {services.limits.log_block_range} "
-                "(--rpc-log-block-range)"
+                f"block range of {last - first} is too large: want at most {limit} (--rpc-log-block-range)"
             )
     query = LogQuery(first, last, criteria.block_hash, criteria.addresses, criteria.topics)
     try:

@@ -15,6 +15,7 @@ from rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from rpc.methods.eth_transactions import receipt_json, waiting_at
 from rpc.methods.filling import execution_deadline, fill_transaction
 from rpc.methods.reading import account_of, on_writer
+from rpc.methods.transaction_failures import submit
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 from rpc.wallet import UnknownAccountError
@@ -82,7 +83,7 @@ def send(services: Services, arguments: TransactionArguments, *, unsigned: bool 
     filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
     _check_fee_cap(services, filled)
     signed = filled.impersonating(sender) if unsigned else sign(services, filled, sender)
-    return services.chain.send_transaction(signed, local=True)
+    return submit(services, signed, local=True)
 
 
 @method("eth_sendTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
@@ -100,7 +101,7 @@ def send_unsigned_transaction(services: Services, arguments: TransactionArgument
 @method("eth_sendRawTransaction", cost=Cost.WRITE, params=(RAW,), result="transaction hash")
 def send_raw_transaction(services: Services, raw: bytes) -> str:
     """Send a signed transaction."""
-    return hexadecimal(services.chain.send_transaction(decode_raw(services, raw)))
+    return hexadecimal(submit(services, decode_raw(services, raw)))
 
 
 _CONDITION_FIELDS = {
@@ -144,7 +145,7 @@ def send_raw_transaction_conditional(services: Services, raw: bytes, conditions:
     for address, expected in conditions["known_accounts"].items():
         if not _storage_is(services, address, expected):
             raise ServerError(f"transaction conditional: the storage of 0x{address.hex()} is not as expected")
-    return hexadecimal(services.chain.send_transaction(transaction))
+    return hexadecimal(submit(services, transaction))
 
 
 def _storage_is(services: Services, address: bytes, expected: bytes | dict[int, int]) -> bool:
@@ -185,7 +186,7 @@ async def _send_and_wait(services: Services, timeout_ms: int | None, send_it: An
 async def send_raw_transaction_sync(services: Services, raw: bytes, timeout_ms: int | None) -> Json:
     """Send a signed transaction and wait for its receipt (EIP-7966)."""
     transaction = decode_raw(services, raw)
-    return await _send_and_wait(services, timeout_ms, services.chain.send_transaction, transaction)
+    return await _send_and_wait(services, timeout_ms, submit, services, transaction)
 
 
 @method("eth_sendTransactionSync", cost=Cost.ASYNC, params=(TRANSACTION, TIMEOUT), result="receipt")

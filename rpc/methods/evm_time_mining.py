@@ -100,7 +100,7 @@ def get_automine(services: Services) -> bool:
 )
 def set_automine(services: Services, enabled: bool) -> None:
     """Switch instant mining on or off; the interval stays as it is."""
-    services.chain.mining.set_automine(enabled)
+    services.chain.set_automine(enabled)
 
 
 @method("anvil_getIntervalMining", cost=Cost.LIGHT, result="seconds or null")

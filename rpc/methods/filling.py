@@ -64,12 +64,20 @@ def priority_fee(services: Services) -> int:
                 return
             header = parent
 
-    return suggested_tip(newest_first(), minimum_wei=chain.options.minimum_suggested_tip_wei)
+    return suggested_tip(
+        newest_first(),
+        minimum_wei=chain.options.minimum_suggested_tip_wei,
+        ignore_unforced=chain.is_for_development,
+    )
 
 
 def gas_price(services: Services) -> int:
-    """The suggested price in wei per gas: the next base fee and the suggested tip."""
-    return (services.chain.next_base_fee() or 0) + priority_fee(services)
+    """The suggested price in wei per gas: the next base fee and the suggested tip, or the least that blocks take."""
+    return _price(services, services.chain.next_base_fee())
+
+
+def _price(services: Services, base_fee: int | None) -> int:
+    return max((base_fee or 0) + priority_fee(services), services.chain.settings.minimum_gas_price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +199,14 @@ def _with_fees(
         return arguments
     base_fee = environment.base_fee_per_gas or 0
     if kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST):
-        return replace(arguments, gas_price=base_fee + priority_fee(services))
+        return replace(arguments, gas_price=_price(services, base_fee))
     cap, tip = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas
     if cap == 0:
         raise ServerError("maxFeePerGas must be non-zero")
     if tip is None:
         suggested = priority_fee(services)
         tip = suggested if cap is None else min(suggested, cap)
-    cap = tip + 2 * base_fee if cap is None else cap
+    cap = max(tip + 2 * base_fee, services.chain.settings.minimum_gas_price) if cap is None else cap
     return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
 
 

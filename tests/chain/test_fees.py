@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -243,6 +244,25 @@ def test_suggested_tip_has_bounds() -> None:
     assert suggested_tip(blocks([[]] * 30, []), minimum_wei=5) == 5
     assert suggested_tip(blocks([[600 * GWEI]] * 30, [])) == 500 * GWEI
     assert suggested_tip(blocks([[], [1, 1, 1]], []), minimum_wei=0) == 0
+
+
+def test_n3_a_tip_that_nothing_forced_lifts_no_suggestion() -> None:
+    def suggested(tips: Sequence[Sequence[int]], used_percent: int, minimum_wei: int = GWEI) -> int:
+        found = [(replace(block, gas_used=block.gas_limit * used_percent // 100), of) for block, of in blocks(tips, [])]
+        return suggested_tip(found, minimum_wei=minimum_wei, ignore_unforced=True)
+
+    one = [[], [99 * GWEI]]
+    for used_percent in (1, 50, 89, 100):
+        assert suggested(one, used_percent) == GWEI
+    for used_percent in (1, 50, 89):
+        assert suggested([[]] + [[99 * GWEI]] * 40, used_percent) == GWEI
+        assert suggested([[]] + [[7]] * 40, used_percent, minimum_wei=0) == 7
+        assert suggested([[]] + [[99 * GWEI]] * 40, used_percent, minimum_wei=0) == GWEI
+    # full blocks are another matter, and their dearest senders still are not
+    assert suggested([[]] + [[3 * GWEI, 4 * GWEI, 5 * GWEI, 99 * GWEI]] * 40, 95) == 4 * GWEI
+    assert suggested([[]] + [[600 * GWEI] * 3] * 40, 100) == 500 * GWEI
+    # and some of them lift nothing yet
+    assert suggested([[]] + [[GWEI]] * 30 + [[99 * GWEI]] * 7, 100) == GWEI
 
 
 def test_suggested_tip_skips_the_producers_own_transactions() -> None:

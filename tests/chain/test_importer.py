@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from chain.blobs import make_sidecar, versioned_hash
 from chain.errors import BlockError
-from chain.types import Block, Header, Withdrawal
+from chain.types import Block, Header, Transaction, TransactionType, Withdrawal
+from chain.types.transaction import encode_network_form
+from storage import rlp
 from storage.trie import ordered_root
-from tests.chain.chain_fixtures import CAROL, STORE_AND_LOG, creation, open_chain, transfer
+from tests.chain.chain_fixtures import CAROL, KEYS, STORE_AND_LOG, creation, open_chain, sign, transfer
 
 ALTERED = {
     "parent_hash": b"\x01" * 32,
@@ -69,7 +72,8 @@ def test_an_altered_field_is_refused_by_name(source, chain, field):
     [
         ({"timestamp": 0}, "timestamp"),
         ({"extra_data": bytes(33)}, "extra data"),
-        ({"gas_limit": 1 << 63}, "gas"),
+        ({"gas_limit": 1 << 63}, "invalid gasLimit: have 9223372036854775808, max 9223372036854775807"),
+        ({"gas_used": 1 << 62}, "invalid gasUsed: have 4611686018427387904, gasLimit "),
     ],
 )
 def test_bounds_of_fields(source, chain, changes, text):
@@ -112,7 +116,7 @@ def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(c
 
 
 @pytest.mark.parametrize(
-    ("gas_limit", "message"), [(30_029_296, "+-= 29295"), (29_970_704, "+-= 29295"), (4_999, "+-=")]
+    ("gas_limit", "message"), [(60_058_593, "+-= 58592"), (59_941_407, "+-= 58592"), (4_999, "+-=")]
 )
 def test_a_leap_of_the_gas_limit_is_refused(chain, gas_limit: int, message: str) -> None:
     source = open_chain()
@@ -128,8 +132,38 @@ def test_a_leap_of_the_gas_limit_is_refused(chain, gas_limit: int, message: str)
 
 def test_a_step_of_the_gas_limit_is_taken(chain) -> None:
     source = open_chain()
-    source.writer.run(lambda: source.change_settings(gas_limit=30_029_295))
+    source.writer.run(lambda: source.change_settings(gas_limit=60_058_592))
     source.writer.run(source.mine)
     chain.writer.run(chain.import_block, source.block_by_number(1))
     assert chain.head.header == source.head.header
     source.close()
+
+
+def test_e4_a_blob_in_network_form_is_no_transaction_of_a_block() -> None:
+    source, target = open_chain(), open_chain()
+    sidecar = make_sidecar([bytes(131_072)])
+    sent = sign(
+        Transaction(
+            TransactionType.BLOB,
+            chain_id=31_337,
+            to=CAROL,
+            gas_limit=21_000,
+            max_fee_per_gas=10**10,
+            max_fee_per_blob_gas=10**10,
+            blob_versioned_hashes=tuple(map(versioned_hash, sidecar.commitments)),
+        ),
+        KEYS[0],
+    )
+    source.writer.run(source.send_transaction, replace(sent, sidecar=sidecar))
+    block = source.block_by_number(1)
+    assert [transaction.hash for transaction in block.transactions] == [sent.hash]
+    canonical, network = sent.encoded, encode_network_form(replace(sent, sidecar=sidecar))
+    parts = rlp.split_list(block.encode())
+    parts[1] = rlp.wrap_list(rlp.encode(network))
+    read = Block.decode(rlp.wrap_list(b"".join(parts)))
+    assert read.transactions[0].encoded == canonical
+    with pytest.raises(BlockError, match="unexpected blob sidecar in transaction at index 0"):
+        target.writer.run(target.import_block, read)
+    target.writer.run(target.import_block, block)
+    source.close()
+    target.close()

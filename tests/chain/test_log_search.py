@@ -226,7 +226,7 @@ def test_blocks_removed_while_searching_are_left_out() -> None:
 
 def test_digest_collisions_do_not_reach_the_answer(chain: MemoryChain) -> None:
     class EveryBlock:
-        def log_blocks(self, groups: Sequence[Sequence[bytes]], first: int, last: int) -> Iterator[int]:  # noqa: ARG002
+        def log_blocks(self, groups: Any, first: int, last: int, check: Any = None) -> Iterator[int]:  # noqa: ARG002
             return iter(range(first, last + 1))
 
     found = LogSearch(chain, EveryBlock()).search(LogQuery(0, 4, None, (ALICE,), ((APPROVAL,),)), 4)
@@ -257,3 +257,27 @@ def test_searches_over_100_000_blocks_are_fast() -> None:
         assert len(chain.search(first=0, last=99_999, **criteria)) == count  # type: ignore[arg-type]
         assert time.perf_counter() - started < 2.0
     assert chain.headers_read == 10 + 10 + 5_010
+
+
+def test_s7_blocks_that_are_looked_into_are_bounded_not_the_range() -> None:
+    chain = MemoryChain()
+    for number in range(60):
+        chain.append(*([receipt(Log(ALICE, (TRANSFER,), b"x"))] if number % 6 == 0 else []))
+    limits = LogLimits(max_blocks=10)
+    assert len(chain.search(first=0, last=59, limits=limits, addresses=(ALICE,))) == 10
+    assert LogLimits().max_block_range == 0
+    with pytest.raises(InvalidRequestError, match=r"^query exceeds max blocks 9, retry with the range 0-53$"):
+        chain.search(first=0, last=59, limits=LogLimits(max_blocks=9), addresses=(ALICE,))
+    assert len(chain.search(first=0, last=53, limits=LogLimits(max_blocks=9), addresses=(ALICE,))) == 9
+
+
+def test_s7_the_deadline_is_looked_at_between_candidates() -> None:
+    """Two groups of many blocks each that have none in common."""
+    chain = MemoryChain()
+    for number in range(2_000):
+        log = Log(ALICE if number % 2 else BOB, (X if number % 2 else Y,), b"")
+        chain.append(receipt(log))
+    begun = time.monotonic()
+    with pytest.raises(ExecutionTimeoutError):
+        chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=begun - 1)
+    assert chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=begun + 100) == []

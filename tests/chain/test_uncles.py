@@ -94,3 +94,14 @@ def test_an_uncles_header_is_checked(blocks: list[Block], field: str, value: obj
     message = refusal(4, blocks, another(blocks[4].uncles[0], **{field: value}))
     assert message.startswith("block 4: uncle 0 of block ")
     assert text in message
+
+
+@pytest.mark.parametrize("gas_limit", [4_999, 1 << 40, (1 << 63)])
+def test_e1_an_uncles_gas_limit_is_bounded_by_its_parents(blocks: list[Block], gas_limit: int) -> None:
+    """The state root stays right: the reward of an uncle is not of its gas limit."""
+    uncle = blocks[4].uncles[0]
+    message = refusal(4, blocks, uncle.with_changes(gas_limit=gas_limit))
+    assert message.startswith("block 4: uncle 0 of block 3: invalid gas")
+    with chain_before(4, blocks) as chain:
+        chain.writer.run(chain.import_block, with_uncles(blocks[4], uncle.with_changes(gas_limit=uncle.gas_limit + 1)))
+        assert chain.head.number == 4

@@ -1,6 +1,8 @@
 """Every reason to refuse a transaction, in geth's words."""
 
 from dataclasses import replace
+from itertools import combinations
+from typing import Any, ClassVar
 
 import pytest
 
@@ -193,7 +195,8 @@ def test_initcode_limit_follows_the_configured_code_size() -> None:
 
 def against(account: FakeAccount, transaction: Transaction, fork: Fork = Fork.OSAKA) -> str:
     try:
-        validation.validate_against_state(transaction, environment_of(fork), state_of({transaction.sender: account}))
+        state = state_of({transaction.sender: account})
+        validation.validate_in_block(transaction, environment_of(fork), state, 10**9, 10**9)
     except TransactionError as error:
         return error.message
     return ""
@@ -230,3 +233,28 @@ def test_senders_with_code() -> None:
 def test_blob_gas_of_a_block() -> None:
     assert validation.blob_gas_limit(rules_of()) == 9 * 131_072
     assert validation.blob_gas_limit(rules_of(Fork.SHANGHAI)) is None
+
+
+class TestE5OfSeveralReasonsGethsFirstIsTold:
+    """geth's preCheck, buyGas and execute (core/state_transition.go), in that order."""
+
+    POOR: ClassVar[dict[str, dict[str, Any]]] = {
+        "nonce too high": {"nonce": 7},
+        "transaction gas limit too high": {"gas_limit": 1 << 25},
+        "max priority fee per gas higher than max fee per gas": {"max_priority_fee_per_gas": 1 << 40},
+        "max fee per gas less than block base fee": {"max_fee_per_gas": 1, "max_priority_fee_per_gas": 1},
+        "insufficient funds for gas * price + value": {"value": 1 << 200},
+        "gas limit reached": {"gas_limit": 60_000_001},
+        "intrinsic gas too low": {"gas_limit": 20_999},
+        "max initcode size exceeded": {"to": None, "data": bytes(49_153)},
+    }
+
+    @pytest.mark.parametrize(("first", "second"), list(combinations(POOR, 2)))
+    def test_e5(self, first: str, second: str) -> None:
+        changes = {**self.POOR[second], **self.POOR[first]}
+        if len(changes) < len(self.POOR[first]) + len(self.POOR[second]):
+            pytest.skip("the two reasons are in one field")
+        environment = environment_of(Fork.OSAKA if "gas limit too high" in first + second else Fork.PRAGUE)
+        with pytest.raises(TransactionError) as caught:
+            validation.validate_in_block(transaction_of(**changes), environment, state_of({}), 60_000_000, 0)
+        assert caught.value.message.startswith(first)

@@ -248,3 +248,20 @@ def test_version_and_help(zevm: Command) -> None:
     assert zevm("version").stdout == zevm("--version").stdout == "zevm 0.1.0\n"
     assert "export" in zevm("--help").stdout
     assert "--rpc-evm-timeout-seconds" in zevm("run", "--help").stdout
+
+
+def test_b8_a_killed_database_without_its_marks_is_refused_until_it_is_accepted(
+    zevm: Command, start: Start, tmp_path: Path
+) -> None:
+    node = start()
+    with node.connect() as client:
+        client.call("anvil_mine", "0x3")
+    node.kill()
+    for mark in (".zevm/SEQUENCE", ".zevm/marks/SEQUENCE"):
+        (tmp_path / mark).unlink()
+    refused = zevm("run", "--port", "0")
+    assert refused.returncode == 1
+    assert "`zevm db check --accept`" in refused.stderr
+    assert zevm("db", "check", "--accept").stdout.endswith("sound\n")
+    with start().connect() as client:
+        assert client.call("eth_blockNumber") == "0x3"

@@ -259,6 +259,17 @@ def test_settings_from_the_file_and_the_environment(
     assert len(accounts) == 3
 
 
+def test_a_configuration_file_that_others_could_read_is_made_private_before_keys_are_in_it(
+    start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("{}" + " " * 100_000)
+    file.chmod(0o666)
+    start("--memory", "--config-out", "config.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(file.read_text())["private_keys"]
+
+
 def test_flags_reach_the_chain(start: Start, tmp_path: Path) -> None:
     arguments = "--memory --hardfork london --gas-limit 12345678 --base-fee 7 --timestamp 1000 --number 50 --no-mining"
     node = start(*arguments.split(), "--config-out", "config.json")

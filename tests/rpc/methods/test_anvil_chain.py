@@ -175,6 +175,6 @@ async def test_blobs(node: Node) -> None:
     assert await node.call("anvil_getBlobByHash", HASH) is None
     assert await node.call("anvil_getBlobsByTransactionHash", HASH) is None
     error = await node.fails("eth_sendTransaction", {"to": hexadecimal(BOB), "blobs": ["0x00"]})
-    assert error.message.startswith("invalid blob")
+    assert "field blobs: hex string has length 2" in error.message
     wrong = {"to": hexadecimal(BOB), "blobs": [BLOB], "blobVersionedHashes": ["0x01" + "00" * 31]}
     assert (await node.fails("eth_sendTransaction", wrong)).message.startswith("blob hash verification failed")

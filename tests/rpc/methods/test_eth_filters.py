@@ -66,6 +66,17 @@ async def test_the_range_of_a_search_is_bounded() -> None:
         await stop_node(running)
 
 
+async def test_s7_the_range_is_free_and_the_head_is_known_before_it_is_checked() -> None:
+    running = await start_node(limits=Limits(log_block_range=2))
+    try:
+        await running.call("anvil_mine", 3)
+        error = await running.fails("eth_getLogs", {"fromBlock": "0x0", "toBlock": "0x64"})
+        assert (error.code, error.message) == (-32602, "block range extends beyond current head block")
+    finally:
+        await stop_node(running)
+    assert Limits().log_block_range == 0
+
+
 async def test_log_filter(node: Node) -> None:
     box = await node.place(BOX)
     old = await emit(node, box, 1)

@@ -1,0 +1,87 @@
+"""Instant mining: what lies in the pool and fits goes into blocks at once, however it came to be so."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chain.errors import TransactionError
+from chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
+from chain.memory_guard import MemoryGuard
+from chain.selection import check_price
+from chain.types import Transaction
+from chain.validation import validate_against_block
+from chain.zvm.faults import NodeFaultError
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from chain.blockchain import Chain
+
+_LOGGER = logging.getLogger("zevm.chain")
+
+
+class InstantMining:
+    """Of one chain; used on its writer's thread alone. It does nothing while the mining mode is another.
+
+    build: makes a block of what fits and commits it; None where nothing does. It notes why others did not fit.
+    """
+
+    def __init__(
+        self,
+        chain: "Chain",
+        memory: MemoryGuard,
+        build: Callable[[dict[bytes, TransactionError]], BlockAndReceipts | None],
+    ) -> None:
+        self._chain = chain
+        self._memory = memory
+        self._build = build
+
+    def mine(self, transaction: Transaction | None = None) -> None:
+        """Mine until the pool has nothing that fits; refuse `transaction`, which has just come, if that did not.
+
+        Raises TransactionError for it, StorageError and NodeFaultError where no block could be made.
+        """
+        chain, is_durable = self._chain, False
+        while chain.mining.automine and chain.pool.executable_count:
+            refused: dict[bytes, TransactionError] = {}
+            try:
+                record = self._build(refused)
+            except StorageError:
+                if not is_durable:
+                    raise
+                # what the caller waits for is in a block, and so is what else was waiting in the ledger
+                self._memory.undo()
+                return
+            if record is None:
+                self._refuse_unfit(transaction, refused)
+                return
+            if not is_durable and (transaction is None or chain.pool.get(transaction.hash) is None):
+                is_durable = True
+                if transaction is not None:
+                    chain.events.publish(TransactionAdded(transaction))
+            chain.events.publish(HeadChanged((record,)))
+
+    def mine_left(self) -> None:
+        """Mine what fits after a command that stands whatever becomes of this; what no block takes waits on."""
+        self._memory.remember()
+        try:
+            self.mine()
+        except StorageError as error:
+            self._memory.undo()
+            _LOGGER.error("waiting transactions cannot be mined: %s", error)
+        except NodeFaultError as fault:
+            _LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
+
+    def _refuse_unfit(self, transaction: Transaction | None, refused: dict[bytes, TransactionError]) -> None:
+        """A transaction that was sent and that no block takes now is an error, not a wait without end."""
+        chain = self._chain
+        if transaction is None or chain.pool.get(transaction.hash) is None:
+            return
+        environment = chain.next_context().environment
+        try:
+            if transaction.hash in refused:
+                raise refused[transaction.hash]
+            check_price(transaction, chain.settings)
+            validate_against_block(transaction, environment, environment.gas_limit, None)
+        except TransactionError:
+            chain.pool.remove(transaction.hash)
+            raise

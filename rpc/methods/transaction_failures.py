@@ -1,0 +1,56 @@
+"""Sending as Hardhat's node does: a transaction that is mined at once and fails is answered by an error.
+
+The error carries the revert data where Hardhat's users look for it: `data.data`, beside the transaction's hash.
+Its code is not Hardhat 2's -32603, after which clients send again.
+"""
+
+from chain.events import Event, HeadChanged, TransactionReport
+from chain.types import Transaction
+from chain.vm.interface import VmErrorKind
+from rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR
+from rpc.errors import TransactionFailedError
+from rpc.services import ErrorDecoder, Services
+
+_PREFIX = "VM Exception while processing transaction: "
+
+
+def submit(services: Services, transaction: Transaction, *, local: bool = False) -> bytes:
+    """Send a transaction; its hash. On the writer's thread. Raises TransactionFailedError where the mode says so."""
+    chain = services.chain
+    if not services.throws_on_failure:
+        return chain.send_transaction(transaction, local=local)
+    failures: list[TransactionReport] = []
+
+    def on_event(event: Event) -> None:
+        for record in event.added if isinstance(event, HeadChanged) else ():
+            for mined, report in zip(record.block.transactions, record.reports, strict=True):
+                if mined.hash == transaction.hash and report.error is not None:
+                    failures.append(report)
+
+    # events are published on this thread, before the send returns
+    cancel = chain.events.subscribe(on_event)
+    try:
+        transaction_hash = chain.send_transaction(transaction, local=local)
+    finally:
+        cancel()
+    if failures:
+        message = failure_message(services.decoder, failures[0])
+        raise TransactionFailedError(message, transaction_hash, failures[0].output)
+    return transaction_hash
+
+
+def failure_message(decoder: ErrorDecoder | None, report: TransactionReport) -> str:
+    """Hardhat's words for a failure; test libraries read them."""
+    if report.fault is None or report.fault.kind is not VmErrorKind.REVERT:
+        return f"{_PREFIX}{report.error}"
+    output = report.output
+    reason = None if decoder is None else decoder.revert_reason(output)
+    if not output:
+        return "Transaction reverted without a reason string"
+    if output.startswith(ERROR_SELECTOR) and reason is not None:
+        return f"{_PREFIX}reverted with reason string '{reason}'"
+    if output.startswith(PANIC_SELECTOR) and reason is not None:
+        return f"{_PREFIX}reverted with panic code {int.from_bytes(output[4:36], 'big'):#x} ({reason})"
+    if reason is not None:
+        return f"{_PREFIX}reverted with custom error '{reason}'"
+    return f"{_PREFIX}reverted with an unrecognized custom error (return data: 0x{output.hex()})"
