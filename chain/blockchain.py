@@ -43,10 +43,13 @@ class Chain(ChainView):
     ) -> None:
         options = options or ChainOptions()
         super().__init__(database, genesis, options, clock or Clock())
+        self.clock.least_step = 0 if options.equal_timestamps else 1
         self.events = Events()
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
-        self.mining = Mining(self.writer, self.mine, options.mining, driven=options.driven)
+        self.mining = Mining(
+            self.writer, self.mine, options.mining, driven=options.driven, equal_timestamps=options.equal_timestamps
+        )
         self._instant = InstantMining(self, self._memory, self._build_of_waiting)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
@@ -115,11 +118,13 @@ class Chain(ChainView):
         before it.
         """
         self.refuse_when_driven()
+        if count > 1 and interval_seconds is not None:
+            self.clock.check_interval(interval_seconds)
         if timestamp is not None:
             self.clock.set_next_timestamp(timestamp, self.head.header.timestamp)
         turn = Turn()
         for index in range(count):
-            if index and interval_seconds:
+            if index and interval_seconds is not None:
                 parent_timestamp = self.head.header.timestamp
                 self.clock.set_next_timestamp(parent_timestamp + interval_seconds, parent_timestamp)
             is_last, stands_aside = index == count - 1, turn.is_over
@@ -302,14 +307,17 @@ class Chain(ChainView):
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
-    def set_automine(self, enabled: bool) -> None:
+    def set_automine(self, enabled: bool) -> Steps[None]:
         """Switch instant mining; see `mine_waiting`."""
         self.mining.set_automine(enabled)
-        self.mine_waiting()
+        yield from self.mine_waiting()
 
-    def mine_waiting(self) -> None:
-        """Under instant mining, put what waits and fits into blocks now. Raises StorageError, NodeFaultError."""
-        self._instant.mine()
+    def mine_waiting(self) -> Steps[None]:
+        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
+
+        Raises StorageError, NodeFaultError.
+        """
+        return self._instant.mine_in_steps()
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""

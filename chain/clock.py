@@ -22,6 +22,8 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self.state = ClockState()
+        self.least_step = 1
+        """Seconds that lie between blocks at least: 1 by Ethereum's rules, 0 where equal timestamps may be."""
 
     @property
     def offset(self) -> int:
@@ -54,11 +56,20 @@ class Clock:
 
     def set_next_timestamp(self, timestamp: int, parent_timestamp: int) -> None:
         """Fix the next block's timestamp, and let time go on from there."""
-        if timestamp <= parent_timestamp:
+        if timestamp < parent_timestamp + self.least_step:
+            than = "lower than or equal to" if self.least_step else "lower than"
             raise InvalidRequestError(
-                f"Timestamp error: {timestamp} is lower than or equal to previous block's timestamp {parent_timestamp}"
+                f"Timestamp error: {timestamp} is {than} previous block's timestamp {parent_timestamp}"
             )
         self.state = replace(self.state, next_timestamp=timestamp)
+
+    def check_interval(self, seconds: int) -> None:
+        """Raise InvalidRequestError for an interval between blocks that may not be."""
+        if seconds < self.least_step:
+            raise InvalidRequestError(
+                f"Timestamp error: an interval of {seconds} seconds gives blocks equal timestamps; give 1 or more, "
+                "or start with --allow-blocks-with-same-timestamp"
+            )
 
     def set_interval(self, seconds: int) -> None:
         """Let every block be `seconds` after its parent, whatever the wall clock says."""
@@ -72,11 +83,12 @@ class Clock:
 
     def peek(self, parent_timestamp: int) -> int:
         """The timestamp that a block built now would have."""
+        earliest = parent_timestamp + self.least_step
         if self.state.next_timestamp is not None:
-            return max(self.state.next_timestamp, parent_timestamp + 1)
+            return max(self.state.next_timestamp, earliest)
         if self.state.interval is not None:
-            return parent_timestamp + max(self.state.interval, 1)
-        return max(self.now(), parent_timestamp + 1)
+            return parent_timestamp + max(self.state.interval, self.least_step)
+        return max(self.now(), earliest)
 
     def take(self, parent_timestamp: int) -> int:
         """As `peek`, and use up a fixed next timestamp: later blocks follow it."""

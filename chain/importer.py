@@ -35,7 +35,8 @@ def verify_and_execute(
 
     A refused block is kept among the chain's bad blocks.
     block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
-    a development node makes: leaps of the gas limit, and transactions of impersonated accounts, which anyone can make.
+    a development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
+    which anyone can make.
     """
     try:
         if not development:
@@ -57,6 +58,7 @@ def _verify_and_execute(
         _check_header(checked, its_parent, chain.block_rules.of(checked))
         if not development:
             _check_gas_limit(checked, its_parent)
+            _check_later(checked, its_parent)
 
     header = block.header
     check_header(header, parent)
@@ -89,9 +91,9 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         expected["nonce"] = bytes(8)
     for name, want in expected.items():
         _expect(header.number, name, getattr(header, name), want)
-    if header.timestamp <= parent.timestamp:
+    if header.timestamp < parent.timestamp:
         raise BlockError(
-            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}"
+            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}"
         )
     if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
         raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
@@ -128,6 +130,14 @@ def _check_signed(block: Block) -> None:
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
                 "development node sent it for an impersonated account; `zevm import --development` takes it"
             )
+
+
+def _check_later(header: Header, parent: Header) -> None:
+    if header.timestamp == parent.timestamp:
+        raise BlockError(
+            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
+            "`zevm import --development` takes equal ones"
+        )
 
 
 def _check_gas_limit(header: Header, parent: Header) -> None:

@@ -25,12 +25,22 @@ class MiningMode:
 class Mining:
     """Holds the mode and the interval's timer. Changes are made on the writer thread."""
 
-    def __init__(self, writer: Writer, mine: Callable[[], object], mode: MiningMode, *, driven: bool = False) -> None:
-        """`driven`: a consensus client makes the blocks, this chain none by itself."""
+    def __init__(
+        self,
+        writer: Writer,
+        mine: Callable[[], object],
+        mode: MiningMode,
+        *,
+        driven: bool = False,
+        equal_timestamps: bool = False,
+    ) -> None:
+        """`driven`: a consensus client makes the blocks, this chain none by itself. equal_timestamps: see Clock."""
         self._writer = writer
         self._mine = mine
         self._mode = MiningMode(automine=False) if driven else mode
         self._driven = driven
+        self._whole_seconds = not equal_timestamps
+        self._warned_ms = 0
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -66,12 +76,23 @@ class Mining:
         """Set both switches. Raises DrivenChainError where the chain may not make blocks by itself."""
         if self._driven and (mode.automine or mode.interval_ms):
             raise DrivenChainError
+        self._warn_of_haste(mode.interval_ms)
         with self._changed:
             self._mode = mode
             self._changed.notify_all()
             if mode.interval_ms and self._thread is None and not self._stopped:
                 self._thread = threading.Thread(target=self._run, name="interval-mining", daemon=True)
                 self._thread.start()
+
+    def _warn_of_haste(self, interval_ms: int) -> None:
+        """Once for an interval: timestamps are whole seconds that rise with every block, and so they run ahead."""
+        if self._whole_seconds and 0 < interval_ms < 1000 and interval_ms != self._warned_ms:
+            self._warned_ms = interval_ms
+            _LOGGER.warning(
+                "a block every %g s: each is a whole second later than the one before, so the chain's time runs ahead "
+                "of the clock; --allow-blocks-with-same-timestamp lets blocks of one second have one timestamp",
+                interval_ms / 1000,
+            )
 
     def stop(self) -> None:
         """End the timer."""

@@ -189,6 +189,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         slots_in_an_epoch=settings.slots_in_an_epoch,
         safe_distance=settings.safe_distance,
         finalized_distance=settings.finalized_distance,
+        equal_timestamps=settings.allow_blocks_with_same_timestamp,
         driven=settings.driven,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,
@@ -206,10 +207,10 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
 
 
 def _transaction_gas_cap(settings: NodeSettings) -> bool | None:
-    """Whether EIP-7825's cap holds; None leaves it to the genesis, which a consensus client's network does not know."""
+    """Whether EIP-7825's cap holds; None leaves it to the chain."""
     if settings.disable_tx_gas_limit:
         return False
-    return True if settings.enable_tx_gas_limit or settings.driven else None
+    return True if settings.enable_tx_gas_limit else None
 
 
 def limits_for(settings: NodeSettings, chain: Chain) -> Limits:

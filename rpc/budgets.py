@@ -14,6 +14,8 @@ from termios import TIOCOUTQ
 from rpc.limits import Limits
 
 LOGGER = logging.getLogger("zevm.rpc")
+LOOKS = 4
+"""How often a stalled peer is looked at in the time that it has."""
 
 
 class InputBudget:
@@ -142,7 +144,7 @@ class StallWatch:
         loop = asyncio.get_running_loop()
         self._unread_bytes = self._count_unread()
         self._since = loop.time()
-        self._timer = loop.call_later(self._seconds, self._look)
+        self._timer = loop.call_later(self._seconds / LOOKS, self._look)
 
     def free(self) -> None:
         """The peer has taken all (resume_writing), or is gone. Idempotent."""
@@ -169,4 +171,4 @@ class StallWatch:
             self._cut(f"nothing was read for {self._seconds:g} s")
             return
         self._unread_bytes = unread_bytes
-        self._timer = loop.call_later(self._seconds / 4, self._look)
+        self._timer = loop.call_later(self._seconds / LOOKS, self._look)

@@ -64,7 +64,7 @@ def import_blocks(
         bool,
         typer.Option(
             "--development",
-            help="Take what only a development node makes: impersonated senders, leaps of the gas limit.",
+            help="Take what only a development node makes: impersonated senders, leaps of the gas limit, equal times.",
         ),
     ] = False,
     datadir: DatadirOption = None,

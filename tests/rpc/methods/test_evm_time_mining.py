@@ -1,7 +1,15 @@
 """The clock and the making of blocks."""
 
+import time
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
 import pytest
 
+from chain.errors import BlockError
+from chain.integrity import deep_problems
+from chain.options import ChainOptions
 from rpc.limits import Limits
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
 
@@ -122,3 +130,84 @@ async def test_timestamp_interval(node: Node) -> None:
 
 async def test_genesis_time(node: Node) -> None:
     assert await node.call("anvil_getGenesisTime") == 1_700_000_000
+
+
+def equal_timestamps() -> ChainOptions:
+    return ChainOptions(equal_timestamps=True)
+
+
+async def test_r9_timestamps_rise_by_default(node: Node) -> None:
+    """R9: Ethereum's rule; an interval of nothing is refused with what lifts it, before any block is made."""
+    await node.call("hardhat_mine", "0x5")
+    times = [await timestamp(node, hex(number)) for number in range(6)]
+    assert all(later > earlier for earlier, later in pairwise(times))
+    for name in ("hardhat_mine", "anvil_mine"):
+        error = await node.fails(name, "0x3", "0x0")
+        assert error.code == -32602
+        assert error.message == (
+            "Timestamp error: an interval of 0 seconds gives blocks equal timestamps; give 1 or more, "
+            "or start with --allow-blocks-with-same-timestamp"
+        )
+    assert await node.call("eth_blockNumber") == "0x5"
+    await node.call("hardhat_mine", "0x1", "0x0")
+    assert (await node.fails("evm_setNextBlockTimestamp", await timestamp(node))).code == -32602
+
+
+async def test_r9_equal_timestamps_by_a_flag() -> None:
+    """R9: 50 blocks within a second leave the chain's time where the clock is; what is asked for is what is made."""
+    node = await start_node(options=equal_timestamps())
+    try:
+        started = int(time.time())
+        for _ in range(50):
+            await node.call("evm_mine")
+        assert started <= await timestamp(node) <= int(time.time())
+        before = await timestamp(node)
+        await node.call("hardhat_mine", "0x4", "0x0")
+        times = [await timestamp(node, hex(number)) for number in range(51, 55)]
+        assert len(set(times)) == 1
+        assert times[0] >= before
+        await node.call("evm_mine", times[0] + 1_000)
+        await node.call("evm_setNextBlockTimestamp", times[0] + 1_000)
+        await node.call("evm_mine")
+        assert await timestamp(node) == times[0] + 1_000
+        assert (await node.fails("evm_setNextBlockTimestamp", times[0] + 999)).code == -32602
+        await node.call("anvil_setBlockTimestampInterval", 0)
+        await node.call("evm_mine")
+        assert await timestamp(node) == times[0] + 1_000
+        await node.call("anvil_reorg", 3)
+        assert list(deep_problems(node.chain.canonical)) == []
+    finally:
+        await stop_node(node)
+
+
+async def test_r9_blocks_of_one_timestamp_are_imported_as_a_development_node_s(node: Node) -> None:
+    """R9: a chain that has them can be had elsewhere, by the flag that takes a development node's liberties."""
+    other = await start_node(options=equal_timestamps())
+    try:
+        await other.call("evm_mine", 1_900_000_000)
+        await other.call("hardhat_mine", "0x2", "0x0")
+        blocks = [other.chain.block_by_number(number) for number in (1, 2, 3)]
+        first, second, third = [block for block in blocks if block is not None]
+        chain = node.chain
+        chain.writer.run(chain.import_block, first)
+        chain.writer.run(partial(chain.import_block, second, development=True))
+        with pytest.raises(BlockError, match="is not after its parent's 1900000000; `zevm import --development` takes"):
+            chain.writer.run(chain.import_block, third)
+        earlier = replace(third, header=third.header.with_changes(timestamp=third.header.timestamp - 1))
+        with pytest.raises(BlockError, match="is before its parent's"):
+            chain.writer.run(partial(chain.import_block, earlier, development=True))
+    finally:
+        await stop_node(other)
+
+
+async def test_r9_haste_is_warned_of(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    """R9: once for an interval below a second, and not where equal timestamps are allowed."""
+    for seconds in (0.25, 0.25, 1, 2.5, 0):
+        await node.call("evm_setIntervalMining", seconds)
+    [message] = [record.getMessage() for record in caplog.records if record.name == "zevm.chain"]
+    assert message.startswith("a block every 0.25 s: ")
+    assert "--allow-blocks-with-same-timestamp" in message
+    other = await start_node(options=equal_timestamps())
+    await other.call("evm_setIntervalMining", 0.25)
+    await stop_node(other)
+    assert len([record for record in caplog.records if record.name == "zevm.chain"]) == 1
