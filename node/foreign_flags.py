@@ -85,10 +85,6 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _refused(ANVIL, "--mnemonic-seed-unsafe", _VALUE, _SEED),
     _refused(ANVIL, "--celo", _NOTHING, "this node knows Ethereum's own rules alone"),
     _refused(ANVIL, "--network -n", _VALUE, "this node knows Ethereum's own rules alone; leave it out"),
-    _refused(ANVIL, "--state", _VALUE, "the chain is kept in --datadir over a restart; anvil_loadState reads a state"),
-    _refused(ANVIL, "--load-state", _VALUE, "send the state with anvil_loadState, or begin with --init FILE"),
-    _refused(ANVIL, "--dump-state", _VALUE, "the chain is kept in --datadir; anvil_dumpState gives the state"),
-    _accepted(ANVIL, "--state-interval -s", _VALUE, "each block is written to --datadir when it is made"),
 
     _renamed(ANVIL, "--tx-gas-limit", "--enable-tx-gas-limit", _NOTHING),
 

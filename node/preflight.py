@@ -5,8 +5,10 @@ from pathlib import Path
 
 from chain.forks import Fork
 from chain.schedule import ForkSchedule
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.settings import NodeSettings
+from node.state_file import dump_path, load_path
+from node.state_file import dump_path, load_path
 from rpc.ipc import check_path
 from rpc.jwt import JwtSecretError, load_secret
 from rpc.listener import check_addresses
@@ -27,8 +29,19 @@ def check_start(settings: NodeSettings) -> None:
         if socket.parent != settings.datadir:
             _check_folder("--ipc", socket)
         check_path(socket)
+    file = load_path(settings)
+    if file is not None and not file.is_file():
+        raise NodeError(f"--load-state {file}: there is no such file")
+    file = dump_path(settings)
+    if file is not None:
+        _check_writable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
+    dumped, loaded = dump_path(settings), load_path(settings)
+    if dumped is not None:
+        _check_writable("--state" if settings.state else "--dump-state", dumped)
+    if loaded is not None:
+        _check_readable(loaded)
 
 
 def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
@@ -73,6 +86,14 @@ def _check_writable(flag: str, file: Path) -> None:
     _check_folder(flag, file)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise NodeError(f"{flag} {file}: may not be written; give another file")
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from error
 
 
 def _check_folder(flag: str, file: Path) -> None:
