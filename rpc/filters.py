@@ -3,9 +3,6 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
-
-import orjson
 
 from chain.references import BlockReference
 from rpc import selectors
@@ -83,11 +80,11 @@ class Filters:
         """A filter for transactions that enter the pool: hashes, or objects when `full`; returns its id."""
         return self._add(selectors.PendingTransactions(full), None)
 
-    def changes(self, identifier: str) -> list[Any]:
-        """What came since the last call, as JSON fragments. Raises FilterNotFoundError."""
+    def changes(self, identifier: str) -> list[bytes]:
+        """What came since the last call, each as JSON. Raises FilterNotFoundError."""
         entry = self._use(identifier)
         collected, entry.changes = entry.changes, []
-        return [orjson.Fragment(item) for item in collected]
+        return collected
 
     def criteria(self, identifier: str) -> LogFilter:
         """The criteria of a log filter, for eth_getFilterLogs. Raises FilterNotFoundError."""

@@ -16,6 +16,7 @@ from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
+from rpc.later import Later
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
 from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
 from rpc.registry import Cost, Param, method
@@ -282,8 +283,12 @@ def metadata(services: Services) -> dict[str, Any]:
 
 
 @method("anvil_getBlobsByTransactionHash", cost=Cost.LIGHT, params=(HASH,), result="[blob] or null")
-def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> list[str] | None:
+def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> Later:
     """The blobs of a transaction, mined or waiting."""
+    return Later(_blobs_of, services, transaction_hash)
+
+
+def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
     transaction = services.chain.blob_sidecar_of(transaction_hash)
     if transaction is None or transaction.sidecar is None:
         return None
