@@ -8,7 +8,6 @@ from chain.schedule import ForkSchedule
 from node.errors import NodeError, reason_of
 from node.settings import NodeSettings
 from node.state_file import dump_path, load_path
-from node.state_file import dump_path, load_path
 from rpc.ipc import check_path
 from rpc.jwt import JwtSecretError, load_secret
 from rpc.listener import check_addresses
