@@ -110,11 +110,13 @@ def test_s5_a_rewind_goes_in_steps_each_of_which_is_a_sound_chain(
     assert heads == [max(1, head) for head in range(BLOCKS - step, 1 - step, -step)]
 
 
-def test_s5_a_rewind_takes_memory_for_a_step_and_not_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s5_a_rewind_takes_memory_for_a_step_and_not_for_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rewinding, "STEP_BLOCKS", 16)
     peaks = []
     for blocks in (40, 400):
-        with Database.open(None) as database:
+        with Database.open(tmp_path / str(blocks), sync=False) as database:
             chain = Chain(database, load_default_genesis(), MANUAL)
             chain.writer.run(chain.mine, blocks)
             chain.close()
