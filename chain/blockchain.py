@@ -307,14 +307,17 @@ class Chain(ChainView):
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
-    def set_automine(self, enabled: bool) -> None:
+    def set_automine(self, enabled: bool) -> Steps[None]:
         """Switch instant mining; see `mine_waiting`."""
         self.mining.set_automine(enabled)
-        self.mine_waiting()
+        yield from self.mine_waiting()
 
-    def mine_waiting(self) -> None:
-        """Under instant mining, put what waits and fits into blocks now. Raises StorageError, NodeFaultError."""
-        self._instant.mine()
+    def mine_waiting(self) -> Steps[None]:
+        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
+
+        Raises StorageError, NodeFaultError.
+        """
+        return self._instant.mine_in_steps()
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""

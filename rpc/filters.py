@@ -9,9 +9,6 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import orjson
 
 from chain.references import BlockReference
 from rpc import selectors
@@ -121,9 +118,9 @@ class Filters:
         """A filter for transactions that enter the pool: hashes, or objects when `full`; returns its id."""
         return self._add(selectors.PendingTransactions(full), None)
 
-    def changes(self, identifier: str) -> list[Any]:
-        """What came since the last call, as JSON fragments. Raises FilterNotFoundError."""
-        return [orjson.Fragment(item) for item in self._use(identifier).take()]
+    def changes(self, identifier: str) -> list[bytes]:
+        """What came since the last call, each as JSON. Raises FilterNotFoundError."""
+        return self._use(identifier).take()
 
     def criteria(self, identifier: str) -> LogFilter:
         """The criteria of a log filter, for eth_getFilterLogs. Raises FilterNotFoundError."""

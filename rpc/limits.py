@@ -119,6 +119,10 @@ class Limits:
     engine_side_blocks: int = _limit(
         1_024, "blocks kept beside the chain; the lowest end of a branch gives way to a further one"
     )
+    forward_queue: int = _limit(
+        4_096, "transactions that wait to be forwarded to one node; a further one is not forwarded, and the log says so"
+    )
+    forward_seconds: float = _limit(5.0, "a node that transactions are forwarded to and that answers later is given up")
     search_transactions: int = _limit(
         100, "page size of ots_searchTransactions* and ots_getBlockTransactions; more gets -32602"
     )

@@ -60,6 +60,7 @@ class Operation:
     least_head: the head's number must be at least this when the operation happened
     acknowledged: the transactions that an answer named; done: every answer arrived
     unwound: the transactions of removed blocks, filled in while comparing (which a kill may cut short)
+    refused: transactions that a full disk refused; was_refused: it refused the operation, or one of them
     """
 
     kind: str
@@ -70,6 +71,8 @@ class Operation:
     acknowledged: set[str] = field(default_factory=set)
     done: bool = False
     unwound: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    was_refused: bool = False
 
 
 @dataclass(slots=True)
@@ -106,6 +109,10 @@ class Model:
         known = self.pool | pool | operation.unwound | set(operation.transactions)
         self._extend(rpc, operation, head, known)
         self._compare_pool(rpc, operation, pool, known)
+        if present := operation.refused & (self.pool | self.receipts.keys()):
+            raise LostError(f"refused for a full disk, and there all the same: {present}")
+        if operation.was_refused and operation.unwound:
+            raise LostError(f"{operation.kind} was refused for a full disk, and happened all the same")
         if operation.done and self.head < operation.least_head:
             raise LostError(
                 f"{operation.kind} to block {operation.least_head} was acknowledged, the head is {self.head}"

@@ -37,6 +37,7 @@ class BlockState:
         "_base_slots",
         "_codes",
         "_journal",
+        "_new_codes",
         "_originals",
         "_reader",
         "_slots",
@@ -59,6 +60,7 @@ class BlockState:
         self._accounts: dict[bytes, Fields | None] = {}
         self._slots: dict[bytes, dict[int, int]] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_KECCAK: b""}
+        self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[bytes, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self.begin_transaction()
@@ -155,13 +157,21 @@ class BlockState:
         try:
             return self._codes[code_hash]
         except KeyError:
-            code = self._codes[code_hash] = self._reader.code(code_hash)
-            return code
+            return self._load_code(address, code_hash)
+
+    def _load_code(self, address: bytes, code_hash: bytes) -> bytes:
+        """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
+        base = self._base[address]
+        if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
+            return self._new_codes[code_hash]
+        code = self._codes[code_hash] = self._reader.code(code_hash)
+        return code
 
     def set_code(self, address: bytes, code: bytes) -> None:
         """Set the code, creating the account if need be."""
         code_hash = keccak256(code) if code else EMPTY_KECCAK
-        self._codes[code_hash] = code
+        if code:
+            self._new_codes[code_hash] = code
         previous = self._fields(address)
         nonce, balance, _ = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
@@ -341,7 +351,7 @@ class BlockState:
             if wiped:
                 diff.wiped.add(address)
             if fields[2] != (EMPTY_KECCAK if base is None else base.code_hash) and fields[2] != EMPTY_KECCAK:
-                diff.code[fields[2]] = self._codes[fields[2]]
+                diff.code[fields[2]] = self._new_codes[fields[2]]
         return diff
 
     def _changed_slots(self, address: bytes) -> dict[int, int]:
@@ -394,5 +404,8 @@ class OverlayReader:
 
     def code(self, code_hash: bytes) -> bytes:
         """Code by hash, of the overlay or beneath."""
-        code = self._state._codes.get(code_hash)
-        return self._state._reader.code(code_hash) if code is None else code
+        state = self._state
+        for codes in (state._codes, state._new_codes):
+            if code_hash in codes:
+                return codes[code_hash]
+        return state._reader.code(code_hash)

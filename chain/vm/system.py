@@ -65,6 +65,7 @@ def take_shortcut(
     output = None if shortcut is None else shortcut(environment, state, target, data)
     if output is None:
         return None
+    state.get_code(target)  # which a call would read: it belongs to the block's witness
     state.end_transaction(clear_empty=True)
     return SystemCallResult(True, output, None)
 

@@ -1,4 +1,4 @@
-"""kill -9 under load, with the figures of continuous integration; `scripts/crash_test.py --kills N` goes further."""
+"""Kills, damages and full disks with the figures of continuous integration; `scripts/crash_test.py` goes further."""
 
 from __future__ import annotations
 
@@ -12,4 +12,18 @@ from scripts import crash_test
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    assert crash_test.main(["--kills", "25", "--datadir", str(tmp_path / "data")]) == 0
+    assert crash_test.main(["--kills", "20", "--datadir", str(tmp_path / "data")]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_b8_damages_of_one_file_and_of_log_and_marks_are_noticed(tmp_path: Path) -> None:
+    arguments = ["--kills", "0", "--damages", "30", "--doubles", "12", "--datadir", str(tmp_path / "data")]
+    assert crash_test.main(arguments) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_b7_full_disks_lose_nothing_and_the_node_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    assert crash_test.main(["--kills", "0", "--full-disks", "2", "--datadir", str(folder / "data")]) == 0

@@ -35,7 +35,7 @@ def heads(*added: Any, removed: Any = ()) -> HeadEvent:
 
 
 def collect(filters: Filters, identifier: str) -> list[Any]:
-    return list(orjson.loads(orjson.dumps(filters.changes(identifier))))
+    return [orjson.loads(change) for change in filters.changes(identifier)]
 
 
 def test_blocks_and_transactions_since_the_last_call() -> None:
