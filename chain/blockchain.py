@@ -1,6 +1,6 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn, Writer, run_through
 from chain.zvm.faults import NodeFaultError
+from storage.account import StateDiff
 from storage.database import Database
 from storage.store import Batch
 
@@ -153,7 +154,12 @@ class Chain(ChainView):
         self._reset_pool()
         self._instant.mine_left()
 
-    def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
+    def adopt(
+        self,
+        history: Sequence[BlockAndReceipts],
+        change: Callable[[BlockState], None],
+        states: Mapping[int, StateDiff] | None = None,
+    ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
@@ -161,7 +167,7 @@ class Chain(ChainView):
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
-        self.canonical.adopt(history, state.diff(), lambda batch: self._journal.replace(batch, ()))
+        self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._journal.replace(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)
         self._change_pool(self.pool.clear)
@@ -307,14 +313,17 @@ class Chain(ChainView):
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
-    def set_automine(self, enabled: bool) -> None:
+    def set_automine(self, enabled: bool) -> Steps[None]:
         """Switch instant mining; see `mine_waiting`."""
         self.mining.set_automine(enabled)
-        self.mine_waiting()
+        yield from self.mine_waiting()
 
-    def mine_waiting(self) -> None:
-        """Under instant mining, put what waits and fits into blocks now. Raises StorageError, NodeFaultError."""
-        self._instant.mine()
+    def mine_waiting(self) -> Steps[None]:
+        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
+
+        Raises StorageError, NodeFaultError.
+        """
+        return self._instant.mine_in_steps()
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""

@@ -51,6 +51,20 @@ class GenesisAccount:
     storage: Mapping[int, int] = field(default_factory=dict)
 
 
+def accounts_diff(accounts: Mapping[bytes, GenesisAccount]) -> StateDiff:
+    """Whole accounts as a change of the empty state."""
+    diff = StateDiff()
+    for address, account in accounts.items():
+        code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
+        diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
+        if account.code:
+            diff.code[code_hash] = account.code
+        slots = {slot: value for slot, value in account.storage.items() if value}
+        if slots:
+            diff.storage[address] = slots
+    return diff
+
+
 @dataclass(frozen=True, slots=True)
 class Genesis:
     """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
@@ -82,16 +96,7 @@ class Genesis:
 
     def diff(self) -> StateDiff:
         """The accounts as a change of the empty state. Empty accounts stay: geth's genesis state has them."""
-        diff = StateDiff()
-        for address, account in self.accounts.items():
-            code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
-            diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
-            if account.code:
-                diff.code[code_hash] = account.code
-            slots = {slot: value for slot, value in account.storage.items() if value}
-            if slots:
-                diff.storage[address] = slots
-        return diff
+        return accounts_diff(self.accounts)
 
     def header(self, state_root: bytes) -> Header:
         """The genesis header with the fields of its fork, over the state with this root."""

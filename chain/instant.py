@@ -10,6 +10,7 @@ from chain.memory_guard import MemoryGuard
 from chain.selection import check_price
 from chain.types import Transaction
 from chain.validation import validate_against_block
+from chain.writer import Steps, Turn, run_through
 from chain.zvm.faults import NodeFaultError
 from storage.errors import StorageError
 
@@ -34,13 +35,19 @@ class InstantMining:
         self._chain = chain
         self._memory = memory
         self._build = build
+        self._is_under_way = False
 
     def mine(self, transaction: Transaction | None = None) -> None:
+        """Mine at one go; see `mine_in_steps`."""
+        run_through(self.mine_in_steps(transaction))
+
+    def mine_in_steps(self, transaction: Transaction | None = None) -> Steps[None]:
         """Mine until the pool has nothing that fits; refuse `transaction`, which has just come, if that did not.
 
-        Raises TransactionError for it, StorageError and NodeFaultError where no block could be made.
+        Other writes may come between. Raises TransactionError for the transaction, StorageError and NodeFaultError
+        where no block could be made.
         """
-        chain, is_durable = self._chain, False
+        chain, is_durable, turn = self._chain, False, Turn()
         while chain.mining.automine and chain.pool.executable_count:
             refused: dict[bytes, TransactionError] = {}
             try:
@@ -59,9 +66,21 @@ class InstantMining:
                 if transaction is not None:
                     chain.events.publish(TransactionAdded(transaction))
             chain.events.publish(HeadChanged((record,)))
+            if turn.is_over:
+                self._is_under_way = True
+                try:
+                    yield
+                finally:
+                    self._is_under_way = False
+                turn = Turn()
 
     def mine_left(self) -> None:
-        """Mine what fits after a command that stands whatever becomes of this; what no block takes waits on."""
+        """Mine what fits after a command that stands whatever becomes of this; what no block takes waits on.
+
+        Where work in steps is under way, the rest is left to that.
+        """
+        if self._is_under_way:
+            return
         self._memory.remember()
         try:
             self.mine()

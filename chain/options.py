@@ -16,7 +16,7 @@ class ChainOptions:
 
     gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
     max_transactions: in one built block; None lets gas decide.
-    transaction_gas_cap: whether EIP-7825's cap holds; None as the genesis says.
+    transaction_gas_cap: whether EIP-7825's cap holds; None as the genesis says, or mainnet where the chain is driven.
     code_size_limit: bytes; None for the fork's own, 0 for no limit. slots_in_an_epoch: `safe` is that many blocks
     behind the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
     equal_timestamps: let blocks of one second have one timestamp, which no other chain of Ethereum takes.

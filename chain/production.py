@@ -37,7 +37,9 @@ class BlockRules:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
 
     def __init__(self, schedule: ForkSchedule, options: ChainOptions, foreign: ForeignMachine | None = None) -> None:
-        self.schedule = schedule.with_transaction_gas_cap(options.transaction_gas_cap)
+        # a consensus client's network knows nothing of development
+        capped = True if options.transaction_gas_cap is None and options.driven else options.transaction_gas_cap
+        self.schedule = schedule.with_transaction_gas_cap(capped)
         self._options = options
         self._foreign = foreign
 

@@ -112,6 +112,11 @@ class Records:
         block, receipts = self.block_by_hash(block_hash), self.receipts(block_hash)
         return None if block is None or receipts is None else BlockAndReceipts(block, receipts)
 
+    def header_of_transaction(self, transaction_hash: bytes) -> Header | None:
+        """The header of the canonical block that holds a transaction."""
+        position = self._ledger.transaction_position(transaction_hash)
+        return None if position is None else self.header_by_number(position[0])
+
     def find_transaction(self, transaction_hash: bytes) -> TransactionPosition | None:
         """Where a canonical transaction stands."""
         position = self._ledger.transaction_position(transaction_hash)

@@ -102,6 +102,10 @@ class ChainView:
         """Where a mined transaction stands."""
         return self.records.find_transaction(transaction_hash)
 
+    def header_of_transaction(self, transaction_hash: bytes) -> Header | None:
+        """The header of the block that a mined transaction is in, without reading the block."""
+        return self.records.header_of_transaction(transaction_hash)
+
     def resolve(self, reference: BlockReference) -> Header:
         """The header that a reference names; PENDING gives the pending block's. Raises UnknownBlockError."""
         header: Header | None

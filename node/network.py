@@ -207,10 +207,10 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
 
 
 def _transaction_gas_cap(settings: NodeSettings) -> bool | None:
-    """Whether EIP-7825's cap holds; None leaves it to the genesis, which a consensus client's network does not know."""
+    """Whether EIP-7825's cap holds; None leaves it to the chain."""
     if settings.disable_tx_gas_limit:
         return False
-    return True if settings.enable_tx_gas_limit or settings.driven else None
+    return True if settings.enable_tx_gas_limit else None
 
 
 def limits_for(settings: NodeSettings, chain: Chain) -> Limits:

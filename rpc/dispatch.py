@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from chain.deadline import Cancellation
-from chain.encoded import Encoded, enclosed, take_text
+from chain.encoded import Encoded, enclosed, is_small, take_text, use_up
 from chain.release import forget_origin
 from chain.writer import Steps, WriterStoppedError
 from rpc.errors import (
@@ -27,6 +27,7 @@ from rpc.errors import (
     TimedOutError,
 )
 from rpc.explaining import explain
+from rpc.later import Later
 from rpc.parsing import (
     LOOP_BODY_BYTES,
     BatchTooLargeError,
@@ -78,18 +79,32 @@ def success(identifier: Any, result: Any) -> bytes:
 
 def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: float) -> bytes:
     """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
-    return success(identifier, function(*arguments, deadline=deadline))
+    return _success_in_slices(identifier, function(*arguments, deadline=deadline))
+
+
+def _success_in_slices(identifier: Any, result: Any) -> bytes:
+    """The answer that carries a result of any size, encoded so that other threads have their turn in between."""
+    if type(result) is not Encoded and not is_small(result):
+        result = Encoded(use_up(result))
+    return success(identifier, result)
+
+
+def _answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
+    """What the thread for large answers does."""
+    if type(result) is Later:
+        return _success_in_slices(identifier, result.function(*result.arguments))
+    return success(identifier, result)
 
 
 def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
     """What the writer does for a call."""
-    return success(identifier, function(*arguments))
+    return _success_in_slices(identifier, function(*arguments))
 
 
 def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
     """The same for long work."""
     result = yield from function(*arguments)
-    return success(identifier, result)
+    return _success_in_slices(identifier, result)
 
 
 class LongWrite(asyncio.Future[Reply]):
@@ -271,7 +286,7 @@ class Dispatcher:
             call.error = error
         return call
 
-    def _answer_light(self, call: Call, caller: Caller | None) -> Reply:
+    def _answer_light(self, call: Call, caller: Caller | None) -> Reply | Pending:
         if call.error is not None or call.method is None:
             return self._finish(call, None)
         method = call.method
@@ -283,11 +298,22 @@ class Dispatcher:
         except Exception as error:
             call.error = explain(self._services, call.name, error)
             result = None
+        if type(result) is Later:
+            return self._answer_later(call, result)
         return self._finish(call, result)
+
+    async def _answer_later(self, call: Call, later: Later) -> Reply:
+        reply = None
+        try:
+            reply = await self.workers.encode(_answer_in_slices, call.identifier, later)
+        except Exception as error:
+            call.error = explain(self._services, call.name, error)
+        return self._finish(call, None, reply)
 
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
         if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
-            return self._answer_light(call, caller)
+            light = self._answer_light(call, caller)
+            return light if light is None or isinstance(light, bytes) else await light
         if call.method.cost is Cost.WRITE:
             return await self._begin_write(call, call.method, caller)
         method, result, reply = call.method, None, None
@@ -298,6 +324,8 @@ class Dispatcher:
                 reply = await self.workers.run(*job, *prefix, *call.arguments)
             else:
                 result = await method.function(*prefix, *call.arguments)
+                if type(result) is Later or type(result) is Encoded:
+                    reply = await self.workers.encode(_answer_in_slices, call.identifier, result)
         except Exception as error:
             call.error = explain(self._services, call.name, error)
         return self._finish(call, result, reply)

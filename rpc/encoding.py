@@ -1,6 +1,6 @@
 """Result encoders: chain values to JSON objects with geth's fields, in one pass and without copies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
@@ -228,11 +228,9 @@ def receipt(
     return encoded
 
 
-def receipts(value: Block, items: Sequence[Receipt]) -> list[Json]:
-    """All receipts of a block, as eth_getBlockReceipts gives them."""
-    encoded = []
+def receipts(value: Block, items: Sequence[Receipt]) -> Iterator[Json]:
+    """All receipts of a block, as eth_getBlockReceipts gives them, one after another."""
     logs_before = 0
     for index, (item, transaction) in enumerate(zip(items, value.transactions, strict=True)):
-        encoded.append(receipt(item, value.header, transaction, index, logs_before))
+        yield receipt(item, value.header, transaction, index, logs_before)
         logs_before += len(item.logs)
-    return encoded

@@ -37,6 +37,7 @@ class Workers:
         self._free = asyncio.Semaphore(count)
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "body-reader")
+        self._encoder = ThreadPoolExecutor(1, "large-answers")
         with _STACK_SIZE_LOCK:
             previous = threading.stack_size(STACK_BYTES)
             try:
@@ -72,11 +73,19 @@ class Workers:
         """
         return await asyncio.get_running_loop().run_in_executor(self._reader, function, *arguments)
 
+    async def encode(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call `function(*arguments)` on the one thread that makes large answers, in the order of the calls.
+
+        Executions do not hold it up, nor large bodies; and only one large answer at a time is in the making.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._encoder, function, *arguments)
+
     def close(self) -> None:
         """Let every worker end after its job. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._reader.shutdown(wait=False, cancel_futures=True)
+            for threads in (self._reader, self._encoder):
+                threads.shutdown(wait=False, cancel_futures=True)
             for _ in range(self._count):
                 self._jobs.put(None)
 

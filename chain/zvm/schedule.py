@@ -74,6 +74,8 @@ class PageModel:
     """Gas that `n` pages ever open in the transaction have cost together, by `n`."""
     instance_pages_limit: int
     """One instance may hold so many pages."""
+    ramp: int = 0
+    """Arbitrum's number for how steep an exponential curve is; 0 for any other."""
 
     @property
     def transaction_pages_limit(self) -> int:
@@ -213,6 +215,7 @@ STYLUS = Schedule(
         page_gas=1_000,
         curve=tuple(_root(_STYLUS_LAST_PAGE_GAS**pages, STYLUS_PAGES) for pages in range(STYLUS_PAGES + 1)),
         instance_pages_limit=STYLUS_PAGES,
+        ramp=620_674_314,
     ),
     entry=CallEntry(gas=352, data_bytes_per_gas=None),
 )

@@ -15,6 +15,7 @@ from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError, refusals_as_parameters
+from rpc.later import Later
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
 from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
 from rpc.registry import Cost, Param, method
@@ -85,12 +86,12 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
     params=(Param("price", codec.number, summary="wei per gas"),),
     aliases=("hardhat_setMinGasPrice",),
 )
-def set_min_gas_price(services: Services, price: int) -> None:
+def set_min_gas_price(services: Services, price: int) -> Steps[None]:
     """Set the least gas price of coming blocks; before London only."""
     if services.chain.next_base_fee() is not None:
         raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
     services.chain.change_settings(minimum_gas_price=price)
-    services.chain.mine_waiting()
+    yield from services.chain.mine_waiting()
 
 
 @method(
@@ -279,8 +280,12 @@ def metadata(services: Services) -> dict[str, Any]:
 
 
 @method("anvil_getBlobsByTransactionHash", cost=Cost.LIGHT, params=(HASH,), result="[blob] or null")
-def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> list[str] | None:
+def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> Later:
     """The blobs of a transaction, mined or waiting."""
+    return Later(_blobs_of, services, transaction_hash)
+
+
+def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
     transaction = services.chain.blob_sidecar_of(transaction_hash)
     if transaction is None or transaction.sidecar is None:
         return None

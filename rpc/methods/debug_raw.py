@@ -1,11 +1,11 @@
 """debug_getRaw*: blocks, headers, receipts and transactions in their own encodings."""
 
-from chain.references import BlockReference, BlockTag
-from chain.types import Block, Receipt
+from chain.references import BlockReference
 from rpc import codec
 from rpc.encoding import hexadecimal
 from rpc.errors import ServerError
-from rpc.methods.reading import block_at, on_writer
+from rpc.later import Later
+from rpc.methods.reading import header_at, of_block, of_record, of_transaction
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -14,45 +14,40 @@ NOTHING = "0x"
 """What geth answers for a number that no block has."""
 
 
-async def _find(services: Services, reference: BlockReference, what: str) -> Block | None:
-    """The block; None for an unknown number. Raises ServerError for an unknown hash."""
-    block = await block_at(services, reference)
-    if block is None and reference.hash is not None:
+def _check_known(services: Services, reference: BlockReference, what: str) -> None:
+    """Raise ServerError for an unknown hash; an unknown number is answered with nothing."""
+    if reference.hash is not None and header_at(services, reference) is None:
         raise ServerError(f"{what} #0x{reference.hash.hex()} not found")
-    return block
 
 
 @method("debug_getRawBlock", cost=Cost.ASYNC, params=(BLOCK,), result="RLP")
-async def get_raw_block(services: Services, reference: BlockReference) -> str:
+async def get_raw_block(services: Services, reference: BlockReference) -> str | Later:
     """A block's RLP."""
-    block = await _find(services, reference, "block")
-    return NOTHING if block is None else hexadecimal(block.encode())
+    _check_known(services, reference, "block")
+    return await of_block(services, reference, lambda block: hexadecimal(block.encode())) or NOTHING
 
 
 @method("debug_getRawHeader", cost=Cost.ASYNC, params=(BLOCK,), result="RLP")
-async def get_raw_header(services: Services, reference: BlockReference) -> str:
+async def get_raw_header(services: Services, reference: BlockReference) -> str | Later:
     """A header's RLP."""
-    block = await _find(services, reference, "header")
-    return NOTHING if block is None else hexadecimal(block.header.encode())
+    _check_known(services, reference, "header")
+    return await of_block(services, reference, lambda block: hexadecimal(block.header.encode())) or NOTHING
 
 
 @method("debug_getRawReceipts", cost=Cost.ASYNC, params=(BLOCK,), result="[EIP-2718 bytes] or null")
-async def get_raw_receipts(services: Services, reference: BlockReference) -> list[str] | None:
+async def get_raw_receipts(services: Services, reference: BlockReference) -> list[str] | Later | None:
     """The receipts of a block, each as the receipts root commits to it."""
-    receipts: tuple[Receipt, ...] | None
-    if reference.tag is BlockTag.PENDING:
-        receipts = (await on_writer(services, services.chain.pending)).receipts
-    else:
-        block = await _find(services, reference, "block")
-        receipts = None if block is None else services.chain.receipts(block.hash)
-    return None if receipts is None else [hexadecimal(receipt.encode()) for receipt in receipts]
+    _check_known(services, reference, "block")
+    return await of_record(
+        services, reference, lambda record: [hexadecimal(receipt.encode()) for receipt in record.receipts]
+    )
 
 
 @method("debug_getRawTransactions", cost=Cost.ASYNC, params=(BLOCK,), result="[EIP-2718 bytes] or null")
-async def get_raw_transactions(services: Services, reference: BlockReference) -> list[str] | None:
+async def get_raw_transactions(services: Services, reference: BlockReference) -> list[str] | Later | None:
     """The transactions of a block."""
-    block = await _find(services, reference, "block")
-    return None if block is None else [hexadecimal(item.encoded) for item in block.transactions]
+    _check_known(services, reference, "block")
+    return await of_block(services, reference, lambda block: [hexadecimal(item.encoded) for item in block.transactions])
 
 
 @method(
@@ -61,8 +56,12 @@ async def get_raw_transactions(services: Services, reference: BlockReference) ->
     params=(Param("transactionHash", codec.hash32),),
     result="EIP-2718 bytes",
 )
-def get_raw_transaction(services: Services, transaction_hash: bytes) -> str:
+def get_raw_transaction(services: Services, transaction_hash: bytes) -> str | Later | None:
     """A transaction's bytes, mined or in the pool; "0x" where it is unknown."""
+    return of_transaction(services, transaction_hash, _raw)
+
+
+def _raw(services: Services, transaction_hash: bytes) -> str:
     position = services.chain.find_transaction(transaction_hash)
     if position is not None:
         return hexadecimal(position.transaction.encoded)

@@ -12,6 +12,7 @@ from chain.witness import make_witness
 from rpc import codec, encoding
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import ServerError
+from rpc.later import Later
 from rpc.methods.reading import encode_block
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
@@ -198,8 +199,12 @@ def intermediate_roots(services: Services, block_hash: bytes, config: Any, *, de
 
 
 @method("debug_getBadBlocks", cost=Cost.LIGHT, result="[{hash, block, rlp}]")
-def get_bad_blocks(services: Services) -> list[Json]:
+def get_bad_blocks(services: Services) -> Later:
     """The last blocks that were offered and refused since the node began."""
+    return Later(_bad_blocks, services)
+
+
+def _bad_blocks(services: Services) -> list[Json]:
     return [
         {
             "hash": hexadecimal(block.hash),

@@ -1,12 +1,15 @@
 """eth_: blocks, headers, uncles and receipts by block."""
 
-from typing import Any
+from functools import partial
 
+from chain.encoded import Encoded, enclosed, use_up
+from chain.events import BlockAndReceipts
 from chain.references import BlockReference, BlockTag
 from chain.types import Block, Header
 from rpc import codec, encoding
 from rpc.encoding import Json
-from rpc.methods.reading import block_at, encode_block, on_writer, record_at
+from rpc.later import Later
+from rpc.methods.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -23,19 +26,16 @@ def block_number(services: Services) -> str:
 
 
 @method("eth_getBlockByNumber", cost=Cost.ASYNC, params=(NUMBER, FULL), result="block or null")
-async def get_block_by_number(services: Services, number: BlockReference, full: bool) -> Json | None:
+async def get_block_by_number(services: Services, number: BlockReference, full: bool) -> Json | Later | None:
     """A block by number or tag."""
-    block = await block_at(services, number)
-    if block is None:
-        return None
-    return encode_block(services, block, full=full, pending=number.tag is BlockTag.PENDING)
+    show = partial(encode_block, services, full=full, pending=number.tag is BlockTag.PENDING)
+    return await of_block(services, number, show)
 
 
 @method("eth_getBlockByHash", cost=Cost.LIGHT, params=(HASH, FULL), result="block or null")
-def get_block_by_hash(services: Services, block_hash: bytes, full: bool) -> Json | None:
+def get_block_by_hash(services: Services, block_hash: bytes, full: bool) -> Json | Later | None:
     """A block by hash."""
-    block = services.chain.block_by_hash(block_hash)
-    return None if block is None else encode_block(services, block, full=full)
+    return of_block_hash(services, block_hash, partial(encode_block, services, full=full))
 
 
 @method(
@@ -50,8 +50,8 @@ async def get_header_by_number(services: Services, number: BlockReference) -> Js
     if number.tag is BlockTag.PENDING:
         header: Header = (await on_writer(services, services.chain.pending)).header
         return encoding.header(header) | dict.fromkeys(encoding.PENDING_NULLS)
-    block = await block_at(services, number)
-    return None if block is None else encoding.header(block.header)
+    found = header_at(services, number)
+    return None if found is None else encoding.header(found)
 
 
 @method("eth_getHeaderByHash", cost=Cost.LIGHT, params=(HASH,), result="header or null")
@@ -62,17 +62,19 @@ def get_header_by_hash(services: Services, block_hash: bytes) -> Json | None:
 
 
 @method("eth_getBlockTransactionCountByNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
-async def get_block_transaction_count_by_number(services: Services, number: BlockReference) -> str | None:
+async def get_block_transaction_count_by_number(services: Services, number: BlockReference) -> str | Later | None:
     """How many transactions a block has, by number or tag."""
-    block = await block_at(services, number)
-    return None if block is None else hex(len(block.transactions))
+    return await of_block(services, number, _count_transactions)
 
 
 @method("eth_getBlockTransactionCountByHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
-def get_block_transaction_count_by_hash(services: Services, block_hash: bytes) -> str | None:
+def get_block_transaction_count_by_hash(services: Services, block_hash: bytes) -> str | Later | None:
     """How many transactions a block has, by hash."""
-    block = services.chain.block_by_hash(block_hash)
-    return None if block is None else hex(len(block.transactions))
+    return of_block_hash(services, block_hash, _count_transactions)
+
+
+def _count_transactions(block: Block) -> str:
+    return hex(len(block.transactions))
 
 
 @method(
@@ -81,14 +83,18 @@ def get_block_transaction_count_by_hash(services: Services, block_hash: bytes) -
     params=(Param("block", codec.block_reference, summary="number, tag, hash or EIP-1898 object"),),
     result="[receipt] or null",
 )
-async def get_block_receipts(services: Services, reference: BlockReference) -> list[Json] | None:
+async def get_block_receipts(services: Services, reference: BlockReference) -> Encoded | Later | None:
     """All receipts of a block."""
-    record = await record_at(services, reference)
-    return None if record is None else encoding.receipts(record.block, record.receipts)
+    return await of_record(services, reference, _receipts)
 
 
-def _uncle(services: Services, block: Block | None, index: int) -> Json | None:
-    if block is None or index >= len(block.uncles):
+def _receipts(record: BlockAndReceipts) -> Encoded:
+    """One at a time: a block may have a hundred thousand logs."""
+    return Encoded(enclosed(b"[", map(use_up, encoding.receipts(record.block, record.receipts)), b"]"))
+
+
+def _uncle(services: Services, index: int, block: Block) -> Json | None:
+    if index >= len(block.uncles):
         return None
     return encode_block(services, Block(block.uncles[index]), full=False)
 
@@ -96,26 +102,28 @@ def _uncle(services: Services, block: Block | None, index: int) -> Json | None:
 @method("eth_getUncleByBlockNumberAndIndex", cost=Cost.ASYNC, params=(NUMBER, INDEX), result="block or null")
 async def get_uncle_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
-) -> dict[str, Any] | None:
+) -> Json | Later | None:
     """An uncle of a block, by number or tag."""
-    return _uncle(services, await block_at(services, number), index)
+    return await of_block(services, number, partial(_uncle, services, index))
 
 
 @method("eth_getUncleByBlockHashAndIndex", cost=Cost.LIGHT, params=(HASH, INDEX), result="block or null")
-def get_uncle_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | None:
+def get_uncle_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | Later | None:
     """An uncle of a block, by the block's hash."""
-    return _uncle(services, services.chain.block_by_hash(block_hash), index)
+    return of_block_hash(services, block_hash, partial(_uncle, services, index))
 
 
 @method("eth_getUncleCountByBlockNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
-async def get_uncle_count_by_block_number(services: Services, number: BlockReference) -> str | None:
+async def get_uncle_count_by_block_number(services: Services, number: BlockReference) -> str | Later | None:
     """How many uncles a block has, by number or tag."""
-    block = await block_at(services, number)
-    return None if block is None else hex(len(block.uncles))
+    return await of_block(services, number, _count_uncles)
 
 
 @method("eth_getUncleCountByBlockHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
-def get_uncle_count_by_block_hash(services: Services, block_hash: bytes) -> str | None:
+def get_uncle_count_by_block_hash(services: Services, block_hash: bytes) -> str | Later | None:
     """How many uncles a block has, by hash."""
-    block = services.chain.block_by_hash(block_hash)
-    return None if block is None else hex(len(block.uncles))
+    return of_block_hash(services, block_hash, _count_uncles)
+
+
+def _count_uncles(block: Block) -> str:
+    return hex(len(block.uncles))

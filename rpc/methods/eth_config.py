@@ -1,7 +1,7 @@
 """eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
 
 from chain.forks import FORK_NAMES, Fork
-from chain.references import BlockReference
+from chain.references import BlockReference, BlockTag
 from chain.schedule import ForkSchedule
 from chain.vm import system
 from chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
@@ -9,7 +9,7 @@ from chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 from rpc import codec
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import CodedError
-from rpc.methods.reading import block_at
+from rpc.methods.reading import header_at, on_writer
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -91,13 +91,14 @@ def capabilities(services: Services) -> Json:
 
 async def _no_access_list(services: Services, reference: BlockReference) -> None:
     """null for an unknown block. Raises CodedError for a known one: no fork of this node has access lists."""
-    block = await block_at(services, reference)
-    if block is None:
+    pending = reference.tag is BlockTag.PENDING
+    header = (await on_writer(services, services.chain.pending)).header if pending else header_at(services, reference)
+    if header is None:
         return
-    fork = FORK_NAMES[services.chain.block_rules.of(block.header).fork]
+    fork = FORK_NAMES[services.chain.block_rules.of(header).fork]
     raise CodedError(
         RESOURCE_NOT_FOUND,
-        f"block {block.number} has no access list: it is under {fork}, and lists begin with Amsterdam (EIP-7928)",
+        f"block {header.number} has no access list: it is under {fork}, and lists begin with Amsterdam (EIP-7928)",
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 
@@ -16,11 +15,15 @@ from rpc.codec_objects import LogFilter
 from rpc.encoding import Json
 from rpc.errors import InvalidParamsError
 from rpc.filters import check_log_filter
+from rpc.later import Later
 from rpc.methods.filling import execution_deadline
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
 FILTER = Param("filter", codec_objects.log_filter)
+LIGHT_CHANGES = 20
+"""So many are sent by the event loop; each of them may be a log with its data."""
+
 IDENTIFIER = Param("filterId", codec.string)
 
 
@@ -101,9 +104,14 @@ def new_pending_transaction_filter(services: Services, full: bool) -> str:
 
 
 @method("eth_getFilterChanges", cost=Cost.LIGHT, params=(IDENTIFIER,), result="[hash | log | transaction]")
-def get_filter_changes(services: Services, identifier: str) -> list[Any]:
+def get_filter_changes(services: Services, identifier: str) -> Encoded | Later:
     """What a filter has collected since the last call."""
-    return services.filters.changes(identifier)
+    changes = services.filters.changes(identifier)
+    return _listed(changes) if len(changes) <= LIGHT_CHANGES else Later(_listed, changes)
+
+
+def _listed(items: list[bytes]) -> Encoded:
+    return Encoded(enclosed(b"[", ((item,) for item in items), b"]"))
 
 
 @method("eth_getFilterLogs", cost=Cost.ASYNC, params=(IDENTIFIER,), result="[log]")

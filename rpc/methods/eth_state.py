@@ -7,9 +7,11 @@ from chain.simulation import LIMIT_EXCEEDED
 from rpc import codec
 from rpc.encoding import hexadecimal, word
 from rpc.errors import CodedError, InvalidParamsError
+from rpc.later import Later
 from rpc.methods.reading import account_of, code_of, state_at
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
+from storage.account import StateReader
 
 ADDRESS = Param("address", codec.address)
 BLOCK = Param("block", codec.block_reference, default=LATEST)
@@ -52,6 +54,10 @@ async def get_storage_at(services: Services, address: bytes, slot: int, block: B
     return word((await state_at(services, block)).storage(address, slot))
 
 
+LIGHT_SLOTS = 16
+"""So many are looked up on the event loop, each through a trie where the state is an old one."""
+
+
 def _wanted_slots(value: object) -> dict[bytes, list[int]]:
     slots = codec.array_of(codec.storage_slot)
     return {codec.address(address): slots(keys) for address, keys in codec.json_object(value).items()}
@@ -65,7 +71,7 @@ def _wanted_slots(value: object) -> dict[bytes, list[int]]:
 )
 async def get_storage_values(
     services: Services, wanted: dict[bytes, list[int]], block: BlockReference
-) -> dict[str, list[str]]:
+) -> dict[str, list[str]] | Later:
     """Many storage slots of many accounts in one call."""
     count, limit = sum(map(len, wanted.values())), services.limits.storage_values
     if count > limit:
@@ -73,6 +79,10 @@ async def get_storage_values(
     if not count:
         raise InvalidParamsError("empty request")
     state = await state_at(services, block)
+    return Later(_values, state, wanted) if count > LIGHT_SLOTS else _values(state, wanted)
+
+
+def _values(state: StateReader, wanted: dict[bytes, list[int]]) -> dict[str, list[str]]:
     return {
         hexadecimal(address): [word(state.storage(address, slot)) for slot in slots]
         for address, slots in wanted.items()

@@ -1,12 +1,23 @@
 """eth_: transactions and receipts, mined or waiting."""
 
+from functools import partial
+
 from chain.records import TransactionPosition
 from chain.references import BlockReference, BlockTag
 from chain.types import Block, Transaction
 from chain.types.transaction import encode_network_form
 from rpc import codec, encoding
 from rpc.encoding import Json, hexadecimal
-from rpc.methods.reading import block_at, encode_mined, encode_receipt, first_block_where
+from rpc.later import Later
+from rpc.methods.reading import (
+    encode_mined,
+    encode_receipt,
+    first_block_where,
+    of_block,
+    of_block_hash,
+    of_pool,
+    of_transaction,
+)
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 from storage.account import StateReader
@@ -17,8 +28,8 @@ NUMBER = Param("block", codec.block_number, summary="number or tag")
 INDEX = Param("index", codec.uint64)
 
 
-def _at(block: Block | None, index: int) -> Transaction | None:
-    return block.transactions[index] if block is not None and index < len(block.transactions) else None
+def _at(block: Block, index: int) -> Transaction | None:
+    return block.transactions[index] if index < len(block.transactions) else None
 
 
 def transaction_json(services: Services, transaction_hash: bytes) -> Json | None:
@@ -40,24 +51,30 @@ def receipt_json(services: Services, transaction_hash: bytes) -> Json | None:
 
 
 @method("eth_getTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="transaction or null")
-def get_transaction_by_hash(services: Services, transaction_hash: bytes) -> Json | None:
+def get_transaction_by_hash(services: Services, transaction_hash: bytes) -> Json | Later | None:
     """A transaction by hash, mined or in the pool."""
-    return transaction_json(services, transaction_hash)
+    return of_transaction(services, transaction_hash, transaction_json)
 
 
 @method("eth_getTransactionReceipt", cost=Cost.LIGHT, params=(HASH,), result="receipt or null")
-def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json | None:
+def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json | Later | None:
     """The receipt of a mined transaction."""
-    return receipt_json(services, transaction_hash)
+    return of_transaction(services, transaction_hash, receipt_json)
 
 
 @method(
     "eth_getTransactionByBlockHashAndIndex", cost=Cost.LIGHT, params=(BLOCK_HASH, INDEX), result="transaction or null"
 )
-def get_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | None:
+def get_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | Later | None:
     """A transaction by its block's hash and its place there."""
-    block = services.chain.block_by_hash(block_hash)
-    return None if block is None or _at(block, index) is None else encode_mined(services, block, index)
+    return of_block_hash(services, block_hash, partial(_transaction_of, services, index, False))
+
+
+def _transaction_of(services: Services, index: int, pending: bool, block: Block) -> Json | None:
+    transaction = _at(block, index)
+    if transaction is None:
+        return None
+    return encoding.transaction(transaction, None) if pending else encode_mined(services, block, index)
 
 
 @method(
@@ -65,15 +82,10 @@ def get_transaction_by_block_hash_and_index(services: Services, block_hash: byte
 )
 async def get_transaction_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
-) -> Json | None:
+) -> Json | Later | None:
     """A transaction by its block's number or tag and its place there."""
-    block = await block_at(services, number)
-    transaction = _at(block, index)
-    if block is None or transaction is None:
-        return None
-    if number.tag is BlockTag.PENDING:
-        return encoding.transaction(transaction, None)
-    return encode_mined(services, block, index)
+    show = partial(_transaction_of, services, index, number.tag is BlockTag.PENDING)
+    return await of_block(services, number, show)
 
 
 @method(
@@ -124,8 +136,12 @@ def waiting_at(services: Services, sender: bytes, nonce: int) -> Transaction | N
     params=(HASH,),
     result="EIP-2718 bytes or null",
 )
-def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | None:
+def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | Later | None:
     """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
+    return of_transaction(services, transaction_hash, _raw_transaction)
+
+
+def _raw_transaction(services: Services, transaction_hash: bytes) -> str | None:
     found = services.chain.find_transaction(transaction_hash)
     if found is not None:
         return hexadecimal(found.block.transactions[found.index].encoded)
@@ -139,9 +155,15 @@ def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> 
     params=(BLOCK_HASH, INDEX),
     result="EIP-2718 bytes or null",
 )
-def get_raw_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> str | None:
+def get_raw_transaction_by_block_hash_and_index(
+    services: Services, block_hash: bytes, index: int
+) -> str | Later | None:
     """A transaction's bytes by its block's hash and its place there."""
-    transaction = _at(services.chain.block_by_hash(block_hash), index)
+    return of_block_hash(services, block_hash, partial(_raw_of, index))
+
+
+def _raw_of(index: int, block: Block) -> str | None:
+    transaction = _at(block, index)
     return None if transaction is None else hexadecimal(transaction.encoded)
 
 
@@ -153,14 +175,17 @@ def get_raw_transaction_by_block_hash_and_index(services: Services, block_hash: 
 )
 async def get_raw_transaction_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
-) -> str | None:
+) -> str | Later | None:
     """A transaction's bytes by its block's number or tag and its place there."""
-    transaction = _at(await block_at(services, number), index)
-    return None if transaction is None else hexadecimal(transaction.encoded)
+    return await of_block(services, number, partial(_raw_of, index))
 
 
 @method("eth_pendingTransactions", cost=Cost.LIGHT, result="[transaction]")
-def pending_transactions(services: Services) -> list[Json]:
+def pending_transactions(services: Services) -> list[Json] | Later:
     """The transactions in the pool that could be mined now."""
+    return of_pool(services, _pending)
+
+
+def _pending(services: Services) -> list[Json]:
     executable = services.chain.pool.pending()
     return [encoding.transaction(item, None) for waiting in executable.values() for item in waiting]

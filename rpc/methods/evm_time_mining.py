@@ -95,9 +95,9 @@ def get_automine(services: Services) -> bool:
     params=(Param("enabled", codec.boolean),),
     aliases=("anvil_setAutomine",),
 )
-def set_automine(services: Services, enabled: bool) -> None:
+def set_automine(services: Services, enabled: bool) -> Steps[None]:
     """Switch instant mining on or off; the interval stays as it is."""
-    services.chain.set_automine(enabled)
+    yield from services.chain.set_automine(enabled)
 
 
 @method("anvil_getIntervalMining", cost=Cost.LIGHT, result="seconds or null")

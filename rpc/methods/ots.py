@@ -1,6 +1,7 @@
 """ots_: what the explorer Otterscan asks of a node, at level 8 of its API. See docs/tracing.md."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,12 +17,13 @@ from chain.tracing.traces import TraceRequest
 from rpc import codec, encoding
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError, LimitExceededError, ServerError
+from rpc.later import Later
 from rpc.methods.eth_transactions import mined_at
 from rpc.methods.reading import (
     account_of,
     encode_receipt,
     first_block_where,
-    record_at,
+    of_record,
     state_at,
 )
 from rpc.registry import Cost, Param, method
@@ -127,17 +129,16 @@ def get_transaction_error(services: Services, transaction_hash: bytes, *, deadli
 
 
 @method("ots_getBlockDetails", cost=Cost.ASYNC, params=(BLOCK,), result=DETAILS)
-async def get_block_details(services: Services, reference: BlockReference) -> Json | None:
+async def get_block_details(services: Services, reference: BlockReference) -> Json | Later | None:
     """A block without its transactions, with their number, what it paid and what they paid."""
-    record = await record_at(services, reference)
-    return None if record is None else _details(services, record, pending=reference.tag is BlockTag.PENDING)
+    show = partial(_details, services, pending=reference.tag is BlockTag.PENDING)
+    return await of_record(services, reference, show)
 
 
 @method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", codec.hash32),), result=DETAILS)
-async def get_block_details_by_hash(services: Services, block_hash: bytes) -> Json | None:
+async def get_block_details_by_hash(services: Services, block_hash: bytes) -> Json | Later | None:
     """The same by hash."""
-    record = await record_at(services, BlockReference(hash=block_hash))
-    return None if record is None else _details(services, record)
+    return await of_record(services, BlockReference(hash=block_hash), partial(_details, services))
 
 
 def _outline(record: BlockAndReceipts, *, pending: bool) -> Json:
@@ -171,12 +172,13 @@ def _details(services: Services, record: BlockAndReceipts, *, pending: bool = Fa
 )
 async def get_block_transactions(
     services: Services, reference: BlockReference, page_number: int, page_size: int
-) -> Json | None:
+) -> Json | Later | None:
     """A page of a block's transactions, page 0 the last ones; inputs cut to 4 bytes, receipts without logs."""
     _check_page(services, page_size)
-    record = await record_at(services, reference)
-    if record is None:
-        return None
+    return await of_record(services, reference, partial(_page_of, page_number, page_size, reference))
+
+
+def _page_of(page_number: int, page_size: int, reference: BlockReference, record: BlockAndReceipts) -> Json:
     pending, block = reference.tag is BlockTag.PENDING, record.block
     last = max(0, len(block.transactions) - page_number * page_size)
     indexes = range(max(0, last - page_size), last)

@@ -8,13 +8,19 @@ from typing import Any, TypeVar
 from chain.errors import UnknownBlockError
 from chain.events import BlockAndReceipts
 from chain.references import EARLIEST, BlockReference, BlockTag
-from chain.types import Block, Receipt
+from chain.types import Block, Header, Receipt
 from chain.vm.interface import ExecutionTimeoutError
 from rpc import encoding
+from rpc.later import Later
 from rpc.services import Services
 from storage.account import EMPTY_ACCOUNT, Account, StateReader
 
 Result = TypeVar("Result")
+LIGHT_POOL_TRANSACTIONS = 50
+"""A pool that holds no more is shown by the event loop."""
+
+LIGHT_BLOCK_GAS = 1_000_000
+"""A block that used no more has so few transactions and logs, and so little data, that the event loop encodes it."""
 
 
 async def on_writer(services: Services, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -29,31 +35,76 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
     return services.chain.state_at(block)
 
 
-async def block_at(services: Services, block: BlockReference) -> Block | None:
-    """The block that a reference names, or None where it is unknown.
+def header_at(services: Services, reference: BlockReference) -> Header | None:
+    """The header of the mined block that a reference names, or None where it is unknown; raises as `of_block`."""
+    try:
+        return services.chain.resolve(reference)
+    except UnknownBlockError:
+        if reference.tag is not None:
+            raise
+        return None
+
+
+def by_size(header: Header | None, show: Callable[..., Result], *arguments: Any) -> Result | Later | None:
+    """What `show` makes of a block: at once where it cannot hold much, as its gas tells. None without a block."""
+    if header is None:
+        return None
+    return Later(show, *arguments) if header.gas_used > LIGHT_BLOCK_GAS else show(*arguments)
+
+
+async def of_block(
+    services: Services, reference: BlockReference, show: Callable[[Block], Result]
+) -> Result | Later | None:
+    """What `show` makes of the block that a reference names; None where it is unknown.
 
     Raises UnknownBlockError, as geth, for `safe` and `finalized` while a consensus client has named none.
     """
-    chain = services.chain
-    if block.tag is BlockTag.PENDING:
-        return (await on_writer(services, chain.pending)).block
-    try:
-        header = chain.resolve(block)
-    except UnknownBlockError:
-        if block.tag is not None:
-            raise
-        return None
-    return chain.block_by_hash(header.hash)
+    if reference.tag is BlockTag.PENDING:
+        pending = (await on_writer(services, services.chain.pending)).block
+        return by_size(pending.header, show, pending)
+    return by_size(header := header_at(services, reference), _show_block, services, header and header.hash, show)
 
 
-async def record_at(services: Services, reference: BlockReference) -> BlockAndReceipts | None:
-    """The block that a reference names with its receipts, or None where it is unknown."""
+def of_block_hash(services: Services, block_hash: bytes, show: Callable[[Block], Result]) -> Result | Later | None:
+    """What `show` makes of the block with this hash; None where it is unknown."""
+    return by_size(services.chain.header_by_hash(block_hash), _show_block, services, block_hash, show)
+
+
+def _show_block(services: Services, block_hash: bytes, show: Callable[[Block], Result]) -> Result | None:
+    block = services.chain.block_by_hash(block_hash)
+    return None if block is None else show(block)
+
+
+def of_pool(services: Services, show: Callable[..., Result], *arguments: Any) -> Result | Later:
+    """What `show` makes of the pool: at once where few transactions wait there."""
+    stats = services.chain.pool.stats()
+    is_large = stats.pending + stats.queued > LIGHT_POOL_TRANSACTIONS
+    return Later(show, services, *arguments) if is_large else show(services, *arguments)
+
+
+async def of_record(
+    services: Services, reference: BlockReference, show: Callable[[BlockAndReceipts], Result]
+) -> Result | Later | None:
+    """As `of_block`, with the block's receipts."""
     if reference.tag is BlockTag.PENDING:
         pending = await on_writer(services, services.chain.pending)
-        return BlockAndReceipts(pending.block, pending.receipts)
-    block = await block_at(services, reference)
-    receipts = None if block is None else services.chain.receipts(block.hash)
-    return None if block is None or receipts is None else BlockAndReceipts(block, receipts)
+        return by_size(pending.block.header, show, BlockAndReceipts(pending.block, pending.receipts))
+    return by_size(header := header_at(services, reference), _show_record, services, header and header.hash, show)
+
+
+def _show_record(services: Services, block_hash: bytes, show: Callable[[BlockAndReceipts], Result]) -> Result | None:
+    block, receipts = services.chain.block_by_hash(block_hash), services.chain.receipts(block_hash)
+    return None if block is None or receipts is None else show(BlockAndReceipts(block, receipts))
+
+
+def of_transaction(
+    services: Services, transaction_hash: bytes, show: Callable[[Services, bytes], Result]
+) -> Result | Later | None:
+    """What `show` makes of a transaction by its hash; it is called for waiting and for unknown ones as well."""
+    header = services.chain.header_of_transaction(transaction_hash)
+    if header is None:
+        return show(services, transaction_hash)
+    return by_size(header, show, services, transaction_hash)
 
 
 def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: float) -> int | None:

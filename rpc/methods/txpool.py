@@ -8,17 +8,21 @@ from eth_utils.address import to_checksum_address
 from chain.types import Transaction
 from rpc import codec, encoding
 from rpc.encoding import Json
+from rpc.later import Later
+from rpc.methods.reading import of_pool
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
 Shown = TypeVar("Shown")
+Content = dict[str, dict[str, dict[str, Shown]]]
+"""{"pending" or "queued": {address: {nonce: what is shown of a transaction}}}."""
 
 
 def _by_nonce(transactions: Iterable[Transaction], show: Callable[[Transaction], Shown]) -> dict[str, Shown]:
     return {str(transaction.nonce): show(transaction) for transaction in transactions}
 
 
-def _content(services: Services, show: Callable[[Transaction], Shown]) -> dict[str, dict[str, dict[str, Shown]]]:
+def _content(services: Services, show: Callable[[Transaction], Shown]) -> Content[Shown]:
     pool = services.chain.pool
     return {
         name: {to_checksum_address(sender): _by_nonce(waiting, show) for sender, waiting in sorted(group.items())}
@@ -43,15 +47,15 @@ def status(services: Services) -> dict[str, str]:
 
 
 @method("txpool_content", cost=Cost.LIGHT, result="{pending, queued}: {address: {nonce: transaction}}")
-def content(services: Services) -> dict[str, dict[str, dict[str, Json]]]:
+def content(services: Services) -> Content[Json] | Later:
     """All waiting transactions."""
-    return _content(services, _pending_json)
+    return of_pool(services, _content, _pending_json)
 
 
 @method("txpool_inspect", cost=Cost.LIGHT, result="{pending, queued}: {address: {nonce: text}}")
-def inspect(services: Services) -> dict[str, dict[str, dict[str, str]]]:
+def inspect(services: Services) -> Content[str] | Later:
     """All waiting transactions, one line each."""
-    return _content(services, _summary)
+    return of_pool(services, _content, _summary)
 
 
 @method(
@@ -60,8 +64,12 @@ def inspect(services: Services) -> dict[str, dict[str, dict[str, str]]]:
     params=(Param("address", codec.address),),
     result="{pending, queued}: {nonce: transaction}",
 )
-def content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]]:
+def content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]] | Later:
     """The waiting transactions of one account."""
+    return of_pool(services, _content_from, address)
+
+
+def _content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]]:
     pool = services.chain.pool
     return {
         "pending": _by_nonce(pool.pending().get(address, ()), _pending_json),

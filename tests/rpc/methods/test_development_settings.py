@@ -1,6 +1,7 @@
 """Every setting that a request writes is read: each has a probe here that sees it act."""
 
 import ast
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +13,8 @@ from chain.forks import Fork
 from chain.genesis import Genesis
 from chain.options import ChainOptions
 from chain.snapshots import BlockSettings
+from node.settings import NodeSettings
+from rpc.limits import Limits
 from rpc.registry import REGISTRY
 from tests.rpc.methods.assembly import NOPE, REVERT_DATA
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, Node, hexadecimal, start_node, stop_node
@@ -157,19 +160,28 @@ async def test_r19_what_a_request_sets_is_read(node: Node, method: str) -> None:
     await PROBES[name](node, method)
 
 
-@pytest.mark.parametrize("owner", [ChainOptions, BlockSettings])
-def test_r19_every_field_of_the_settings_is_read(owner: type[Any]) -> None:
-    """By an expression that ends in `options.name` or `settings.name`."""
-    holder = {ChainOptions: "options", BlockSettings: "settings"}[owner]
+ACCEPTED = {"preserve_historical_states", "steps_tracing"}
+"""Flags of Anvil's that have nothing to say here, and say so."""
+
+
+def names_read(holders: set[str], *folders: str) -> set[str]:
+    """What expressions such as `options.name` read."""
     read: set[str] = set()
-    for folder in ("chain", "rpc", "node"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for item in ast.walk(ast.parse(path.read_text())):
-                if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Load):
-                    of = item.value.attr if isinstance(item.value, ast.Attribute) else getattr(item.value, "id", "")
-                    if of.strip("_") == holder:
-                        read.add(item.attr)
-    assert {item.name for item in fields(owner)} <= read
+    for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
+        for item in ast.walk(ast.parse(path.read_text())):
+            if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Load):
+                of = item.value.attr if isinstance(item.value, ast.Attribute) else getattr(item.value, "id", "")
+                if of.strip("_") in holders:
+                    read.add(item.attr)
+    return read
+
+
+def test_r19_every_field_of_the_settings_is_read() -> None:
+    """A setting that somebody can make and nobody looks at is a promise that is not kept."""
+    assert {item.name for item in fields(ChainOptions)} <= names_read({"options"}, "chain", "rpc", "node")
+    assert {item.name for item in fields(BlockSettings)} <= names_read({"settings"}, "chain", "rpc")
+    assert {*NodeSettings.model_fields} - ACCEPTED <= names_read({"settings", "self"}, "node")
+    assert {item.name for item in fields(Limits)} <= names_read({"limits"}, "chain", "rpc", "node")
 
 
 class TestMinimumGasPrice:
@@ -270,6 +282,17 @@ class TestR14:
         node.chain.start()
         node.chain.writer.run(lambda: None)
         assert await self.mined(node, hashes) == 3
+
+    async def test_r14_a_long_rest_lets_other_writes_between(self, node: Node) -> None:
+        hashes = await self.waiting(node, 120, gas=40_000)
+        await node.call("evm_setBlockGasLimit", hex(42_000))  # one in a block, which leaves the base fee as it is
+        chain = node.chain
+        switched = chain.writer.submit(chain.set_automine, True)
+        left = chain.writer.submit(lambda: chain.pool.executable_count)
+        await node.call("anvil_setBalance", CAROL_, "0x1")
+        await asyncio.wrap_future(switched)
+        assert 0 < left.result() < 120
+        assert await self.mined(node, hashes) == 120
 
     async def test_r14_without_automine_nothing_is_taken(self, node: Node) -> None:
         hashes = await self.waiting(node, 2)

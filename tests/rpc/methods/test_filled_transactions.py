@@ -14,6 +14,7 @@ ALICE_, BOB_, CAROL_, STRANGER_ = map(hexadecimal, (ALICE, BOB, CAROL, STRANGER)
 BLOBS = (bytes(131_072), b"\x00" + b"\x01" * 31 + bytes(131_040))
 FILLING = ("eth_sendTransaction", "eth_signTransaction", "eth_fillTransaction")
 READING = ("eth_call", "eth_estimateGas", "eth_createAccessList", "debug_traceCall", "eth_simulateV1", "eth_callMany")
+TRACING = ("trace_call", "trace_callMany", "debug_traceCallMany")
 
 
 def as_params(method: str, call: dict[str, Any]) -> list[Any]:
@@ -21,7 +22,12 @@ def as_params(method: str, call: dict[str, Any]) -> list[Any]:
         return [{"blockStateCalls": [{"calls": [call]}]}, "latest"]
     if method == "eth_callMany":
         return [[{"transactions": [call]}], {"blockNumber": "latest"}]
-    return [call, "latest"] if method == "debug_traceCall" else [call]
+    if method == "trace_callMany":
+        return [[[call, ["trace"]]], "latest"]
+    if method == "debug_traceCallMany":
+        return [[{"transactions": [call]}], {"blockNumber": "latest"}]
+    more = {"debug_traceCall": ["latest"], "trace_call": [["trace"], "latest"]}
+    return [call, *more.get(method, [])]
 
 
 async def sent(node: Node, **fields: Any) -> dict[str, Any]:
@@ -169,7 +175,7 @@ BLOBHASH_OF_1 = bytes.fromhex("60014960005260206000f3")
 class TestR11:
     """A list that is there and empty is no absent one."""
 
-    @pytest.mark.parametrize("method", READING)
+    @pytest.mark.parametrize("method", [*READING, *TRACING])
     async def test_r11_messages(self, node: Node, method: str) -> None:
         for field, message in (
             ("blobVersionedHashes", "blob transaction missing blob hashes"),
