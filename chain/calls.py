@@ -188,7 +188,14 @@ class GasEstimation:
             return outcome
         if outcome.error is not None and outcome.error.kind is VmErrorKind.OUT_OF_GAS:
             raise shortage
+        if outcome.error is not None and outcome.error.kind is VmErrorKind.CODE_STORE_OUT_OF_GAS:
+            raise ExecutionFailedError(f"{failure}: {self._bound(highest)}")
         raise failure
+
+    def _bound(self, highest: int) -> str:
+        cap = self._environment.rules.transaction_gas_cap
+        why = f", and a transaction has at most {cap} on this chain (EIP-7825)" if highest == cap else ""
+        return f"{highest} gas are too little{why}"
 
     def _allowance(self) -> int:
         """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""

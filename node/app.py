@@ -21,6 +21,7 @@ from node import __version__
 from node.banner import BannerFacts, banner, engine_listening, listening, write_config
 from node.commands.account import unlock_keys
 from node.errors import NodeError
+from node.forwarding import Forwarder
 from node.keystore import FOLDER_NAME, Keystore
 from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from node.metrics import Metrics
@@ -28,6 +29,7 @@ from node.mnemonic import derive_keys, random_mnemonic
 from node.network import limits_for, open_chain, opened_database
 from node.preflight import check_drivable, check_start, ipc_path, jwt_secret_path, read_jwt_secret
 from node.settings import NodeSettings
+from node.state_file import StateFile, dump_path
 from node.wallet import KeyWallet, address_of
 from rpc import methods
 from rpc.decoder import Decoder
@@ -42,6 +44,9 @@ from storage.errors import StorageError
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
 """A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+
+STOP_WITH_STATE_SECONDS = 60.0
+"""The same where a state file is written."""
 
 SLOW_ENGINE_SECONDS = 1.0
 """A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
@@ -94,6 +99,7 @@ class Node:
         self._decoder = Decoder(settings.artifacts)
         self._log = None if settings.quiet else self._new_log()
         self._chain: Chain | None = None
+        self._is_new = False
 
     @property
     def chain(self) -> Chain:
@@ -111,6 +117,7 @@ class Node:
                 LOGGER.warning("%s", warning)
             if database.unclean_stop:
                 LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
+            self._is_new = database.ledger.head() is None
             self._chain = open_chain(database, settings, [address_of(key) for key in self._keys])
             stack.callback(self._chain.close)
             if self._log is not None:
@@ -123,9 +130,13 @@ class Node:
         """Listen until SIGINT or SIGTERM."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
+        seconds = STOP_SECONDS if dump_path(self._settings) is None else STOP_WITH_STATE_SECONDS
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _stop_by_signal, stopping)
-        server = self._server()
+            loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
+        services, server = self._server()
+        state_file = StateFile(self._settings, services)
+        state_file.load(is_new=self._is_new)
+        forwarder = self._forwarder()
         await server.start()
         self.chain.database.keep()
         if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
@@ -134,13 +145,21 @@ class Node:
         try:
             self._announce(server)
             self.chain.start()
-            await stopping.wait()
+            await state_file.keep_until(stopping)
         finally:
+            forwarder.close()
             # requests that are cut off are what a stop is; no tracebacks of them
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await server.stop()
+        state_file.dump()
 
-    def _server(self) -> Server:
+    def _forwarder(self) -> Forwarder:
+        forwarder = Forwarder(self.chain, self._settings.forward_transactions, self._settings.limits)
+        self.chain.events.subscribe(forwarder.on_event)
+        forwarder.start()
+        return forwarder
+
+    def _server(self) -> tuple[Services, Server]:
         settings = self._settings
         folder = None if settings.memory else settings.datadir
         # the metrics count the server's connections, and the server tells the metrics of its calls
@@ -169,7 +188,7 @@ class Node:
         servers.append(Server(services, options))
         servers[0].app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
-        return servers[0]
+        return services, servers[0]
 
     def _engine_port(self) -> EnginePortOptions | None:
         """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
@@ -263,16 +282,16 @@ def fork_title(fork: Fork) -> str:
     return "".join(word.capitalize() for word in fork.name.split("_"))
 
 
-def _stop_by_signal(stopping: asyncio.Event) -> None:
+def _stop_by_signal(stopping: asyncio.Event, seconds: float) -> None:
     """Begin to stop; a second signal, or the end of the time for it, ends the process as it stands."""
     if stopping.is_set():
         os._exit(130)
     stopping.set()
-    watchdog = threading.Timer(STOP_SECONDS, _give_up)
+    watchdog = threading.Timer(seconds, _give_up, [seconds])
     watchdog.daemon = True
     watchdog.start()
 
 
-def _give_up() -> None:
-    LOGGER.warning("a block was still being made after %s s; it is dropped, acknowledged ones are safe", STOP_SECONDS)
+def _give_up(seconds: float) -> None:
+    LOGGER.warning("a block was still being made after %s s; it is dropped, acknowledged ones are safe", seconds)
     os._exit(0)

@@ -38,15 +38,16 @@ def no_answer(url: str, error: Exception) -> str:
 class Client:
     """The JSON-RPC server at a URL. Raises NodeError where nothing answers, CallFailedError for an error."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url
+        self._timeout_seconds = timeout_seconds
 
     def call(self, method: str, *params: object) -> Any:
         """The result of a call."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         try:
             request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            with urllib.request.urlopen(request, timeout=self._timeout_seconds) as response:
                 answer = json.load(response)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NodeError(no_answer(self.url, error)) from None

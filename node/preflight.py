@@ -7,6 +7,7 @@ from chain.forks import Fork
 from chain.schedule import ForkSchedule
 from node.errors import NodeError
 from node.settings import NodeSettings
+from node.state_file import dump_path, load_path
 from rpc.ipc import check_path
 from rpc.jwt import JwtSecretError, load_secret
 from rpc.listener import check_addresses
@@ -27,6 +28,12 @@ def check_start(settings: NodeSettings) -> None:
         if socket.parent != settings.datadir:
             _check_folder("--ipc", socket)
         check_path(socket)
+    file = load_path(settings)
+    if file is not None and not file.is_file():
+        raise NodeError(f"--load-state {file}: there is no such file")
+    file = dump_path(settings)
+    if file is not None:
+        _check_writable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -99,8 +100,17 @@ def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{value!r} is not a URL of a node (http://HOST:PORT)")
+    return values
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
+Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
@@ -244,6 +254,11 @@ class NodeSettings(BaseSettings):
         about="How many blocks `finalized` is behind the head, where no consensus client names it.",
     )  # fmt: skip
 
+    forward_transactions: Urls = _setting(
+        (), "--forward-transactions", panel=SERVER, metavar="URL,...",
+        about="Other nodes that every transaction of the pool is handed on to.",
+    )  # fmt: skip
+
     authrpc: bool = _setting(
         False, "--authrpc", "--engine-api", panel=ENGINE,
         about="Serve the Engine API and let a consensus client make the blocks; any other flag of this group does too.",
@@ -313,6 +328,23 @@ class NodeSettings(BaseSettings):
         about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are told by name.",
     )  # fmt: skip
 
+    load_state: UserPath | None = _setting(
+        None, "--load-state", panel=DATA, metavar="FILE",
+        about="Begin with the chain of a state file of Anvil's or our own, in memory unless --datadir is given.",
+    )  # fmt: skip
+    dump_state: UserPath | None = _setting(
+        None, "--dump-state", panel=DATA, metavar="FILE",
+        about="Write the chain into a state file as the node stops; into state.json where a folder is named.",
+    )  # fmt: skip
+    state: UserPath | None = _setting(
+        None, "--state", panel=DATA, metavar="FILE",
+        about="As --load-state, where the file is there already, and --dump-state.",
+    )  # fmt: skip
+    state_interval: float | None = _setting(
+        None, "--state-interval", "-s", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
+        about="Write the state file every so many seconds too.",
+    )  # fmt: skip
+
     quiet: bool = _setting(
         False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Print neither the banner nor the log."
     )
@@ -332,11 +364,23 @@ class NodeSettings(BaseSettings):
         about="Do not print what contracts pass to console.log.",
     )  # fmt: skip
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_memory(cls, values: Any) -> Any:
+        """A chain that begins with a state file is kept in memory, as Anvil's is, unless it is given another place."""
+        if isinstance(values, dict) and (values.get("load_state") or values.get("state")):
+            return {"memory": True, **values} if not {"datadir", "fresh"} & values.keys() else values
+        return values
+
     @model_validator(mode="after")
     def _fit_together(self) -> "NodeSettings":
         for first, second in _EXCLUSIVE:
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
+        if self.state_interval is not None and self.state is None and self.dump_state is None:
+            raise ValueError("--state-interval needs --state or --dump-state")
+        if self.driven and (self.load_state or self.state):
+            raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
         if self.driven and self.block_time is not None:
@@ -353,7 +397,8 @@ class NodeSettings(BaseSettings):
         """The server's limits."""
         values = {item.name: getattr(self, f"rpc_{item.name}") for item in fields(Limits)}
         if self.no_request_size_limit:
-            values["http_body_bytes"] = UNLIMITED_BYTES
+            for name in ("http_body_bytes", "input_bytes", "json_structure", "json_names"):
+                values[name] = UNLIMITED_BYTES
         return Limits(**values)
 
     @property
@@ -379,6 +424,8 @@ class NodeSettings(BaseSettings):
 
 
 _EXCLUSIVE = (
+    ("state", "load_state"),
+    ("state", "dump_state"),
     ("no_mining", "block_time"),
     ("no_mining", "mixed_mining"),
     ("gas_limit", "disable_block_gas_limit"),

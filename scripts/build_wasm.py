@@ -2,6 +2,10 @@
 
 python scripts/build_wasm.py                  contracts/**  ->  contracts/examples/out/<source>.wasm
 python scripts/build_wasm.py my.zig my.c      these alone, to the same folder (-o FOLDER chooses another)
+python scripts/build_wasm.py --unchecked ...  smaller and faster code that checks nothing
+
+Overflow, division by zero, an index out of bounds and a number that does not fit end the call in a trap, which reverts.
+With --unchecked they go on with a wrong value or read what lies beside: for code that is proven, or measured.
 
 Zig and C need the package `ziglang`; AssemblyScript needs the npm tools of scripts/install_client_tools.sh.
 """
@@ -37,37 +41,40 @@ class BuildError(Exception):
     """A source cannot be compiled; the message is the compiler's, or names what is missing."""
 
 
-def zig_command(source: Path, target: Path) -> list[str]:
-    """Zig: the smallest code, no debug information, memory and exported functions exported."""
-    flags = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-fstrip", "-O", "ReleaseSmall")
+def zig_command(source: Path, target: Path, *, checked: bool) -> list[str]:
+    """Zig: no debug information, memory and exported functions exported."""
+    mode = "ReleaseSafe" if checked else "ReleaseSmall"
+    flags = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-fstrip", "-O", mode)
     modules = ("--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={LIBRARY}")
     build = [sys.executable, "-m", "ziglang", "build-exe", *flags, "--stack", str(STACK_BYTES)]
     return [*build, *modules, f"-femit-bin={target}"]
 
 
-def c_command(source: Path, target: Path) -> list[str]:
-    """C: Clang as Zig brings it, without a C library."""
+def c_command(source: Path, target: Path, *, checked: bool) -> list[str]:
+    """C: Clang as Zig brings it, without a C library. Unsigned numbers wrap by the language's own rules."""
+    checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if checked else ("-fno-sanitize=all",)
     flags = ("--target=wasm32-freestanding", "-std=c23", "-Wall", "-Wextra", "-Werror", "-Os", "-nostdlib")
     link = ("-Wl,--no-entry", f"-Wl,-z,stack-size={STACK_BYTES}", "-Wl,--strip-all")
-    return [sys.executable, "-m", "ziglang", "cc", *flags, *link, "-o", str(target), str(source)]
+    return [sys.executable, "-m", "ziglang", "cc", *flags, *checks, *link, "-o", str(target), str(source)]
 
 
-def assemblyscript_command(source: Path, target: Path) -> list[str]:
+def assemblyscript_command(source: Path, target: Path, *, checked: bool) -> list[str]:
     """AssemblyScript: no runtime, no `abort` import."""
     if not ASSEMBLYSCRIPT.exists():
         raise BuildError("the AssemblyScript compiler is missing; run: scripts/install_client_tools.sh")
-    flags = ("-Oz", "--runtime", "stub", "--use", "abort=", "--noAssert")
-    return [str(ASSEMBLYSCRIPT), os.path.relpath(source), *flags, "--outFile", os.path.relpath(target)]
+    flags = ("-Oz", "--runtime", "stub", "--use", "abort=")
+    checks = () if checked else ("--noAssert",)
+    return [str(ASSEMBLYSCRIPT), os.path.relpath(source), *flags, *checks, "--outFile", os.path.relpath(target)]
 
 
-COMPILERS: dict[str, Callable[[Path, Path], list[str]]] = {
+COMPILERS: dict[str, Callable[..., list[str]]] = {
     ".zig": zig_command,
     ".c": c_command,
     ".ts": assemblyscript_command,
 }
 
 
-def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE) -> Path:
+def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE, *, checked: bool = True) -> Path:
     """Compile one source; the module's path, `<folder>/<source's name>.wasm`. Raises BuildError."""
     command_of = COMPILERS.get(source.suffix)
     if command_of is None:
@@ -78,7 +85,7 @@ def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE) -
     # made aside and moved, so that whoever reads the module meanwhile has a whole one
     with tempfile.TemporaryDirectory(dir=folder) as aside:
         made = Path(aside).resolve() / target.name
-        command = command_of(source.resolve(), made)
+        command = command_of(source.resolve(), made, checked=checked)
         finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
             raise BuildError(f"{source}: {finished.stdout}{finished.stderr}".strip())
@@ -86,9 +93,9 @@ def compile_contract(source: Path, folder: Path = OUTPUT, cache: Path = CACHE) -
     return target
 
 
-def build(sources: Sequence[Path] = SOURCES, folder: Path = OUTPUT) -> list[Path]:
+def build(sources: Sequence[Path] = SOURCES, folder: Path = OUTPUT, *, checked: bool = True) -> list[Path]:
     """Compile them all. Raises BuildError at the first that fails."""
-    return [compile_contract(source, folder) for source in sources]
+    return [compile_contract(source, folder, checked=checked) for source in sources]
 
 
 def main() -> int:
@@ -96,9 +103,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compile contracts to WebAssembly.")
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="a .zig, .c or .ts file")
     parser.add_argument("-o", "--output", type=Path, default=OUTPUT, metavar="FOLDER")
+    parser.add_argument("--unchecked", action="store_true", help="smaller and faster code that checks nothing")
     arguments = parser.parse_args()
     try:
-        for path in build(arguments.sources or SOURCES, arguments.output):
+        for path in build(arguments.sources or SOURCES, arguments.output, checked=not arguments.unchecked):
             shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
             print(f"{shown}: {path.stat().st_size:,} bytes")
     except BuildError as error:

@@ -23,9 +23,19 @@ class Account(NamedTuple):
 EMPTY_ACCOUNT = Account()
 
 
+MAX_NONCE = (1 << 64) - 1
+MAX_BALANCE = (1 << 256) - 1
+"""In wei."""
+
+
 def encode_account(account: Account) -> bytes:
-    """The RLP of [nonce, balance, storage root, code hash], as trie and flat state hold it."""
+    """The RLP of [nonce, balance, storage root, code hash], as trie and flat state hold it.
+
+    Raises ValueError for what `decode_account` would not take: a nonce beyond 64 bits, a balance beyond 256.
+    """
     nonce, balance, storage_root, code_hash = account
+    if not (0 <= nonce <= MAX_NONCE and 0 <= balance <= MAX_BALANCE):
+        raise ValueError(f"no account can have nonce {nonce} and balance {balance}: they have 64 and 256 bits")
     scalars = encode_uint(nonce) + encode_uint(balance)
     # Two hashes alone are 66 bytes: the payload always has a size of one byte.
     return b"\xf8" + bytes((len(scalars) + 66,)) + scalars + b"\xa0" + storage_root + b"\xa0" + code_hash
@@ -38,7 +48,7 @@ def decode_account(data: bytes) -> Account:
         raise CorruptionError(f"{size} bytes are not an account record")
     nonce, position = _read_int(data, 2)
     balance, position = _read_int(data, position)
-    if position != size - 66:
+    if position != size - 66 or nonce > MAX_NONCE or balance > MAX_BALANCE:
         raise CorruptionError(f"{size} bytes are not an account record")
     return Account(nonce, balance, data[-65:-33], data[-32:])
 

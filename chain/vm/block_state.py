@@ -9,7 +9,7 @@ Reads cache what the reader answered. `diff` compares with that cache, so it is 
 
 from typing import Any, Final
 
-from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, StateReader
+from storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from storage.keccak import EMPTY_KECCAK, keccak256
 
 Fields = tuple[int, int, bytes]
@@ -119,14 +119,22 @@ class BlockState:
         self._put(address, previous, (nonce, balance, code_hash))
 
     def add_balance(self, address: bytes, amount: int) -> None:
-        """Add wei (or take, when negative); zero changes nothing and creates nothing."""
+        """Add wei (or take, when negative); zero changes nothing and creates nothing.
+
+        A credit ends at MAX_BALANCE: no fee, reward, withdrawal or self-destruction can fail for it. Only development
+        requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
+        """
         if amount:
-            self.set_balance(address, self.get_balance(address) + amount)
+            self.set_balance(address, min(self.get_balance(address) + amount, MAX_BALANCE))
+
+    def can_receive(self, sender: bytes, recipient: bytes, amount: int) -> bool:
+        """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
+        return sender == recipient or self.get_balance(recipient) + amount <= MAX_BALANCE
 
     def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
         """Move wei that the sender has, as a call, a creation or a self-destruction does."""
-        self.add_balance(recipient, amount)
         self.add_balance(sender, -amount)
+        self.add_balance(recipient, amount)
 
     def get_nonce(self, address: bytes) -> int:
         """The account's nonce, 0 where it does not exist."""

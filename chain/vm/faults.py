@@ -42,6 +42,10 @@ class GasShortageError(OutOfGas):
         self.amount = amount
 
 
+class BalanceOverflowError(VMError):
+    """The value would lift the recipient's balance past 256 bits: only a development request can bring it near."""
+
+
 class StoreSentryError(OutOfGas):
     """SSTORE with no more gas left than a stipend (EIP-2200)."""
 
@@ -105,6 +109,7 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     WriteProtection: VmErrorKind.WRITE_PROTECTION,
     StackDepthLimit: VmErrorKind.DEPTH,
     InsufficientFunds: VmErrorKind.INSUFFICIENT_BALANCE,
+    BalanceOverflowError: VmErrorKind.BALANCE_OVERFLOW,
     ContractCreationCollision: VmErrorKind.ADDRESS_COLLISION,
     ReservedBytesInCode: VmErrorKind.INVALID_CODE,
     OutOfBoundsRead: VmErrorKind.RETURN_DATA_OUT_OF_BOUNDS,

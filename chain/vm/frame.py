@@ -11,7 +11,14 @@ from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 
 from chain.types import Log
 from chain.vm import interpreter
-from chain.vm.faults import CodeSizeError, CodeStoreError, GasShortageError, InitcodeSizeError, describe_fault
+from chain.vm.faults import (
+    BalanceOverflowError,
+    CodeSizeError,
+    CodeStoreError,
+    GasShortageError,
+    InitcodeSizeError,
+    describe_fault,
+)
 from chain.vm.message import Message, TransactionContext, describe_start
 from chain.vm.operations import Operation
 from chain.vm.program import Program
@@ -124,11 +131,11 @@ class Frame:
             balance = block_state.get_balance(message.sender)
             if balance < message.value:
                 raise InsufficientFunds(f"balance {balance} < value {message.value}")
-            if message.kind != "CALLCODE":  # which pays the account that it runs in
-                block_state.transfer(message.sender, message.storage_address, message.value)
-        self.state.touch_account(message.storage_address)
         precompile = self.transaction_context.precompiles.get(message.code_address)
         try:
+            if message.should_transfer_value and message.value and message.kind != "CALLCODE":
+                self._transfer()
+            self.state.touch_account(message.storage_address)
             if precompile is None:
                 interpreter.run(self)
             elif not message.is_delegation:
@@ -137,6 +144,13 @@ class Frame:
         except VMError as fault:
             self.fail(fault)
             block_state.discard(checkpoint)
+
+    def _transfer(self) -> None:
+        """Pay the frame's account; a CALLCODE's is its caller's, which pays itself. Raises BalanceOverflowError."""
+        message, block_state = self.msg, self.block_state
+        if not block_state.can_receive(message.sender, message.storage_address, message.value):
+            raise BalanceOverflowError("balance overflow")
+        block_state.transfer(message.sender, message.storage_address, message.value)
 
     @classmethod
     def initcode_too_long(cls, state: World, code: bytes) -> bool:

@@ -38,6 +38,7 @@ class VmErrorKind(Enum):
     WRITE_PROTECTION = "write protection"
     DEPTH = "max call depth exceeded"
     INSUFFICIENT_BALANCE = "insufficient balance for transfer"
+    BALANCE_OVERFLOW = "balance of the recipient would exceed 2^256 - 1 wei"
     ADDRESS_COLLISION = "contract address collision"
     CODE_SIZE = "max code size exceeded"
     INITCODE_SIZE = "max initcode size exceeded"

@@ -321,11 +321,20 @@ def _read_custom(module: Module, start: int, reader: Reader) -> None:
     reader.position = reader.end
 
 
+def _beginning(raw: bytes) -> str:
+    """The first bytes of what is no module, and what they mean."""
+    shown = raw[:8].hex() or "nothing"
+    if raw[:4] != MAGIC[:4] or len(raw) < len(MAGIC):
+        return shown
+    version, layer = (int.from_bytes(raw[at : at + 2], "little") for at in (4, 6))
+    return f"{shown} (version {version}{', a component' if layer == 1 else ''})"
+
+
 def decode(raw: bytes) -> Module:
     """Every section of a module. Raises ModuleRefusedError."""
     within("module bytes", len(raw))
     if raw[: len(MAGIC)] != MAGIC:
-        raise ModuleRefusedError("magic", f"begins with {raw[:8].hex() or 'nothing'}, a module with {MAGIC.hex()}")
+        raise ModuleRefusedError("magic", f"begins with {_beginning(raw)}, a module with {MAGIC.hex()}")
     module, reader, last = Module(raw), Reader(raw, len(MAGIC), len(raw)), 0
     while reader.position < len(raw):
         start, identifier, length = reader.position, reader.byte(), reader.unsigned()

@@ -31,6 +31,26 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     return COMPRESSED_PREFIX + brotli.compress(module) if compress else module
 
 
+def stripped(module: bytes) -> bytes:
+    """The module without its custom sections: names, producers, debug information. What is no module stays as it is."""
+    from chain.zvm.binary import MAGIC as VERSION_1
+    from chain.zvm.binary import Reader
+    from chain.zvm.errors import ModuleRefusedError
+
+    if module[: len(VERSION_1)] != VERSION_1:
+        return module
+    reader, kept = Reader(module, len(VERSION_1), len(module)), [VERSION_1]
+    try:
+        while reader.position < len(module):
+            start, identifier = reader.position, reader.byte()
+            reader.take(reader.unsigned())
+            if identifier:
+                kept.append(module[start : reader.position])
+    except ModuleRefusedError:
+        return module
+    return b"".join(kept)
+
+
 def constructor_payload(arguments: bytes) -> bytes:
     """The payload that calls a constructor with ABI-encoded arguments."""
     return CONSTRUCTOR_SELECTOR + arguments

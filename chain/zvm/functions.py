@@ -7,6 +7,7 @@ from chain.types import Log
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
 from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from chain.zvm.inspection import delegate_of
 from chain.zvm.machine import ZvmMachine
 from chain.zvm.outcomes import Status, status_of
 from chain.zvm.rules import ENTRYPOINT
@@ -63,6 +64,9 @@ def run_function(
     state = BlockState(reader)
     address = _place(state, call)
     code = state.get_code(address)
+    delegate = delegate_of(code, environment.rules)
+    if delegate is not None:
+        code = state.get_code(delegate)
     if not machine.claims(code):
         return _not_run(*_no_module(call, address), reader)
     scope = machine.new_scope(

@@ -4,8 +4,9 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chain.forks import Rules
+from chain.forks import Fork, Rules
 from chain.validation import floor_gas, intrinsic_gas
+from chain.vm.calls import delegation_of
 from chain.vm.interface import CallRequest
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.hook_table import HOOKS
@@ -118,6 +119,11 @@ def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
         activation_gas=None if prepared is None else prepared.activation_gas,
         init_payload=None if module is None else module.init_payload,
     )
+
+
+def delegate_of(code: bytes, rules: Rules) -> bytes | None:
+    """Whose code runs at an account with this code: the address of EIP-7702's delegation; None for its own."""
+    return delegation_of(code) if rules.fork >= Fork.PRAGUE else None
 
 
 def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:

@@ -19,7 +19,8 @@ from chain.zvm.scope import ENTRY, Entry, TransactionScope
 if TYPE_CHECKING:
     from chain.zvm.program_cache import ProgramCache
 
-_MAGIC = b"\0asm\x01\0\0\0"
+_MAGIC = b"\0asm"
+"""Of a module, or a component, of any version: all but version 1 are refused, none is taken for EVM code."""
 _COMPRESSED_PREFIX = b"\xef\xf0\x00"
 
 
@@ -55,7 +56,7 @@ class ZvmMachine:
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
-        return code[:3] == _COMPRESSED_PREFIX or code[:8] == _MAGIC
+        return code[:3] == _COMPRESSED_PREFIX or code[:4] == _MAGIC
 
     def execute(self, frame: Frame) -> None:
         """Run the frame's code. Raises VMError, ExecutionTimeoutError, NodeFaultError."""

@@ -18,6 +18,7 @@ from chain.vm.foreign import (
     TrapError,
     instruct,
 )
+from chain.zvm.activation import BASE_GAS
 from chain.zvm.outcomes import Status
 from chain.zvm.schedule import INK_PER_GAS
 from chain.zvm.scope import FRAME_STACK_WORDS, Entry
@@ -136,8 +137,8 @@ def _program_version(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, 
     return (STYLUS_VERSION,)
 
 
-def _codehash_version(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """codehashVersion: programs are active by account, and what code a node happens to know decides nothing."""
+def _of_codehash(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What is asked by a code hash: programs are active by account, and what code a node knows decides nothing."""
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     raise _revert(frame, "ProgramNotActivated()")
 
@@ -171,7 +172,8 @@ _ARBWASM = _table(
     {
         "activateProgram(address)": (("uint16", "uint256"), _activate),
         "stylusVersion()": (("uint16",), _constant(lambda _machine: STYLUS_VERSION)),
-        "codehashVersion(bytes32)": (("uint16",), _codehash_version),
+        "codehashVersion(bytes32)": (("uint16",), _of_codehash),
+        "codehashAsmSize(bytes32)": (("uint32",), _of_codehash),
         "codehashKeepalive(bytes32)": ((), _keep_alive),
         "programVersion(address)": (("uint16",), _program_version),
         "programInitGas(address)": (("uint64", "uint64"), _init_gas),
@@ -181,9 +183,14 @@ _ARBWASM = _table(
         "maxStackDepth()": (("uint32",), _constant(lambda _machine: FRAME_STACK_WORDS)),
         "freePages()": (("uint16",), _constant(lambda machine: machine.schedule.pages.free_pages)),
         "pageGas()": (("uint16",), _constant(lambda machine: machine.schedule.pages.page_gas)),
+        "pageRamp()": (("uint64",), _constant(lambda machine: machine.schedule.pages.ramp)),
         "pageLimit()": (("uint16",), _constant(lambda machine: machine.schedule.pages.instance_pages_limit)),
         "minInitGas()": (("uint64", "uint64"), _minimum_init_gas),
+        "initCostScalar()": (("uint64",), _constant(lambda _machine: 100)),
         "expiryDays()": (("uint16",), _constant(lambda _machine: (1 << 16) - 1)),
+        "keepaliveDays()": (("uint16",), _constant(lambda _machine: 0)),
+        "blockCacheSize()": (("uint16",), _constant(lambda _machine: 0)),
+        "activationGas()": (("uint64",), _constant(lambda _machine: BASE_GAS)),
     }
 )
 

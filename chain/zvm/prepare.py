@@ -7,7 +7,7 @@ import brotli
 import wasmtime
 
 from chain.zvm.activation import activation_gas, least_activation_gas
-from chain.zvm.binary import FUNCTION, MAGIC, Module, decode
+from chain.zvm.binary import FUNCTION, Module, decode
 from chain.zvm.engine import why_refused
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument, maximum_pages
@@ -51,11 +51,6 @@ class Prepared:
     exports: tuple[ExportedFunction, ...]
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""
-
-
-def is_module(code: bytes) -> bool:
-    """Whether code is to run as WebAssembly: by its first bytes alone."""
-    return code[:8] == MAGIC or code[:3] == COMPRESSED_PREFIX
 
 
 def decompress(code: bytes) -> bytes:

@@ -38,8 +38,11 @@ class HookPrices:
     keccak_base: int = 121_800
     keccak_word: int = 21_000
     """For each 32-byte word over two."""
+    power_base: int = 17_500
     power_byte: int = 17_500
     """For each byte of math_pow's exponent."""
+    growth_of_none: int = 8_400
+    """On pay_for_memory_grow of no pages."""
     surcharge: int = 0
     """On every host function."""
     heavy_surcharge: int = 0
@@ -74,6 +77,8 @@ class PageModel:
     """Gas that `n` pages ever open in the transaction have cost together, by `n`."""
     instance_pages_limit: int
     """One instance may hold so many pages."""
+    ramp: int = 0
+    """Arbitrum's number for how steep an exponential curve is; 0 for any other."""
 
     @property
     def transaction_pages_limit(self) -> int:
@@ -213,6 +218,7 @@ STYLUS = Schedule(
         page_gas=1_000,
         curve=tuple(_root(_STYLUS_LAST_PAGE_GAS**pages, STYLUS_PAGES) for pages in range(STYLUS_PAGES + 1)),
         instance_pages_limit=STYLUS_PAGES,
+        ramp=620_674_314,
     ),
     entry=CallEntry(gas=352, data_bytes_per_gas=None),
 )
@@ -222,7 +228,12 @@ ZVM = replace(
     STYLUS,
     name="zvm",
     stack_counts_parameters=True,
-    hooks=HookPrices(surcharge=3 * INK_PER_GAS, heavy_surcharge=6 * INK_PER_GAS),
+    hooks=HookPrices(
+        surcharge=3 * INK_PER_GAS,
+        heavy_surcharge=6 * INK_PER_GAS,
+        power_byte=50 * INK_PER_GAS,
+        growth_of_none=6 * INK_PER_GAS,
+    ),
     pages=PageModel(
         free_pages=2,
         page_gas=1_000,

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WAIT_MS = 60_000
 """How long a deployment waits for its receipt."""
 
+IS_CONSTRUCTING = ("zvm", "is_constructing")
+
 _RECEIPT_TIMEOUT = 4
 _TYPE_NAMES = {"i": "i32", "I": "i64"}
 
@@ -128,8 +130,16 @@ def deploy(
     constructor: Annotated[
         str | None, typer.Option("--constructor", metavar="TYPES", help='As "uint256,address"; "" for none.')
     ] = None,
+    no_constructor: Annotated[
+        bool, typer.Option("--no-constructor", help="Deploy a module that has a constructor without running it.")
+    ] = False,
     creation: Annotated[bool, typer.Option("--creation", help="Print the creation data alone; needs no node.")] = False,
-    compress: Annotated[bool, typer.Option("--compress", help="Store the module compressed.")] = False,
+    compress: Annotated[
+        bool, typer.Option("--compress/--no-compress", help="Store the module compressed, where that is smaller.")
+    ] = True,
+    strip: Annotated[
+        bool, typer.Option("--strip/--no-strip", help="Leave out names and other custom sections.")
+    ] = True,
     rpc: RpcOption = None,
     port: PortOption = None,
     sender: FromOption = None,
@@ -141,7 +151,11 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
-    data = _creation_data(file, constructor, values or [], compress=compress)
+    from chain.zvm.creation import creation_data
+
+    payload = _constructor_payload(constructor, values or [])
+    module = _module_to_deploy(file, strip=strip, may_lack_constructor=payload is not None or no_constructor)
+    data = _smallest(module, payload) if compress else creation_data(module, payload)
     if creation:
         typer.echo("0x" + data.hex())
         return
@@ -156,23 +170,44 @@ def deploy(
     _tell_receipt(receipt, as_json=as_json)
 
 
-def _creation_data(file: Path, constructor: str | None, values: list[str], *, compress: bool) -> bytes:
-    """What the transaction carries; the module is checked by the default rules first. Raises NodeError."""
-    from chain.zvm.creation import constructor_payload, creation_data
-    from chain.zvm.inspection import inspect_module
-    from chain.zvm.schedule import ZVM
+def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | None:
+    """The constructor's call data; None for no run. Raises NodeError."""
+    from chain.zvm.creation import constructor_payload
     from node.abi_text import encode_arguments, split_types
 
-    if constructor is None and values:
-        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
-    payload = None
     if constructor is not None:
-        payload = constructor_payload(encode_arguments(split_types(constructor), values))
+        return constructor_payload(encode_arguments(split_types(constructor), values))
+    if values:
+        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
+    return None
+
+
+def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) -> bytes:
+    """The file's module, checked by the default rules. Raises NodeError.
+
+    One that asks whether it is being created has a constructor: without its run it would never be set up.
+    """
+    from chain.zvm.creation import stripped
+    from chain.zvm.inspection import inspect_module
+    from chain.zvm.schedule import ZVM
+
     code = read_module(file)
-    refusal = inspect_module(code, ZVM).refusal
-    if refusal is not None:
-        raise NodeError(f"{file}: {refusal.message}")
-    return creation_data(code, payload, compress=compress)
+    found = inspect_module(code, ZVM)
+    if found.refusal is not None:
+        raise NodeError(f"{file}: {found.refusal.message}")
+    if not may_lack_constructor and any((item.module, item.name) == IS_CONSTRUCTING for item in found.imports):
+        raise NodeError(
+            f"{file} has a constructor, which runs in the creation or never: give it by --constructor TYPES VALUES, "
+            '"" for one without arguments; --no-constructor deploys it as it is'
+        )
+    return stripped(code) if strip else code
+
+
+def _smallest(module: bytes, payload: bytes | None) -> bytes:
+    """Creation data, compressed unless that is longer."""
+    from chain.zvm.creation import creation_data
+
+    return min(creation_data(module, payload, compress=True), creation_data(module, payload), key=len)
 
 
 def _signed(client: "Client", fields: dict[str, object], private_key: str) -> str:

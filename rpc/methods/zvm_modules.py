@@ -9,6 +9,7 @@ from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.hook_table import HOOKS
 from chain.zvm.inspection import (
     Inspection,
+    delegate_of,
     deployment_price,
     guide_estimate,
     inspect_module,
@@ -150,19 +151,24 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: Schedule | N
     "zvm_getContract",
     cost=Cost.EXECUTION,
     params=(Param("address", codec.address), Param("block", codec.block_reference, default=LATEST)),
-    result="{address, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
+    result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
 def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: float) -> Json | None:  # noqa: ARG001
-    """The WebAssembly contract at an address; null where there is none."""
+    """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)
     code_hash = account_of(state, address).code_hash
     code = state.code(code_hash)
+    delegate = delegate_of(code, services.chain.frame_at(block).environment.rules)
+    if delegate is not None:
+        code_hash = account_of(state, delegate).code_hash
+        code = state.code(code_hash)
     if not machine.claims(code):
         return None
     found = inspect_module(code, machine.schedule)
     return {
         "address": hexadecimal(address),
+        "delegate": None if delegate is None else hexadecimal(delegate),
         "format": "compressed" if found.compressed else "raw",
         "codeHash": hexadecimal(code_hash),
     } | inspection_json(found)
@@ -188,6 +194,7 @@ def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
             "writeByte": hooks.write_byte,
             "keccakWord": hooks.keccak_word,
             "powerByte": hooks.power_byte,
+            "growthOfNone": hooks.growth_of_none,
             "storageMissGas": hooks.storage_miss_gas,
             "storageReadTiersGas": _tiers(hooks.storage_read_tiers),
             "storageWriteTiersGas": _tiers(hooks.storage_write_tiers),

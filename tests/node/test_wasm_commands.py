@@ -11,10 +11,11 @@ import brotli
 import pytest
 from eth_abi import encode
 
-from chain.zvm.creation import constructor_payload, creation_data
+from chain.zvm.creation import constructor_payload, creation_data, stripped
 from chain.zvm.schedule import STYLUS, ZVM
 from node.cli import main
 from scripts.node_process import NodeProcess
+from tests.chain.zvm.contracts import contract
 from tests.node.conftest import Command, Start
 from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
 
@@ -107,22 +108,55 @@ def test_what_cannot_be_read_or_is_no_schedule(inside: Command) -> None:
 
 
 def test_creation_data_needs_no_node(inside: Command) -> None:
+    plain = stripped(box())
     for arguments, expected in (
-        ((), creation_data(box())),
-        (("--compress",), creation_data(box(), compress=True)),
-        (("--constructor", ""), creation_data(box(), constructor_payload(b""))),
+        ((), creation_data(plain, compress=True)),
+        (("--no-compress",), creation_data(plain)),
+        (("--compress",), creation_data(plain, compress=True)),
+        (("--constructor", "", "--no-compress"), creation_data(plain, constructor_payload(b""))),
         (
             ("--constructor", "uint256,string,(bool,int8)[]", "5", "five, six", "[(true,-1)]"),
             creation_data(
-                box(),
+                plain,
                 constructor_payload(
                     encode(["uint256", "string", "(bool,int8)[]"], [5, "five, six", [(True, -1)]]),
                 ),
+                compress=True,
             ),
         ),
     ):
         told = inside("wasm", "deploy", "box.wasm", *arguments, "--creation", "--port", "1")
         assert told.stdout == f"0x{expected.hex()}\n", told.stderr
+
+
+def test_z15_a_module_is_stripped_and_compressed_unless_it_is_told_otherwise(inside: Command, tmp_path: Path) -> None:
+    plain = stripped(box())
+    assert len(plain) < len(box())
+    named = plain + b"\0\x0a\x04name" + b"names"
+    (tmp_path / "named.wasm").write_bytes(named)
+
+    def told(*arguments: str) -> bytes:
+        answer = inside("wasm", "deploy", str(tmp_path / "named.wasm"), "--creation", *arguments)
+        assert answer.returncode == 0, answer.stderr
+        return bytes.fromhex(answer.stdout.strip()[2:])
+
+    assert told() == creation_data(plain, compress=True)
+    assert told("--no-strip") == creation_data(named, compress=True)
+    assert told("--no-compress") == plain
+    assert told("--no-compress", "--no-strip") == named
+    assert len(told()) < len(plain)
+
+
+def test_z5_a_module_with_a_constructor_is_not_deployed_without_it(inside: Command, tmp_path: Path) -> None:
+    asking = stripped(contract("(drop (call $is_constructing))"))
+    (tmp_path / "asking.wasm").write_bytes(asking)
+    common = ("wasm", "deploy", str(tmp_path / "asking.wasm"), "--creation", "--no-compress")
+    refused = inside(*common)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "has a constructor" in refused.stderr
+    assert "--no-constructor" in refused.stderr
+    assert inside(*common, "--no-constructor").stdout == f"0x{asking.hex()}\n"
+    assert inside(*common, "--constructor", "").stdout == f"0x{creation_data(asking, constructor_payload(b'')).hex()}\n"
 
 
 @pytest.mark.parametrize(

@@ -25,17 +25,40 @@ pub fn typeName(comptime T: type) []const u8 {
     if (T == bool) return "bool";
     if (T == Address) return "address";
     if (T == Bytes) return "bytes";
-    if (T == String or @hasDecl(T, "abi_string")) return "string";
-    @compileError("no ABI type for " ++ @typeName(T));
+    if (T == String) return "string";
+    if (@typeInfo(T) == .@"struct" and @hasDecl(T, "abi_string")) return "string";
+    @compileError("no ABI type for " ++ @typeName(T) ++ ": there are bool, u8 to u256, i8 to i256, [1]u8 to [32]u8, " ++
+        "Address, Bytes and String");
 }
 
 fn nameOf(comptime T: type) []const u8 {
     return switch (@typeInfo(T)) {
-        .int => |integer| std.fmt.comptimePrint("{s}{d}", .{ if (integer.signedness == .signed) "int" else "uint", integer.bits }),
-        .array => |array| std.fmt.comptimePrint("bytes{d}", .{array.len}),
+        .int => |integer| intName(T, integer.signedness == .signed, integer.bits),
+        .array => |array| bytesName(T, array.child, array.len),
         .bool => "bool",
         else => typeName(T),
     };
+}
+
+fn intName(comptime T: type, comptime signed: bool, comptime bits: u16) []const u8 {
+    if (bits == 0 or bits > 256 or bits % 8 != 0 or T == usize or T == isize) {
+        @compileError("no ABI type for " ++ @typeName(T) ++ ": integers have 8, 16, 24 ... 256 bits, as u8, u64, i128 or u256");
+    }
+    return std.fmt.comptimePrint("{s}{d}", .{ if (signed) "int" else "uint", bits });
+}
+
+fn bytesName(comptime T: type, comptime Item: type, comptime length: comptime_int) []const u8 {
+    if (Item != u8 or length == 0 or length > 32) {
+        @compileError("no ABI type for " ++ @typeName(T) ++ ": arrays are [1]u8 to [32]u8, which are bytes1 to bytes32");
+    }
+    return std.fmt.comptimePrint("bytes{d}", .{length});
+}
+
+/// A list of names as a message shows it.
+pub fn listed(comptime names: anytype) []const u8 {
+    comptime var text: []const u8 = "";
+    inline for (names, 0..) |name, index| text = text ++ (if (index == 0) "" else ", ") ++ name;
+    return if (text.len == 0) "none" else text;
 }
 
 /// `name(type,type,...)`.

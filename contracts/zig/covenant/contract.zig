@@ -19,6 +19,7 @@ pub const constructor_selector = [4]u8{ 0x55, 0x85, 0x25, 0x8d };
 ///   payable      is no function but the list of those that accept wei: `pub const payable = .{"deposit"};`
 /// A function returns a value, or nothing; it refuses by `revert`, `revertWith` or `panic`.
 pub fn define(comptime Definition: type) void {
+    checkPayable(Definition);
     const Entry = struct {
         fn entry(length: usize) callconv(.c) u32 {
             return dispatch(Definition, length);
@@ -35,7 +36,8 @@ pub fn define(comptime Definition: type) void {
 fn dispatch(comptime Definition: type, length: usize) u32 {
     const data = memory.take(length);
     hooks.read_args(data.ptr);
-    if (hooks.is_constructing() != 0) return construct(Definition, data);
+    // the import tells tools that there is a constructor, so a contract without one does not have it
+    if (@hasDecl(Definition, "constructor")) if (hooks.is_constructing() != 0) return construct(Definition, data);
     if (@hasDecl(Definition, "receive") and data.len == 0) return run(Definition, "receive", &.{});
     if (data.len < 4) return record.status_no_such_function;
     const selector = std.mem.readInt(u32, data[0..4], .little);
@@ -49,7 +51,6 @@ fn dispatch(comptime Definition: type, length: usize) u32 {
 }
 
 fn construct(comptime Definition: type, data: []const u8) u32 {
-    if (!@hasDecl(Definition, "constructor")) return record.status_no_such_function;
     if (data.len < 4 or !std.mem.eql(u8, data[0..4], &constructor_selector)) return record.status_no_such_function;
     return run(Definition, "constructor", data[4..]);
 }
@@ -98,6 +99,25 @@ fn isPayable(comptime Definition: type, comptime name: []const u8) bool {
     if (!@hasDecl(Definition, "payable")) return false;
     inline for (Definition.payable) |other| if (std.mem.eql(u8, other, name)) return true;
     return false;
+}
+
+/// Every name in `payable` is a public function.
+fn checkPayable(comptime Definition: type) void {
+    if (!@hasDecl(Definition, "payable")) return;
+    inline for (Definition.payable) |name| {
+        if (!@hasDecl(Definition, name) or @typeInfo(@TypeOf(@field(Definition, name))) != .@"fn") {
+            @compileError(@typeName(Definition) ++ ": payable names " ++ name ++ ", which is no public function; there are " ++
+                abi.listed(functionNames(Definition)));
+        }
+    }
+}
+
+fn functionNames(comptime Definition: type) []const []const u8 {
+    comptime var names: []const []const u8 = &.{};
+    inline for (@typeInfo(Definition).@"struct".decl_names) |name| {
+        if (@typeInfo(@TypeOf(@field(Definition, name))) == .@"fn") names = names ++ .{name};
+    }
+    return names;
 }
 
 fn selectorOf(comptime Definition: type, comptime name: []const u8) [4]u8 {

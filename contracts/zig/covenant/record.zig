@@ -24,6 +24,8 @@ pub const status_no_such_function = 2;
 /// Write a log: topic 0 is the signature's hash, indexed fields follow, the others are data. Static types only.
 pub fn emit(event: anytype) void {
     const Event = @TypeOf(event);
+    comptime checkIndexed(Event);
+    comptime checkStatic(Event);
     const fields = @typeInfo(Event).@"struct".field_names;
     var buffer: [32 * (fields.len + 1)]u8 = undefined;
     buffer[0..32].* = comptime abi.keccak(signatureOf(Event));
@@ -89,6 +91,36 @@ pub fn divide(a: u256, b: u256) u256 {
     var quotient = abi.toWord(a);
     hooks.math_div(&quotient, &abi.toWord(b));
     return abi.readNumber(&quotient);
+}
+
+/// Every name in `indexed` is a field, once, and there are at most three beside the signature's topic.
+fn checkIndexed(comptime Event: type) void {
+    if (!@hasDecl(Event, "indexed")) return;
+    const fields = @typeInfo(Event).@"struct".field_names;
+    if (Event.indexed.len > 3) {
+        @compileError(std.fmt.comptimePrint("{s}: {d} fields are indexed, an event has at most 3", .{ @typeName(Event), Event.indexed.len }));
+    }
+    inline for (Event.indexed, 0..) |name, index| {
+        if (!has(fields, name)) {
+            @compileError(@typeName(Event) ++ ": indexed names " ++ name ++ ", which is no field; the fields are " ++ abi.listed(fields));
+        }
+        inline for (Event.indexed, 0..) |other, place| if (place < index and std.mem.eql(u8, other, name)) {
+            @compileError(@typeName(Event) ++ ": indexed names " ++ name ++ " twice");
+        };
+    }
+}
+
+fn checkStatic(comptime Event: type) void {
+    const information = @typeInfo(Event).@"struct";
+    inline for (information.field_types, information.field_names) |T, name| if (abi.isDynamic(T)) {
+        @compileError(@typeName(Event) ++ ": field " ++ name ++ " is " ++ @typeName(T) ++ "; fields of events have static types, as " ++
+            "integers, bool, Address and [32]u8");
+    };
+}
+
+fn has(comptime names: anytype, comptime wanted: []const u8) bool {
+    inline for (names) |name| if (std.mem.eql(u8, name, wanted)) return true;
+    return false;
 }
 
 fn signatureOf(comptime Record: type) []const u8 {

@@ -64,11 +64,32 @@ def test_selectors_are_those_that_tools_send() -> None:
         ("pageLimit()", [128], [1_024]),
         ("minInitGas()", [352, 352], [700, 700]),
         ("expiryDays()", [65_535], [65_535]),
+        ("pageRamp()", [620_674_314], [0]),
+        ("initCostScalar()", [100], [100]),
+        ("keepaliveDays()", [0], [0]),
+        ("blockCacheSize()", [0], [0]),
+        ("activationGas()", [30_000], [30_000]),
     ],
 )
 def test_the_chains_numbers(signature: str, stylus: list[int], zvm: list[int]) -> None:
     assert numbers(ask(signature, schedule="stylus")) == stylus
     assert numbers(ask(signature)) == zvm
+
+
+VIEWS = {
+    (): "stylusVersion inkPrice maxStackDepth freePages pageGas pageRamp pageLimit minInitGas initCostScalar"
+    " expiryDays keepaliveDays blockCacheSize activationGas",
+    ("bytes32",): "codehashVersion codehashAsmSize",
+    ("address",): "programVersion programInitGas programMemoryFootprint programTimeLeft",
+}
+VALUES = {"bytes32": keccak256(PROGRAM), "address": TARGET}
+
+
+def test_z15_every_view_of_arbwasm_answers() -> None:
+    for types, names in VIEWS.items():
+        for name in names.split():
+            outcome = ask(f"{name}({','.join(types)})", *(VALUES[kind] for kind in types))
+            assert outcome.error is None or outcome.output == NOT_ACTIVATED, name
 
 
 def gas_of(signature: str, *values: object, schedule: str = "zvm") -> int:
@@ -120,8 +141,8 @@ def test_what_is_no_program_is_a_revert_with_its_error(name: str, error: bytes, 
 
 
 def test_programs_are_not_known_by_their_hashes() -> None:
-    outcome = ask("codehashVersion(bytes32)", keccak256(PROGRAM))
-    assert outcome.output == NOT_ACTIVATED
+    for name in ("codehashVersion", "codehashAsmSize"):
+        assert ask(f"{name}(bytes32)", keccak256(PROGRAM)).output == NOT_ACTIVATED
     assert numbers(ask("codehashKeepalive(bytes32)", keccak256(PROGRAM))) == []
 
 

@@ -6,7 +6,7 @@ from wasmtime import wat2wasm
 from chain.zvm.engine import shared_engine
 from chain.zvm.prepare import prepare
 from chain.zvm.runtime import End, Engine, Instance, Program, RunResult, run
-from chain.zvm.schedule import COVENANT, STYLUS, ZVM
+from chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
 from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOOK, INSTRUCTIONS, Case, prepared
 
 INK = 10**9
@@ -174,3 +174,27 @@ def test_an_exported_host_function_charges_for_itself(engine: Engine) -> None:
     result = run(program, HOOKS, context=None, ink=INK, stack_words=WORDS, entry="again")
     assert result == RunResult(End.RETURNED, (5,), INK - CHAIN, None)
     assert run(program, HOOKS, context=None, ink=CHAIN - 1, stack_words=WORDS, entry="again").end is End.OUT_OF_INK
+
+
+FIXED = """(module (import "vm_hooks" "pay_for_memory_grow" (func (param i32))) (memory (export "memory") {pages})
+  (func (export "user_entrypoint") (param i32) (result i32) (memory.grow (local.get 0))))"""
+
+
+def pay(instance: Instance, pages: int) -> None:
+    instance.charge(pages * 10_000_000)
+
+
+@pytest.mark.parametrize("schedule", [ZVM, STYLUS], ids=["zvm", "stylus"])
+@pytest.mark.parametrize("optimise", [False, True], ids=["plain", "optimised"])
+def test_z8_a_memory_that_cannot_grow_does_not_and_for_free(engine: Engine, schedule: Schedule, optimise: bool) -> None:
+    def grown(pages: str, by: int) -> tuple[int, int]:
+        module = prepare(bytes(wat2wasm(FIXED.format(pages=pages))), schedule)
+        program = engine.compile(module, optimise=optimise)
+        result = run(program, (pay,), context=None, ink=10**12, stack_words=WORDS, arguments=(by,))
+        assert result.end is End.RETURNED
+        return result.values[0], 10**12 - result.ink_left
+
+    (size, least), (failed, price) = grown("3 3", 0), grown("3 3", 60_000)
+    assert (size, failed, price) == (3, 2**32 - 1, least)
+    assert grown("3 5", 2) == (3, least + 2 * 10_000_000)
+    assert grown("3 5", 3) == (2**32 - 1, least + 3 * 10_000_000)

@@ -16,7 +16,7 @@ from chain.zvm.creation import constructor_payload, creation_data
 from chain.zvm.prepare import prepare
 from chain.zvm.schedule import STYLUS, ZVM
 from tests.chain.chain_fixtures import open_chain
-from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of
+from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, rules_of
 from tests.chain.zvm.contracts import (
     OTHER,
     TARGET,
@@ -381,3 +381,30 @@ def test_a_genesis_may_hold_webassembly() -> None:
             assert (packed.output, packed.error is None) == (expected, zvm)
         finally:
             chain.close()
+
+
+@pytest.mark.parametrize("code", [b"\0asm\x0d\0\1\0", b"\0asm\2\0\0\0" + bytes(20), b"\0asm"])
+@pytest.mark.parametrize("returned", [False, True])
+def test_z11_a_module_of_another_version_is_no_contract(code: bytes, returned: bool) -> None:
+    """As the EVM's code it is STOP: a creation that does nothing and succeeds."""
+    outcome, stored = create(deployed(code) if returned else code)
+    assert outcome.error is not None
+    assert (outcome.error.kind, stored) == (VmErrorKind.INVALID_MODULE, b"")
+    plain = executor({}, schedule=None)
+    assert (send(plain, None, code).error, plain.state.get_code(CREATED)) == (None, b"")
+
+
+def test_z10_a_module_too_large_for_the_cap_on_transactions_is_refused_by_its_name() -> None:
+    large = contract("", memory="2 2", data={0: bytes(range(256)) * 360})
+    assert 90_000 < len(large) < 128 * 1_024
+    with pytest.raises(ExecutionFailedError) as caught:
+        GasEstimation(frame(), request_to(None, large, gas_limit=0), gas_cap=50_000_000).run()
+    assert str(caught.value) == (
+        "contract creation code storage out of gas: 16777216 gas are too little, and a transaction has at most 16777216"
+        " on this chain (EIP-7825)"
+    )
+    rules = rules_of(unlimited_transaction_gas=True)
+    lifted = CallFrame(environment_of(foreign=machine(), rules=rules), frame().reader)
+    assert (
+        18_000_000 < GasEstimation(lifted, request_to(None, large, gas_limit=0), gas_cap=50_000_000).run() < 30_000_000
+    )

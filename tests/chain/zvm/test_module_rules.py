@@ -15,7 +15,8 @@ from chain.zvm.engine import Engine, shared_engine
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument
 from chain.zvm.limits import LIMITS
-from chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, is_module, prepare
+from chain.zvm.machine import ZvmMachine
+from chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, prepare
 from chain.zvm.runtime import End, run
 from chain.zvm.schedule import COVENANT, STYLUS, ZVM
 from chain.zvm.shape import shape_of
@@ -575,10 +576,27 @@ def test_stylus_has_128_pages_and_the_others_1024() -> None:
 
 
 def test_the_first_bytes_make_a_module() -> None:
-    assert is_module(contract())
-    assert is_module(compressed(contract()))
-    for code in (b"", b"\0asm", b"\0asm\2\0\0\0", b"\xef\xf0", b"\xef\0\0", b"(module)"):
-        assert not is_module(code)
+    claims = ZvmMachine("zvm").claims
+    for code in (contract(), compressed(contract()), b"\0asm", b"\0asm\2\0\0\0", COMPONENT):
+        assert claims(code)
+    for code in (b"", b"\0as", b"\xef\xf0", b"\xef\0\0", b"(module)"):
+        assert not claims(code)
+
+
+COMPONENT = b"\0asm\x0d\0\1\0"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (COMPONENT, r"begins with 0061736d0d000100 \(version 13, a component\)"),
+        (b"\0asm\2\0\0\0", r"begins with 0061736d02000000 \(version 2\)"),
+        (b"\0asm", "begins with 0061736d, a module"),
+    ],
+)
+def test_z11_another_version_is_refused_by_its_name(code: bytes, text: str) -> None:
+    with pytest.raises(ModuleRefusedError, match=text):
+        prepare(code, ZVM)
 
 
 COMPRESSED_BROKEN = [

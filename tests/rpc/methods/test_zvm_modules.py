@@ -112,6 +112,23 @@ async def test_no_price_for_a_refused_module(node: Node) -> None:
     assert (await node.fails("zvm_estimateGasUsage", 5)).code == -32602
 
 
+async def test_z14_a_contract_that_an_account_delegates_to_is_seen(node: Node) -> None:
+    address = await deploy(node)
+    delegated = await node.place(bytes.fromhex("ef0100" + address[2:]), b"\xc2" * 20)
+    answer, own = await node.call("zvm_getContract", delegated), await node.call("zvm_getContract", address)
+    assert answer == own | {"address": delegated, "delegate": address}
+    assert own["delegate"] is None
+    called = {"function": "get()", "arguments": "0x"}
+    results = [await node.call("zvm_executeFunction", called | {"address": place}) for place in (address, delegated)]
+    # the delegate's code on the account's own storage
+    assert [(result["status"], int(result["returnValue"], 16)) for result in results] == [
+        ("success", 7),
+        ("success", 0),
+    ]
+    other = await node.place(bytes.fromhex("ef0100" + hexadecimal(ALICE)[2:]), b"\xc3" * 20)
+    assert await node.call("zvm_getContract", other) is None
+
+
 async def test_a_contract_as_it_stands(node: Node) -> None:
     raw, compressed = await deploy(node), await deploy(node, compress=True)
     for address, form in ((raw, "raw"), (compressed, "compressed")):

@@ -1,0 +1,108 @@
+"""Transactions of the pool handed on to other nodes: nodes that peer through consensus clients alone share no pool."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from chain.blockchain import Chain
+from chain.events import Event, TransactionAdded
+from chain.types.transaction import encode_network_form
+from node.client import CallFailedError, Client
+from node.errors import NodeError
+from rpc.limits import Limits
+
+LOGGER = logging.getLogger("zevm.node")
+
+
+class Forwarder:
+    """Sends every transaction that enters the pool to other nodes, each by a thread of its own.
+
+    A node that has a transaction already does not take it again, so that it is not handed on in a circle. What waits
+    is named by its hash: a transaction that has left the pool meanwhile is not sent.
+    """
+
+    def __init__(self, chain: Chain, urls: Sequence[str], limits: Limits) -> None:
+        self._targets = [_Target(chain, url, limits) for url in urls]
+
+    def start(self) -> None:
+        """Begin to send."""
+        for target in self._targets:
+            target.start()
+
+    def on_event(self, event: Event) -> None:
+        """A chain event (chain.events.Listener)."""
+        if isinstance(event, TransactionAdded) and not event.transaction.is_impersonated:
+            for target in self._targets:
+                target.put(event.transaction.hash)
+
+    def close(self) -> None:
+        """Send nothing more; a call under way is left to end with the process."""
+        for target in self._targets:
+            target.close()
+
+
+class _Target:
+    """One node to send to."""
+
+    def __init__(self, chain: Chain, url: str, limits: Limits) -> None:
+        self._chain = chain
+        self._client = Client(url, timeout_seconds=limits.forward_seconds)
+        self._limit = limits.forward_queue
+        self._waiting: deque[bytes] = deque()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._fails = False
+        self._overflows = False
+        self._thread = threading.Thread(target=self._run, name="forward-transactions", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def put(self, transaction_hash: bytes) -> None:
+        """Queue a transaction; one that finds the queue full is not sent, which the log tells once."""
+        with self._changed:
+            overflows = len(self._waiting) >= self._limit
+            if not overflows:
+                self._waiting.append(transaction_hash)
+                self._changed.notify()
+        if overflows and not self._overflows:
+            LOGGER.warning(
+                "%s is slow: %d transactions wait for it, and further ones are not forwarded (--rpc-forward-queue)",
+                self._client.url,
+                self._limit,
+            )
+        self._overflows = overflows
+
+    def close(self) -> None:
+        """End the thread once its call has ended."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (transaction_hash := self._next()) is not None:
+            transaction = self._chain.pool.get(transaction_hash)
+            if transaction is None:
+                continue
+            try:
+                self._client.call("eth_sendRawTransaction", "0x" + encode_network_form(transaction).hex())
+            except CallFailedError as refusal:
+                # the node answers: it has the transaction already, or cannot use it
+                LOGGER.debug("%s refuses 0x%s: %s", self._client.url, transaction_hash.hex(), refusal)
+            except NodeError as error:
+                self._tell_failure(error)
+                continue
+            self._fails = False
+
+    def _next(self) -> bytes | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopped)
+            return None if self._stopped else self._waiting.popleft()
+
+    def _tell_failure(self, error: NodeError) -> None:
+        """Once, until a call succeeds again."""
+        if not self._fails:
+            LOGGER.warning("transactions cannot be forwarded: %s", error)
+        self._fails = True
