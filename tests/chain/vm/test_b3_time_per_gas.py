@@ -98,3 +98,19 @@ def test_modexp_costs_what_py_evm_says() -> None:
         given = _modexp_input(data)
         assert _modexp_price_byzantium(given) == _compute_modexp_gas_fee_eip_198(data), sizes
         assert _modexp_price_berlin(given) == _compute_modexp_gas_fee_eip_2565(data), sizes
+
+
+def test_b3_targets_in_a_row_are_jumped_to_one_by_one() -> None:
+    """Each of twenty leads to the same gas and the same result as if it stood alone."""
+    for target in range(20):
+        code = assemble(f"0x{3 + target:02x} JUMP " + "JUMPDEST " * 20 + "7 0 MSTORE 32 0 RETURN")
+        state = state_of({CONTRACT: FakeAccount(code=code)})
+        outcome = Executor(environment_of(), state).call_alone(CallRequest(SENDER, CONTRACT, 100_000))
+        assert int.from_bytes(outcome.output, "big") == 7
+        assert outcome.gas_used == 3 + 8 + (20 - target) + 3 * 5 + 3
+
+
+def test_b3_a_target_is_no_dearer_than_the_rest() -> None:
+    rows = nanoseconds_per_gas(Fork.OSAKA, ("JUMPDEST", "ADD", "MSTORE", "MLOAD", "JUMP", "CALLER"))
+    others = sorted(value for name, value in rows.items() if name != "JUMPDEST")
+    assert rows["JUMPDEST"] < time_per_gas.LIMIT * others[len(others) // 2]
