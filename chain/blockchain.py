@@ -1,6 +1,6 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn, Writer, run_through
 from chain.zvm.faults import NodeFaultError
+from storage.account import StateDiff
 from storage.database import Database
 from storage.store import Batch
 
@@ -156,7 +157,12 @@ class Chain(ChainView):
         self._reset_pool()
         self._instant.mine_left()
 
-    def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
+    def adopt(
+        self,
+        history: Sequence[BlockAndReceipts],
+        change: Callable[[BlockState], None],
+        states: Mapping[int, StateDiff] | None = None,
+    ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
@@ -164,7 +170,7 @@ class Chain(ChainView):
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
-        self.canonical.adopt(history, state.diff(), lambda batch: self._journal.replace(batch, ()))
+        self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._journal.replace(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)
         self._change_pool(self.pool.clear)
