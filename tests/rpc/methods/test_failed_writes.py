@@ -325,7 +325,7 @@ WITHOUT_WRITES = {
     "anvil_setNextBlockPrevRandao", "anvil_stopImpersonatingAccount", "evm_addAccount", "evm_increaseTime",
     "evm_removeAccount",
     "evm_setAutomine", "evm_setIntervalMining", "evm_setNextBlockTimestamp", "evm_setTime", "evm_snapshot",
-    "testing_buildBlockV1",
+    "hardhat_setThrowOnTransactionFailures", "testing_buildBlockV1",
 }  # fmt: skip
 """Commands that change memory alone, or nothing."""
 
