@@ -1,6 +1,6 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from chain.view import ChainView
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn, Writer, run_through
 from chain.zvm.faults import NodeFaultError
+from storage.account import StateDiff
 from storage.database import Database
 from storage.store import Batch
 
@@ -59,9 +60,12 @@ class Chain(ChainView):
         self.engine = self.writer.run(Engine, self) if options.driven else None
 
     def start(self) -> None:
-        """Begin mining at an interval, where the mode asks for it; under instant mining, mine what has waited."""
+        """Begin mining at an interval, where the mode asks for it."""
         self.mining.start()
-        self.writer.submit(self._instant.mine_left)
+
+    def take_up(self) -> None:
+        """Under instant mining, mine what an earlier run left waiting: before anyone is served, who would see half."""
+        self.writer.run(self._instant.mine_left)
 
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
@@ -153,7 +157,12 @@ class Chain(ChainView):
         self._reset_pool()
         self._instant.mine_left()
 
-    def adopt(self, history: Sequence[BlockAndReceipts], change: Callable[[BlockState], None]) -> None:
+    def adopt(
+        self,
+        history: Sequence[BlockAndReceipts],
+        change: Callable[[BlockState], None],
+        states: Mapping[int, StateDiff] | None = None,
+    ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
@@ -161,7 +170,7 @@ class Chain(ChainView):
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
-        self.canonical.adopt(history, state.diff(), lambda batch: self._journal.replace(batch, ()))
+        self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._journal.replace(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)
         self._change_pool(self.pool.clear)

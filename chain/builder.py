@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chain.errors import TransactionError
+from chain.errors import BlockError, TransactionError
 from chain.events import BlockAndReceipts, TransactionReport
 from chain.forks import Fork
 from chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
@@ -105,7 +105,10 @@ class BlockExecution:
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
     ) -> SealedBlock:
-        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set."""
+        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set.
+
+        Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
+        """
         rules = self.environment.rules
         if rules.fork >= Fork.SHANGHAI:
             self._executor.withdraw(withdrawals)
@@ -123,6 +126,10 @@ class BlockExecution:
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
+        try:
+            sealed.check_range()
+        except rlp.RlpError as error:
+            raise BlockError(f"this block cannot be: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))

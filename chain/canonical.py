@@ -1,7 +1,7 @@
 """The canonical chain on disk: its head, and the three ways it moves (commit, patch, rewind), each one batch."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
@@ -136,7 +136,7 @@ class CanonicalChain:
         head = self._head
         if header.hash == head.header.hash:
             return head.state
-        if header.number < self._adopted.last:
+        if header.number < self._adopted.last and self.database.ledger.working_root(header.number) is None:
             raise UnknownBlockError(
                 f"the state of block {header.number} is not kept: "
                 f"blocks up to {self._adopted.last} came from a state file"
@@ -156,11 +156,18 @@ class CanonicalChain:
                 "and their states are not kept; anvil_reset begins anew"
             )
 
-    def adopt(self, history: Sequence[BlockAndReceipts], diff: StateDiff, also: Callable[[Batch], None]) -> None:
+    def adopt(
+        self,
+        history: Sequence[BlockAndReceipts],
+        diff: StateDiff,
+        states: Mapping[int, StateDiff],
+        also: Callable[[Batch], None],
+    ) -> None:
         """Put linked blocks of elsewhere in the place of this chain's, and patch the latest state; one batch.
 
         history: oldest first, at least one. The state stands upon the last of them as a patch does: what their headers
-        say of earlier states cannot be had. also: puts more into the batch.
+        say of earlier states cannot be had, but for those in `states`, by number and from the empty state on.
+        also: puts more into the batch.
         """
         header, first = history[-1].block.header, history[0].block.number
         genesis = self.genesis.with_changes(number=first)
@@ -173,6 +180,10 @@ class CanonicalChain:
         for record in history:
             self._append(batch, record)
         self.database.ledger.put_working_root(batch, header.number, update.root)
+        for number, earlier in states.items():
+            kept = self.database.state.prepare(EMPTY_ROOT, earlier)
+            self.database.state.keep_nodes(batch, kept)
+            self.database.ledger.put_working_root(batch, number, kept.root)
         self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(genesis))
         self.database.ledger.put_meta(batch, _ADOPTED, adopted.encode())
         batch_version(self.database, batch, version)

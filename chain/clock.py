@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chain.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
 from chain.errors import InvalidRequestError
 
 
@@ -38,15 +39,16 @@ class Clock:
         """Move the clock `seconds` past what it shows; the whole offset in seconds is returned.
 
         Quick blocks can run ahead of the wall clock: then the clock moves from `parent_timestamp` on, so that
-        the next block is never less than `seconds` after its parent.
+        the next block is never less than `seconds` after its parent. Raises InvalidRequestError past the last time.
         """
         ahead = max(0, parent_timestamp - self.now())
+        TIMESTAMP.check(self.now() + ahead + seconds)
         self.state = replace(self.state, offset=self.state.offset + ahead + seconds)
         return self.state.offset
 
     def set_time(self, timestamp: int) -> int:
-        """Let the chain's time be `timestamp` now; the offset is returned."""
-        self.state = replace(self.state, offset=timestamp - int(self._now()))
+        """Let the chain's time be `timestamp` now; the offset is returned. Raises InvalidRequestError."""
+        self.state = replace(self.state, offset=TIMESTAMP.check(timestamp) - int(self._now()))
         return self.state.offset
 
     def reach(self, timestamp: int) -> None:
@@ -61,7 +63,7 @@ class Clock:
             raise InvalidRequestError(
                 f"Timestamp error: {timestamp} is {than} previous block's timestamp {parent_timestamp}"
             )
-        self.state = replace(self.state, next_timestamp=timestamp)
+        self.state = replace(self.state, next_timestamp=TIMESTAMP.check(timestamp))
 
     def check_interval(self, seconds: int) -> None:
         """Raise InvalidRequestError for an interval between blocks that may not be."""
@@ -72,8 +74,8 @@ class Clock:
             )
 
     def set_interval(self, seconds: int) -> None:
-        """Let every block be `seconds` after its parent, whatever the wall clock says."""
-        self.state = replace(self.state, interval=seconds)
+        """Let every block be `seconds` after its parent, whatever the wall clock says. Raises InvalidRequestError."""
+        self.state = replace(self.state, interval=TIMESTAMP_INTERVAL.check(seconds))
 
     def remove_interval(self) -> bool:
         """Undo `set_interval`; whether there was one."""

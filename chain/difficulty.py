@@ -15,6 +15,9 @@ _BOMB_DELAYS = (
 )
 
 
+_DIFFICULTY_BITS = 256
+
+
 def next_difficulty(parent: Header, timestamp: int, fork: Fork) -> int:
     """The difficulty of the block after `parent`; 0 from the merge on."""
     if fork >= Fork.PARIS:
@@ -34,5 +37,6 @@ def next_difficulty(parent: Header, timestamp: int, fork: Fork) -> int:
     fake_number = max(0, parent.number + 1 - delay) if delay else parent.number + 1
     period = fake_number // 100_000
     if period > 1:
-        difficulty += 1 << (period - 2)
+        # beyond 256 bits no block is possible any more, and a far number would make an integer that fills the memory
+        difficulty += 1 << min(period - 2, _DIFFICULTY_BITS)
     return max(difficulty, MINIMUM_DIFFICULTY)

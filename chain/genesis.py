@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+from chain.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
 from chain.errors import GenesisError
 from chain.fields import (
     Json,
@@ -50,6 +51,20 @@ class GenesisAccount:
     storage: Mapping[int, int] = field(default_factory=dict)
 
 
+def accounts_diff(accounts: Mapping[bytes, GenesisAccount]) -> StateDiff:
+    """Whole accounts as a change of the empty state."""
+    diff = StateDiff()
+    for address, account in accounts.items():
+        code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
+        diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
+        if account.code:
+            diff.code[code_hash] = account.code
+        slots = {slot: value for slot, value in account.storage.items() if value}
+        if slots:
+            diff.storage[address] = slots
+    return diff
+
+
 @dataclass(frozen=True, slots=True)
 class Genesis:
     """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
@@ -81,16 +96,7 @@ class Genesis:
 
     def diff(self) -> StateDiff:
         """The accounts as a change of the empty state. Empty accounts stay: geth's genesis state has them."""
-        diff = StateDiff()
-        for address, account in self.accounts.items():
-            code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
-            diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
-            if account.code:
-                diff.code[code_hash] = account.code
-            slots = {slot: value for slot, value in account.storage.items() if value}
-            if slots:
-                diff.storage[address] = slots
-        return diff
+        return accounts_diff(self.accounts)
 
     def header(self, state_root: bytes) -> Header:
         """The genesis header with the fields of its fork, over the state with this root."""
@@ -167,6 +173,8 @@ class Genesis:
         optional = {name: value for name, value in numbers.items() if value is not None}
         hashes = {name: bytes_field(data, key, size=size) for name, (key, size) in _STRINGS.items()}
         strings = {name: value for name, value in hashes.items() if value is not None}
+        blob_gas = optional.get("excess_blob_gas", 0) + optional.get("blob_gas_used", 0)
+        _check_blob_gas(schedule, number, timestamp, blob_gas)
         return cls(schedule=schedule, accounts=_parse_alloc(data), **optional, **strings)  # type: ignore[arg-type]
 
     def to_json(self) -> dict[str, Json]:
@@ -182,12 +190,29 @@ class Genesis:
         return data
 
 
+MAX_BLOB_EXPONENT = 177
+"""e ** 177 is the last power below 2 ** 256."""
+
+
+def _check_blob_gas(schedule: ForkSchedule, number: int, timestamp: int, blob_gas: int) -> None:
+    """Raise GenesisError where the blob base fee, e ** (excess / fraction), would not fit 256 bits.
+
+    blob_gas: the excess, with what the first block is said to have used, which adds to the next one's.
+    """
+    blob = schedule.rules(number, timestamp).blob
+    if blob is not None and blob_gas > MAX_BLOB_EXPONENT * blob.base_fee_update_fraction:
+        most = MAX_BLOB_EXPONENT * blob.base_fee_update_fraction
+        raise GenesisError(
+            f"excessBlobGas and blobGasUsed: {blob_gas} lets blobs cost more than 256 bits; want at most {most}"
+        )
+
+
 _NUMBERS = {
     "nonce": ("nonce", 64),
-    "timestamp": ("timestamp", 64),
-    "gas_limit": ("gasLimit", 64),
+    "timestamp": ("timestamp", TIMESTAMP.most.bit_length()),
+    "gas_limit": ("gasLimit", GAS_LIMIT.most.bit_length()),
     "difficulty": ("difficulty", 256),
-    "number": ("number", 64),
+    "number": ("number", BLOCK_NUMBER.most.bit_length()),
     "gas_used": ("gasUsed", 64),
     "base_fee_per_gas": ("baseFeePerGas", 256),
     "excess_blob_gas": ("excessBlobGas", 64),

@@ -1,14 +1,26 @@
 """Changes of accounts that no transaction makes: what a development request writes into the latest state."""
 
+from chain.bounds import BALANCE, NONCE
 from chain.vm.block_state import BlockState
 from storage.account import EMPTY_ACCOUNT, StateDiff
 from storage.state import StateStore, StateUpdate
 
 
 class PatchedState(BlockState):
-    """A state that is changed by hand: a slot may be set at an address that has no account yet."""
+    """A state that is changed by hand: a slot may be set at an address that has no account yet.
+
+    Nonces and balances beyond Ethereum's range raise InvalidRequestError.
+    """
 
     __slots__ = ()
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        """Set the nonce; it may go down."""
+        super().set_nonce(address, NONCE.check(nonce))
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        """Set the balance, in wei."""
+        super().set_balance(address, BALANCE.check(balance))
 
     def set_storage(self, address: bytes, slot: int, value: int) -> None:
         """Set the slot, creating the account if need be; 0 clears it."""

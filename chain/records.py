@@ -1,6 +1,9 @@
 """Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from lru import LRU
 
@@ -9,9 +12,13 @@ from chain.types import Block, Header, Receipt, Transaction
 from storage import rlp
 from storage.errors import CorruptionError
 from storage.ledger import Ledger
+from storage.leveldb import REPAIR_HINT
 
 _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 1024
+
+
+_Decoded = TypeVar("_Decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Records:
         """The header with this hash."""
         header: Header | None = self._headers.get(block_hash)
         if header is None and (data := self._ledger.header(block_hash)) is not None:
-            header = Header.decode(data, gaps=True)
+            header = _decoded("header", block_hash, partial(Header.decode, gaps=True), data)
             if header.hash != block_hash:
                 raise CorruptionError(f"header {block_hash.hex()} is damaged; run: zevm db check --deep")
             self._headers[block_hash] = header
@@ -83,7 +90,7 @@ class Records:
         body = self._ledger.body(block_hash)
         if body is None:
             raise CorruptionError(f"block {header.number} has no body; run: zevm db check --deep")
-        block = Block.decode_body(header, body)
+        block = _decoded("body", block_hash, partial(Block.decode_body, header), body)
         self._blocks[block_hash] = block
         return block
 
@@ -96,7 +103,7 @@ class Records:
         """A block's receipts in transaction order; None for an unknown block."""
         receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
-            receipts = tuple(Receipt.decode_stored(item) for item in rlp.decode_list(data))
+            receipts = _decoded("receipts", block_hash, decode_receipts, data)
             self._receipts[block_hash] = receipts
         return receipts
 
@@ -121,3 +128,17 @@ class Records:
         if block is None or index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
             return None
         return TransactionPosition(block, index)
+
+
+def decode_receipts(data: bytes) -> tuple[Receipt, ...]:
+    """The receipts of a block as the ledger keeps them. Raises RlpError."""
+    return tuple(Receipt.decode_stored(item) for item in rlp.decode_list(data))
+
+
+def _decoded(part: str, block_hash: bytes, decode: Callable[[bytes], _Decoded], data: bytes) -> _Decoded:
+    """A stored part of a block. Raises CorruptionError where it cannot be what a node wrote."""
+    try:
+        return decode(data)
+    except rlp.RlpError as error:
+        name = f"the {part} of block {block_hash.hex()}"
+        raise CorruptionError(f"{name} cannot be read: {error}; {REPAIR_HINT}") from error

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from chain.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 from chain.canonical import Version
 from chain.clock import ClockState
 from chain.mining import MiningMode
@@ -13,7 +14,8 @@ class BlockSettings:
     """What development requests fix about coming blocks.
 
     coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
-    the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment.
+    the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError
+    for numbers out of Ethereum's range.
     """
 
     coinbase: bytes = bytes(20)
@@ -22,6 +24,11 @@ class BlockSettings:
     base_fee_per_gas: int | None = None
     prev_randao: bytes | None = None
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        GAS_LIMIT.check(self.gas_limit or 0)
+        BASE_FEE.check(self.base_fee_per_gas or 0)
+        GAS_PRICE.check(self.minimum_gas_price)
 
     def after_block(self) -> "BlockSettings":
         """The settings once a block has used up what held for it alone."""

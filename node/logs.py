@@ -91,7 +91,9 @@ class NodeLog:
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call (rpc.services.CallLog)."""
         code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
-        self._put(CallEvent(self._clock() - seconds, method, params, seconds, code, message))
+        # only a failed call's parameters are shown; others would be kept until the log is written
+        shown = params if error is not None else None
+        self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message))
 
     def on_event(self, event: Event) -> None:
         """A chain event (chain.events.Listener)."""
@@ -306,11 +308,16 @@ def shown_parameters(method: str, params: object) -> str:
     """Parameters as the log may show them: shortened, and none where they can hold a secret."""
     if method.startswith(_SECRET_PREFIXES):
         return "[hidden]"
+    text = ""
     try:
-        text = json.dumps(params)
+        # piece by piece: what is not shown is not encoded either
+        for part in json.JSONEncoder().iterencode(params):
+            text += part
+            if len(text) > PARAMETER_LIMIT:
+                return f"{text[:PARAMETER_LIMIT]}... (shortened)"
     except (TypeError, ValueError, RecursionError):
-        text = "[not JSON]"
-    return text if len(text) <= PARAMETER_LIMIT else f"{text[:PARAMETER_LIMIT]}... ({len(text)} characters)"
+        return "[not JSON]"
+    return text
 
 
 def rfc2822(timestamp: int) -> str:

@@ -264,13 +264,6 @@ def chain_to_import_to(settings: NodeSettings) -> Iterator[Chain]:
 
 
 @contextmanager
-def salvaged_chain(settings: NodeSettings) -> Iterator[Chain]:
-    """What can be read of a damaged chain, to rewind it."""
-    with Database.salvage(settings.datadir) as database, _opened(database, settings, checked=False) as chain:
-        yield chain
-
-
-@contextmanager
 def _opened(database: Database, settings: NodeSettings, *, checked: bool = True) -> Iterator[Chain]:
     keys = derive_keys(settings.mnemonic, settings.derivation_path, settings.accounts)
     chain = open_chain(database, settings, [address_of(key) for key in keys], checked=checked)

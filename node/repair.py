@@ -1,11 +1,13 @@
 """What `zevm db check` and `zevm db rewind` do with a chain that may be damaged."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from chain.canonical import CanonicalChain, stored_genesis
 from chain.integrity import deep_problems, recent_problems
+from chain.rewinding import rewind_ledger
 from node.errors import NodeError
-from node.network import existing_chain, open_database, salvaged_chain
+from node.network import open_database
 from node.settings import NodeSettings
 from storage.database import Database
 from storage.errors import CorruptionError, StorageError
@@ -45,20 +47,33 @@ def _chain_problems(database: Database, *, deep: bool, progress: Callable[[str],
             yield from database.scrub(progress)
     except StorageError as error:
         yield str(error)
+        if deep:
+            yield from database.scrub(progress)
 
 
-def rewind_database(settings: NodeSettings, number: int) -> tuple[int, int]:
-    """Make block `number` the head; the head's number before and after. A damaged database is salvaged first."""
+def rewind_database(
+    settings: NodeSettings, number: int, progress: Callable[[int, int], None] = lambda _, __: None
+) -> tuple[int, int]:
+    """Make block `number` the head; the head's number before and after. A damaged database is salvaged first.
+
+    progress: is told of the first head and of the present one, after each step.
+    """
     try:
-        with existing_chain(settings, checked=False) as chain:
-            before = chain.head.number
-            chain.writer.run(chain.rewind_to, number)
-            return before, _checked_head(chain.canonical)
+        with open_database(settings, create=False) as database:
+            return _rewound(database, settings, number, progress)
     except CorruptionError:
-        with salvaged_chain(settings) as chain:
-            before = chain.head.number
-            chain.writer.run(chain.rewind_to, number)
-            return before, _checked_head(chain.canonical)
+        with Database.salvage(settings.datadir) as database:
+            return _rewound(database, settings, number, progress)
+
+
+def _rewound(
+    database: Database, settings: NodeSettings, number: int, progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    genesis, head = stored_genesis(database), database.ledger.head()
+    if genesis is None or head is None:
+        raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+    rewind_ledger(database, number, partial(progress, head[0]))
+    return head[0], _checked_head(CanonicalChain(database, genesis))
 
 
 def _checked_head(canonical: CanonicalChain) -> int:

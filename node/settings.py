@@ -397,7 +397,8 @@ class NodeSettings(BaseSettings):
         """The server's limits."""
         values = {item.name: getattr(self, f"rpc_{item.name}") for item in fields(Limits)}
         if self.no_request_size_limit:
-            values["http_body_bytes"] = UNLIMITED_BYTES
+            for name in ("http_body_bytes", "input_bytes", "json_structure", "json_names"):
+                values[name] = UNLIMITED_BYTES
         return Limits(**values)
 
     @property

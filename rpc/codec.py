@@ -114,7 +114,7 @@ def number(value: object) -> int:
     if type(value) is int:
         if value < 0:
             raise InvalidParamsError(f"invalid number {value}: must not be negative")
-        return value
+        return _bounded(value)
     if type(value) is str and _DECIMAL_DIGITS.match(value):
         return _bounded(int(value))
     digits = _hex_digits(value)

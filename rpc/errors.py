@@ -20,6 +20,10 @@ RpcError
 `translate` turns what chain and storage raise into one of these.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chain import errors as chain_errors
 from chain.engine import errors as engine
 from chain.engine.errors import EngineError
 from chain.errors import ChainError, ExecutionRevertedError, SimulationError
@@ -168,6 +172,15 @@ class TransactionFailedError(RpcError):
         super().__init__(
             message, {"message": bounded(message), "txHash": "0x" + transaction_hash.hex(), "data": "0x" + output.hex()}
         )
+
+
+@contextmanager
+def refusals_as_parameters() -> Iterator[None]:
+    """Tell a value that the chain does not take as a wrong parameter."""
+    try:
+        yield
+    except chain_errors.InvalidRequestError as error:
+        raise InvalidParamsError(error.message) from error
 
 
 class EngineRpcError(RpcError):

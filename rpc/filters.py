@@ -1,17 +1,28 @@
-"""Polling filters: eth_newFilter and its relatives. Bounded in number, in size, and in idle time."""
+"""Polling filters: eth_newFilter and its relatives. Bounded in number, in size, and in idle time.
 
+An event is offered to the filters in slices of time. A filter that is asked meanwhile looks at it first, so that
+nobody who knows of a block misses what it holds.
+"""
+
+import asyncio
+import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 
 from chain.references import BlockReference
 from rpc import selectors
+from rpc.budgets import OutputAccount, OutputBudget
 from rpc.codec_objects import LogFilter
 from rpc.errors import InvalidParamsError, LimitExceededError, ServerError
 from rpc.events import RpcEvent
 from rpc.identifiers import new_identifier
 from rpc.limits import Limits
 from rpc.selectors import Selector
+
+LOGGER = logging.getLogger("zevm.rpc")
+SLICE_SECONDS = 0.005
+"""How long an event may hold the event loop before other work has its turn."""
 
 
 class FilterNotFoundError(ServerError):
@@ -36,22 +47,49 @@ def _number_of(reference: BlockReference | None) -> int | None:
 
 
 class _Filter:
-    __slots__ = ("changes", "criteria", "source", "used_at")
+    __slots__ = ("account", "changes", "criteria", "seen", "source", "used_at")
 
-    def __init__(self, source: Selector, criteria: LogFilter | None, now: float) -> None:
+    def __init__(self, source: Selector, criteria: LogFilter | None, now: float, seen: int) -> None:
         self.source = source
         self.criteria = criteria
         self.changes: list[bytes] = []
         self.used_at = now
+        self.seen = seen
+        self.account: OutputAccount
+
+    def offer(self, number: int, event: RpcEvent) -> None:
+        """Collect what the event has for the filter, unless it has seen it."""
+        if self.seen >= number:
+            return
+        self.seen = number
+        for item in self.source.select(event):
+            self.changes.append(item)
+            self.account.add(item)
+
+    def take(self) -> list[bytes]:
+        """What was collected, which is forgotten."""
+        taken, self.changes = self.changes, []
+        for item in taken:
+            self.account.remove(item)
+        return taken
 
 
 class Filters:
     """All polling filters of the node, the least recently used first. Used on the event loop alone."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float] = time.monotonic, budget: OutputBudget | None = None
+    ) -> None:
         self._limits = limits
         self._clock = clock
+        self._budget = budget or OutputBudget(limits.output_bytes)
         self._filters: OrderedDict[str, _Filter] = OrderedDict()
+        self._events: deque[tuple[int, RpcEvent]] = deque()
+        self._last_event = 0
+        self._offered: Iterator[tuple[str, _Filter]] = iter(())
+        self._next_slice: asyncio.Handle | None = None
+        self.waiting_bytes = 0
+        """Of events that filters have not been offered yet."""
 
     def __len__(self) -> int:
         self._expire()
@@ -82,9 +120,7 @@ class Filters:
 
     def changes(self, identifier: str) -> list[bytes]:
         """What came since the last call, each as JSON. Raises FilterNotFoundError."""
-        entry = self._use(identifier)
-        collected, entry.changes = entry.changes, []
-        return collected
+        return self._use(identifier).take()
 
     def criteria(self, identifier: str) -> LogFilter:
         """The criteria of a log filter, for eth_getFilterLogs. Raises FilterNotFoundError."""
@@ -96,20 +132,54 @@ class Filters:
     def uninstall(self, identifier: str) -> bool:
         """Remove a filter; whether there was one."""
         self._expire()
-        return self._filters.pop(identifier, None) is not None
+        return self._remove(identifier)
 
     def publish(self, event: RpcEvent) -> None:
-        """Collect an event in every filter that wants it. A filter that grows too long is removed."""
+        """Offer an event to every filter. One that grows too long is removed."""
         if not self._filters:
             return
         self._expire()
-        overgrown = []
-        for identifier, entry in self._filters.items():
-            entry.changes.extend(entry.source.select(event))
-            if len(entry.changes) > self._limits.filter_items:
-                overgrown.append(identifier)
-        for identifier in overgrown:
-            del self._filters[identifier]
+        if self.waiting_bytes > self._limits.event_bytes:
+            LOGGER.warning("%d bytes of events wait: all filters are removed (--rpc-event-bytes)", self.waiting_bytes)
+            for identifier in list(self._filters):
+                self._remove(identifier)
+        self._last_event += 1
+        self._events.append((self._last_event, event))
+        self.waiting_bytes += event.size_bytes
+        if len(self._events) == 1:
+            self._offered = iter(list(self._filters.items()))
+            self._offer_slice()
+
+    def _offer_slice(self) -> None:
+        self._next_slice = None
+        end = time.monotonic() + SLICE_SECONDS
+        while self._events:
+            number, event = self._events[0]
+            for identifier, entry in self._offered:
+                self._offer(identifier, entry, number, event)
+                if time.monotonic() > end:
+                    self._next_slice = asyncio.get_running_loop().call_soon(self._offer_slice)
+                    return
+            self._events.popleft()
+            self.waiting_bytes -= event.size_bytes
+            self._offered = iter(list(self._filters.items()))
+
+    def _offer(self, identifier: str, entry: _Filter, number: int, event: RpcEvent) -> None:
+        if self._filters.get(identifier) is not entry:
+            return
+        entry.offer(number, event)
+        too_many = len(entry.changes) > self._limits.filter_items
+        # it could not be answered any more
+        if too_many or entry.account.unread_bytes > self._limits.response_bytes:
+            self._remove(identifier)
+
+    def _remove(self, identifier: str) -> bool:
+        entry = self._filters.pop(identifier, None)
+        if entry is None:
+            return False
+        entry.take()
+        entry.account.close()
+        return True
 
     def _add(self, source: Selector, criteria: LogFilter | None) -> str:
         self._expire()
@@ -118,13 +188,22 @@ class Filters:
                 f"limit exceeded: {self._limits.filters} filters; uninstall some, or raise --rpc-filters"
             )
         identifier = new_identifier()
-        self._filters[identifier] = _Filter(source, criteria, self._clock())
+        entry = _Filter(source, criteria, self._clock(), self._last_event)
+        entry.account = self._budget.open(lambda _: self._cut(identifier))
+        self._filters[identifier] = entry
         return identifier
+
+    def _cut(self, identifier: str) -> None:
+        LOGGER.info("a filter was removed: unread output of all clients passed --rpc-output-bytes")
+        self._remove(identifier)
 
     def _use(self, identifier: str) -> _Filter:
         self._expire()
         entry = self._filters.get(identifier)
-        if entry is None:
+        if entry is not None:
+            for number, event in self._events:
+                self._offer(identifier, entry, number, event)
+        if entry is None or identifier not in self._filters:
             raise FilterNotFoundError
         entry.used_at = self._clock()
         self._filters.move_to_end(identifier)
@@ -136,4 +215,4 @@ class Filters:
             identifier, entry = next(iter(self._filters.items()))
             if entry.used_at >= oldest:
                 return
-            del self._filters[identifier]
+            self._remove(identifier)

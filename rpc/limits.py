@@ -39,7 +39,9 @@ class Limits:
     json_names: int = _limit(100_000, "a body with more members of objects is refused with -32600")
     json_depth: int = _limit(512, "a body with arrays and objects nested deeper is refused with -32700")
     response_bytes: int = _limit(
-        25_000_000, "calls past this total of a batch, and a longer GraphQL answer, get -32003 `response too large`"
+        25_000_000,
+        "calls past this total of a batch, and a longer GraphQL answer, get -32003 `response too large`; "
+        "a filter with more undelivered is removed",
     )
     websocket_connections: int = _limit(12_000, "WebSocket connections at once; a further one is refused with 503")
     websocket_message_bytes: int = _limit(5 * MEBIBYTE, "a larger message closes the connection (code 1009)")
@@ -59,13 +61,14 @@ class Limits:
         64 * MEBIBYTE, "while so much is unread on one connection, a further answer or notification cuts it off"
     )
     output_bytes: int = _limit(
-        512 * MEBIBYTE, "past so much unread output of all clients, those with most of it are cut off"
+        512 * MEBIBYTE,
+        "past so much unread output of all clients and filters, those with most of it are cut off or removed",
     )
     input_bytes: int = _limit(
         256 * MEBIBYTE, "past so much unfinished input of all clients, a further part is refused (503, code 1013)"
     )
     event_bytes: int = _limit(
-        64 * MEBIBYTE, "past so much of events that subscribers are still to be told of, all of them are cut off"
+        64 * MEBIBYTE, "past so much of events still to be told, all subscribers are cut off, and all filters removed"
     )
     ipc_connections: int = _limit(256, "IPC connections at once; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")

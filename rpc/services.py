@@ -63,7 +63,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.budgets = Budgets(self.limits)
-        self.filters = Filters(self.limits)
+        self.filters = Filters(self.limits, budget=self.budgets.output)
         self.subscriptions = Subscriptions(self.limits)
         self.address_search = AddressSearch(self.chain)
         self.trace_memory = TraceMemory(self.limits.trace_memory_bytes)

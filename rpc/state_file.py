@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chain.events import BlockAndReceipts
+from chain.genesis import GenesisAccount
 from chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from chain.types.receipt import logs_bloom
 from rpc import codec, codec_objects, encoding
@@ -17,6 +18,7 @@ from rpc.codec import Decoder
 from rpc.codec_objects import decode_fields
 from rpc.encoding import Json, hexadecimal
 from rpc.errors import InvalidParamsError
+from storage.keccak import EMPTY_KECCAK, keccak256
 from storage.rlp import RlpError
 
 BlobPrice = Callable[[Header], int | None]
@@ -24,23 +26,17 @@ BlobPrice = Callable[[Header], int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class SavedAccount:
-    """An account; storage: slot -> value."""
-
-    nonce: int
-    balance: int
-    code: bytes
-    storage: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
 class SavedState:
-    """What a file holds. history: linked blocks up to the newest; left_out: how many blocks lie before them."""
+    """What a file holds. history: linked blocks up to the newest; left_out: how many blocks lie before them.
 
-    accounts: Mapping[bytes, SavedAccount]
+    states: the accounts after some of the blocks before the newest, by number.
+    """
+
+    accounts: Mapping[bytes, GenesisAccount]
     history: tuple[BlockAndReceipts, ...]
     left_out: int
     timestamp: int | None
+    states: Mapping[int, Mapping[bytes, GenesisAccount]]
 
 
 def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
@@ -52,7 +48,13 @@ def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
     blocks, outcomes = _blocks(content.get("blocks")), _outcomes(content.get("transactions"))
     history = tuple(_linked(blocks, outcomes, content.get("best_block_number"), blob_price))
     return SavedState(
-        accounts, history[::-1], len(blocks) - len(history), None if timestamp is None else codec.number(timestamp)
+        accounts=accounts,
+        history=history[::-1],
+        left_out=len(blocks) - len(history),
+        timestamp=None if timestamp is None else codec.number(timestamp),
+        states=dict(
+            _states(content.get("historical_states"), {item.block.hash: item.block.number for item in history[1:]})
+        ),
     )
 
 
@@ -65,15 +67,54 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return objects
 
 
-def _account(value: object) -> SavedAccount:
+def _account(value: object) -> GenesisAccount:
     account = codec.json_object(value)
-    storage = codec.json_object(account.get("storage") or {})
-    return SavedAccount(
+    return _saved(account, codec.data(account.get("code") or "0x"), account.get("storage"))
+
+
+def _saved(account: Mapping[str, Any], code: bytes, storage: object) -> GenesisAccount:
+    slots = codec.json_object(storage or {})
+    return GenesisAccount(
+        balance_wei=_bounded(account.get("balance"), codec.MAX_UINT256, "balance"),
         nonce=_bounded(account.get("nonce"), codec.MAX_UINT64, "nonce"),
-        balance=_bounded(account.get("balance"), codec.MAX_UINT256, "balance"),
-        code=codec.data(account.get("code") or "0x"),
-        storage={codec.storage_slot(slot): codec.storage_slot(item) for slot, item in storage.items()},
+        code=code,
+        storage={codec.storage_slot(slot): codec.storage_slot(item) for slot, item in slots.items()},
     )
+
+
+def _states(value: object, numbers: Mapping[bytes, int]) -> Iterator[tuple[int, dict[bytes, GenesisAccount]]]:
+    """The states of `--preserve-historical-states`, [[block hash, {accounts, storage}]], of the blocks in `numbers`."""
+    for pair in codec.array_of(codec.array_of(codec.anything))([] if value is None else value):
+        if len(pair) != 2:
+            raise InvalidParamsError(
+                f"historical states: expected pairs of a block hash and a state, got {len(pair)} items"
+            )
+        number = numbers.get(codec.hash32(pair[0]))
+        if number is None:
+            continue
+        state = codec.json_object(pair[1])
+        storage = codec.json_object(state.get("storage") or {})
+        accounts = {}
+        for key, item in codec.json_object(state.get("accounts")).items():
+            account = _saved(codec.json_object(item), _analyzed_code(item), storage.get(key))
+            if account != GenesisAccount():
+                accounts[codec.address(key)] = account
+        yield number, accounts
+
+
+def _analyzed_code(account: Mapping[str, Any]) -> bytes:
+    """The code that an account's hash names, out of revm's forms: the bytes may be padded past their length."""
+    code_hash = codec.hash32(account.get("code_hash"))
+    if code_hash == EMPTY_KECCAK:
+        return b""
+    forms = account.get("code")
+    for form in forms.values() if type(forms) is dict else [forms]:
+        parts = form if type(form) is dict else {"bytecode": form}
+        length = parts.get("original_len")
+        code: bytes = codec.data(parts.get("bytecode", parts.get("raw")))[: length if type(length) is int else None]
+        if keccak256(code) == code_hash:
+            return code
+    raise InvalidParamsError(f"historical states: no code has the hash 0x{code_hash.hex()}")
 
 
 def _bounded(value: object, limit: int, name: str) -> int:

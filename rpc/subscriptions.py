@@ -135,10 +135,13 @@ class Subscriptions:
                 event = self._events.popleft()
                 for subscription in list(self._all):
                     for result in subscription.kind.select(event):
-                        subscription.deliver(result)
                         if clock() > slice_end:
                             await asyncio.sleep(0)
                             slice_end = clock() + FAN_OUT_SLICE_SECONDS
+                        subscription.deliver(result)
+                    if clock() > slice_end:
+                        await asyncio.sleep(0)
+                        slice_end = clock() + FAN_OUT_SLICE_SECONDS
                 self.waiting_bytes -= event.size_bytes
         finally:
             self._fan_out_task = None

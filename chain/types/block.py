@@ -22,8 +22,9 @@ class Withdrawal:
     amount_gwei: int
 
     def to_item(self) -> "list[rlp.Item]":
-        """[index, validator index, address, amount]."""
+        """[index, validator index, address, amount]. Raises RlpError for what `from_item` would refuse."""
         numbers = (self.index, self.validator_index, self.amount_gwei)
+        _check_numbers(numbers)
         index, validator, amount = [rlp.encode_int(number) for number in numbers]
         return [index, validator, self.address, amount]
 
@@ -36,9 +37,13 @@ class Withdrawal:
         if not isinstance(address, bytes) or len(address) != 20:
             raise rlp.RlpError("rlp: a withdrawal's address has 20 bytes")
         numbers = [rlp.decode_int(number) for number in (index, validator, amount)]
-        if max(numbers) >= 1 << 64:
-            raise rlp.RlpError("rlp: input string too long for uint64 in a withdrawal")
+        _check_numbers(numbers)
         return cls(numbers[0], numbers[1], address, numbers[2])
+
+
+def _check_numbers(numbers: Sequence[int]) -> None:
+    if max(numbers) >= 1 << 64:
+        raise rlp.RlpError("rlp: input string too long for uint64 in a withdrawal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ class Header:
             values.pop()
         return rlp.wrap_list(b"".join([_encoded(value) for value in values]))
 
+    def check_range(self) -> None:
+        """Raise rlp.RlpError, naming the field, for a header that `decode` would refuse."""
+        for name, value in zip(_FIELD_NAMES, _values_of(self), strict=True):
+            if isinstance(value, int):
+                _check_bits(name, value)
+            elif value is not None:
+                _check_size(name, value)
+
     @classmethod
     def decode(cls, data: bytes, *, gaps: bool = False) -> "Header":
         """Parse a header's RLP. Raises rlp.RlpError naming the field that does not fit.
@@ -123,10 +131,20 @@ def _number(name: str, item: rlp.Item) -> int:
         number = rlp.decode_int(item)
     except rlp.RlpError as error:
         raise rlp.RlpError(f"{error} for header field {name}") from error
+    _check_bits(name, number)
+    return number
+
+
+def _check_bits(name: str, number: int) -> None:
     bits = 64 if name in _UINT64_FIELDS else 256
     if number.bit_length() > bits:
         raise rlp.RlpError(f"rlp: input string too long for uint{bits}, header field {name}")
-    return number
+
+
+def _check_size(name: str, value: bytes) -> None:
+    size = _SIZES.get(name)
+    if size is not None and len(value) != size:
+        raise rlp.RlpError(f"rlp: header field {name} has {len(value)} bytes, want {size}")
 
 
 def _field(name: str, item: rlp.Item) -> bytes | int:
@@ -135,6 +153,5 @@ def _field(name: str, item: rlp.Item) -> bytes | int:
         return _number(name, item)
     if not isinstance(item, bytes):
         raise rlp.RlpError(f"rlp: expected input string or byte for header field {name}")
-    if size is not None and len(item) != size:
-        raise rlp.RlpError(f"rlp: header field {name} has {len(item)} bytes, want {size}")
+    _check_size(name, item)
     return item

@@ -69,10 +69,17 @@ def rewind(
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make an earlier block the head; later ones are forgotten."""
+    """Make an earlier block the head, step by step; later ones are forgotten."""
+    from node.commands.blocks import progress
     from node.repair import rewind_database
 
-    before, after = rewind_database(settings_of(datadir, config), number)
+    with progress() as bar:
+        task = bar.add_task("rewinding", total=None)
+
+        def told(first: int, present: int) -> None:
+            bar.update(task, total=first - number, completed=first - present)
+
+        before, after = rewind_database(settings_of(datadir, config), number, told)
     typer.echo(f"the head was block {before}, and is block {after} now")
 
 

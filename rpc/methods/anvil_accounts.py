@@ -8,7 +8,7 @@ from chain.references import LATEST
 from chain.vm.block_state import BlockState
 from chain.vm.interface import CallRequest
 from rpc import codec
-from rpc.errors import InvalidParamsError, ServerError
+from rpc.errors import InvalidParamsError, ServerError, refusals_as_parameters
 from rpc.methods.reading import code_of
 from rpc.methods.token_slots import find_allowance_slot, find_balance_slot
 from rpc.registry import Cost, Param, method
@@ -123,9 +123,8 @@ def set_code(services: Services, address: bytes, code: bytes) -> None:
 )
 def set_nonce(services: Services, address: bytes, nonce: int) -> None:
     """Set the nonce of an account; it may go down."""
-    if nonce > codec.MAX_UINT64:
-        raise InvalidParamsError(f"nonce {nonce} does not fit 64 bits")
-    services.chain.patch_state(lambda state: state.set_nonce(address, nonce))
+    with refusals_as_parameters():
+        services.chain.patch_state(lambda state: state.set_nonce(address, nonce))
 
 
 @method(

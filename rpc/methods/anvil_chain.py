@@ -5,7 +5,6 @@ from typing import Any
 
 from chain.branch import Filler
 from chain.calls import CallFrame
-from chain.errors import InvalidRequestError
 from chain.forks import Fork
 from chain.references import BlockReference
 from chain.types import Transaction
@@ -15,7 +14,7 @@ from rpc import codec, codec_objects
 from rpc.codec import kind_of, schema
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError
+from rpc.errors import InvalidParamsError, refusals_as_parameters
 from rpc.later import Later
 from rpc.methods.eth_sending import decode_raw, sign, with_sender
 from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
@@ -77,7 +76,8 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
     """Set the base fee of the next block."""
     if services.chain.next_base_fee() is None:
         raise InvalidParamsError("there is no base fee before London")
-    services.chain.change_settings(base_fee_per_gas=base_fee)
+    with refusals_as_parameters():
+        services.chain.change_settings(base_fee_per_gas=base_fee)
 
 
 @method(
@@ -103,9 +103,10 @@ def set_min_gas_price(services: Services, price: int) -> Steps[None]:
 )
 def set_block_gas_limit(services: Services, gas_limit: int) -> bool:
     """Set the gas limit of coming blocks."""
-    if not 0 < gas_limit <= codec.MAX_UINT64 >> 1:
-        raise InvalidParamsError(f"gas limit {gas_limit} is out of range")
-    services.chain.change_settings(gas_limit=gas_limit)
+    if not gas_limit:
+        raise InvalidParamsError("gas limit 0 is out of range")
+    with refusals_as_parameters():
+        services.chain.change_settings(gas_limit=gas_limit)
     return True
 
 
@@ -167,10 +168,8 @@ def remove_pool_transactions(services: Services, address: bytes) -> None:
 @method("anvil_rollback", cost=Cost.WRITE, params=(Param("depth", codec.number, default=1),))
 def rollback(services: Services, depth: int) -> None:
     """Remove the newest blocks for good."""
-    try:
+    with refusals_as_parameters():
         services.chain.rollback(depth)
-    except InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
 
 
 Pairs = list[tuple[bytes | TransactionArguments, int]]
@@ -216,10 +215,8 @@ def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -
         if index >= depth:
             raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
         blocks[index].append(_signed(services, given))
-    try:
+    with refusals_as_parameters():
         yield from services.chain.reorg(depth, blocks)
-    except InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
 
 
 def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from chain.events import BlockAndReceipts
+from chain.genesis import accounts_diff
 from chain.types import Header
 from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn
@@ -184,7 +185,7 @@ def take_over(services: Services, saved: SavedState) -> None:
     def change(state: BlockState) -> None:
         for address, account in saved.accounts.items():
             state.clear_storage(address)
-            state.set_balance(address, account.balance)
+            state.set_balance(address, account.balance_wei)
             state.set_nonce(address, account.nonce)
             state.set_code(address, account.code)
             for slot, value in account.storage.items():
@@ -197,7 +198,7 @@ def take_over(services: Services, saved: SavedState) -> None:
             saved.left_out,
         )
     if saved.history:
-        chain.adopt(saved.history, change)
+        chain.adopt(saved.history, change, {number: accounts_diff(state) for number, state in saved.states.items()})
         return
     chain.patch_state(change)
     if saved.timestamp is not None:

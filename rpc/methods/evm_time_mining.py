@@ -5,12 +5,11 @@ from collections.abc import Callable
 import orjson
 
 from chain.encoded import Encoded, enclosed
-from chain.errors import InvalidRequestError
 from chain.events import BlockAndReceipts
 from chain.writer import Steps
 from rpc import codec, encoding
 from rpc.codec import schema
-from rpc.errors import InvalidParamsError
+from rpc.errors import InvalidParamsError, refusals_as_parameters
 from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
@@ -31,10 +30,8 @@ def _mine(
     limit = services.limits.mine_blocks
     if count > limit:
         raise InvalidParamsError(f"{count} blocks are too many at once: want at most {limit} (--rpc-mine-blocks)")
-    try:
+    with refusals_as_parameters():
         yield from services.chain.mine_in_steps(count, interval_seconds, timestamp, told)
-    except InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
 
 
 @schema(anyOf=[{"type": "object"}, {"type": "string"}, {"type": "integer"}])
@@ -132,7 +129,8 @@ def set_interval_mining(services: Services, interval_ms: int) -> None:
 @method("evm_increaseTime", cost=Cost.WRITE, params=(SECONDS,), result="total offset", aliases=("anvil_increaseTime",))
 def increase_time(services: Services, seconds: int) -> int:
     """Move the chain's clock forward."""
-    return services.chain.clock.increase(seconds, services.chain.head.header.timestamp)
+    with refusals_as_parameters():
+        return services.chain.clock.increase(seconds, services.chain.head.header.timestamp)
 
 
 @method("evm_setTime", cost=Cost.WRITE, params=(TIMESTAMP,), result="seconds", aliases=("anvil_setTime",))
@@ -141,7 +139,8 @@ def set_time(services: Services, timestamp: int) -> int:
     if timestamp >= _MILLISECONDS_FROM:
         timestamp //= 1000
     before = services.chain.clock.now()
-    services.chain.clock.set_time(timestamp)
+    with refusals_as_parameters():
+        services.chain.clock.set_time(timestamp)
     return max(0, timestamp - before)
 
 
@@ -156,16 +155,15 @@ def set_next_block_timestamp(services: Services, timestamp: int) -> None:
     parent = services.chain.head.header.timestamp
     if timestamp < parent:
         raise InvalidParamsError(f"Timestamp error: {timestamp} is lower than previous block's timestamp")
-    try:
+    with refusals_as_parameters():
         services.chain.clock.set_next_timestamp(timestamp, parent)
-    except InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
 
 
 @method("anvil_setBlockTimestampInterval", cost=Cost.WRITE, params=(SECONDS,))
 def set_block_timestamp_interval(services: Services, seconds: int) -> None:
     """Let every block be so many seconds after its parent."""
-    services.chain.clock.set_interval(seconds)
+    with refusals_as_parameters():
+        services.chain.clock.set_interval(seconds)
 
 
 @method("anvil_removeBlockTimestampInterval", cost=Cost.WRITE, result="boolean")

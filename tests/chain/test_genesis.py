@@ -146,7 +146,7 @@ def test_every_field_is_read_and_written_back() -> None:
         ("gasLimit", "0x1z", 'gasLimit: "0x1z" is not a number; want decimal, or hex with 0x'),
         ("gasLimit", "1_000", 'gasLimit: "1_000" is not a number; want decimal, or hex with 0x'),
         ("gasLimit", True, "gasLimit: True is not a number; want decimal, or hex with 0x"),
-        ("gasLimit", 1 << 64, "gasLimit: 18446744073709551616 does not fit into 64 bits"),
+        ("gasLimit", 1 << 64, "gasLimit: 18446744073709551616 does not fit into 63 bits"),
         ("coinbase", "0x00", 'coinbase: "0x00" has 1 bytes, want 20'),
         ("extraData", "0x0", 'extraData: "0x0" is not a hex string of whole bytes'),
         ("mixHash", 7, "mixHash: 7 is not a hex string"),

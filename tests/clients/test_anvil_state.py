@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,13 +31,21 @@ def fresh() -> Iterator[RpcConnection]:
         yield connection
 
 
+def _receipt(rpc: RpcConnection, transaction: dict[str, object]) -> dict[str, str]:
+    """Send a transaction; its receipt, which Anvil may have a moment after it gave the hash."""
+    sent = rpc.call("eth_sendTransaction", {"from": ACCOUNTS[0], "gas": "0x30000"} | transaction)
+    deadline = time.monotonic() + 30
+    while (receipt := rpc.call("eth_getTransactionReceipt", sent)) is None:
+        assert time.monotonic() < deadline
+    found: dict[str, str] = receipt
+    return found
+
+
 def _use(rpc: RpcConnection) -> None:
     """A creation, a call that logs, a transfer, an empty block."""
-    sender = {"from": ACCOUNTS[0], "gas": "0x30000"}
-    created = rpc.call("eth_sendTransaction", sender | {"data": COUNTER})
-    contract = rpc.call("eth_getTransactionReceipt", created)["contractAddress"]
-    rpc.call("eth_sendTransaction", sender | {"to": contract})
-    rpc.call("eth_sendTransaction", sender | {"to": ACCOUNTS[1], "value": "0x5", "gasPrice": hex(10**10)})
+    contract = _receipt(rpc, {"data": COUNTER})["contractAddress"]
+    _receipt(rpc, {"to": contract})
+    _receipt(rpc, {"to": ACCOUNTS[1], "value": "0x5", "gasPrice": hex(10**10)})
     rpc.call("evm_mine")
 
 
@@ -68,3 +77,20 @@ def test_r10_state_goes_both_ways(anvil: RpcConnection, fresh: RpcConnection, fr
     _use(target)
     blocks = [target.call("eth_getBlockByNumber", hex(number), False) for number in (4, 5)]
     assert blocks[1]["parentHash"] == blocks[0]["hash"]
+
+
+def test_r10_historical_states_come_along(anvil: RpcConnection, fresh: RpcConnection) -> None:
+    """R10: where the file has them, what an account was at a block is what Anvil says it was."""
+    _use(anvil)
+    created = anvil.call("eth_getBlockByNumber", "0x1", True)["transactions"][0]
+    contract = anvil.call("eth_getTransactionReceipt", created["hash"])["contractAddress"]
+    asked = [
+        (name, [account, *rest])
+        for account in (ACCOUNTS[0], ACCOUNTS[1], contract)
+        for name, rest in (("eth_getBalance", []), ("eth_getTransactionCount", []), ("eth_getCode", []))
+    ]
+    expected = [anvil.call(name, *params, hex(number)) for number in range(5) for name, params in asked]
+    fresh.call("anvil_loadState", anvil.call("anvil_dumpState", True))
+    assert [fresh.call(name, *params, hex(number)) for number in range(5) for name, params in asked] == expected
+    _use(fresh)
+    assert fresh.call("eth_getBalance", ACCOUNTS[1], "0x2") == hex(10_000 * 10**18)

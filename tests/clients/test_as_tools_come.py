@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 
 from scripts.node_process import NodeProcess, zevm_command
-from tests.clients.tools import ACCOUNTS, BIN, Artifact, run_tool
+from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, Artifact, run_tool
 
 SENDER, OTHER = ACCOUNTS[2], ACCOUNTS[3]
 GWEI = 10**9
@@ -85,3 +86,14 @@ def test_n5_a_failing_transaction_throws_with_its_revert_data(moded: Web3) -> No
     error: Any = told.value.rpc_response["error"]
     assert error["data"]["data"] == "0xdeadbeef"
     assert moded.eth.get_transaction_receipt(error["data"]["txHash"])["status"] == 0
+
+
+def test_n5_hardhats_matchers_read_it(moded: Web3, built: None, tmp_path: Path) -> None:  # noqa: ARG001
+    report = tmp_path / "report.json"
+    provider: Any = moded.provider
+    run_tool(
+        BIN / "hardhat", "test", "--network", "localhost", CLIENTS / "hardhat_failures.test.cjs",
+        cwd=EXAMPLES, timeout_seconds=110, ZEVM_URL=provider.endpoint_uri, MOCHA_REPORT=str(report),
+    )  # fmt: skip
+    statistics = json.loads(report.read_text())["stats"]
+    assert (statistics["failures"], statistics["passes"]) == (0, 5)

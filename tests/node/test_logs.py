@@ -125,9 +125,12 @@ def test_secrets_are_hidden(method: str) -> None:
 
 
 def test_long_parameters_are_cut() -> None:
-    shown = shown_parameters("eth_call", ["x" * 100_000])
-    assert len(shown) < 400
-    assert shown.endswith("(100004 characters)")
+    for params in (["x" * 100_000], [["0x"] * 100_000], [{"a": "b"}] * 1_000):
+        shown = shown_parameters("eth_call", params)
+        assert len(shown) < 400
+        assert shown.endswith("... (shortened)")
+    assert shown_parameters("eth_call", ["x" * 296]) == '["' + "x" * 296 + '"]'
+    assert shown_parameters("eth_call", ["x" * 297]).endswith("... (shortened)")
 
 
 @pytest.mark.parametrize("timestamp", [0, 2**31, 10**12, 2**63])

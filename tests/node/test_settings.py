@@ -41,6 +41,12 @@ def test_defaults() -> None:
     assert settings.model_fields_set == set()
 
 
+def test_without_a_size_limit_no_bound_of_bodies_is_left() -> None:
+    limits = load_settings({"no_request_size_limit": True}).limits
+    for name in ("http_body_bytes", "input_bytes", "json_structure", "json_names"):
+        assert getattr(limits, name) >= 2**31, name
+
+
 def test_flags_beat_the_environment_which_beats_the_file(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty_folder / "zevm.toml").write_text("port = 1\naccounts = 1\nchain-id = 1\n")
     monkeypatch.setenv("ZEVM_PORT", "2")

@@ -1,5 +1,6 @@
 """Polling filters: what they collect, and their bounds."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -7,12 +8,19 @@ import pytest
 
 from chain.events import HeadChanged
 from chain.references import EARLIEST, LATEST, BlockReference
+from rpc.budgets import OutputBudget
 from rpc.codec_objects import LogFilter
 from rpc.errors import InvalidParamsError, LimitExceededError
 from rpc.events import HeadEvent, TransactionEvent
 from rpc.filters import FilterNotFoundError, Filters, check_log_filter
 from rpc.limits import Limits
 from tests.rpc.support import ALICE, BOB, TOPIC, block, log, transaction
+
+
+@pytest.fixture(autouse=True)
+def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an event loop all filters are offered an event at once."""
+    monkeypatch.setattr("rpc.filters.SLICE_SECONDS", 1_000.0)
 
 
 class Clock:
@@ -121,6 +129,77 @@ def test_item_limit() -> None:
     filters.publish(heads(block(4)))
     with pytest.raises(FilterNotFoundError):
         filters.changes(identifier)
+
+
+def test_b9_byte_limit_of_one_filter() -> None:
+    """B9: by bytes as well as by number; what was collected is given back."""
+    size = len(heads(block(1, (log(data=bytes(1_000)),))).logs[0].encoded)
+    for limit, kept in ((3 * size, True), (3 * size - 1, False)):
+        budget = OutputBudget(10**9)
+        filters = Filters(Limits(response_bytes=limit), budget=budget)
+        identifier = filters.new_log_filter(LogFilter())
+        for number in (1, 2, 3):
+            filters.publish(heads(block(number, (log(data=bytes(1_000)),))))
+        assert len(filters) == kept
+        if kept:
+            assert budget.used_bytes == 3 * size
+            assert len(filters.changes(identifier)) == 3
+        assert budget.used_bytes == 0
+
+
+async def test_b9_filters_of_all_clients_share_the_output_budget() -> None:
+    """B9: what many filters hold is held once, and past the budget the greatest give way."""
+    budget = OutputBudget(100_000)
+    filters = Filters(Limits(), budget=budget)
+    for _ in range(20):
+        filters.new_log_filter(LogFilter())
+    few = filters.new_block_filter()
+    for number in range(20):
+        filters.publish(heads(block(number, (log(data=bytes(2_000)),))))
+        await asyncio.sleep(0)
+        assert len(filters) == 21
+        assert budget.used_bytes < 100_000
+    for number in range(20, 40):
+        filters.publish(heads(block(number, (log(data=bytes(2_000)),))))
+        await asyncio.sleep(0)
+    assert len(filters) == 1
+    assert len(filters.changes(few)) == 40
+    assert budget.used_bytes == 0
+
+
+async def test_b9_many_filters_stop_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B9: filters are offered an event in slices; each sees it once, and before it is asked."""
+    monkeypatch.setattr("rpc.filters.SLICE_SECONDS", 0.0)
+    filters = Filters(Limits())
+    identifiers = [filters.new_block_filter() for _ in range(50)]
+    filters.publish(heads(block(1)))
+    filters.publish(heads(block(2)))
+    assert filters.waiting_bytes > 0
+    late = filters.new_block_filter()
+    first, last = identifiers[0], identifiers[-1]
+    assert len(filters.changes(last)) == 2
+    assert len(filters.changes(first)) == 2
+    turns = 0
+    while filters.waiting_bytes:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 50
+    assert [len(filters.changes(identifier)) for identifier in identifiers] == [0, *[2] * 48, 0]
+    assert filters.changes(late) == []
+
+
+async def test_s3_events_that_wait_for_filters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpc.filters.SLICE_SECONDS", 0.0)
+    filters = Filters(Limits(event_bytes=10 * 1_024))
+    for _ in range(5):
+        filters.new_block_filter()
+    for number in range(11):
+        filters.publish(heads(block(number)))
+    assert len(filters) == 5
+    filters.publish(heads(block(11)))
+    assert len(filters) == 0
+    while filters.waiting_bytes:
+        await asyncio.sleep(0)
 
 
 def test_criteria_that_are_refused() -> None:

@@ -99,6 +99,7 @@ async def test_r10_what_was_loaded_stays_over_a_restart(node: Node, other: Node)
     expected = await everything(node)
     await other.call("anvil_loadState", await node.call("anvil_dumpState"))
     loaded = other.chain.head.number
+    assert loaded == len(expected["blocks"]) - 1 == 5
     await other.send(to=BOB_, value="0x1")
     other.chain.close()
     again = other.chain = other.services.chain = Chain(other.chain.database, other.chain.genesis)
@@ -271,6 +272,7 @@ def test_r10_headers_of_old_files_keep_their_hash() -> None:
         ({"blocks": [{"header": {}}]}, "parentHash"),
         ({"blocks": [{"header": {"parentHash": "0x00"}}]}, "parentHash"),
         ({"transactions": [{}]}, "expected an object"),
+        ({"historical_states": [[5]]}, "expected pairs of a block hash and a state, got 1 items"),
         ({"accounts": {BOB_: {"nonce": hex(2**64)}}}, "is larger than 18446744073709551615"),
         ({"accounts": {BOB_: {"balance": hex(2**256)}}}, "number > 256 bits"),
         ({"blocks": [{"header": _header(2**64, "0x" + "00" * 32), "transactions": []}]}, "too long for uint64"),

@@ -1,0 +1,98 @@
+"""A stored chain led back by keys and hashes alone: no block is decoded, so that one which cannot be is removed too.
+
+It goes in steps, each one batch that leaves a consistent chain; what is under way takes memory for one step.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from chain.canonical import LAST_PATCH, Version, batch_version
+from chain.errors import InvalidRequestError
+from chain.log_search import log_keys
+from chain.records import decode_receipts
+from storage import schema
+from storage.database import Database
+from storage.errors import CorruptionError
+from storage.integrity import transaction_hashes
+from storage.leveldb import REPAIR_HINT
+from storage.rlp import RlpError
+from storage.store import Batch
+
+STEP_BLOCKS = 256
+STEP_OPERATIONS = 50_000
+"""A step ends with the block that reaches either."""
+
+Progress = Callable[[int], None]
+"""Is told the number of the head after each step."""
+
+
+def rewind_ledger(database: Database, number: int, progress: Progress | None = None) -> None:
+    """Make block `number` the head, with all its patches. Raises InvalidRequestError, CorruptionError."""
+    head = database.ledger.head()
+    if head is None or number > head[0] or database.ledger.canonical_hash(number) is None:
+        newest = "none" if head is None else str(head[0])
+        raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
+    height = head[0]
+    while height != number:
+        height = _step(database, height, number)
+        if progress is not None:
+            progress(height)
+
+
+def _step(database: Database, height: int, number: int) -> int:
+    """One batch, from the head at `height` down towards `number`; the new head."""
+    batch = Batch()
+    lowest = max(number, height - STEP_BLOCKS)
+    while height > lowest and len(batch.operations) < STEP_OPERATIONS:
+        _remove_block(database, batch, height)
+        height -= 1
+    ledger, states = database.ledger, database.state
+    version = Version(height, min(LAST_PATCH, states.last_patch(height)))
+    root = states.rewind(batch, version)
+    if version.patch:
+        ledger.put_working_root(batch, height, root)
+    else:
+        ledger.delete_working_root(batch, height)
+    batch_version(database, batch, version)
+    database.write(batch, sync=height == number)
+    return height
+
+
+def _remove_block(database: Database, batch: Batch, height: int) -> None:
+    """Put the removal of the block at `height`, the head by then, into the batch."""
+    ledger = database.ledger
+    block_hash, parent_hash = ledger.canonical_hash(height), ledger.canonical_hash(height - 1)
+    if block_hash is None or parent_hash is None:
+        raise CorruptionError(f"block {height if block_hash is None else height - 1} is missing; {REPAIR_HINT}")
+    ledger.remove_head(
+        batch,
+        number=height,
+        block_hash=block_hash,
+        parent_hash=parent_hash,
+        transaction_hashes=_transactions_of(database, block_hash),
+        log_keys=_log_keys_of(database, height, block_hash),
+    )
+    ledger.delete_working_root(batch, height)
+
+
+def _transactions_of(database: Database, block_hash: bytes) -> list[bytes]:
+    body = database.ledger.body(block_hash)
+    with suppress(RlpError):
+        return [] if body is None else list(transaction_hashes(body))
+    return []
+
+
+def _log_keys_of(database: Database, height: int, block_hash: bytes) -> Iterable[bytes]:
+    """The index entries of a block: by its receipts, or, where those cannot be read, by a look at the whole index."""
+    receipts = database.ledger.receipts(block_hash)
+    with suppress(RlpError):
+        if receipts is not None:
+            return log_keys(decode_receipts(receipts))
+    return _postings_of(database, height)
+
+
+def _postings_of(database: Database, height: int) -> Iterator[bytes]:
+    end = schema.encode_number(height)
+    for key, _ in database.store.iterate(*schema.range_of(schema.LOG), fill_cache=False):
+        if key.endswith(end):
+            yield key[1 : 1 + schema.LOG_KEY_SIZE]

@@ -1,0 +1,127 @@
+"""B11: a head that no decoder takes, as earlier versions could write it, is told, checked and rewound; S5: in steps."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from chain import rewinding
+from chain.blockchain import Chain
+from chain.canonical import Version, batch_version, stored_genesis
+from chain.genesis import load_default_genesis
+from chain.integrity import deep_problems
+from chain.types import Header
+from node.config import load_settings
+from node.network import existing_chain, open_chain
+from node.repair import check_database, rewind_database
+from storage import rlp
+from storage.database import Database
+from storage.errors import CorruptionError
+from storage.flat_state import FLAT_ROOT_KEY
+from storage.keccak import keccak256
+from storage.schema import undo_key
+from storage.store import Batch
+from tests.chain.chain_fixtures import MANUAL, STORE_AND_LOG, creation, transfer
+
+BLOCKS = 12
+
+
+def far_header(parent: Header) -> bytes:
+    """The RLP of a child of `parent` whose time has 65 bits."""
+    items = list(rlp.decode_list(parent.encode()))
+    items[0], items[8] = parent.hash, rlp.encode_int(parent.number + 1)
+    items[11] = (2**65 - 1).to_bytes(9, "big")
+    return rlp.encode(items)
+
+
+def build(path: Path, *, damaged: bool = True) -> None:
+    """A chain of a few blocks with transactions and patches; upon it, by hand, a block that does not decode."""
+    with Database.open(path) as database:
+        chain = Chain(database, load_default_genesis(), MANUAL)
+        contract = None
+        for nonce in range(BLOCKS):
+            transaction = creation(nonce, STORE_AND_LOG) if contract is None else transfer(nonce, to=contract)
+            chain.writer.run(chain.send_transaction, transaction)
+            chain.writer.run(chain.mine)
+            contract = contract or chain.receipts(chain.head.header.hash)[0].contract_address  # type: ignore[index]
+            chain.writer.run(chain.patch_state, lambda state, nonce=nonce: state.set_balance(b"\x77" * 20, nonce + 1))
+        parent, root = chain.head.header, chain.head.state.root
+        chain.close()
+        if damaged:
+            header = far_header(parent)
+            batch = Batch()
+            body = rlp.encode([[], [], []])
+            database.ledger.append(
+                batch, number=parent.number + 1, block_hash=keccak256(header), header=header, body=body,
+                receipts=rlp.encode([]), transaction_hashes=[], log_keys=[],
+            )  # fmt: skip
+            batch.put(undo_key(parent.number + 1), rlp.encode([root, root]))
+            batch.put(FLAT_ROOT_KEY, root)
+            batch_version(database, batch, Version(parent.number + 1))
+            database.write(batch)
+
+
+def test_b11_a_head_that_does_not_decode_is_told_and_can_be_rewound(tmp_path: Path) -> None:
+    build(tmp_path / "data")
+    settings = load_settings({"datadir": str(tmp_path / "data")})
+    with Database.open(settings.datadir) as database, pytest.raises(CorruptionError, match="timestamp"):
+        open_chain(database, settings)
+    with (
+        pytest.raises(CorruptionError, match=r"cannot be read: .*timestamp.*`zevm db rewind N`"),
+        existing_chain(settings),
+    ):
+        pass
+    for deep in (False, True):
+        problems = list(check_database(settings, deep=deep, progress=lambda *_: None))
+        assert any("timestamp" in problem for problem in problems)
+    assert rewind_database(settings, BLOCKS) == (BLOCKS + 1, BLOCKS)
+    assert list(check_database(settings, deep=True, progress=lambda *_: None)) == []
+    with existing_chain(settings) as chain:
+        chain.writer.run(chain.mine)
+        assert chain.head.number == BLOCKS + 1
+        assert chain.head.state.account(b"\x77" * 20).balance == BLOCKS  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 256])
+def test_s5_a_rewind_goes_in_steps_each_of_which_is_a_sound_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    build(tmp_path / "data", damaged=False)
+    monkeypatch.setattr(rewinding, "STEP_BLOCKS", step)
+    heads = []
+    with Database.open(tmp_path / "data") as database:
+        genesis = stored_genesis(database)
+        assert genesis is not None
+
+        def look(head: int) -> None:
+            heads.append(head)
+            chain = Chain(database, genesis, MANUAL)
+            try:
+                assert chain.head.number == head
+                assert list(deep_problems(chain.canonical)) == []
+                balance = chain.head.state.account(b"\x77" * 20)
+                assert (0 if balance is None else balance.balance) == head
+            finally:
+                chain.close()
+
+        rewinding.rewind_ledger(database, 1, look)
+    assert heads == [max(1, head) for head in range(BLOCKS - step, 1 - step, -step)]
+
+
+def test_s5_a_rewind_takes_memory_for_a_step_and_not_for_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewinding, "STEP_BLOCKS", 16)
+    peaks = []
+    for blocks in (40, 400):
+        with Database.open(tmp_path / str(blocks), sync=False) as database:
+            chain = Chain(database, load_default_genesis(), MANUAL)
+            chain.writer.run(chain.mine, blocks)
+            chain.close()
+            tracemalloc.start()
+            rewinding.rewind_ledger(database, 1)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0] + 200_000
