@@ -120,7 +120,9 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
 
 def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
     if settings.init is not None:
-        return _with_first_block_settings(load_genesis(settings.init), settings)
+        genesis = load_genesis(settings.init)
+        genesis.schedule.check_merge()
+        return _with_first_block_settings(genesis, settings)
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
     if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.driven:
