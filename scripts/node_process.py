@@ -43,7 +43,10 @@ def zevm_command(*arguments: str) -> list[str]:
 
 
 class NodeProcess:
-    """Start `command` and read its output. With `wait` the constructor returns when the node listens."""
+    """Start `command` and read its output. With `wait` the constructor returns when the node listens.
+
+    environment: of the process; None takes this one's, in which the command finds this checkout.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class NodeProcess:
         ready_timeout_seconds: float = 60,
         wait: bool = True,
         cwd: Path = ROOT,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.command = list(command)
         self.port = 0
@@ -61,8 +65,9 @@ class NodeProcess:
         self._lines: list[str] = []
         self._ended = False
         self._changed = threading.Condition()
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        if environment is None:
+            environment = os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=environment
         )
