@@ -335,7 +335,7 @@ def test_a_missing_file_is_named(tmp_path):
     with Database.open(tmp_path / "data") as database:
         grow(database, 3)
     next((tmp_path / "data" / "leveldb").glob("*.log")).unlink()
-    with pytest.raises(CorruptionError, match=r"\.log is missing; run `zevm db check"):
+    with pytest.raises(CorruptionError, match=r"\.log is missing; copy the data directory"):
         Database.open(tmp_path / "data")
 
 
