@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure how long a unit of gas takes, for everything that is paid in gas, and print a table.
 
-    python bench/time_per_gas.py                         every opcode and precompile of every fork
+    python bench/time_per_gas.py                         every opcode and precompile of every fork, WebAssembly
     python bench/time_per_gas.py --kinds precompile      of these kinds alone
     python bench/time_per_gas.py --forks byzantium,osaka
 
@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import zvm_per_gas
 from bench.run import machine
 from chain.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
 from chain.vm.block_state import BlockState
@@ -133,9 +134,20 @@ def _precompile_figures(fork: Fork, item: Input) -> tuple[int, float]:
     return gas, min(seconds, time_call(fork, item.address, item.data, LARGEST_GAS)[1])
 
 
+def wasm_rows(kind: str) -> Callable[[Sequence[Fork]], Rows]:
+    """What WebAssembly contracts pay for; the same under every fork."""
+
+    def rows(forks: Sequence[Fork]) -> Rows:
+        for name, gas, seconds in zvm_per_gas.figures(kind):
+            yield Row(kind, name, FORK_NAMES[max(forks)], gas, seconds)
+
+    return rows
+
+
 KINDS: dict[str, Callable[[Sequence[Fork]], Rows]] = {
     "opcode": opcode_rows,
     "precompile": precompile_rows,
+    **{kind: wasm_rows(kind) for kind in zvm_per_gas.KINDS},
 }
 """What makes the rows of each kind. The opcodes are measured in every run: the others are compared with them."""
 

@@ -137,6 +137,7 @@ class Node:
         state_file = StateFile(self._settings, services)
         state_file.load(is_new=self._is_new)
         forwarder = self._forwarder()
+        self.chain.take_up()
         await server.start()
         self.chain.database.keep()
         if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:

@@ -29,7 +29,7 @@ from chain.genesis import load_default_genesis
 from chain.references import LATEST
 from chain.vm.block_state import BlockState
 from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, Outcome
+from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from chain.zvm.activation import BASE_GAS, CODE_BYTES_PER_GAS
 from chain.zvm.creation import creation_data
 from chain.zvm.engine import shared_engine
@@ -97,6 +97,11 @@ class Deployments:
         self.chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))
         self._frame = self.chain.frame_at(LATEST)
         self._sender = bytes.fromhex(development_signer(0).address[2:])
+
+    @property
+    def environment(self) -> BlockEnvironment:
+        """Of the next block."""
+        return self._frame.environment
 
     def close(self) -> None:
         self.chain.close()

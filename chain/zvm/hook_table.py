@@ -43,7 +43,7 @@ class HookRow(NamedTuple):
             + self.reads * prices.read_base
             + self.writes * prices.write_base
             + self.keccaks * prices.keccak_base
-            + self.powers * prices.power_byte
+            + self.powers * prices.power_base
             + self.extra_ink
             + (prices.heavy_surcharge if self.heavy else prices.surcharge)
         )

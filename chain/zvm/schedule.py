@@ -38,8 +38,11 @@ class HookPrices:
     keccak_base: int = 121_800
     keccak_word: int = 21_000
     """For each 32-byte word over two."""
+    power_base: int = 17_500
     power_byte: int = 17_500
     """For each byte of math_pow's exponent."""
+    growth_of_none: int = 8_400
+    """On pay_for_memory_grow of no pages."""
     surcharge: int = 0
     """On every host function."""
     heavy_surcharge: int = 0
@@ -225,7 +228,12 @@ ZVM = replace(
     STYLUS,
     name="zvm",
     stack_counts_parameters=True,
-    hooks=HookPrices(surcharge=3 * INK_PER_GAS, heavy_surcharge=6 * INK_PER_GAS),
+    hooks=HookPrices(
+        surcharge=3 * INK_PER_GAS,
+        heavy_surcharge=6 * INK_PER_GAS,
+        power_byte=50 * INK_PER_GAS,
+        growth_of_none=6 * INK_PER_GAS,
+    ),
     pages=PageModel(
         free_pages=2,
         page_gas=1_000,

@@ -1,7 +1,8 @@
 """eth_: logs, and filters that clients poll."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -10,6 +11,7 @@ from chain.encoded import Encoded, enclosed
 from chain.errors import InvalidRequestError
 from chain.log_search import LogQuery, LogRecord
 from chain.references import LATEST, BlockReference
+from chain.vm.interface import ExecutionTimeoutError
 from rpc import codec, codec_objects
 from rpc.codec_objects import LogFilter
 from rpc.encoding import Json
@@ -21,6 +23,9 @@ from rpc.registry import Cost, Param, method
 from rpc.services import Services
 
 FILTER = Param("filter", codec_objects.log_filter)
+LOGS_BETWEEN_LOOKS = 256
+"""Logs that are encoded between two looks at the clock."""
+
 LIGHT_CHANGES = 20
 """So many are sent by the event loop; each of them may be a log with its data."""
 
@@ -70,8 +75,14 @@ def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[L
 
 def search(services: Services, criteria: LogFilter, deadline: float) -> Encoded:
     """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
-    records = find(services, criteria, deadline)
-    return Encoded(enclosed(b"[", ((orjson.dumps(log_record(record)),) for record in records), b"]"))
+    return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
+
+
+def _encoded(records: Sequence[LogRecord], deadline: float) -> Iterator[tuple[bytes]]:
+    for index, record in enumerate(records):
+        if not index % LOGS_BETWEEN_LOOKS and time.monotonic() > deadline:
+            raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+        yield (orjson.dumps(log_record(record)),)
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")

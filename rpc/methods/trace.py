@@ -9,6 +9,7 @@ from chain.tracing import parity_traces
 from chain.tracing.parity import KINDS
 from chain.tracing.parity_traces import FrameFilter
 from chain.types import Block, Transaction
+from chain.vm.calls import MAX_DEPTH
 from chain.vm.interface import CallRequest
 from rpc import codec, codec_objects
 from rpc.codec import Decoder, schema
@@ -104,7 +105,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
 @method(
     "trace_get",
     cost=Cost.EXECUTION,
-    params=(HASH, Param("traceAddress", codec.array_of(codec.number))),
+    params=(HASH, Param("traceAddress", codec.array_of(codec.number, MAX_DEPTH))),
     result="frame or null",
 )
 def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:

@@ -194,6 +194,7 @@ def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
             "writeByte": hooks.write_byte,
             "keccakWord": hooks.keccak_word,
             "powerByte": hooks.power_byte,
+            "growthOfNone": hooks.growth_of_none,
             "storageMissGas": hooks.storage_miss_gas,
             "storageReadTiersGas": _tiers(hooks.storage_read_tiers),
             "storageWriteTiersGas": _tiers(hooks.storage_write_tiers),

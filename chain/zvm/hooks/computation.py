@@ -9,6 +9,8 @@ from storage.keccak import keccak256
 
 _WORD = 32
 _MODULUS = 1 << 256
+_MASK = _MODULUS - 1
+_DIGITS = "0123456789abcdef"
 
 
 def exit_early(instance: Instance, status: int) -> None:  # noqa: ARG001  one signature for all
@@ -53,15 +55,32 @@ def math_pow(instance: Instance, base_pointer: int, exponent_pointer: int) -> No
     activity: Activity = instance.context
     exponent = _word(instance, exponent_pointer)
     instance.charge(activity.prices.power_byte * ((exponent.bit_length() + 7) // 8))
-    power = pow(_word(instance, base_pointer), exponent, _MODULUS)
-    instance.write(base_pointer, power.to_bytes(_WORD, "big"))
+    instance.write(base_pointer, power(_word(instance, base_pointer), exponent).to_bytes(_WORD, "big"))
+
+
+def power(base: int, exponent: int) -> int:
+    """base ** exponent modulo 2**256, of words.
+
+    Digit by digit: cutting a product off costs a fraction of the division that Python's `pow` makes of it.
+    """
+    if exponent < len(_DIGITS):
+        return pow(base, exponent, _MODULUS)
+    powers = [1]
+    for _ in _DIGITS[1:]:
+        powers.append(powers[-1] * base & _MASK)
+    result = 1
+    for digit in f"{exponent:x}":
+        for _ in range(4):
+            result = result * result & _MASK
+        result = result * powers[_DIGITS.index(digit)] & _MASK
+    return result
 
 
 def pay_for_memory_grow(instance: Instance, pages: int) -> None:
     """Pay for pages that the memory is about to grow by; for none, the price of a host call."""
     activity: Activity = instance.context
     if not pages:
-        instance.charge(activity.prices.call)
+        instance.charge(activity.prices.growth_of_none)
         return
     gas = activity.scope.open(pages, activity.pages)
     activity.pages += pages

@@ -1,10 +1,13 @@
 """What every host function does."""
 
+from random import Random
+
 import pytest
 
 from chain.types import Log
 from chain.vm.interface import VmErrorKind
 from chain.zvm.hook_table import HOOKS
+from chain.zvm.hooks.computation import power
 from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.chain.vm.support import COINBASE, CONTRACT, ETHER, GWEI, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
@@ -341,3 +344,14 @@ def test_relays_agree_on_what_they_pass_on() -> None:
     for relay in (OTHER, NOBODY):
         outcome = runner.call(request_to(relay, path(TARGET, payload=b"hello")))
         assert unwrapped(outcome.output, 1) == ([1], b"hello")
+
+
+def test_z3_powers_are_those_of_the_integers() -> None:
+    random = Random(3)
+    edges = (0, 1, 2, 15, 16, 17, 255, 256, 2**128, 2**255, 2**256 - 1)
+    pairs = [(base, exponent) for base in edges for exponent in edges]
+    pairs += [
+        (random.getrandbits(random.randrange(257)), random.getrandbits(random.randrange(257))) for _ in range(500)
+    ]
+    for base, exponent in pairs:
+        assert power(base, exponent) == pow(base, exponent, 2**256)

@@ -100,6 +100,13 @@ def test_prices_of_lengths_are_those_measured_on_stylus() -> None:
         assert data + (375 * (1 + topics) + 8 * length) * INK_PER_GAS == ink
 
 
+def test_z3_a_power_costs_by_its_exponent_as_in_the_evm() -> None:
+    for schedule in (ZVM, COVENANT):
+        assert schedule.hooks.power_byte == 50 * INK_PER_GAS
+        assert HOOKS["vm_hooks", "math_pow"].static_ink(schedule) + schedule.hooks.power_byte * 32 > 1_600 * INK_PER_GAS
+    assert [table.hooks.growth_of_none for table in (STYLUS, ZVM, COVENANT)] == [8_400, 60_000, 60_000]
+
+
 def test_prices_of_storage_are_those_measured_on_stylus() -> None:
     load = HOOKS["vm_hooks", "storage_load_bytes32"].static_ink(STYLUS)
     miss = STYLUS.hooks.storage_miss_gas
