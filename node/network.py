@@ -21,7 +21,7 @@ from chain.mining import MiningMode
 from chain.options import ChainOptions
 from chain.schedule import ForkSchedule
 from chain.types import Header
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.mnemonic import derive_keys
 from node.preflight import JWT_SECRET_NAME, check_drivable
 from node.settings import UNLIMITED_GAS, NodeSettings
@@ -121,7 +121,9 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
 
 def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
     if settings.init is not None:
-        return _with_first_block_settings(load_genesis(settings.init), settings)
+        genesis = load_genesis(settings.init)
+        genesis.schedule.check_merge()
+        return _with_first_block_settings(genesis, settings)
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
     if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.driven:
@@ -226,7 +228,7 @@ def load_genesis(file: Path) -> Genesis:
     try:
         return read_genesis(file)
     except OSError as error:
-        raise GenesisError(f"{file}: cannot be read: {error.strerror}") from error
+        raise GenesisError(f"{file}: cannot be read: {reason_of(error)}") from error
 
 
 def write_genesis(genesis: Genesis, file: Path) -> None:
@@ -234,7 +236,7 @@ def write_genesis(genesis: Genesis, file: Path) -> None:
     try:
         file.write_text(json.dumps(genesis.to_json(), indent=2) + "\n")
     except OSError as error:
-        raise NodeError(f"{file}: cannot be written: {error.strerror}") from error
+        raise NodeError(f"{file}: cannot be written: {reason_of(error)}") from error
 
 
 def initialise(settings: NodeSettings) -> Header:

@@ -69,7 +69,7 @@ def stats(
 
 @app.command("rewind")
 def rewind(
-    number: Annotated[int, typer.Argument(min=0, help="The block to become the head.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, help="The block to become the head.")],
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
