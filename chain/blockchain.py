@@ -60,9 +60,12 @@ class Chain(ChainView):
         self.engine = self.writer.run(Engine, self) if options.driven else None
 
     def start(self) -> None:
-        """Begin mining at an interval, where the mode asks for it; under instant mining, mine what has waited."""
+        """Begin mining at an interval, where the mode asks for it."""
         self.mining.start()
-        self.writer.submit(self._instant.mine_left)
+
+    def take_up(self) -> None:
+        """Under instant mining, mine what an earlier run left waiting: before anyone is served, who would see half."""
+        self.writer.run(self._instant.mine_left)
 
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""

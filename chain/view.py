@@ -42,7 +42,7 @@ class ChainView:
         self.clock = clock
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         zvm = genesis.schedule.zvm
-        self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory)
+        self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
         self.block_rules = BlockRules(genesis.schedule, options, self.zvm)
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records

@@ -12,6 +12,7 @@ from chain.zvm.schedule import Schedule
 
 VM_HOOKS = "vm_hooks"
 EXTENSION = "zvm"
+CONSOLE = "console"
 
 
 class HookRow(NamedTuple):
@@ -172,3 +173,19 @@ HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
     | {(EXTENSION, name): row for name, row in _EXTENSION.items()}
 )
 """Host functions by (module, name)."""
+
+_LINE_INK = 3_750_000
+"""375 gas, as for a log: a line is kept until its block has been told of."""
+
+CONSOLE_HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
+    {
+        (CONSOLE, "log_txt"): HookRow("ii", "", "(text, length): print; 8 gas a byte", reads=1, extra_ink=_LINE_INK),
+        (CONSOLE, "log_i32"): HookRow("i", "", "(value): print", extra_ink=_LINE_INK),
+        (CONSOLE, "log_i64"): HookRow("I", "", "(value): print", extra_ink=_LINE_INK),
+        (CONSOLE, "tee_i32"): HookRow("i", "i", "(value): print it and give it back", extra_ink=_LINE_INK),
+        (CONSOLE, "tee_i64"): HookRow("I", "I", "(value): print it and give it back", extra_ink=_LINE_INK),
+    }
+)
+"""Host functions of development chains alone: Stylus' console, but for its floats."""
+
+ALL_HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType({**HOOKS, **CONSOLE_HOOKS})

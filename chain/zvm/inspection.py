@@ -9,7 +9,7 @@ from chain.validation import floor_gas, intrinsic_gas
 from chain.vm.calls import delegation_of
 from chain.vm.interface import CallRequest
 from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import HOOKS
+from chain.zvm.hook_table import ALL_HOOKS
 from chain.zvm.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _decoded(code: bytes) -> "Module | None":
 def _imports(module: "Module", schedule: Schedule) -> tuple[ImportedFunction, ...]:
     rows = []
     for item in module.imports:
-        known = HOOKS.get((item.module, item.name))
+        known = ALL_HOOKS.get((item.module, item.name))
         kinds = module.types[item.type_index] if item.type_index < len(module.types) else ("", "")
         ink = None if known is None else known.static_ink(schedule)
         rows.append(ImportedFunction(item.module, item.name, *kinds, ink))

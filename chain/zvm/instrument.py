@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from chain.zvm.activation import Work
 from chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, Bounds, Element, Export, FunctionType, Module, encode, unsigned
 from chain.zvm.body import BodyWalk, MeteredBody
-from chain.zvm.hook_table import HOOKS
+from chain.zvm.hook_table import ALL_HOOKS
 from chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
 from chain.zvm.schedule import Schedule
 from chain.zvm.writer import Places, Writer, fault
@@ -44,7 +44,7 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         pay_for_growth=pays_for_growth(module),
     )
     writer = Writer(places, schedule, can_grow=can_grow(module))
-    prices = [HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
+    prices = [ALL_HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
     bodies = _walk(module, schedule, writer, prices)
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
@@ -68,7 +68,7 @@ def _walk(module: Module, schedule: Schedule, writer: Writer, prices: list[int])
         (len(signature.parameters), len(signature.results), ink)
         for signature, ink in zip(signatures, fixed, strict=True)
     ]
-    growth_ink = HOOKS[GROW_HOOK].static_ink(schedule)
+    growth_ink = ALL_HOOKS[GROW_HOOK].static_ink(schedule)
     return [
         BodyWalk(module, index, schedule=schedule, calls=calls, writer=writer, growth_ink=growth_ink).run()
         for index in range(len(module.functions))

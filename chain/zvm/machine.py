@@ -39,11 +39,12 @@ class ZvmMachine:
 
     Runs take pooled instances, which are several times as fast; they suffice for two threads: the one that executes
     blocks, and one other at a time. What runs beside them takes instances made on demand.
-    directory: where compiled code is kept, None for memory alone.
+    directory: where compiled code is kept, None for memory alone. console: whether modules may print.
     """
 
-    def __init__(self, schedule: str, directory: Path | None = None) -> None:
-        self.schedule: Schedule = SCHEDULES[schedule]
+    def __init__(self, schedule: str, directory: Path | None = None, *, console: bool = False) -> None:
+        prices = SCHEDULES[schedule]
+        self.schedule: Schedule = prices.with_console() if console else prices
         self.precompiles: Mapping[bytes, Precompile] = MappingProxyType(
             {address: body.__get__(self) for address, body in PRECOMPILES.items()}
         )

@@ -2,7 +2,7 @@
 
 from chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, PAGE_BYTES, TABLE, FunctionType, Module
 from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import HOOKS, VM_HOOKS
+from chain.zvm.hook_table import ALL_HOOKS, CONSOLE, VM_HOOKS
 from chain.zvm.limits import within
 from chain.zvm.schedule import Schedule
 
@@ -19,7 +19,7 @@ _ENGINE_PAGES = 65_536
 def check_module(module: Module, schedule: Schedule, *, library: bool) -> None:
     """Refuse a decoded module that breaks a rule. A library, never deployed, needs no entry point or memory."""
     _check_indices(module)
-    _check_imports(module)
+    _check_imports(module, schedule)
     _check_memory(module, schedule)
     _check_table(module)
     _check_data(module)
@@ -67,11 +67,13 @@ def _text(signature: FunctionType) -> str:
     return f"({parameters}) -> ({results})"
 
 
-def _check_imports(module: Module) -> None:
+def _check_imports(module: Module, schedule: Schedule) -> None:
     for row in module.imports:
         if row.name.startswith(_RESERVED_PREFIX):
             raise ModuleRefusedError("reserved name", f"import {row.name} begins with {_RESERVED_PREFIX}")
-        hook = HOOKS.get((row.module, row.name))
+        hook = ALL_HOOKS.get((row.module, row.name))
+        if hook is not None and row.module == CONSOLE and not schedule.console:
+            raise ModuleRefusedError("import", f"{row.module}.{row.name} is there on development chains alone")
         if hook is None:
             raise ModuleRefusedError("import", f"there is no function {row.module}.{row.name}")
         expected, found = FunctionType(hook.parameters, hook.result), module.types[row.type_index]

@@ -152,6 +152,12 @@ class Schedule:
     entry: CallEntry
     state: StateGas | None = None
     """Flat prices for state; None: the EVM's of the fork."""
+    console: bool = False
+    """Whether modules may print, as on a development chain."""
+
+    def with_console(self) -> "Schedule":
+        """The same prices for a development chain."""
+        return replace(self, console=True)
 
 
 _CONTROL = (0x00, 0x01, 0x02, 0x03, 0x05, 0x0B, 0x0F, 0x41, 0x42)

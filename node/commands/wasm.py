@@ -183,7 +183,7 @@ def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | 
 
 
 def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) -> bytes:
-    """The file's module, checked by the default rules. Raises NodeError.
+    """The file's module, checked by a development chain's rules; the node applies its own. Raises NodeError.
 
     One that asks whether it is being created has a constructor: without its run it would never be set up.
     """
@@ -192,7 +192,7 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
     from chain.zvm.schedule import ZVM
 
     code = read_module(file)
-    found = inspect_module(code, ZVM)
+    found = inspect_module(code, ZVM.with_console())
     if found.refusal is not None:
         raise NodeError(f"{file}: {found.refusal.message}")
     if not may_lack_constructor and any((item.module, item.name) == IS_CONSTRUCTING for item in found.imports):

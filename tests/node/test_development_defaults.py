@@ -14,6 +14,7 @@ from node.config import load_settings
 from node.network import choose_genesis, limits_for, open_chain, open_database
 from rpc.limits import Limits
 from tests.chain.chain_fixtures import ALICE, BOB, GWEI, transfer
+from tests.node.conftest import Start
 
 BLOCK_GAS = 60_000_000
 ETHER = 10**18
@@ -119,6 +120,18 @@ def test_r2_every_chain_made_without_a_genesis_file_is_for_development(flags: di
     assert made.gas_limit == flags.get("gas_limit", BLOCK_GAS)
     assert Genesis.from_json(made.to_json()) == made
     assert not choose_genesis(load_settings({**flags, "authrpc": True}), None, [ALICE]).schedule.development
+
+
+def test_r14_a_start_takes_what_a_run_without_automine_left(start: Start) -> None:
+    left = start("--no-mining")
+    with left.connect() as client:
+        request = {"from": "0x" + ALICE.hex(), "to": "0x" + BOB.hex()}
+        hashes = [client.call("eth_sendTransaction", request) for _ in range(3)]
+        assert client.call("eth_blockNumber") == "0x0"
+    assert left.stop() == 0
+    with start().connect() as client:
+        assert client.call("eth_blockNumber") == "0x1"
+        assert [client.call("eth_getTransactionReceipt", item)["status"] for item in hashes] == ["0x1"] * 3
 
 
 def test_s9_a_block_holds_as_many_transactions_as_its_gas_allows(tmp_path: Path) -> None:

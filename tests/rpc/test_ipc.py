@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpc.errors import ParseError
@@ -138,6 +138,7 @@ CONTAINERS = st.recursive(
 ).filter(lambda value: isinstance(value, list | dict))
 
 
+@settings(deadline=None)
 @given(
     st.lists(CONTAINERS, max_size=5),
     st.lists(st.integers(0, 400), max_size=6),

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpc import parsing
@@ -204,6 +204,7 @@ def refused(body: bytes, **limits: int) -> type[RpcError] | None:
     return None
 
 
+@settings(deadline=None)
 @given(JSON, st.integers(1, 9))
 def test_the_count_of_the_bytes_is_that_of_the_values(value: Any, slice_bytes: int) -> None:
     body = orjson.dumps(value)

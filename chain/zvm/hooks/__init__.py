@@ -8,31 +8,36 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from chain.zvm.faults import HostTrapError
-from chain.zvm.hook_table import HOOKS
+from chain.zvm.hook_table import ALL_HOOKS
 from chain.zvm.hooks.calls import CALL_HOOKS
 from chain.zvm.hooks.computation import COMPUTATION_HOOKS
+from chain.zvm.hooks.console import CONSOLE_FUNCTIONS
 from chain.zvm.hooks.environment import ENVIRONMENT_HOOKS
 from chain.zvm.hooks.state import STATE_HOOKS
 from chain.zvm.instance import HookFunction, Instance
 
-_FUNCTIONS = STATE_HOOKS | CALL_HOOKS | ENVIRONMENT_HOOKS | COMPUTATION_HOOKS
-_STATELESS = frozenset(COMPUTATION_HOOKS) | {
-    "read_args",
-    "write_result",
-    "evm_gas_left",
-    "evm_ink_left",
-    "tx_ink_price",
-    "msg_value",
-    "is_constructing",
-    "storage_flush_cache",
-    "return_data_size",
-    "read_return_data",
-}
+_FUNCTIONS = STATE_HOOKS | CALL_HOOKS | ENVIRONMENT_HOOKS | COMPUTATION_HOOKS | CONSOLE_FUNCTIONS
+_STATELESS = (
+    frozenset(COMPUTATION_HOOKS)
+    | frozenset(CONSOLE_FUNCTIONS)
+    | {
+        "read_args",
+        "write_result",
+        "evm_gas_left",
+        "evm_ink_left",
+        "tx_ink_price",
+        "msg_value",
+        "is_constructing",
+        "storage_flush_cache",
+        "return_data_size",
+        "read_return_data",
+    }
+)
 """What depends on the call alone, and what a contract's entry point asks before it knows which function is meant."""
 
 HookTable = Mapping[tuple[str, str], HookFunction]
 
-CONTRACT_HOOKS: HookTable = MappingProxyType({key: _FUNCTIONS[key[1]] for key in HOOKS})
+CONTRACT_HOOKS: HookTable = MappingProxyType({key: _FUNCTIONS[key[1]] for key in ALL_HOOKS})
 """For contracts: everything."""
 
 
@@ -44,6 +49,6 @@ def _refused(name: str) -> HookFunction:
 
 
 STATELESS_HOOKS: HookTable = MappingProxyType(
-    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in HOOKS}
+    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in ALL_HOOKS}
 )
 """For functions that depend on their arguments alone: what would read or write the chain is a trap."""

@@ -279,8 +279,7 @@ class TestR14:
         """What a node that mined by hand has left, one that mines at once takes."""
         hashes = await self.waiting(node, 3)
         node.chain.mining.set_automine(True)
-        node.chain.start()
-        node.chain.writer.run(lambda: None)
+        node.chain.take_up()
         assert await self.mined(node, hashes) == 3
 
     async def test_r14_a_long_rest_lets_other_writes_between(self, node: Node) -> None:

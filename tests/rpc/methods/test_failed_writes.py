@@ -208,6 +208,13 @@ def case(*setup: Call, call: Call, options: ChainOptions = MANUAL) -> tuple[Chai
     return options, calls(*setup), calls(call)
 
 
+async def loaded(trial: Trial) -> None:
+    """A chain that came from a state file, with a block upon it and a patch."""
+    await calls(*POOLED, ("anvil_mine", [2]))(trial)
+    await trial.call("anvil_loadState", await trial.call("anvil_dumpState"))
+    await calls(("anvil_mine", [1]), ("anvil_setBalance", [C, "0x9"]))(trial)
+
+
 MODULE = hexadecimal(wasm_contract(""))
 SEND = {"from": A, "to": B, "value": "0x1", "gas": "0x5208"}
 CASES: dict[str, tuple[ChainOptions, Command, Command]] = {
@@ -258,6 +265,13 @@ CASES: dict[str, tuple[ChainOptions, Command, Command]] = {
         calls(("anvil_setBalance", [C, "0x9"]), ("anvil_dumpState", []), ("anvil_setBalance", [C, "0x1"])),
         lambda trial: trial.call("anvil_loadState", trial.results[1]),
     ),
+    "anvil_loadState with blocks": (
+        MANUAL,
+        calls(*POOLED, ("anvil_mine", [2]), ("anvil_dumpState", []), ("anvil_mine", [3]), ("anvil_setNonce", [A, 9])),
+        lambda trial: trial.call("anvil_loadState", next(item for item in trial.results if len(item or "") > 1_000)),
+    ),
+    "anvil_reset of a loaded chain": (MANUAL, loaded, calls(("anvil_reset", []))),
+    "anvil_mine upon a loaded chain": (MANUAL, loaded, calls(("anvil_mine", [1]))),
     "evm_setBlockGasLimit": case(*POOLED, call=("evm_setBlockGasLimit", [20_000])),
 }  # fmt: skip
 
