@@ -30,9 +30,7 @@ def test_b1_graphql_validation_is_bounded(query) -> None:  # type: ignore[no-unt
     assert LIMITS.graphql_fragments == LIMITS.graphql_repetitions == 100
     begun = time.thread_time()
     assert DOCUMENTS.prepare(query(100)).document
-    with pytest.raises(
-        InvalidDocumentError, match="more than 100 (fragments|selections of one name); use fewer, or raise"
-    ):
+    with pytest.raises(InvalidDocumentError, match=r"more than 100 (fragments|selections)"):
         DOCUMENTS.prepare(query(101))
     with pytest.raises(InvalidDocumentError):
         DOCUMENTS.prepare(query(400))
