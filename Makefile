@@ -1,4 +1,5 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
+# make tools  install the tools of the quick starts and the client tests (npm's, Vyper, Zig)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format conformance bench docs lock clean
+.PHONY: help install install-dev run tools test lint format conformance bench docs lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -29,8 +30,11 @@ install-dev:
 run: install
 	@exec $(BIN)/zevm run $(ARGS)
 
+tools: install-dev
+	@scripts/install_client_tools.sh > /dev/null
+
 test: install-dev
-	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
+	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh --foreign; fi
 	@scripts/install_spec_tests.sh || echo "spec tests: none, so that these tests are skipped"
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS)
 

@@ -124,6 +124,15 @@ class ForkSchedule:
             return netsplit
         return 0 if self.terminal_total_difficulty_passed else None
 
+    def check_merge(self) -> None:
+        """Raise GenesisError where the merge waits for a total difficulty alone: this node adds none up."""
+        if self._merge_block is None and self.terminal_total_difficulty is not None:
+            raise GenesisError(
+                f"config.terminalTotalDifficulty: {self.terminal_total_difficulty} would never be noticed, this node "
+                "merges at a block: name it as mergeNetsplitBlock, set terminalTotalDifficulty to 0 for a chain merged "
+                "from its start, or remove the entry for one that stays before the merge"
+            )
+
     def _build_rules(self, fork: Fork) -> Rules:
         capped = self.transaction_gas_cap
         return Rules(

@@ -18,9 +18,10 @@ from chain.errors import ChainError
 from chain.forks import Fork
 from chain.native.process import BLOBS
 from node import __version__
-from node.banner import BannerFacts, banner, engine_listening, listening, write_config
+from node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
+from node.colours import painter
 from node.commands.account import unlock_keys
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.forwarding import Forwarder
 from node.keystore import FOLDER_NAME, Keystore
 from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
@@ -147,6 +148,7 @@ class Node:
             self._announce(server)
             self.chain.start()
             await state_file.keep_until(stopping)
+            self._say(farewell(None if self._settings.memory else self._settings.datadir))
         finally:
             forwarder.close()
             # requests that are cut off are what a stop is; no tracebacks of them
@@ -209,14 +211,18 @@ class Node:
             try:
                 write_config(settings.config_out, facts)
             except OSError as error:
-                raise NodeError(f"--config-out {settings.config_out}: {error.strerror}") from error
-        if not settings.quiet:
-            print(banner(facts))
-            for host, port in server.addresses:
-                print(listening(host, port))
-            for host, port in server.engine_addresses:
-                print(engine_listening(host, port))
-            sys.stdout.flush()
+                raise NodeError(f"--config-out {settings.config_out}: {reason_of(error)}") from error
+        lines = [
+            banner(facts),
+            *(listening(host, port) for host, port in server.addresses),
+            *(engine_listening(host, port) for host, port in server.engine_addresses),
+        ]
+        self._say("\n".join(lines))
+
+    def _say(self, text: str) -> None:
+        """Print for people, unless they asked for quiet."""
+        if not self._settings.quiet:
+            print(painter(sys.stdout, self._settings.color)(text), flush=True)
 
     def _facts(self) -> BannerFacts:
         chain, settings = self.chain, self._settings
@@ -237,6 +243,7 @@ class Node:
             genesis_timestamp=genesis.timestamp,
             genesis_number=genesis.number,
             head_number=chain.head.number,
+            hosts=settings.host,
             data="memory" if settings.memory else str(settings.datadir.absolute()),
         )
 
@@ -250,7 +257,8 @@ class Node:
         kind: Callable[..., Formatter] = JsonFormatter if self._settings.json_logs else Formatter
         settings = self._settings
         console = not settings.disable_console_log
-        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven))
+        paint = str if settings.json_logs else painter(sys.stdout, settings.color)
+        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven), paint=paint)
 
 
 def settle_memory() -> None:
@@ -280,6 +288,8 @@ def default_client_version() -> str:
 
 def fork_title(fork: Fork) -> str:
     """A fork's name for people: Osaka, SpuriousDragon."""
+    if fork in (Fork.BPO1, Fork.BPO2):
+        return fork.name
     return "".join(word.capitalize() for word in fork.name.split("_"))
 
 

@@ -5,12 +5,15 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from coincurve import PrivateKey
 
 from node import __version__
+from node.mnemonic import DEFAULT_MNEMONIC
 from node.wallet import address_of, checksum_address
+from rpc.security import LOOPBACK_NAMES
 
 _ART = r"""
               _______     ____  __
@@ -27,7 +30,7 @@ class BannerFacts:
     """What the banner and the configuration file tell.
 
     balances_wei: of the accounts now, in the order of `keys`. base_fee_wei: None before London.
-    data: where the chain is kept.
+    data: where the chain is kept. hosts: the addresses that the node listens on.
     """
 
     keys: Sequence[PrivateKey]
@@ -43,6 +46,7 @@ class BannerFacts:
     genesis_number: int
     head_number: int
     data: str
+    hosts: Sequence[str]
 
 
 def banner(facts: BannerFacts) -> str:
@@ -69,7 +73,30 @@ def banner(facts: BannerFacts) -> str:
     ]  # fmt: skip
     shown = sections if facts.keys else sections[3:]
     text = "\n\n".join("\n".join([title, _RULE, *lines]) for title, lines in shown)
-    return f"{_ART}\n    {__version__}\n    An Ethereum node in Python\n\n{text}\n"
+    warnings = "".join(f"\nWARNING: {line}\n" for line in exposure(facts))
+    return f"{_ART}\n    {__version__}\n    An Ethereum node in Python\n\n{text}\n{warnings}"
+
+
+def exposure(facts: BannerFacts) -> list[str]:
+    """What others may do with the accounts above, where the node listens to more than this computer."""
+    reachable = [host for host in facts.hosts if not is_loopback(host)]
+    if not reachable or not facts.keys:
+        return []
+    lines = [
+        f"Whoever reaches {', '.join(reachable)} can send from the accounts above without a key; "
+        "--host 127.0.0.1 keeps others out, --accounts 0 leaves the accounts out."
+    ]
+    if facts.mnemonic == DEFAULT_MNEMONIC:
+        lines.append("The keys above are known to everyone: value sent to these accounts on any public chain is lost.")
+    return lines
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this computer reaches a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in LOOPBACK_NAMES
 
 
 def listening(host: str, port: int) -> str:
@@ -80,6 +107,12 @@ def listening(host: str, port: int) -> str:
 def engine_listening(host: str, port: int) -> str:
     """The line for the consensus client's port."""
     return f"Engine API on {_address(host, port)}"
+
+
+def farewell(folder: Path | None) -> str:
+    """What is said when a signal stops the node. folder: where the chain is kept; None for memory."""
+    kept = "its chain was in memory and is gone" if folder is None else f"its chain is kept in {folder}"
+    return f"\nStopping; {kept}"
 
 
 def _address(host: str, port: int) -> str:

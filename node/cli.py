@@ -3,7 +3,7 @@
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +15,21 @@ from node import __version__
 from node.advice import for_this_command
 from node.commands import account, blocks, console, database, wasm
 from node.commands.options import ConfigOption, DatadirOption
-from node.config import load_settings
-from node.errors import NodeError
-from node.settings import Settings, setting_flags
+from node.config import in_own_words, load_settings
+from node.errors import NodeError, reason_of
+from node.foreign_flags import translated
+from node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
+from node.secrets import without_secrets
+from node.settings import LIMITS, POOL, Settings, setting_flags
 from storage.errors import StorageError
 
 DEFAULT_COMMAND = "run"
-_OWN_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion", "--show-completion"})
+_HELP_HINT = "`zevm --help` lists the commands, `zevm run --help` the flags"
+_OWN_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completion", "--show-completion"})
 
 app = typer.Typer(
     name="zevm",
-    help="An Ethereum JSON-RPC node. Without a command: `run`, whose flags `zevm run --help` lists.",
+    help="An Ethereum JSON-RPC node. Without a command: `run`; `zevm run --help` lists all its flags.",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,8 +46,9 @@ def _run(**values: object) -> None:
     """Start the node: on 127.0.0.1:8545, with its chain in .zevm, unless told otherwise.
 
     Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
+    `--help-limits` shows the flags of limits.
     """
-    config = values.pop("config")
+    config, _ = values.pop("config"), values.pop("help_limits")
     given = {name: value for name, value in values.items() if value not in (None, False)}
     settings = load_settings(given, config if isinstance(config, Path) else None)
     # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
@@ -55,30 +60,54 @@ def _run(**values: object) -> None:
 
 def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Give a function that takes any keyword a signature with one option for each setting."""
-    parameters = [inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption)]
-    for name, flag in setting_flags().items():
-        field = Settings.model_fields[name]
+    limits = typer.Option(
+        "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
+    )
+    parameters = [
+        *_parameters(COMMON_SETTINGS, COMMON_PANEL),
+        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption),
+        inspect.Parameter(
+            "help_limits", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, limits]
+        ),
+        *_parameters(name for name in setting_flags() if name not in COMMON_SETTINGS),
+    ]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {}
+    return function
+
+
+def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[inspect.Parameter]:
+    """Parameters of a command for settings; `panel`: their group in the help, where it is not each one's own."""
+    for name in names:
+        flag, field = setting_flags()[name], Settings.model_fields[name]
         is_switch = field.annotation is bool
         default = "" if is_switch or field.default in (None, ()) else f" (default: {_shown(field.default)})"
         option = typer.Option(
             None,
             *flag.names,
             help=(field.description or "") + default,
-            rich_help_panel=flag.panel,
+            rich_help_panel=panel or flag.panel,
             metavar="" if is_switch else flag.metavar,
             show_default=False,
+            hidden=flag.panel in (LIMITS, POOL),
         )
         kind = bool | None if is_switch else str | None
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind))
-    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    function.__annotations__ = {}
-    return function
+        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
 def _shown(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
+def _show_common_flags(**_: object) -> None:
+    """Stand in the help of `zevm` itself: what follows `zevm` goes to `run`, so that this is never called with any."""
+
+
+_show_common_flags.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    list(_parameters(COMMON_SETTINGS, "Common flags of `run`: zevm --port 8546 is zevm run --port 8546"))
+)
+_show_common_flags.__annotations__ = {}
+app.callback()(_show_common_flags)
 app.command(DEFAULT_COMMAND)(_with_setting_flags(_run))
 
 
@@ -103,14 +132,28 @@ def version() -> None:
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
-    """`zevm --port 1` means `zevm run --port 1`; `zevm --version` means `zevm version`."""
-    if arguments and arguments[0] == "--version":
+    """`zevm --port 1` means `zevm run --port 1`; `zevm --version` means `zevm version`.
+
+    Flags of other nodes become ours, with a note on standard error. Raises SettingsError for one that cannot.
+    """
+    if arguments and arguments[0] in ("--version", "-V"):
         return ["version"]
     if not arguments or (arguments[0].startswith("-") and arguments[0].split("=")[0] not in _OWN_OPTIONS):
         arguments = [DEFAULT_COMMAND, *arguments]
     if arguments[0] == DEFAULT_COMMAND:
-        return [DEFAULT_COMMAND, *_with_bare_values(arguments[1:])]
+        ours, notes = translated(arguments[1:], _own_flags())
+        for note in notes:
+            print(f"zevm: {note}", file=sys.stderr)
+        return [DEFAULT_COMMAND, *_with_bare_values(ours)]
     return list(arguments)
+
+
+def _own_flags() -> dict[str, bool]:
+    """Each flag of `zevm run`, and whether a value follows it."""
+    flags = {"--config": True, "--help": False, "-h": False}
+    for name, flag in setting_flags().items():
+        flags |= dict.fromkeys(flag.names, Settings.model_fields[name].annotation is not bool)
+    return flags
 
 
 def _with_bare_values(arguments: Sequence[str]) -> list[str]:
@@ -128,26 +171,28 @@ def _with_bare_values(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for what cannot be done."""
-    chosen = with_default_command(sys.argv[1:] if arguments is None else arguments)
+    chosen = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(chosen, prog_name="zevm", standalone_mode=False)
+        chosen = with_default_command(chosen)
+        result = command_tree(app).main(chosen, prog_name="zevm", standalone_mode=False)
     except typer.TyperException as error:
-        _fail(f"{error.format_message()} (`zevm --help` lists the commands, `zevm run --help` the flags)", 2)
+        _fail(f"{in_own_words(error.format_message())} ({_HELP_HINT})", 2, chosen)
     except NodeError as error:
-        _fail(for_this_command(str(error), chosen), error.exit_code)
+        _fail(str(error), error.exit_code, chosen)
     except (StorageError, ChainError, NodeFaultError) as error:
-        _fail(for_this_command(str(error), chosen), 1)
+        _fail(str(error), 1, chosen)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
-        _fail(f"{where}{error.strerror or error}", 1)
+        _fail(f"{where}{reason_of(error)}", 1, chosen)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("stopped", 130)
+        _fail("stopped", 130, chosen)
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
-    """Say in one line why the command ends."""
-    print(f"zevm: {' '.join(message.split())}", file=sys.stderr)
+def _fail(message: str, code: int, arguments: Sequence[str]) -> None:
+    """Say in one line why the command ends: without a secret of the command line, and with advice that fits it."""
+    line = for_this_command(without_secrets(" ".join(message.split()), arguments), arguments)
+    print(f"zevm: {line}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -7,13 +7,11 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
+from node.banner import is_loopback
 from node.errors import NodeError
 
 TIMEOUT_SECONDS = 120
 """Longer than the server lets any call take."""
-
-
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class CallFailedError(NodeError):
@@ -30,7 +28,7 @@ def no_answer(url: str, error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     address = urllib.parse.urlsplit(url)
-    if address.hostname not in LOOPBACK_HOSTS or address.port is None:
+    if not is_loopback(address.hostname or "") or address.port is None:
         return f"no node answers at {url}: {words}; check the address"
     return f"no node answers at {url}: {words}; start one with `zevm run --port {address.port}`"
 

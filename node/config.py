@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,14 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings.sources import InitSettingsSource
 
-from node.errors import SettingsError
+from node.errors import SettingsError, reason_of
+from node.secrets import HIDDEN
 from node.settings import NodeSettings, Settings, setting_flags
 
 DEFAULT_FILE = Path("zevm.toml")
+SECRET_SETTINGS = frozenset({"mnemonic"})
+"""Settings whose values no message shows."""
+
 CONFIG_VARIABLE = "ZEVM_CONFIG"
 
 
@@ -60,7 +65,7 @@ def _read_file(file: Path) -> dict[str, object]:
         with file.open("rb") as stream:
             content = tomllib.load(stream)
     except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{file}: cannot be read: {reason_of(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     values: dict[str, object] = {}
@@ -76,19 +81,44 @@ def _read_file(file: Path) -> dict[str, object]:
     return values
 
 
+_OWN_WORDS = (
+    (r"(?:Input )?should be a valid integer(?:, .*)?", "want a whole number"),
+    (r"(?:Input )?should be a valid (?:number|decimal)(?:, .*)?", "want a number"),
+    (r"(?:Input )?should be a valid boolean(?:, .*)?", "want true or false"),
+    (r"(?:Input )?should be a finite number", "want a finite number"),
+    (r"(?:Input )?should be greater than or equal to (\S+)", r"want at least \1"),
+    (r"(?:Input )?should be greater than (\S+)", r"want more than \1"),
+    (r"(?:Input )?should be less than or equal to (\S+)", r"want at most \1"),
+    (r"(?:Input )?should be less than (\S+)", r"want less than \1"),
+    (r"(?:Input )?should be '(.*)'", r"want '\1'"),
+    (r"(?:Input )?should be (\d+(?:, \d+)* or \d+)", r"want \1"),
+    (r"(?:String|Tuple) should have at least 1 (?:character|item)(?:.*)", "want something, not nothing"),
+    (r"Decimal input should have no more than (\d+) decimal places?", r"want at most \1 decimals"),
+    (r"(?:Input )?should be a valid (string|path|tuple)(?:.*)", r"want text"),
+    (r"Input is not a valid path(?:.*)", "want a path"),
+)
+"""What the libraries that check values say, and what we say; the rest of a message stays."""
+
+
+def in_own_words(message: str) -> str:
+    """A message about a wrong value, without the words of the libraries that found it wrong."""
+    for pattern, words in _OWN_WORDS:
+        message = re.sub(pattern, words, message)
+    return message
+
+
 def _suggestion(name: str) -> str:
     close = difflib.get_close_matches(name, Settings.model_fields, n=1)
     return f" (is {close[0]} meant?)" if close else ""
 
 
 def _explain(error: ErrorDetails, flags: Mapping[str, object], file: Path | None) -> str:
-    reason = error["msg"].removeprefix("Value error, ")
-    reason = reason.removeprefix("Input ")
+    reason = in_own_words(error["msg"].removeprefix("Value error, "))
     if not error["loc"]:
         return reason
     name = str(error["loc"][0])
-    value = error["input"]
-    return f"{_origin(name, flags, file)}: {value!r}: {reason}"
+    shown = HIDDEN if name in SECRET_SETTINGS else repr(error["input"])
+    return f"{_origin(name, flags, file)}: {shown}: {reason}"
 
 
 def _origin(name: str, flags: Mapping[str, object], file: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from node.foreign_flags import FOREIGN_FLAGS, ForeignFlag
 from node.settings import LIMITS, Settings, setting_flags
 
 _HEAD = """# Settings
@@ -10,7 +11,19 @@ Made from the table in `node/settings.py` by `make docs`. A setting is a flag of
 variable (`ZEVM_CHAIN_ID=5`) or a key of a TOML file (`chain-id = 5`, or `chain_id`; `zevm.toml` in the current folder,
 or the one of `--config` or `ZEVM_CONFIG`). Flags go before variables, variables before the file. A table in the
 file prefixes its keys: `[pool]` with `global-slots = 9` is `--pool-global-slots 9`. A wrong setting ends the start with
-one line that names it. The server's limits are in [limits.md](limits.md)."""
+one line that names it. The server's limits are in [limits.md](limits.md).
+
+`ETH_RPC_URL` is the one variable that says where a node is: `zevm console`, `zevm wasm` and the examples read it, as
+Foundry's tools do. A URL or a port that is given goes before it."""
+
+_FOREIGN_HEAD = """
+## Flags of other nodes
+
+`zevm run` knows the flags of Anvil, Hardhat's node, Ganache and `geth --dev` that are not its own. One that only has
+another name here is taken under its own, one without effect is passed over, both with a note; the others end the start.
+
+| flag | of | here |
+| --- | --- | --- |"""
 
 
 def settings_document() -> str:
@@ -25,7 +38,15 @@ def settings_document() -> str:
             names = ", ".join(f"`{each}`" for each in flag.names)
             default = "" if field.default in (None, (), False) else f"`{_shown(field.default)}`"
             lines.append(f"| {names} | {default} | {field.description} |")
+    lines += [_FOREIGN_HEAD, *map(_foreign_row, FOREIGN_FLAGS)]
     return "\n".join(lines) + "\n"
+
+
+def _foreign_row(flag: ForeignFlag) -> str:
+    names = ", ".join(f"`{name}`" for name in flag.names)
+    if flag.renamed is not None:
+        return f"| {names} | {flag.owner} | `{flag.renamed}` |"
+    return f"| {names} | {flag.owner} | {'no effect' if flag.accepted else 'not here'}: {flag.about} |"
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,12 @@ NodeError        the work cannot be done; exit code 1
 """
 
 
+def reason_of(error: Exception) -> str:
+    """Why the system refused something, without its number and the path: "no such file or directory"."""
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return words[:1].lower() + words[1:]
+
+
 class NodeError(Exception):
     """The message is a whole line for the operator: what, with which value, and what to do."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from coincurve import PrivateKey
 
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.wallet import address_of, checksum_address
 
 FOLDER_NAME = "keystore"
@@ -94,7 +94,7 @@ def _read_json(path: Path) -> Any:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise NodeError(f"{path}: cannot be read as a key file: {error}") from None
+        raise NodeError(f"{path}: cannot be read as a key file: {reason_of(error)}") from None
     if not isinstance(content, dict):
         raise NodeError(f"{path}: not a key file")
     return content

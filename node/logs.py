@@ -65,8 +65,13 @@ class NodeLog:
     """Collects events from any thread. `start` and `close` frame its life."""
 
     def __init__(
-        self, formatter: "Formatter", stream: TextIO | None = None, clock: Callable[[], float] = time.time
+        self,
+        formatter: "Formatter",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.time,
+        paint: Callable[[str], str] = str,
     ) -> None:
+        self._paint = paint
         self._formatter = formatter
         self._stream = stream or sys.stdout
         self._clock = clock
@@ -133,7 +138,7 @@ class NodeLog:
             dropped, self._dropped = self._dropped, 0
             lines.append(self._formatter.note(f"{dropped} log entries were dropped: too many at once"))
         try:
-            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.write(self._paint("".join(f"{line}\n" for line in lines)))
             self._stream.flush()
         except (OSError, ValueError):
             # the reader of the log is gone (a closed pipe); the node goes on

@@ -21,7 +21,7 @@ from chain.mining import MiningMode
 from chain.options import ChainOptions
 from chain.schedule import ForkSchedule
 from chain.types import Header
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.mnemonic import derive_keys
 from node.preflight import JWT_SECRET_NAME, check_drivable
 from node.settings import UNLIMITED_GAS, NodeSettings
@@ -29,6 +29,7 @@ from node.wallet import address_of
 from rpc.limits import Limits
 from storage.database import Database
 from storage.errors import CorruptionError, ForeignDatabaseError
+from storage.leveldb import REPAIR_HINT
 
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
@@ -95,7 +96,7 @@ def open_chain(
 
 def _refuse(problems: Iterable[str]) -> None:
     for problem in problems:
-        raise CorruptionError(f"{problem}; `zevm db check --deep` examines all, `zevm db rewind N` goes back")
+        raise CorruptionError(f"{problem}; {REPAIR_HINT}")
 
 
 def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[bytes] = ()) -> Genesis:
@@ -120,7 +121,9 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
 
 def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
     if settings.init is not None:
-        return _with_first_block_settings(load_genesis(settings.init), settings)
+        genesis = load_genesis(settings.init)
+        genesis.schedule.check_merge()
+        return _with_first_block_settings(genesis, settings)
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
     if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.driven:
@@ -225,7 +228,7 @@ def load_genesis(file: Path) -> Genesis:
     try:
         return read_genesis(file)
     except OSError as error:
-        raise GenesisError(f"{file}: cannot be read: {error.strerror}") from error
+        raise GenesisError(f"{file}: cannot be read: {reason_of(error)}") from error
 
 
 def write_genesis(genesis: Genesis, file: Path) -> None:
@@ -233,7 +236,7 @@ def write_genesis(genesis: Genesis, file: Path) -> None:
     try:
         file.write_text(json.dumps(genesis.to_json(), indent=2) + "\n")
     except OSError as error:
-        raise NodeError(f"{file}: cannot be written: {error.strerror}") from error
+        raise NodeError(f"{file}: cannot be written: {reason_of(error)}") from error
 
 
 def initialise(settings: NodeSettings) -> Header:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chain.forks import Fork
 from chain.schedule import ForkSchedule
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.settings import NodeSettings
 from node.state_file import dump_path, load_path
 from rpc.ipc import check_path
@@ -36,6 +36,11 @@ def check_start(settings: NodeSettings) -> None:
         _check_writable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
+    dumped, loaded = dump_path(settings), load_path(settings)
+    if dumped is not None:
+        _check_writable("--state" if settings.state else "--dump-state", dumped)
+    if loaded is not None:
+        _check_readable(loaded)
 
 
 def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
@@ -80,6 +85,14 @@ def _check_writable(flag: str, file: Path) -> None:
     _check_folder(flag, file)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise NodeError(f"{flag} {file}: may not be written; give another file")
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from error
 
 
 def _check_folder(flag: str, file: Path) -> None:

@@ -193,7 +193,7 @@ class NodeSettings(BaseSettings):
         None, "--chain-id", "--chain", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**63, about="Chain id. (default: 31337)"
     )
     hardfork: Annotated[Fork | None, BeforeValidator(_fork)] = _setting(
-        None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest fork to have active. (default: bpo2)"
+        None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest fork to have active. (default: BPO2)"
     )
     timestamp: int | None = _setting(
         None, "--timestamp", panel=CHAIN, metavar="SECONDS", ge=0, lt=2**63,
@@ -351,6 +351,10 @@ class NodeSettings(BaseSettings):
     json_logs: bool = _setting(
         False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
     )
+    color: Literal["auto", "always", "never"] = _setting(
+        "auto", "--color", panel=OUTPUT, metavar="auto|always|never",
+        about="Colours of banner and log; auto: on a terminal, unless NO_COLOR is set.",
+    )  # fmt: skip
     config_out: UserPath | None = _setting(
         None, "--config-out", panel=OUTPUT, metavar="FILE",
         about="Write accounts and figures of the chain to a JSON file, as Anvil does.",

@@ -39,6 +39,7 @@ from rpc.parsing import (
 )
 from rpc.registry import REQUIRED, Cost, Method, Registry
 from rpc.services import Services
+from rpc.suggestions import Suggestions
 from rpc.workers import Workers
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class Dispatcher:
         self._methods = registry.by_name
         self._services = services
         self._limits = services.limits
+        self._suggestions = Suggestions(registry.by_name)
         self.workers = workers
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
@@ -279,7 +281,7 @@ class Dispatcher:
         call.method = self._methods.get(name)
         try:
             if call.method is None:
-                raise _unknown(name)
+                raise self._unknown(name)
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
             forget_origin(error)
@@ -413,6 +415,11 @@ class Dispatcher:
                 exhausted = ResponseTooLargeError()
         return b"[" + b",".join(replies) + b"]" if replies else None
 
+    def _unknown(self, name: str) -> RpcError:
+        if len(name) > METHOD_NAME_LIMIT:
+            return InvalidRequestError(f"method name too long: {len(name)} > {METHOD_NAME_LIMIT}")
+        return MethodNotFoundError.of(name, self._suggestions.nearest(name))
+
     @staticmethod
     def _read_identifier(message: Any) -> Any:
         identifier = message.get("id") if type(message) is dict else None
@@ -424,9 +431,3 @@ def _refusal(error: RpcError) -> bytes:
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)
-
-
-def _unknown(name: str) -> RpcError:
-    if len(name) > METHOD_NAME_LIMIT:
-        return InvalidRequestError(f"method name too long: {len(name)} > {METHOD_NAME_LIMIT}")
-    return MethodNotFoundError.of(name)

@@ -84,9 +84,10 @@ class MethodNotFoundError(RpcError):
     code = -32601
 
     @classmethod
-    def of(cls, name: str) -> "MethodNotFoundError":
-        """The error for an unknown method `name`."""
-        return cls(f"the method {name} does not exist/is not available")
+    def of(cls, name: str, meant: str | None = None) -> "MethodNotFoundError":
+        """The error for an unknown method `name`; `meant`: the one that it is much like, which the data tells."""
+        data = None if meant is None else f"did you mean {meant}?"
+        return cls(f"the method {name} does not exist/is not available", data)
 
 
 class InvalidParamsError(RpcError):

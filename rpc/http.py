@@ -8,10 +8,11 @@ import asyncio
 import time
 from contextlib import suppress
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 
 from chain.writer import WriterStoppedError
+from rpc import pages
 from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
 from rpc.dispatch import Dispatcher, LongWrite, Reply
 from rpc.graphql import endpoint as graphql
@@ -51,7 +52,7 @@ class NodeApplication(FastAPI):
             await self.endpoint(scope, receive, send)
         elif method == "OPTIONS":
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
-        elif scope["path"] in graphql.PATHS:
+        elif scope["path"] in graphql.PATHS and not (method == "GET" and pages.asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
@@ -102,8 +103,16 @@ def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None =
     application = NodeApplication(services, dispatcher, guard or Guard())
 
     @application.api_route("/", methods=["GET", "HEAD"])
-    def greeting() -> PlainTextResponse:
-        return PlainTextResponse(f"{services.client_version}: send JSON-RPC with POST, or open a WebSocket\n")
+    async def front_page(request: Request) -> Response:
+        return pages.front_page(services, request)
+
+    @application.get("/graphql")
+    async def graphql_help(request: Request) -> Response:
+        return pages.graphql_help(request)
+
+    @application.exception_handler(404)
+    async def nothing_here(request: Request, _: Exception) -> Response:
+        return pages.nothing_here(request)
 
     # a probe lets a database that refuses writes try again, so that one comes back that nobody writes to
     @application.get("/health")

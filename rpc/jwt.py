@@ -44,7 +44,7 @@ def load_secret(file: Path) -> bytes:
     except FileNotFoundError:
         return _make_secret(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise JwtSecretError(f"{file}: cannot be read: {error}") from error
+        raise JwtSecretError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     match = _HEXADECIMAL.match(text.strip())
     if match is None:
         raise JwtSecretError(f"{file}: invalid JWT secret, want 64 hex digits (32 bytes), has {len(text.strip())}")

@@ -193,7 +193,7 @@ class ScriptTracer(ResultTracer):
             return "null"
         self._contract = frame
         message = frame.msg
-        fields = (message.sender.hex(), frame.address.hex(), hex(message.value), message.data.hex())
+        fields = (message.sender.hex(), frame.address.hex(), hex(message.value), bytes(message.data).hex())
         return orjson.dumps(fields).decode()
 
     def _remember(self, frame: Frame, opcode: int) -> None:

@@ -19,6 +19,7 @@ def blake2f(frame: "Frame") -> None:
     data = frame.msg.data
     if len(data) != INPUT_BYTES:
         raise PrecompileError("invalid input length")
+    data = bytes(data)
     if data[-1] not in FINAL_FLAGS:
         raise PrecompileError("invalid final flag")
     rounds = int.from_bytes(data[:4], "big")

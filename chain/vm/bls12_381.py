@@ -47,19 +47,19 @@ PAIRING_GAS_PER_PAIR = 32_600
 Point = TypeVar("Point", G1Point, G2Point)
 
 
-def _decode(read: Callable[[bytes], Point], data: bytes) -> Point:
+def _decode(read: Callable[[bytes], Point], data: bytes | memoryview) -> Point:
     try:
-        return decode(read, data)
+        return decode(read, bytes(data))
     except InputError as error:
         raise PrecompileError(str(error)) from error
 
 
-def _require_size(data: bytes, size: int) -> None:
+def _require_size(data: bytes | memoryview, size: int) -> None:
     if len(data) != size:
         raise PrecompileError("invalid input length")
 
 
-def _count(data: bytes, size: int) -> int:
+def _count(data: bytes | memoryview, size: int) -> int:
     if not data or len(data) % size:
         raise PrecompileError("invalid input length")
     return len(data) // size
@@ -89,7 +89,7 @@ def _multiplication(
         discount = discounts[count - 1] if count <= len(discounts) else last_discount
         price = count * gas * discount // MSM_MULTIPLIER
         frame.consume_gas(price, "BLS12 multiplication")
-        frame.output = compute(frame, price, function, data)
+        frame.output = compute(frame, price, function, bytes(data))
 
     return multiply
 
@@ -110,7 +110,7 @@ def pairing_check(frame: "Frame") -> None:
     count = _count(data, PAIR_BYTES)
     gas = PAIRING_GAS + PAIRING_GAS_PER_PAIR * count
     frame.consume_gas(gas, "BLS12_PAIRING_CHECK")
-    frame.output = compute(frame, gas, bls_pairing, data)
+    frame.output = compute(frame, gas, bls_pairing, bytes(data))
 
 
 def map_fp_to_g1(frame: "Frame") -> None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from chain.vm.frame import Frame
 
 ADD, MULTIPLY, PAIRING = 6, 7, 8
+ADD_BYTES = 128
+MULTIPLY_BYTES = 96
 PAIR_BYTES = 192
 
 
@@ -18,7 +20,7 @@ def addition(gas: int) -> Callable[["Frame"], None]:
 
     def add(frame: "Frame") -> None:
         frame.consume_gas(gas, "ECADD")
-        frame.output = compute(frame, gas, revm, ADD, frame.msg.data)
+        frame.output = compute(frame, gas, revm, ADD, bytes(frame.msg.data[:ADD_BYTES]))
 
     return add
 
@@ -28,7 +30,7 @@ def multiplication(gas: int) -> Callable[["Frame"], None]:
 
     def multiply(frame: "Frame") -> None:
         frame.consume_gas(gas, "ECMUL")
-        frame.output = compute(frame, gas, revm, MULTIPLY, frame.msg.data)
+        frame.output = compute(frame, gas, revm, MULTIPLY, bytes(frame.msg.data[:MULTIPLY_BYTES]))
 
     return multiply
 
@@ -40,6 +42,6 @@ def pairing(base_gas: int, pair_gas: int) -> Callable[["Frame"], None]:
         data = frame.msg.data
         gas = base_gas + pair_gas * (len(data) // PAIR_BYTES)
         frame.consume_gas(gas, "ECPAIRING")
-        frame.output = compute(frame, gas, revm, PAIRING, data)
+        frame.output = compute(frame, gas, revm, PAIRING, bytes(data))
 
     return check

@@ -31,6 +31,8 @@ STIPEND_GAS = 2300
 CREATE_GAS = 32_000
 KECCAK_WORD_GAS = 6
 INITCODE_WORD_GAS = 2
+COPIED_BYTES = 4_096
+"""Call data up to this size is copied for the callee; of longer one it gets a view of the caller's memory."""
 DELEGATION_PREFIX = b"\xef\x01\x00"
 DELEGATION_SIZE = 23
 
@@ -75,14 +77,22 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
     input_start, input_size, output_start, output_size = stack.pop(), stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(input_start, input_size)
     frame.extend_memory(output_start, output_size)
-    data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
-    stack.append(1 if send(frame, rules, requested_gas, target, value, data) else 0)
+    if input_size > COPIED_BYTES:
+        # a call pays for its memory once, and not for showing it to as many callees as it likes
+        with memoryview(frame.memory) as memory, memory[input_start : input_start + input_size] as view:
+            succeeded = send(frame, rules, requested_gas, target, value, view)
+    else:
+        data = bytes(frame.memory[input_start : input_start + input_size]) if input_size else b""
+        succeeded = send(frame, rules, requested_gas, target, value, data)
+    stack.append(1 if succeeded else 0)
     size = min(output_size, len(frame.return_data))
     if size:
         frame.memory[output_start : output_start + size] = frame.return_data[:size]
 
 
-def send(frame: "Frame", rules: CallRules, requested_gas: int, target: bytes, value: int, data: bytes) -> bool:
+def send(
+    frame: "Frame", rules: CallRules, requested_gas: int, target: bytes, value: int, data: bytes | memoryview
+) -> bool:
     """A call without stack and memory: charge, run, leave the output in return_data; whether it succeeded."""
     code, code_address = _find_code(frame, target, rules)
     new_account = _new_account_price(frame, target, value, rules) if rules.kind == "CALL" else 0
@@ -156,7 +166,7 @@ def _child_message(
     gas: int,
     target: bytes,
     value: int,
-    data: bytes,
+    data: bytes | memoryview,
     code: bytes,
     code_address: bytes,
 ) -> Message:

@@ -233,13 +233,13 @@ def keccak(frame: "Frame", stack: Stack, operand: Any) -> None:
     stack[-1] = from_bytes(digest, "big")
 
 
-def copy_to_memory(frame: "Frame", stack: Stack, source: bytes) -> None:
+def copy_to_memory(frame: "Frame", stack: Stack, source: bytes | memoryview) -> None:
     """CALLDATACOPY and CODECOPY: bytes past the end of the source are zero."""
     target, start, size = stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(target, size)
     frame.consume_gas(GAS_COPY_WORD * ((size + 31) >> 5))
     if size:
-        frame.memory[target : target + size] = source[start : start + size].ljust(size, b"\0")
+        frame.memory[target : target + size] = bytes(source[start : start + size]).ljust(size, b"\0")
 
 
 def calldatacopy(frame: "Frame", stack: Stack, operand: Any) -> None:
@@ -262,7 +262,7 @@ def returndatacopy(frame: "Frame", stack: Stack, operand: Any) -> None:
 
 def calldataload(frame: "Frame", stack: Stack, operand: Any) -> None:
     start = stack[-1]
-    word = frame.msg.data[start : start + 32]
+    word = bytes(frame.msg.data[start : start + 32])
     stack[-1] = from_bytes(word if len(word) == 32 else word.ljust(32, b"\0"), "big")
 
 

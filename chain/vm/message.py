@@ -19,6 +19,8 @@ class Message:
     code_address: whose code it is; b"" for a creation. is_delegation: found through an EIP-7702 designation.
     kind: the opcode that made it; CALL or CREATE for a transaction's.
     target: the address that was called, before a delegation is followed; code_address unless given.
+    data: where long, a view of the caller's memory, which stands still while the message runs. Whoever takes a part
+    takes it as bytes: a slice of the view that lived on would keep that memory from growing.
     should_transfer_value: False for DELEGATECALL, whose value is only shown.
     """
 
@@ -46,7 +48,7 @@ class Message:
         to: bytes,
         sender: bytes,
         value: int,
-        data: bytes,
+        data: bytes | memoryview,
         code: bytes,
         depth: int = 0,
         create_address: bytes | None = None,
@@ -76,7 +78,7 @@ class Message:
     @property
     def data_as_bytes(self) -> bytes:
         """The input."""
-        return self.data
+        return bytes(self.data)
 
 
 def describe_start(message: Message) -> FrameStart:
@@ -90,7 +92,7 @@ def describe_start(message: Message) -> FrameStart:
         target=message.storage_address if message.is_create else message.target,
         value=message.value,
         gas_limit=message.gas,
-        data=message.code if message.is_create else message.data,
+        data=message.code if message.is_create else bytes(message.data),
     )
 
 

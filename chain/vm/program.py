@@ -15,6 +15,9 @@ from chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Oper
 BLOCK_LIMIT = 256
 """Instructions per block at most, so that decoding never runs far ahead of the gas."""
 
+TARGETS_LIMIT = 8
+"""JUMPDESTs in a row that one block takes: each costs a single gas, and a block of its own ten times that time."""
+
 PROGRAMS_KEPT = 256
 """Programs that each fork keeps, the least recently run going first."""
 
@@ -99,7 +102,8 @@ class Program:
             if operation.body is not None:
                 steps.append((operation.body, operand))
             counter = following
-            if operation.observes_gas or len(steps) >= BLOCK_LIMIT or self._is_jumpdest(counter):
+            only_targets = not steps and counter - start < TARGETS_LIMIT
+            if operation.observes_gas or len(steps) >= BLOCK_LIMIT or (self._is_jumpdest(counter) and not only_targets):
                 ending = None
                 break
         ending, operand, following = self._resolve_jump(steps, ending, operand, following)

@@ -48,7 +48,7 @@ def execute(frame: Frame, scope: TransactionScope) -> None:
     code_hash = frame.block_state.get_code_hash(message.code_address)
     program = program_of(frame, scope, code_hash, message.code, library=entry.library)
     require_function(program, entry)
-    run_program(frame, scope, program, message.data, entry=entry)
+    run_program(frame, scope, program, bytes(message.data), entry=entry)
 
 
 def require_function(program: Program, entry: Entry) -> None:

@@ -74,7 +74,7 @@ def _table(rows: dict[str, tuple[tuple[str, ...], Body]]) -> dict[bytes, _Row]:
 
 
 def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> None:
-    data = frame.msg.data
+    data = bytes(frame.msg.data)
     frame.consume_gas(WORD_GAS * ((len(data) + 31) // 32), "call data")
     row = table.get(data[:4])
     if row is None:

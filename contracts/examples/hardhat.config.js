@@ -22,7 +22,7 @@ const report = process.env.MOCHA_REPORT;
 /** @type import("hardhat/config").HardhatUserConfig */
 module.exports = {
   solidity: { version, settings: { evmVersion: "osaka", optimizer: { enabled: true, runs: 200 } } },
-  networks: { localhost: { url: process.env.ZEVM_URL ?? "http://127.0.0.1:8545" } },
+  networks: { localhost: { url: process.env.ETH_RPC_URL ?? "http://127.0.0.1:8545" } },
   paths: { sources: "./src", tests: "./test", cache: "./cache/hardhat", artifacts: "./artifacts" },
   mocha: report === undefined ? {} : { reporter: "json", reporterOptions: { output: report } },
 };

@@ -1,5 +1,7 @@
 """`zevm account`: keys in the data directory's keystore."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +9,13 @@ import typer
 from coincurve import PrivateKey
 
 from node.commands.options import ConfigOption, DatadirOption, settings_of
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from node.keystore import FOLDER_NAME, KeyFile, Keystore, decrypt
 from node.wallet import checksum_address
 
 app = typer.Typer(help="Encrypted accounts in the data directory's keystore.", no_args_is_help=True)
+
+_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}\Z")
 
 PasswordOption = Annotated[
     Path | None,
@@ -35,13 +39,18 @@ def list_accounts(datadir: DatadirOption = None, config: ConfigOption = None) ->
 
 @app.command("import")
 def import_account(
-    file: Annotated[Path, typer.Argument(help="A private key in hex, or a key file of format V3.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A private key in hex, or a key file of format V3.")],
     datadir: DatadirOption = None,
     password_file: PasswordOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Take over an account from a file."""
     keystore = _keystore(datadir, config)
+    if _KEY.match(str(file)):
+        raise NodeError(
+            "want a file that holds the key, not the key itself: other users and the shell's history see arguments; "
+            "write it to a file that only you may read, and give the file's name"
+        )
     content = read_text(file).strip()
     if content.startswith("{"):
         password = _old_password(file, password_file)
@@ -52,15 +61,10 @@ def import_account(
 
 def unlock_keys(keystore: Keystore, addresses: tuple[str, ...], password_file: Path | None) -> list[PrivateKey]:
     """The keys of accounts, by passwords out of a file, one a line (the last one goes on), or from the terminal."""
-    passwords = [] if password_file is None else read_text(password_file).splitlines()
-    if password_file is not None and not passwords:
-        raise NodeError(f"{password_file}: holds no password")
+    passwords = [] if password_file is None else _passwords(password_file)
     keys = []
     for index, address in enumerate(addresses):
-        if passwords:
-            password = passwords[min(index, len(passwords) - 1)]
-        else:
-            password = typer.prompt(f"Password of {address}", hide_input=True, err=True)
+        password = passwords[min(index, len(passwords) - 1)] if passwords else _asked(f"Password of {address}")
         keys.append(keystore.unlock(bytes.fromhex(address[2:]), password))
     return keys
 
@@ -70,7 +74,7 @@ def read_text(file: Path) -> str:
     try:
         return file.expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise NodeError(f"{file}: cannot be read: {error}") from None
+        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
 
 
 def _keystore(datadir: Path | None, config: Path | None) -> Keystore:
@@ -80,20 +84,38 @@ def _keystore(datadir: Path | None, config: Path | None) -> Keystore:
 def _new_password(file: Path | None) -> str:
     if file is not None:
         return _first_line(file)
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return _asked("Password", twice=True)
 
 
 def _old_password(account: Path, file: Path | None) -> str:
     if file is not None:
         return _first_line(file)
-    return str(typer.prompt(f"Password of {account.name}", hide_input=True, err=True))
+    return _asked(f"Password of {account.name}")
 
 
 def _first_line(file: Path) -> str:
-    lines = read_text(file).splitlines()
+    return _passwords(file)[0]
+
+
+def _passwords(file: Path) -> list[str]:
+    """The lines of a password file. Raises NodeError, which shows no name: a password may stand in its place."""
+    try:
+        lines = file.expanduser().read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NodeError(f"the file of --password-file cannot be read: {reason_of(error)}") from None
     if not lines:
         raise NodeError(f"{file}: holds no password")
-    return lines[0]
+    return lines
+
+
+def _asked(prompt: str, *, twice: bool = False) -> str:
+    """A password from the terminal, or the next line of what is piped in. Raises NodeError where there is neither."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise NodeError(f"{prompt}: there is no terminal to ask; give the password with --password-file FILE")
+    return line
 
 
 def parse_key(text: str, source: object) -> PrivateKey:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chain.errors import ChainError
 from node.commands.options import ConfigOption, DatadirOption, settings_of
-from node.errors import NodeError
+from node.errors import NodeError, reason_of
 from storage.rlp import RlpError
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ _READ_BYTES = 1 << 20
 
 
 def export_blocks(
-    file: Annotated[Path, typer.Argument(help="Where to write; compressed when it ends in .gz.")],
-    first: Annotated[int | None, typer.Option("--first", min=0, help="First block. (default: the genesis)")] = None,
-    last: Annotated[int | None, typer.Option("--last", min=0, help="Last block. (default: the head)")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; compressed when it ends in .gz.")],
+    first: Annotated[
+        int | None, typer.Option("--first", metavar="NUMBER", min=0, help="First block. (default: the genesis)")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", metavar="NUMBER", min=0, help="Last block. (default: the head)")
+    ] = None,
     genesis_out: Annotated[
         Path | None, typer.Option("--genesis", metavar="FILE", help="Write the chain's genesis file too.")
     ] = None,
@@ -49,14 +53,14 @@ def export_blocks(
                         raise NodeError(f"block {number} is missing; `zevm db check --deep` examines all")
                     stream.write(block.encode())
         except OSError as error:
-            raise NodeError(f"{file}: cannot be written: {error.strerror or error}") from error
+            raise NodeError(f"{file}: cannot be written: {reason_of(error)}") from error
         if genesis_out is not None:
             write_genesis(chain.genesis, genesis_out)
     typer.echo(f"{file}: blocks {numbers.start} to {numbers.stop - 1}")
 
 
 def import_blocks(
-    file: Annotated[Path, typer.Argument(help="A file of blocks in RLP, or one compressed with gzip.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of blocks in RLP, or one compressed with gzip.")],
     genesis: Annotated[
         Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
     ] = None,
@@ -93,7 +97,7 @@ def _refusal(file: Path, error: Exception) -> str:
     if isinstance(error, RlpError):
         return f"{file}: not a file of blocks: {error}"
     if isinstance(error, OSError | EOFError):
-        return f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        return f"{file}: cannot be read: {reason_of(error)}"
     return str(error)
 
 
@@ -129,7 +133,7 @@ def _open_to_read(file: Path) -> Iterator[BinaryIO]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise NodeError(f"{file}: cannot be read: {error.strerror}") from error
+        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from error
     with stream:
         yield stream
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.client import no_answer
-from node.commands.options import ConfigOption, DatadirOption, settings_of
+from node.commands.options import ConfigOption, DatadirOption, node_url, settings_of
 from node.errors import NodeError
 
 HISTORY_NAME = "console_history"
@@ -16,7 +16,10 @@ HISTORY_LINES = 1_000
 
 
 def console(
-    url: Annotated[str | None, typer.Argument(help="Where the node listens. (default: by --port, or 8545)")] = None,
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="The node. (default: by --port, $ETH_RPC_URL, or 127.0.0.1:8545)"),
+    ] = None,
     port: Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")] = None,
     execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this and end.")] = None,
     datadir: DatadirOption = None,
@@ -24,7 +27,7 @@ def console(
 ) -> None:
     """Open a Python prompt with a connected `w3`."""
     settings = settings_of(datadir, config, port=port)
-    names = connect(url or f"http://127.0.0.1:{settings.port}")
+    names = connect(node_url(url, port, settings))
     if execute is not None:
         code.InteractiveInterpreter(names).runsource(execute, "<exec>", "single")
         return

@@ -1,12 +1,18 @@
 """Options that several commands share."""
 
+import os
+import urllib.parse
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from node.config import load_settings
+from node.errors import SettingsError
 from node.settings import NodeSettings
+
+URL_VARIABLE = "ETH_RPC_URL"
+"""Foundry's variable for the node's URL: one name for its tools, our commands and the examples."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -23,3 +29,17 @@ def settings_of(datadir: Path | None, config: Path | None, **flags: object) -> N
     if datadir is not None:
         given["datadir"] = str(datadir)
     return load_settings(given, config)
+
+
+def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
+    """Where a command finds the node: a URL given, a port given, $ETH_RPC_URL, or the settings' port.
+
+    settings: with `port` among its flags. Raises SettingsError for what is no URL of HTTP.
+    """
+    origin, chosen = (URL_VARIABLE, os.environ.get(URL_VARIABLE)) if url is None and port is None else ("the URL", url)
+    if not chosen:
+        return f"http://127.0.0.1:{settings.port}"
+    parts = urllib.parse.urlsplit(chosen)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{origin}: {chosen!r} is no address of HTTP, as http://127.0.0.1:8545 is")
+    return chosen

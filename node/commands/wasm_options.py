@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chain.zvm.schedule import SCHEDULES, Schedule
-from node.commands.options import settings_of
-from node.errors import NodeError
+from node.commands.options import node_url, settings_of
+from node.errors import NodeError, reason_of
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -20,7 +20,8 @@ ScheduleOption = Annotated[
     str, typer.Option("--schedule", metavar="NAME", help=f"Prices and page limits: {', '.join(SCHEDULES)}.")
 ]
 RpcOption = Annotated[
-    str | None, typer.Option("--rpc", metavar="URL", help="The node. (default: by --port, or 127.0.0.1:8545)")
+    str | None,
+    typer.Option("--rpc", metavar="URL", help="The node. (default: by --port, $ETH_RPC_URL, or 127.0.0.1:8545)"),
 ]
 PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
@@ -34,7 +35,7 @@ def read_module(file: Path) -> bytes:
     try:
         return file.expanduser().read_bytes()
     except OSError as error:
-        raise NodeError(f"{file}: cannot be read: {error.strerror or error}") from None
+        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
 
 
 def schedule_of(name: str) -> Schedule:
@@ -49,4 +50,4 @@ def client_of(rpc: str | None, port: str | None) -> "Client":
     """The node that the options name."""
     from node.client import Client
 
-    return Client(rpc or f"http://127.0.0.1:{settings_of(None, None, port=port).port}")
+    return Client(node_url(rpc, port, settings_of(None, None, port=port)))

@@ -292,3 +292,22 @@ def test_conformance_fork_identifier() -> None:
     config = json.loads(conformance_path("rpc-compat", "genesis.json").read_text())["config"]
     genesis_hash = bytes.fromhex("44fd89d504659cd58f48f4796b77a7e7012cf296a2409afa2f6c3cb99b5b3d99")
     assert ForkSchedule.from_config(config).fork_id(genesis_hash, 0, 54, 540) == (bytes.fromhex("e272ecbe"), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, True),
+        ({"terminalTotalDifficulty": 0}, False),
+        ({"terminalTotalDifficultyPassed": True}, False),
+        ({"mergeNetsplitBlock": 36}, False),
+        ({"terminalTotalDifficulty": None}, False),
+    ],
+)
+def test_e3_a_merge_by_total_difficulty_alone_is_refused(changes: dict[str, Any], refused: bool) -> None:
+    schedule = staged(**({"mergeNetsplitBlock": "absent"} | changes))
+    if refused:
+        with pytest.raises(GenesisError, match="4732352 would never be noticed, this node merges at a block"):
+            schedule.check_merge()
+    else:
+        schedule.check_merge()

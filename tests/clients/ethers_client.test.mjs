@@ -1,11 +1,11 @@
-// ethers 6 against a running node. Environment: ZEVM_URL, ZEVM_WS_URL, EXAMPLES (the built example project).
+// ethers 6 against a running node. Environment: ETH_RPC_URL, ZEVM_WS_URL, EXAMPLES (the built example project).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test, before, after } from "node:test";
 import { ethers } from "ethers";
 
 const KEY = "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
-const { ZEVM_URL, ZEVM_WS_URL, EXAMPLES } = process.env;
+const { ETH_RPC_URL, ZEVM_WS_URL, EXAMPLES } = process.env;
 const CHAIN_ID = 31337n;
 
 const artifact = (file, name) => JSON.parse(readFileSync(`${EXAMPLES}/out/${file}/${name}.json`, "utf8"));
@@ -20,7 +20,7 @@ async function deploy(runner, file, name, ...parameters) {
 
 before(async () => {
   // Without its cache of 250 ms, which would give a fast node's next transaction a nonce already used.
-  provider = new ethers.JsonRpcProvider(ZEVM_URL, undefined, { cacheTimeout: -1 });
+  provider = new ethers.JsonRpcProvider(ETH_RPC_URL, undefined, { cacheTimeout: -1 });
   provider.pollingInterval = 50;
   wallet = new ethers.Wallet(KEY, provider);
   signer = await provider.getSigner(7);

@@ -15,7 +15,7 @@ def test_library(node: NodeProcess, built: None, script: str, least: int) -> Non
     """All tests of the script pass, and none was lost on the way."""
     printed = run_tool(
         "node", "--test", "--test-reporter=spec", "--test-timeout=60000", CLIENTS / script,
-        ZEVM_URL=node.url, ZEVM_WS_URL=node.websocket_url, EXAMPLES=str(EXAMPLES),
+        ETH_RPC_URL=node.url, ZEVM_WS_URL=node.websocket_url, EXAMPLES=str(EXAMPLES),
     ).stdout  # fmt: skip
     figures = {
         name: int(count)

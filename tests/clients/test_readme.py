@@ -41,7 +41,7 @@ def test_quick_start(title: str, fresh_node: NodeProcess, built: None, tmp_path:
         "PATH": path,
         "PYTHONPATH": str(ROOT),
         "ZEVM_PORT": str(fresh_node.port),
-        "ZEVM_URL": fresh_node.url,
+        "ETH_RPC_URL": fresh_node.url,
         "NO_COLOR": "1",
     }
     finished = subprocess.run(

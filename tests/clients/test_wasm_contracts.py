@@ -295,7 +295,7 @@ def test_ethers(node: NodeProcess, token_module: bytes, counter_module: bytes, b
     (tmp_path / "counter.hex").write_text(hexadecimal(creation(counter_module, 7, form="returned compressed")))
     printed = run_tool(
         "node", "--test", "--test-reporter=spec", "--test-timeout=60000", CLIENTS / "wasm_contracts.test.mjs",
-        ZEVM_URL=node.url, EXAMPLES=str(EXAMPLES), MODULES=str(tmp_path),
+        ETH_RPC_URL=node.url, EXAMPLES=str(EXAMPLES), MODULES=str(tmp_path),
     ).stdout  # fmt: skip
     assert "pass 4\n" in printed, printed
     assert "fail 0\n" in printed, printed

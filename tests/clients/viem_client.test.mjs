@@ -1,4 +1,4 @@
-// viem 2 against a running node. Environment: ZEVM_URL, ZEVM_WS_URL, EXAMPLES (the built example project).
+// viem 2 against a running node. Environment: ETH_RPC_URL, ZEVM_WS_URL, EXAMPLES (the built example project).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -25,7 +25,7 @@ import { foundry } from "viem/chains";
 
 const KEY = "0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356";
 const UNLOCKED = "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f";
-const { ZEVM_URL, ZEVM_WS_URL, EXAMPLES } = process.env;
+const { ETH_RPC_URL, ZEVM_WS_URL, EXAMPLES } = process.env;
 
 const artifact = (file, name) => {
   const { abi, bytecode } = JSON.parse(readFileSync(`${EXAMPLES}/out/${file}/${name}.json`, "utf8"));
@@ -33,12 +33,12 @@ const artifact = (file, name) => {
 };
 const account = privateKeyToAccount(KEY);
 const requests = [];
-const transport = http(ZEVM_URL, {
+const transport = http(ETH_RPC_URL, {
   onFetchRequest: (request, init) => {
     requests.push(JSON.parse(init.body).method);
   },
 });
-const chain = { ...foundry, rpcUrls: { default: { http: [ZEVM_URL], webSocket: [ZEVM_WS_URL] } } };
+const chain = { ...foundry, rpcUrls: { default: { http: [ETH_RPC_URL], webSocket: [ZEVM_WS_URL] } } };
 const reader = createPublicClient({ chain, transport, pollingInterval: 50 });
 const wallet = createWalletClient({ account, chain, transport });
 const unlocked = createWalletClient({ account: UNLOCKED, chain, transport });
@@ -121,7 +121,7 @@ test("refused transactions have their types", async () => {
 });
 
 test("a batching transport", async () => {
-  const batching = createPublicClient({ chain, transport: http(ZEVM_URL, { batch: true }) });
+  const batching = createPublicClient({ chain, transport: http(ETH_RPC_URL, { batch: true }) });
   const [id, number, balance] = await Promise.all([
     batching.getChainId(),
     batching.getBlockNumber({ cacheTime: 0 }),

@@ -1,4 +1,4 @@
-// ethers 6 and WebAssembly contracts. Environment: ZEVM_URL, EXAMPLES (the built example project), MODULES (a folder
+// ethers 6 and WebAssembly contracts. Environment: ETH_RPC_URL, EXAMPLES (the built example project), MODULES (a folder
 // with the creation data of the Zig token and the C counter, in hexadecimal).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { test, before, after } from "node:test";
 import { ethers } from "ethers";
 
 const KEY = "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
-const { ZEVM_URL, EXAMPLES, MODULES } = process.env;
+const { ETH_RPC_URL, EXAMPLES, MODULES } = process.env;
 const SUPPLY = 10n ** 24n;
 
 const artifact = (name) => JSON.parse(readFileSync(`${EXAMPLES}/out/${name}.sol/${name}.json`, "utf8"));
@@ -21,7 +21,7 @@ async function deploy(name, code) {
 }
 
 before(async () => {
-  provider = new ethers.JsonRpcProvider(ZEVM_URL, undefined, { cacheTimeout: -1 });
+  provider = new ethers.JsonRpcProvider(ETH_RPC_URL, undefined, { cacheTimeout: -1 });
   provider.pollingInterval = 50;
   wallet = new ethers.Wallet(KEY, provider);
   token = await deploy("TwinToken", creation("token"));

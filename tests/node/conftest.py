@@ -1,13 +1,17 @@
 """Commands and nodes as processes of their own, in a folder of their own."""
 
+import gc
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from node.cli import main
 from scripts.node_process import ROOT, NodeProcess
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -16,9 +20,9 @@ Start = Callable[..., NodeProcess]
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No zevm.toml, .zevm or ZEVM_ variable of the caller's."""
+    """No zevm.toml, .zevm, ZEVM_ variable or ETH_RPC_URL of the caller's."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ZEVM_")]:
+    for name in [name for name in os.environ if name.startswith("ZEVM_") or name == "ETH_RPC_URL"]:
         monkeypatch.delenv(name)
 
 
@@ -56,3 +60,35 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for node in running:
         with node:
             pass
+
+
+Here = Callable[..., "Told"]
+
+
+class Told(NamedTuple):
+    """How a command ended."""
+
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    """Run a command that ends by itself in this process, which spares its start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*arguments: str, stdin: str = "") -> Told:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "argv", ["zevm", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return Told(ended.value.code, told.out, told.err)
+
+    interval = sys.getswitchinterval()
+    yield run
+    sys.setswitchinterval(interval)
+    gc.enable()

@@ -247,7 +247,7 @@ def test_console_without_a_node(zevm: Command) -> None:
 def test_version_and_help(zevm: Command) -> None:
     assert zevm("version").stdout == zevm("--version").stdout == "zevm 0.1.0\n"
     assert "export" in zevm("--help").stdout
-    assert "--rpc-evm-timeout-seconds" in zevm("run", "--help").stdout
+    assert "--rpc-evm-timeout-seconds" in zevm("run", "--help-limits").stdout
 
 
 def test_b8_a_killed_database_without_its_marks_is_refused_until_it_is_accepted(

@@ -97,9 +97,9 @@ def test_validate(zevm: Command, inside: Command) -> None:
 
 def test_what_cannot_be_read_or_is_no_schedule(inside: Command) -> None:
     for arguments, message in (
-        (("validate", "absent.wasm"), "zevm: absent.wasm: cannot be read: No such file or directory\n"),
+        (("validate", "absent.wasm"), "zevm: absent.wasm: cannot be read: no such file or directory\n"),
         (("inspect", "box.wasm", "--schedule", "gold"), "zevm: --schedule gold: there are stylus, zvm, covenant\n"),
-        (("call", "absent.wasm", "add"), "zevm: absent.wasm: cannot be read: No such file or directory\n"),
+        (("call", "absent.wasm", "add"), "zevm: absent.wasm: cannot be read: no such file or directory\n"),
         (("deploy", "unknown.wasm", "--creation"), "zevm: unknown.wasm: invalid module (import): there is no function"),
     ):
         refused = inside("wasm", *arguments)

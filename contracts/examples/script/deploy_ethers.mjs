@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { ethers } from "ethers";
 
-const URL_OF_NODE = process.env.ZEVM_URL ?? "http://127.0.0.1:8545";
+const URL_OF_NODE = process.env.ETH_RPC_URL ?? "http://127.0.0.1:8545";
 const KEY = "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba";
 
 const read = (path) => JSON.parse(readFileSync(new URL(`../out/${path}.json`, import.meta.url), "utf8"));

@@ -4,7 +4,7 @@ import { createWalletClient, getContract, http, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 
-const URL_OF_NODE = process.env.ZEVM_URL ?? "http://127.0.0.1:8545";
+const URL_OF_NODE = process.env.ETH_RPC_URL ?? "http://127.0.0.1:8545";
 const account = privateKeyToAccount("0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e");
 
 const read = (path) => JSON.parse(readFileSync(new URL(`../out/${path}.json`, import.meta.url), "utf8"));

@@ -7,7 +7,7 @@ from pathlib import Path
 from web3 import Web3
 
 OUT = Path(__file__).resolve().parent.parent / "out"
-w3 = Web3(Web3.HTTPProvider(os.environ.get("ZEVM_URL", "http://127.0.0.1:8545")))
+w3 = Web3(Web3.HTTPProvider(os.environ.get("ETH_RPC_URL", "http://127.0.0.1:8545")))
 account = w3.eth.accounts[2]
 
 
