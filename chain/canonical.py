@@ -78,6 +78,19 @@ class Adopted(NamedTuple):
         return self.last.to_bytes(8, "big") + self.first.to_bytes(8, "big")
 
     @classmethod
+    def of(cls, database: Database) -> "Adopted":
+        """Those of the chain that a database holds."""
+        return cls.decode(database.ledger.meta(_ADOPTED))
+
+    def refuse_before(self, number: int) -> None:
+        """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
+        if number < self.last:
+            raise InvalidRequestError(
+                f"cannot go back to block {number}: blocks up to {self.last} came from a state file, "
+                "and their states are not kept; start another chain in another --datadir, or let anvil_reset begin anew"
+            )
+
+    @classmethod
     def decode(cls, data: bytes | None) -> "Adopted":
         """The inverse of `encode`."""
         return cls() if data is None else cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
@@ -109,7 +122,7 @@ class CanonicalChain:
             self._begin(genesis, batch)
             database.write(batch)
         self._check_genesis()
-        self._adopted = Adopted.decode(database.ledger.meta(_ADOPTED))
+        self._adopted = Adopted.of(database)
         self._head = self._load_head()
         marked = database.ledger.meta(_CHECKPOINTS)
         self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
@@ -150,11 +163,7 @@ class CanonicalChain:
 
     def refuse_before_adopted(self, number: int) -> None:
         """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
-        if number < self._adopted.last:
-            raise InvalidRequestError(
-                f"cannot go back to block {number}: blocks up to {self._adopted.last} came from a state file, "
-                "and their states are not kept; anvil_reset begins anew"
-            )
+        self._adopted.refuse_before(number)
 
     def adopt(
         self,

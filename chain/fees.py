@@ -5,6 +5,7 @@ Sources: EIP-1559, EIP-4844, EIP-7691, EIP-7918; history and suggestion follow g
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chain.errors import InvalidRequestError
 from chain.forks import BlobParameters, Fork, Rules
@@ -49,6 +50,11 @@ def next_base_fee(parent: Header, rules: Rules) -> int | None:
     return fee + max(change, 1) if parent.gas_used > target else max(fee - change, 0)
 
 
+BLOB_FEES_KEPT = 2_048
+"""Twice what a fee history asks for: neighbouring blocks repeat their excess, and the series is long for a high one."""
+
+
+@lru_cache(BLOB_FEES_KEPT)
 def blob_base_fee(excess_blob_gas: int, blob: BlobParameters) -> int:
     """Wei per blob gas at this excess: e ** (excess / fraction), by the EIP's integer series (EIP-4844)."""
     output, term, step = 0, MIN_BLOB_BASE_FEE_WEI * blob.base_fee_update_fraction, 1
@@ -135,15 +141,22 @@ def fee_history(
         reward=rewards,
         base_fee_per_gas=(*[header.base_fee_per_gas or 0 for header in headers], following),
         gas_used_ratio=tuple([_ratio(header.gas_used, header.gas_limit) for header in headers]),
-        base_fee_per_blob_gas=(*[fees.current for fees in blobs], blobs[-1].following),
+        base_fee_per_blob_gas=(*[fees.current for fees in blobs], _following_blob_fee(newest, schedule)),
         blob_gas_used_ratio=tuple([fees.used_ratio for fees in blobs]),
     )
+
+
+def _following_blob_fee(header: Header, schedule: ForkSchedule) -> int:
+    """Geth prices the next block by the rules of this one's time: the next time is not known yet."""
+    rules = schedule.rules(header.number, header.timestamp)
+    if rules.blob is None or header.excess_blob_gas is None:
+        return 0
+    return blob_base_fee(next_excess_blob_gas(header, rules) or 0, rules.blob)
 
 
 @dataclass(frozen=True, slots=True)
 class _BlobFees:
     current: int = 0
-    following: int = 0
     used_ratio: float = 0.0
 
 
@@ -154,8 +167,6 @@ def _blob_fees(header: Header, schedule: ForkSchedule) -> _BlobFees:
         return _BlobFees()
     return _BlobFees(
         current=blob_base_fee(excess, blob),
-        # Geth prices the next block by the rules of this one's time: the next time is not known yet.
-        following=blob_base_fee(next_excess_blob_gas(header, rules) or 0, blob),
         used_ratio=_ratio(header.blob_gas_used or 0, blob.maximum * BLOB_GAS_PER_BLOB),
     )
 

@@ -7,6 +7,7 @@ from chain.records import Records
 from chain.types.receipt import merge_blooms
 from storage import rlp, trie
 from storage.errors import StorageError
+from storage.integrity import TOLD_EVERY_BLOCKS, Progress
 from storage.rlp import RlpError
 
 RECENT_BLOCKS = 16
@@ -24,12 +25,15 @@ def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
         yield f"the latest state cannot be read: {error}"
 
 
-def deep_problems(canonical: CanonicalChain) -> Iterator[str]:
+def deep_problems(canonical: CanonicalChain, progress: Progress = lambda _, __, ___: None) -> Iterator[str]:
     """Everything: each key, each block's roots, and the latest state's trie against its flat copy."""
-    database, head = canonical.database, canonical.head
-    yield from database.scrub()
-    for number in range(canonical.first_own, head.number + 1):
+    database, head, first = canonical.database, canonical.head, canonical.first_own
+    yield from database.scrub(progress)
+    for number in range(first, head.number + 1):
+        if (number - first) % TOLD_EVERY_BLOCKS == 0:
+            progress("roots of blocks", number - first, head.number + 1 - first)
         yield from block_problems(canonical.records, number)
+    progress("trie of the latest state", 0, 0)
     yield from database.state.verify(head.state.root, database.store.snapshot())
 
 

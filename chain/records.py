@@ -15,7 +15,8 @@ from storage.ledger import Ledger
 from storage.leveldb import REPAIR_HINT
 
 _CACHED_BLOCKS = 256
-_CACHED_HEADERS = 1024
+_CACHED_HEADERS = 2_048
+"""More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
 
 
 _Decoded = TypeVar("_Decoded")

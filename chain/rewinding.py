@@ -6,7 +6,7 @@ It goes in steps, each one batch that leaves a consistent chain; what is under w
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from chain.canonical import LAST_PATCH, Version, batch_version
+from chain.canonical import LAST_PATCH, Adopted, Version, batch_version
 from chain.errors import InvalidRequestError
 from chain.log_search import log_keys
 from chain.records import decode_receipts
@@ -32,6 +32,7 @@ def rewind_ledger(database: Database, number: int, progress: Progress | None = N
     if head is None or number > head[0] or database.ledger.canonical_hash(number) is None:
         newest = "none" if head is None else str(head[0])
         raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
+    Adopted.of(database).refuse_before(number)
     height = head[0]
     while height != number:
         height = _step(database, height, number)

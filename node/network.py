@@ -29,6 +29,7 @@ from node.wallet import address_of
 from rpc.limits import Limits
 from storage.database import Database
 from storage.errors import CorruptionError, ForeignDatabaseError
+from storage.leveldb import REPAIR_HINT
 
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
@@ -95,7 +96,7 @@ def open_chain(
 
 def _refuse(problems: Iterable[str]) -> None:
     for problem in problems:
-        raise CorruptionError(f"{problem}; `zevm db check --deep` examines all, `zevm db rewind N` goes back")
+        raise CorruptionError(f"{problem}; {REPAIR_HINT}")
 
 
 def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[bytes] = ()) -> Genesis:

@@ -11,16 +11,15 @@ from node.network import open_database
 from node.settings import NodeSettings
 from storage.database import Database
 from storage.errors import CorruptionError, StorageError
+from storage.integrity import Progress
 
 
-def check_database(
-    settings: NodeSettings, *, deep: bool, progress: Callable[[str], None], accept: bool = False
-) -> Iterator[str]:
+def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, accept: bool = False) -> Iterator[str]:
     """What is wrong with the database, in words; nothing when it is sound. Reads only.
 
     accept: take a database as it is where it cannot be told whether its newest acknowledged writes are there, and mark
     it so; what opening it made good is no problem then.
-    progress is told of each part before it begins. Raises StorageError where there is no database to check.
+    progress: is told of each part and how far it is. Raises StorageError where there is no database to check.
     """
     try:
         with open_database(settings, create=False, accept=accept) as database:
@@ -30,19 +29,18 @@ def check_database(
         yield str(error)
 
 
-def _chain_problems(database: Database, *, deep: bool, progress: Callable[[str], None]) -> Iterator[str]:
+def _chain_problems(database: Database, *, deep: bool, progress: Progress) -> Iterator[str]:
     genesis = stored_genesis(database)
     if genesis is None:
         yield "the database holds no chain"
         return
-    progress("the newest blocks")
+    progress("newest blocks", 0, 0)
     yield from database.recent_check()
     try:
         canonical = CanonicalChain(database, genesis)
         yield from recent_problems(canonical)
         if deep:
-            progress("every key, every block's roots and the latest state's trie")
-            yield from deep_problems(canonical)
+            yield from deep_problems(canonical, progress)
         else:
             yield from database.scrub(progress)
     except StorageError as error:

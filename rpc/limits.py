@@ -134,6 +134,10 @@ class Limits:
     reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")
     graphql_depth: int = _limit(20, "fields within one another of a GraphQL query; a deeper one is refused")
+    graphql_fragments: int = _limit(100, "fragments of a GraphQL query; one more is refused before it is validated")
+    graphql_repetitions: int = _limit(
+        100, "fields of one name, and fragments, in one selection of a GraphQL query; one more is refused"
+    )
     graphql_fields: int = _limit(100_000, "fields and list items of a GraphQL answer; one more gets -32003")
 
 

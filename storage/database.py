@@ -11,7 +11,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,10 +229,10 @@ class Database:
         """Problems among the newest `count` blocks: presence, header hashes, parent chain. Empty when sound."""
         return integrity.recent_check(self.store, count)
 
-    def scrub(self, progress: Callable[[str], None] | None = None) -> list[str]:
+    def scrub(self, progress: integrity.Progress | None = None) -> list[str]:
         """Read everything and report each problem: checksums, hashes, the chain's continuity, indexes.
 
-        `progress` is called with the name of each part as it begins. Empty when sound.
+        `progress` is told of each part, and how far it is. Empty when sound.
         """
         return integrity.scrub(self.store, progress)
 

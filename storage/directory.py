@@ -63,7 +63,7 @@ def _check_format(path: Path) -> None:
     if lines is None or lines[0] != _MAGIC:
         raise CorruptionError(
             f"the file {path / FORMAT_NAME} is damaged or another program's; if the folder is zEVM's, "
-            "`zevm db check --deep` examines the rest and `zevm db rewind N` writes the file anew"
+            "copy it, then `zevm db check --deep` examines the rest and `zevm db rewind N` writes the file anew"
         )
     if lines[1] != f"schema {SCHEMA_VERSION}":
         raise ForeignDatabaseError(

@@ -1,6 +1,7 @@
 """Is the database what was written? Checks that need no Ethereum semantics beyond hashes and block numbers."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from storage import rlp, schema
 from storage.errors import StorageError
@@ -16,7 +17,11 @@ _PARENT_HASH_ITEM, _NUMBER_ITEM = 0, 8
 _KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE})
 _LAST_KEY = b"\xff" * 64
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+"""Is told of a part, how much of it is done, and how much it is in all, about: bytes of keys, or blocks."""
+
+TOLD_EVERY_BYTES = 4 * 1024 * 1024
+TOLD_EVERY_BLOCKS = 1_000
 
 
 class _Report:
@@ -58,7 +63,7 @@ def scrub(store: Store, progress: Progress | None = None) -> list[str]:
     a gap, each with header, body, receipts and parent, positions of transactions in both directions, no index past the
     head.
     """
-    announce = progress or (lambda _: None)
+    announce = progress or (lambda _, __, ___: None)
     view = store.snapshot()
     report = _Report()
     try:
@@ -68,13 +73,13 @@ def scrub(store: Store, progress: Progress | None = None) -> list[str]:
             report.add(str(error))
             first, head = 0, schema.MAX_NUMBER
         counts = {}
-        for family in sorted(schema.FAMILIES, key=lambda family: family.prefix):
-            announce(family.name)
-            counts[family] = _scan_family(view, family, head, report)
+        families = sorted(schema.FAMILIES, key=lambda family: family.prefix)
+        sizes = store.approximate_sizes([schema.range_of(family) for family in families])
+        for family, size in zip(families, sizes, strict=True):
+            counts[family] = _scan_family(view, family, head, report, partial(announce, family.name), size)
         _check_prefixes(view, report)
         if head != schema.MAX_NUMBER:
-            announce("canonical chain")
-            _check_chain(view, first, head, counts, report)
+            _check_chain(view, first, head, counts, report, partial(announce, "canonical chain"))
     finally:
         view.close()
     return report.finish()
@@ -117,12 +122,20 @@ def _bounds(view: Reader, report: _Report) -> tuple[int, int]:
     return first, number
 
 
-def _scan_family(view: Reader, family: Family, head: int, report: _Report) -> int:
-    """Read all keys of a family; how many there are."""
-    count = 0
+def _scan_family(
+    view: Reader, family: Family, head: int, report: _Report, told: Callable[[int, int], None], size: int
+) -> int:
+    """Read all keys of a family; how many there are. told: of the bytes read, and of `size`, about as many in all."""
+    count = read = 0
+    next_told = TOLD_EVERY_BYTES
+    told(0, size)
     try:
         for key, value in view.iterate(*schema.range_of(family), fill_cache=False):
             count += 1
+            read += len(key) + len(value)
+            if read >= next_told:
+                told(read, max(size, read))
+                next_told = read + TOLD_EVERY_BYTES
             problem = _check_pair(family, key, value, head)
             if problem:
                 report.add(f"{family.name}: {problem}")
@@ -164,9 +177,18 @@ def _check_prefixes(view: Reader, report: _Report) -> None:
         report.add(str(error))
 
 
-def _check_chain(view: Reader, first: int, head: int, counts: dict[Family, int], report: _Report) -> None:
+def _check_chain(
+    view: Reader,
+    first: int,
+    head: int,
+    counts: dict[Family, int],
+    report: _Report,
+    told: Callable[[int, int], None],
+) -> None:
     placed = 0
     for number in range(first, head + 1):
+        if (number - first) % TOLD_EVERY_BLOCKS == 0:
+            told(number - first, head + 1 - first)
         try:
             placed += _check_block(view, number, first, report)
         except StorageError as error:

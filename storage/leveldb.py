@@ -27,7 +27,10 @@ import plyvel
 from storage.errors import CorruptionError, DatabaseLockedError, StorageError
 from storage.store import Batch
 
-REPAIR_HINT = "run `zevm db check --deep` to see what is affected and `zevm db rewind N` to go back to a sound block N"
+REPAIR_HINT = (
+    "copy the data directory, then run `zevm db check --deep` to see what is affected "
+    "and `zevm db rewind N` to go back to a sound block N"
+)
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""

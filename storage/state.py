@@ -160,15 +160,14 @@ class StateStore:
         """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
         root = base if isinstance(base, bytes) else base.root
         nodes = state_update.nodes_over(self._node, base)
-        record = trie.get(nodes, root, hashed(address))
+        record, account_proof = trie.get_with_proof(nodes, root, hashed(address))
         account = None if record is None else decode_account(record)
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
-            proof = trie.prove(nodes, storage_root, slot_hash(slot))
-            value = trie.get(nodes, storage_root, slot_hash(slot))
+            value, proof = trie.get_with_proof(nodes, storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
-        return AccountProof(account, trie.prove(nodes, root, hashed(address)), proofs)
+        return AccountProof(account, account_proof, proofs)
 
     def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
         """Check a whole state past all caches: every node and code against its hash.

@@ -65,6 +65,10 @@ class Store(Reader, Protocol):
         """A frozen view of the store as it is now."""
         ...
 
+    def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
+        """About how many bytes each range of keys takes."""
+        ...
+
     def reopen(self, between: Callable[[], None]) -> None:
         """Make a store that refuses writes since one failed take them again; `between` runs while it is closed.
 

@@ -106,14 +106,18 @@ def ordered_root(items: Iterable[bytes]) -> bytes:
 
 def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:
     """The nodes from the root towards `key` (EIP-1186), whether or not the trie holds it; [] for an empty trie."""
+    return get_with_proof(nodes, root, key)[1]
+
+
+def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
+    """As `get` and `prove` together, in one walk."""
     proof: list[bytes] = []
 
     def record(node_hash: bytes) -> bytes:
         proof.append(_load(nodes, node_hash))
         return proof[-1]
 
-    get(record, root, key)
-    return proof
+    return get(record, root, key), proof
 
 
 def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:

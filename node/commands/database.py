@@ -1,6 +1,8 @@
 """`zevm db`: check, measure and rewind the chain on disk."""
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -9,6 +11,8 @@ from rich.table import Table
 
 from node.advice import for_this_command
 from node.commands.options import ConfigOption, DatadirOption, settings_of
+
+TOLD_EVERY_SECONDS = 2.0
 
 app = typer.Typer(help="Care for the chain on disk; the node must not be running.", no_args_is_help=True)
 
@@ -30,7 +34,7 @@ def check(
     from node.repair import check_database
 
     count = 0
-    for problem in check_database(settings_of(datadir, config), deep=deep, progress=_progress, accept=accept):
+    for problem in check_database(settings_of(datadir, config), deep=deep, progress=CheckProgress(), accept=accept):
         count += 1
         typer.echo(f"problem: {problem}")
     if count:
@@ -83,5 +87,23 @@ def rewind(
     typer.echo(f"the head was block {before}, and is block {after} now")
 
 
-def _progress(part: str) -> None:
-    Console(stderr=True).print(f"checking {part}", highlight=False)
+class CheckProgress:
+    """Tells on standard error how far a check is, and about how long its part still takes: a line now and then."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(stderr=True)
+        self._clock = clock
+        self._part = ""
+        self._began_at = self._told_at = 0.0
+
+    def __call__(self, part: str, done: int, total: int) -> None:
+        """A part of the check has come so far (storage.integrity.Progress)."""
+        now = self._clock()
+        if part != self._part:
+            self._part, self._began_at, self._told_at = part, now, now
+            self._console.print(f"checking {part}", highlight=False)
+        elif done and now - self._told_at >= TOLD_EVERY_SECONDS:
+            self._told_at = now
+            left_seconds = (now - self._began_at) * (total - done) / done
+            text = f"checking {part}: {done / total:.0%}, about {left_seconds:.0f} s left"
+            self._console.print(text, highlight=False)

@@ -1,5 +1,6 @@
 """Query texts: parsed, validated, weighed, and kept, as clients send the same text again and again."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from graphql import (
@@ -13,6 +14,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionNode,
     SelectionSetNode,
     get_named_type,
     get_nullable_type,
@@ -96,6 +98,9 @@ class Documents:
             document = parse(text, max_lexical_tokens=limit, max_comments=limit, allow_empty_selection_sets=False)
         except GraphQLError as error:
             raise InvalidDocumentError([error]) from None
+        fault = _repetition(document, self._limits)
+        if fault is not None:
+            raise InvalidDocumentError([fault])
         errors = validate(self._schema, document, max_errors=10)
         if errors:
             raise InvalidDocumentError(errors)
@@ -104,6 +109,36 @@ class Documents:
         except GraphQLError as error:
             raise InvalidDocumentError([error]) from None
         return Prepared(document, light=not weight.heavy and weight.fields <= LIGHT_FIELDS)
+
+
+def _repetition(document: DocumentNode, limits: Limits) -> GraphQLError | None:
+    """What would make validation take long: it compares fragments, and fields of one name, each with each other."""
+    definitions = document.definitions
+    fragments = [each for each in definitions if isinstance(each, FragmentDefinitionNode)]
+    if len(fragments) > limits.graphql_fragments:
+        return GraphQLError(
+            f"more than {limits.graphql_fragments} fragments; use fewer, or raise --rpc-graphql-fragments"
+        )
+    wanted: list[SelectionSetNode | None] = [getattr(each, "selection_set", None) for each in definitions]
+    while wanted:
+        selection_set = wanted.pop()
+        selections = () if selection_set is None else selection_set.selections
+        names = Counter(_response_name(each) for each in selections)
+        if names and max(names.values()) > limits.graphql_repetitions:
+            return GraphQLError(
+                f"more than {limits.graphql_repetitions} selections of one name; "
+                "use fewer, or raise --rpc-graphql-repetitions",
+                selection_set,
+            )
+        wanted += [getattr(each, "selection_set", None) for each in selections]
+    return None
+
+
+def _response_name(node: SelectionNode) -> str:
+    """The name under which a field is answered; fragments spread or written in place count as one name each."""
+    if isinstance(node, FieldNode):
+        return node.name.value if node.alias is None else node.alias.value
+    return "..."
 
 
 class _Weighing:

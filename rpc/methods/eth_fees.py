@@ -99,12 +99,14 @@ def _blocks(
         number = pending.header.number - 1
     else:
         number = chain.number_of(newest)
-    while len(headers) < count and (header := chain.header_by_number(number)) is not None:
+    header = chain.header_by_number(number)
+    while len(headers) < count and header is not None:
         if time.monotonic() > deadline:
             raise ExecutionTimeoutError
         headers.append(header)
         receipts.append((chain.receipts(header.hash) or ()) if with_receipts else ())
-        number -= 1
+        # by the parent's hash: the header is at hand then, without a look at which one is canonical
+        header = chain.header_by_hash(header.parent_hash)
     if not headers:
         raise UnknownBlockError
     return headers[::-1], receipts[::-1]

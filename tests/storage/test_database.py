@@ -186,7 +186,10 @@ def test_lost_acknowledged_writes_are_noticed(tmp_path):
     log = next((copy / "leveldb").glob("*.log"))
     whole = log.read_bytes()
     log.write_bytes(whole[:-10])
-    with pytest.raises(CorruptionError, match=r"writes 5 to 5 were acknowledged and are lost; run `zevm db check"):
+    with pytest.raises(
+        CorruptionError,
+        match=r"writes 5 to 5 were acknowledged and are lost; copy the data directory",
+    ):
         Database.open(copy)
     log.write_bytes(whole)
     with Database.open(copy) as database:
@@ -215,7 +218,10 @@ def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp
     manifest = next((copy / "leveldb").glob("MANIFEST-*"))
     manifest.write_bytes(manifest.read_bytes()[:-3])
     before = {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()}
-    with pytest.raises(CorruptionError, match=rf"{manifest.name} breaks off within a record; run `zevm db check"):
+    with pytest.raises(
+        CorruptionError,
+        match=rf"{manifest.name} breaks off within a record; copy the data directory",
+    ):
         Database.open(copy)
     assert {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()} == before
     with Database.salvage(copy) as database:

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 from storage_toy import contents, grow, put_block, toy_block
 
+from node.commands.database import CheckProgress
 from storage import schema
 from storage.checksums import (
     FileSum,
@@ -274,11 +275,27 @@ def test_transaction_hashes_cover_both_encodings():
     assert tuple(transaction_hashes(block.body)) == block.transaction_hashes
 
 
-def test_progress_names_the_parts(database):
-    grow(database, 1)
-    parts = []
-    database.scrub(parts.append)
-    assert len(parts) == len(schema.FAMILIES) + 1
+def test_s10_progress_names_the_parts_and_how_far_they_are(database, monkeypatch):
+    monkeypatch.setattr("storage.integrity.TOLD_EVERY_BYTES", 1_000)
+    monkeypatch.setattr("storage.integrity.TOLD_EVERY_BLOCKS", 5)
+    grow(database, 30)
+    told = []
+    database.scrub(lambda *progress: told.append(progress))
+    assert len({part for part, _, _ in told}) == len(schema.FAMILIES) + 1
+    bodies = [(done, total) for part, done, total in told if part == "bodies"]
+    assert bodies[0][0] == 0
+    assert len(bodies) > 2
+    assert bodies == sorted(bodies)
+    assert all(0 <= done <= total for _, done, total in told)
+    assert [done for part, done, _ in told if part == "canonical chain"] == list(range(0, 30, 5))
+
+
+def test_s10_a_check_says_how_long_it_still_takes(capsys):
+    times = iter([0.0, 1.0, 4.0, 5.0])
+    progress = CheckProgress(lambda: next(times))
+    for done in (0, 100, 250, 300):
+        progress("headers", done, 1_000)
+    assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]
 
 
 def test_300_megabytes_are_verified_in_a_second(tmp_path):
@@ -335,7 +352,7 @@ def test_a_missing_file_is_named(tmp_path):
     with Database.open(tmp_path / "data") as database:
         grow(database, 3)
     next((tmp_path / "data" / "leveldb").glob("*.log")).unlink()
-    with pytest.raises(CorruptionError, match=r"\.log is missing; run `zevm db check"):
+    with pytest.raises(CorruptionError, match=r"\.log is missing; copy the data directory"):
         Database.open(tmp_path / "data")
 
 

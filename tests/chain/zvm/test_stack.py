@@ -262,9 +262,7 @@ RECURSIONS: dict[str, str] = {
     **{f"{count} hoisted": hoisted(count) for count in (5, 100, 1000)},
     "10 loops carry 100": carried(10, 100),
     "60 loops carry 20": carried(60, 20),
-    "1,000 loops": function(
-        "(param i64)", "(loop (br_if 0 (i32.load (i32.const 0))))" * 1000 + "(call $f (local.get 0))"
-    ),
+    "500 loops": function("(param i64)", "(loop (br_if 0 (i32.load (i32.const 0))))" * 500 + "(call $f (local.get 0))"),
     "80 switched": switched(80),
     "1,000 branches": branches(1000),
     "bulk": bulk(20),
