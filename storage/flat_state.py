@@ -4,8 +4,9 @@ Batches may hold several steps (a reorganisation rewinds and applies many): each
 as it will be after the operations that the batch already has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from storage import preimages
 from storage.account import EMPTY_ROOT, encode_account
 from storage.errors import CorruptionError
 from storage.rlp import Item, RlpError, decode, encode, encode_int
@@ -67,7 +68,7 @@ class BatchView:
 
 
 def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
-    """Put the flat records of `update` and the way back into `batch`.
+    """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
 
     Raises ValueError when the update does not stand on the flat state, or the version is taken.
     """
@@ -84,8 +85,10 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
         if before != value:
             undo += (flat_key, before or b"")
             _set(batch, flat_key, value)
+            if before is None:
+                preimages.put(batch, flat_key)
     batch.put(key, encode(undo))
-    batch.put(FLAT_ROOT_KEY, update.root)
+    _put_root(view, batch, update.root)
 
 
 def forget_flat(reader: Reader, batch: Batch) -> None:
@@ -94,6 +97,7 @@ def forget_flat(reader: Reader, batch: Batch) -> None:
         for key, _ in reader.iterate(*range_of(family), fill_cache=False):
             batch.delete(key)
     batch.delete(FLAT_ROOT_KEY)
+    preimages.forget_known_root(batch)
 
 
 def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
@@ -116,7 +120,7 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
         batch.delete(key)
     for flat_key, value in restored.items():
         _set(batch, flat_key, value or None)
-    batch.put(FLAT_ROOT_KEY, root)
+    _put_root(view, batch, root)
     return root
 
 
@@ -125,6 +129,18 @@ def undone_keys(reader: Reader, first: Version = (0, 0), last: Version | None = 
     stop = range_of(UNDO)[1] if last is None else undo_key(*last) + b"\x00"
     for key, record in reader.iterate(undo_key(*first), stop, fill_cache=False):
         yield read_undo(key, record)[2][::2]
+
+
+def changed_addresses(reader: Reader, first: Version, last: Version, check: Callable[[], None]) -> set[bytes]:
+    """Addresses whose account record a version from `first` to `last`, both included, changed.
+
+    check: called all along; stops the search by raising.
+    """
+    changed: set[bytes] = set()
+    for keys in undone_keys(reader, first, last):
+        check()
+        changed.update(key[1:] for key in keys if key[:1] == ACCOUNT.prefix)
+    return changed
 
 
 def last_patch(reader: Reader, number: int) -> int:
@@ -144,6 +160,13 @@ def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | N
         for slot, value in slots.items():
             changes[slot_key(address, slot)] = encode_int(value) if value else None
     return changes
+
+
+def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:
+    """Make `root` the latest state's, and that of the preimages where none is missing."""
+    if preimages.known_root(view) == flat_root(view):
+        preimages.put_known_root(batch, root)
+    batch.put(FLAT_ROOT_KEY, root)
 
 
 def _set(batch: Batch, key: bytes, value: bytes | None) -> None:
