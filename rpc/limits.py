@@ -128,7 +128,8 @@ class Limits:
     )
     search_blocks: int = _limit(
         10_000,
-        "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
+        "blocks that one ots_searchTransactions* executes again; then, or past evm-timeout-seconds, it answers what it "
+        "has found, or -32005 with the block to go on from",
     )
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
     reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
