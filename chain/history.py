@@ -1,11 +1,10 @@
 """Questions to past states that go by hashed keys: ranges of accounts and slots, what changed between blocks, roots.
 
-Hashes are turned back into addresses and slots by a search of everything that the state has ever held; it looks at
-the clock, as a chain may hold much.
+Each hash is turned back into its address or slot by one lookup. What goes over many entries looks at the clock.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chain.errors import InvalidRequestError
@@ -15,7 +14,6 @@ from chain.tracing.traces import replay_of
 from chain.types import Block, Header
 from chain.view import ChainView
 from chain.vm.interface import ExecutionTimeoutError
-from storage import preimages
 from storage.account import EMPTY_ROOT, Account
 from storage.keccak import keccak256
 from storage.state_update import StateUpdate
@@ -47,62 +45,32 @@ def clock(deadline: float) -> Callable[[], None]:
     return check
 
 
-def find_preimages(candidates: Iterable[bytes], wanted: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Which candidates have the wanted hashes, by hash."""
-    missing, found = set(wanted), dict[bytes, bytes]()
-    if not missing:
-        return found
-    for candidate in candidates:
-        digest = keccak256(candidate)
-        if digest in missing:
-            missing.remove(digest)
-            found[digest] = candidate
-            if not missing:
-                break
-    return found
-
-
-def preimage(chain: ChainView, digest: bytes, deadline: float) -> bytes | None:
-    """The address or slot with this hash, None where no state ever had it."""
-    store, check = chain.database.store, clock(deadline)
-    for candidates in (preimages.addresses(store, check), preimages.slots(store, check)):
-        found = find_preimages(candidates, (digest,))
-        if found:
-            return found[digest]
-    return None
-
-
 def account_range(
     chain: ChainView, root: bytes, start: bytes, limit: int, deadline: float
 ) -> tuple[list[AccountEntry], bytes | None]:
     """At most `limit` accounts of a state, by hashed address from `start` on, and the key that comes next."""
-    listed: list[tuple[bytes, Account]] = []
-    following = None
-    for key, account in chain.database.state.accounts_at(root, start):
+    state, check = chain.database.state, clock(deadline)
+    listed: list[AccountEntry] = []
+    for key, account in state.accounts_at(root, start):
+        check()
         if len(listed) == limit:
-            following = key
-            break
-        listed.append((key, account))
-    candidates = preimages.addresses(chain.database.store, clock(deadline))
-    known = find_preimages(candidates, (key for key, _ in listed))
-    return [AccountEntry(key, known.get(key), account) for key, account in listed], following
+            return listed, key
+        listed.append(AccountEntry(key, state.preimage(key), account))
+    return listed, None
 
 
 def slot_range(
-    chain: ChainView, address: bytes, storage_root: bytes, start: bytes, limit: int | None, deadline: float
+    chain: ChainView, storage_root: bytes, start: bytes, limit: int | None, deadline: float
 ) -> tuple[list[SlotEntry], bytes | None]:
     """At most `limit` slots (None for all) of an account's storage, by hashed slot, and the key that comes next."""
-    listed: list[tuple[bytes, int]] = []
-    following, check = None, clock(deadline)
-    for key, value in chain.database.state.slots_at(storage_root, start):
-        if len(listed) == limit:
-            following = key
-            break
-        listed.append((key, value))
+    state, check = chain.database.state, clock(deadline)
+    listed: list[SlotEntry] = []
+    for key, value in state.slots_at(storage_root, start):
         check()
-    candidates = preimages.slots(chain.database.store, check, address)
-    known = find_preimages(candidates, (key for key, _ in listed))
-    return [SlotEntry(key, known.get(key), value) for key, value in listed], following
+        if len(listed) == limit:
+            return listed, key
+        listed.append(SlotEntry(key, state.preimage(key), value))
+    return listed, None
 
 
 def slot_range_within(
@@ -124,7 +92,7 @@ def slot_range_within(
     before = chain.database.state.at(parent).account(address)
     root = EMPTY_ROOT if before is None or address in diff.wiped else before.storage_root
     # so many more are read as changes can take away
-    listed, _ = slot_range(chain, address, root, start, limit + 1 + len(changed), deadline)
+    listed, _ = slot_range(chain, root, start, limit + 1 + len(changed), deadline)
     merged = {entry.key: entry for entry in listed if entry.key not in changed}
     for key, (slot, value) in changed.items():
         if value and key >= start:
@@ -148,11 +116,16 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: fl
     for header in (start, end):
         if chain.records.canonical_hash(header.number) != header.hash:
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
-    # patches upon the first block belong to what came after it
-    first, last = (start.number, 1), (end.number, 0)
-    touched = preimages.changed_addresses(chain.database.store, clock(deadline), first, last)
-    before, after = (chain.database.state.at(header.state_root) for header in (start, end))
-    return sorted(address for address in touched if before.account(address) != after.account(address))
+    # by the headers' roots: patches upon the first block belong to what came after it
+    state, check = chain.database.state, clock(deadline)
+    modified = []
+    for key in state.differing_accounts(start.state_root, end.state_root):
+        check()
+        address = state.preimage(key)
+        if address is None:
+            raise InvalidRequestError(f"no preimage found for hash {key.hex()}")
+        modified.append(address)
+    return sorted(modified)
 
 
 def intermediate_roots(chain: ChainView, block: Block, deadline: float) -> list[bytes]:

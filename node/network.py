@@ -85,6 +85,7 @@ def open_chain(
     genesis = choose_genesis(settings, stored_genesis(database), accounts)
     if checked and database.ledger.head() is not None:
         _refuse(database.recent_check())
+        database.fill_preimages()
     chain = Chain(database, genesis, chain_options(settings))
     try:
         _refuse(recent_problems(chain.canonical) if checked else ())

@@ -12,17 +12,22 @@ from struct import unpack
 from termios import TIOCOUTQ
 
 from rpc.limits import Limits
+from rpc.released_memory import ReleasedMemory
 
 LOGGER = logging.getLogger("zevm.rpc")
 LOOKS = 4
 """How often a stalled peer is looked at in the time that it has."""
 
+CLIENT_BYTES = 64 * 1024
+"""What is released with a client beside its unread output: its buffers, tasks and subscriptions."""
+
 
 class InputBudget:
     """Bytes of large or unfinished requests, of all clients together."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._released = released or ReleasedMemory()
         self.used_bytes = 0
 
     def take(self, size: int) -> bool:
@@ -38,6 +43,7 @@ class InputBudget:
     def give_back(self, size: int) -> None:
         """Count `size` bytes less."""
         self.used_bytes -= size
+        self._released.add(size)
 
 
 class OutputAccount:
@@ -68,8 +74,9 @@ class OutputAccount:
 class OutputBudget:
     """Bytes of answers and notifications that wait to be read; past the limit, who has most unread gives way."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._released = released or ReleasedMemory()
         self._accounts: dict[OutputAccount, None] = {}
         self._holders: dict[int, int] = {}
         self._relief: asyncio.Handle | None = None
@@ -83,7 +90,9 @@ class OutputBudget:
 
     def forget(self, account: OutputAccount) -> None:
         """Called by OutputAccount.close."""
-        self._accounts.pop(account, None)
+        if account in self._accounts:
+            del self._accounts[account]
+            self._released.add(CLIENT_BYTES)
 
     def hold(self, data: bytes) -> None:
         """Called by OutputAccount.add."""
@@ -105,6 +114,7 @@ class OutputBudget:
             return
         del self._holders[key]
         self.used_bytes -= len(data)
+        self._released.add(len(data))
 
     def _relieve(self) -> None:
         self._relief = None
@@ -119,8 +129,9 @@ class Budgets:
     """The budgets of one port's clients."""
 
     def __init__(self, limits: Limits) -> None:
-        self.input = InputBudget(limits.input_bytes)
-        self.output = OutputBudget(limits.output_bytes)
+        released = ReleasedMemory()
+        self.input = InputBudget(limits.input_bytes, released)
+        self.output = OutputBudget(limits.output_bytes, released)
 
 
 class StallWatch:

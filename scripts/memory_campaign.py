@@ -18,12 +18,13 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 
 from websockets.sync.client import connect
 
 from scripts.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
 
-FLAGS = ("--memory", "--block-time", "1", "--rpc-evm-timeout-seconds", "1", "--rpc-trace-seconds", "2")
+FLAGS = ("--block-time", "1", "--rpc-evm-timeout-seconds", "1", "--rpc-trace-seconds", "2")
 WIDE = "0x60016201000052" + "5b5f5f5050600756"
 """Creation code that loops over 64 KiB of memory until its gas ends."""
 ENDLESS = "0x" + "e1" * 20
@@ -119,7 +120,7 @@ class Campaign:
         snapshot = self._call("evm_snapshot")
         for abuse in abuses:
             abuse()
-        # blocks of a chain in memory stay; what is measured is what requests leave behind
+        # the pool, the clock and the settings as they were: what is measured is what requests leave behind
         self._call("evm_revert", snapshot)
 
 
@@ -133,7 +134,8 @@ def measure(seconds: float, least_rounds: int) -> list[float]:
     """Resident memory in mebibytes after each round."""
     ends_at = time.monotonic() + seconds
     measured: list[float] = []
-    with NodeProcess(zevm_command(*FLAGS)) as node:
+    # on disk: a chain in memory keeps the state tries of all its blocks
+    with TemporaryDirectory() as folder, NodeProcess(zevm_command("--datadir", folder, *FLAGS)) as node:
         campaign = Campaign(node)
         while len(measured) < least_rounds or time.monotonic() < ends_at:
             campaign.round()

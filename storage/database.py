@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import directory, integrity, schema
+from storage import directory, integrity, preimage_fill, schema
 from storage.database_files import DatabaseFiles, erase_files, stored_sequence
 from storage.errors import StorageError
 from storage.ledger import Ledger
@@ -168,6 +168,14 @@ class Database:
         """Take writes again after one failed, where the medium allows it by now. Raises StorageError."""
         with self._write_lock:
             self._make_ready()
+
+    def fill_preimages(self) -> None:
+        """Give a database that an older program has written the preimages of its tries' keys, once."""
+        if preimage_fill.is_complete(self.store):
+            return
+        logger.info("an older program has written the database: the preimages of its state's keys are added, once")
+        count = preimage_fill.fill(self.store, lambda batch, sync: self.write(batch, sync=sync))
+        logger.info("the preimages of %d keys were added", count)
 
     def close(self) -> None:
         """Wait for reads under way, record checksums, release the directory; idempotent."""

@@ -6,6 +6,7 @@ as it will be after the operations that the batch already has.
 
 from collections.abc import Iterator
 
+from storage import preimages
 from storage.account import EMPTY_ROOT, encode_account
 from storage.errors import CorruptionError
 from storage.rlp import Item, RlpError, decode, encode, encode_int
@@ -67,7 +68,7 @@ class BatchView:
 
 
 def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
-    """Put the flat records of `update` and the way back into `batch`.
+    """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
 
     Raises ValueError when the update does not stand on the flat state, or the version is taken.
     """
@@ -84,8 +85,10 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
         if before != value:
             undo += (flat_key, before or b"")
             _set(batch, flat_key, value)
+            if before is None:
+                preimages.put(batch, flat_key)
     batch.put(key, encode(undo))
-    batch.put(FLAT_ROOT_KEY, update.root)
+    _put_root(view, batch, update.root)
 
 
 def forget_flat(reader: Reader, batch: Batch) -> None:
@@ -94,6 +97,7 @@ def forget_flat(reader: Reader, batch: Batch) -> None:
         for key, _ in reader.iterate(*range_of(family), fill_cache=False):
             batch.delete(key)
     batch.delete(FLAT_ROOT_KEY)
+    preimages.forget_known_root(batch)
 
 
 def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
@@ -116,14 +120,13 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
         batch.delete(key)
     for flat_key, value in restored.items():
         _set(batch, flat_key, value or None)
-    batch.put(FLAT_ROOT_KEY, root)
+    _put_root(view, batch, root)
     return root
 
 
-def undone_keys(reader: Reader, first: Version = (0, 0), last: Version | None = None) -> Iterator[list[bytes]]:
-    """The flat keys that each version from `first` to `last` (None for the newest) changed."""
-    stop = range_of(UNDO)[1] if last is None else undo_key(*last) + b"\x00"
-    for key, record in reader.iterate(undo_key(*first), stop, fill_cache=False):
+def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
+    """The flat keys that each version changed, the oldest first."""
+    for key, record in reader.iterate(*range_of(UNDO), fill_cache=False):
         yield read_undo(key, record)[2][::2]
 
 
@@ -144,6 +147,13 @@ def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | N
         for slot, value in slots.items():
             changes[slot_key(address, slot)] = encode_int(value) if value else None
     return changes
+
+
+def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:
+    """Make `root` the latest state's, and that of the preimages where none is missing."""
+    if preimages.known_root(view) == flat_root(view):
+        preimages.put_known_root(batch, root)
+    batch.put(FLAT_ROOT_KEY, root)
 
 
 def _set(batch: Batch, key: bytes, value: bytes | None) -> None:

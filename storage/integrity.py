@@ -14,7 +14,7 @@ MAX_PROBLEMS = 100
 """Problems reported in one go; damage of one kind tends to repeat."""
 
 _PARENT_HASH_ITEM, _NUMBER_ITEM = 0, 8
-_KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE})
+_KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE, schema.PREIMAGE})
 _LAST_KEY = b"\xff" * 64
 
 Progress = Callable[[str, int, int], None]

@@ -1,46 +1,42 @@
-"""What hashed trie keys stand for: every address and slot that the flat state has, or had at some version.
+"""What hashed trie keys stand for: every address and slot that the state has, or ever had.
 
-The trie holds hashes alone. The flat records hold the keys of what exists now, the reverse differences those of what
-was changed or removed since. Both may be long: `check` is called all along, and stops a search by raising.
+The trie holds hashes alone. A flat record that comes into being brings its key along, under its hash and in the same
+batch. A mark names the latest state's root as long as no key is missing: a database that an older program has written
+lacks some, and `storage.preimage_fill` puts them there once.
 """
 
-from collections.abc import Callable, Iterator
+from storage.account import EMPTY_ROOT
+from storage.schema import ACCOUNT, ADDRESS_SIZE, meta_key, preimage_key
+from storage.state_update import hashed
+from storage.store import Batch, Reader
 
-from storage.flat_state import Version, undone_keys
-from storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, end_of, slots_prefix
-from storage.store import Reader
-
-Check = Callable[[], None]
+_ROOT_KEY = meta_key(b"preimages root")
+"""Holds the state root up to which every key is there; absent while the state is empty."""
 _SLOT_START = 1 + ADDRESS_SIZE
-_KEYS_BETWEEN_CHECKS = 1_024
 
 
-def addresses(reader: Reader, check: Check) -> Iterator[bytes]:
-    """Addresses that have, or have had, an account; some more than once."""
-    for key in _keys(reader, ACCOUNT.prefix, check):
-        yield key[1:]
+def find(reader: Reader, trie_key: bytes) -> bytes | None:
+    """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
+    return reader.get(preimage_key(trie_key))
 
 
-def slots(reader: Reader, check: Check, address: bytes | None = None) -> Iterator[bytes]:
-    """Slots (32 bytes) that are, or have been, set: of one account, or of any; some more than once."""
-    for key in _keys(reader, SLOT.prefix if address is None else slots_prefix(address), check):
-        yield key[_SLOT_START:]
+def put(batch: Batch, flat_key: bytes) -> None:
+    """Put into `batch` what the trie's key of an account or slot record stands for."""
+    plain = flat_key[1:] if flat_key[:1] == ACCOUNT.prefix else flat_key[_SLOT_START:]
+    batch.put(preimage_key(hashed(plain)), plain)
 
 
-def changed_addresses(reader: Reader, check: Check, first: Version, last: Version) -> set[bytes]:
-    """Addresses whose account record a version from `first` to `last`, both included, changed."""
-    changed: set[bytes] = set()
-    for keys in undone_keys(reader, first, last):
-        check()
-        changed.update(key[1:] for key in keys if key[:1] == ACCOUNT.prefix)
-    return changed
+def known_root(reader: Reader) -> bytes:
+    """The root of the latest state whose keys, and those of all before it, are there."""
+    root = reader.get(_ROOT_KEY)
+    return EMPTY_ROOT if root is None else root
 
 
-def _keys(reader: Reader, prefix: bytes, check: Check) -> Iterator[bytes]:
-    for index, (key, _) in enumerate(reader.iterate(prefix, end_of(prefix), fill_cache=False)):
-        if not index % _KEYS_BETWEEN_CHECKS:
-            check()
-        yield key
-    for keys in undone_keys(reader):
-        check()
-        yield from (key for key in keys if key.startswith(prefix))
+def put_known_root(batch: Batch, root: bytes) -> None:
+    """Put into `batch` that no key is missing up to the latest state, of this root."""
+    batch.put(_ROOT_KEY, root)
+
+
+def forget_known_root(batch: Batch) -> None:
+    """Put into `batch` that the latest state is the empty one."""
+    batch.delete(_ROOT_KEY)

@@ -17,6 +17,7 @@
     UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
     SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
+    PREIMAGE   'k' ‖ trie key (32)                -> address (20) or slot (32); keccak256(value) == trie key
 
 Numbers are unsigned and big-endian, so that keys of a family sort by number.
 """
@@ -51,10 +52,11 @@ SLOT = Family("slots", b"s", 53)
 UNDO = Family("reverse state diffs", b"d", 13)
 OVERRIDE = Family("state root overrides", b"o", 9)
 SIDE = Family("side blocks", b"S", 41)
+PREIMAGE = Family("preimages", b"k", 33)
 
 FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
-    SIDE,
+    SIDE, PREIMAGE,
 )  # fmt: skip
 
 NUMBER_SIZE = 8
@@ -180,3 +182,8 @@ def override_key(number: int) -> bytes:
 def side_key(number: int, block_hash: bytes) -> bytes:
     """Key of the state update of a block that is not canonical."""
     return b"S" + number.to_bytes(NUMBER_SIZE, "big") + block_hash
+
+
+def preimage_key(trie_key: bytes) -> bytes:
+    """Key of the address or slot that a key of a state's tries is the hash of."""
+    return b"k" + trie_key

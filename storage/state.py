@@ -9,7 +9,7 @@ Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage import state_update, trie
+from storage import preimages, state_update, trie
 from storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from storage.cache import ByteCache
 from storage.errors import CorruptionError
@@ -22,6 +22,7 @@ from storage.state_readers import LatestReader, TrieReader, UpdateReader
 from storage.state_record import updates_after
 from storage.state_update import StateUpdate, hashed, slot_hash
 from storage.store import Batch, Reader, Snapshot, Store
+from storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateStore", "StateUpdate", "Version"]
 
@@ -93,7 +94,7 @@ class StateStore:
         ValueError otherwise, or when the version is taken.
         """
         apply_flat(self._store, batch, update, version)
-        self.keep_nodes(batch, update)
+        self._put_nodes(batch, update)
 
     def forget(self, batch: Batch) -> None:
         """Put into `batch` the removal of the flat records: the latest state is the empty one then."""
@@ -105,7 +106,13 @@ class StateStore:
             batch.delete(key)
 
     def keep_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        """Put nodes and code alone into `batch`: the state can then be read through its trie, and is not the latest."""
+        """Put nodes, code and preimages alone into `batch`: the state is then read through its trie, not the latest."""
+        self._put_nodes(batch, update)
+        for flat_key in update.flat_keys():
+            if self._store.get(flat_key) is None:
+                preimages.put(batch, flat_key)
+
+    def _put_nodes(self, batch: Batch, update: StateUpdate) -> None:
         for node_hash, raw in update.nodes.items():
             batch.put(node_key(node_hash), raw)
             self._nodes.put(node_hash, raw)
@@ -156,6 +163,10 @@ class StateStore:
         for key, value in trie.iterate(self._node, storage_root, start):
             yield key, decode_int(decode(value))
 
+    def differing_accounts(self, one: bytes, other: bytes) -> Iterator[bytes]:
+        """keccak256(address) of each account that two states do not have alike, ascending."""
+        return differing_keys(self._node, one, other)
+
     def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
         """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
         root = base if isinstance(base, bytes) else base.root
@@ -177,6 +188,10 @@ class StateStore:
         in proportion to the number of accounts, and to the slots of the largest one.
         """
         return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
+
+    def preimage(self, trie_key: bytes) -> bytes | None:
+        """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
+        return preimages.find(self._store, trie_key)
 
     def node(self, node_hash: bytes) -> bytes | None:
         """A written trie node by its hash, or None."""

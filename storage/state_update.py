@@ -1,6 +1,6 @@
 """From a state and a difference to the next state's root and nodes. Writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from storage.account import (
 )
 from storage.keccak import keccak256
 from storage.rlp import encode_uint
+from storage.schema import account_key, slot_key
 
 hashed = lru_cache(maxsize=1 << 15)(keccak256)
 """The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""
@@ -49,6 +50,12 @@ class StateUpdate:
     def base_root(self) -> bytes:
         """Root of the state that it stands on."""
         return self.base if isinstance(self.base, bytes) else self.base.root
+
+    def flat_keys(self) -> Iterator[bytes]:
+        """Keys of the flat records of accounts and slots that it names."""
+        yield from map(account_key, self.accounts)
+        for address, slots in self.storage.items():
+            yield from (slot_key(address, slot) for slot in slots)
 
 
 def nodes_over(nodes: trie.Nodes, base: bytes | StateUpdate) -> trie.Nodes:

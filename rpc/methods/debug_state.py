@@ -116,7 +116,7 @@ def account_range(
         if not without_code and (code := chain.database.state.code(entry.account.code_hash)):
             shown["code"] = hexadecimal(code)
         if not without_storage and entry.address is not None and entry.account.storage_root != EMPTY_ROOT:
-            slots, _ = history.slot_range(chain, entry.address, entry.account.storage_root, b"", None, deadline)
+            slots, _ = history.slot_range(chain, entry.account.storage_root, b"", None, deadline)
             shown["storage"] = {
                 hexadecimal(slot.slot): f"{slot.value:x}".zfill(2) for slot in slots if slot.slot is not None
             }
@@ -226,7 +226,8 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
 @method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", codec.hash32),), result="bytes")
 def preimage(services: Services, digest: bytes, *, deadline: float) -> str:
     """The address or slot that a key of a trie is the hash of."""
-    found = history.preimage(services.chain, digest, deadline)
+    del deadline
+    found = services.chain.database.state.preimage(digest)
     if found is None:
         raise ServerError("unknown preimage")
     return hexadecimal(found)

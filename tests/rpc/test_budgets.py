@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from rpc import released_memory
 from rpc.budgets import InputBudget, OutputBudget
 from rpc.server import ServerOptions
 from tests.rpc.raw_websocket import (
@@ -397,6 +398,46 @@ async def test_b9_memory_comes_back_after_stalled_readers_and_large_bodies() -> 
         await abuse(150)
         await bodies(20)
         assert resident_bytes() < 1.2 * before
+
+
+@pytest.mark.skipif(released_memory._MALLOC_TRIM is None, reason="the C library cannot give back holes in its heap")
+async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
+    """S3: what Python freed is given back to the system, although something that lives lies above it."""
+    async with running_server(websocket_write_seconds=0.4) as (port, services):
+
+        async def abuse(count: int) -> None:
+            clients = [await open_raw_websocket(port) for _ in range(count)]
+            for client in clients:
+                await subscribe(client, "logs", {})
+            for number in range(20):
+                publish(services, block(number, (log(data=bytes(100_000)),)))
+                await asyncio.sleep(0)
+            await until(lambda: not len(services.subscriptions), 60)
+            for client in clients:
+                client.socket.close()
+
+        await abuse(5)
+        before = resident_bytes()
+        await abuse(600)
+        await until(lambda: resident_bytes() < 1.05 * before)
+
+
+async def test_s3_a_flood_of_releases_is_one_look_at_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", lambda kept_bytes: looks.append(kept_bytes) or 1)
+    monkeypatch.setattr(released_memory, "WAIT_SECONDS", 0.05)
+    released = released_memory.ReleasedMemory()
+    released.add(released_memory.RELEASED_BYTES - 1)
+    await asyncio.sleep(0.2)
+    assert looks == []
+    for _ in range(100):
+        released.add(released_memory.RELEASED_BYTES)
+    await until(lambda: looks == [0])
+    released.add(1)
+    await asyncio.sleep(0.2)
+    assert looks == [0]
+    released.add(released_memory.RELEASED_BYTES)
+    await until(lambda: looks == [0, 0])
 
 
 TOPIC_ADDRESS = bytes(20)

@@ -305,7 +305,8 @@ async def test_a_witness_goes_back_to_the_oldest_hash_that_is_asked_for(node: No
 async def test_searches_end_in_time() -> None:
     node = await start_node(limits=Limits(evm_timeout_seconds=0.0))
     try:
-        for name, params in (("debug_preimage", [NOWHERE]), ("debug_accountRange", ["latest"])):
+        await node.call("evm_mine")
+        for name, params in (("debug_accountRange", ["latest"]), ("debug_getModifiedAccountsByNumber", [0, 1])):
             error = await node.fails(name, *params)
             assert (error.code, error.message) == (-32000, "execution aborted (timeout = 0s)")
     finally:
