@@ -29,9 +29,10 @@ class Disk:
         self._random = random
         self._filling = folder / "filling"
 
-    def fill(self, node: NodeProcess) -> None:
-        """Leave next to no space."""
-        spare = self._random.choice((0, self._random.randrange(SPARE_BYTES)))
+    def fill(self, node: NodeProcess, *, spare: int | None = None) -> None:
+        """Leave next to no space: so many bytes, or as many as chance has it."""
+        if spare is None:
+            spare = self._random.choice((0, self._random.randrange(SPARE_BYTES)))
         if self.is_mounted and self._random.random() < 0.7:
             self._fill_folder(spare)
         else:
