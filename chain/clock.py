@@ -75,6 +75,7 @@ class Clock:
 
     def set_interval(self, seconds: int) -> None:
         """Let every block be `seconds` after its parent, whatever the wall clock says. Raises InvalidRequestError."""
+        self.check_interval(seconds)
         self.state = replace(self.state, interval=TIMESTAMP_INTERVAL.check(seconds))
 
     def remove_interval(self) -> bool:

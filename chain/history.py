@@ -15,7 +15,6 @@ from chain.types import Block, Header
 from chain.view import ChainView
 from chain.vm.interface import ExecutionTimeoutError
 from storage.account import EMPTY_ROOT, Account
-from storage.flat_state import changed_addresses
 from storage.keccak import keccak256
 from storage.state_update import StateUpdate
 
@@ -117,11 +116,16 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: fl
     for header in (start, end):
         if chain.records.canonical_hash(header.number) != header.hash:
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
-    # patches upon the first block belong to what came after it
-    first, last = (start.number, 1), (end.number, 0)
-    touched = changed_addresses(chain.database.store, first, last, clock(deadline))
-    before, after = (chain.database.state.at(header.state_root) for header in (start, end))
-    return sorted(address for address in touched if before.account(address) != after.account(address))
+    # by the headers' roots: patches upon the first block belong to what came after it
+    state, check = chain.database.state, clock(deadline)
+    modified = []
+    for key in state.differing_accounts(start.state_root, end.state_root):
+        check()
+        address = state.preimage(key)
+        if address is None:
+            raise InvalidRequestError(f"no preimage found for hash {key.hex()}")
+        modified.append(address)
+    return sorted(modified)
 
 
 def intermediate_roots(chain: ChainView, block: Block, deadline: float) -> list[bytes]:

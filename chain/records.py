@@ -10,6 +10,7 @@ from lru import LRU
 from chain.events import BlockAndReceipts
 from chain.types import Block, Header, Receipt, Transaction
 from storage import rlp
+from storage.account import EMPTY_ROOT
 from storage.errors import CorruptionError
 from storage.ledger import Ledger
 from storage.leveldb import REPAIR_HINT
@@ -18,6 +19,9 @@ _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 2_048
 """More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
 
+_TRANSACTIONS_ROOT = slice(124, 156)
+"""Where it stands in a header's RLP: past 3 bytes of the list's head, three hashes and an address with a byte before
+each, and its own such byte."""
 
 _Decoded = TypeVar("_Decoded")
 
@@ -79,6 +83,14 @@ class Records:
         """The canonical header at a height."""
         block_hash = self.canonical_hash(number)
         return None if block_hash is None else self.header_by_hash(block_hash)
+
+    def is_empty(self, block_hash: bytes) -> bool:
+        """Whether a block has no transactions; told by one slice of its header, for walks over many blocks."""
+        header: Header | None = self._headers.get(block_hash)
+        if header is not None:
+            return header.transactions_root == EMPTY_ROOT
+        data = self._ledger.header(block_hash)
+        return data is not None and data[_TRANSACTIONS_ROOT] == EMPTY_ROOT
 
     def block_by_hash(self, block_hash: bytes) -> Block | None:
         """The block with this hash."""

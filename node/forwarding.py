@@ -43,13 +43,14 @@ class Forwarder:
 
 
 class _Target:
-    """One node to send to."""
+    """One node to send to. What it could not be sent while it was away follows once it answers again."""
 
     def __init__(self, chain: Chain, url: str, limits: Limits) -> None:
         self._chain = chain
         self._client = Client(url, timeout_seconds=limits.forward_seconds)
         self._limit = limits.forward_queue
         self._waiting: deque[bytes] = deque()
+        self._missed: deque[bytes] = deque(maxlen=self._limit)
         self._changed = threading.Condition()
         self._stopped = False
         self._fails = False
@@ -93,13 +94,21 @@ class _Target:
                 LOGGER.debug("%s refuses 0x%s: %s", self._client.url, transaction_hash.hex(), refusal)
             except NodeError as error:
                 self._tell_failure(error)
+                self._missed.append(transaction_hash)
                 continue
             self._fails = False
+            self._send_missed()
 
     def _next(self) -> bytes | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopped)
             return None if self._stopped else self._waiting.popleft()
+
+    def _send_missed(self) -> None:
+        """Queue what the node was not sent while it was away, before what waits: nonces come in order."""
+        with self._changed:
+            self._waiting.extendleft(reversed(self._missed))
+        self._missed.clear()
 
     def _tell_failure(self, error: NodeError) -> None:
         """Once, until a call succeeds again."""

@@ -128,8 +128,15 @@ class Limits:
     )
     search_blocks: int = _limit(
         10_000,
-        "blocks that one ots_searchTransactions* executes again; then it answers what it has found, or -32005",
+        "blocks that one ots_searchTransactions* executes again; then, or past evm-timeout-seconds, it answers what it "
+        "has found, or -32005 with the block to go on from",
     )
+    balance_addresses: int = _limit(
+        5_000, "addresses of one anvil_setBalance or anvil_addBalance; more gets -32602, and changes none"
+    )
+    impersonated_accounts: int = _limit(10_000, "accounts impersonated one by one; one more gets -32005")
+    impersonated_signatures: int = _limit(1_024, "signatures of anvil_impersonateSignature; one more gets -32005")
+    snapshots: int = _limit(10_000, "snapshots of evm_snapshot that are kept; one more gets -32005")
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
     reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
     graphql_tokens: int = _limit(5_000, "words and signs of a GraphQL query; a longer one is refused unread")

@@ -272,10 +272,18 @@ def segments(random: Random) -> Parts:
     return Parts([function(b"")] * size(random, 100), types, fields)
 
 
+def many_types(random: Random) -> Parts:
+    """Types that differ from each other, which nothing has, with as many parameters as may be."""
+    parameters = max(12, size(random, 255))
+    count = max(1, min(4_000, large(random, 100_000) // parameters))
+    names = [f"{number:012b}".translate({48: "i", 49: "I"}) + "i" * (parameters - 12) for number in range(count)]
+    return Parts([function(b"")], [ENTRY_TYPE, *(FunctionType(name, "i") for name in names)])
+
+
 SHAPES: dict[str, Shape] = {
     shape.__name__.replace("_", " "): shape
     for shape in (
         growing, bulk, many_functions, nests, sequences, tables, straight, stores, calls, operands, carried_values,
-        tees, segments,
+        tees, segments, many_types,
     )
 }  # fmt: skip

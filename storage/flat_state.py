@@ -4,7 +4,7 @@ Batches may hold several steps (a reorganisation rewinds and applies many): each
 as it will be after the operations that the batch already has.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from storage import preimages
 from storage.account import EMPTY_ROOT, encode_account
@@ -124,23 +124,10 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
     return root
 
 
-def undone_keys(reader: Reader, first: Version = (0, 0), last: Version | None = None) -> Iterator[list[bytes]]:
-    """The flat keys that each version from `first` to `last` (None for the newest) changed."""
-    stop = range_of(UNDO)[1] if last is None else undo_key(*last) + b"\x00"
-    for key, record in reader.iterate(undo_key(*first), stop, fill_cache=False):
+def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
+    """The flat keys that each version changed, the oldest first."""
+    for key, record in reader.iterate(*range_of(UNDO), fill_cache=False):
         yield read_undo(key, record)[2][::2]
-
-
-def changed_addresses(reader: Reader, first: Version, last: Version, check: Callable[[], None]) -> set[bytes]:
-    """Addresses whose account record a version from `first` to `last`, both included, changed.
-
-    check: called all along; stops the search by raising.
-    """
-    changed: set[bytes] = set()
-    for keys in undone_keys(reader, first, last):
-        check()
-        changed.update(key[1:] for key in keys if key[:1] == ACCOUNT.prefix)
-    return changed
 
 
 def last_patch(reader: Reader, number: int) -> int:

@@ -22,6 +22,7 @@ from storage.state_readers import LatestReader, TrieReader, UpdateReader
 from storage.state_record import updates_after
 from storage.state_update import StateUpdate, hashed, slot_hash
 from storage.store import Batch, Reader, Snapshot, Store
+from storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateStore", "StateUpdate", "Version"]
 
@@ -161,6 +162,10 @@ class StateStore:
         """All slots of a storage trie, by keccak256(slot), from `start` on, with their values."""
         for key, value in trie.iterate(self._node, storage_root, start):
             yield key, decode_int(decode(value))
+
+    def differing_accounts(self, one: bytes, other: bytes) -> Iterator[bytes]:
+        """keccak256(address) of each account that two states do not have alike, ascending."""
+        return differing_keys(self._node, one, other)
 
     def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
         """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""

@@ -20,11 +20,13 @@ from storage.rlp import encode_bytes, encode_uint, wrap_list
 Nodes = Callable[[bytes], bytes | None]
 """Looks a node up by its 32-byte hash; None where the store does not hold it."""
 
-_EMPTY = b"\x80"
+NO_REFERENCE = b"\x80"
+BRANCH_ITEMS = 17
+_EMPTY = NO_REFERENCE
 _EMPTY_BRANCH = [_EMPTY] * 17
-_DIGITS = "0123456789abcdef"
-_INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
-_AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
+DIGITS = "0123456789abcdef"
+_INDEX = {digit: index for index, digit in enumerate(DIGITS)}
+_AFTER = {digit: chr(ord(digit) + 1) for digit in DIGITS}
 _LEAF_FLAG = ("20", "3")
 _EXTENSION_FLAG = ("00", "1")
 # A branch of sixteen hashes has its item headers at every 33rd byte: one strided slice proves it.
@@ -64,7 +66,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
             child = items[_INDEX[path[depth]]]
             depth += 1
         else:
-            part, is_leaf = _read_path(items[0])
+            part, is_leaf = read_path(items[0])
             if is_leaf:
                 return _payload(items[1]) if part == path[depth:] else None
             if not path.startswith(part, depth):
@@ -134,6 +136,16 @@ def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[byt
     return _walk(lambda _path, node_hash: _decode(_load(nodes, node_hash)), root, start.hex())
 
 
+def reference_to(node_hash: bytes) -> bytes:
+    """The reference to a node of 32 bytes or more."""
+    return b"\xa0" + node_hash
+
+
+def items_of(nodes: Nodes, reference: bytes) -> list[bytes]:
+    """The encoded items of the node behind a reference: 17 of a branch, 2 of a leaf or extension."""
+    return _decode(_load(nodes, reference[1:]) if len(reference) == 33 else reference)
+
+
 def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[bytes, bytes]]:
     """As `iterate`, but checks every node against its hash, and goes on past the bad ones.
 
@@ -167,10 +179,10 @@ def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: 
         if items is None:
             continue
         if len(items) == 17:
-            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
+            pending += [(path + DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
             is_leaf, value = items[16] != _EMPTY, items[16]
         else:
-            part, is_leaf = _read_path(items[0])
+            part, is_leaf = read_path(items[0])
             path, value = path + part, items[1]
             if not is_leaf:
                 pending.append((path, value))
@@ -240,7 +252,7 @@ class _Writer:
         items = _decode(raw)
         if len(items) == 17:
             return self._change_branch(items, paths, values, low, high, depth, None)
-        part, is_leaf = _read_path(items[0])
+        part, is_leaf = read_path(items[0])
         if not is_leaf:
             return self._change_extension(part, items[1], paths, values, low, high, depth)
         if high - low == 1 and paths[low].endswith(part) and len(paths[low]) == depth + len(part):
@@ -324,7 +336,7 @@ class _Writer:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
             if child != _EMPTY:
-                return self._prepend(_DIGITS[index], child)
+                return self._prepend(DIGITS[index], child)
         return _EMPTY
 
     def _prepend(self, prefix: str, child: bytes) -> bytes:
@@ -333,7 +345,7 @@ class _Writer:
         items = _decode(_load(self.nodes, child[1:]) if is_reference else child)
         if len(items) == 17:
             return _extension(prefix, child if is_reference else self.refer(child))
-        part, is_leaf = _read_path(items[0])
+        part, is_leaf = read_path(items[0])
         return wrap_list(_path(prefix + part, _LEAF_FLAG if is_leaf else _EXTENSION_FLAG) + items[1])
 
     def _change_extension(
@@ -392,7 +404,7 @@ def _leaf(path: str, value: bytes) -> bytes:
     return wrap_list(part + encode_bytes(value))
 
 
-def _read_path(item: bytes) -> tuple[str, bool]:
+def read_path(item: bytes) -> tuple[str, bool]:
     """The digits of a leaf's or extension's path, and whether it is a leaf."""
     text = _payload(item).hex()
     flag = text[:1]

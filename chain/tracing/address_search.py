@@ -4,6 +4,7 @@ No index tells that, and keeping one would cost every block. A block of plain tr
 other is executed again, once: what its transactions touched is kept in a bounded cache, since a block never changes.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,7 +15,6 @@ from chain.tracing.traces import TraceRequest, replay_of
 from chain.types import Block, Receipt, Transaction
 from chain.view import ChainView
 from chain.vm.interface import ExecutionTimeoutError, FrameStart
-from storage.account import EMPTY_ROOT
 from storage.cache import ByteCache
 
 CACHE_BYTES = 32 * 1024 * 1024
@@ -57,11 +57,15 @@ class SearchResult:
 
 
 class SearchLimitError(Exception):
-    """A search has executed as many blocks as it may, and found nothing. `number`: the block it came to."""
+    """A search has executed as many blocks as it may, or had its time, and found nothing.
 
-    def __init__(self, number: int) -> None:
+    number: the block it came to. is_late: whether it was the time.
+    """
+
+    def __init__(self, number: int, *, is_late: bool = False) -> None:
         super().__init__(f"stopped at block {number}")
         self.number = number
+        self.is_late = is_late
 
 
 class AddressSearch:
@@ -72,17 +76,27 @@ class AddressSearch:
         self._cache = ByteCache(CACHE_BYTES)
 
     def search(
-        self, address: bytes, numbers: Iterable[int], page_size: int, block_limit: int, request: TraceRequest
+        self,
+        address: bytes,
+        numbers: Iterable[int],
+        page_size: int,
+        block_limit: int,
+        until: float,
+        request: TraceRequest,
     ) -> SearchResult:
         """Transactions in the blocks of these heights, until `page_size` are exceeded by another block with a match.
 
-        block_limit: blocks that are executed again; past it, or past the request's time, the search ends with what it
-        has. Raises SearchLimitError or ExecutionTimeoutError where that is nothing.
+        block_limit: blocks that are executed again. until: a time.monotonic() value; no block is begun after it but
+        the first, so that whoever goes on from there gets further. Past either, the search ends with what it has.
+        Raises SearchLimitError where that is nothing, ExecutionTimeoutError where one block takes the request's time.
         """
-        result, count, executions = SearchResult(), 0, 0
+        result, count, executions, first = SearchResult(), 0, 0, None
         for number in numbers:
+            first = number if first is None else first
             try:
                 request.check()
+                if number != first and time.monotonic() > until:
+                    raise SearchLimitError(number, is_late=True)
                 record = self._record(number)
                 if record is None:
                     continue
@@ -108,10 +122,10 @@ class AddressSearch:
         return result
 
     def _record(self, number: int) -> tuple[Block, tuple[Receipt, ...]] | None:
-        header = self._chain.header_by_number(number)
-        if header is None or header.transactions_root == EMPTY_ROOT:
+        block_hash = self._chain.records.canonical_hash(number)
+        if block_hash is None or self._chain.records.is_empty(block_hash):
             return None
-        block, receipts = self._chain.block_by_hash(header.hash), self._chain.receipts(header.hash)
+        block, receipts = self._chain.block_by_hash(block_hash), self._chain.receipts(block_hash)
         return None if block is None or not receipts else (block, receipts)
 
     def _known(self, block: Block, receipts: tuple[Receipt, ...]) -> Touched | None:

@@ -5,11 +5,20 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
 from storage.keccak import keccak256
+
+CONSOLE_BYTES = 256 * 1024
+"""What one transaction or call may print; the rest is not kept. It stays until a block's report is told."""
+CONSOLE_CALL_BYTES = 64
+"""What one line counts for besides its length."""
+CONSOLE_CUT = bytes.fromhex("41304fac") + encode(
+    ["string"], [f"(console output past {CONSOLE_BYTES // 1024} KiB of one transaction is left out)"]
+)
+"""The call log(string) that stands in the place of what is left out."""
 
 _ARGUMENTS = ("uint256", "string", "bool", "address")
 _NAMED = {

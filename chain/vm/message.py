@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
 from chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class TransactionContext:
     """
 
     __slots__ = (
+        "_console_bytes_left",
         "blob_versioned_hashes",
         "console",
         "deadline",
@@ -138,8 +140,16 @@ class TransactionContext:
         self.tracer = tracer
         self.step_tracer = tracer if tracer is not None and tracer.wants_steps else None
         self.console: list[bytes] = []
+        self._console_bytes_left = CONSOLE_BYTES
         self.frames: list[Frame] = []
         self.foreign_scope: Any = None
+
+    def print_console(self, data: bytes) -> None:
+        """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""
+        if self._console_bytes_left < 0:
+            return
+        self._console_bytes_left -= len(data) + CONSOLE_CALL_BYTES
+        self.console.append(CONSOLE_CUT if self._console_bytes_left < 0 else data)
 
     def abandon(self) -> None:
         """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""

@@ -181,4 +181,4 @@ def p256verify(frame: "Frame") -> None:
 
 def record_console(frame: "Frame") -> None:
     """The console address: note the input, answer as an account without code does."""
-    frame.transaction_context.console.append(bytes(frame.msg.data))
+    frame.transaction_context.print_console(bytes(frame.msg.data))

@@ -1,7 +1,8 @@
 """What checking and compiling a module costs, told from the module alone: its price, and the bound of it.
 
 The compiler's time is not in proportion to a module's bytes: a block has a debit of its own, a function a frame to
-enter and leave, and the loops of one function cost by their square. The prices below follow that time closely enough
+enter and leave, a type's parameters are moved by code of their own, used or not, and the loops of one function cost by
+their square. The prices below follow that time closely enough
 that no module takes ten times as long for its gas as the EVM does; `scripts/zvm_compile.py` looks for one that does.
 The compiled code's size stays within CODE_BYTES_PER_GAS, so that what bounds the price bounds the code as well.
 """
@@ -20,6 +21,7 @@ GAS_PER_CALL = 60
 GAS_PER_INDIRECT_CALL = 500
 GAS_PER_FUNCTION = 600
 GAS_PER_PARAMETER = 10
+GAS_PER_VALUE_OF_TYPE = 40
 GAS_PER_CARRIED_LOCAL = 40
 GAS_PER_JOIN_AND_LOCAL = 2
 GAS_PER_LOOP_SQUARED = 2
@@ -62,10 +64,10 @@ def least_activation_gas(module_bytes: int) -> int:
     return BASE_GAS + GAS_PER_BYTE * module_bytes
 
 
-def activation_gas(module_bytes: int, work: Work, joins_times_locals: int) -> int:
+def activation_gas(module_bytes: int, work: Work, joins_times_locals: int, values_of_types: int) -> int:
     """The price of a module, without its section `zvm.init`. Raises ModuleRefusedError beyond the limit.
 
-    joins_times_locals: see `chain.zvm.shape`.
+    joins_times_locals: see `chain.zvm.shape`. values_of_types: the parameters and results that its types name.
     """
     gas = (
         least_activation_gas(module_bytes)
@@ -75,6 +77,7 @@ def activation_gas(module_bytes: int, work: Work, joins_times_locals: int) -> in
         + GAS_PER_INDIRECT_CALL * work.indirect_calls
         + GAS_PER_FUNCTION * work.functions
         + GAS_PER_PARAMETER * work.parameters
+        + GAS_PER_VALUE_OF_TYPE * values_of_types
         + GAS_PER_CARRIED_LOCAL * work.carried
         + GAS_PER_JOIN_AND_LOCAL * joins_times_locals
         + GAS_PER_LOOP_SQUARED * work.loops_squared

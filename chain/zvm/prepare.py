@@ -1,5 +1,6 @@
 """From deployed bytes to a module that meters itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -7,7 +8,7 @@ import brotli
 import wasmtime
 
 from chain.zvm.activation import activation_gas, least_activation_gas
-from chain.zvm.binary import FUNCTION, Module, decode
+from chain.zvm.binary import FUNCTION, FunctionType, Module, decode
 from chain.zvm.engine import why_refused
 from chain.zvm.errors import ModuleRefusedError
 from chain.zvm.instrument import instrument, maximum_pages
@@ -114,7 +115,9 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     return Prepared(
         stored=stored,
         instrumented=result.module,
-        activation_gas=activation_gas(len(module.raw[: module.init_start]), result.work, joins_times_locals),
+        activation_gas=activation_gas(
+            len(module.raw[: module.init_start]), result.work, joins_times_locals, _values_of(module.types)
+        ),
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, schedule) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
@@ -122,6 +125,11 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
         init_payload=module.init_payload,
     )
+
+
+def _values_of(types: Sequence[FunctionType]) -> int:
+    """How many parameters and results they have together."""
+    return sum(len(row.parameters) + len(row.results) for row in types)
 
 
 def _check_shapes(module: Module) -> int:

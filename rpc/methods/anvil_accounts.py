@@ -8,7 +8,7 @@ from chain.references import LATEST
 from chain.vm.block_state import BlockState
 from chain.vm.interface import CallRequest
 from rpc import codec
-from rpc.errors import InvalidParamsError, ServerError, refusals_as_parameters
+from rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
 from rpc.methods.reading import code_of
 from rpc.methods.token_slots import find_allowance_slot, find_balance_slot
 from rpc.registry import Cost, Param, method
@@ -28,10 +28,33 @@ def _one_or_many(value: object) -> list[bytes]:
 ADDRESSES = Param("address", _one_or_many, summary="an address, or an array of them")
 
 
+def impersonate(services: Services, address: bytes) -> bool:
+    """Let transactions of an account be sent without its key; whether that is new. Raises LimitExceededError."""
+    impersonated, limit = services.chain.impersonated, services.limits.impersonated_accounts
+    if address in impersonated:
+        return False
+    if len(impersonated) >= limit:
+        raise LimitExceededError(
+            f"limit exceeded: {limit} accounts are impersonated; stop one with anvil_stopImpersonatingAccount, take "
+            "anvil_autoImpersonateAccount for all, or raise --rpc-impersonated-accounts"
+        )
+    impersonated.add(address)
+    return True
+
+
+def _check_count(services: Services, addresses: list[bytes]) -> None:
+    limit = services.limits.balance_addresses
+    if len(addresses) > limit:
+        raise InvalidParamsError(
+            f"{len(addresses)} addresses, want at most {limit}; send them in several requests, "
+            "or raise --rpc-balance-addresses"
+        )
+
+
 @method("anvil_impersonateAccount", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_impersonateAccount",))
 def impersonate_account(services: Services, address: bytes) -> None:
     """Let transactions of an account be sent without its key."""
-    services.chain.impersonated.add(address)
+    impersonate(services, address)
 
 
 @method(
@@ -68,7 +91,11 @@ def impersonate_signature(services: Services, signature: bytes, address: bytes) 
     """Let the ecrecover precompile find an account in a signature, whatever was signed."""
     if len(signature) != SIGNATURE_BYTES:
         raise InvalidParamsError(f"a signature has {SIGNATURE_BYTES} bytes, got {len(signature)}")
-    chain = services.chain
+    chain, limit = services.chain, services.limits.impersonated_signatures
+    if len(chain.settings.recoveries) >= limit:
+        raise LimitExceededError(
+            f"limit exceeded: {limit} signatures are impersonated; raise --rpc-impersonated-signatures"
+        )
     chain.change_settings(recoveries=(*chain.settings.recoveries, (signature, address)))
 
 
@@ -80,6 +107,7 @@ def impersonate_signature(services: Services, signature: bytes, address: bytes) 
 )
 def set_balance(services: Services, addresses: list[bytes], balance: int) -> None:
     """Set the balance of an account, or of several."""
+    _check_count(services, addresses)
 
     def change(state: BlockState) -> None:
         for address in addresses:
@@ -96,6 +124,7 @@ def set_balance(services: Services, addresses: list[bytes], balance: int) -> Non
 )
 def add_balance(services: Services, addresses: list[bytes], amount: int) -> None:
     """Add to the balance of an account, or of several."""
+    _check_count(services, addresses)
 
     def change(state: BlockState) -> None:
         for address in addresses:

@@ -18,7 +18,7 @@ from chain.vm.block_state import BlockState
 from chain.writer import Steps, Turn
 from rpc import codec
 from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError, InvalidRequestError, ParseError
+from rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
 from rpc.instance import put_new_instance_id
 from rpc.limits import Limits
 from rpc.parsing import check_shape, parse_large
@@ -208,6 +208,12 @@ def take_over(services: Services, saved: SavedState) -> None:
 @method("evm_snapshot", cost=Cost.WRITE, result="snapshot id", aliases=("anvil_snapshot",))
 def snapshot(services: Services) -> str:
     """Remember the state, the pool, the clock and the mining mode."""
+    limit = services.limits.snapshots
+    if len(services.chain.snapshots.taken) >= limit:
+        raise LimitExceededError(
+            f"limit exceeded: {limit} snapshots are kept; revert to one, which uses up all later ones, "
+            "or raise --rpc-snapshots"
+        )
     return hex(services.chain.snapshot())
 
 

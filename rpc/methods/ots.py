@@ -236,18 +236,20 @@ def _search(
     services: Services, address: bytes, numbers: Iterable[int], page_size: int, deadline: float
 ) -> tuple[list[Match], bool]:
     _check_page(services, page_size)
-    limit = services.limits.search_blocks
+    limit, seconds = services.limits.search_blocks, services.limits.evm_timeout_seconds
 
     def search(request: TraceRequest) -> tuple[list[Match], bool]:
-        result = services.address_search.search(address, numbers, page_size, limit, request)
+        result = services.address_search.search(address, numbers, page_size, limit, deadline, request)
         return result.matches, result.is_complete
 
     try:
         return run_trace(services, deadline, search)
     except SearchLimitError as error:
+        where, flag = f"in {limit} blocks with contract calls", "--rpc-search-blocks"
+        if error.is_late:
+            where, flag = f"within {seconds:g} s", "--rpc-evm-timeout-seconds"
         raise LimitExceededError(
-            f"limit exceeded: nothing was found in {limit} blocks with contract calls; "
-            f"go on from block {error.number}, or raise --rpc-search-blocks"
+            f"limit exceeded: nothing was found {where}; go on from block {error.number}, or raise {flag}"
         ) from error
 
 

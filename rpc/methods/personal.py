@@ -5,6 +5,7 @@ from rpc import codec, codec_objects
 from rpc.codec_objects import TransactionArguments
 from rpc.encoding import hexadecimal
 from rpc.errors import InvalidParamsError
+from rpc.methods.anvil_accounts import impersonate
 from rpc.methods.eth_sending import send
 from rpc.methods.eth_sign import message
 from rpc.registry import Cost, Param, method
@@ -50,9 +51,7 @@ def lock_account(services: Services, address: bytes) -> bool:
 @method("evm_addAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
 def add_account(services: Services, address: bytes, password: str | None) -> bool:  # noqa: ARG001
     """Let transactions of an account be sent without its key (Ganache's name); whether that is new."""
-    known = address in services.chain.impersonated
-    services.chain.impersonated.add(address)
-    return not known
+    return impersonate(services, address)
 
 
 @method("evm_removeAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")

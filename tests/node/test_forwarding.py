@@ -159,6 +159,23 @@ def test_l3_what_waits_is_bounded_in_number_and_time(
     assert [peer.received.get(timeout=WAIT_SECONDS) for _ in range(3)] == waiting[:3]
 
 
+def test_l3_a_node_that_was_away_gets_what_it_missed(
+    peer: Peer, forwarding: Callable[..., Forwarding], caplog: pytest.LogCaptureFixture
+) -> None:
+    """L3: once it answers again; without them, later transactions of the sender would wait there for ever."""
+    peer.may_answer.clear()
+    sender = forwarding(peer.url, forward_seconds=0.5)
+    first = sender.add(0)
+    assert peer.received.get(timeout=WAIT_SECONDS) == first
+    deadline = threading.Event()
+    threading.Timer(WAIT_SECONDS, deadline.set).start()
+    while not caplog.messages:
+        assert not deadline.is_set()
+    peer.may_answer.set()
+    second = sender.add(1)
+    assert [peer.received.get(timeout=WAIT_SECONDS) for _ in range(2)] == [second, first]
+
+
 def test_l3_urls_are_checked() -> None:
     """L3: and come separated by commas."""
     settings = load_settings({"forward_transactions": "http://127.0.0.1:1, https://node.example"})

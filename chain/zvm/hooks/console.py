@@ -35,7 +35,7 @@ def _number(name: str, bits: int, *, returns: bool) -> HookFunction:
 
 def _print(instance: Instance, text: str) -> None:
     activity: Activity = instance.context
-    activity.frame.transaction_context.console.append(_LOG_STRING + encode(["string"], [text]))
+    activity.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
 
 
 CONSOLE_FUNCTIONS: dict[str, HookFunction] = {

@@ -86,8 +86,8 @@ def test_all_forms_store_what_was_deployed_and_run(form: str) -> None:
 def test_a_deployment_costs_its_activation_and_its_bytes(form: str, schedule: str) -> None:
     initcode, stored = FORMS[form]
     outcome, _ = create(initcode, schedule=schedule)
-    # ANSWER is one function of two blocks: const, const, call, and const, end
-    activation = 30_000 + 4 * len(ANSWER) + 5 * 5 + 120 * 2 + 60 + 600 + 10
+    # ANSWER is one function of two blocks: const, const, call, and const, end; two types name two values each
+    activation = 30_000 + 4 * len(ANSWER) + 5 * 5 + 120 * 2 + 60 + 600 + 10 + 2 * 2 * 40
     assert prepare(ANSWER, STYLUS if schedule == "stylus" else ZVM).activation_gas == activation
     expected = creation_gas(initcode) + activation + 200 * len(stored)
     assert (outcome.error, outcome.gas_used) == (None, expected)

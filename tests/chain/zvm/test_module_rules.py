@@ -396,8 +396,8 @@ def test_activation_is_charged_by_size_operations_blocks_and_functions() -> None
     assert prepare(code + section(0, b"\1n"), ZVM).activation_gas == expected + 4 * 4
 
 
-PARAMETERS = 10
-"""For the entry point's one."""
+PARAMETERS = 10 + 2 * 40
+"""For the one of the entry point, and for what the type of that names: it and the result."""
 
 CODES = [
     ("(call 1)", 60),

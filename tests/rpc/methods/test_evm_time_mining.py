@@ -141,8 +141,9 @@ async def test_r9_timestamps_rise_by_default(node: Node) -> None:
     await node.call("hardhat_mine", "0x5")
     times = [await timestamp(node, hex(number)) for number in range(6)]
     assert all(later > earlier for earlier, later in pairwise(times))
-    for name in ("hardhat_mine", "anvil_mine"):
-        error = await node.fails(name, "0x3", "0x0")
+    asked = {"hardhat_mine": ("0x3", "0x0"), "anvil_mine": ("0x3", "0x0"), "anvil_setBlockTimestampInterval": (0,)}
+    for name, params in asked.items():
+        error = await node.fails(name, *params)
         assert error.code == -32602
         assert error.message == (
             "Timestamp error: an interval of 0 seconds gives blocks equal timestamps; give 1 or more, "

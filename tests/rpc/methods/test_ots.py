@@ -8,6 +8,7 @@ import pytest
 
 from chain.forks import Fork
 from chain.genesis import Genesis
+from chain.types import Header
 from rpc.limits import Limits
 from tests.rpc.methods.assembly import BOX, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, STRANGER, Node, hexadecimal, start_node, stop_node
@@ -287,6 +288,41 @@ async def test_a_search_that_is_cut_short_gives_what_it_has(bounded: Node) -> No
     assert (heights(page), page["firstPage"], page["lastPage"]) == ([5, 4, 3], True, False)
     page = await bounded.call("ots_searchTransactionsBefore", box, 3, 25)
     assert (heights(page), page["lastPage"]) == ([2, 1], True)
+
+
+async def test_s6_a_search_keeps_its_time_and_goes_on_from_where_it_came_to() -> None:
+    late = await start_node(limits=replace(Limits(), evm_timeout_seconds=0.0))
+    try:
+        await late.send(to=HEX_CAROL, value="0x1", gas=hex(21_000))
+        await late.call("anvil_mine", 3)
+        error = await late.fails("ots_searchTransactionsBefore", HEX_CAROL, 0, 25)
+        assert (error.code, "go on from block 3" in error.message) == (-32005, True), error.message
+        assert "--rpc-evm-timeout-seconds" in error.message
+        # one block is looked at whatever the time: going on comes to the end
+        page = await late.call("ots_searchTransactionsBefore", HEX_CAROL, 2, 25)
+        assert (heights(page), page["firstPage"], page["lastPage"]) == ([1], False, False)
+        error = await late.fails("ots_searchTransactionsAfter", HEX_CAROL, 1, 25)
+        assert "go on from block 3" in error.message
+    finally:
+        await stop_node(late)
+
+
+async def test_s6_empty_blocks_are_passed_without_their_headers(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    await node.send(to=HEX_CAROL, value="0x1")
+    await node.call("anvil_mine", 300)
+    node.chain.records.clear()
+    decoded: list[bytes] = []
+    decode = Header.decode.__func__
+
+    def counted(kind: type[Header], data: bytes, **named: Any) -> Header:
+        decoded.append(data)
+        header: Header = decode(kind, data, **named)
+        return header
+
+    monkeypatch.setattr(Header, "decode", classmethod(counted))
+    page = await node.call("ots_searchTransactionsBefore", HEX_CAROL, 0, 25)
+    assert (heights(page), page["lastPage"]) == ([1], True)
+    assert len(decoded) < 20
 
 
 async def test_senders_and_nonces(node: Node) -> None:

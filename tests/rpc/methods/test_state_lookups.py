@@ -9,7 +9,7 @@ import pytest
 from storage.account import AccountChange, StateDiff
 from storage.keccak import EMPTY_KECCAK, keccak256
 from storage.memory import MemoryStore
-from tests.rpc.methods.memory_node import BOB, Node, hexadecimal
+from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
 
 WIDE = b"\x77" * 20
 FEW, MANY = 64, 4_096
@@ -94,3 +94,17 @@ async def test_s6_a_cursor_visits_every_slot_once_with_its_number(node: Node) ->
         following = page["nextKey"]
     assert len(found) == FEW
     assert {int(key, 16) for key in found} == set(range(1, FEW + 1))
+
+
+async def test_s6_modified_accounts_cost_the_difference_and_not_the_blocks_between(node: Node, reads: Reads) -> None:
+    widen(node, 0, FEW)
+    asked = "debug_getModifiedAccountsByNumber"
+    await node.call("anvil_mine", 2)
+    short = await reads_of(node, reads, asked, 0, 2)
+    await node.call("anvil_mine", 500)
+    await node.send(to=hexadecimal(BOB), value="0x1")
+    long = await reads_of(node, reads, asked, 0, 503)
+    assert long < 3 * short + 60, (short, long)
+    found = await node.call(asked, 0, 503)
+    assert {hexadecimal(ALICE), hexadecimal(BOB), hexadecimal(WIDE)} <= set(found)
+    assert len(found) == len(set(found)) >= FEW + 3
