@@ -424,7 +424,12 @@ async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
 
 async def test_s3_a_flood_of_releases_is_one_look_at_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", lambda kept_bytes: looks.append(kept_bytes) or 1)
+
+    def look(kept_bytes: int) -> int:
+        looks.append(kept_bytes)
+        return 1
+
+    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", look)
     monkeypatch.setattr(released_memory, "WAIT_SECONDS", 0.05)
     released = released_memory.ReleasedMemory()
     released.add(released_memory.RELEASED_BYTES - 1)
