@@ -231,7 +231,7 @@ def test_a_data_directory_that_cannot_be_made(zevm: Command, tmp_path: Path) -> 
         (["rnu"], "No such command"),
         (["run", "--config", "absent.toml"], "absent.toml: cannot be read"),
         (["run", "--init", "absent.json"], "absent.json"),
-        (["db", "rewind", "x"], "'number': want a whole number"),
+        (["db", "rewind", "x"], "'NUMBER': want a whole number"),
     ],
 )
 def test_a_wrong_command_line(zevm: Command, arguments: list[str], words: str) -> None:
