@@ -112,7 +112,7 @@ def test_r10_settings_that_fit_together() -> None:
         ({"state": "a", "load_state": "b"}, "--state cannot be used with --load-state"),
         ({"state": "a", "dump_state": "b"}, "--state cannot be used with --dump-state"),
         ({"state_interval": 1}, "--state-interval needs --state or --dump-state"),
-        ({"state": "a", "state_interval": 0}, "greater than 0"),
+        ({"state": "a", "state_interval": 0}, "want more than 0"),
         ({"load_state": "a", "authrpc": True}, "cannot be used with --authrpc"),
     ):
         with pytest.raises(SettingsError, match=words):
