@@ -13,8 +13,10 @@ from pathlib import Path
 from random import Random
 
 from scripts.crash_model import LostError
+from storage import log_tail
 from storage.database import Database
 from storage.errors import StorageError
+from storage.sequence import SequenceMarks
 
 MARKS = ("SEQUENCE", "marks/SEQUENCE")
 _ALL_KEYS = b"", b"\xff" * 64
@@ -64,14 +66,35 @@ LOG: tuple[Damage, ...] = (_cut, _cut, _zero_end, _flip)
 MARK: tuple[Damage, ...] = (_remove, _empty, _garble)
 
 
-def contents(datadir: Path, scratch: Path) -> dict[bytes, bytes]:
-    """What a sound directory holds, read from a copy of it."""
+Contents = dict[bytes, bytes]
+
+
+def contents(datadir: Path, scratch: Path) -> tuple[Contents, Contents]:
+    """What a sound directory holds, and what it holds of writes that were acknowledged; read from copies of it.
+
+    A kill may leave one more write in the log, whole but not acknowledged: damage may take that one away.
+    """
+    return _read(datadir, scratch, acknowledged=False), _read(datadir, scratch, acknowledged=True)
+
+
+def _read(datadir: Path, scratch: Path, *, acknowledged: bool) -> Contents:
     copy = shutil.copytree(datadir, scratch / "sound")
     try:
+        if acknowledged:
+            _cut_unacknowledged(copy)
         with Database.open(copy) as database:
             return dict(database.store.iterate(*_ALL_KEYS))
     finally:
         shutil.rmtree(copy)
+
+
+def _cut_unacknowledged(datadir: Path) -> None:
+    marks = SequenceMarks(datadir)
+    mark, _ = marks.read()
+    marks.close()
+    log = log_tail.newest_log(datadir / "leveldb")
+    if mark is not None and log is not None:
+        log_tail.cut_after(log, mark.last)
 
 
 def damage_one(datadir: Path, random: Random) -> str:
@@ -94,8 +117,11 @@ def damage_log_and_marks(datadir: Path, random: Random) -> str:
     return ", ".join(f"{chosen.__name__} {file.relative_to(datadir)}" for file, chosen in damaged)
 
 
-def outcome(datadir: Path, expected: dict[bytes, bytes]) -> str:
-    """What becomes of a damaged directory: refused, noticed, whole. Raises LostError for a loss that nothing tells."""
+def outcome(datadir: Path, expected: tuple[Contents, Contents]) -> str:
+    """What becomes of a damaged directory: refused, noticed, whole. Raises LostError for a loss that nothing tells.
+
+    expected: see `contents`.
+    """
     try:
         database = Database.open(datadir)
     except StorageError as error:
@@ -108,11 +134,11 @@ def outcome(datadir: Path, expected: dict[bytes, bytes]) -> str:
             found = dict(database.store.iterate(*_ALL_KEYS))
         except StorageError:
             return "noticed"
-        if found == expected:
+        if found in expected:
             return "whole"
         if database.scrub():
             return "noticed"
-    missing = len(expected.keys() - found.keys())
+    missing = len(expected[-1].keys() - found.keys())
     raise LostError(f"{missing} keys are missing and nothing tells so; warnings: {database.warnings}")
 
 

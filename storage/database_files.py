@@ -18,6 +18,7 @@ from storage.store import Reader
 logger = logging.getLogger(__name__)
 
 TORN_NAME = "torn"
+_CURRENT_NAME = "CURRENT"
 _UNFINISHED = "an unfinished, never acknowledged write"
 
 
@@ -62,7 +63,8 @@ class DatabaseFiles:
     def open_store(self) -> LevelStore:
         """Verify the files, open LevelDB, compare the sequence numbers."""
         recorded = checksums.read_checksums(self._path)
-        had_data = (self._leveldb / "CURRENT").exists()
+        had_data = (self._leveldb / _CURRENT_NAME).exists()
+        self._refuse_orphans()
         self.unclean_stop = had_data and recorded.sequence is None
         if recorded.damaged:
             self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
@@ -84,6 +86,7 @@ class DatabaseFiles:
         self.unclean_stop = True
         (self._path / checksums.CHECKSUMS_NAME).unlink(missing_ok=True)
         try:
+            self._refuse_orphans()
             store = LevelStore(self._leveldb, create=False)
             if not integrity.readable(store):
                 store.close()
@@ -158,6 +161,16 @@ class DatabaseFiles:
         if self._marks is not None:
             self._marks.close()
         self._lock.release()
+
+    def _refuse_orphans(self) -> None:
+        """Raise CorruptionError where CURRENT is missing beside data: LevelDB would begin anew and delete tables."""
+        if (self._leveldb / _CURRENT_NAME).exists():
+            return
+        if any(any(self._leveldb.glob(pattern)) for pattern in ("*.ldb", "*.sst", "*.log")):
+            raise CorruptionError(
+                f"the file {self._leveldb / _CURRENT_NAME} is missing, without which LevelDB forgets its tables; "
+                f"{REPAIR_HINT}"
+            )
 
     def _open_leveldb(self, acknowledged: int) -> LevelStore:
         if not self.unclean_stop:

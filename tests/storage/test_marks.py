@@ -141,3 +141,33 @@ def test_b8_without_the_record_of_the_machines_start_unsynced_writes_count(tmp_p
     halve_log(tmp_path / "copy")
     with pytest.raises(CorruptionError, match="acknowledged"):
         Database.open(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("pattern", ["CURRENT", "MANIFEST-*", "*.ldb", "*.log"])
+def test_b8_no_file_of_leveldb_goes_missing_unnoticed(tmp_path, pattern):
+    """Tables and a log, as a kill leaves them. Without CURRENT LevelDB reads the log and deletes the tables."""
+    with Database.open(tmp_path / "data") as database:
+        grow(database, 10)
+    with Database.open(tmp_path / "data") as database:
+        grow(database, 5)
+        shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    missing = sorted((tmp_path / "copy" / "leveldb").glob(pattern))
+    assert missing
+    for file in missing:
+        file.unlink()
+    # what a lost log held is what `accept` goes on without; a lost table is damage
+    for accept in (False,) if pattern == "*.log" else (False, True):
+        with pytest.raises(CorruptionError), Database.open(tmp_path / "copy", accept=accept):
+            pass
+
+
+def test_b8_a_missing_current_is_repaired(tmp_path):
+    with Database.open(tmp_path / "data") as database:
+        grow(database, 10)
+    with Database.open(tmp_path / "data") as database:
+        grow(database, 5)
+        shutil.copytree(tmp_path / "data", tmp_path / "copy")
+        expected = contents(database.store)
+    (tmp_path / "copy" / "leveldb" / "CURRENT").unlink()
+    with Database.salvage(tmp_path / "copy") as database:
+        assert contents(database.store) == expected
