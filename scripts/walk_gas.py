@@ -3,6 +3,7 @@
 
     python scripts/walk_gas.py                              every fork, in calls and in transactions
     python scripts/walk_gas.py --forks byzantium,osaka      of these forks
+    python scripts/walk_gas.py --kinds precompiles          these alone
     python scripts/walk_gas.py --gas 50000000 --parallel 8
 
 For each fork a node of its own. The base is the same question while nobody else asks anything.
@@ -33,9 +34,13 @@ LARGEST_INPUT_BYTES = 400_000
 """Longer call data costs a transaction more gas than what it calls."""
 
 
-class Step(NamedTuple):
-    """What is asked of the node: call data for an address, or code to run there."""
+KINDS = ("precompiles", "opcodes")
 
+
+class Step(NamedTuple):
+    """What is asked of the node: call data for an address, or code to run there. kind: one of KINDS."""
+
+    kind: str
     name: str
     to: str
     data: bytes
@@ -76,12 +81,13 @@ def steps(fork: Fork, gas: int) -> Iterator[Step]:
     """Each precompile given its input once, or again and again by a contract where that is short; each opcode."""
     for item in precompile_inputs(fork, gas):
         if len(item.data) <= LARGEST_INPUT_BYTES:
-            yield Step(item.name, "0x" + item.address.hex(), item.data, b"")
+            yield Step("precompiles", item.name, "0x" + item.address.hex(), item.data, b"")
         if len(item.data) < 2_000:
-            yield Step(f"{item.name} again", PLACE, item.data, calling(item.address, len(item.data), fork))
+            code = calling(item.address, len(item.data), fork)
+            yield Step("precompiles", f"{item.name} again", PLACE, item.data, code)
     for value, operation in opcodes(fork):
         for program in opcode_programs(fork, value, operation):
-            yield Step(program.name, PLACE, b"", program.code)
+            yield Step("opcodes", program.name, PLACE, b"", program.code)
 
 
 class Walk:
@@ -145,7 +151,7 @@ class Found(NamedTuple):
 
 def walk(fork: Fork, gas: int, parallel: int, wanted: Callable[[Step], bool]) -> Iterator[Found]:
     """Each step in parallel calls, then in a transaction."""
-    settings = ("--memory", "--hardfork", FORK_NAMES[fork].lower(), "--gas-limit", str(2 * gas))
+    settings = ("--memory", "--hardfork", FORK_NAMES[fork].lower().replace(" ", ""), "--gas-limit", str(2 * gas))
     with NodeProcess(zevm_command(*settings)) as node:
         walked = Walk(node, gas, parallel)
         base = walked.base.percentile(0.99)
@@ -162,12 +168,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--forks", help="default: all")
     parser.add_argument("--gas", type=int, default=50_000_000)
     parser.add_argument("--parallel", type=int, default=8)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="default: %(default)s")
     parser.add_argument("--only", default="", help="steps whose names have this in them")
     options = parser.parse_args(arguments)
     forks = sorted(map(fork_by_name, options.forks.split(","))) if options.forks else list(Fork)
+    kinds = options.kinds.split(",")
+
+    def wanted(step: Step) -> bool:
+        return step.kind in kinds and options.only in step.name
+
     for fork in forks:
         worst = Found("", 0.0, 0.0, 0.0)
-        for found in walk(fork, options.gas, options.parallel, lambda step: options.only in step.name):
+        for found in walk(fork, options.gas, options.parallel, wanted):
             worst = max(worst, found, key=lambda each: each.late_ms)
             if found.late_ms > 5 * found.base_ms:
                 print(f"{found.name}: {found.late_ms:.0f} ms of {found.seconds:.1f} s", flush=True)
