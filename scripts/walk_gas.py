@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chain.forks import FORK_NAMES, Fork, fork_by_name
+from chain.forks import Fork, fork_by_name
 from scripts.dearest import calling, opcode_programs, opcodes, precompile_inputs
 from scripts.node_process import NodeProcess, RpcError, zevm_command
 
@@ -151,7 +151,7 @@ class Found(NamedTuple):
 
 def walk(fork: Fork, gas: int, parallel: int, wanted: Callable[[Step], bool]) -> Iterator[Found]:
     """Each step in parallel calls, then in a transaction."""
-    settings = ("--memory", "--hardfork", FORK_NAMES[fork].lower().replace(" ", ""), "--gas-limit", str(2 * gas))
+    settings = ("--memory", "--hardfork", fork.name.lower().replace("_", ""), "--gas-limit", str(2 * gas))
     with NodeProcess(zevm_command(*settings)) as node:
         walked = Walk(node, gas, parallel)
         base = walked.base.percentile(0.99)
