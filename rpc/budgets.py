@@ -18,9 +18,6 @@ LOGGER = logging.getLogger("zevm.rpc")
 LOOKS = 4
 """How often a stalled peer is looked at in the time that it has."""
 
-CLIENT_BYTES = 64 * 1024
-"""What is released with a client beside its unread output: its buffers, tasks and subscriptions."""
-
 
 class InputBudget:
     """Bytes of large or unfinished requests, of all clients together."""
@@ -43,7 +40,7 @@ class InputBudget:
     def give_back(self, size: int) -> None:
         """Count `size` bytes less."""
         self.used_bytes -= size
-        self._released.add(size)
+        self._released.look()
 
 
 class OutputAccount:
@@ -92,7 +89,7 @@ class OutputBudget:
         """Called by OutputAccount.close."""
         if account in self._accounts:
             del self._accounts[account]
-            self._released.add(CLIENT_BYTES)
+            self._released.look()
 
     def hold(self, data: bytes) -> None:
         """Called by OutputAccount.add."""
@@ -114,7 +111,7 @@ class OutputBudget:
             return
         del self._holders[key]
         self.used_bytes -= len(data)
-        self._released.add(len(data))
+        self._released.look()
 
     def _relieve(self) -> None:
         self._relief = None
@@ -129,9 +126,9 @@ class Budgets:
     """The budgets of one port's clients."""
 
     def __init__(self, limits: Limits) -> None:
-        released = ReleasedMemory()
-        self.input = InputBudget(limits.input_bytes, released)
-        self.output = OutputBudget(limits.output_bytes, released)
+        self.released = ReleasedMemory()
+        self.input = InputBudget(limits.input_bytes, self.released)
+        self.output = OutputBudget(limits.output_bytes, self.released)
 
 
 class StallWatch:

@@ -378,6 +378,8 @@ class Dispatcher:
             reply = None
         elif reply is None:
             reply = self._encode_reply(call, result)
+        if call.method is not None and call.method.cost is not Cost.LIGHT:
+            self._services.budgets.released.look()
         log = self._services.call_log
         if log is not None and call.name:
             log.called(call.name, call.params, time.perf_counter() - call.started, call.error)

@@ -1,4 +1,4 @@
-"""Gives back to the system what large releases leave in the C library's heap.
+"""Gives back to the system what ended calls and clients leave in the C library's heap.
 
 Freed memory stays resident in glibc's heap wherever something that lives lies above it, and only `malloc_trim` returns
 such holes. Other C libraries have no such function and are left alone.
@@ -6,18 +6,23 @@ such holes. Other C libraries have no such function and are left alone.
 
 import asyncio
 import ctypes
+import mmap
 from collections.abc import Callable
+from pathlib import Path
 
-RELEASED_BYTES = 8 * 1024 * 1024
-"""So much has to be released before the heap is looked through."""
+GROWN_BYTES = 8 * 1024 * 1024
+"""So much has resident memory to have grown before the heap is looked through."""
 
 WAIT_SECONDS = 2.0
-"""From the first large release until the heap is looked through: a flood of them is one look."""
+"""From a call's end until resident memory is read: a flood of calls is one look."""
+
+_STATUS = Path("/proc/self/statm")
 
 
 def _find_malloc_trim() -> Callable[[int], int] | None:
     try:
         function = ctypes.CDLL(None).malloc_trim
+        resident_bytes()
     except (AttributeError, OSError):
         return None
     function.argtypes, function.restype = (ctypes.c_size_t,), ctypes.c_int
@@ -25,24 +30,37 @@ def _find_malloc_trim() -> Callable[[int], int] | None:
     return trim
 
 
+def resident_bytes() -> int:
+    """Resident memory of this process. Raises OSError where the system does not tell (proc(5), statm)."""
+    return int(_STATUS.read_bytes().split()[1]) * mmap.PAGESIZE
+
+
 _MALLOC_TRIM = _find_malloc_trim()
 
 
 class ReleasedMemory:
-    """Counts released bytes on the event loop; past `RELEASED_BYTES` a thread of the loop's trims the heap."""
+    """Looks, some time after calls or clients end, whether resident memory has grown, and trims the heap where it has.
+
+    Used on the event loop. What stays after a trim is what the next growth is counted from.
+    """
 
     def __init__(self) -> None:
-        self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._least_bytes = resident_bytes() if _MALLOC_TRIM is not None else 0
 
-    def add(self, size: int) -> None:
-        """So many bytes were released, or are about to be."""
-        self._bytes += size
-        if self._bytes >= RELEASED_BYTES and self._timer is None and _MALLOC_TRIM is not None:
-            self._timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._trim, _MALLOC_TRIM)
+    def look(self) -> None:
+        """A call or a client has ended."""
+        if self._timer is None and _MALLOC_TRIM is not None:
+            self._timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._compare, _MALLOC_TRIM)
+
+    def _compare(self, malloc_trim: Callable[[int], int]) -> None:
+        self._timer = None
+        resident = resident_bytes()
+        if resident >= self._least_bytes + GROWN_BYTES:
+            # the call leaves the interpreter's lock to the others
+            asyncio.get_running_loop().run_in_executor(None, self._trim, malloc_trim)
+        self._least_bytes = min(self._least_bytes, resident)
 
     def _trim(self, malloc_trim: Callable[[int], int]) -> None:
-        self._timer = None
-        self._bytes = 0
-        # the call leaves the interpreter's lock to the others
-        asyncio.get_running_loop().run_in_executor(None, malloc_trim, 0)
+        malloc_trim(0)
+        self._least_bytes = resident_bytes()

@@ -22,7 +22,19 @@ from tests.rpc.raw_websocket import (
     open_raw_websocket,
     raw_websocket,
 )
-from tests.rpc.support import TOPIC, block, call, http, log, publish, read_answer, running_server, tiny
+from tests.rpc.support import (
+    TOPIC,
+    ask,
+    block,
+    call,
+    http,
+    log,
+    publish,
+    read_answer,
+    running_dispatcher,
+    running_server,
+    tiny,
+)
 from tests.rpc.test_parsing import LongestPause
 
 ECHO = orjson.dumps(call("test_echo", "x"))
@@ -175,7 +187,7 @@ async def test_b9_unfinished_input_over_ipc(tmp_path: Path) -> None:
         await until(lambda: services.budgets.input.used_bytes == 0)
 
 
-def test_b9_the_input_budget_at_its_edge() -> None:
+async def test_b9_the_input_budget_at_its_edge() -> None:
     budget = InputBudget(10)
     assert budget.take(10)
     assert not budget.take(1)
@@ -422,27 +434,45 @@ async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
         await until(lambda: resident_bytes() < 1.05 * before)
 
 
-async def test_s3_a_flood_of_releases_is_one_look_at_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s3_a_flood_of_ended_calls_is_one_look_at_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
+    resident = 100 << 20
 
-    def look(kept_bytes: int) -> int:
+    def trim(kept_bytes: int) -> int:
         looks.append(kept_bytes)
         return 1
 
-    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", look)
+    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", trim)
     monkeypatch.setattr(released_memory, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(released_memory, "resident_bytes", lambda: resident)
     released = released_memory.ReleasedMemory()
-    released.add(released_memory.RELEASED_BYTES - 1)
+    resident += released_memory.GROWN_BYTES - 1
+    released.look()
     await asyncio.sleep(0.2)
     assert looks == []
+    resident += 1
     for _ in range(100):
-        released.add(released_memory.RELEASED_BYTES)
+        released.look()
     await until(lambda: looks == [0])
-    released.add(1)
+    released.look()
     await asyncio.sleep(0.2)
     assert looks == [0]
-    released.add(released_memory.RELEASED_BYTES)
+    resident += released_memory.GROWN_BYTES
+    released.look()
     await until(lambda: looks == [0, 0])
+
+
+async def test_b5_memory_is_looked_at_after_every_execution_and_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B5: whether it succeeded, failed or ran out of time."""
+    looks: list[None] = []
+    async with running_dispatcher(evm_timeout_seconds=0.1) as (dispatcher, services):
+        monkeypatch.setattr(services.budgets.released, "look", lambda: looks.append(None))
+        for request in (call("test_spin"), call("test_write", "x"), call("test_async")):
+            before = len(looks)
+            await ask(dispatcher, request)
+            assert len(looks) == before + 1, request
+        await ask(dispatcher, call("test_echo"))
+        assert len(looks) == 3
 
 
 TOPIC_ADDRESS = bytes(20)
