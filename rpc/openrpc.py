@@ -109,6 +109,13 @@ def limits_document() -> str:
         _row("flag", "default", "past the limit"),
         _row("---", "---", "---"),
         *(_row(f"`{row.flag}`", _number(row), row.effect) for row in limit_rows()),
+        "",
+        "## Time per gas",
+        "",
+        "`bench/time_per_gas.py` measures every opcode, precompile, WebAssembly instruction, host function, deployment",
+        "and entry at its dearest input. None may take more than 10 times the median opcode per gas. One kind misses",
+        "it: the first call of a WebAssembly contract after a start, whose compiled code is read from the disk, takes",
+        "10 to 20 times the median (3 to 4 ms). Later calls find the code in memory.",
     ]
     return "\n".join(lines) + "\n"
 
