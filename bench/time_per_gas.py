@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import zvm_per_gas
 from bench.run import machine
-from chain.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.fork_table import PRECOMPILES
-from chain.vm.interface import BlockEnvironment, CallRequest
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader
 from scripts.dearest import CALLEE, CONTRACT, Input, Program, calling, opcode_programs, opcodes, precompile_inputs
-from storage.keccak import keccak256
+from zevm.chain.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import PRECOMPILES
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.storage.keccak import keccak256
 
 LIMIT = 10
 """How many times the median of the EVM's opcodes a row may take."""

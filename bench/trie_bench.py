@@ -7,9 +7,9 @@ from statistics import median
 
 from trie import HexaryTrie
 
-from storage import trie
-from storage.account import EMPTY_ROOT, Account, encode_account
-from storage.keccak import keccak256
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, Account, encode_account
+from zevm.storage.keccak import keccak256
 
 ACCOUNTS = 10_000
 CHANGED = 100

@@ -26,20 +26,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm
 from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.genesis import load_default_genesis
-from chain.references import LATEST
-from chain.types import Transaction
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, Outcome
-from chain.zvm.creation import constructor_payload, creation_data
 from scripts.contracts import returning, solidity, wasm, words
 from scripts.load import Signer, contract_address, development_signer
 from scripts.node_process import NodeProcess
-from storage.database import Database
-from storage.keccak import keccak256
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.references import LATEST
+from zevm.chain.types import Transaction
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, Outcome
+from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.storage.database import Database
+from zevm.storage.keccak import keccak256
 
 MACHINES = ("WebAssembly", "EVM")
 SUPPLY = 10**24

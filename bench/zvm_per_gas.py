@@ -15,18 +15,18 @@ from random import Random
 
 from wasmtime import wat2wasm
 
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest
-from chain.zvm.engine import shared_engine
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.mnemonics import MNEMONICS
-from chain.zvm.prepare import prepare
-from chain.zvm.program_cache import ProgramCache
-from chain.zvm.schedule import ZVM
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader
 from scripts.zvm_compile import Deployments
 from scripts.zvm_shapes import SHAPES
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest
+from zevm.chain.zvm.engine import shared_engine
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.mnemonics import MNEMONICS
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.program_cache import ProgramCache
+from zevm.chain.zvm.schedule import ZVM
 
 Figures = tuple[str, int, float]
 """Name, gas and seconds of a row."""

@@ -7,16 +7,16 @@ contracts access through the same state, so theirs count alike.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chain.calls import CallFrame, apply_state_overrides, moved_precompiles
-from chain.errors import ExecutionFailedError, InvalidRequestError
-from chain.overrides import StateOverrides
-from chain.types import AccessListEntry
-from chain.validation import AUTHORIZATION_GAS, MAX_NONCE
-from chain.vm.block_state import BlockState
-from chain.vm.calls import contract_address
-from chain.vm.executor import Executor, active_precompiles
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from storage.account import StateReader
+from zevm.chain.calls import CallFrame, apply_state_overrides, moved_precompiles
+from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
+from zevm.chain.overrides import StateOverrides
+from zevm.chain.types import AccessListEntry
+from zevm.chain.validation import AUTHORIZATION_GAS, MAX_NONCE
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.executor import Executor, active_precompiles
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.storage.account import StateReader
 
 Accesses = dict[bytes, set[int]]
 """20-byte address -> slots."""

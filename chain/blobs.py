@@ -5,12 +5,12 @@ from hashlib import sha256
 
 from lru import LRU
 
-from chain.errors import TransactionError
-from chain.forks import Fork, Rules
-from chain.native.answers import InputError
-from chain.native.kzg import CELLS_PER_BLOB
-from chain.native.process import BLOBS
-from chain.types import BlobSidecar, Transaction
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.native.answers import InputError
+from zevm.chain.native.kzg import CELLS_PER_BLOB
+from zevm.chain.native.process import BLOBS
+from zevm.chain.types import BlobSidecar, Transaction
 
 VERSIONED_HASH_PREFIX = b"\x01"
 _CELL_PROOFS: "LRU[bytes, tuple[bytes, ...]]" = LRU(512)

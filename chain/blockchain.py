@@ -4,34 +4,34 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from chain.blobs import check_sidecar
-from chain.branch import Branch, Filler
-from chain.builder import BlockExecution, SealedBlock
-from chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
-from chain.clock import Clock
-from chain.engine.driver import Engine
-from chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
-from chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
-from chain.genesis import Genesis
-from chain.importer import verify_and_execute
-from chain.instant import InstantMining
-from chain.memory_guard import MemoryGuard
-from chain.mining import Mining
-from chain.options import ChainOptions
-from chain.patches import PatchedState
-from chain.pool import AddResult
-from chain.pool_journal import PoolJournal
-from chain.selection import fill
-from chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
-from chain.types import Block, Header, Transaction
-from chain.types.transaction import InvalidSignatureError, encode_network_form
-from chain.view import ChainView
-from chain.vm.block_state import BlockState
-from chain.writer import Steps, Turn, Writer, run_through
-from chain.zvm.faults import NodeFaultError
-from storage.account import StateDiff
-from storage.database import Database
-from storage.store import Batch
+from zevm.chain.blobs import check_sidecar
+from zevm.chain.branch import Branch, Filler
+from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
+from zevm.chain.clock import Clock
+from zevm.chain.engine.driver import Engine
+from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
+from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
+from zevm.chain.genesis import Genesis
+from zevm.chain.importer import verify_and_execute
+from zevm.chain.instant import InstantMining
+from zevm.chain.memory_guard import MemoryGuard
+from zevm.chain.mining import Mining
+from zevm.chain.options import ChainOptions
+from zevm.chain.patches import PatchedState
+from zevm.chain.pool import AddResult
+from zevm.chain.pool_journal import PoolJournal
+from zevm.chain.selection import fill
+from zevm.chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
+from zevm.chain.types import Block, Header, Transaction
+from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
+from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.writer import Steps, Turn, Writer, run_through
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.storage.account import StateDiff
+from zevm.storage.database import Database
+from zevm.storage.store import Batch
 
 _BLOBS = b"blobs/"
 
@@ -141,7 +141,7 @@ class Chain(ChainView):
         self._instant.mine_left()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
-        """Verify and execute a child of the head and make it the head; see chain.importer. Raises BlockError."""
+        """Verify and execute a child of the head and make it the head; see zevm.chain.importer. Raises BlockError."""
         head = self.head
         sealed = verify_and_execute(block, head.header, self, development=development)
         self._commit(sealed, sync=sync)

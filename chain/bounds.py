@@ -6,7 +6,7 @@ follow for ever: clients keep them in signed integers, and geth bounds gas limit
 
 from typing import NamedTuple
 
-from chain.errors import InvalidRequestError
+from zevm.chain.errors import InvalidRequestError
 
 
 class Bound(NamedTuple):

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chain.builder import BlockExecution, SealedBlock
-from chain.calls import CallFrame
-from chain.types import Header, Transaction
-from storage.account import StateReader
-from storage.state import StateUpdate
+from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.calls import CallFrame
+from zevm.chain.types import Header, Transaction
+from zevm.storage.account import StateReader
+from zevm.storage.state import StateUpdate
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 Filler = Callable[[CallFrame], Transaction]
 """Makes a transaction that fits after those before it: given the block in the making, with the state so far."""

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chain.errors import BlockError, TransactionError
-from chain.events import BlockAndReceipts, TransactionReport
-from chain.forks import Fork
-from chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
-from chain.types.receipt import merge_blooms
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor, requests_hash
-from chain.vm.interface import BlockEnvironment, Outcome
-from chain.zvm.faults import NodeFaultError
-from storage import rlp, trie
-from storage.account import StateReader
-from storage.state import StateStore, StateUpdate
+from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.events import BlockAndReceipts, TransactionReport
+from zevm.chain.forks import Fork
+from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
+from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor, requests_hash
+from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.storage import rlp, trie
+from zevm.storage.account import StateReader
+from zevm.storage.state import StateStore, StateUpdate
 
 
 @dataclass(frozen=True, slots=True)

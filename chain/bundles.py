@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chain import fees
-from chain.builder import BlockExecution
-from chain.calls import CallFrame, apply_state_overrides, moved_precompiles, override_environment
-from chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from chain.forks import Fork
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.references import BlockReference, BlockTag
-from chain.types import Header, Transaction
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from storage.keccak import keccak256
+from zevm.chain import fees
+from zevm.chain.builder import BlockExecution
+from zevm.chain.calls import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
+from zevm.chain.forks import Fork
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Header, Transaction
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 SECONDS_BETWEEN_BUNDLES = 12
 

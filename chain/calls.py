@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 
 from eth_utils.address import to_checksum_address
 
-from chain.errors import (
+from zevm.chain.errors import (
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
     InvalidRequestError,
     TransactionError,
 )
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor, active_precompiles
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
-from storage.account import StateReader
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor, active_precompiles
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
+from zevm.storage.account import StateReader
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""

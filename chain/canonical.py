@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
-from chain.builder import SealedBlock
-from chain.errors import InvalidRequestError, UnknownBlockError
-from chain.events import BlockAndReceipts
-from chain.genesis import Genesis
-from chain.log_search import log_keys
-from chain.patches import prepare_patch
-from chain.records import Records
-from chain.types import Block, Header
-from storage import rlp
-from storage.account import EMPTY_ROOT, StateDiff, StateReader
-from storage.database import Database
-from storage.errors import CorruptionError, ForeignDatabaseError
-from storage.store import Batch
+from zevm.chain.builder import SealedBlock
+from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.genesis import Genesis
+from zevm.chain.log_search import log_keys
+from zevm.chain.patches import prepare_patch
+from zevm.chain.records import Records
+from zevm.chain.types import Block, Header
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ROOT, StateDiff, StateReader
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError
+from zevm.storage.store import Batch
 
 _VERSION = b"state-version"
 _GENESIS = b"genesis"

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chain.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
-from chain.errors import InvalidRequestError
+from zevm.chain.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
+from zevm.chain.errors import InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Proof-of-work difficulty before the merge (Yellow Paper 4.4.4; EIP-2, 100, 649, 1234, 2384, 3554, 4345, 5133)."""
 
-from chain.forks import Fork
-from chain.types import EMPTY_UNCLES_HASH, Header
+from zevm.chain.forks import Fork
+from zevm.chain.types import EMPTY_UNCLES_HASH, Header
 
 MINIMUM_DIFFICULTY = 131_072
 _BOMB_DELAYS = (

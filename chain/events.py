@@ -6,8 +6,8 @@ Callbacks run on the writer thread after the commit, in order; they must be quic
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chain.types import Block, Receipt, Transaction
-from chain.vm.interface import VmError
+from zevm.chain.types import Block, Receipt, Transaction
+from zevm.chain.vm.interface import VmError
 
 
 @dataclass(frozen=True, slots=True)

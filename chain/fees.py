@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from chain.errors import InvalidRequestError
-from chain.forks import BlobParameters, Fork, Rules
-from chain.genesis import INITIAL_BASE_FEE_WEI
-from chain.schedule import ForkSchedule
-from chain.types import Header, Receipt
-from chain.types.transaction import BLOB_GAS_PER_BLOB
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.genesis import INITIAL_BASE_FEE_WEI
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.types import Header, Receipt
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 
 ELASTICITY_MULTIPLIER = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8

@@ -6,7 +6,7 @@ Every error names the field with its path and says what it should hold.
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from chain.errors import GenesisError
+from zevm.chain.errors import GenesisError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

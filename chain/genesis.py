@@ -7,9 +7,9 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
-from chain.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
-from chain.errors import GenesisError
-from chain.fields import (
+from zevm.chain.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
+from zevm.chain.errors import GenesisError
+from zevm.chain.fields import (
     Json,
     bytes_field,
     hex_string,
@@ -19,12 +19,12 @@ from chain.fields import (
     parse_number,
     path,
 )
-from chain.forks import LATEST_FORK, Fork
-from chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from chain.schedule import ZVM, ForkSchedule
-from chain.types import Header
-from storage.account import EMPTY_ROOT, AccountChange, StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.chain.forks import LATEST_FORK, Fork
+from zevm.chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.chain.schedule import ZVM, ForkSchedule
+from zevm.chain.types import Header
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 INITIAL_BASE_FEE_WEI = 1_000_000_000
 """The base fee of the first London block (EIP-1559)."""

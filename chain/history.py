@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chain.errors import InvalidRequestError
-from chain.tracing.errors import TraceError
-from chain.tracing.replay import Replay
-from chain.tracing.traces import replay_of
-from chain.types import Block, Header
-from chain.view import ChainView
-from chain.vm.interface import ExecutionTimeoutError
-from storage.account import EMPTY_ROOT, Account
-from storage.keccak import keccak256
-from storage.state_update import StateUpdate
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.replay import Replay
+from zevm.chain.tracing.traces import replay_of
+from zevm.chain.types import Block, Header
+from zevm.chain.view import ChainView
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.storage.account import EMPTY_ROOT, Account
+from zevm.storage.keccak import keccak256
+from zevm.storage.state_update import StateUpdate
 
 
 class AccountEntry(NamedTuple):

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
-from chain.difficulty import next_difficulty
-from chain.errors import BlockError, TransactionError
-from chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
-from chain.forks import Fork, Rules
-from chain.types import Block, Header
-from chain.uncles import check_uncles
-from storage import rlp
-from storage.keccak import keccak256
+from zevm.chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.difficulty import next_difficulty
+from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.types import Block, Header
+from zevm.chain.uncles import check_uncles
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
 """RLP size of a block from Osaka on (EIP-7934)."""

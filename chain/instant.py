@@ -4,18 +4,18 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chain.errors import TransactionError
-from chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
-from chain.memory_guard import MemoryGuard
-from chain.selection import check_price
-from chain.types import Transaction
-from chain.validation import validate_against_block
-from chain.writer import Steps, Turn, run_through
-from chain.zvm.faults import NodeFaultError
-from storage.errors import StorageError
+from zevm.chain.errors import TransactionError
+from zevm.chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
+from zevm.chain.memory_guard import MemoryGuard
+from zevm.chain.selection import check_price
+from zevm.chain.types import Transaction
+from zevm.chain.validation import validate_against_block
+from zevm.chain.writer import Steps, Turn, run_through
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 _LOGGER = logging.getLogger("zevm.chain")
 

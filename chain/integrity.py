@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from chain.canonical import CanonicalChain
-from chain.records import Records
-from chain.types.receipt import merge_blooms
-from storage import rlp, trie
-from storage.errors import StorageError
-from storage.integrity import TOLD_EVERY_BLOCKS, Progress
-from storage.rlp import RlpError
+from zevm.chain.canonical import CanonicalChain
+from zevm.chain.records import Records
+from zevm.chain.types.receipt import merge_blooms
+from zevm.storage import rlp, trie
+from zevm.storage.errors import StorageError
+from zevm.storage.integrity import TOLD_EVERY_BLOCKS, Progress
+from zevm.storage.rlp import RlpError
 
 RECENT_BLOCKS = 16
 """How many of the newest blocks a start verifies whole; the parent chain is checked further back."""

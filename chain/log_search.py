@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chain.errors import InvalidRequestError, UnknownBlockError
-from chain.types import Block, Header, Log, Receipt, logs_bloom
-from chain.vm.interface import ExecutionTimeoutError
-from storage.ledger import log_key
+from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.types import Block, Header, Log, Receipt, logs_bloom
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.storage.ledger import log_key
 
 MAX_TOPIC_POSITIONS = 4
 """A log has at most four topics."""

@@ -8,13 +8,13 @@ the ledger says.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chain.clock import ClockState
-from chain.mining import MiningMode
-from chain.schedule import ForkSchedule
-from chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
+from zevm.chain.clock import ClockState
+from zevm.chain.mining import MiningMode
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 
 @dataclass(frozen=True, slots=True)

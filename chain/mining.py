@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from chain.errors import DrivenChainError
-from chain.writer import Writer, WriterStoppedError
-from chain.zvm.faults import NodeFaultError
-from storage.errors import StorageError
+from zevm.chain.errors import DrivenChainError
+from zevm.chain.writer import Writer, WriterStoppedError
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.storage.errors import StorageError
 
 _LOGGER = logging.getLogger("zevm.chain")
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chain.engine.limits import EngineLimits
-from chain.fees import MIN_SUGGESTED_TIP_WEI
-from chain.log_search import LogLimits
-from chain.mining import MiningMode
-from chain.pool import PoolLimits
+from zevm.chain.engine.limits import EngineLimits
+from zevm.chain.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.chain.log_search import LogLimits
+from zevm.chain.mining import MiningMode
+from zevm.chain.pool import PoolLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chain.types import Withdrawal
+from zevm.chain.types import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)

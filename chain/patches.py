@@ -1,9 +1,9 @@
 """Changes of accounts that no transaction makes: what a development request writes into the latest state."""
 
-from chain.bounds import BALANCE, NONCE
-from chain.vm.block_state import BlockState
-from storage.account import EMPTY_ACCOUNT, StateDiff
-from storage.state import StateStore, StateUpdate
+from zevm.chain.bounds import BALANCE, NONCE
+from zevm.chain.vm.block_state import BlockState
+from zevm.storage.account import EMPTY_ACCOUNT, StateDiff
+from zevm.storage.state import StateStore, StateUpdate
 
 
 class PatchedState(BlockState):

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chain import fees
-from chain.builder import BlockExecution, SealedBlock
-from chain.errors import InvalidRequestError
-from chain.forks import FORK_NAMES, Fork
-from chain.selection import fill
-from chain.types import BlobSidecar, Header, Transaction, Withdrawal
+from zevm.chain import fees
+from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.forks import FORK_NAMES, Fork
+from zevm.chain.selection import fill
+from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 GAS_LIMIT_TARGET = 60_000_000
 """Where the gas limit of a built block tends to, unless the operator says otherwise: geth's default."""

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from chain.types import Block, Header, Receipt
-from chain.vm.interface import BlockEnvironment
-from storage.account import StateReader
-from storage.state import StateUpdate
+from zevm.chain.types import Block, Header, Receipt
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage.account import StateReader
+from zevm.storage.state import StateUpdate
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,22 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from chain.errors import TransactionError
-from chain.pool_account import PoolAccount, PooledTransaction, pooled
-from chain.pool_admission import (
+from zevm.chain.errors import TransactionError
+from zevm.chain.pool_account import PoolAccount, PooledTransaction, pooled
+from zevm.chain.pool_admission import (
     PoolLimits,
     check_account,
     check_basics,
     check_delegation,
     check_replacement,
 )
-from chain.pool_ordering import Selection, TransactionOrder
-from chain.pool_room import executable_victims, queued_victims
-from chain.types import BlobSidecar, Transaction
-from chain.validation import validate_static
-from chain.vm.interface import BlockEnvironment
-from storage.account import EMPTY_ACCOUNT, StateReader
-from storage.keccak import EMPTY_KECCAK
+from zevm.chain.pool_ordering import Selection, TransactionOrder
+from zevm.chain.pool_room import executable_victims, queued_victims
+from zevm.chain.types import BlobSidecar, Transaction
+from zevm.chain.validation import validate_static
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage.account import EMPTY_ACCOUNT, StateReader
+from zevm.storage.keccak import EMPTY_KECCAK
 
 __all__ = ["AddResult", "Pool", "PoolLimits", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from chain.types import Transaction, TransactionType
+from zevm.chain.types import Transaction, TransactionType
 
 SLOT_BYTES = 32 * 1024
 """Size that one unit of the pool's limits stands for; a larger transaction takes several."""

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chain.errors import AuthenticationError, TransactionError
-from chain.forks import Rules
-from chain.pool_account import PoolAccount, PooledTransaction
-from chain.types import Transaction
-from chain.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
-from chain.vm.interface import BlockEnvironment
+from zevm.chain.errors import AuthenticationError, TransactionError
+from zevm.chain.forks import Rules
+from zevm.chain.pool_account import PoolAccount, PooledTransaction
+from zevm.chain.types import Transaction
+from zevm.chain.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
+from zevm.chain.vm.interface import BlockEnvironment
 
 MIN_BLOB_FEE_WEI = 1
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable
 
-from chain.types import Transaction
-from chain.types.transaction import encode_network_form
-from storage.database import Database
-from storage.errors import StorageError
-from storage.store import Batch
+from zevm.chain.types import Transaction
+from zevm.chain.types.transaction import encode_network_form
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
+from zevm.storage.store import Batch
 
 
 class PoolJournal:

@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from chain.pool_account import PooledTransaction
-from chain.types import Transaction
+from zevm.chain.pool_account import PooledTransaction
+from zevm.chain.types import Transaction
 
 
 class TransactionOrder(StrEnum):

@@ -7,9 +7,9 @@ Queued transactions never displace executable ones. (The attack that this resist
 
 from collections.abc import Callable, Iterable
 
-from chain.errors import TransactionError
-from chain.pool_account import PoolAccount, PooledTransaction
-from chain.pool_admission import PoolLimits
+from zevm.chain.errors import TransactionError
+from zevm.chain.pool_account import PoolAccount, PooledTransaction
+from zevm.chain.pool_admission import PoolLimits
 
 
 def executable_victims(

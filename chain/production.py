@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chain import fees
-from chain.difficulty import next_difficulty
-from chain.forks import Fork, Rules
-from chain.options import ChainOptions
-from chain.schedule import ForkSchedule
-from chain.snapshots import BlockSettings
-from chain.types import Header
-from chain.vm.interface import BlockEnvironment, ForeignMachine
-from storage.keccak import keccak256
+from zevm.chain import fees
+from zevm.chain.difficulty import next_difficulty
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.options import ChainOptions
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.snapshots import BlockSettings
+from zevm.chain.types import Header
+from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62

@@ -1,9 +1,9 @@
 """A state that numbers the logs of a simulated block, and shows transfers of ether as logs among them (ERC-7528)."""
 
-from chain.types import Log
-from chain.vm.block_state import BlockState
-from storage.account import StateReader
-from storage.keccak import keccak256
+from zevm.chain.types import Log
+from zevm.chain.vm.block_state import BlockState
+from zevm.storage.account import StateReader
+from zevm.storage.keccak import keccak256
 
 ETHER_ADDRESS = b"\xee" * 20
 """The emitter of a transfer's log (ERC-7528)."""

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from lru import LRU
 
-from chain.events import BlockAndReceipts
-from chain.types import Block, Header, Receipt, Transaction
-from storage import rlp
-from storage.account import EMPTY_ROOT
-from storage.errors import CorruptionError
-from storage.ledger import Ledger
-from storage.leveldb import REPAIR_HINT
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.types import Block, Header, Receipt, Transaction
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import CorruptionError
+from zevm.storage.ledger import Ledger
+from zevm.storage.leveldb import REPAIR_HINT
 
 _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 2_048

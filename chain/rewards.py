@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chain.forks import Fork
-from chain.types import Header
+from zevm.chain.forks import Fork
+from zevm.chain.types import Header
 
 _ETHER = 10**18
 _BASE_WEI = (

@@ -6,17 +6,17 @@ It goes in steps, each one batch that leaves a consistent chain; what is under w
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from chain.canonical import LAST_PATCH, Adopted, Version, batch_version
-from chain.errors import InvalidRequestError
-from chain.log_search import log_keys
-from chain.records import decode_receipts
-from storage import schema
-from storage.database import Database
-from storage.errors import CorruptionError
-from storage.integrity import transaction_hashes
-from storage.leveldb import REPAIR_HINT
-from storage.rlp import RlpError
-from storage.store import Batch
+from zevm.chain.canonical import LAST_PATCH, Adopted, Version, batch_version
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.log_search import log_keys
+from zevm.chain.records import decode_receipts
+from zevm.storage import schema
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError
+from zevm.storage.integrity import transaction_hashes
+from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.rlp import RlpError
+from zevm.storage.store import Batch
 
 STEP_BLOCKS = 256
 STEP_OPERATIONS = 50_000

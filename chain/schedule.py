@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from chain.errors import GenesisError
-from chain.fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
-from chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.errors import GenesisError
+from zevm.chain.fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
+from zevm.chain.forks import BlobParameters, Fork, Rules
 
 ZVM = "zvm"
 ZVM_SCHEDULES = (ZVM, "stylus")

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from chain.builder import BlockExecution
-from chain.errors import TransactionError
-from chain.forks import Fork
-from chain.importer import MAX_BLOCK_BYTES
-from chain.snapshots import BlockSettings
-from chain.types import Transaction
+from zevm.chain.builder import BlockExecution
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork
+from zevm.chain.importer import MAX_BLOCK_BYTES
+from zevm.chain.snapshots import BlockSettings
+from zevm.chain.types import Transaction
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 _LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from chain import fees
-from chain.builder import BlockExecution
-from chain.calls import apply_state_overrides, moved_precompiles
-from chain.errors import SimulationError, TransactionError
-from chain.forks import Fork
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.recording import RecordingState, TransferLog
-from chain.types import Block, Header, Log, Transaction, TransactionType
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
-from storage.account import StateReader
-from storage.state import StateUpdate
+from zevm.chain import fees
+from zevm.chain.builder import BlockExecution
+from zevm.chain.calls import apply_state_overrides, moved_precompiles
+from zevm.chain.errors import SimulationError, TransactionError
+from zevm.chain.forks import Fork
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.recording import RecordingState, TransferLog
+from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
+from zevm.storage.account import StateReader
+from zevm.storage.state import StateUpdate
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 Value = TypeVar("Value")
 

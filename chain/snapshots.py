@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from chain.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
-from chain.canonical import Version
-from chain.clock import ClockState
-from chain.mining import MiningMode
-from chain.pool import PoolSnapshot
+from zevm.chain.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
+from zevm.chain.canonical import Version
+from zevm.chain.clock import ClockState
+from zevm.chain.mining import MiningMode
+from zevm.chain.pool import PoolSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Only blocks before the merge have any, and they all stand on the canonical chain
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chain.errors import BlockError
-from chain.types import Block, Header
+from zevm.chain.errors import BlockError
+from zevm.chain.types import Block, Header
 
 if TYPE_CHECKING:
-    from chain.view import ChainView
+    from zevm.chain.view import ChainView
 
 MAX_UNCLES = 2
 ANCESTORS = 7

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from eth_utils.address import to_checksum_address
 
-from chain.errors import AuthenticationError, TransactionError
-from chain.forks import Fork, Rules
-from chain.types import Transaction, TransactionType
-from chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
-from chain.vm.block_state import BlockState
-from chain.vm.calls import delegation_of
-from chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.errors import AuthenticationError, TransactionError
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 
 TRANSACTION_GAS = 21_000
 CREATION_GAS = 32_000

@@ -3,31 +3,31 @@
 import time
 from collections.abc import Sequence
 
-from chain import calls, fees
-from chain.builder import BlockExecution
-from chain.canonical import CanonicalChain, Head
-from chain.clock import Clock
-from chain.errors import InvalidRequestError, UnknownBlockError
-from chain.genesis import Genesis
-from chain.log_search import LogQuery, LogRecord, LogSearch
-from chain.options import ChainOptions
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.pending import PendingBlock, PendingCache
-from chain.pool import Pool
-from chain.production import BlockRules, NextContext
-from chain.records import TransactionPosition
-from chain.references import BlockReference, BlockTag
-from chain.schedule import ForkSchedule
-from chain.selection import fill
-from chain.simulation import Simulation
-from chain.snapshots import BlockSettings
-from chain.types import Block, Header, Receipt
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from chain.zvm.functions import FunctionCall, FunctionResult, run_function
-from chain.zvm.machine import ZvmMachine
-from storage.account import StateReader
-from storage.database import Database
-from storage.state import AccountProof, StateUpdate
+from zevm.chain import calls, fees
+from zevm.chain.builder import BlockExecution
+from zevm.chain.canonical import CanonicalChain, Head
+from zevm.chain.clock import Clock
+from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.genesis import Genesis
+from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
+from zevm.chain.options import ChainOptions
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.pending import PendingBlock, PendingCache
+from zevm.chain.pool import Pool
+from zevm.chain.production import BlockRules, NextContext
+from zevm.chain.records import TransactionPosition
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.selection import fill
+from zevm.chain.simulation import Simulation
+from zevm.chain.snapshots import BlockSettings
+from zevm.chain.types import Block, Header, Receipt
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.storage.account import StateReader
+from zevm.storage.database import Database
+from zevm.storage.state import AccountProof, StateUpdate
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
@@ -205,7 +205,7 @@ class ChainView:
         block_overrides: BlockOverrides | None = None,
         deadline: float | None = None,
     ) -> Outcome:
-        """Execute a message at a block without keeping its effects; see chain.calls.call."""
+        """Execute a message at a block without keeping its effects; see zevm.chain.calls.call."""
         return calls.call(
             self.frame_at(reference),
             request,
@@ -224,7 +224,7 @@ class ChainView:
         gas_cap: int,
         deadline: float | None = None,
     ) -> int:
-        """The least gas limit with which a message succeeds; see chain.calls.GasEstimation."""
+        """The least gas limit with which a message succeeds; see zevm.chain.calls.GasEstimation."""
         return calls.GasEstimation(
             self.frame_at(reference),
             request,
@@ -243,7 +243,7 @@ class ChainView:
         trace_transfers: bool = False,
         deadline: float | None = None,
     ) -> Simulation:
-        """Blocks of calls upon a block; see chain.simulation."""
+        """Blocks of calls upon a block; see zevm.chain.simulation."""
         return Simulation(
             self,
             *self.base_of(reference),

@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
-from chain.builder import BlockExecution, execute_all
-from chain.errors import UnknownBlockError
-from chain.tracing.errors import TraceError
-from chain.types import Block, Header
-from chain.view import ChainView
-from storage import state_update
-from storage.account import StateDiff
-from storage.keccak import EMPTY_KECCAK
-from storage.state import StateStore
-from storage.state_readers import TrieReader
-from storage.state_update import StateUpdate
+from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.types import Block, Header
+from zevm.chain.view import ChainView
+from zevm.storage import state_update
+from zevm.storage.account import StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.state import StateStore
+from zevm.storage.state_readers import TrieReader
+from zevm.storage.state_update import StateUpdate
 
 
 class Witness(NamedTuple):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
-from chain.deadline import Cancellation
-from chain.release import release
-from storage.errors import StorageError
+from zevm.chain.deadline import Cancellation
+from zevm.chain.release import release
+from zevm.storage.errors import StorageError
 
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
@@ -70,7 +70,7 @@ class _Job:
 
 
 class Guard(Protocol):
-    """Keeps what is in memory in line with the database (chain.memory_guard)."""
+    """Keeps what is in memory in line with the database (zevm.chain.memory_guard)."""
 
     def remember(self) -> None:
         """A command begins."""

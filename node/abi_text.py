@@ -8,8 +8,8 @@ from eth_abi.abi import decode, encode, is_encodable_type
 from eth_abi.exceptions import ABITypeError, DecodingError, EncodingError, ParseError
 from eth_abi.grammar import ABIType, TupleType, normalize, parse
 
-from node.errors import NodeError
-from node.wallet import checksum_address
+from zevm.node.errors import NodeError
+from zevm.node.wallet import checksum_address
 
 _OPENING, _CLOSING = "([", ")]"
 _normalize: Callable[[str], str] = normalize

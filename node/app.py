@@ -13,34 +13,34 @@ from contextlib import ExitStack, contextmanager
 import uvloop
 from coincurve import PrivateKey
 
-from chain.blockchain import Chain
-from chain.errors import ChainError
-from chain.forks import Fork
-from chain.native.process import BLOBS
-from node import __version__
-from node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
-from node.colours import painter
-from node.commands.account import unlock_keys
-from node.errors import NodeError, reason_of
-from node.forwarding import Forwarder
-from node.keystore import FOLDER_NAME, Keystore
-from node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
-from node.metrics import Metrics
-from node.mnemonic import derive_keys, random_mnemonic
-from node.network import limits_for, open_chain, opened_database
-from node.preflight import check_drivable, check_start, ipc_path, jwt_secret_path, read_jwt_secret
-from node.settings import NodeSettings
-from node.state_file import StateFile, dump_path
-from node.wallet import KeyWallet, address_of
-from rpc import methods
-from rpc.decoder import Decoder
-from rpc.engine_port import EnginePortOptions
-from rpc.instance import load_instance_id
-from rpc.ipc import IpcError
-from rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
-from rpc.server import AddressInUseError, Server, ServerOptions
-from rpc.services import Services
-from storage.errors import StorageError
+from zevm import __version__
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import ChainError
+from zevm.chain.forks import Fork
+from zevm.chain.native.process import BLOBS
+from zevm.node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
+from zevm.node.colours import painter
+from zevm.node.commands.account import unlock_keys
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.forwarding import Forwarder
+from zevm.node.keystore import FOLDER_NAME, Keystore
+from zevm.node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
+from zevm.node.metrics import Metrics
+from zevm.node.mnemonic import derive_keys, random_mnemonic
+from zevm.node.network import limits_for, open_chain, opened_database
+from zevm.node.preflight import check_drivable, check_start, ipc_path, jwt_secret_path, read_jwt_secret
+from zevm.node.settings import NodeSettings
+from zevm.node.state_file import StateFile, dump_path
+from zevm.node.wallet import KeyWallet, address_of
+from zevm.rpc import methods
+from zevm.rpc.decoder import Decoder
+from zevm.rpc.engine_port import EnginePortOptions
+from zevm.rpc.instance import load_instance_id
+from zevm.rpc.ipc import IpcError
+from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
+from zevm.rpc.server import AddressInUseError, Server, ServerOptions
+from zevm.rpc.services import Services
+from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
@@ -68,7 +68,7 @@ def run_node(settings: NodeSettings) -> int:
 
 
 class Observers:
-    """Tells each call to the log and the metrics (rpc.services.CallLog)."""
+    """Tells each call to the log and the metrics (zevm.rpc.services.CallLog)."""
 
     def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
         self._count = count

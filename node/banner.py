@@ -10,10 +10,10 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from node import __version__
-from node.mnemonic import DEFAULT_MNEMONIC
-from node.wallet import address_of, checksum_address
-from rpc.security import LOOPBACK_NAMES
+from zevm import __version__
+from zevm.node.mnemonic import DEFAULT_MNEMONIC
+from zevm.node.wallet import address_of, checksum_address
+from zevm.rpc.security import LOOPBACK_NAMES
 
 _ART = r"""
               _______     ____  __

@@ -9,19 +9,19 @@ from typing import Annotated
 
 import typer
 
-from chain.errors import ChainError
-from chain.zvm.faults import NodeFaultError
-from node import __version__
-from node.advice import for_this_command
-from node.commands import account, blocks, console, database, wasm
-from node.commands.options import ConfigOption, DatadirOption
-from node.config import in_own_words, load_settings
-from node.errors import NodeError, reason_of
-from node.foreign_flags import translated
-from node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
-from node.secrets import without_secrets
-from node.settings import LIMITS, POOL, Settings, setting_flags
-from storage.errors import StorageError
+from zevm import __version__
+from zevm.chain.errors import ChainError
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.node.advice import for_this_command
+from zevm.node.commands import account, blocks, console, database, wasm
+from zevm.node.commands.options import ConfigOption, DatadirOption
+from zevm.node.config import in_own_words, load_settings
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.foreign_flags import translated
+from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
+from zevm.node.secrets import without_secrets
+from zevm.node.settings import LIMITS, POOL, Settings, setting_flags
+from zevm.storage.errors import StorageError
 
 DEFAULT_COMMAND = "run"
 _HELP_HINT = "`zevm --help` lists the commands, `zevm run --help` the flags"
@@ -53,7 +53,7 @@ def _run(**values: object) -> None:
     settings = load_settings(given, config if isinstance(config, Path) else None)
     # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
     gc.disable()
-    from node.app import run_node
+    from zevm.node.app import run_node
 
     raise typer.Exit(run_node(settings))
 
@@ -118,7 +118,7 @@ def init(
     config: ConfigOption = None,
 ) -> None:
     """Begin a chain in the data directory with a genesis file."""
-    from node.network import initialise
+    from zevm.node.network import initialise
 
     settings = load_settings({"init": str(genesis), **({} if datadir is None else {"datadir": str(datadir)})}, config)
     header = initialise(settings)

@@ -7,8 +7,8 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from node.banner import is_loopback
-from node.errors import NodeError
+from zevm.node.banner import is_loopback
+from zevm.node.errors import NodeError
 
 TIMEOUT_SECONDS = 120
 """Longer than the server lets any call take."""

@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings.sources import InitSettingsSource
 
-from node.errors import SettingsError, reason_of
-from node.secrets import HIDDEN
-from node.settings import NodeSettings, Settings, setting_flags
+from zevm.node.errors import SettingsError, reason_of
+from zevm.node.secrets import HIDDEN
+from zevm.node.settings import NodeSettings, Settings, setting_flags
 
 DEFAULT_FILE = Path("zevm.toml")
 SECRET_SETTINGS = frozenset({"mnemonic"})

@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
-from node.foreign_flags import FOREIGN_FLAGS, ForeignFlag
-from node.settings import LIMITS, Settings, setting_flags
+from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag
+from zevm.node.settings import LIMITS, Settings, setting_flags
 
 _HEAD = """# Settings
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from node.errors import SettingsError
+from zevm.node.errors import SettingsError
 
 
 class Takes(Enum):

@@ -5,12 +5,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from chain.blockchain import Chain
-from chain.events import Event, TransactionAdded
-from chain.types.transaction import encode_network_form
-from node.client import CallFailedError, Client
-from node.errors import NodeError
-from rpc.limits import Limits
+from zevm.chain.blockchain import Chain
+from zevm.chain.events import Event, TransactionAdded
+from zevm.chain.types.transaction import encode_network_form
+from zevm.node.client import CallFailedError, Client
+from zevm.node.errors import NodeError
+from zevm.rpc.limits import Limits
 
 LOGGER = logging.getLogger("zevm.node")
 
@@ -31,7 +31,7 @@ class Forwarder:
             target.start()
 
     def on_event(self, event: Event) -> None:
-        """A chain event (chain.events.Listener)."""
+        """A chain event (zevm.chain.events.Listener)."""
         if isinstance(event, TransactionAdded) and not event.transaction.is_impersonated:
             for target in self._targets:
                 target.put(event.transaction.hash)

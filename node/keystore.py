@@ -9,8 +9,8 @@ from typing import Any
 
 from coincurve import PrivateKey
 
-from node.errors import NodeError, reason_of
-from node.wallet import address_of, checksum_address
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.wallet import address_of, checksum_address
 
 FOLDER_NAME = "keystore"
 SCRYPT_COST = 1 << 18

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from chain.blockchain import Chain
-from chain.events import Event, HeadChanged, TransactionsDropped
-from node import __version__
+from zevm import __version__
+from zevm.chain.blockchain import Chain
+from zevm.chain.events import Event, HeadChanged, TransactionsDropped
 
 LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 METHOD_LIMIT = 512
@@ -52,7 +52,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
-        """An answered call (rpc.services.CallLog)."""
+        """An answered call (zevm.rpc.services.CallLog)."""
         outcome = OK if error is None else str(getattr(error, "code", "error"))
         series = self._series.get((method, outcome))
         if series is None:
@@ -60,7 +60,7 @@ class Metrics:
         series.observe(seconds)
 
     def on_event(self, event: Event) -> None:
-        """A chain event (chain.events.Listener)."""
+        """A chain event (zevm.chain.events.Listener)."""
         totals = self._totals
         if isinstance(event, HeadChanged):
             totals.removed_blocks += len(event.removed)

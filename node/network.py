@@ -7,29 +7,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from chain.blockchain import Chain
-from chain.canonical import stored_genesis
-from chain.engine.limits import EngineLimits
-from chain.errors import GenesisError
-from chain.fees import MIN_SUGGESTED_TIP_WEI
-from chain.forks import LATEST_FORK, Fork
-from chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
-from chain.genesis import load_genesis as read_genesis
-from chain.integrity import recent_problems
-from chain.log_search import LogLimits
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.schedule import ForkSchedule
-from chain.types import Header
-from node.errors import NodeError, reason_of
-from node.mnemonic import derive_keys
-from node.preflight import JWT_SECRET_NAME, check_drivable
-from node.settings import UNLIMITED_GAS, NodeSettings
-from node.wallet import address_of
-from rpc.limits import Limits
-from storage.database import Database
-from storage.errors import CorruptionError, ForeignDatabaseError
-from storage.leveldb import REPAIR_HINT
+from zevm.chain.blockchain import Chain
+from zevm.chain.canonical import stored_genesis
+from zevm.chain.engine.limits import EngineLimits
+from zevm.chain.errors import GenesisError
+from zevm.chain.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.chain.forks import LATEST_FORK, Fork
+from zevm.chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
+from zevm.chain.genesis import load_genesis as read_genesis
+from zevm.chain.integrity import recent_problems
+from zevm.chain.log_search import LogLimits
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.types import Header
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.mnemonic import derive_keys
+from zevm.node.preflight import JWT_SECRET_NAME, check_drivable
+from zevm.node.settings import UNLIMITED_GAS, NodeSettings
+from zevm.node.wallet import address_of
+from zevm.rpc.limits import Limits
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError
+from zevm.storage.leveldb import REPAIR_HINT
 
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""

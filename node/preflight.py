@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-from chain.forks import Fork
-from chain.schedule import ForkSchedule
-from node.errors import NodeError, reason_of
-from node.settings import NodeSettings
-from node.state_file import dump_path, load_path
-from rpc.ipc import check_path
-from rpc.jwt import JwtSecretError, load_secret
-from rpc.listener import check_addresses
+from zevm.chain.forks import Fork
+from zevm.chain.schedule import ForkSchedule
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.settings import NodeSettings
+from zevm.node.state_file import dump_path, load_path
+from zevm.rpc.ipc import check_path
+from zevm.rpc.jwt import JwtSecretError, load_secret
+from zevm.rpc.listener import check_addresses
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from chain.canonical import CanonicalChain, stored_genesis
-from chain.integrity import deep_problems, recent_problems
-from chain.rewinding import rewind_ledger
-from node.errors import NodeError
-from node.network import open_database
-from node.settings import NodeSettings
-from storage.database import Database
-from storage.errors import CorruptionError, StorageError
-from storage.integrity import Progress
+from zevm.chain.canonical import CanonicalChain, stored_genesis
+from zevm.chain.integrity import deep_problems, recent_problems
+from zevm.chain.rewinding import rewind_ledger
+from zevm.node.errors import NodeError
+from zevm.node.network import open_database
+from zevm.node.settings import NodeSettings
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.integrity import Progress
 
 
 def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, accept: bool = False) -> Iterator[str]:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from chain.forks import LATEST_FORK, Fork
-from chain.pool import PoolLimits
-from node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
-from rpc.limits import Limits, limit_rows
+from zevm.chain.forks import LATEST_FORK, Fork
+from zevm.chain.pool import PoolLimits
+from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
+from zevm.rpc.limits import Limits, limit_rows
 
 UNLIMITED_GAS = 2**63 - 1
 UNLIMITED_BYTES = 2**31

@@ -6,12 +6,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from chain.writer import Steps, Turn
-from node.errors import NodeError
-from node.settings import NodeSettings
-from rpc.errors import RpcError
-from rpc.methods.anvil_state import read_state_file, state_texts, take_over
-from rpc.services import Services
+from zevm.chain.writer import Steps, Turn
+from zevm.node.errors import NodeError
+from zevm.node.settings import NodeSettings
+from zevm.rpc.errors import RpcError
+from zevm.rpc.methods.anvil_state import read_state_file, state_texts, take_over
+from zevm.rpc.services import Services
 
 LOGGER = logging.getLogger("zevm.node")
 FILE_IN_FOLDER = "state.json"

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from coincurve import PrivateKey
 
-from chain.types import Transaction
-from rpc.wallet import UnknownAccountError
-from storage.keccak import keccak256
+from zevm.chain.types import Transaction
+from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.keccak import keccak256
 
 _MESSAGE_PREFIX = b"\x19Ethereum Signed Message:\n"
 
@@ -26,7 +26,7 @@ def checksum_address(address: bytes) -> str:
 
 
 class KeyWallet:
-    """Implements rpc.wallet.Wallet over keys in memory. All methods may be called from any thread."""
+    """Implements zevm.rpc.wallet.Wallet over keys in memory. All methods may be called from any thread."""
 
     def __init__(self, keys: Iterable[PrivateKey] = ()) -> None:
         self._keys = {address_of(key): key for key in keys}

@@ -11,8 +11,8 @@ from fcntl import ioctl
 from struct import unpack
 from termios import TIOCOUTQ
 
-from rpc.limits import Limits
-from rpc.released_memory import ReleasedMemory
+from zevm.rpc.limits import Limits
+from zevm.rpc.released_memory import ReleasedMemory
 
 LOGGER = logging.getLogger("zevm.rpc")
 LOOKS = 4

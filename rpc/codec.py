@@ -1,15 +1,15 @@
 """Parameter decoders: JSON values in, chain values out. Every one raises InvalidParamsError.
 
 A decoder is a plain function of one JSON value; `SCHEMAS` holds its JSON schema for the method table.
-Objects (calls, filters, overrides) are decoded in `rpc.codec_objects`.
+Objects (calls, filters, overrides) are decoded in `zevm.rpc.codec_objects`.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chain.references import BlockReference, BlockTag
-from rpc.errors import InvalidParamsError
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.rpc.errors import InvalidParamsError
 
 Decoder = Callable[[Any], Any]
 AnyDecoder = TypeVar("AnyDecoder", bound=Decoder)

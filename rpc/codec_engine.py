@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chain.engine.attributes import PAYLOAD_ID_BYTES
-from chain.engine.building import BuiltPayload
-from chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
-from chain.engine.payload import ExecutionPayload
-from chain.payload import PayloadAttributes
-from chain.types import BlobSidecar, Block
-from rpc import codec, encoding
-from rpc.codec import Decoder, schema
-from rpc.codec_objects import decode_fields, withdrawal
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError
+from zevm.chain.engine.attributes import PAYLOAD_ID_BYTES
+from zevm.chain.engine.building import BuiltPayload
+from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
+from zevm.chain.engine.payload import ExecutionPayload
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.types import BlobSidecar, Block
+from zevm.rpc import codec, encoding
+from zevm.rpc.codec import Decoder, schema
+from zevm.rpc.codec_objects import decode_fields, withdrawal
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError
 
 _Table = Mapping[str, tuple[str, Decoder]]
 

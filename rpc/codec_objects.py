@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chain.overrides import BlockOverrides, StateOverride
-from chain.references import BlockReference
-from chain.types import AccessListEntry, Authorization, Log, Withdrawal
-from rpc import codec
-from rpc.codec import Decoder, kind_of, schema
-from rpc.errors import InvalidParamsError, ServerError
+from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.references import BlockReference
+from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
+from zevm.rpc import codec
+from zevm.rpc.codec import Decoder, kind_of, schema
+from zevm.rpc.errors import InvalidParamsError, ServerError
 
 MAX_TOPICS = 4
 

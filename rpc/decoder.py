@@ -17,7 +17,7 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")
 PANIC_SELECTOR = bytes.fromhex("4e487b71")

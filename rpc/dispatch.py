@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from chain.deadline import Cancellation
-from chain.encoded import Encoded, enclosed, is_small, take_text, use_up
-from chain.release import forget_origin
-from chain.writer import Steps, WriterStoppedError
-from rpc.errors import (
+from zevm.chain.deadline import Cancellation
+from zevm.chain.encoded import Encoded, enclosed, is_small, take_text, use_up
+from zevm.chain.release import forget_origin
+from zevm.chain.writer import Steps, WriterStoppedError
+from zevm.rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
     MethodNotFoundError,
@@ -26,9 +26,9 @@ from rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from rpc.explaining import explain
-from rpc.later import Later
-from rpc.parsing import (
+from zevm.rpc.explaining import explain
+from zevm.rpc.later import Later
+from zevm.rpc.parsing import (
     LOOP_BODY_BYTES,
     BatchTooLargeError,
     RawNumber,
@@ -37,14 +37,14 @@ from rpc.parsing import (
     parse,
     parse_large,
 )
-from rpc.registry import REQUIRED, Cost, Method, Registry
-from rpc.services import Services
-from rpc.suggestions import Suggestions
-from rpc.workers import Workers
+from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
+from zevm.rpc.services import Services
+from zevm.rpc.suggestions import Suggestions
+from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:
-    from rpc.connections import Connection
-    from rpc.subscriptions import Subscription
+    from zevm.rpc.connections import Connection
+    from zevm.rpc.subscriptions import Subscription
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
-from chain.types.block import Withdrawal
+from zevm.chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
+from zevm.chain.types.block import Withdrawal
 
 Json = dict[str, Any]
 

@@ -23,13 +23,13 @@ RpcError
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chain import errors as chain_errors
-from chain.engine import errors as engine
-from chain.engine.errors import EngineError
-from chain.errors import ChainError, ExecutionRevertedError, SimulationError
-from chain.vm.interface import ExecutionTimeoutError
-from storage.errors import CorruptionError, MissingNodeError, StorageError
-from storage.rlp import RlpError
+from zevm.chain import errors as chain_errors
+from zevm.chain.engine import errors as engine
+from zevm.chain.engine.errors import EngineError
+from zevm.chain.errors import ChainError, ExecutionRevertedError, SimulationError
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError
+from zevm.storage.rlp import RlpError
 
 MESSAGE_CHARACTERS = 4_096
 """Of an error's text; a longer one, as of what a client has sent, is cut."""
@@ -97,7 +97,7 @@ class InvalidParamsError(RpcError):
 
 
 class InternalError(RpcError):
-    """A fault of the node. Made by rpc.explaining alone."""
+    """A fault of the node. Made by zevm.rpc.explaining alone."""
 
     code = -32603
 

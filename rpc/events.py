@@ -8,9 +8,9 @@ from functools import cached_property
 
 import orjson
 
-from chain.events import BlockAndReceipts, HeadChanged
-from chain.types import Header, Log, Transaction
-from rpc import encoding
+from zevm.chain.events import BlockAndReceipts, HeadChanged
+from zevm.chain.types import Header, Log, Transaction
+from zevm.rpc import encoding
 
 Fragment = orjson.Fragment
 ENTRY_BYTES = 1_024

@@ -6,13 +6,13 @@ What no layer foresaw becomes -32603 with an id that the log repeats.
 import logging
 import secrets
 
-from chain.errors import ExecutionRevertedError
-from chain.release import forget_origin
-from chain.writer import AbandonedError, WriterStoppedError
-from chain.zvm.faults import NodeFaultError
-from rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError
+from zevm.chain.errors import ExecutionRevertedError
+from zevm.chain.release import forget_origin
+from zevm.chain.writer import AbandonedError, WriterStoppedError
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
 
 LOGGER = logging.getLogger("zevm.rpc")
 

@@ -10,15 +10,15 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
-from chain.references import BlockReference
-from rpc import selectors
-from rpc.budgets import OutputAccount, OutputBudget
-from rpc.codec_objects import LogFilter
-from rpc.errors import InvalidParamsError, LimitExceededError, ServerError
-from rpc.events import RpcEvent
-from rpc.identifiers import new_identifier
-from rpc.limits import Limits
-from rpc.selectors import Selector
+from zevm.chain.references import BlockReference
+from zevm.rpc import selectors
+from zevm.rpc.budgets import OutputAccount, OutputBudget
+from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
+from zevm.rpc.events import RpcEvent
+from zevm.rpc.identifiers import new_identifier
+from zevm.rpc.limits import Limits
+from zevm.rpc.selectors import Selector
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_SECONDS = 0.005

@@ -11,14 +11,14 @@ from contextlib import suppress
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from chain.writer import WriterStoppedError
-from rpc import pages
-from rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
-from rpc.dispatch import Dispatcher, LongWrite, Reply
-from rpc.graphql import endpoint as graphql
-from rpc.security import Guard, Headers, Refusal
-from rpc.services import Services
-from rpc.websocket import WebSocketEndpoint
+from zevm.chain.writer import WriterStoppedError
+from zevm.rpc import pages
+from zevm.rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
+from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
+from zevm.rpc.graphql import endpoint as graphql
+from zevm.rpc.security import Guard, Headers, Refusal
+from zevm.rpc.services import Services
+from zevm.rpc.websocket import WebSocketEndpoint
 
 
 class NodeApplication(FastAPI):

@@ -2,8 +2,8 @@
 
 import secrets
 
-from storage.database import Database
-from storage.store import Batch
+from zevm.storage.database import Database
+from zevm.storage.store import Batch
 
 _NAME = b"instance-id"
 _BYTES = 32

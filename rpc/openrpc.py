@@ -3,10 +3,10 @@
 from itertools import groupby
 from typing import Any
 
-from rpc.codec import SCHEMAS
-from rpc.errors import ENGINE_ERRORS
-from rpc.limits import LimitRow, limit_rows
-from rpc.registry import Method, Param, Registry
+from zevm.rpc.codec import SCHEMAS
+from zevm.rpc.errors import ENGINE_ERRORS
+from zevm.rpc.limits import LimitRow, limit_rows
+from zevm.rpc.registry import Method, Param, Registry
 
 OPENRPC_VERSION = "1.2.6"
 WIRE_ERRORS = (

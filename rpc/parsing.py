@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from rpc.errors import InvalidRequestError, ParseError
-from rpc.limits import Limits
+from zevm.rpc.errors import InvalidRequestError, ParseError
+from zevm.rpc.limits import Limits
 
 LOOP_BODY_BYTES = 65_536
 """A larger body is counted, parsed and decoded apart from the event loop."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from rpc.codec_objects import LogFilter
-from rpc.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
+from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
 
 
 class Selector(Protocol):

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from chain.events import Event, HeadChanged, TransactionAdded
-from rpc import methods
-from rpc.dispatch import Dispatcher
-from rpc.engine_port import EngineApplication, EnginePortOptions
-from rpc.events import HeadEvent, TransactionEvent
-from rpc.http import create_app
-from rpc.ipc import IpcServer
-from rpc.listener import AddressInUseError, Listener
-from rpc.registry import REGISTRY, Registry
-from rpc.security import Guard
-from rpc.services import Services
-from rpc.workers import Workers
+from zevm.chain.events import Event, HeadChanged, TransactionAdded
+from zevm.rpc import methods
+from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.engine_port import EngineApplication, EnginePortOptions
+from zevm.rpc.events import HeadEvent, TransactionEvent
+from zevm.rpc.http import create_app
+from zevm.rpc.ipc import IpcServer
+from zevm.rpc.listener import AddressInUseError, Listener
+from zevm.rpc.registry import REGISTRY, Registry
+from zevm.rpc.security import Guard
+from zevm.rpc.services import Services
+from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
@@ -41,7 +41,7 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Where to listen and whom to let in.
 
-    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.security.Guard.
+    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see zevm.rpc.security.Guard.
     ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
     """
 

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from chain.tracing.address_search import AddressSearch
-from chain.tracing.memory import TraceMemory
-from rpc.budgets import Budgets
-from rpc.filters import Filters
-from rpc.limits import Limits
-from rpc.subscriptions import Subscriptions
-from rpc.wallet import Wallet
+from zevm.chain.tracing.address_search import AddressSearch
+from zevm.chain.tracing.memory import TraceMemory
+from zevm.rpc.budgets import Budgets
+from zevm.rpc.filters import Filters
+from zevm.rpc.limits import Limits
+from zevm.rpc.subscriptions import Subscriptions
+from zevm.rpc.wallet import Wallet
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 
 class CallLog(Protocol):
@@ -39,7 +39,7 @@ class ErrorDecoder(Protocol):
 class Services:
     """Handed to every method as its first argument.
 
-    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
+    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (zevm.rpc.instance).
     announced_version: what web3_clientVersion answers; None for `client_version`.
     signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
     throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chain.events import BlockAndReceipts
-from chain.genesis import GenesisAccount
-from chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
-from chain.types.receipt import logs_bloom
-from rpc import codec, codec_objects, encoding
-from rpc.codec import Decoder
-from rpc.codec_objects import decode_fields
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError
-from storage.keccak import EMPTY_KECCAK, keccak256
-from storage.rlp import RlpError
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.genesis import GenesisAccount
+from zevm.chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
+from zevm.chain.types.receipt import logs_bloom
+from zevm.rpc import codec, codec_objects, encoding
+from zevm.rpc.codec import Decoder
+from zevm.rpc.codec_objects import decode_fields
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.rlp import RlpError
 
 BlobPrice = Callable[[Header], int | None]
 """Wei per blob gas in the block of a header."""

@@ -11,18 +11,18 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from rpc import codec, selectors
-from rpc.codec_objects import LogFilter, decode_fields, log_filter
-from rpc.errors import InvalidParamsError, LimitExceededError, MethodNotFoundError
-from rpc.events import RpcEvent
-from rpc.filters import check_log_filter
-from rpc.identifiers import new_identifier
-from rpc.limits import Limits
-from rpc.selectors import Selector
+from zevm.rpc import codec, selectors
+from zevm.rpc.codec_objects import LogFilter, decode_fields, log_filter
+from zevm.rpc.errors import InvalidParamsError, LimitExceededError, MethodNotFoundError
+from zevm.rpc.events import RpcEvent
+from zevm.rpc.filters import check_log_filter
+from zevm.rpc.identifiers import new_identifier
+from zevm.rpc.limits import Limits
+from zevm.rpc.selectors import Selector
 
 if TYPE_CHECKING:
-    from rpc.connections import Connection, Frame
-    from rpc.dispatch import Caller
+    from zevm.rpc.connections import Connection, Frame
+    from zevm.rpc.dispatch import Caller
 
 LOGGER = logging.getLogger("zevm.rpc")
 FAN_OUT_SLICE_SECONDS = 0.005

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from chain.deadline import moved
-from chain.tracing.errors import TraceMemoryError
-from chain.tracing.traces import CallOverrides, TraceRequest
-from chain.vm.interface import ExecutionTimeoutError
-from rpc import codec, codec_objects
-from rpc.codec import Decoder, schema
-from rpc.codec_objects import decode_fields
-from rpc.decoder import Decoder as ErrorDecoder
-from rpc.errors import LimitExceededError, ServerError
-from rpc.limits import Limits
-from rpc.services import Services
+from zevm.chain.deadline import moved
+from zevm.chain.tracing.errors import TraceMemoryError
+from zevm.chain.tracing.traces import CallOverrides, TraceRequest
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec import Decoder, schema
+from zevm.rpc.codec_objects import decode_fields
+from zevm.rpc.decoder import Decoder as ErrorDecoder
+from zevm.rpc.errors import LimitExceededError, ServerError
+from zevm.rpc.limits import Limits
+from zevm.rpc.services import Services
 
 Result = TypeVar("Result")
 _UNITS_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -35,7 +35,7 @@ class TraceConfig:
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
     def request(self, limits: Limits, deadline: float) -> TraceRequest:
-        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+        """What is asked of zevm.chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
 
         deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
         """

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from chain.vm.interface import ExecutionTimeoutError
-from rpc.codec import kind_of
-from rpc.errors import InvalidParamsError
-from rpc.limits import Limits
-from storage.keccak import keccak256
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc.codec import kind_of
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.limits import Limits
+from zevm.storage.keccak import keccak256
 
 WORD_BYTES = 32
 NULL_STRUCT = bytes(WORD_BYTES)

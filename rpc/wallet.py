@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from chain.types import Transaction
+from zevm.chain.types import Transaction
 
 
 class UnknownAccountError(Exception):

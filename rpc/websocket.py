@@ -10,11 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from rpc.connections import Connection
-from rpc.dispatch import Caller, Dispatcher, Reply
-from rpc.parsing import LOOP_BODY_BYTES
-from rpc.security import Guard, Refusal
-from rpc.services import Services
+from zevm.rpc.connections import Connection
+from zevm.rpc.dispatch import Caller, Dispatcher, Reply
+from zevm.rpc.parsing import LOOP_BODY_BYTES
+from zevm.rpc.security import Guard, Refusal
+from zevm.rpc.services import Services
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from chain.deadline import Cancellation, Deadline
-from chain.release import release
-from rpc.errors import LimitExceededError
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.release import release
+from zevm.rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")
 STACK_BYTES = 256 * 1024 * 1024

@@ -13,10 +13,10 @@ from pathlib import Path
 from random import Random
 
 from scripts.crash_model import LostError
-from storage import log_tail
-from storage.database import Database
-from storage.errors import StorageError
-from storage.sequence import SequenceMarks
+from zevm.storage import log_tail
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
+from zevm.storage.sequence import SequenceMarks
 
 MARKS = ("SEQUENCE", "marks/SEQUENCE")
 _ALL_KEYS = b"", b"\xff" * 64

@@ -158,7 +158,7 @@ class Campaign:
         """`zevm db check --deep`: every node of the trie, every root."""
         if os.environ.get("ZEVM_TEST_NODE_COMMAND"):
             return
-        command = [sys.executable, "-m", "node.cli", "db", "check", "--deep", "--datadir", str(self.datadir)]
+        command = [sys.executable, "-m", "zevm", "db", "check", "--deep", "--datadir", str(self.datadir)]
         finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
         self.counts["deep checks"] += 1
         if finished.returncode != 0:

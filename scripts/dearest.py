@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from chain.forks import Fork
-from chain.vm.fork_table import FRAME_CLASSES, PRECOMPILE_NAMES, PRECOMPILES
-from chain.vm.instructions import invalid
-from chain.vm.operations import Operation
 from scripts.dearest_inputs import INPUTS
+from zevm.chain.forks import Fork
+from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILE_NAMES, PRECOMPILES
+from zevm.chain.vm.instructions import invalid
+from zevm.chain.vm.operations import Operation
 
 CONTRACT = b"\x33" * 20
 """Where a program is to stand."""

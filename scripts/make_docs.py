@@ -10,10 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from chain.zvm import documents as zvm_documents  # noqa: E402
-from node.documents import settings_document  # noqa: E402
-from rpc import methods, openrpc  # noqa: E402
-from rpc.registry import REGISTRY  # noqa: E402
+from zevm.chain.zvm import documents as zvm_documents  # noqa: E402
+from zevm.node.documents import settings_document  # noqa: E402
+from zevm.rpc import methods, openrpc  # noqa: E402
+from zevm.rpc.registry import REGISTRY  # noqa: E402
 
 
 def documents() -> dict[Path, str]:

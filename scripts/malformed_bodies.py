@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rpc import methods
-from rpc.registry import REGISTRY
 from scripts.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
+from zevm.rpc import methods
+from zevm.rpc.registry import REGISTRY
 
 GROUP = 64
 """Bodies sent before their answers are read."""

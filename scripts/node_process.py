@@ -39,7 +39,7 @@ class RpcError(Exception):
 
 def zevm_command(*arguments: str) -> list[str]:
     """The command line that runs this checkout's node on a free port."""
-    return [sys.executable, "-m", "node.cli", "run", "--port", "0", *arguments]
+    return [sys.executable, "-m", "zevm", "run", "--port", "0", *arguments]
 
 
 class NodeProcess:

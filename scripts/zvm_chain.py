@@ -13,16 +13,16 @@ from random import Random
 import brotli
 from coincurve import PrivateKey
 
-from chain.blockchain import Chain
-from chain.types import Transaction, TransactionType
-from chain.types.transaction import SET_CODE_MAGIC, Authorization
-from chain.zvm.creation import constructor_payload, creation_data
-from node.mnemonic import derive_keys
 from scripts.contracts import DELEGATOR, FORWARDER, MAKER, SALTED_MAKER, returning, solidity, wasm, words
 from scripts.load import CHAIN_ID, MNEMONIC
 from scripts.probe import ProbeData
-from storage import rlp
-from storage.keccak import keccak256
+from zevm.chain.blockchain import Chain
+from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.types.transaction import SET_CODE_MAGIC, Authorization
+from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.node.mnemonic import derive_keys
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 SENDERS = 6
 AUTHORITIES = 4

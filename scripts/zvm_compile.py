@@ -23,22 +23,22 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.genesis import load_default_genesis
-from chain.references import LATEST
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from chain.zvm.activation import BASE_GAS, CODE_BYTES_PER_GAS
-from chain.zvm.creation import creation_data
-from chain.zvm.engine import shared_engine
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.prepare import Prepared, prepare
-from chain.zvm.schedule import ZVM
 from scripts.load import development_signer
 from scripts.zvm_shapes import SHAPES
-from storage.database import Database
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.references import LATEST
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.zvm.activation import BASE_GAS, CODE_BYTES_PER_GAS
+from zevm.chain.zvm.creation import creation_data
+from zevm.chain.zvm.engine import shared_engine
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.prepare import Prepared, prepare
+from zevm.chain.zvm.schedule import ZVM
+from zevm.storage.database import Database
 
 TIMES = 10
 """How many times the EVM's time a deployment may take for its gas."""

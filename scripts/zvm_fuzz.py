@@ -34,14 +34,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chain.writer import STACK_BYTES
-from chain.zvm.engine import PAGE_BYTES
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.prepare import Prepared, prepare
-from chain.zvm.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
-from chain.zvm.schedule import INK_PER_GAS, SCHEDULES
 from scripts.zvm_generate import generate, mutate
+from zevm.chain.writer import STACK_BYTES
+from zevm.chain.zvm.engine import PAGE_BYTES
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.prepare import Prepared, prepare
+from zevm.chain.zvm.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
+from zevm.chain.zvm.schedule import INK_PER_GAS, SCHEDULES
 
 CONTRACTS = Path(__file__).resolve().parent.parent / "contracts" / "examples" / "out"
 CASE_SECONDS = 60

@@ -7,7 +7,7 @@ from random import Random
 
 import brotli
 
-from chain.zvm.binary import (
+from zevm.chain.zvm.binary import (
     FUNCTION,
     MEMORY,
     TYPE_BYTES,
@@ -23,10 +23,10 @@ from chain.zvm.binary import (
     signed,
     unsigned,
 )
-from chain.zvm.creation import COMPRESSED_PREFIX
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.rules import ENTRYPOINT, GROW_HOOK, MEMORY_NAME
+from zevm.chain.zvm.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.rules import ENTRYPOINT, GROW_HOOK, MEMORY_NAME
 
 PAGE_BYTES = 65_536
 VOID = b"\x40"

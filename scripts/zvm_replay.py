@@ -27,19 +27,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.genesis import load_default_genesis
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.zvm import execution, program_cache
-from chain.zvm.engine import Engine, Instrumented, Program
-from chain.zvm.runtime import RunResult
-from node.commands.blocks import export_blocks, import_blocks
-from node.commands.options import settings_of
-from node.network import existing_chain, initialise
 from scripts.zvm_chain import Mix
-from storage.database import Database
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.zvm import execution, program_cache
+from zevm.chain.zvm.engine import Engine, Instrumented, Program
+from zevm.chain.zvm.runtime import RunResult
+from zevm.node.commands.blocks import export_blocks, import_blocks
+from zevm.node.commands.options import settings_of
+from zevm.node.network import existing_chain, initialise
+from zevm.storage.database import Database
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE_FOLDER = "zvm"

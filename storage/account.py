@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from storage.errors import CorruptionError
-from storage.keccak import EMPTY_KECCAK
-from storage.rlp import encode_uint
+from zevm.storage.errors import CorruptionError
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.rlp import encode_uint
 
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 """Root hash of an empty Merkle-Patricia trie."""

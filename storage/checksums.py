@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.directory import read_sealed, write_sealed
-from storage.errors import CorruptionError, StorageError
-from storage.leveldb import REPAIR_HINT
+from zevm.storage.directory import read_sealed, write_sealed
+from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.leveldb import REPAIR_HINT
 
 CHECKSUMS_NAME = "CHECKSUMS"
 VERIFY_LIMIT_BYTES = 2 * 1024**3

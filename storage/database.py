@@ -2,11 +2,11 @@
 
 <directory>/FORMAT       whose it is, and its schema version
             zevm.lock    the process that has it open
-            SEQUENCE     number of the last acknowledged write      (storage.sequence)
+            SEQUENCE     number of the last acknowledged write      (zevm.storage.sequence)
             marks/       the same once more
-            CHECKSUMS    sums of LevelDB's files                     (storage.checksums)
-            leveldb/     the data                                    (storage.schema)
-            torn/        unfinished records cut off after a crash    (storage.log_tail)
+            CHECKSUMS    sums of LevelDB's files                     (zevm.storage.checksums)
+            leveldb/     the data                                    (zevm.storage.schema)
+            torn/        unfinished records cut off after a crash    (zevm.storage.log_tail)
 """
 
 import logging
@@ -16,15 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import directory, integrity, preimage_fill, schema
-from storage.database_files import DatabaseFiles, erase_files, stored_sequence
-from storage.errors import StorageError
-from storage.ledger import Ledger
-from storage.leveldb import LevelStore
-from storage.log_tail import SEQUENCE_KEY
-from storage.memory import MemoryStore
-from storage.state import StateStore
-from storage.store import Batch
+from zevm.storage import directory, integrity, preimage_fill, schema
+from zevm.storage.database_files import DatabaseFiles, erase_files, stored_sequence
+from zevm.storage.errors import StorageError
+from zevm.storage.ledger import Ledger
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.log_tail import SEQUENCE_KEY
+from zevm.storage.memory import MemoryStore
+from zevm.storage.state import StateStore
+from zevm.storage.store import Batch
 
 logger = logging.getLogger(__name__)
 

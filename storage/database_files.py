@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from storage import checksums, directory, integrity, log_tail, schema
-from storage.checksums import Checksums, FileSum
-from storage.errors import CorruptionError, StorageError
-from storage.leveldb import REPAIR_HINT, LevelStore, repair
-from storage.log_tail import SEQUENCE_KEY
-from storage.memory import MemoryStore
-from storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
-from storage.store import Reader
+from zevm.storage import checksums, directory, integrity, log_tail, schema
+from zevm.storage.checksums import Checksums, FileSum
+from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.leveldb import REPAIR_HINT, LevelStore, repair
+from zevm.storage.log_tail import SEQUENCE_KEY
+from zevm.storage.memory import MemoryStore
+from zevm.storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
+from zevm.storage.store import Reader
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
-from storage.schema import SCHEMA_VERSION
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from zevm.storage.schema import SCHEMA_VERSION
 
 FORMAT_NAME = "FORMAT"
 LOCK_NAME = "zevm.lock"

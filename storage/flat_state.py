@@ -6,11 +6,11 @@ as it will be after the operations that the batch already has.
 
 from collections.abc import Iterator
 
-from storage import preimages
-from storage.account import EMPTY_ROOT, encode_account
-from storage.errors import CorruptionError
-from storage.rlp import Item, RlpError, decode, encode, encode_int
-from storage.schema import (
+from zevm.storage import preimages
+from zevm.storage.account import EMPTY_ROOT, encode_account
+from zevm.storage.errors import CorruptionError
+from zevm.storage.rlp import Item, RlpError, decode, encode, encode_int
+from zevm.storage.schema import (
     ACCOUNT,
     SLOT,
     UNDO,
@@ -22,8 +22,8 @@ from storage.schema import (
     slots_prefix,
     undo_key,
 )
-from storage.state_update import StateUpdate
-from storage.store import Batch, Reader
+from zevm.storage.state_update import StateUpdate
+from zevm.storage.store import Batch, Reader
 
 Version = tuple[int, int]
 """Block number, and patch: 0 for the block itself, from 1 for development patches upon it."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from storage import rlp, schema
-from storage.errors import StorageError
-from storage.keccak import keccak256
-from storage.ledger import HEAD_NAME, decode_position
-from storage.schema import Family
-from storage.store import Reader, Store
+from zevm.storage import rlp, schema
+from zevm.storage.errors import StorageError
+from zevm.storage.keccak import keccak256
+from zevm.storage.ledger import HEAD_NAME, decode_position
+from zevm.storage.schema import Family
+from zevm.storage.store import Reader, Store
 
 MAX_PROBLEMS = 100
 """Problems reported in one go; damage of one kind tends to repeat."""

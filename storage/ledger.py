@@ -4,10 +4,10 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from storage import schema
-from storage.errors import CorruptionError
-from storage.leveldb import REPAIR_HINT
-from storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage import schema
+from zevm.storage.errors import CorruptionError
+from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.store import Batch, Reader, Snapshot, Store
 
 HEAD_NAME = b"head"
 STEPS_BEFORE_SEEK = 8

@@ -24,8 +24,8 @@ from typing import Any
 
 import plyvel
 
-from storage.errors import CorruptionError, DatabaseLockedError, StorageError
-from storage.store import Batch
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
+from zevm.storage.store import Batch
 
 REPAIR_HINT = (
     "copy the data directory, then run `zevm db check --deep` to see what is affected "

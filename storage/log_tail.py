@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from storage.errors import CorruptionError, StorageError
-from storage.leveldb import REPAIR_HINT
-from storage.schema import MAX_NUMBER, meta_key
+from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.schema import MAX_NUMBER, meta_key
 
 SEQUENCE_KEY = meta_key(b"sequence")
 """Where each batch, as its last operation, puts its number (8 bytes)."""

@@ -8,8 +8,8 @@ from itertools import islice
 
 from sortedcontainers import SortedList
 
-from storage.errors import StorageError
-from storage.store import Batch
+from zevm.storage.errors import StorageError
+from zevm.storage.store import Batch
 
 CHUNK_PAIRS = 512
 UNSORTED_LIMIT = 4096

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from storage import preimages
-from storage.flat_state import flat_root, undone_keys
-from storage.schema import ACCOUNT, SLOT, range_of
-from storage.store import Batch, Reader
+from zevm.storage import preimages
+from zevm.storage.flat_state import flat_root, undone_keys
+from zevm.storage.schema import ACCOUNT, SLOT, range_of
+from zevm.storage.store import Batch, Reader
 
 _KEYS_IN_STEP = 16_384
 

@@ -2,13 +2,13 @@
 
 The trie holds hashes alone. A flat record that comes into being brings its key along, under its hash and in the same
 batch. A mark names the latest state's root as long as no key is missing: a database that an older program has written
-lacks some, and `storage.preimage_fill` puts them there once.
+lacks some, and `zevm.storage.preimage_fill` puts them there once.
 """
 
-from storage.account import EMPTY_ROOT
-from storage.schema import ACCOUNT, ADDRESS_SIZE, meta_key, preimage_key
-from storage.state_update import hashed
-from storage.store import Batch, Reader
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, meta_key, preimage_key
+from zevm.storage.state_update import hashed
+from zevm.storage.store import Batch, Reader
 
 _ROOT_KEY = meta_key(b"preimages root")
 """Holds the state root up to which every key is there; absent while the state is empty."""

@@ -13,8 +13,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from storage.directory import sync_directory
-from storage.errors import StorageError
+from zevm.storage.directory import sync_directory
+from zevm.storage.errors import StorageError
 
 SEQUENCE_NAME = "SEQUENCE"
 SECOND_FOLDER = "marks"

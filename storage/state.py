@@ -9,20 +9,20 @@ Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage import preimages, state_update, trie
-from storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
-from storage.cache import ByteCache
-from storage.errors import CorruptionError
-from storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
-from storage.keccak import EMPTY_KECCAK
-from storage.rlp import decode, decode_int
-from storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
-from storage.state_check import PROBLEM_LIMIT, StateCheck
-from storage.state_readers import LatestReader, TrieReader, UpdateReader
-from storage.state_record import updates_after
-from storage.state_update import StateUpdate, hashed, slot_hash
-from storage.store import Batch, Reader, Snapshot, Store
-from storage.trie_difference import differing_keys
+from zevm.storage import preimages, state_update, trie
+from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
+from zevm.storage.cache import ByteCache
+from zevm.storage.errors import CorruptionError
+from zevm.storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.rlp import decode, decode_int
+from zevm.storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
+from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
+from zevm.storage.state_readers import LatestReader, TrieReader, UpdateReader
+from zevm.storage.state_record import updates_after
+from zevm.storage.state_update import StateUpdate, hashed, slot_hash
+from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateStore", "StateUpdate", "Version"]
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from storage import trie
-from storage.account import EMPTY_ROOT, Account, decode_account
-from storage.errors import CorruptionError
-from storage.flat_state import flat_root
-from storage.keccak import EMPTY_KECCAK, keccak256
-from storage.rlp import encode_bytes
-from storage.schema import ACCOUNT, SLOT, Family, code_key, node_key, range_of
-from storage.store import Reader
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, Account, decode_account
+from zevm.storage.errors import CorruptionError
+from zevm.storage.flat_state import flat_root
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.rlp import encode_bytes
+from zevm.storage.schema import ACCOUNT, SLOT, Family, code_key, node_key, range_of
+from zevm.storage.store import Reader
 
 PROBLEM_LIMIT = 100
 _STORAGE_MEMO_LIMIT = 1 << 16

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from storage import trie
-from storage.account import EMPTY_ROOT, Account, StateReader, decode_account
-from storage.rlp import decode, decode_int
-from storage.schema import account_key, slot_key
-from storage.state_update import StateUpdate, hashed, slot_hash
-from storage.store import Snapshot
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
+from zevm.storage.rlp import decode, decode_int
+from zevm.storage.schema import account_key, slot_key
+from zevm.storage.state_update import StateUpdate, hashed, slot_hash
+from zevm.storage.store import Snapshot
 
 CodeOf = Callable[[bytes], bytes]
 _ACCOUNTS_KEPT = 1024

@@ -5,13 +5,13 @@ Nodes and code are left out: they lie in the store under their hashes already.
 
 from collections.abc import Iterator
 
-from storage.account import Account, decode_account, encode_account
-from storage.errors import CorruptionError
-from storage.flat_state import Version, read_undo
-from storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
-from storage.schema import ACCOUNT, ADDRESS_SIZE, NUMBER_SIZE, UNDO, range_of, undo_key
-from storage.state_update import StateUpdate
-from storage.store import Reader
+from zevm.storage.account import Account, decode_account, encode_account
+from zevm.storage.errors import CorruptionError
+from zevm.storage.flat_state import Version, read_undo
+from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, NUMBER_SIZE, UNDO, range_of, undo_key
+from zevm.storage.state_update import StateUpdate
+from zevm.storage.store import Reader
 
 _ADDRESS_END = 1 + ADDRESS_SIZE
 _NUMBER_END = 1 + NUMBER_SIZE

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from storage import trie
-from storage.account import (
+from zevm.storage import trie
+from zevm.storage.account import (
     EMPTY_ACCOUNT,
     EMPTY_ROOT,
     Account,
@@ -14,9 +14,9 @@ from storage.account import (
     decode_account,
     encode_account,
 )
-from storage.keccak import keccak256
-from storage.rlp import encode_uint
-from storage.schema import account_key, slot_key
+from zevm.storage.keccak import keccak256
+from zevm.storage.rlp import encode_uint
+from zevm.storage.schema import account_key, slot_key
 
 hashed = lru_cache(maxsize=1 << 15)(keccak256)
 """The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from storage.account import EMPTY_ROOT
-from storage.errors import CorruptionError, MissingNodeError
-from storage.keccak import keccak256
-from storage.rlp import encode_bytes, encode_uint, wrap_list
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import CorruptionError, MissingNodeError
+from zevm.storage.keccak import keccak256
+from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 
 Nodes = Callable[[bytes], bytes | None]
 """Looks a node up by its 32-byte hash; None where the store does not hold it."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from storage import trie
-from storage.account import EMPTY_ROOT
-from storage.errors import CorruptionError
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import CorruptionError
 
 
 class _Place(NamedTuple):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chain.types import Block
 from scripts.conformance.data import find_data, read_chain
+from zevm.chain.types import Block
 
 
 def conformance_path(*parts: str) -> Path:

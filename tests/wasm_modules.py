@@ -5,7 +5,7 @@ from functools import cache
 from eth_abi import encode
 from wasmtime import wat2wasm
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 
 def selector(signature: str) -> bytes:

@@ -2,11 +2,11 @@
 
 from hashlib import sha256
 
-from chain.engine.errors import InvalidAttributesError, InvalidParametersError, UnsupportedForkError
-from chain.forks import Fork
-from chain.payload import PayloadAttributes
-from chain.types import Header
-from storage import rlp
+from zevm.chain.engine.errors import InvalidAttributesError, InvalidParametersError, UnsupportedForkError
+from zevm.chain.forks import Fork
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.types import Header
+from zevm.storage import rlp
 
 PAYLOAD_ID_BYTES = 8
 

@@ -5,18 +5,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chain.blobs import cell_sidecar
-from chain.builder import BlockExecution, SealedBlock
-from chain.fees import next_gas_limit
-from chain.forks import Fork
-from chain.payload import PayloadAttributes
-from chain.selection import fill
-from chain.snapshots import BlockSettings
-from chain.types import BlobSidecar, Block, Header
-from chain.writer import WriterStoppedError
+from zevm.chain.blobs import cell_sidecar
+from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.fees import next_gas_limit
+from zevm.chain.forks import Fork
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.selection import fill
+from zevm.chain.snapshots import BlockSettings
+from zevm.chain.types import BlobSidecar, Block, Header
+from zevm.chain.writer import WriterStoppedError
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 BUILDS_KEPT = 10
 

@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from chain.canonical import Checkpoints
-from chain.engine.attributes import check_attributes, payload_id
-from chain.engine.building import BuiltPayload, PayloadBuilder
-from chain.engine.errors import (
+from zevm.chain.canonical import Checkpoints
+from zevm.chain.engine.attributes import check_attributes, payload_id
+from zevm.chain.engine.building import BuiltPayload, PayloadBuilder
+from zevm.chain.engine.errors import (
     InvalidAttributesError,
     InvalidForkchoiceError,
     TooDeepReorgError,
     UnknownPayloadError,
     UnsupportedForkError,
 )
-from chain.engine.memory import InvalidBlocks, WaitingBlocks
-from chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
-from chain.engine.side_blocks import Move, Path, SideBlocks
-from chain.errors import BlockError
-from chain.events import BlockAndReceipts, PayloadExecuted
-from chain.forks import Fork
-from chain.importer import verify_and_execute
-from chain.payload import PayloadAttributes
-from chain.types import Block, Header
-from storage.store import Batch
+from zevm.chain.engine.memory import InvalidBlocks, WaitingBlocks
+from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
+from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
+from zevm.chain.errors import BlockError
+from zevm.chain.events import BlockAndReceipts, PayloadExecuted
+from zevm.chain.forks import Fork
+from zevm.chain.importer import verify_and_execute
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.types import Block, Header
+from zevm.storage.store import Batch
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 _LOGGER = logging.getLogger("zevm.chain.engine")
 NO_HASH = bytes(32)

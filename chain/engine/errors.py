@@ -3,7 +3,7 @@
 The message says what was wrong; on the wire it stands in the error's data, and the code has a fixed text.
 """
 
-from chain.errors import ChainError
+from zevm.chain.errors import ChainError
 
 
 class EngineError(ChainError):

@@ -6,7 +6,7 @@ Both are bounded. Invalid blocks are never written down: a later version of the 
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from chain.types import Block, Header
+from zevm.chain.types import Block, Header
 
 WAITING_BLOCKS = 96
 WAITING_BYTES = 64 * 1024 * 1024

@@ -6,15 +6,15 @@ Which version of a method takes which fork is one table. Source: execution-apis,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.builder import transactions_root, withdrawals_root
-from chain.engine.errors import InvalidParametersError, UnsupportedForkError
-from chain.errors import ChainError
-from chain.forks import Fork
-from chain.types import Block, Header, Transaction
-from chain.types.block import Withdrawal
-from chain.types.transaction import InvalidSignatureError
-from chain.vm.executor import requests_hash
-from storage.rlp import RlpError
+from zevm.chain.builder import transactions_root, withdrawals_root
+from zevm.chain.engine.errors import InvalidParametersError, UnsupportedForkError
+from zevm.chain.errors import ChainError
+from zevm.chain.forks import Fork
+from zevm.chain.types import Block, Header, Transaction
+from zevm.chain.types.block import Withdrawal
+from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.vm.executor import requests_hash
+from zevm.storage.rlp import RlpError
 
 NEW_PAYLOAD_FORKS = {
     3: (Fork.CANCUN, Fork.CANCUN, "newPayloadV3 must only be called for cancun payloads"),

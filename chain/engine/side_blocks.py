@@ -7,14 +7,14 @@ block is the record of what it changes in the flat state. Only the writer's thre
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chain.builder import SealedBlock
-from chain.canonical import CanonicalChain, encode_record
-from chain.events import BlockAndReceipts
-from chain.types import Header
-from storage.errors import CorruptionError
-from storage.state_record import decode_update, encode_update
-from storage.state_update import StateUpdate
-from storage.store import Batch
+from zevm.chain.builder import SealedBlock
+from zevm.chain.canonical import CanonicalChain, encode_record
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.types import Header
+from zevm.storage.errors import CorruptionError
+from zevm.storage.state_record import decode_update, encode_update
+from zevm.storage.state_update import StateUpdate
+from zevm.storage.store import Batch
 
 
 @dataclass(frozen=True, slots=True)

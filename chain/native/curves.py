@@ -10,7 +10,7 @@ from typing import TypeVar
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 from pyrevm import EVM
 
-from chain.native.answers import InputError
+from zevm.chain.native.answers import InputError
 
 FIELD_BYTES = 64
 PADDING_BYTES = 16

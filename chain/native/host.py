@@ -1,4 +1,4 @@
-"""What a process for native calls runs: `python -m chain.native.host DESCRIPTOR PREPARED`; process.py starts it.
+"""What a process for native calls runs: `python -m zevm.chain.native.host DESCRIPTOR PREPARED`; process.py starts it.
 
 Each message is the name of a call and its arguments; each answer says whether the call refused its input.
 """
@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 from types import MappingProxyType
 from typing import Any
 
-from chain.native.answers import DONE, FAILED, REFUSED, InputError
+from zevm.chain.native.answers import DONE, FAILED, REFUSED, InputError
 
 _MODULES = {
-    "chain.native.curves": ("revm", "modexp", "bls_g1_msm", "bls_g2_msm", "bls_pairing"),
-    "chain.native.kzg": ("trusted_setup", "make_proofs", "blobs_are_proven", "cells_are_proven", "cell_proofs"),
+    "zevm.chain.native.curves": ("revm", "modexp", "bls_g1_msm", "bls_g2_msm", "bls_pairing"),
+    "zevm.chain.native.kzg": ("trusted_setup", "make_proofs", "blobs_are_proven", "cells_are_proven", "cell_proofs"),
 }
 CALLS: Mapping[str, str] = MappingProxyType({name: module for module, names in _MODULES.items() for name in names})
 """Name of a call -> the module that has it. A module is loaded with its first call."""

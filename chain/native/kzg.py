@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ckzg
 
-from chain.native.answers import InputError
+from zevm.chain.native.answers import InputError
 
 CELLS_PER_BLOB = 128
 """Cells of an extended blob, each with a proof of its own in a sidecar of version 1 (EIP-7594)."""

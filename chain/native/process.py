@@ -14,10 +14,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from chain.deadline import Deadline
-from chain.native.answers import FAILED, REFUSED, InputError
-from chain.vm.interface import ExecutionTimeoutError
-from chain.zvm.faults import NodeFaultError
+from zevm.chain.deadline import Deadline
+from zevm.chain.native.answers import FAILED, REFUSED, InputError
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.zvm.faults import NodeFaultError
 
 IDLE_KEPT = 2
 """Processes of a pool that wait for the next call; others end after theirs."""
@@ -35,7 +35,7 @@ class NativeProcess:
 
     def __init__(self, prepared: str) -> None:
         self._pipe, far_end = Pipe()
-        command = (sys.executable, "-P", "-m", "chain.native.host", str(far_end.fileno()), prepared)
+        command = (sys.executable, "-P", "-m", "zevm.chain.native.host", str(far_end.fileno()), prepared)
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(far_end.fileno(),)

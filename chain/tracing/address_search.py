@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from chain.tracing.call_tree import caller_of
-from chain.tracing.tracer import QuietTracer
-from chain.tracing.traces import TraceRequest, replay_of
-from chain.types import Block, Receipt, Transaction
-from chain.view import ChainView
-from chain.vm.interface import ExecutionTimeoutError, FrameStart
-from storage.cache import ByteCache
+from zevm.chain.tracing.call_tree import caller_of
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.tracing.traces import TraceRequest, replay_of
+from zevm.chain.types import Block, Receipt, Transaction
+from zevm.chain.view import ChainView
+from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart
+from zevm.storage.cache import ByteCache
 
 CACHE_BYTES = 32 * 1024 * 1024
 TRANSFER_GAS = 21_000

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from chain.tracing.call_tree import CREATIONS, CallNode, CallTree, encode_tree
-from chain.tracing.errors import TraceError
-from chain.tracing.settings import TraceContext, flag
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.chain.tracing.call_tree import CREATIONS, CallNode, CallTree, encode_tree
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.settings import TraceContext, flag
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
 
 SELECTOR_BYTES = 4
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from chain.tracing.settings import Budget, TraceContext
-from chain.tracing.tracer import ResultTracer
-from chain.types import Log
-from chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.tracing.settings import Budget, TraceContext
+from zevm.chain.tracing.tracer import ResultTracer
+from zevm.chain.types import Log
+from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, VmErrorKind
 
 CREATIONS = ("CREATE", "CREATE2")
 _BORROWERS = ("DELEGATECALL", "CALLCODE")

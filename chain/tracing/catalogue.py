@@ -4,15 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTracer, NoopTracer
-from chain.tracing.errors import TraceError
-from chain.tracing.mux import MuxTracer
-from chain.tracing.prestate import PrestateTracer
-from chain.tracing.script_tracer import ScriptTracer
-from chain.tracing.settings import TraceContext, json_kind
-from chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
-from chain.tracing.struct_log import StructLogTracer
-from chain.tracing.tracer import ResultTracer
+from zevm.chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTracer, NoopTracer
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.mux import MuxTracer
+from zevm.chain.tracing.prestate import PrestateTracer
+from zevm.chain.tracing.script_tracer import ScriptTracer
+from zevm.chain.tracing.settings import TraceContext, json_kind
+from zevm.chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
+from zevm.chain.tracing.struct_log import StructLogTracer
+from zevm.chain.tracing.tracer import ResultTracer
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 

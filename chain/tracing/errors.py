@@ -1,6 +1,6 @@
 """Why a trace cannot be had."""
 
-from chain.errors import ChainError
+from zevm.chain.errors import ChainError
 
 
 class TraceError(ChainError):

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 
-from chain.records import TransactionPosition
-from chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
-from chain.tracing.settings import Budget
-from chain.tracing.tracer import QuietTracer
-from chain.tracing.traces import TraceRequest, replay_before, replay_of
-from chain.types import Block
-from chain.view import ChainView
-from chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.chain.records import TransactionPosition
+from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
+from zevm.chain.tracing.settings import Budget
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.tracing.traces import TraceRequest, replay_before, replay_of
+from zevm.chain.types import Block
+from zevm.chain.view import ChainView
+from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
 
 SELF_DESTRUCT = "SELFDESTRUCT"
 

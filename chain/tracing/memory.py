@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
 
-from chain.tracing.errors import TraceMemoryError
+from zevm.chain.tracing.errors import TraceMemoryError
 
 GRANT_BYTES = 1024 * 1024
 """What a trace is given at once, so that few of its steps meet those of others."""

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from chain.encoded import take_text
-from chain.tracing.settings import TraceContext
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.frame import Frame
-from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+from zevm.chain.encoded import take_text
+from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
 
 Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
 

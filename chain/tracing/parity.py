@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
-from chain.tracing.call_tracers import FlatCallTracer
-from chain.tracing.errors import TraceError
-from chain.tracing.mux import MuxTracer
-from chain.tracing.prestate import Before, PrestateTracer
-from chain.tracing.settings import TraceContext
-from chain.tracing.tracer import Json
-from chain.tracing.vm_trace import VmTracer
-from chain.vm.interface import FrameStart, Outcome, VmError
+from zevm.chain.tracing.call_tracers import FlatCallTracer
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.mux import MuxTracer
+from zevm.chain.tracing.prestate import Before, PrestateTracer
+from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.tracing.tracer import Json
+from zevm.chain.tracing.vm_trace import VmTracer
+from zevm.chain.vm.interface import FrameStart, Outcome, VmError
 
 KINDS = ("trace", "vmTrace", "stateDiff")
 """What a replay may be asked for."""

@@ -6,19 +6,19 @@ from typing import Any
 
 import orjson
 
-from chain.errors import TransactionError
-from chain.records import TransactionPosition
-from chain.references import BlockReference
-from chain.tracing.errors import TraceError
-from chain.tracing.parity import ParityTracer, ReplayTracer
-from chain.tracing.replay import Replay
-from chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
-from chain.tracing.traces import TraceRequest, call_place, replay_before, replay_of
-from chain.types import Block, Transaction
-from chain.view import ChainView
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest
+from zevm.chain.errors import TransactionError
+from zevm.chain.records import TransactionPosition
+from zevm.chain.references import BlockReference
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.parity import ParityTracer, ReplayTracer
+from zevm.chain.tracing.replay import Replay
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
+from zevm.chain.tracing.traces import TraceRequest, call_place, replay_before, replay_of
+from zevm.chain.types import Block, Transaction
+from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest
 
 Kinds = Sequence[str]
 Frames = list[dict[str, Any]]

@@ -5,16 +5,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chain.forks import Fork
-from chain.tracing.errors import TraceError
-from chain.tracing.settings import TraceContext, flag
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.block_state import BlockState
-from chain.vm.calls import delegation_of
-from chain.vm.frame import Frame
-from chain.vm.instructions import ADDRESS_MASK
-from chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
-from storage.keccak import EMPTY_KECCAK
+from zevm.chain.forks import Fork
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.settings import TraceContext, flag
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.instructions import ADDRESS_MASK
+from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
+from zevm.storage.keccak import EMPTY_KECCAK
 
 SLOAD, SSTORE = 0x54, 0x55
 _STORAGE = (SLOAD, SSTORE)

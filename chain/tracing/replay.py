@@ -3,15 +3,15 @@
 import time
 from dataclasses import replace
 
-from chain.canonical import CanonicalChain
-from chain.errors import TransactionError, UnknownBlockError
-from chain.tracing.errors import TraceError
-from chain.types import Block
-from chain.types.transaction import BLOB_GAS_PER_BLOB
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, ExecutionTimeoutError, Outcome, Tracer
-from storage.account import StateReader
+from zevm.chain.canonical import CanonicalChain
+from zevm.chain.errors import TransactionError, UnknownBlockError
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.types import Block
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, ExecutionTimeoutError, Outcome, Tracer
+from zevm.storage.account import StateReader
 
 
 def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from chain.deadline import Deadline
-from chain.tracing.errors import TraceError
-from chain.tracing.memory import take
-from chain.tracing.settings import TRACE_BYTES_LIMIT
-from chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.deadline import Deadline
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.memory import take
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT
+from zevm.chain.vm.interface import ExecutionTimeoutError
 
 SCRIPT_MEMORY_BYTES = 128 * 1024 * 1024
 LONGEST_SECONDS = 3600.0

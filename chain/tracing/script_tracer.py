@@ -9,15 +9,15 @@ from typing import Any
 
 import orjson
 
-from chain.tracing.script_process import ScriptProcess
-from chain.tracing.settings import TraceContext
-from chain.tracing.struct_log import NAMES, SHOWN_FAULTS
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.calls import contract_address
-from chain.vm.frame import Frame
-from chain.vm.instructions import ADDRESS_MASK
-from chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
-from storage.keccak import keccak256
+from zevm.chain.tracing.script_process import ScriptProcess
+from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.instructions import ADDRESS_MASK
+from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
+from zevm.storage.keccak import keccak256
 
 SSTORE, SELFDESTRUCT = 0x55, 0xFF
 _CREATIONS = ("CREATE", "CREATE2")

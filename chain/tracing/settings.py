@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chain.tracing.errors import TraceError, TraceSizeError
-from chain.tracing.memory import take
+from zevm.chain.tracing.errors import TraceError, TraceSizeError
+from zevm.chain.tracing.memory import take
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """What one trace may take, in about the bytes of its JSON; a longer one is given up."""

@@ -5,14 +5,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chain.tracing.call_tree import CallNode, CallTree, encode_tree
-from chain.tracing.errors import TraceError
-from chain.tracing.settings import Budget, TraceContext, count, flag, json_kind
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.frame import Frame
-from chain.vm.instructions import ADDRESS_MASK
-from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
-from storage.keccak import keccak256
+from zevm.chain.tracing.call_tree import CallNode, CallTree, encode_tree
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.settings import Budget, TraceContext, count, flag, json_kind
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.instructions import ADDRESS_MASK
+from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.storage.keccak import keccak256
 
 KECCAK256, GAS, ISZERO, EXTCODESIZE = 0x20, 0x5A, 0x15, 0x3B
 SLOAD, SSTORE, TLOAD, TSTORE, RETURN, REVERT = 0x54, 0x55, 0x5C, 0x5D, 0xF3, 0xFD

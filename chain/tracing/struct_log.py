@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
-from chain.encoded import Parts, enclosed, take_text
-from chain.tracing.errors import TraceError, TraceSizeError
-from chain.tracing.memory import take
-from chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.frame import Frame
-from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
-from chain.vm.operations import OPCODE_NAMES
+from zevm.chain.encoded import Parts, enclosed, take_text
+from zevm.chain.tracing.errors import TraceError, TraceSizeError
+from zevm.chain.tracing.memory import take
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.operations import OPCODE_NAMES
 
 SLOAD, SSTORE = 0x54, 0x55
 _STORAGE = (SLOAD, SSTORE)

@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 
-from chain.encoded import Parts
-from chain.vm.frame import Frame
-from chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+from zevm.chain.encoded import Parts
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
 
 Json = dict[str, Any] | list[Any] | orjson.Fragment
 
 
 class QuietTracer:
-    """A chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
+    """A zevm.chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
 
     wants_steps = False
 

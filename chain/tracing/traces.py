@@ -10,24 +10,24 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chain.bundles import CallBundle, environments_from
-from chain.calls import apply_state_overrides, moved_precompiles, override_environment
-from chain.deadline import moved
-from chain.encoded import Encoded, Parts, enclosed, size_of
-from chain.errors import TransactionError
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.records import TransactionPosition
-from chain.references import BlockReference, BlockTag
-from chain.tracing.catalogue import make_tracer
-from chain.tracing.errors import TraceError
-from chain.tracing.replay import Replay, parent_state
-from chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
-from chain.types import Block, Header
-from chain.view import ChainView
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
-from storage.account import StateReader
+from zevm.chain.bundles import CallBundle, environments_from
+from zevm.chain.calls import apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.deadline import moved
+from zevm.chain.encoded import Encoded, Parts, enclosed, size_of
+from zevm.chain.errors import TransactionError
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.records import TransactionPosition
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.replay import Replay, parent_state
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
+from zevm.chain.types import Block, Header
+from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from zevm.storage.account import StateReader
 
 
 @dataclass(frozen=True, slots=True)

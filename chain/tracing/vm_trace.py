@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from chain.tracing.settings import Budget
-from chain.tracing.tracer import Json, ResultTracer
-from chain.vm.frame import Frame
-from chain.vm.interface import FrameStart, VmError
-from chain.vm.operations import OPCODE_NAMES, STACK_EFFECTS
+from zevm.chain.tracing.settings import Budget
+from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import FrameStart, VmError
+from zevm.chain.vm.operations import OPCODE_NAMES, STACK_EFFECTS
 
 SSTORE = 0x55
 _PUSHED = {

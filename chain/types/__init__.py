@@ -1,9 +1,9 @@
 """Header, transaction, receipt, log and block: our own frozen records and their RLP."""
 
-from chain.types.block import Block, Withdrawal
-from chain.types.header import EMPTY_UNCLES_HASH, Header
-from chain.types.receipt import Log, Receipt, logs_bloom
-from chain.types.transaction import (
+from zevm.chain.types.block import Block, Withdrawal
+from zevm.chain.types.header import EMPTY_UNCLES_HASH, Header
+from zevm.chain.types.receipt import Log, Receipt, logs_bloom
+from zevm.chain.types.transaction import (
     AccessListEntry,
     Authorization,
     BlobSidecar,

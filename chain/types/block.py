@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chain.types.header import Header
-from chain.types.transaction import Transaction
-from storage import rlp
+from zevm.chain.types.header import Header
+from zevm.chain.types.transaction import Transaction
+from zevm.storage import rlp
 
 _Encoded = TypeVar("_Encoded")
 _Decoded = TypeVar("_Decoded")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
-from storage import rlp
-from storage.account import EMPTY_ROOT
-from storage.keccak import keccak256
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.keccak import keccak256
 
 EMPTY_UNCLES_HASH = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 """keccak256(rlp([])): the uncles hash of a block without uncles."""

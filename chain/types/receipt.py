@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from storage import rlp
-from storage.keccak import keccak256
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 
 @dataclass(frozen=True, slots=True)

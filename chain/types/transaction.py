@@ -12,8 +12,8 @@ from functools import cached_property
 
 from coincurve import PublicKey
 
-from storage import rlp
-from storage.keccak import keccak256
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SECP256K1_HALF_ORDER = SECP256K1_ORDER // 2

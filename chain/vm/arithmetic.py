@@ -6,12 +6,12 @@ The result is the same: one function, called here or there. A process that fails
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chain.native.answers import InputError
-from chain.native.process import ARITHMETIC
-from chain.vm.faults import PrecompileError
+from zevm.chain.native.answers import InputError
+from zevm.chain.native.process import ARITHMETIC
+from zevm.chain.vm.faults import PrecompileError
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 SHORT_GAS = 50_000
 """Work of up to so much gas takes a few milliseconds, in which no other thread may run."""

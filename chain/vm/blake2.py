@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from chain.native.curves import revm
-from chain.vm.arithmetic import compute
-from chain.vm.faults import PrecompileError
+from zevm.chain.native.curves import revm
+from zevm.chain.vm.arithmetic import compute
+from zevm.chain.vm.faults import PrecompileError
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 BLAKE2F = 9
 INPUT_BYTES = 213

@@ -9,8 +9,8 @@ Reads cache what the reader answered. `diff` compares with that cache, so it is 
 
 from typing import Any, Final
 
-from storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
-from storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 Fields = tuple[int, int, bytes]
 """An account's nonce, balance in wei, and code hash."""

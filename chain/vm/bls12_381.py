@@ -21,8 +21,8 @@ from eth.precompiles.bls12_381.constants import (
 )
 from py_arkworks_bls12381 import G1Point, G2Point
 
-from chain.native.answers import InputError
-from chain.native.curves import (
+from zevm.chain.native.answers import InputError
+from zevm.chain.native.curves import (
     FIELD_BYTES,
     G1_BYTES,
     G2_BYTES,
@@ -34,12 +34,12 @@ from chain.native.curves import (
     decode,
     padded,
 )
-from chain.vm.arithmetic import compute
-from chain.vm.faults import PrecompileError
-from chain.vm.message import Precompile
+from zevm.chain.vm.arithmetic import compute
+from zevm.chain.vm.faults import PrecompileError
+from zevm.chain.vm.message import Precompile
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 PAIRING_GAS = 37_700
 PAIRING_GAS_PER_PAIR = 32_600

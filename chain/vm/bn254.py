@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chain.native.curves import revm
-from chain.vm.arithmetic import compute
+from zevm.chain.native.curves import revm
+from zevm.chain.vm.arithmetic import compute
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 ADD, MULTIPLY, PAIRING = 6, 7, 8
 ADD_BYTES = 128

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eth.exceptions import WriteProtection
 
-from chain.vm.faults import GasShortageError, InitcodeSizeError
-from chain.vm.instructions import Stack
-from chain.vm.interface import VmError, VmErrorKind
-from chain.vm.message import Message, TransactionContext, describe_start
-from chain.vm.state_instructions import (
+from zevm.chain.vm.faults import GasShortageError, InitcodeSizeError
+from zevm.chain.vm.instructions import Stack
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import Message, TransactionContext, describe_start
+from zevm.chain.vm.state_instructions import (
     NEW_ACCOUNT_GAS,
     access_account,
     access_delegate,
     refuse_static,
     take_address,
 )
-from storage import rlp
-from storage.keccak import keccak256
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 MAX_DEPTH = 1024
 MAX_NONCE = (1 << 64) - 1

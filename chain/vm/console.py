@@ -9,7 +9,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 CONSOLE_BYTES = 256 * 1024
 """What one transaction or call may print; the rest is not kept. It stays until a block's report is told."""

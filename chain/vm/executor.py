@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chain import validation
-from chain.forks import Fork
-from chain.rewards import block_rewards
-from chain.types import Header, Log, Transaction, Withdrawal
-from chain.vm import system
-from chain.vm.block_state import BlockState
-from chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
-from chain.vm.message import Precompile, TransactionContext
-from chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
-from chain.vm.system import requests_hash
-from chain.vm.transition import Purchase, execute, execute_alone
-from chain.vm.world import World
+from zevm.chain import validation
+from zevm.chain.forks import Fork
+from zevm.chain.rewards import block_rewards
+from zevm.chain.types import Header, Log, Transaction, Withdrawal
+from zevm.chain.vm import system
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
+from zevm.chain.vm.message import Precompile, TransactionContext
+from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
+from zevm.chain.vm.system import requests_hash
+from zevm.chain.vm.transition import Purchase, execute, execute_alone
+from zevm.chain.vm.world import World
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 

@@ -19,7 +19,7 @@ from eth.exceptions import (
     WriteProtection,
 )
 
-from chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
 
 
 class CodeSizeError(OutOfGas):

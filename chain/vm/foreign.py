@@ -5,8 +5,8 @@ Everything here charges `frame.gas_left` as the EVM does and raises VMError wher
 
 from eth.exceptions import OutOfGas, VMError
 
-from chain.vm.calls import CallRules, charge_creation, create_account, send
-from chain.vm.faults import (
+from zevm.chain.vm.calls import CallRules, charge_creation, create_account, send
+from zevm.chain.vm.faults import (
     CallDataSizeError,
     CodeSizeError,
     CodeStoreError,
@@ -18,10 +18,10 @@ from chain.vm.faults import (
     StatusError,
     TrapError,
 )
-from chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
-from chain.vm.instructions import invalid
-from chain.vm.message import Precompile, TransactionContext
-from chain.vm.operations import Operation
+from zevm.chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from zevm.chain.vm.instructions import invalid
+from zevm.chain.vm.message import Precompile, TransactionContext
+from zevm.chain.vm.operations import Operation
 
 __all__ = [
     "CALL",

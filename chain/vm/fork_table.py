@@ -26,13 +26,13 @@ from eth.vm.forks.shanghai.computation import ShanghaiComputation
 from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
 from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
 
-from chain.forks import Fork
-from chain.vm import bls12_381, bn254, precompiles
-from chain.vm.blake2 import blake2f
-from chain.vm.frame import ForkTraits, Frame
-from chain.vm.message import Precompile
-from chain.vm.operations import CLZ, build_operations
-from chain.vm.program import program_cache
+from zevm.chain.forks import Fork
+from zevm.chain.vm import bls12_381, bn254, precompiles
+from zevm.chain.vm.blake2 import blake2f
+from zevm.chain.vm.frame import ForkTraits, Frame
+from zevm.chain.vm.message import Precompile
+from zevm.chain.vm.operations import CLZ, build_operations
+from zevm.chain.vm.program import program_cache
 
 CODE_SIZE_LIMIT = 24_576
 INITCODE_SIZE_LIMIT = 2 * CODE_SIZE_LIMIT

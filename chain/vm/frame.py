@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 
 from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 
-from chain.types import Log
-from chain.vm import interpreter
-from chain.vm.faults import (
+from zevm.chain.types import Log
+from zevm.chain.vm import interpreter
+from zevm.chain.vm.faults import (
     BalanceOverflowError,
     CodeSizeError,
     CodeStoreError,
@@ -19,10 +19,10 @@ from chain.vm.faults import (
     InitcodeSizeError,
     describe_fault,
 )
-from chain.vm.message import Message, TransactionContext, describe_start
-from chain.vm.operations import Operation
-from chain.vm.program import Program
-from chain.vm.world import World
+from zevm.chain.vm.message import Message, TransactionContext, describe_start
+from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.program import Program
+from zevm.chain.vm.world import World
 
 GAS_CODE_DEPOSIT_BYTE = 200
 

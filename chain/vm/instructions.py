@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from eth.exceptions import InvalidInstruction, InvalidJumpDestination, OutOfBoundsRead, Revert
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 Stack = list[int]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from chain.forks import Rules
-from chain.types import AccessListEntry, Authorization, Log
+from zevm.chain.forks import Rules
+from zevm.chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:
-    from chain.vm.block_state import BlockState
-    from chain.vm.frame import Frame
-    from chain.vm.message import Precompile
+    from zevm.chain.vm.block_state import BlockState
+    from zevm.chain.vm.frame import Frame
+    from zevm.chain.vm.message import Precompile
 
 
 class ExecutionTimeoutError(Exception):

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from eth.exceptions import FullStack, InsufficientStack, VMError
 
-from chain.vm.faults import GasShortageError, describe_fault
-from chain.vm.interface import Tracer
-from chain.vm.operations import STACK_LIMIT, Operation
-from chain.vm.program import Program
+from zevm.chain.vm.faults import GasShortageError, describe_fault
+from zevm.chain.vm.interface import Tracer
+from zevm.chain.vm.operations import STACK_LIMIT, Operation
+from zevm.chain.vm.program import Program
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
-from chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
+from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
+from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 Precompile = Callable[["Frame"], Any]
 

@@ -31,12 +31,12 @@ from eth.vm.logic import (
     system,
 )
 
-from chain.vm import instructions as fast
-from chain.vm import state_instructions as stateful
-from chain.vm.calls import CallRules, CreateRules
-from chain.vm.calls import call as run_call
-from chain.vm.calls import create as run_create
-from chain.vm.state_instructions import DestructRules
+from zevm.chain.vm import instructions as fast
+from zevm.chain.vm import state_instructions as stateful
+from zevm.chain.vm.calls import CallRules, CreateRules
+from zevm.chain.vm.calls import call as run_call
+from zevm.chain.vm.calls import create as run_create
+from zevm.chain.vm.state_instructions import DestructRules
 
 Body = Callable[[Any, list[int], Any], Any]
 STACK_LIMIT = 1024

@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
-from chain.native.answers import InputError
-from chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
-from chain.types.transaction import InvalidSignatureError, recover_address
-from chain.vm.arithmetic import compute
-from chain.vm.faults import PrecompileError
+from zevm.chain.native.answers import InputError
+from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
+from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.chain.vm.arithmetic import compute
+from zevm.chain.vm.faults import PrecompileError
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 CONSOLE_ADDRESS = bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67")
 """Where Hardhat's console.sol sends its calls: "console.log" in ASCII."""

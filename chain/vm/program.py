@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from chain.vm import instructions
-from chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Operation
+from zevm.chain.vm import instructions
+from zevm.chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Operation
 
 BLOCK_LIMIT = 256
 """Instructions per block at most, so that decoding never runs far ahead of the gas."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
 
-from chain.types import Log
-from chain.vm.faults import GasShortageError, StoreSentryError
-from chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
-from chain.vm.interface import FrameStart
+from zevm.chain.types import Log
+from zevm.chain.vm.faults import GasShortageError, StoreSentryError
+from zevm.chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
+from zevm.chain.vm.interface import FrameStart
 
 if TYPE_CHECKING:
-    from chain.vm.frame import Frame
+    from zevm.chain.vm.frame import Frame
 
 COLD_SLOT_GAS = 2100
 COLD_ACCOUNT_GAS = 2600

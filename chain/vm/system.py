@@ -4,16 +4,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from chain.errors import BlockError
-from chain.types import Log
-from chain.vm.block_state import BlockState
-from chain.vm.faults import describe_fault
-from chain.vm.frame import Frame
-from chain.vm.interface import BlockEnvironment
-from chain.vm.message import Message, TransactionContext
-from chain.vm.system_shortcuts import SHORTCUTS
-from chain.vm.world import World
-from storage.keccak import keccak256
+from zevm.chain.errors import BlockError
+from zevm.chain.types import Log
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.faults import describe_fault
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.system_shortcuts import SHORTCUTS
+from zevm.chain.vm.world import World
+from zevm.storage.keccak import keccak256
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 SYSTEM_CALL_GAS = 30_000_000

@@ -6,15 +6,15 @@ the official code wherever its effect is not the plain one below.
 
 from collections.abc import Callable
 
-from chain.predeploys import (
+from zevm.chain.predeploys import (
     BEACON_ROOTS_CODE,
     CONSOLIDATION_REQUESTS_CODE,
     HISTORY_STORAGE_CODE,
     WITHDRAWAL_REQUESTS_CODE,
 )
-from chain.vm.block_state import BlockState
-from chain.vm.interface import BlockEnvironment
-from storage.keccak import keccak256
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage.keccak import keccak256
 
 RING_SIZE = 8191
 """Entries that the beacon roots and the block hashes contract keep (EIP-4788, EIP-2935)."""

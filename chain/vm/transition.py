@@ -5,18 +5,18 @@ Validation comes before and is chain/validation.py's; nothing here refuses a mes
 
 from dataclasses import dataclass, field
 
-from chain.forks import Fork
-from chain.types import AccessListEntry, Authorization
-from chain.types.transaction import BLOB_GAS_PER_BLOB
-from chain.vm.block_state import BlockState
-from chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of, show_refused
-from chain.vm.console import decode_console
-from chain.vm.faults import describe_fault
-from chain.vm.fork_table import FRAME_CLASSES
-from chain.vm.frame import Frame
-from chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
-from chain.vm.message import Message, TransactionContext
-from chain.vm.world import World
+from zevm.chain.forks import Fork
+from zevm.chain.types import AccessListEntry, Authorization
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of, show_refused
+from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.faults import describe_fault
+from zevm.chain.vm.fork_table import FRAME_CLASSES
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.world import World
 
 AUTHORIZATION_REFUND = 12_500
 SELFDESTRUCT_REFUND = 24_000

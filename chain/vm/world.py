@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from chain.vm.block_state import BlockState
-from chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.interface import BlockEnvironment
 
 
 class World:

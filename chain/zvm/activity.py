@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chain.vm.foreign import Frame, OutOfGas, VMError
-from chain.zvm.faults import HostTrapError, OutOfInkError
-from chain.zvm.instance import Instance
-from chain.zvm.schedule import INK_PER_GAS
-from chain.zvm.scope import Entry, TransactionScope
+from zevm.chain.vm.foreign import Frame, OutOfGas, VMError
+from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
+from zevm.chain.zvm.instance import Instance
+from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.scope import Entry, TransactionScope
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.limits import within
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.limits import within
 
 MAGIC = b"\0asm\x01\0\0\0"
 PAGE_BYTES = 65_536

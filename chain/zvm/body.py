@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from chain.zvm.binary import FLOAT_TYPES, TYPE_BYTES, VALUE_TYPES, FunctionType, Module, Reader, malformed, unsigned
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.limits import within
-from chain.zvm.schedule import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
-from chain.zvm.writer import Writer
+from zevm.chain.zvm.binary import (
+    FLOAT_TYPES,
+    TYPE_BYTES,
+    VALUE_TYPES,
+    FunctionType,
+    Module,
+    Reader,
+    malformed,
+    unsigned,
+)
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.limits import within
+from zevm.chain.zvm.schedule import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
+from zevm.chain.zvm.writer import Writer
 
 FRAME_BASE_WORDS = 4
 """Stack words of every frame beside its operands and locals."""
@@ -82,7 +91,7 @@ class MeteredBody:
     loops: int
     parameters: int
     carried: int
-    """Locals carried through blocks, see `chain.zvm.limits`."""
+    """Locals carried through blocks, see `zevm.chain.zvm.limits`."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The tables of docs/zvm.md that are made from the code: host functions and what they cost."""
 
-from chain.zvm.hook_table import HOOKS, HookRow
-from chain.zvm.schedule import STYLUS, ZVM
+from zevm.chain.zvm.hook_table import HOOKS, HookRow
+from zevm.chain.zvm.schedule import STYLUS, ZVM
 
 TABLE_START = "<!-- host functions: made by `make docs` from chain/zvm/hook_table.py -->"
 TABLE_END = "<!-- end of host functions -->"

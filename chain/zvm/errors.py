@@ -1,6 +1,6 @@
 """What ZVM refuses. ModuleRefusedError is expected of any bytes that are not an acceptable module."""
 
-from chain.errors import ChainError
+from zevm.chain.errors import ChainError
 
 
 class ModuleRefusedError(ChainError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from chain.vm.foreign import (
+from zevm.chain.vm.foreign import (
     GAS_CODE_DEPOSIT_BYTE,
     CallDataSizeError,
     CodeStoreError,
@@ -17,21 +17,21 @@ from chain.vm.foreign import (
     TrapError,
     memory_gas,
 )
-from chain.vm.interface import ExecutionTimeoutError
-from chain.zvm.activation import BASE_GAS
-from chain.zvm.activity import Activity
-from chain.zvm.aside import in_time
-from chain.zvm.engine import Program
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.faults import OutOfPagesError
-from chain.zvm.hooks import CONTRACT_HOOKS, HookTable
-from chain.zvm.instance import HookFunction
-from chain.zvm.observer import observed
-from chain.zvm.prepare import Prepared, length_gas, prepare
-from chain.zvm.runtime import End, RunResult, run
-from chain.zvm.schedule import INK_PER_GAS
-from chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
-from storage.keccak import keccak256
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.zvm.activation import BASE_GAS
+from zevm.chain.zvm.activity import Activity
+from zevm.chain.zvm.aside import in_time
+from zevm.chain.zvm.engine import Program
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.faults import OutOfPagesError
+from zevm.chain.zvm.hooks import CONTRACT_HOOKS, HookTable
+from zevm.chain.zvm.instance import HookFunction
+from zevm.chain.zvm.observer import observed
+from zevm.chain.zvm.prepare import Prepared, length_gas, prepare
+from zevm.chain.zvm.runtime import End, RunResult, run
+from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
+from zevm.storage.keccak import keccak256
 
 CALL_DATA_LIMIT_BYTES = 1 << 20
 """What one frame takes as call data."""

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.types import Log
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
-from chain.zvm.inspection import delegate_of
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.outcomes import Status, status_of
-from chain.zvm.rules import ENTRYPOINT
-from chain.zvm.scope import Entry
-from storage.account import StateDiff, StateReader
-from storage.keccak import keccak256
+from zevm.chain.types import Log
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from zevm.chain.zvm.inspection import delegate_of
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.outcomes import Status, status_of
+from zevm.chain.zvm.rules import ENTRYPOINT
+from zevm.chain.zvm.scope import Entry
+from zevm.storage.account import StateDiff, StateReader
+from zevm.storage.keccak import keccak256
 
 PAGE_BYTES = 65_536
 SELECTOR_BYTES = 4

@@ -7,13 +7,24 @@ call site to charge it at.
 
 from dataclasses import dataclass, replace
 
-from chain.zvm.activation import Work
-from chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, Bounds, Element, Export, FunctionType, Module, encode, unsigned
-from chain.zvm.body import BodyWalk, MeteredBody
-from chain.zvm.hook_table import ALL_HOOKS
-from chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
-from chain.zvm.schedule import Schedule
-from chain.zvm.writer import Places, Writer, fault
+from zevm.chain.zvm.activation import Work
+from zevm.chain.zvm.binary import (
+    FUNCTION,
+    GLOBAL,
+    MEMORY,
+    Bounds,
+    Element,
+    Export,
+    FunctionType,
+    Module,
+    encode,
+    unsigned,
+)
+from zevm.chain.zvm.body import BodyWalk, MeteredBody
+from zevm.chain.zvm.hook_table import ALL_HOOKS
+from zevm.chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
+from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.writer import Places, Writer, fault
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from chain.vm.foreign import Frame, Precompile, TransactionContext
-from chain.zvm.limits import LIMITS
-from chain.zvm.precompiles import PRECOMPILES
-from chain.zvm.schedule import SCHEDULES, Schedule
-from chain.zvm.scope import ENTRY, Entry, TransactionScope
+from zevm.chain.vm.foreign import Frame, Precompile, TransactionContext
+from zevm.chain.zvm.limits import LIMITS
+from zevm.chain.zvm.precompiles import PRECOMPILES
+from zevm.chain.zvm.schedule import SCHEDULES, Schedule
+from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
 
 if TYPE_CHECKING:
-    from chain.zvm.program_cache import ProgramCache
+    from zevm.chain.zvm.program_cache import ProgramCache
 
 _MAGIC = b"\0asm"
 """Of a module, or a component, of any version: all but version 1 are refused, none is taken for EVM code."""
@@ -61,14 +61,14 @@ class ZvmMachine:
 
     def execute(self, frame: Frame) -> None:
         """Run the frame's code. Raises VMError, ExecutionTimeoutError, NodeFaultError."""
-        from chain.zvm.execution import execute
+        from zevm.chain.zvm.execution import execute
 
         with self.scope_of(frame.transaction_context) as scope:
             execute(frame, scope)
 
     def deploy(self, frame: Frame, code: bytes) -> None:
         """Check, charge for and store a module, and run its constructor. Raises as `execute`."""
-        from chain.zvm.execution import deploy
+        from zevm.chain.zvm.execution import deploy
 
         with self.scope_of(frame.transaction_context) as scope:
             deploy(frame, scope, code)
@@ -107,7 +107,7 @@ class ZvmMachine:
         kept = [cache.kept() for cache in list(self._caches.values())]
         files = None
         if self._directory is not None:
-            from chain.zvm.program_files import file_sizes
+            from zevm.chain.zvm.program_files import file_sizes
 
             files = file_sizes(self._directory)
         return ProgramUsage(
@@ -125,8 +125,8 @@ class ZvmMachine:
             cache.close()
 
     def _open_cache(self, *, pooled: bool) -> "ProgramCache":
-        from chain.zvm.engine import shared_engine
-        from chain.zvm.program_cache import ProgramCache
+        from zevm.chain.zvm.engine import shared_engine
+        from zevm.chain.zvm.program_cache import ProgramCache
 
         with self._lock:
             if pooled not in self._caches:

@@ -9,8 +9,8 @@ import threading
 from ctypes import addressof, byref, c_size_t, c_void_p
 from typing import Any
 
-from chain.zvm.engine import NATIVE_STACK_BYTES
-from chain.zvm.faults import NodeFaultError
+from zevm.chain.zvm.engine import NATIVE_STACK_BYTES
+from zevm.chain.zvm.faults import NodeFaultError
 
 HOST_BYTES = 256 * 1024
 """Room for the host between two instances, libffi and Python included; measured: 3 KiB."""
@@ -49,10 +49,10 @@ def require(mark: Any) -> None:
         if size and size < NATIVE_STACK_BYTES + OUTERMOST_BYTES:
             raise NodeFaultError(
                 f"the thread has {size} bytes of native stack, one instance needs up to "
-                f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with chain.writer.STACK_BYTES"
+                f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with zevm.chain.writer.STACK_BYTES"
             )
     elif low and addressof(mark.contents) - low < NATIVE_STACK_BYTES + HOST_BYTES:
         raise NodeFaultError(
             f"the thread has {addressof(mark.contents) - low} of {size} bytes of native stack left, the next "
-            f"instance needs up to {NATIVE_STACK_BYTES + HOST_BYTES}: start it with chain.writer.STACK_BYTES"
+            f"instance needs up to {NATIVE_STACK_BYTES + HOST_BYTES}: start it with zevm.chain.writer.STACK_BYTES"
         )

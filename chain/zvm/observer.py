@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chain.vm.interface import HostCall
-from chain.zvm.activity import Activity
-from chain.zvm.faults import ExitError, HostTrapError
-from chain.zvm.hooks import HookTable
-from chain.zvm.instance import HookFunction, Instance
-from chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.vm.interface import HostCall
+from zevm.chain.zvm.activity import Activity
+from zevm.chain.zvm.faults import ExitError, HostTrapError
+from zevm.chain.zvm.hooks import HookTable
+from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.schedule import INK_PER_GAS
 
 _TABLES: dict[int, HookTable] = {}
 """By the identity of the table that was wrapped: tables are constants, and bindings go by their functions."""

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
 
 NO_SUCH_FUNCTION = 2
 """What an entry point returns by convention for a selector that it does not have."""

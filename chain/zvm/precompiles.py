@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from chain.vm.foreign import (
+from zevm.chain.vm.foreign import (
     Frame,
     InvalidModuleError,
     NoSuchFunctionError,
@@ -18,15 +18,15 @@ from chain.vm.foreign import (
     TrapError,
     instruct,
 )
-from chain.zvm.activation import BASE_GAS
-from chain.zvm.outcomes import Status
-from chain.zvm.schedule import INK_PER_GAS
-from chain.zvm.scope import FRAME_STACK_WORDS, Entry
-from storage.keccak import keccak256
+from zevm.chain.zvm.activation import BASE_GAS
+from zevm.chain.zvm.outcomes import Status
+from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry
+from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from chain.zvm.engine import Program
-    from chain.zvm.machine import ZvmMachine
+    from zevm.chain.zvm.engine import Program
+    from zevm.chain.zvm.machine import ZvmMachine
 ARBWASM_ADDRESS = (0x71).to_bytes(20, "big")
 LIBRARY_ADDRESS = (0x5A564D).to_bytes(20, "big")
 """0x5a564d: "ZVM" in ASCII."""
@@ -107,7 +107,7 @@ def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
 
 def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
     """The checked program of a contract, its checks paid for. Reverts where there is none."""
-    from chain.zvm.execution import activate, program_of
+    from zevm.chain.zvm.execution import activate, program_of
 
     code_hash, code = _code_at(frame, address)
     if not machine.claims(code):
@@ -209,7 +209,7 @@ def _fail(frame: Frame, status: Status) -> StatusError:
 
 def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Program":
     """The program of a module given as bytes, its checks paid for each time, or of a stored one."""
-    from chain.zvm.execution import activate, program_of
+    from zevm.chain.zvm.execution import activate, program_of
 
     scope = machine.scope_of(frame.transaction_context)
     try:
@@ -225,8 +225,8 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
 
 
 def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
-    from chain.zvm.execution import require_function, run_program
-    from chain.zvm.hooks import STATELESS_HOOKS
+    from zevm.chain.zvm.execution import require_function, run_program
+    from zevm.chain.zvm.hooks import STATELESS_HOOKS
 
     try:
         require_function(program, entry)

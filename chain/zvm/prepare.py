@@ -7,15 +7,15 @@ from functools import cache
 import brotli
 import wasmtime
 
-from chain.zvm.activation import activation_gas, least_activation_gas
-from chain.zvm.binary import FUNCTION, FunctionType, Module, decode
-from chain.zvm.engine import why_refused
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.instrument import instrument, maximum_pages
-from chain.zvm.limits import LIMITS, within
-from chain.zvm.rules import check_module
-from chain.zvm.schedule import Schedule
-from chain.zvm.shape import shape_of
+from zevm.chain.zvm.activation import activation_gas, least_activation_gas
+from zevm.chain.zvm.binary import FUNCTION, FunctionType, Module, decode
+from zevm.chain.zvm.engine import why_refused
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.instrument import instrument, maximum_pages
+from zevm.chain.zvm.limits import LIMITS, within
+from zevm.chain.zvm.rules import check_module
+from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.shape import shape_of
 
 COMPRESSED_PREFIX = b"\xef\xf0\x00"
 """In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""

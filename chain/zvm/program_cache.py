@@ -18,10 +18,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from chain.zvm.aside import in_time
-from chain.zvm.engine import Engine, Instrumented, Program
-from chain.zvm.faults import NodeFaultError
-from chain.zvm.program_files import ProgramFiles
+from zevm.chain.zvm.aside import in_time
+from zevm.chain.zvm.engine import Engine, Instrumented, Program
+from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.zvm.program_files import ProgramFiles
 
 HOT = 500
 """Heat at which a program is optimised: 500 runs, or 5 million gas of work, about 0.2 seconds."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from chain.zvm import capi, native_stack
-from chain.zvm.deadlines import FOREVER, NEXT_EPOCH, ticker
-from chain.zvm.engine import (
+from zevm.chain.zvm import capi, native_stack
+from zevm.chain.zvm.deadlines import FOREVER, NEXT_EPOCH, ticker
+from zevm.chain.zvm.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
     MAXIMUM_TABLE_ELEMENTS,
@@ -22,7 +22,7 @@ from chain.zvm.engine import (
     Program,
     Signature,
 )
-from chain.zvm.faults import (
+from zevm.chain.zvm.faults import (
     ExitError,
     HostStopError,
     HostTrapError,
@@ -30,8 +30,8 @@ from chain.zvm.faults import (
     OutOfInkError,
     OutOfPagesError,
 )
-from chain.zvm.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
-from chain.zvm.program_cache import ProgramCache
+from zevm.chain.zvm.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
+from zevm.chain.zvm.program_cache import ProgramCache
 
 __all__ = [
     "End",
@@ -103,7 +103,7 @@ def run(
     hooks: one per import, in their order, the same function objects in every run. May be called from a hook.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
     deadline: time.monotonic() value, off chain only; the run is interrupted a tick after it at most, or after it was
-    cancelled (chain.deadline).
+    cancelled (zevm.chain.deadline).
     Raises what a hook raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack

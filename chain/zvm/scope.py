@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from chain.zvm.faults import OutOfPagesError
-from chain.zvm.rules import ENTRYPOINT
-from chain.zvm.schedule import Schedule
+from zevm.chain.zvm.faults import OutOfPagesError
+from zevm.chain.zvm.rules import ENTRYPOINT
+from zevm.chain.zvm.schedule import Schedule
 
 if TYPE_CHECKING:
-    from chain.zvm.program_cache import ProgramCache
+    from zevm.chain.zvm.program_cache import ProgramCache
 
 FRAME_STACK_WORDS = 65_536
 """Stack words of one frame. A word stands for at most 64 bytes of native stack."""

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from coincurve import PrivateKey
 
-from node.commands.options import ConfigOption, DatadirOption, settings_of
-from node.errors import NodeError, reason_of
-from node.keystore import FOLDER_NAME, KeyFile, Keystore, decrypt
-from node.wallet import checksum_address
+from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.errors import NodeError, reason_of
+from zevm.node.keystore import FOLDER_NAME, KeyFile, Keystore, decrypt
+from zevm.node.wallet import checksum_address
 
 app = typer.Typer(help="Encrypted accounts in the data directory's keystore.", no_args_is_help=True)
 

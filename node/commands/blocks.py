@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chain.errors import ChainError
-from node.commands.options import ConfigOption, DatadirOption, settings_of
-from node.errors import NodeError, reason_of
-from storage.rlp import RlpError
+from zevm.chain.errors import ChainError
+from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.errors import NodeError, reason_of
+from zevm.storage.rlp import RlpError
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 SYNC_EVERY = 256
 """Imported blocks between two waits for the disk; the last one is waited for too."""
@@ -41,7 +41,7 @@ def export_blocks(
     config: ConfigOption = None,
 ) -> None:
     """Write the chain's blocks to a file."""
-    from node.network import existing_chain, write_genesis
+    from zevm.node.network import existing_chain, write_genesis
 
     with existing_chain(settings_of(datadir, config)) as chain:
         numbers = _range(chain, first, last)
@@ -75,7 +75,7 @@ def import_blocks(
     config: ConfigOption = None,
 ) -> None:
     """Verify, execute and keep the blocks of a file."""
-    from node.network import chain_to_import_to
+    from zevm.node.network import chain_to_import_to
 
     settings = settings_of(datadir, config, init=None if genesis is None else str(genesis))
     with _open_to_read(file) as raw, chain_to_import_to(settings) as chain:
@@ -168,7 +168,7 @@ def _item_size(buffer: bytearray, position: int) -> int | None:
 
 
 def _import_one(chain: "Chain", item: bytes, *, sync: bool, development: bool) -> None:
-    from chain.types import Block
+    from zevm.chain.types import Block
 
     block = Block.decode(item)
     if block.number <= chain.head.number:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from node.client import no_answer
-from node.commands.options import ConfigOption, DatadirOption, node_url, settings_of
-from node.errors import NodeError
+from zevm.node.client import no_answer
+from zevm.node.commands.options import ConfigOption, DatadirOption, node_url, settings_of
+from zevm.node.errors import NodeError
 
 HISTORY_NAME = "console_history"
 HISTORY_LINES = 1_000

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from node.advice import for_this_command
-from node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.advice import for_this_command
+from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 
 TOLD_EVERY_SECONDS = 2.0
 
@@ -31,7 +31,7 @@ def check(
     config: ConfigOption = None,
 ) -> None:
     """Read every key and verify the newest blocks. The exit code is 1 where something is wrong."""
-    from node.repair import check_database
+    from zevm.node.repair import check_database
 
     count = 0
     for problem in check_database(settings_of(datadir, config), deep=deep, progress=CheckProgress(), accept=accept):
@@ -51,7 +51,7 @@ def stats(
     config: ConfigOption = None,
 ) -> None:
     """Tell the sizes of what is stored."""
-    from node.network import open_database
+    from zevm.node.network import open_database
 
     with open_database(settings_of(datadir, config), create=False) as database:
         figures = database.stats(count_keys=count)
@@ -74,8 +74,8 @@ def rewind(
     config: ConfigOption = None,
 ) -> None:
     """Make an earlier block the head, step by step; later ones are forgotten."""
-    from node.commands.blocks import progress
-    from node.repair import rewind_database
+    from zevm.node.commands.blocks import progress
+    from zevm.node.repair import rewind_database
 
     with progress() as bar:
         task = bar.add_task("rewinding", total=None)
@@ -97,7 +97,7 @@ class CheckProgress:
         self._began_at = self._told_at = 0.0
 
     def __call__(self, part: str, done: int, total: int) -> None:
-        """A part of the check has come so far (storage.integrity.Progress)."""
+        """A part of the check has come so far (zevm.storage.integrity.Progress)."""
         now = self._clock()
         if part != self._part:
             self._part, self._began_at, self._told_at = part, now, now

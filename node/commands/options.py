@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from node.config import load_settings
-from node.errors import SettingsError
-from node.settings import NodeSettings
+from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
+from zevm.node.settings import NodeSettings
 
 URL_VARIABLE = "ETH_RPC_URL"
 """Foundry's variable for the node's URL: one name for its tools, our commands and the examples."""

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chain.zvm.schedule import Schedule
-from node.commands import wasm_call
-from node.commands.wasm_options import (
+from zevm.chain.zvm.schedule import Schedule
+from zevm.node.commands import wasm_call
+from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
     FileArgument,
     FromOption,
@@ -25,11 +25,11 @@ from node.commands.wasm_options import (
     read_module,
     schedule_of,
 )
-from node.errors import NodeError
+from zevm.node.errors import NodeError
 
 if TYPE_CHECKING:
-    from chain.zvm.inspection import Inspection
-    from node.client import Client
+    from zevm.chain.zvm.inspection import Inspection
+    from zevm.node.client import Client
 
 WAIT_MS = 60_000
 """How long a deployment waits for its receipt."""
@@ -46,7 +46,7 @@ app.command("call", context_settings=NEGATIVE_NUMBERS)(wasm_call.call)
 @app.command("inspect")
 def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
-    from chain.zvm.inspection import inspect_module
+    from zevm.chain.zvm.inspection import inspect_module
 
     code, prices = read_module(file), schedule_of(schedule)
     found = inspect_module(code, prices)
@@ -84,9 +84,9 @@ def _print_parts(console: Console, found: "Inspection") -> None:
 
 
 def _print_price(console: Console, code: bytes, prices: Schedule) -> None:
-    from chain.forks import LATEST_FORK
-    from chain.schedule import ForkSchedule
-    from chain.zvm.inspection import deployment_price
+    from zevm.chain.forks import LATEST_FORK
+    from zevm.chain.schedule import ForkSchedule
+    from zevm.chain.zvm.inspection import deployment_price
 
     price = deployment_price(code, prices, ForkSchedule.default(1, LATEST_FORK).rules(0, 0))
     table = Table("deployment")
@@ -112,7 +112,7 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
 ) -> None:
     """Check modules against the chain's rules. The exit code is 1 where one is refused."""
-    from chain.zvm.inspection import inspect_module
+    from zevm.chain.zvm.inspection import inspect_module
 
     prices, refused = schedule_of(schedule), 0
     for file in files:
@@ -151,7 +151,7 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
-    from chain.zvm.creation import creation_data
+    from zevm.chain.zvm.creation import creation_data
 
     payload = _constructor_payload(constructor, values or [])
     module = _module_to_deploy(file, strip=strip, may_lack_constructor=payload is not None or no_constructor)
@@ -172,8 +172,8 @@ def deploy(
 
 def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | None:
     """The constructor's call data; None for no run. Raises NodeError."""
-    from chain.zvm.creation import constructor_payload
-    from node.abi_text import encode_arguments, split_types
+    from zevm.chain.zvm.creation import constructor_payload
+    from zevm.node.abi_text import encode_arguments, split_types
 
     if constructor is not None:
         return constructor_payload(encode_arguments(split_types(constructor), values))
@@ -187,9 +187,9 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
 
     One that asks whether it is being created has a constructor: without its run it would never be set up.
     """
-    from chain.zvm.creation import stripped
-    from chain.zvm.inspection import inspect_module
-    from chain.zvm.schedule import ZVM
+    from zevm.chain.zvm.creation import stripped
+    from zevm.chain.zvm.inspection import inspect_module
+    from zevm.chain.zvm.schedule import ZVM
 
     code = read_module(file)
     found = inspect_module(code, ZVM.with_console())
@@ -205,16 +205,16 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
 
 def _smallest(module: bytes, payload: bytes | None) -> bytes:
     """Creation data, compressed unless that is longer."""
-    from chain.zvm.creation import creation_data
+    from zevm.chain.zvm.creation import creation_data
 
     return min(creation_data(module, payload, compress=True), creation_data(module, payload), key=len)
 
 
 def _signed(client: "Client", fields: dict[str, object], private_key: str) -> str:
     """A transaction that the node completes and a key signs here, as hex."""
-    from chain.types import Transaction
-    from node.commands.account import parse_key
-    from node.wallet import KeyWallet, address_of
+    from zevm.chain.types import Transaction
+    from zevm.node.commands.account import parse_key
+    from zevm.node.wallet import KeyWallet, address_of
 
     key = parse_key(private_key, "--private-key")
     sender = address_of(key)
@@ -224,7 +224,7 @@ def _signed(client: "Client", fields: dict[str, object], private_key: str) -> st
 
 
 def _send(client: "Client", method: str, transaction: object) -> dict[str, Any]:
-    from node.client import CallFailedError
+    from zevm.node.client import CallFailedError
 
     try:
         receipt: dict[str, Any] = client.call(method, transaction, WAIT_MS)
@@ -238,7 +238,7 @@ def _send(client: "Client", method: str, transaction: object) -> dict[str, Any]:
 
 
 def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
-    from node.wallet import checksum_address
+    from zevm.node.wallet import checksum_address
 
     if as_json:
         typer.echo(json.dumps(receipt))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from node.commands.wasm_options import (
+from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
     JsonOption,
@@ -18,7 +18,7 @@ from node.commands.wasm_options import (
     client_of,
     read_module,
 )
-from node.errors import NodeError
+from zevm.node.errors import NodeError
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _INTEGER = ("uint256",)
@@ -67,7 +67,7 @@ def call(
 def _function(function: str, texts: list[str], data: str | None) -> dict[str, Any]:
     """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result."""
     if "(" in function:
-        from node.abi_text import encode_arguments, parse_signature
+        from zevm.node.abi_text import encode_arguments, parse_signature
 
         signature = parse_signature(function)
         encoded = data if data is not None else "0x" + encode_arguments(signature.inputs, texts).hex()
@@ -95,16 +95,16 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     """Run on a chain in memory that has nothing but its genesis block. Raises NodeError for what no node would run."""
     import time
 
-    from chain.blockchain import Chain
-    from chain.genesis import load_default_genesis
-    from chain.references import LATEST
-    from node.wallet import KeyWallet
-    from rpc.decoder import Decoder
-    from rpc.errors import RpcError
-    from rpc.limits import Limits
-    from rpc.methods.zvm_execution import execute_function, function_call
-    from rpc.services import Services
-    from storage.database import Database
+    from zevm.chain.blockchain import Chain
+    from zevm.chain.genesis import load_default_genesis
+    from zevm.chain.references import LATEST
+    from zevm.node.wallet import KeyWallet
+    from zevm.rpc.decoder import Decoder
+    from zevm.rpc.errors import RpcError
+    from zevm.rpc.limits import Limits
+    from zevm.rpc.methods.zvm_execution import execute_function, function_call
+    from zevm.rpc.services import Services
+    from zevm.storage.database import Database
 
     database = Database.open(None)
     chain = Chain(database, load_default_genesis())
@@ -148,6 +148,6 @@ def _shown(returned: str, outputs: tuple[str, ...] | None) -> list[str]:
         return [returned]
     if not data and outputs is _INTEGER:
         return []
-    from node.abi_text import decode_results
+    from zevm.node.abi_text import decode_results
 
     return decode_results(outputs, data)

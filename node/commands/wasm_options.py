@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chain.zvm.schedule import SCHEDULES, Schedule
-from node.commands.options import node_url, settings_of
-from node.errors import NodeError, reason_of
+from zevm.chain.zvm.schedule import SCHEDULES, Schedule
+from zevm.node.commands.options import node_url, settings_of
+from zevm.node.errors import NodeError, reason_of
 
 if TYPE_CHECKING:
-    from node.client import Client
+    from zevm.node.client import Client
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Settings of commands whose arguments may be numbers as -5."""
@@ -48,6 +48,6 @@ def schedule_of(name: str) -> Schedule:
 
 def client_of(rpc: str | None, port: str | None) -> "Client":
     """The node that the options name."""
-    from node.client import Client
+    from zevm.node.client import Client
 
     return Client(node_url(rpc, port, settings_of(None, None, port=port)))

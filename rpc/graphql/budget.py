@@ -7,8 +7,8 @@ from typing import Any
 from graphql import GraphQLResolveInfo
 from graphql.execution import MiddlewareManager
 
-from rpc.errors import ResponseTooLargeError, RpcError, TimedOutError
-from rpc.limits import Limits
+from zevm.rpc.errors import ResponseTooLargeError, RpcError, TimedOutError
+from zevm.rpc.limits import Limits
 
 
 class QueryStopped(BaseException):

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chain.errors import UnknownBlockError
-from chain.references import LATEST, BlockReference
-from rpc.codec_objects import LogFilter, arguments_from
-from rpc.encoding import Json, hexadecimal
-from rpc.graphql.budget import Budget
-from rpc.methods import eth_call
-from rpc.services import Services
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.references import LATEST, BlockReference
+from zevm.rpc.codec_objects import LogFilter, arguments_from
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.graphql.budget import Budget
+from zevm.rpc.methods import eth_call
+from zevm.rpc.services import Services
 
 
 def reference_of(number: int | None) -> BlockReference:

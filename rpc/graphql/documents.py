@@ -25,8 +25,8 @@ from graphql import (
 )
 from lru import LRU
 
-from rpc.graphql.schema import EXECUTIONS
-from rpc.limits import Limits
+from zevm.rpc.graphql.schema import EXECUTIONS
+from zevm.rpc.limits import Limits
 
 KEPT_TEXTS = 256
 KEPT_TEXT_CHARACTERS = 8_192

@@ -6,18 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from rpc.bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
-from rpc.errors import InvalidRequestError, RpcError
-from rpc.explaining import explain
-from rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
-from rpc.parsing import LOOP_BODY_BYTES
-from rpc.security import Guard, Headers, Refusal
-from rpc.services import Services
-from rpc.workers import Workers
+from zevm.rpc.bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
+from zevm.rpc.errors import InvalidRequestError, RpcError
+from zevm.rpc.explaining import explain
+from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
+from zevm.rpc.parsing import LOOP_BODY_BYTES
+from zevm.rpc.security import Guard, Headers, Refusal
+from zevm.rpc.services import Services
+from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:
-    from rpc.graphql.documents import Prepared
-    from rpc.graphql.engine import Engine
+    from zevm.rpc.graphql.documents import Prepared
+    from zevm.rpc.graphql.engine import Engine
 
 PATHS = frozenset({"/graphql", "/graphql/"})
 _ALLOW = (b"allow", b"POST, GET, OPTIONS")
@@ -106,6 +106,6 @@ class GraphqlEndpoint:
 
 
 def _load_engine(services: Services, *, deadline: float) -> Engine:  # noqa: ARG001
-    from rpc.graphql.engine import Engine
+    from zevm.rpc.graphql.engine import Engine
 
     return Engine(services)

@@ -8,16 +8,16 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
-from rpc.encoding import Json
-from rpc.errors import InvalidParamsError, RpcError, bounded
-from rpc.explaining import explain
-from rpc.graphql.budget import Budget, QueryStopped, metered
-from rpc.graphql.context import Context
-from rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
-from rpc.graphql.request import Answer, Request, failed
-from rpc.graphql.roots import Root
-from rpc.graphql.schema import load_schema
-from rpc.services import Services
+from zevm.rpc.encoding import Json
+from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
+from zevm.rpc.explaining import explain
+from zevm.rpc.graphql.budget import Budget, QueryStopped, metered
+from zevm.rpc.graphql.context import Context
+from zevm.rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
+from zevm.rpc.graphql.request import Answer, Request, failed
+from zevm.rpc.graphql.roots import Root
+from zevm.rpc.graphql.schema import load_schema
+from zevm.rpc.services import Services
 
 
 @dataclass(frozen=True, slots=True)

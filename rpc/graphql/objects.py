@@ -10,21 +10,21 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from chain import types
-from chain.errors import UnknownBlockError
-from chain.fees import next_base_fee
-from chain.log_search import LogRecord
-from chain.references import BlockReference, BlockTag
-from chain.types import Header, Receipt
-from chain.types.transaction import encode_network_form
-from rpc import encoding
-from rpc.codec_objects import LogFilter
-from rpc.encoding import Json, hexadecimal, word
-from rpc.graphql.context import Context, log_filter, reference_of
-from rpc.methods import eth_filters
-from rpc.methods.eth_state import next_nonce
-from rpc.methods.reading import account_of, code_of, encode_mined, encode_receipt
-from storage.account import StateReader
+from zevm.chain import types
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.fees import next_base_fee
+from zevm.chain.log_search import LogRecord
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Header, Receipt
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc import encoding
+from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.encoding import Json, hexadecimal, word
+from zevm.rpc.graphql.context import Context, log_filter, reference_of
+from zevm.rpc.methods import eth_filters
+from zevm.rpc.methods.eth_state import next_nonce
+from zevm.rpc.methods.reading import account_of, code_of, encode_mined, encode_receipt
+from zevm.storage.account import StateReader
 
 Fields = dict[str, Callable[..., Any]]
 

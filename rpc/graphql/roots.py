@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from chain.errors import UnknownBlockError
-from chain.references import PENDING, BlockReference
-from rpc.encoding import Json
-from rpc.errors import InvalidParamsError
-from rpc.graphql.context import Context, log_filter, reference_of
-from rpc.graphql.objects import Account, Block, Fields, Log, Transaction, find_logs
-from rpc.methods import eth_fees, eth_sending, net_web3
-from rpc.methods.reading import on_writer
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.references import PENDING, BlockReference
+from zevm.rpc.encoding import Json
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.graphql.context import Context, log_filter, reference_of
+from zevm.rpc.graphql.objects import Account, Block, Fields, Log, Transaction, find_logs
+from zevm.rpc.methods import eth_fees, eth_sending, net_web3
+from zevm.rpc.methods.reading import on_writer
 
 
 class Pending:

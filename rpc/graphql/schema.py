@@ -13,11 +13,11 @@ from graphql import (
     build_schema,
 )
 
-from rpc import codec
-from rpc.codec import Decoder
-from rpc.errors import InvalidParamsError
-from rpc.graphql import objects, roots
-from rpc.graphql.objects import Fields
+from zevm.rpc import codec
+from zevm.rpc.codec import Decoder
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.graphql import objects, roots
+from zevm.rpc.graphql.objects import Fields
 
 _MAX_INT64 = (1 << 63) - 1
 
@@ -41,7 +41,7 @@ SCALARS: dict[str, Decoder] = {
     "BigInt": codec.number,
     "Long": long,
 }
-"""How input is decoded. What is put out is encoded by rpc.encoding already."""
+"""How input is decoded. What is put out is encoded by zevm.rpc.encoding already."""
 
 FIELDS: dict[str, Fields] = {
     "Account": objects.ACCOUNT,
@@ -78,7 +78,7 @@ _INPUT_NAMES: dict[str, dict[str, str]] = {
     },
     "FilterCriteria": {"fromBlock": "from_block", "toBlock": "to_block"},
 }
-"""Input type -> field -> its own name where it differs (rpc.codec_objects)."""
+"""Input type -> field -> its own name where it differs (zevm.rpc.codec_objects)."""
 
 
 def load_schema() -> GraphQLSchema:

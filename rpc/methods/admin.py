@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rpc.encoding import hexadecimal
-from rpc.registry import Cost, method
-from rpc.services import Services
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.registry import Cost, method
+from zevm.rpc.services import Services
 
 
 @method("admin_nodeInfo", cost=Cost.LIGHT, result="{id, name, ip, ports, listenAddr, protocols, ...}")

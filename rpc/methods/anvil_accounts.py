@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from chain.errors import ChainError
-from chain.overrides import StateOverride
-from chain.references import LATEST
-from chain.vm.block_state import BlockState
-from chain.vm.interface import CallRequest
-from rpc import codec
-from rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
-from rpc.methods.reading import code_of
-from rpc.methods.token_slots import find_allowance_slot, find_balance_slot
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.errors import ChainError
+from zevm.chain.overrides import StateOverride
+from zevm.chain.references import LATEST
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.interface import CallRequest
+from zevm.rpc import codec
+from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
+from zevm.rpc.methods.reading import code_of
+from zevm.rpc.methods.token_slots import find_allowance_slot, find_balance_slot
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 ADDRESS = Param("address", codec.address)
 TOKEN = Param("token", codec.address)

@@ -3,23 +3,23 @@
 import time
 from typing import Any
 
-from chain.branch import Filler
-from chain.calls import CallFrame
-from chain.forks import Fork
-from chain.references import BlockReference
-from chain.types import Transaction
-from chain.vm.interface import ExecutionTimeoutError
-from chain.writer import Steps
-from rpc import codec, codec_objects
-from rpc.codec import kind_of, schema
-from rpc.codec_objects import TransactionArguments
-from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError, refusals_as_parameters
-from rpc.later import Later
-from rpc.methods.eth_sending import decode_raw, sign, with_sender
-from rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.branch import Filler
+from zevm.chain.calls import CallFrame
+from zevm.chain.forks import Fork
+from zevm.chain.references import BlockReference
+from zevm.chain.types import Transaction
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.writer import Steps
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec import kind_of, schema
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
+from zevm.rpc.later import Later
+from zevm.rpc.methods.eth_sending import decode_raw, sign, with_sender
+from zevm.rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 ADDRESS = Param("address", codec.address)
 HASH = Param("hash", codec.hash32)

@@ -11,21 +11,21 @@ from typing import Any
 
 import orjson
 
-from chain.events import BlockAndReceipts
-from chain.genesis import accounts_diff
-from chain.types import Header
-from chain.vm.block_state import BlockState
-from chain.writer import Steps, Turn
-from rpc import codec
-from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
-from rpc.instance import put_new_instance_id
-from rpc.limits import Limits
-from rpc.parsing import check_shape, parse_large
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.state_file import SavedState, block_json, read_saved_state, transactions_json
-from storage.store import Snapshot
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.genesis import accounts_diff
+from zevm.chain.types import Header
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.writer import Steps, Turn
+from zevm.rpc import codec
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
+from zevm.rpc.instance import put_new_instance_id
+from zevm.rpc.limits import Limits
+from zevm.rpc.parsing import check_shape, parse_large
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.state_file import SavedState, block_json, read_saved_state, transactions_json
+from zevm.storage.store import Snapshot
 
 LOGGER = logging.getLogger("zevm.rpc")
 GZIP_WINDOW = 31

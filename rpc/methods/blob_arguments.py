@@ -4,15 +4,15 @@ Clients send blobs alone, or with commitments and proofs: a proof for each blob 
 its cells (`cellProofs` of Foundry and alloy, `proofs` of geth, from Osaka on). The refusals are geth's.
 """
 
-from chain.blobs import make_sidecar, versioned_hash
-from chain.errors import TransactionError
-from chain.forks import Fork, Rules
-from chain.native.kzg import CELLS_PER_BLOB
-from chain.types import BlobSidecar
-from chain.validation import BLOBS_PER_TRANSACTION
-from rpc.codec_objects import TransactionArguments
-from rpc.errors import ServerError
-from rpc.services import Services
+from zevm.chain.blobs import make_sidecar, versioned_hash
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.native.kzg import CELLS_PER_BLOB
+from zevm.chain.types import BlobSidecar
+from zevm.chain.validation import BLOBS_PER_TRANSACTION
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.errors import ServerError
+from zevm.rpc.services import Services
 
 
 def carries_blobs(arguments: TransactionArguments) -> bool:

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from chain.bundles import CallBundle
-from chain.overrides import BlockOverrides
-from chain.references import LATEST, BlockReference
-from rpc import codec, codec_objects
-from rpc.codec import Decoder, schema
-from rpc.codec_objects import TransactionArguments, decode_fields
-from rpc.errors import InvalidParamsError
-from rpc.limits import Limits
-from rpc.methods.filling import call_request
-from rpc.registry import Param
-from rpc.services import Services
+from zevm.chain.bundles import CallBundle
+from zevm.chain.overrides import BlockOverrides
+from zevm.chain.references import LATEST, BlockReference
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec import Decoder, schema
+from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Param
+from zevm.rpc.services import Services
 
 _ALL_TRANSACTIONS = (-1, "-1")
 

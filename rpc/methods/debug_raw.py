@@ -1,13 +1,13 @@
 """debug_getRaw*: blocks, headers, receipts and transactions in their own encodings."""
 
-from chain.references import BlockReference
-from rpc import codec
-from rpc.encoding import hexadecimal
-from rpc.errors import ServerError
-from rpc.later import Later
-from rpc.methods.reading import header_at, of_block, of_record, of_transaction
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.references import BlockReference
+from zevm.rpc import codec
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import header_at, of_block, of_record, of_transaction
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 BLOCK = Param("block", codec.block_reference, summary="number, tag, hash or EIP-1898 object")
 NOTHING = "0x"

@@ -4,19 +4,19 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from chain import history
-from chain.references import LATEST, BlockReference, BlockTag
-from chain.types import Block, Header
-from chain.types.transaction import InvalidSignatureError
-from chain.witness import make_witness
-from rpc import codec, encoding
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import ServerError
-from rpc.later import Later
-from rpc.methods.reading import encode_block
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.account import EMPTY_ROOT
+from zevm.chain import history
+from zevm.chain.references import LATEST, BlockReference, BlockTag
+from zevm.chain.types import Block, Header
+from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.witness import make_witness
+from zevm.rpc import codec, encoding
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import encode_block
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.account import EMPTY_ROOT
 
 MAXIMUM_ACCOUNTS = 256
 """Accounts of one debug_accountRange, as in geth."""

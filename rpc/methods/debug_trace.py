@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 
-from chain.encoded import Encoded
-from chain.references import LATEST, BlockReference, BlockTag
-from chain.tracing import traces
-from chain.types import Block
-from chain.vm.interface import CallRequest
-from rpc import codec, codec_objects, trace_config
-from rpc.codec_objects import TransactionArguments
-from rpc.errors import ServerError
-from rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
-from rpc.methods.filling import call_request
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.trace_config import TraceConfig, run_trace
-from storage.rlp import RlpError
+from zevm.chain.encoded import Encoded
+from zevm.chain.references import LATEST, BlockReference, BlockTag
+from zevm.chain.tracing import traces
+from zevm.chain.types import Block
+from zevm.chain.vm.interface import CallRequest
+from zevm.rpc import codec, codec_objects, trace_config
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.trace_config import TraceConfig, run_trace
+from zevm.storage.rlp import RlpError
 
 CONFIG = Param("config", trace_config.trace_config, default=trace_config.DEFAULT)
 CALL_CONFIG = Param("config", trace_config.trace_call_config, default=trace_config.DEFAULT)

@@ -1,19 +1,19 @@
-"""engine_: a consensus client drives the chain. Served on the authenticated port alone (rpc.engine_port)."""
+"""engine_: a consensus client drives the chain. Served on the authenticated port alone (zevm.rpc.engine_port)."""
 
 from collections.abc import Callable
 from typing import Any
 
-from chain.blobs import cell_proofs
-from chain.engine.driver import Engine, Forkchoice
-from chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
-from chain.engine.payload import ExecutionPayload, PayloadCall
-from chain.forks import Fork
-from chain.payload import PayloadAttributes
-from rpc import codec, codec_engine
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import ServerError
-from rpc.registry import REGISTRY, Cost, Param, method
-from rpc.services import Services
+from zevm.chain.blobs import cell_proofs
+from zevm.chain.engine.driver import Engine, Forkchoice
+from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
+from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
+from zevm.chain.forks import Fork
+from zevm.chain.payload import PayloadAttributes
+from zevm.rpc import codec, codec_engine
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.registry import REGISTRY, Cost, Param, method
+from zevm.rpc.services import Services
 
 EXCHANGE = "engine_exchangeCapabilities"
 CLIENT_CODE = "ZE"

@@ -2,21 +2,21 @@
 
 from dataclasses import replace
 
-from chain.access_list import create_access_list
-from chain.errors import TransactionError
-from chain.overrides import StateOverrides
-from chain.references import LATEST, BlockReference
-from chain.simulation import SimulatedCall, make_transaction
-from chain.vm.interface import BlockEnvironment, CallRequest
-from rpc import codec, encoding
-from rpc.codec_objects import TransactionArguments
-from rpc.encoding import Json
-from rpc.errors import ServerError
-from rpc.methods.eth_call import CALL, STATE_OVERRIDES
-from rpc.methods.eth_simulate import unsigned_type
-from rpc.methods.filling import call_request
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.access_list import create_access_list
+from zevm.chain.errors import TransactionError
+from zevm.chain.overrides import StateOverrides
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.simulation import SimulatedCall, make_transaction
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.rpc import codec, encoding
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.encoding import Json
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.eth_call import CALL, STATE_OVERRIDES
+from zevm.rpc.methods.eth_simulate import unsigned_type
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 
 @method(

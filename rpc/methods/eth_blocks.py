@@ -2,16 +2,16 @@
 
 from functools import partial
 
-from chain.encoded import Encoded, enclosed, use_up
-from chain.events import BlockAndReceipts
-from chain.references import BlockReference, BlockTag
-from chain.types import Block, Header
-from rpc import codec, encoding
-from rpc.encoding import Json
-from rpc.later import Later
-from rpc.methods.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.encoded import Encoded, enclosed, use_up
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Block, Header
+from zevm.rpc import codec, encoding
+from zevm.rpc.encoding import Json
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 NUMBER = Param("block", codec.block_number, summary="number or tag")
 HASH = Param("hash", codec.hash32)

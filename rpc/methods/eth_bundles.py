@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from chain.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
-from chain.errors import TransactionError
-from chain.overrides import StateOverrides
-from chain.types import Transaction
-from chain.vm.interface import Outcome, VmErrorKind
-from rpc import codec
-from rpc.codec import schema
-from rpc.codec_objects import decode_fields
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError, RevertedError, ServerError
-from rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, check_call_count, prepare_bundles
-from rpc.methods.eth_call import STATE_OVERRIDES
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
+from zevm.chain.errors import TransactionError
+from zevm.chain.overrides import StateOverrides
+from zevm.chain.types import Transaction
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.rpc import codec
+from zevm.rpc.codec import schema
+from zevm.rpc.codec_objects import decode_fields
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError, RevertedError, ServerError
+from zevm.rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, check_call_count, prepare_bundles
+from zevm.rpc.methods.eth_call import STATE_OVERRIDES
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 
 @method(

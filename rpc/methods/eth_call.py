@@ -1,17 +1,17 @@
 """eth_: executions that leave nothing behind."""
 
-from chain.calls import failure_of
-from chain.errors import TransactionError
-from chain.overrides import BlockOverrides, StateOverrides
-from chain.references import LATEST, PENDING, BlockReference
-from chain.vm.interface import Outcome
-from rpc import codec, codec_objects
-from rpc.codec_objects import TransactionArguments
-from rpc.encoding import hexadecimal
-from rpc.errors import ServerError
-from rpc.methods.filling import call_request
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.calls import failure_of
+from zevm.chain.errors import TransactionError
+from zevm.chain.overrides import BlockOverrides, StateOverrides
+from zevm.chain.references import LATEST, PENDING, BlockReference
+from zevm.chain.vm.interface import Outcome
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 CALL = Param("transaction", codec_objects.transaction_arguments)
 STATE_OVERRIDES = Param("stateOverrides", codec_objects.state_overrides, default=None)

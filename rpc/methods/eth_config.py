@@ -1,17 +1,17 @@
 """eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
 
-from chain.forks import FORK_NAMES, Fork
-from chain.references import BlockReference, BlockTag
-from chain.schedule import ForkSchedule
-from chain.vm import system
-from chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
-from chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
-from rpc import codec
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import CodedError
-from rpc.methods.reading import header_at, on_writer
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.forks import FORK_NAMES, Fork
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.vm import system
+from zevm.chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
+from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
+from zevm.rpc import codec
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import CodedError
+from zevm.rpc.methods.reading import header_at, on_writer
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 RESOURCE_NOT_FOUND = -32001
 _ZVM_NAMES = {ARBWASM_ADDRESS: "ARBWASM", LIBRARY_ADDRESS: "ZVM_LIBRARY"}

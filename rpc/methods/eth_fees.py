@@ -3,17 +3,17 @@
 import time
 from typing import Any
 
-from chain.errors import UnknownBlockError
-from chain.fees import check_percentiles, fee_history
-from chain.references import BlockReference, BlockTag
-from chain.types import Header, Receipt
-from chain.vm.interface import ExecutionTimeoutError
-from rpc import codec
-from rpc.errors import ServerError
-from rpc.methods.filling import gas_price as suggested_gas_price
-from rpc.methods.filling import priority_fee
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.fees import check_percentiles, fee_history
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Header, Receipt
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc import codec
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.filling import gas_price as suggested_gas_price
+from zevm.rpc.methods.filling import priority_fee
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 
 @method("eth_gasPrice", cost=Cost.LIGHT, result="wei per gas")

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from chain.deadline import Cancellation, Deadline
-from chain.encoded import Encoded, enclosed
-from chain.errors import InvalidRequestError
-from chain.log_search import LogQuery, LogRecord
-from chain.references import LATEST, BlockReference
-from chain.vm.interface import ExecutionTimeoutError
-from rpc import codec, codec_objects
-from rpc.codec_objects import LogFilter
-from rpc.encoding import Json
-from rpc.errors import InvalidParamsError
-from rpc.filters import check_log_filter
-from rpc.later import Later
-from rpc.methods.filling import execution_deadline
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.encoded import Encoded, enclosed
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.log_search import LogQuery, LogRecord
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.encoding import Json
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.filters import check_log_filter
+from zevm.rpc.later import Later
+from zevm.rpc.methods.filling import execution_deadline
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 FILTER = Param("filter", codec_objects.log_filter)
 LOGS_BETWEEN_LOOKS = 256

@@ -3,15 +3,15 @@
 import time
 from typing import Any
 
-from chain.references import LATEST, BlockReference
-from chain.vm.interface import ExecutionTimeoutError
-from rpc import codec
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.account import EMPTY_ACCOUNT
-from storage.state import AccountProof
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc import codec
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.account import EMPTY_ACCOUNT
+from zevm.storage.state import AccountProof
 
 _KEY_BYTES = 32
 _NO_HASH = bytes(32)

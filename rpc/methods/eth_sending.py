@@ -4,21 +4,21 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from chain.events import Event, HeadChanged
-from chain.references import LATEST
-from chain.types import Transaction
-from chain.types.transaction import encode_network_form
-from rpc import codec, codec_objects, encoding
-from rpc.codec_objects import TransactionArguments, decode_fields
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
-from rpc.methods.eth_transactions import receipt_json, waiting_at
-from rpc.methods.filling import execution_deadline, fill_transaction
-from rpc.methods.reading import account_of, on_writer
-from rpc.methods.transaction_failures import submit
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError
+from zevm.chain.events import Event, HeadChanged
+from zevm.chain.references import LATEST
+from zevm.chain.types import Transaction
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc import codec, codec_objects, encoding
+from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
+from zevm.rpc.methods.eth_transactions import receipt_json, waiting_at
+from zevm.rpc.methods.filling import execution_deadline, fill_transaction
+from zevm.rpc.methods.reading import account_of, on_writer
+from zevm.rpc.methods.transaction_failures import submit
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
 
 RAW = Param("raw", codec.data, summary="EIP-2718 bytes; of a blob transaction with its sidecar")
 TRANSACTION = Param("transaction", codec_objects.transaction_arguments)

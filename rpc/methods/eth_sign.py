@@ -4,18 +4,18 @@ from typing import Any
 
 import orjson
 
-from chain.types.transaction import encode_network_form
-from rpc import codec, codec_objects, encoding
-from rpc.codec import kind_of, schema
-from rpc.codec_objects import TransactionArguments
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError
-from rpc.methods.eth_sending import with_sender
-from rpc.methods.filling import fill_transaction
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.typed_data import hash_typed_data
-from rpc.wallet import UnknownAccountError
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc import codec, codec_objects, encoding
+from zevm.rpc.codec import kind_of, schema
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.eth_sending import with_sender
+from zevm.rpc.methods.filling import fill_transaction
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.typed_data import hash_typed_data
+from zevm.rpc.wallet import UnknownAccountError
 
 ADDRESS = Param("address", codec.address)
 ADDRESS_BYTES = 20

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chain.overrides import BlockOverrides, StateOverride
-from chain.references import LATEST, BlockReference
-from chain.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, check_size
-from chain.types import Block, TransactionType
-from chain.vm.interface import VmErrorKind
-from rpc import codec, codec_objects, encoding
-from rpc.codec import schema
-from rpc.codec_objects import TransactionArguments, decode_fields
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import RevertedError, ServerError
-from rpc.methods.filling import call_request
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, check_size
+from zevm.chain.types import Block, TransactionType
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.rpc import codec, codec_objects, encoding
+from zevm.rpc.codec import schema
+from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import RevertedError, ServerError
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 VM_ERROR = -32015
 _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from chain.references import LATEST, BlockReference, BlockTag
-from chain.simulation import LIMIT_EXCEEDED
-from rpc import codec
-from rpc.encoding import hexadecimal, word
-from rpc.errors import CodedError, InvalidParamsError
-from rpc.later import Later
-from rpc.methods.reading import account_of, code_of, state_at
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.account import StateReader
+from zevm.chain.references import LATEST, BlockReference, BlockTag
+from zevm.chain.simulation import LIMIT_EXCEEDED
+from zevm.rpc import codec
+from zevm.rpc.encoding import hexadecimal, word
+from zevm.rpc.errors import CodedError, InvalidParamsError
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import account_of, code_of, state_at
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.account import StateReader
 
 ADDRESS = Param("address", codec.address)
 BLOCK = Param("block", codec.block_reference, default=LATEST)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from rpc import codec
-from rpc.dispatch import Caller
-from rpc.errors import MethodNotFoundError, ServerError
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.rpc import codec
+from zevm.rpc.dispatch import Caller
+from zevm.rpc.errors import MethodNotFoundError, ServerError
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 
 def _pushable(caller: Caller | None) -> Caller:

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from chain.records import TransactionPosition
-from chain.references import BlockReference, BlockTag
-from chain.types import Block, Transaction
-from chain.types.transaction import encode_network_form
-from rpc import codec, encoding
-from rpc.encoding import Json, hexadecimal
-from rpc.later import Later
-from rpc.methods.reading import (
+from zevm.chain.records import TransactionPosition
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Block, Transaction
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc import codec, encoding
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import (
     encode_mined,
     encode_receipt,
     first_block_where,
@@ -18,9 +18,9 @@ from rpc.methods.reading import (
     of_pool,
     of_transaction,
 )
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.account import StateReader
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.account import StateReader
 
 HASH = Param("hash", codec.hash32)
 BLOCK_HASH = Param("blockHash", codec.hash32)

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import orjson
 
-from chain.encoded import Encoded, enclosed
-from chain.events import BlockAndReceipts
-from chain.writer import Steps
-from rpc import codec, encoding
-from rpc.codec import schema
-from rpc.errors import InvalidParamsError, refusals_as_parameters
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.encoded import Encoded, enclosed
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.writer import Steps
+from zevm.rpc import codec, encoding
+from zevm.rpc.codec import schema
+from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 SECONDS = Param("seconds", codec.number)
 TIMESTAMP = Param("timestamp", codec.number)

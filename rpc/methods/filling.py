@@ -5,18 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chain.calls import CallFrame, GasEstimation
-from chain.fees import suggested_tip
-from chain.references import PENDING
-from chain.types import Header, Receipt, Transaction, TransactionType
-from chain.vm.interface import BlockEnvironment, CallRequest
-from rpc.codec_objects import TransactionArguments
-from rpc.errors import ChainIdError, ServerError
-from rpc.methods.blob_arguments import carries_blobs, check_blobs, hashes_of, named_hashes, sidecar_of
-from rpc.methods.eth_state import next_nonce
-from rpc.methods.reading import account_of, code_of
-from rpc.services import Services
-from storage.account import StateReader
+from zevm.chain.calls import CallFrame, GasEstimation
+from zevm.chain.fees import suggested_tip
+from zevm.chain.references import PENDING
+from zevm.chain.types import Header, Receipt, Transaction, TransactionType
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.errors import ChainIdError, ServerError
+from zevm.rpc.methods.blob_arguments import carries_blobs, check_blobs, hashes_of, named_hashes, sidecar_of
+from zevm.rpc.methods.eth_state import next_nonce
+from zevm.rpc.methods.reading import account_of, code_of
+from zevm.rpc.services import Services
+from zevm.storage.account import StateReader
 
 PLAIN_TRANSFER_GAS = 21_000
 _RESERVED_ADDRESSES = 1 << 16

@@ -1,11 +1,11 @@
 """net_, web3_, and the methods of eth_ that tell about the node rather than the chain."""
 
-from rpc import codec
-from rpc.encoding import hexadecimal
-from rpc.errors import ServerError
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.keccak import keccak256
+from zevm.rpc import codec
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.keccak import keccak256
 
 HASH = codec.hash32
 PROOF_OF_WORK = "there is no proof of work on this chain; blocks are made at once, at an interval, or by evm_mine"

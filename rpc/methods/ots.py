@@ -6,30 +6,30 @@ from typing import Any
 
 import orjson
 
-from chain.events import BlockAndReceipts
-from chain.records import TransactionPosition
-from chain.references import EARLIEST, LATEST, BlockReference, BlockTag
-from chain.rewards import block_rewards
-from chain.tracing import frame_list
-from chain.tracing.address_search import Match, SearchLimitError
-from chain.tracing.frame_list import FrameRow
-from chain.tracing.traces import TraceRequest
-from rpc import codec, encoding
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError, LimitExceededError, ServerError
-from rpc.later import Later
-from rpc.methods.eth_transactions import mined_at
-from rpc.methods.reading import (
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.records import TransactionPosition
+from zevm.chain.references import EARLIEST, LATEST, BlockReference, BlockTag
+from zevm.chain.rewards import block_rewards
+from zevm.chain.tracing import frame_list
+from zevm.chain.tracing.address_search import Match, SearchLimitError
+from zevm.chain.tracing.frame_list import FrameRow
+from zevm.chain.tracing.traces import TraceRequest
+from zevm.rpc import codec, encoding
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
+from zevm.rpc.later import Later
+from zevm.rpc.methods.eth_transactions import mined_at
+from zevm.rpc.methods.reading import (
     account_of,
     encode_receipt,
     first_block_where,
     of_record,
     state_at,
 )
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.trace_config import run_trace
-from storage.account import EMPTY_ACCOUNT, StateReader
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.trace_config import run_trace
+from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 
 API_LEVEL = 8
 SELECTOR_DIGITS = len("0x") + 8

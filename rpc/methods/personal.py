@@ -1,17 +1,17 @@
 """personal_: what old tools still ask for. The node's accounts are always unlocked."""
 
-from chain.types.transaction import InvalidSignatureError, recover_address
-from rpc import codec, codec_objects
-from rpc.codec_objects import TransactionArguments
-from rpc.encoding import hexadecimal
-from rpc.errors import InvalidParamsError
-from rpc.methods.anvil_accounts import impersonate
-from rpc.methods.eth_sending import send
-from rpc.methods.eth_sign import message
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError
-from storage.keccak import keccak256
+from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.anvil_accounts import impersonate
+from zevm.rpc.methods.eth_sending import send
+from zevm.rpc.methods.eth_sign import message
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.keccak import keccak256
 
 ADDRESS = Param("address", codec.address)
 PASSWORD = Param("password", codec.string, default=None)

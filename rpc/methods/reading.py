@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chain.errors import UnknownBlockError
-from chain.events import BlockAndReceipts
-from chain.references import EARLIEST, BlockReference, BlockTag
-from chain.types import Block, Header, Receipt
-from chain.vm.interface import ExecutionTimeoutError
-from rpc import encoding
-from rpc.later import Later
-from rpc.services import Services
-from storage.account import EMPTY_ACCOUNT, Account, StateReader
+from zevm.chain.errors import UnknownBlockError
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.references import EARLIEST, BlockReference, BlockTag
+from zevm.chain.types import Block, Header, Receipt
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc import encoding
+from zevm.rpc.later import Later
+from zevm.rpc.services import Services
+from zevm.storage.account import EMPTY_ACCOUNT, Account, StateReader
 
 Result = TypeVar("Result")
 LIGHT_POOL_TRANSACTIONS = 50

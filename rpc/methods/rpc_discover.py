@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rpc.openrpc import openrpc_document
-from rpc.registry import REGISTRY, Cost, method
-from rpc.services import Services
+from zevm.rpc.openrpc import openrpc_document
+from zevm.rpc.registry import REGISTRY, Cost, method
+from zevm.rpc.services import Services
 
 
 @method("rpc.discover", cost=Cost.LIGHT, result="OpenRPC document", aliases=("rpc_discover",))

@@ -1,7 +1,7 @@
 """rpc_: which methods there are."""
 
-from rpc.registry import REGISTRY, Cost, method
-from rpc.services import Services
+from zevm.rpc.registry import REGISTRY, Cost, method
+from zevm.rpc.services import Services
 
 
 @method("rpc_modules", cost=Cost.LIGHT, result="{namespace: version}")

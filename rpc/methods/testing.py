@@ -1,12 +1,12 @@
 """testing_: blocks built on demand, for those who make test fixtures. They are answered and forgotten."""
 
-from chain.payload import PayloadAttributes, build_payload
-from chain.types import Transaction
-from rpc import codec, codec_engine
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import ServerError
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.payload import PayloadAttributes, build_payload
+from zevm.chain.types import Transaction
+from zevm.rpc import codec, codec_engine
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 _ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
 """Fields that geth gives as null where the fork has none."""

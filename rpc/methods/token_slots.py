@@ -6,7 +6,7 @@ token then answers names the slot. One call finds it among hundreds, and nothing
 
 from collections.abc import Callable, Iterator, Mapping
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 BALANCE_OF = bytes.fromhex("70a08231")
 ALLOWANCE = bytes.fromhex("dd62ed3e")

@@ -4,23 +4,23 @@ from typing import Any
 
 import orjson
 
-from chain.references import EARLIEST, LATEST, BlockReference
-from chain.tracing import parity_traces
-from chain.tracing.parity import KINDS
-from chain.tracing.parity_traces import FrameFilter
-from chain.types import Block, Transaction
-from chain.vm.calls import MAX_DEPTH
-from chain.vm.interface import CallRequest
-from rpc import codec, codec_objects
-from rpc.codec import Decoder, schema
-from rpc.codec_objects import TransactionArguments, decode_fields
-from rpc.errors import InvalidParamsError, ServerError
-from rpc.methods.bundles import check_call_count
-from rpc.methods.filling import call_request
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.trace_config import run_trace
-from storage.rlp import RlpError
+from zevm.chain.references import EARLIEST, LATEST, BlockReference
+from zevm.chain.tracing import parity_traces
+from zevm.chain.tracing.parity import KINDS
+from zevm.chain.tracing.parity_traces import FrameFilter
+from zevm.chain.types import Block, Transaction
+from zevm.chain.vm.calls import MAX_DEPTH
+from zevm.chain.vm.interface import CallRequest
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec import Decoder, schema
+from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.errors import InvalidParamsError, ServerError
+from zevm.rpc.methods.bundles import check_call_count
+from zevm.rpc.methods.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.trace_config import run_trace
+from zevm.storage.rlp import RlpError
 
 
 @schema(type="array", items={"type": "string", "enum": list(KINDS)})

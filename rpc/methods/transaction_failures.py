@@ -4,12 +4,12 @@ The error carries the revert data where Hardhat's users look for it: `data.data`
 Its code is not Hardhat 2's -32603, after which clients send again.
 """
 
-from chain.events import Event, HeadChanged, TransactionReport
-from chain.types import Transaction
-from chain.vm.interface import VmErrorKind
-from rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR
-from rpc.errors import TransactionFailedError
-from rpc.services import ErrorDecoder, Services
+from zevm.chain.events import Event, HeadChanged, TransactionReport
+from zevm.chain.types import Transaction
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR
+from zevm.rpc.errors import TransactionFailedError
+from zevm.rpc.services import ErrorDecoder, Services
 
 _PREFIX = "VM Exception while processing transaction: "
 

@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from eth_utils.address import to_checksum_address
 
-from chain.types import Transaction
-from rpc import codec, encoding
-from rpc.encoding import Json
-from rpc.later import Later
-from rpc.methods.reading import of_pool
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.types import Transaction
+from zevm.rpc import codec, encoding
+from zevm.rpc.encoding import Json
+from zevm.rpc.later import Later
+from zevm.rpc.methods.reading import of_pool
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 Shown = TypeVar("Shown")
 Content = dict[str, dict[str, dict[str, Shown]]]

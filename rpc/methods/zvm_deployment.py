@@ -2,25 +2,25 @@
 
 from dataclasses import dataclass, field, replace
 
-from chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
-from chain.events import Event, HeadChanged, TransactionReport
-from chain.references import PENDING
-from chain.vm.calls import contract_address
-from chain.vm.interface import ExecutionTimeoutError
-from chain.zvm.creation import constructor_payload, creation_data
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.inspection import deployment_price
-from chain.zvm.outcomes import Status, status_of
-from rpc import codec, codec_objects
-from rpc.codec_objects import TransactionArguments, decode_fields
-from rpc.encoding import Json, hexadecimal, optional_bytes
-from rpc.errors import ChainIdError, InvalidParamsError
-from rpc.methods.eth_sending import send, with_sender
-from rpc.methods.filling import call_request, execution_deadline
-from rpc.methods.zvm_modules import machine_of, status_json
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError
+from zevm.chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
+from zevm.chain.events import Event, HeadChanged, TransactionReport
+from zevm.chain.references import PENDING
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.inspection import deployment_price
+from zevm.chain.zvm.outcomes import Status, status_of
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.encoding import Json, hexadecimal, optional_bytes
+from zevm.rpc.errors import ChainIdError, InvalidParamsError
+from zevm.rpc.methods.eth_sending import send, with_sender
+from zevm.rpc.methods.filling import call_request, execution_deadline
+from zevm.rpc.methods.zvm_modules import machine_of, status_json
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from chain.deadline import moved
-from chain.references import LATEST, BlockReference
-from chain.types import Log
-from chain.vm.interface import VmErrorKind
-from chain.zvm.functions import FunctionCall, FunctionResult
-from rpc import codec
-from rpc.codec import kind_of
-from rpc.codec_objects import decode_fields
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError
-from rpc.methods.zvm_modules import status_json
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
-from storage.account import EMPTY_ACCOUNT, Account, AccountChange, StateDiff, StateReader
+from zevm.chain.deadline import moved
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types import Log
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.chain.zvm.functions import FunctionCall, FunctionResult
+from zevm.rpc import codec
+from zevm.rpc.codec import kind_of
+from zevm.rpc.codec_objects import decode_fields
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.zvm_modules import status_json
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.account import EMPTY_ACCOUNT, Account, AccountChange, StateDiff, StateReader
 
 MAXIMUM_ARGUMENTS = 255
 """A WebAssembly function of a module has at most so many parameters."""

@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from chain.errors import InvalidRequestError
-from chain.references import LATEST, BlockReference
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.inspection import (
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.inspection import (
     Inspection,
     delegate_of,
     deployment_price,
@@ -15,18 +15,18 @@ from chain.zvm.inspection import (
     inspect_module,
     wasmtime_version,
 )
-from chain.zvm.limits import LIMITS
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.mnemonics import MNEMONICS
-from chain.zvm.outcomes import Status
-from chain.zvm.schedule import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
-from chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
-from rpc import codec
-from rpc.encoding import Json, hexadecimal
-from rpc.errors import InvalidParamsError, ServerError
-from rpc.methods.reading import account_of
-from rpc.registry import Cost, Param, method
-from rpc.services import Services
+from zevm.chain.zvm.limits import LIMITS
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.mnemonics import MNEMONICS
+from zevm.chain.zvm.outcomes import Status
+from zevm.chain.zvm.schedule import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
+from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
+from zevm.rpc import codec
+from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError, ServerError
+from zevm.rpc.methods.reading import account_of
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
 
 TYPE_NAMES = {"i": "i32", "I": "i64"}
 MODULE = Param("module", codec.data, summary="a WebAssembly module, raw or compressed, as creation data has it")

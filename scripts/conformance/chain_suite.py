@@ -21,15 +21,15 @@ from typing import NamedTuple
 from rich.progress import Progress
 from rlp.codec import consume_length_prefix
 
-from chain.blockchain import Chain
-from chain.errors import BlockError
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.types import Block, Header
 from scripts.conformance.data import read_genesis, read_head_hash, read_items
 from scripts.conformance.outcome import Shortfall, SuiteResult
-from storage.database import Database
-from storage.rlp import RlpError
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import BlockError
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Block, Header
+from zevm.storage.database import Database
+from zevm.storage.rlp import RlpError
 
 IMPORT_SUITE = "chain import"
 ALTERED_SUITE = "altered bytes"

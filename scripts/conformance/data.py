@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from chain.genesis import Genesis
-from chain.types import Block
-from node.commands.blocks import split_items
+from zevm.chain.genesis import Genesis
+from zevm.chain.types import Block
+from zevm.node.commands.blocks import split_items
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK_COUNT = 54

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from chain.vm.block_state import UNSETTLED_ROOT
-from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.chain.vm.block_state import UNSETTLED_ROOT
+from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 
 @dataclass(frozen=True, slots=True)

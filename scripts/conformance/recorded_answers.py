@@ -28,16 +28,16 @@ import orjson
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from node.wallet import KeyWallet  # noqa: E402
-from rpc.decoder import Decoder  # noqa: E402
-from rpc.instance import load_instance_id  # noqa: E402
-from rpc.limits import Limits  # noqa: E402
-from rpc.server import Server, ServerOptions  # noqa: E402
-from rpc.services import Services  # noqa: E402
 from scripts.conformance.chain_suite import memory_chain  # noqa: E402
 from scripts.conformance.comparison import RecordedFile, difference, read_folder  # noqa: E402
 from scripts.conformance.data import find_data, read_chain  # noqa: E402
 from scripts.conformance.outcome import Shortfall, SuiteResult  # noqa: E402
+from zevm.node.wallet import KeyWallet  # noqa: E402
+from zevm.rpc.decoder import Decoder  # noqa: E402
+from zevm.rpc.instance import load_instance_id  # noqa: E402
+from zevm.rpc.limits import Limits  # noqa: E402
+from zevm.rpc.server import Server, ServerOptions  # noqa: E402
+from zevm.rpc.services import Services  # noqa: E402
 
 SUITE = "recorded answers"
 ANSWER_SECONDS = 5.0

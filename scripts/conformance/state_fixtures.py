@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chain.errors import TransactionError
-from chain.fees import blob_base_fee
-from chain.forks import BlobParameters, Fork, Rules
-from chain.types import Transaction
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, ForeignMachine
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader, diff_of
-from storage import rlp, state_update
-from storage.account import EMPTY_ROOT, StateDiff
-from storage.keccak import keccak256
+from zevm.chain.errors import TransactionError
+from zevm.chain.fees import blob_base_fee
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.types import Transaction
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.storage import rlp, state_update
+from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.keccak import keccak256
 
 REJECTIONS = {
     "INSUFFICIENT_ACCOUNT_FUNDS": ("insufficient funds for gas * price + value",),

@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.progress import Progress
 from rich.table import Table
 
-from chain.forks import Fork
-from chain.vm.interface import ForeignMachine
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 from scripts.conformance.outcome import Shortfall, SuiteResult
 from scripts.conformance.state_fixtures import Case, load_cases, run_case, state_before
+from zevm.chain.forks import Fork
+from zevm.chain.vm.interface import ForeignMachine
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 
 SUITE = "state fixtures"
 ZVM_SUITE = "state fixtures with zvm"

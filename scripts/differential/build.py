@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from coincurve import PrivateKey
 
-from chain import fees
-from chain.builder import BlockExecution
-from chain.errors import TransactionError
-from chain.forks import Fork, Rules
-from chain.schedule import ForkSchedule
-from chain.types import (
+from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
+from zevm.chain import fees
+from zevm.chain.builder import BlockExecution
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork, Rules
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.types import (
     AccessListEntry,
     Authorization,
     Block,
@@ -22,15 +23,14 @@ from chain.types import (
     TransactionType,
     Withdrawal,
 )
-from chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
-from chain.validation import validate_static
-from chain.vm.interface import BlockEnvironment, Outcome, Tracer
-from chain.zvm.machine import ZvmMachine
-from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
-from storage import rlp
-from storage.account import EMPTY_ROOT, AccountChange, StateDiff
-from storage.database import Database
-from storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
+from zevm.chain.validation import validate_static
+from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
+from zevm.storage.database import Database
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 _FORKS = {"Prague": Fork.PRAGUE, "Osaka": Fork.OSAKA}
 MAX_NONCE = (1 << 64) - 1

@@ -6,12 +6,12 @@ A case is a JSON object, so that it can be shrunk, written to a file and run aga
 from random import Random
 from typing import Any
 
-from chain.predeploys import SYSTEM_CONTRACTS
-from chain.vm.calls import contract_address
-from chain.vm.system import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from scripts.differential.code import SLOTS, CodeWriter, op, push
 from scripts.differential.inputs import precompile_call
-from storage.keccak import keccak256
+from zevm.chain.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.system import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
+from zevm.storage.keccak import keccak256
 
 Case = dict[str, Any]
 

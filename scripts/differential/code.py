@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
-from chain.predeploys import (
+from scripts.differential.inputs import PRECOMPILES, precompile_call
+from zevm.chain.predeploys import (
     BEACON_ROOTS_ADDRESS,
     CONSOLIDATION_REQUESTS_ADDRESS,
     HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS,
 )
-from scripts.differential.inputs import PRECOMPILES, precompile_call
 
 WORD = 1 << 256
 INTERESTING = (0, 1, 2, 31, 32, 33, 255, 256, 1 << 64, (1 << 64) - 1, (1 << 160) - 1, WORD - 1, 1 << 255)

@@ -17,18 +17,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from chain.errors import TransactionError
-from chain.forks import Fork
-from chain.schedule import ForkSchedule
-from chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType
-from chain.types.transaction import SECP256K1_ORDER
-from chain.validation import validate_static
 from scripts.differential.build import sign
 from scripts.differential.cases import CHAIN_ID, KEYS
 from scripts.differential.specification import Specification
-from storage import rlp, trie
-from storage.account import EMPTY_ROOT
-from storage.keccak import keccak256
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType
+from zevm.chain.types.transaction import SECP256K1_ORDER
+from zevm.chain.validation import validate_static
+from zevm.storage import rlp, trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.keccak import keccak256
 
 Answer = dict[str, Any]
 

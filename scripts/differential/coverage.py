@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from chain.tracing.tracer import QuietTracer
-from chain.types import Log, Transaction, TransactionType
-from chain.vm.calls import delegation_of
-from chain.vm.frame import Frame
-from chain.vm.interface import FrameStart, VmError, VmErrorKind
 from scripts.differential.build import Execution, execute_here, transactions_of
 from scripts.differential.cases import DEPOSIT_CONTRACT, Case
 from scripts.differential.code import OPCODES
 from scripts.differential.inputs import PRECOMPILES
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.types import Log, Transaction, TransactionType
+from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import FrameStart, VmError, VmErrorKind
 
 _REQUESTS = ("deposits", "withdrawal requests", "consolidation requests")
 _NUMBERED = tuple(

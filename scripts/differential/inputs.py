@@ -13,7 +13,7 @@ from py_ecc import optimized_bls12_381 as bls
 from py_ecc import optimized_bn128 as bn
 from py_ecc.bls.point_compression import compress_G1
 
-from chain.native.kzg import trusted_setup
+from zevm.chain.native.kzg import trusted_setup
 
 SCALARS = (1, 2, 3, 5, 1 << 64)
 """The points of a pool are these multiples of the generator."""

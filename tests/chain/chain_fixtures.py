@@ -2,14 +2,14 @@
 
 from coincurve import PrivateKey
 
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.genesis import Genesis, load_default_genesis
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.types import Transaction, TransactionType
-from storage.database import Database
-from storage.keccak import keccak256
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.genesis import Genesis, load_default_genesis
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Transaction, TransactionType
+from zevm.storage.database import Database
+from zevm.storage.keccak import keccak256
 
 KEYS = (
     bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),

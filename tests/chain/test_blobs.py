@@ -7,12 +7,12 @@ from typing import Any
 import ckzg
 import pytest
 
-from chain.blobs import check_sidecar, versioned_hash
-from chain.errors import TransactionError
-from chain.forks import BlobParameters, Fork, Rules
-from chain.native.kzg import trusted_setup
-from chain.types import BlobSidecar, Transaction, TransactionType
-from chain.types.transaction import encode_network_form
+from zevm.chain.blobs import check_sidecar, versioned_hash
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.native.kzg import trusted_setup
+from zevm.chain.types import BlobSidecar, Transaction, TransactionType
+from zevm.chain.types.transaction import encode_network_form
 
 PRAGUE, OSAKA = (Rules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
 

@@ -4,14 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.errors import InvalidRequestError, TransactionError
-from chain.events import HeadChanged, TransactionsDropped
-from chain.integrity import deep_problems
-from chain.mining import MiningMode
-from chain.references import EARLIEST, LATEST, PENDING, BlockReference
-from storage.database import Database
-from storage.errors import ForeignDatabaseError
 from tests.chain.chain_fixtures import (
     ALICE,
     BOB,
@@ -24,6 +16,14 @@ from tests.chain.chain_fixtures import (
     open_chain,
     transfer,
 )
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import InvalidRequestError, TransactionError
+from zevm.chain.events import HeadChanged, TransactionsDropped
+from zevm.chain.integrity import deep_problems
+from zevm.chain.mining import MiningMode
+from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference
+from zevm.storage.database import Database
+from zevm.storage.errors import ForeignDatabaseError
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
-from chain.overrides import BlockOverrides, StateOverride
-from chain.references import EARLIEST, LATEST, BlockReference
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
+from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
+from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.references import EARLIEST, LATEST, BlockReference
+from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
 
 CONTRACT = bytes(19) + b"\xcc"
 RETURN_TIMESTAMP = bytes.fromhex("4260005260206000f3")

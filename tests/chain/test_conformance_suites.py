@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from chain.types import Block, Header
 from scripts.conformance.chain_suite import (
     FIELDS,
     LENGTH,
@@ -21,8 +20,9 @@ from scripts.conformance.outcome import DOCUMENT, Shortfall, SuiteResult, compla
 from scripts.conformance.run import chosen, main
 from scripts.conformance.state_fixtures import Case, load_cases, run_case
 from scripts.conformance.state_suite import FileResult, count_cases, reasons_of, run_file, table_by_eip, zvm_suite
-from storage.rlp import RlpError
 from tests.conformance import conformance_path
+from zevm.chain.types import Block, Header
+from zevm.storage.rlp import RlpError
 
 CALL_ARBWASM = "0x5f5f5f5f5f60715af100"
 READ_LIBRARY_BALANCE = "0x625a564d3100"

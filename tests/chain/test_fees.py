@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from chain.errors import InvalidRequestError
-from chain.fees import (
+from tests.conformance import conformance_blocks, conformance_path
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.fees import (
     MAX_PERCENTILES,
     blob_base_fee,
     check_percentiles,
@@ -20,11 +21,10 @@ from chain.fees import (
     next_gas_limit,
     suggested_tip,
 )
-from chain.forks import BlobParameters, Fork, Rules
-from chain.genesis import Genesis
-from chain.schedule import ForkSchedule
-from chain.types import Header, Receipt
-from tests.conformance import conformance_blocks, conformance_path
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.genesis import Genesis
+from zevm.chain.schedule import ForkSchedule
+from zevm.chain.types import Header, Receipt
 
 CANCUN = BlobParameters(3, 6, 3_338_477)
 BLOB = 131_072

@@ -11,13 +11,13 @@ import rlp
 from eth_account import Account as Wallet
 from trie import HexaryTrie
 
-from chain.errors import GenesisError
-from chain.forks import Fork
-from chain.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
-from chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from storage.account import EMPTY_ROOT, StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.conformance import conformance_path
+from zevm.chain.errors import GenesisError
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
+from zevm.chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 
 def state_root(diff: StateDiff) -> bytes:

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from chain.blobs import make_sidecar, versioned_hash
-from chain.errors import BlockError
-from chain.types import Block, Header, Transaction, TransactionType, Withdrawal
-from chain.types.transaction import encode_network_form
-from storage import rlp
-from storage.trie import ordered_root
 from tests.chain.chain_fixtures import CAROL, KEYS, STORE_AND_LOG, creation, open_chain, sign, transfer
+from zevm.chain.blobs import make_sidecar, versioned_hash
+from zevm.chain.errors import BlockError
+from zevm.chain.types import Block, Header, Transaction, TransactionType, Withdrawal
+from zevm.chain.types.transaction import encode_network_form
+from zevm.storage import rlp
+from zevm.storage.trie import ordered_root
 
 ALTERED = {
     "parent_hash": b"\x01" * 32,

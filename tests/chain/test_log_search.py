@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chain.errors import InvalidRequestError, UnknownBlockError
-from chain.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
-from chain.types import Block, Header, Log, Receipt, Transaction, TransactionType, logs_bloom
-from chain.vm.interface import ExecutionTimeoutError
-from storage.ledger import Ledger
-from storage.memory import MemoryStore
-from storage.store import Batch
+from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
+from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType, logs_bloom
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.storage.ledger import Ledger
+from zevm.storage.memory import MemoryStore
+from zevm.storage.store import Batch
 
 ALICE, BOB, CAROL = (bytes([item]) * 20 for item in (1, 2, 3))
 TRANSFER, APPROVAL, X, Y = (bytes([item]) * 32 for item in (0x11, 0x22, 0x33, 0x44))

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from chain.clock import Clock
-from chain.difficulty import next_difficulty
-from chain.events import HeadChanged
-from chain.forks import Fork
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.types import Header
-from chain.writer import Writer, WriterStoppedError
 from tests.chain.chain_fixtures import open_chain, transfer
+from zevm.chain.clock import Clock
+from zevm.chain.difficulty import next_difficulty
+from zevm.chain.events import HeadChanged
+from zevm.chain.forks import Fork
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Header
+from zevm.chain.writer import Writer, WriterStoppedError
 
 
 @pytest.fixture

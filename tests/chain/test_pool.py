@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from chain.errors import TransactionError
-from chain.forks import BlobParameters, Fork, Rules
-from chain.pool import Pool, PoolLimits, PoolStats
-from chain.types import Authorization, BlobSidecar, Transaction, TransactionType
-from chain.vm.interface import BlockEnvironment
-from storage import rlp
-from storage.account import EMPTY_ROOT, Account
-from storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.pool import Pool, PoolLimits, PoolStats
+from zevm.chain.types import Authorization, BlobSidecar, Transaction, TransactionType
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ROOT, Account
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 A, B, C, D = (bytes([item]) * 20 for item in (0xA1, 0xB2, 0xC3, 0xD4))
 GWEI = 10**9

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from chain_fixtures import CAROL, MANUAL, open_chain, transfer
 
-from chain.blockchain import Chain
-from chain.errors import InvalidRequestError, TransactionError
-from storage.database import Database
-from storage.store import Batch
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import InvalidRequestError, TransactionError
+from zevm.storage.database import Database
+from zevm.storage.store import Batch
 
 
 class PowerCut(BaseException):

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chain.errors import GenesisError
-from chain.forks import FORK_NAMES, LATEST_FORK, BlobParameters, Fork, fork_by_name
-from chain.schedule import ForkSchedule
 from tests.conformance import conformance_path
+from zevm.chain.errors import GenesisError
+from zevm.chain.forks import FORK_NAMES, LATEST_FORK, BlobParameters, Fork, fork_by_name
+from zevm.chain.schedule import ForkSchedule
 
 STAGED: dict[str, Any] = {
     "chainId": 7,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chain.types import AccessListEntry, Header, Transaction, TransactionType
-from storage.keccak import keccak256
+from zevm.chain.types import AccessListEntry, Header, Transaction, TransactionType
+from zevm.storage.keccak import keccak256
 
 LEGACY = Transaction(chain_id=31337, nonce=3, max_fee_per_gas=10**9, gas_limit=21_000, to=b"\x11" * 20, r=5, s=7)
 TRANSACTIONS = [

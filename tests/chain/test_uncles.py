@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.errors import BlockError
-from chain.types import Block, Header
 from scripts.conformance.chain_suite import memory_chain
-from storage import rlp
-from storage.keccak import keccak256
 from tests.conformance import conformance_blocks, conformance_path
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import BlockError
+from zevm.chain.types import Block, Header
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 
 @pytest.fixture(scope="module")

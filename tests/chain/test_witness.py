@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from chain.blockchain import Chain
-from chain.builder import BlockExecution, execute_all
-from chain.types import Authorization, Block, Header, Transaction, TransactionType
-from chain.types.transaction import SET_CODE_MAGIC
-from chain.vm.system_shortcuts import SHORTCUTS
-from chain.witness import Witness, make_witness
 from scripts.conformance.chain_suite import memory_chain
-from storage import rlp
-from storage.keccak import keccak256
-from storage.state import StateStore
-from storage.state_readers import TrieReader
-from storage.state_update import prepare
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, MANUAL, STORE_AND_LOG, creation, open_chain, sign, transfer
 from tests.conformance import conformance_blocks, conformance_path
+from zevm.chain.blockchain import Chain
+from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.types import Authorization, Block, Header, Transaction, TransactionType
+from zevm.chain.types.transaction import SET_CODE_MAGIC
+from zevm.chain.vm.system_shortcuts import SHORTCUTS
+from zevm.chain.witness import Witness, make_witness
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
+from zevm.storage.state import StateStore
+from zevm.storage.state_readers import TrieReader
+from zevm.storage.state_update import prepare
 
 
 class Stateless(StateStore):

@@ -13,9 +13,9 @@ from eth_utils import to_checksum_address
 from wasmtime import wat2wasm
 
 from scripts.node_process import RpcConnection, RpcError
-from storage.keccak import keccak256
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, artifact
 from tests.clients.wasm_contracts import compile_module, returning
+from zevm.storage.keccak import keccak256
 
 ARBWASM = "0x0000000000000000000000000000000000000071"
 PREFIX = bytes.fromhex("eff00000")

@@ -14,9 +14,9 @@ from web3.exceptions import ContractCustomError, ContractLogicError, ContractPan
 from web3.logs import DISCARD
 
 from scripts.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
-from storage.keccak import keccak256
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, Artifact, artifact, run_tool
 from tests.clients.wasm_contracts import FORMS, compile_module, creation, stored, without_constructor
+from zevm.storage.keccak import keccak256
 
 SENDER, OTHER = ACCOUNTS[8], ACCOUNTS[9]
 SUPPLY = 10**24

@@ -8,8 +8,8 @@ from typing import Any
 import brotli
 from eth_abi.abi import encode
 
-from chain.zvm.creation import COMPRESSED_PREFIX, constructor_payload, creation_data
 from scripts.build_wasm import CONTRACTS, compile_contract
+from zevm.chain.zvm.creation import COMPRESSED_PREFIX, constructor_payload, creation_data
 
 FORMS = ("raw", "compressed", "returned raw", "returned compressed")
 """How a transaction may carry a module: as it is, or returned by EVM creation code, each also compressed."""

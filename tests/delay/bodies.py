@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rpc.methods
-from rpc import codec, codec_engine, codec_objects, trace_config
-from rpc.limits import Limits
-from rpc.methods import (
+import zevm.rpc.methods
+from zevm.rpc import codec, codec_engine, codec_objects, trace_config
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods import (
     anvil_accounts,
     anvil_chain,
     bundles,
@@ -27,9 +27,9 @@ from rpc.methods import (
     zvm_execution,
     zvm_modules,
 )
-from rpc.registry import Method, Param
+from zevm.rpc.registry import Method, Param
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 BODY_BYTES = 4_900_000
 """A little less than an HTTP body may have."""

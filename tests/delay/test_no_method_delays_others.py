@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 import pytest
 
-from rpc.registry import REGISTRY, Cost, Method
 from scripts.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.delay.bodies import ENDLESS, LOGGING, STORED, World, largest
 from tests.rpc.engine_client import token
+from zevm.rpc.registry import REGISTRY, Cost, Method
 
 EXECUTION_SECONDS = 0.4
 FLAGS = (

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from chain.types import Header, Transaction, TransactionType, Withdrawal
 from scripts.differential.codecs import misencode, mutate, random_header, random_item, random_transaction
-from storage import rlp, trie
-from storage.account import EMPTY_ROOT
-from storage.errors import StorageError
-from storage.keccak import keccak256
+from zevm.chain.types import Header, Transaction, TransactionType, Withdrawal
+from zevm.storage import rlp, trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import StorageError
+from zevm.storage.keccak import keccak256
 
 SEEDS = st.integers(0, 2**64)
 HEADERS = {

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from chain.vm import calls
 from scripts.differential import codecs
 from scripts.differential.build import address_of, execute_here, transactions_of
 from scripts.differential.cases import CONTRACTS, FORKS, KEYS, Case, new_case
@@ -20,6 +19,7 @@ from scripts.differential.coverage import Coverage
 from scripts.differential.run import Limits, campaign, differences
 from scripts.differential.shrink import shrink
 from scripts.differential.specification import ROOT, Specification
+from zevm.chain.vm import calls
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from node.cli import main
 from scripts.node_process import ROOT, NodeProcess
+from zevm.node.cli import main
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., NodeProcess]
@@ -33,7 +33,7 @@ def zevm(tmp_path: Path) -> Command:
     def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
         return subprocess.run(
-            [sys.executable, "-m", "node", *arguments],
+            [sys.executable, "-m", "zevm", *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[NodeProcess] = []
 
     def begin(*arguments: str, **options: object) -> NodeProcess:
-        command = [sys.executable, "-m", "node", "run", "--port", "0", *arguments]
+        command = [sys.executable, "-m", "zevm", "run", "--port", "0", *arguments]
         running.append(NodeProcess(command, cwd=tmp_path, **options))  # type: ignore[arg-type]
         return running[-1]
 

@@ -3,8 +3,8 @@
 import pytest
 from eth_abi import encode
 
-from node.abi_text import Signature, decode_results, encode_arguments, parse_signature, split_types
-from node.errors import NodeError
+from zevm.node.abi_text import Signature, decode_results, encode_arguments, parse_signature, split_types
+from zevm.node.errors import NodeError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 

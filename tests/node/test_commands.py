@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from chain.genesis import load_default_genesis
-from chain.types import Block
-from node.commands.blocks import split_items
 from scripts.node_process import NodeProcess
-from storage.rlp import RlpError
 from tests.node.conftest import Command, Start
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.types import Block
+from zevm.node.commands.blocks import split_items
+from zevm.storage.rlp import RlpError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

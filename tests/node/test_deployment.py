@@ -11,12 +11,12 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from chain.blockchain import Chain
-from chain.genesis import load_default_genesis
-from node.metrics import Metrics
-from node.settings import Settings
 from scripts.node_process import ROOT
-from storage.database import Database
+from zevm.chain.blockchain import Chain
+from zevm.chain.genesis import load_default_genesis
+from zevm.node.metrics import Metrics
+from zevm.node.settings import Settings
+from zevm.storage.database import Database
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
 PACKAGES = ("node", "rpc", "chain", "storage")
@@ -95,7 +95,7 @@ def test_the_build_context_holds_what_the_build_needs() -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     needed = ["pyproject.toml", "Makefile", "README.md", "LICENSE", "genesis.json", "scripts/venv.sh"]
     assert set(needed) <= set(allowed)
-    assert {f"{package}/**" for package in PACKAGES} <= set(allowed)
+    assert {"zevm/**", *(f"{package}/**" for package in PACKAGES)} <= set(allowed)
     assert "requirements*.lock" in allowed
 
 

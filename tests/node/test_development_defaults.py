@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.errors import TransactionError
-from chain.forks import TRANSACTION_GAS_CAP
-from chain.genesis import Genesis
-from chain.types import Transaction
-from node.config import load_settings
-from node.network import choose_genesis, limits_for, open_chain, open_database
-from rpc.limits import Limits
 from tests.chain.chain_fixtures import ALICE, BOB, GWEI, transfer
 from tests.node.conftest import Start
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import TRANSACTION_GAS_CAP
+from zevm.chain.genesis import Genesis
+from zevm.chain.types import Transaction
+from zevm.node.config import load_settings
+from zevm.node.network import choose_genesis, limits_for, open_chain, open_database
+from zevm.rpc.limits import Limits
 
 BLOCK_GAS = 60_000_000
 ETHER = 10**18

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from chain.events import TransactionAdded
-from chain.types import Transaction
-from node.config import load_settings
-from node.errors import SettingsError
-from node.forwarding import Forwarder
-from rpc.limits import Limits
 from scripts.node_process import NodeProcess
 from tests.node.conftest import Start
+from zevm.chain.events import TransactionAdded
+from zevm.chain.types import Transaction
+from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
+from zevm.node.forwarding import Forwarder
+from zevm.rpc.limits import Limits
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -181,13 +181,13 @@ def test_b7_a_start_on_a_full_disk_is_one_sentence(medium: Medium, zevm: Any, ex
     datadir = medium.folder / "data"
     if existing:
         assert zevm("db", "check", "--datadir", str(datadir)).returncode
-        with NodeProcess([sys.executable, "-m", "node", "run", "--port", "0", "--datadir", str(datadir)]) as node:
+        with NodeProcess([sys.executable, "-m", "zevm", "run", "--port", "0", "--datadir", str(datadir)]) as node:
             node.stop()
     limited = isinstance(medium, LimitedFiles)
     if not limited:
         fill_folder(medium.folder)
     limit = LIMIT_FILES if limited else ""
-    code = f"{limit}from node.cli import main; main(['run', '--port', '0', '--datadir', {str(datadir)!r}])"
+    code = f"{limit}from zevm.node.cli import main; main(['run', '--port', '0', '--datadir', {str(datadir)!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     lines = done.stderr.splitlines()

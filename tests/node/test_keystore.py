@@ -7,9 +7,9 @@ import pytest
 from coincurve import PrivateKey
 from eth_account import Account
 
-from node.errors import NodeError
-from node.keystore import Keystore, decrypt
-from node.wallet import address_of
+from zevm.node.errors import NodeError
+from zevm.node.keystore import Keystore, decrypt
+from zevm.node.wallet import address_of
 
 CHEAP = 1 << 10
 

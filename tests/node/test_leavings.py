@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from node.advice import for_this_command
-from node.cli import app
 from scripts.node_process import NodeProcess
 from tests.node.conftest import Here, Start
+from zevm.node.advice import for_this_command
+from zevm.node.cli import app
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -90,7 +90,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _command(line: str) -> list[str]:
-    return [sys.executable, "-m", "node", *shlex.split(line)]
+    return [sys.executable, "-m", "zevm", *shlex.split(line)]
 
 
 @pytest.fixture

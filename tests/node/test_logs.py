@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
-from chain.types import Block, Header, Receipt, Transaction
-from node.app import Observers
-from node.logs import (
+from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
+from zevm.chain.types import Block, Header, Receipt, Transaction
+from zevm.node.app import Observers
+from zevm.node.logs import (
     QUEUE_LIMIT,
     BlockEvent,
     CallEvent,
@@ -23,8 +23,8 @@ from node.logs import (
     rfc2822,
     shown_parameters,
 )
-from rpc.decoder import Decoder
-from rpc.errors import InvalidParamsError
+from zevm.rpc.decoder import Decoder
+from zevm.rpc.errors import InvalidParamsError
 
 CREATED = bytes(19) + b"\x0c"
 NOPE = bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (4).to_bytes(32, "big") + b"nope".ljust(32, b"\0")

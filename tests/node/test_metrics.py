@@ -7,14 +7,14 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chain.blockchain import Chain
-from chain.genesis import load_default_genesis
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from node.metrics import METHOD_LIMIT, Metrics
-from rpc.errors import InvalidParamsError, MethodNotFoundError
-from storage.database import Database
 from tests.chain.chain_fixtures import transfer
+from zevm.chain.blockchain import Chain
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.node.metrics import METHOD_LIMIT, Metrics
+from zevm.rpc.errors import InvalidParamsError, MethodNotFoundError
+from zevm.storage.database import Database
 
 
 @pytest.fixture

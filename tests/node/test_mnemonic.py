@@ -5,7 +5,7 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.mnemonic import (
+from zevm.node.mnemonic import (
     DEFAULT_DERIVATION_PATH,
     DEFAULT_MNEMONIC,
     check_derivation_path,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from node.banner import is_loopback
-from node.cli import with_default_command
-from node.colours import painter
-from node.errors import SettingsError
-from node.foreign_flags import FOREIGN_FLAGS, ForeignFlag, Takes
-from node.help import COMMON_SETTINGS
-from node.secrets import without_secrets
-from node.settings import LIMITS, POOL, Settings, setting_flags
 from scripts.node_process import ROOT, NodeProcess, zevm_command
 from tests.node.conftest import Here, Start
+from zevm.node.banner import is_loopback
+from zevm.node.cli import with_default_command
+from zevm.node.colours import painter
+from zevm.node.errors import SettingsError
+from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag, Takes
+from zevm.node.help import COMMON_SETTINGS
+from zevm.node.secrets import without_secrets
+from zevm.node.settings import LIMITS, POOL, Settings, setting_flags
 
 KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 PHRASE = "test test test test test test test test test test test test"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from node.settings import setting_flags
+from zevm.node.settings import setting_flags
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSING = re.compile(r"--fresh|begin anew|zevm db rewind|delete the|remove the (chain|database|folder)", re.I)

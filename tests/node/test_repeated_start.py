@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from chain.canonical import stored_genesis
-from chain.errors import ChainError
-from chain.forks import Fork
-from chain.genesis import load_default_genesis
-from node.config import load_settings
-from node.errors import NodeError
-from node.mnemonic import derive_keys
-from node.network import open_chain
-from node.settings import NodeSettings
-from node.wallet import address_of
 from scripts.node_process import NodeProcess
-from storage.database import Database
-from storage.errors import ForeignDatabaseError
+from zevm.chain.canonical import stored_genesis
+from zevm.chain.errors import ChainError
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import load_default_genesis
+from zevm.node.config import load_settings
+from zevm.node.errors import NodeError
+from zevm.node.mnemonic import derive_keys
+from zevm.node.network import open_chain
+from zevm.node.settings import NodeSettings
+from zevm.node.wallet import address_of
+from zevm.storage.database import Database
+from zevm.storage.errors import ForeignDatabaseError
 
 FORKS = [fork.name.lower() for fork in Fork]
 FLAGS: dict[str, list[Any]] = {

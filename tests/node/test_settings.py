@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from chain.forks import LATEST_FORK, Fork
-from node.config import load_settings
-from node.errors import SettingsError
-from node.network import chain_options
-from node.settings import NodeSettings, Settings, setting_flags
-from rpc.limits import LimitRow, Limits, limit_rows
+from zevm.chain.forks import LATEST_FORK, Fork
+from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
+from zevm.node.network import chain_options
+from zevm.node.settings import NodeSettings, Settings, setting_flags
+from zevm.rpc.limits import LimitRow, Limits, limit_rows
 
 
 @pytest.fixture(autouse=True)

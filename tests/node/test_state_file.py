@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from node.config import load_settings
-from node.errors import SettingsError
 from scripts.node_process import NodeProcess
 from tests.node.conftest import Command, Start
+from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from chain import rewinding
-from chain.blockchain import Chain
-from chain.canonical import Version, batch_version, stored_genesis
-from chain.genesis import load_default_genesis
-from chain.integrity import deep_problems
-from chain.types import Header
-from node.config import load_settings
-from node.network import existing_chain, open_chain
-from node.repair import check_database, rewind_database
-from storage import rlp
-from storage.database import Database
-from storage.errors import CorruptionError
-from storage.flat_state import FLAT_ROOT_KEY
-from storage.keccak import keccak256
-from storage.schema import undo_key
-from storage.store import Batch
 from tests.chain.chain_fixtures import MANUAL, STORE_AND_LOG, creation, transfer
+from zevm.chain import rewinding
+from zevm.chain.blockchain import Chain
+from zevm.chain.canonical import Version, batch_version, stored_genesis
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.integrity import deep_problems
+from zevm.chain.types import Header
+from zevm.node.config import load_settings
+from zevm.node.network import existing_chain, open_chain
+from zevm.node.repair import check_database, rewind_database
+from zevm.storage import rlp
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError
+from zevm.storage.flat_state import FLAT_ROOT_KEY
+from zevm.storage.keccak import keccak256
+from zevm.storage.schema import undo_key
+from zevm.storage.store import Batch
 
 BLOCKS = 12
 

@@ -12,12 +12,12 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.types import AccessListEntry, Authorization, Transaction, TransactionType
-from chain.types.transaction import SECP256K1_HALF_ORDER
-from node.wallet import KeyWallet, address_of, checksum_address
-from rpc.limits import Limits
-from rpc.typed_data import hash_typed_data
-from rpc.wallet import UnknownAccountError
+from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
+from zevm.chain.types.transaction import SECP256K1_HALF_ORDER
+from zevm.node.wallet import KeyWallet, address_of, checksum_address
+from zevm.rpc.limits import Limits
+from zevm.rpc.typed_data import hash_typed_data
+from zevm.rpc.wallet import UnknownAccountError
 
 KEY = PrivateKey(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))
 ADDRESS = bytes.fromhex("f39fd6e51aad88f6f4ce6ab8827279cfffb92266")

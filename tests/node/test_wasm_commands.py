@@ -11,13 +11,13 @@ import brotli
 import pytest
 from eth_abi import encode
 
-from chain.zvm.creation import constructor_payload, creation_data, stripped
-from chain.zvm.schedule import STYLUS, ZVM
-from node.cli import main
 from scripts.node_process import NodeProcess
 from tests.chain.zvm.contracts import contract
 from tests.node.conftest import Command, Start
 from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
+from zevm.chain.zvm.creation import constructor_payload, creation_data, stripped
+from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.node.cli import main
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

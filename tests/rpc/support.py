@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-import rpc.methods.eth_subscribe  # registers what make_registry copies
-from chain.errors import ExecutionRevertedError, TransactionError, UnknownBlockError
-from chain.events import BlockAndReceipts, Events, HeadChanged
-from chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
-from chain.vm.interface import ExecutionTimeoutError
-from chain.writer import Writer
-from rpc import codec, codec_objects
-from rpc.dispatch import Dispatcher
-from rpc.limits import Limits
-from rpc.registry import REGISTRY, Cost, Param, Registry
-from rpc.server import Server, ServerOptions
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError, Wallet
-from rpc.workers import Workers
-from storage.errors import CorruptionError
+import zevm.rpc.methods.eth_subscribe  # registers what make_registry copies
+from zevm.chain.errors import ExecutionRevertedError, TransactionError, UnknownBlockError
+from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
+from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.writer import Writer
+from zevm.rpc import codec, codec_objects
+from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.limits import Limits
+from zevm.rpc.registry import REGISTRY, Cost, Param, Registry
+from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError, Wallet
+from zevm.rpc.workers import Workers
+from zevm.storage.errors import CorruptionError
 
 if TYPE_CHECKING:
-    from chain.blockchain import Chain
+    from zevm.chain.blockchain import Chain
 
 ALICE = bytes.fromhex("aa" * 20)
 BOB = bytes.fromhex("bb" * 20)
@@ -129,7 +129,7 @@ def make_registry() -> Registry:  # noqa: C901
     def unencodable(services: Services) -> object:  # noqa: ARG001
         return object()
 
-    assert rpc.methods.eth_subscribe
+    assert zevm.rpc.methods.eth_subscribe
     for name in ("eth_subscribe", "eth_unsubscribe"):
         registry.by_name[name] = REGISTRY.by_name[name]
     return registry

@@ -8,9 +8,6 @@ from typing import Any
 import orjson
 import pytest
 
-from rpc import released_memory
-from rpc.budgets import InputBudget, OutputBudget
-from rpc.server import ServerOptions
 from tests.rpc.raw_websocket import (
     CLOSE,
     CONTINUATION,
@@ -36,6 +33,9 @@ from tests.rpc.support import (
     tiny,
 )
 from tests.rpc.test_parsing import LongestPause
+from zevm.rpc import released_memory
+from zevm.rpc.budgets import InputBudget, OutputBudget
+from zevm.rpc.server import ServerOptions
 
 ECHO = orjson.dumps(call("test_echo", "x"))
 NEVER = 1_000.0
@@ -373,8 +373,8 @@ async def test_s3_events_that_wait_to_be_told_are_bounded() -> None:
 
 
 def _head_event(number: int) -> Any:
-    from chain.events import HeadChanged
-    from rpc.events import HeadEvent
+    from zevm.chain.events import HeadChanged
+    from zevm.rpc.events import HeadEvent
 
     return HeadEvent(HeadChanged((block(number),)))
 

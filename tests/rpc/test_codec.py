@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.overrides import BlockOverrides, StateOverride
-from chain.references import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
-from chain.types import AccessListEntry, Authorization, Log, Withdrawal
-from rpc import codec
-from rpc.codec import Decoder
-from rpc.codec_objects import (
+from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
+from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
+from zevm.rpc import codec
+from zevm.rpc.codec import Decoder
+from zevm.rpc.codec_objects import (
     LogFilter,
     TransactionArguments,
     block_overrides,
@@ -19,7 +19,7 @@ from rpc.codec_objects import (
     state_overrides,
     transaction_arguments,
 )
-from rpc.errors import InvalidParamsError, RpcError, ServerError
+from zevm.rpc.errors import InvalidParamsError, RpcError, ServerError
 
 A, B = bytes.fromhex("aa" * 20), bytes.fromhex("bb" * 20)
 HEX_A, HEX_B = "0x" + A.hex(), "0x" + B.hex()

@@ -1,4 +1,4 @@
-"""rpc.decoder: Solidity's own errors, and names out of Foundry's and Hardhat's artifacts."""
+"""zevm.rpc.decoder: Solidity's own errors, and names out of Foundry's and Hardhat's artifacts."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import orjson
 import pytest
 from eth_abi.abi import encode
 
-from rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
-from storage.keccak import keccak256
+from zevm.rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
+from zevm.storage.keccak import keccak256
 
 CUSTOM = {
     "type": "error",

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpc.dispatch import success
-from rpc.errors import ParseError
-from rpc.parsing import RawNumber, parse
 from tests.rpc.support import ask, call, running_dispatcher, tiny
+from zevm.rpc.dispatch import success
+from zevm.rpc.errors import ParseError
+from zevm.rpc.parsing import RawNumber, parse
 
 ALICE_HEX = "0x" + "aa" * 20
 
@@ -204,7 +204,7 @@ async def test_batch_time_limit() -> None:
 
 
 async def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpc.dispatch.LOOP_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("zevm.rpc.dispatch.LOOP_SLICE_SECONDS", 0.0)
     async with running_dispatcher() as (dispatcher, _):
         turns = 0
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from rpc import methods, openrpc
-from rpc.limits import limit_rows
-from rpc.registry import REGISTRY, Cost, Registry
 from tests.rpc.support import make_registry
+from zevm.rpc import methods, openrpc
+from zevm.rpc.limits import limit_rows
+from zevm.rpc.registry import REGISTRY, Cost, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 

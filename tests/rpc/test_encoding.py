@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chain.types import (
+from zevm.chain.types import (
     AccessListEntry,
     Authorization,
     Block,
@@ -15,7 +15,7 @@ from chain.types import (
     TransactionType,
     Withdrawal,
 )
-from rpc import encoding
+from zevm.rpc import encoding
 
 A, B = bytes.fromhex("aa" * 20), bytes.fromhex("bb" * 20)
 H = bytes.fromhex("11" * 32)

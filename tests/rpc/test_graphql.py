@@ -8,14 +8,14 @@ import pytest
 from eth_abi import encode
 from graphql import FieldNode, GraphQLObjectType, TypeInfo, TypeInfoVisitor, Visitor, parse, visit
 
-from chain.events import BlockAndReceipts
-from chain.types import AccessListEntry, Block, Header, Transaction, TransactionType
-from chain.types.block import Withdrawal
-from rpc.graphql.schema import FIELDS, load_schema
 from tests.rpc.graphql_client import GraphqlClient, running_client
 from tests.rpc.methods.assembly import BOX, INVALID, NOPE, REVERT_DATA, TOPIC, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, STRANGER, hexadecimal
 from tests.wasm_modules import box, selector
+from zevm.chain.events import BlockAndReceipts
+from zevm.chain.types import AccessListEntry, Block, Header, Transaction, TransactionType
+from zevm.chain.types.block import Withdrawal
+from zevm.rpc.graphql.schema import FIELDS, load_schema
 
 HEX_ALICE, HEX_BOB = hexadecimal(ALICE), hexadecimal(BOB)
 BLOB = hexadecimal(bytes(131_072))

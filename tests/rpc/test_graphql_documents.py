@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from rpc.graphql.documents import Documents, InvalidDocumentError
-from rpc.graphql.schema import load_schema
-from rpc.limits import Limits
+from zevm.rpc.graphql.documents import Documents, InvalidDocumentError
+from zevm.rpc.graphql.schema import load_schema
+from zevm.rpc.limits import Limits
 
 LIMITS = Limits()
 DOCUMENTS = Documents(load_schema(), LIMITS)

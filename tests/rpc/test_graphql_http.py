@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 import pytest
 from graphql import get_introspection_query
 
-from rpc.limits import Limits
-from rpc.methods import eth_fees
-from storage.errors import CorruptionError
 from tests.rpc.graphql_client import JSON, GraphqlClient, running_client
 from tests.rpc.methods.assembly import ENDLESS
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, hexadecimal
 from tests.rpc.support import http, running_server
 from tests.rpc.test_parsing import shortest_pause
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods import eth_fees
+from zevm.storage.errors import CorruptionError
 
 HEX_BOB = hexadecimal(BOB)
 
@@ -404,7 +404,7 @@ async def test_what_runs_where(client: GraphqlClient, monkeypatch: pytest.Monkey
 
 
 def test_the_library_is_loaded_with_the_first_request() -> None:
-    code = "import sys, rpc.server, rpc.methods; rpc.methods.load(); print('graphql' in sys.modules)"
+    code = "import sys, zevm.rpc.server, zevm.rpc.methods; zevm.rpc.methods.load(); print('graphql' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rpc.errors import ParseError
-from rpc.ipc import IpcError, MessageTooLargeError, Splitter
-from rpc.server import ServerOptions
-from rpc.services import Services
 from tests.rpc.support import block, call, publish, running_server
+from zevm.rpc.errors import ParseError
+from zevm.rpc.ipc import IpcError, MessageTooLargeError, Splitter
+from zevm.rpc.server import ServerOptions
+from zevm.rpc.services import Services
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter, Services]
 

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from rpc.bodies import pieces_of, respond
-from rpc.server import ServerOptions
 from tests.rpc.methods.assembly import ENDLESS, assemble
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from tests.rpc.support import http
+from zevm.rpc.bodies import pieces_of, respond
+from zevm.rpc.server import ServerOptions
 
 LOG_BYTES = 130_000
 LOGS = 77

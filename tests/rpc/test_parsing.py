@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rpc import parsing
-from rpc.errors import InvalidRequestError, ParseError, RpcError
-from rpc.limits import Limits
-from rpc.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 from tests.rpc.test_dispatch import error_of
+from zevm.rpc import parsing
+from zevm.rpc.errors import InvalidRequestError, ParseError, RpcError
+from zevm.rpc.limits import Limits
+from zevm.rpc.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
 
 MEBIBYTE = 1024 * 1024
 BODY_BYTES = 5 * MEBIBYTE
@@ -131,8 +131,8 @@ async def test_b10_limits_of_values_and_members_at_the_edge(padding: int) -> Non
 async def test_b10_parameters_of_large_bodies_are_decoded_off_the_loop() -> None:
     import threading
 
-    from rpc.registry import Cost, Param, Registry
-    from rpc.services import Services
+    from zevm.rpc.registry import Cost, Param, Registry
+    from zevm.rpc.services import Services
 
     registry = Registry()
     seen: list[str] = []

@@ -6,9 +6,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from rpc.security import Guard
-from rpc.server import ServerOptions
 from tests.rpc.support import call, http, running_server, tiny
+from zevm.rpc.security import Guard
+from zevm.rpc.server import ServerOptions
 
 Headers = dict[str, str]
 

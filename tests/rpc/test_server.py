@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from rpc.server import AddressInUseError, Server, ServerOptions
 from tests.rpc.support import call, http, make_registry, make_services, read_answer, running_server, tiny
+from zevm.rpc.server import AddressInUseError, Server, ServerOptions
 
 
 async def test_several_hosts_share_a_port() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chain.forks import Fork
 from scripts.walk_gas import Step, walk
+from zevm.chain.forks import Fork
 
 GAS = 20_000_000
 STALL_MS = 250

@@ -13,10 +13,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chain.events import TransactionAdded
-from rpc import encoding
-from rpc.server import Server, ServerOptions
-from rpc.services import Services
 from tests.rpc.support import (
     ALICE,
     BOB,
@@ -34,6 +30,10 @@ from tests.rpc.support import (
     transaction,
 )
 from tests.rpc.test_dispatch import MALFORMED
+from zevm.chain.events import TransactionAdded
+from zevm.rpc import encoding
+from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.services import Services
 
 HEX_ALICE, HEX_BOB = "0x" + ALICE.hex(), "0x" + BOB.hex()
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from rpc.errors import LimitExceededError
-from rpc.workers import Workers
+from zevm.rpc.errors import LimitExceededError
+from zevm.rpc.workers import Workers
 
 
 async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> None:

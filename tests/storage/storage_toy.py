@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import rlp, schema
-from storage.database import Database
-from storage.keccak import keccak256
-from storage.ledger import log_key
-from storage.store import Batch, Reader
+from zevm.storage import rlp, schema
+from zevm.storage.database import Database
+from zevm.storage.keccak import keccak256
+from zevm.storage.ledger import log_key
+from zevm.storage.store import Batch, Reader
 
 
 @dataclass(frozen=True)

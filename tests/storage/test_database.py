@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
 
-from storage import schema
-from storage.database import Database
-from storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
-from storage.leveldb import LevelStore
-from storage.store import Batch
+from zevm.storage import schema
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.store import Batch
 
 
 def run_python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
@@ -88,7 +88,7 @@ def test_a_file_is_refused(tmp_path):
 
 def test_another_schema_version_is_refused(tmp_path, monkeypatch):
     toy_database(tmp_path / "data", 1)
-    monkeypatch.setattr("storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with pytest.raises(ForeignDatabaseError, match=r"has schema 1, this program reads schema 2"):
         Database.open(tmp_path / "data")
 
@@ -109,7 +109,7 @@ def test_a_second_opener_in_this_process_is_refused_with_the_process_id(tmp_path
 HOLDER = """
 import sys
 from pathlib import Path
-from storage.database import Database
+from zevm.storage.database import Database
 database = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
 sys.stdin.read()
@@ -133,7 +133,7 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from storage.database import Database
+from zevm.storage.database import Database
 from storage_toy import append_block, toy_block
 database = Database.open(Path(sys.argv[1]))
 head = database.ledger.head()
@@ -239,7 +239,7 @@ def test_a_kill_while_opening_raises_no_false_alarm(tmp_path, monkeypatch):
         return store
 
     with monkeypatch.context() as patch:
-        patch.setattr("storage.database_files.LevelStore", open_and_copy)
+        patch.setattr("zevm.storage.database_files.LevelStore", open_and_copy)
         database = Database.open(tmp_path / "data")
     database.close()
     with Database.open(tmp_path / "copy") as database:
@@ -347,8 +347,8 @@ def test_both_damaged_copies_after_a_kill_are_refused(tmp_path):
 DISK_FULL = """
 import resource, sys
 from pathlib import Path
-from storage.database import Database
-from storage.errors import StorageError
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
 from storage_toy import contents, grow
 database = Database.open(Path(sys.argv[1]))
 grow(database, 50)
@@ -475,7 +475,7 @@ def test_erase_takes_the_database_and_nothing_else(tmp_path, state, monkeypatch)
     if state == "damaged":
         (tmp_path / "FORMAT").write_bytes(b"zEVM database\nschema")
     if state == "another schema":
-        monkeypatch.setattr("storage.directory.SCHEMA_VERSION", 2)
+        monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", 2)
     Database.erase(tmp_path)
     assert {entry.name for entry in tmp_path.iterdir()} == {"keystore", "zevm.lock"}
     assert (tmp_path / "keystore" / "key").read_bytes() == b"secret"
@@ -511,14 +511,14 @@ def test_unsynced_writes_may_be_lost_with_the_machine_but_not_with_the_process(t
     abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=2)
     with pytest.raises(CorruptionError, match="writes 5 to 5 were acknowledged and are lost"):
         Database.open(tmp_path / "copy")
-    monkeypatch.setattr("storage.checksums.boot_id", lambda: "another")
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
     with Database.open(tmp_path / "copy") as database:
         assert database.sequence == 4
 
 
 def test_synced_writes_are_missed_after_a_restart_of_the_machine_too(tmp_path, monkeypatch):
     abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=0)
-    monkeypatch.setattr("storage.checksums.boot_id", lambda: "another")
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
     with pytest.raises(CorruptionError, match="writes 3 to 3 were acknowledged and are lost"):
         Database.open(tmp_path / "copy")
 

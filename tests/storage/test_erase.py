@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database
-from storage.errors import DatabaseLockedError, ForeignDatabaseError
-from storage.store import Batch
+from zevm.storage.database import Database
+from zevm.storage.errors import DatabaseLockedError, ForeignDatabaseError
+from zevm.storage.store import Batch
 
 
 def _filled(path: Path) -> None:

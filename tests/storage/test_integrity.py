@@ -10,9 +10,9 @@ from collections import Counter
 import pytest
 from storage_toy import contents, grow, put_block, toy_block
 
-from node.commands.database import CheckProgress
-from storage import schema
-from storage.checksums import (
+from zevm.node.commands.database import CheckProgress
+from zevm.storage import schema
+from zevm.storage.checksums import (
     FileSum,
     live_tables,
     read_checksums,
@@ -22,11 +22,11 @@ from storage.checksums import (
     verify_files,
     write_checksums,
 )
-from storage.database import Database
-from storage.errors import CorruptionError, StorageError
-from storage.integrity import transaction_hashes
-from storage.keccak import keccak256
-from storage.store import Batch
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.integrity import transaction_hashes
+from zevm.storage.keccak import keccak256
+from zevm.storage.store import Batch
 
 HARMLESS_NAMES = {"LOG", "LOG.old", "LOCK", "zevm.lock"}
 """Text for people, and locks: nothing reads them."""
@@ -276,8 +276,8 @@ def test_transaction_hashes_cover_both_encodings():
 
 
 def test_s10_progress_names_the_parts_and_how_far_they_are(database, monkeypatch):
-    monkeypatch.setattr("storage.integrity.TOLD_EVERY_BYTES", 1_000)
-    monkeypatch.setattr("storage.integrity.TOLD_EVERY_BLOCKS", 5)
+    monkeypatch.setattr("zevm.storage.integrity.TOLD_EVERY_BYTES", 1_000)
+    monkeypatch.setattr("zevm.storage.integrity.TOLD_EVERY_BLOCKS", 5)
     grow(database, 30)
     told = []
     database.scrub(lambda *progress: told.append(progress))

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from storage_toy import grow, put_block, toy_block
 
-from storage import schema
-from storage.database import Database
-from storage.errors import CorruptionError
-from storage.ledger import Ledger, log_key
-from storage.leveldb import LevelStore
-from storage.memory import MemoryStore
-from storage.store import Batch
+from zevm.storage import schema
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError
+from zevm.storage.ledger import Ledger, log_key
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.memory import MemoryStore
+from zevm.storage.store import Batch
 
 
 @pytest.fixture(params=["memory", "disk"])

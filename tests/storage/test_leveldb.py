@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from storage.errors import CorruptionError, DatabaseLockedError, StorageError
-from storage.leveldb import LOOK_BYTES, LevelOptions, LevelStore, _UnsyncedLogs, repair
-from storage.store import Batch
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
+from zevm.storage.leveldb import LOOK_BYTES, LevelOptions, LevelStore, _UnsyncedLogs, repair
+from zevm.storage.store import Batch
 
 
 def fill(store, count, size=100, *, start=0):

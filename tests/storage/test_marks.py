@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from storage_toy import contents, grow, write_marks
 
-from storage.database import Database
-from storage.errors import CorruptionError
+from zevm.storage.database import Database
+from zevm.storage.errors import CorruptionError
 
 BLOCKS = 30
 MARKS = ("SEQUENCE", "marks/SEQUENCE")

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from storage.errors import StorageError
-from storage.leveldb import LevelStore
-from storage.memory import UNSORTED_LIMIT, MemoryStore
-from storage.store import Batch
+from zevm.storage.errors import StorageError
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.memory import UNSORTED_LIMIT, MemoryStore
+from zevm.storage.store import Batch
 
 keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
 values = st.binary(max_size=5)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from storage.account import EMPTY_ROOT, AccountChange, StateDiff
-from storage.database import Database
-from storage.errors import StorageError
-from storage.keccak import EMPTY_KECCAK, keccak256
-from storage.preimage_fill import is_complete
-from storage.schema import META, PREIMAGE, range_of
-from storage.store import Batch
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.preimage_fill import is_complete
+from zevm.storage.schema import META, PREIMAGE, range_of
+from zevm.storage.store import Batch
 
 CHANGE = AccountChange(1, 1, EMPTY_KECCAK)
 ADDRESSES = [bytes((number,)) * 20 for number in range(1, 7)]
@@ -86,7 +86,7 @@ def test_s6_states_beside_the_chain_have_preimages() -> None:
 
 
 def test_s6_an_older_database_is_filled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.preimage_fill._KEYS_IN_STEP", 2)
+    monkeypatch.setattr("zevm.storage.preimage_fill._KEYS_IN_STEP", 2)
     with old_database() as database:
         assert not any(known(database, OLD))
         # new states do not hide what is missing
@@ -103,7 +103,7 @@ def test_s6_an_older_database_is_filled_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_s6_a_fill_that_is_cut_short_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.preimage_fill._KEYS_IN_STEP", 1)
+    monkeypatch.setattr("zevm.storage.preimage_fill._KEYS_IN_STEP", 1)
     with old_database() as database:
         write, count = database.write, 0
 

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from storage import trie
-from storage.account import EMPTY_ROOT, AccountChange, StateDiff
-from storage.database import Database
-from storage.keccak import EMPTY_KECCAK
-from storage.store import Batch
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
+from zevm.storage.database import Database
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.store import Batch
 
 ADDRESS = b"\x11" * 20
 

@@ -5,7 +5,7 @@ import rlp as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import rlp
+from zevm.storage import rlp
 
 STRINGS = st.binary(max_size=4) | st.binary(min_size=50, max_size=60) | st.binary(min_size=250, max_size=300)
 ITEMS = st.recursive(STRINGS, lambda children: st.lists(children, max_size=20), max_leaves=40)

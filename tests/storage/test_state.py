@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from storage import trie
-from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, decode_account, encode_account
-from storage.cache import ByteCache
-from storage.errors import CorruptionError, MissingNodeError
-from storage.keccak import EMPTY_KECCAK, keccak256
-from storage.leveldb import LevelStore
-from storage.memory import MemoryStore
-from storage.schema import account_key, code_key, node_key, slot_key, undo_key
-from storage.state import StateStore
-from storage.store import Batch
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, decode_account, encode_account
+from zevm.storage.cache import ByteCache
+from zevm.storage.errors import CorruptionError, MissingNodeError
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.memory import MemoryStore
+from zevm.storage.schema import account_key, code_key, node_key, slot_key, undo_key
+from zevm.storage.state import StateStore
+from zevm.storage.store import Batch
 
 ADDRESSES = [bytes((number,)) * 20 for number in (0, 1, 2, 0x7F, 0xFF)] + [bytes(19) + b"\x01"]
 SLOTS = [0, 1, 2, 5, 2**255, 2**256 - 1]

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
-from storage.errors import CorruptionError
-from storage.keccak import EMPTY_KECCAK
-from storage.memory import MemoryStore
-from storage.state import StateStore
-from storage.state_record import decode_update, encode_update
-from storage.state_update import StateUpdate
-from storage.store import Batch
+from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
+from zevm.storage.errors import CorruptionError
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.memory import MemoryStore
+from zevm.storage.state import StateStore
+from zevm.storage.state_record import decode_update, encode_update
+from zevm.storage.state_update import StateUpdate
+from zevm.storage.store import Batch
 
 addresses = st.binary(min_size=20, max_size=20)
 hashes = st.binary(min_size=32, max_size=32)

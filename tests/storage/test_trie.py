@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from storage import trie
-from storage.account import EMPTY_ROOT
-from storage.errors import CorruptionError, MissingNodeError
-from storage.keccak import keccak256
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import CorruptionError, MissingNodeError
+from zevm.storage.keccak import keccak256
 
 # Few keys of few distinct bytes: shared prefixes, keys that are prefixes of others, collapses and merges are common.
 FEW_BYTES = st.sampled_from([0x00, 0x01, 0x10, 0x11])

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import trie
-from storage.account import EMPTY_ROOT
-from storage.keccak import keccak256
-from storage.trie_difference import differing_keys
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.keccak import keccak256
+from zevm.storage.trie_difference import differing_keys
 
 # few digits and short keys, so that paths are shared, split and joined; values around the embedding size
 KEYS = st.lists(st.sampled_from([0x00, 0x01, 0x10, 0x11, 0xFF]), min_size=4, max_size=4).map(bytes)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from chain.zvm.activity import Activity
-from chain.zvm.faults import ExitError
-from chain.zvm.instance import HookFunction, Instance
-from storage.keccak import keccak256
+from zevm.chain.zvm.activity import Activity
+from zevm.chain.zvm.faults import ExitError
+from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.storage.keccak import keccak256
 
 _WORD = 32
 _MODULUS = 1 << 256

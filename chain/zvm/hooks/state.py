@@ -1,11 +1,11 @@
 """Host functions on storage, transient storage, logs and accounts, at the prices of the EVM's fork."""
 
-from chain.types import Log
-from chain.vm.foreign import Frame, instruct
-from chain.zvm.activity import Activity
-from chain.zvm.faults import ExitError, HostTrapError
-from chain.zvm.instance import HookFunction, Instance
-from chain.zvm.schedule import StateGas
+from zevm.chain.types import Log
+from zevm.chain.vm.foreign import Frame, instruct
+from zevm.chain.zvm.activity import Activity
+from zevm.chain.zvm.faults import ExitError, HostTrapError
+from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.schedule import StateGas
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF

@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from chain.blockchain import Chain
-from chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
-from chain.engine.limits import EngineLimits
-from chain.engine.payload import ExecutionPayload, PayloadCall
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.payload import PayloadAttributes
-from chain.types import Block, Transaction
-from storage.database import Database
 from tests.chain.chain_fixtures import ALICE, BOB, open_chain
+from zevm.chain.blockchain import Chain
+from zevm.chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
+from zevm.chain.engine.limits import EngineLimits
+from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.types import Block, Transaction
+from zevm.storage.database import Database
 
 START = 1_900_000_000
 SLOT_SECONDS = 12

@@ -7,23 +7,23 @@ from hashlib import sha256
 import ckzg
 import pytest
 
-from chain.blobs import make_sidecar, versioned_hash
-from chain.engine import errors
-from chain.engine.attributes import payload_id
-from chain.engine.building import BUILDS_KEPT, BuiltPayload
-from chain.engine.driver import PayloadStatus, Status
-from chain.forks import Fork
-from chain.importer import MAX_BLOCK_BYTES
-from chain.native.kzg import CELLS_PER_BLOB, trusted_setup
-from chain.payload import PayloadAttributes
-from chain.types import Transaction, TransactionType
-from chain.types.block import Withdrawal
-from chain.vm.calls import contract_address
-from chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
-from chain.zvm.creation import creation_data
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
 from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, driven_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
+from zevm.chain.blobs import make_sidecar, versioned_hash
+from zevm.chain.engine import errors
+from zevm.chain.engine.attributes import payload_id
+from zevm.chain.engine.building import BUILDS_KEPT, BuiltPayload
+from zevm.chain.engine.driver import PayloadStatus, Status
+from zevm.chain.forks import Fork
+from zevm.chain.importer import MAX_BLOCK_BYTES
+from zevm.chain.native.kzg import CELLS_PER_BLOB, trusted_setup
+from zevm.chain.payload import PayloadAttributes
+from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.types.block import Withdrawal
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
+from zevm.chain.zvm.creation import creation_data
 
 KEY, VALUE, ARGUMENT = 64, 96, 0
 # adds its call data to slot 1 and logs the sum

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from chain.canonical import Checkpoints
-from chain.engine import errors
-from chain.engine.driver import PayloadStatus, Status
-from chain.engine.limits import EngineLimits
-from chain.errors import DrivenChainError, TransactionError, UnknownBlockError
-from chain.events import Event, HeadChanged, PayloadExecuted
-from chain.forks import Fork
-from chain.integrity import deep_problems
-from chain.mining import MiningMode
-from chain.references import BlockReference, BlockTag
-from chain.types import Block, Transaction, TransactionType
-from chain.vm.calls import contract_address
-from chain.vm.executor import requests_hash
-from storage.database import Database
-from storage.errors import StorageError
-from storage.store import Batch
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain, genesis_at
+from zevm.chain.canonical import Checkpoints
+from zevm.chain.engine import errors
+from zevm.chain.engine.driver import PayloadStatus, Status
+from zevm.chain.engine.limits import EngineLimits
+from zevm.chain.errors import DrivenChainError, TransactionError, UnknownBlockError
+from zevm.chain.events import Event, HeadChanged, PayloadExecuted
+from zevm.chain.forks import Fork
+from zevm.chain.integrity import deep_problems
+from zevm.chain.mining import MiningMode
+from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types import Block, Transaction, TransactionType
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.executor import requests_hash
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
+from zevm.storage.store import Batch
 
 SAFE, FINALIZED = BlockReference(tag=BlockTag.SAFE), BlockReference(tag=BlockTag.FINALIZED)
 

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode as abi_encode
 
-from chain.forks import Fork
-from chain.tracing import settings
-from chain.tracing.catalogue import TRACERS, make_tracer
-from chain.tracing.errors import TraceError, TraceSizeError
-from chain.types import TransactionType
-from chain.vm.calls import contract_address
 from tests.chain.tracing.tracing import CONTEXT, OTHER, THIRD, hexadecimal, trace, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, deploying, returning
+from zevm.chain.forks import Fork
+from zevm.chain.tracing import settings
+from zevm.chain.tracing.catalogue import TRACERS, make_tracer
+from zevm.chain.tracing.errors import TraceError, TraceSizeError
+from zevm.chain.types import TransactionType
+from zevm.chain.vm.calls import contract_address
 
 HEX_SENDER, HEX_CONTRACT, HEX_OTHER, HEX_THIRD = map(hexadecimal, (SENDER, CONTRACT, OTHER, THIRD))
 STOPS = {OTHER: FakeAccount(code=assemble("STOP"))}

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from chain.forks import Fork
-from chain.tracing.errors import TraceError
-from chain.types import Authorization, TransactionType
-from chain.vm.calls import contract_address
-from storage.keccak import keccak256
 from tests.chain.tracing.tracing import OTHER, THIRD, hexadecimal, trace, word
 from tests.chain.vm.support import COINBASE, CONTRACT, ETHER, GWEI, SENDER, FakeAccount, assemble, deploying
+from zevm.chain.forks import Fork
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.types import Authorization, TransactionType
+from zevm.chain.vm.calls import contract_address
+from zevm.storage.keccak import keccak256
 
 HEX_SENDER, HEX_CONTRACT, HEX_OTHER, HEX_THIRD = map(hexadecimal, (SENDER, CONTRACT, OTHER, THIRD))
 HEX_COINBASE = hexadecimal(COINBASE)

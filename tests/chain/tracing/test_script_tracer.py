@@ -16,18 +16,18 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.deadline import Cancellation, Deadline
-from chain.forks import Fork
-from chain.tracing import script_tracer
-from chain.tracing.catalogue import make_tracer
-from chain.tracing.errors import TraceError
-from chain.tracing.script_process import ScriptProcess
-from chain.tracing.settings import TraceContext
-from chain.vm.calls import contract_address
-from chain.vm.executor import Executor
-from chain.vm.interface import ExecutionTimeoutError
 from tests.chain.tracing.tracing import CONTEXT, OTHER
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble, environment_of, state_of, transaction_of
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.forks import Fork
+from zevm.chain.tracing import script_tracer
+from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.script_process import ScriptProcess
+from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import ExecutionTimeoutError
 
 STORE = assemble("0x05 0x01 SSTORE STOP")
 CALL = assemble(f"0x00 0x00 0x04 0x00 0x00 0x{OTHER.hex()} 0xffff CALL STOP")
@@ -363,7 +363,7 @@ def test_b15_a_script_ends_with_the_node_that_was_killed() -> None:
     """The node's part is played by a process that starts a looping script, and is then killed with -9."""
     node = (
         "import time\n"
-        "from chain.tracing.script_process import ScriptProcess\n"
+        "from zevm.chain.tracing.script_process import ScriptProcess\n"
         "script = ScriptProcess(time.monotonic() + 120)\n"
         "print(script.process.pid, flush=True)\n"
         'script.exchange(b\'[["load", "(function() { for (;;); })()", {}]]\', lambda question: None)\n'

@@ -2,10 +2,10 @@
 
 import pytest
 
-from chain.tracing.errors import TraceError
-from storage.keccak import keccak256
 from tests.chain.tracing.tracing import OTHER, hexadecimal, trace, word
 from tests.chain.vm.support import FakeAccount, assemble
+from zevm.chain.tracing.errors import TraceError
+from zevm.storage.keccak import keccak256
 
 
 def test_preimages() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chain.tracing import struct_log
-from chain.tracing.errors import TraceError, TraceSizeError
 from tests.chain.tracing.tracing import OTHER, THIRD, trace, word
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble, deploying, returning
+from zevm.chain.tracing import struct_log
+from zevm.chain.tracing.errors import TraceError, TraceSizeError
 
 
 def steps(code: str, options: dict[str, Any] | None = None, **more: Any) -> list[dict[str, Any]]:

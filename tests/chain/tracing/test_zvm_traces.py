@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from wasmtime import wat2wasm
 
-from chain.tracing.catalogue import make_tracer
-from chain.vm.executor import Executor
-from chain.vm.interface import Outcome
-from chain.zvm.machine import ZvmMachine
-from storage.keccak import keccak256
 from tests.chain.tracing.tracing import CONTEXT, OTHER, hexadecimal, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, state_of, transaction_of
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.storage.keccak import keccak256
 
 MACHINE = ZvmMachine("zvm")
 """One for all tests: each takes much address space for its instances."""

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chain.forks import Fork
-from chain.tracing.catalogue import make_tracer
-from chain.tracing.settings import TraceContext
-from chain.vm.executor import Executor
-from rpc.decoder import Decoder
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of, transaction_of
+from zevm.chain.forks import Fork
+from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.vm.executor import Executor
+from zevm.rpc.decoder import Decoder
 
 OTHER, THIRD = b"\x44" * 20, b"\x55" * 20
 CONTEXT = TraceContext(Decoder().revert_reason, b"\xbb" * 32, 7, b"\xcc" * 32, 3, first_log_index=5)

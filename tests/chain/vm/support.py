@@ -1,14 +1,14 @@
 """A state in memory, and shorthands for blocks and code, for tests of execution."""
 
-from chain.forks import BlobParameters, Fork, Rules
-from chain.types import Transaction, TransactionType
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from chain.vm.operations import OPCODE_NAMES
 from scripts.conformance.memory_state import MemoryAccount as FakeAccount
 from scripts.conformance.memory_state import MemoryReader
-from storage.keccak import keccak256
+from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.operations import OPCODE_NAMES
+from zevm.storage.keccak import keccak256
 
 SENDER = b"\x11" * 20
 CONTRACT = b"\x33" * 20

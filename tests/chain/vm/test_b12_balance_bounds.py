@@ -4,14 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from chain.forks import Fork
-from chain.types import Header, Withdrawal
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, VmErrorKind
-from storage.account import MAX_BALANCE, MAX_NONCE, Account, decode_account, encode_account
-from storage.errors import CorruptionError
-from storage.rlp import encode_bytes, encode_uint, wrap_list
 from tests.chain.vm.support import (
     COINBASE,
     CONTRACT,
@@ -24,6 +16,14 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
+from zevm.chain.forks import Fork
+from zevm.chain.types import Header, Withdrawal
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, VmErrorKind
+from zevm.storage.account import MAX_BALANCE, MAX_NONCE, Account, decode_account, encode_account
+from zevm.storage.errors import CorruptionError
+from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 
 RICH = b"\x55" * 20
 FULL = FakeAccount(balance=MAX_BALANCE)

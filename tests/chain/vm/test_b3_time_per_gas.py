@@ -8,13 +8,13 @@ from eth.precompiles.modexp import _compute_modexp_gas_fee_eip_198
 from eth.vm.forks.berlin.computation import _compute_modexp_gas_fee_eip_2565
 
 from bench import time_per_gas
-from chain.forks import Fork
-from chain.vm import calls
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest
-from chain.vm.precompiles import _modexp_input, _modexp_price_berlin, _modexp_price_byzantium
 from scripts.dearest import CALLEE, CONTRACT, Program, opcode_programs, opcodes
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, state_of
+from zevm.chain.forks import Fork
+from zevm.chain.vm import calls
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.precompiles import _modexp_input, _modexp_price_berlin, _modexp_price_byzantium
 
 ROOM = 3
 """A loaded machine may make a row look dearer than it is, by so much."""

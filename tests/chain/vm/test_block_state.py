@@ -4,11 +4,11 @@ import copy
 import random
 from typing import Any
 
-from chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
 from scripts.conformance.memory_state import MemoryReader
-from storage.account import EMPTY_ROOT, AccountChange
-from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.chain.vm.support import FakeAccount
+from zevm.chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
+from zevm.storage.account import EMPTY_ROOT, AccountChange
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 A, B, C = (bytes((letter,)) * 20 for letter in b"abc")
 

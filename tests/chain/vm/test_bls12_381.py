@@ -7,12 +7,12 @@ from eth.vm.forks.prague.computation import PragueComputation
 from py_ecc.bls.hash_to_curve import map_to_curve_G1, map_to_curve_G2
 from py_ecc.optimized_bls12_381 import FQ, FQ2, G1, G2, curve_order, field_modulus, multiply, neg, normalize
 
-from chain.forks import Fork
-from chain.validation import floor_gas, intrinsic_gas
-from chain.vm.executor import Executor
-from chain.vm.fork_table import PRECOMPILES, precompile_address
-from chain.vm.interface import CallRequest, Outcome, VmErrorKind
 from tests.chain.vm.support import SENDER, environment_of, rules_of, state_of
+from zevm.chain.forks import Fork
+from zevm.chain.validation import floor_gas, intrinsic_gas
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
+from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
 
 G1_ADD, G1_MSM, G2_ADD, G2_MSM, PAIRING, MAP_G1, MAP_G2 = range(0x0B, 0x12)
 REFERENCE = PragueComputation.get_precompiles()
@@ -28,7 +28,7 @@ def reference(number: int, data: bytes, monkeypatch: pytest.MonkeyPatch) -> Outc
     """What py-evm's body answers, in our frames."""
     table = {**PRECOMPILES[Fork.PRAGUE], precompile_address(number): REFERENCE[precompile_address(number)]}
     with monkeypatch.context() as patched:
-        patched.setattr("chain.vm.executor.PRECOMPILES", {Fork.PRAGUE: table})
+        patched.setattr("zevm.chain.vm.executor.PRECOMPILES", {Fork.PRAGUE: table})
         return call(number, data)
 
 

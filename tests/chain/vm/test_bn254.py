@@ -5,11 +5,11 @@ from eth.vm.forks.byzantium.computation import ByzantiumComputation
 from eth.vm.forks.istanbul.computation import IstanbulComputation
 from py_ecc.optimized_bn128 import FQ2, G1, G2, b2, curve_order, field_modulus, is_on_curve, multiply, neg, normalize
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.fork_table import PRECOMPILES, precompile_address
-from chain.vm.interface import CallRequest, Outcome
 from tests.chain.vm.support import SENDER, environment_of, state_of
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
+from zevm.chain.vm.interface import CallRequest, Outcome
 
 ADD, MULTIPLY, PAIRING = 6, 7, 8
 REFERENCES = {
@@ -29,7 +29,7 @@ def reference(number: int, data: bytes, fork: Fork, monkeypatch: pytest.MonkeyPa
     address = precompile_address(number)
     with monkeypatch.context() as patched:
         table = {**PRECOMPILES[fork], address: REFERENCES[fork][address]}
-        patched.setattr("chain.vm.executor.PRECOMPILES", {fork: table})
+        patched.setattr("zevm.chain.vm.executor.PRECOMPILES", {fork: table})
         return call(number, data, fork)
 
 

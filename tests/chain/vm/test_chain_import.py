@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from chain.errors import TransactionError
-from chain.fees import blob_base_fee
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.types import Block, Receipt, Transaction, logs_bloom
-from chain.types.receipt import merge_blooms
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor, requests_hash
-from chain.vm.interface import BlockEnvironment, Outcome
-from storage import state_update, trie
-from storage.account import EMPTY_ROOT, StateDiff
-from storage.state_readers import TrieReader
 from tests.conformance import conformance_blocks, conformance_path
+from zevm.chain.errors import TransactionError
+from zevm.chain.fees import blob_base_fee
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.types import Block, Receipt, Transaction, logs_bloom
+from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor, requests_hash
+from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.storage import state_update, trie
+from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.state_readers import TrieReader
 
 
 class Replay:

@@ -3,10 +3,10 @@
 import pytest
 from eth_abi.abi import encode
 
-from chain.vm.console import decode_console
-from chain.vm.precompiles import CONSOLE_ADDRESS
-from storage.keccak import keccak256
 from tests.chain.vm.support import SENDER, assemble, returning, run_code
+from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
+from zevm.storage.keccak import keccak256
 
 ADDRESS = "0x" + SENDER.hex()
 

@@ -5,16 +5,6 @@ from dataclasses import replace
 import pytest
 from coincurve import PrivateKey
 
-from chain.errors import TransactionError
-from chain.forks import Fork
-from chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType, Withdrawal
-from chain.vm.block_state import BlockState
-from chain.vm.calls import contract_address
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from storage import rlp
-from storage.account import StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.chain.vm.support import (
     COINBASE,
     CONTRACT,
@@ -30,6 +20,16 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
+from zevm.chain.errors import TransactionError
+from zevm.chain.forks import Fork
+from zevm.chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType, Withdrawal
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
+from zevm.storage import rlp
+from zevm.storage.account import StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 OTHER = b"\x44" * 20
 KEY = PrivateKey(b"\x07" * 32)

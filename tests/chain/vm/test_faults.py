@@ -5,10 +5,6 @@ import time
 
 import pytest
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
-from chain.vm.interpreter import THREAD_STACK_BYTES
 from tests.chain.vm.support import (
     CONTRACT,
     SENDER,
@@ -20,6 +16,10 @@ from tests.chain.vm.support import (
     run_code,
     state_of,
 )
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
+from zevm.chain.vm.interpreter import THREAD_STACK_BYTES
 
 OTHER = b"\x44" * 20
 OVERFLOW = "DUP1 " * 1024

@@ -8,16 +8,16 @@ import pytest
 from eth.exceptions import VMError
 from eth.vm.logic import arithmetic, comparison, context, memory, sha3, storage
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.fork_table import FRAME_CLASSES
-from chain.vm.frame import Frame
-from chain.vm.interface import CallRequest
-from chain.vm.message import Message, TransactionContext
-from chain.vm.operations import REPLACEMENTS
-from chain.vm.world import World
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of, returning, run_code, state_of
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import FRAME_CLASSES
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.operations import REPLACEMENTS
+from zevm.chain.vm.world import World
+from zevm.storage.keccak import keccak256
 
 MAX = 2**256 - 1
 EDGES = [0, 1, 2, 3, 29, 30, 31, 32, 33, 255, 256, 257, 2**255 - 1, 2**255, 2**255 + 1, MAX - 1, MAX]

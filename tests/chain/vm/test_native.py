@@ -16,17 +16,17 @@ from typing import Any
 import ckzg
 import pytest
 
-from chain.deadline import Cancellation, Deadline
-from chain.forks import Fork
-from chain.native import curves
-from chain.native.answers import InputError
-from chain.native.kzg import trusted_setup
-from chain.native.process import ARITHMETIC, NativePool, NativeProcess
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, ExecutionTimeoutError
-from chain.zvm.faults import NodeFaultError
 from scripts.dearest import CONTRACT, Input, calling, precompile_inputs
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.forks import Fork
+from zevm.chain.native import curves
+from zevm.chain.native.answers import InputError
+from zevm.chain.native.kzg import trusted_setup
+from zevm.chain.native.process import ARITHMETIC, NativePool, NativeProcess
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
+from zevm.chain.zvm.faults import NodeFaultError
 
 GAS_LIMIT = 1 << 40
 LONG_GAS = 20_000_000
@@ -146,7 +146,7 @@ def test_b2_a_fault_in_the_process_is_a_fault_of_the_node() -> None:
 def test_b2_processes_end_with_a_killed_node() -> None:
     script = (
         "import threading, time\n"
-        "from chain.native.process import ARITHMETIC\n"
+        "from zevm.chain.native.process import ARITHMETIC\n"
         "ARITHMETIC.call('modexp', b'3', b'5', b'7')\n"
         "print(ARITHMETIC.processes()[0], flush=True)\n"
         "ARITHMETIC.call('modexp', b'\\xff' * 16384, b'\\xff' * 640, b'\\xff' * 16384)\n"
@@ -170,7 +170,7 @@ def test_b2_here_and_there_give_the_same() -> None:
             outcomes = []
             for short_gas in (0, 1 << 60):
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr("chain.vm.arithmetic.SHORT_GAS", short_gas)
+                    patch.setattr("zevm.chain.vm.arithmetic.SHORT_GAS", short_gas)
                     outcomes.append(Executor(environment, state_of({})).call_alone(request))
             assert outcomes[0] == outcomes[1], item.name
 

@@ -13,13 +13,13 @@ from eth._utils.blake2.compression import blake2b_compress
 from eth.precompiles import ecrecover as py_evm_ecrecover
 from eth.precompiles.modexp import _modexp as py_evm_modexp
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.fork_table import PRECOMPILES, precompile_address
-from chain.vm.interface import CallRequest, ExecutionTimeoutError, Outcome
-from chain.vm.message import Message, TransactionContext
-from storage.keccak import keccak256
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, returning, run_code, state_of
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
+from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, Outcome
+from zevm.chain.vm.message import Message, TransactionContext
+from zevm.storage.keccak import keccak256
 
 
 def call(number: int, data: bytes, fork: Fork = Fork.OSAKA) -> Outcome:

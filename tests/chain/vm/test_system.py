@@ -4,16 +4,16 @@ import hashlib
 
 import pytest
 
-from chain.errors import BlockError
-from chain.forks import Fork
-from chain.predeploys import SYSTEM_CONTRACTS
-from chain.types import Log
-from chain.vm import system
-from chain.vm.block_state import BlockState
-from chain.vm.executor import Executor, requests_hash
-from chain.vm.interface import CallRequest
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, GWEI, SENDER, FakeAccount, assemble, environment_of, state_of
+from zevm.chain.errors import BlockError
+from zevm.chain.forks import Fork
+from zevm.chain.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.types import Log
+from zevm.chain.vm import system
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor, requests_hash
+from zevm.chain.vm.interface import CallRequest
+from zevm.storage.keccak import keccak256
 
 PREDEPLOYS = {address: FakeAccount(nonce=1, code=code) for _, address, code in SYSTEM_CONTRACTS}
 ROOT = b"\x77" * 32

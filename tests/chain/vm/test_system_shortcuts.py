@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import FakeAccount, environment_of, state_of
 
-from chain.forks import Fork
-from chain.predeploys import (
+from zevm.chain.forks import Fork
+from zevm.chain.predeploys import (
     BEACON_ROOTS_ADDRESS,
     BEACON_ROOTS_CODE,
     CONSOLIDATION_REQUESTS_ADDRESS,
@@ -16,9 +16,9 @@ from chain.predeploys import (
     WITHDRAWAL_REQUESTS_ADDRESS,
     WITHDRAWAL_REQUESTS_CODE,
 )
-from chain.vm import system
-from chain.vm.executor import Executor
-from chain.vm.fork_table import FRAME_CLASSES
+from zevm.chain.vm import system
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import FRAME_CLASSES
 
 CONTRACTS = {
     BEACON_ROOTS_ADDRESS: BEACON_ROOTS_CODE,

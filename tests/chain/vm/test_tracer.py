@@ -1,10 +1,5 @@
 """Watching an execution changes nothing, and shows every frame and instruction."""
 
-from chain.tracing.tracer import QuietTracer
-from chain.vm.executor import Executor
-from chain.vm.frame import Frame
-from chain.vm.interface import CallRequest, FrameStart, VmError
-from chain.vm.operations import OPCODE_NAMES
 from tests.chain.vm.support import (
     CONTRACT,
     SENDER,
@@ -15,6 +10,11 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.interface import CallRequest, FrameStart, VmError
+from zevm.chain.vm.operations import OPCODE_NAMES
 
 OTHER = b"\x44" * 20
 

@@ -6,13 +6,6 @@ from functools import cache
 
 from wasmtime import wat2wasm
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.interface import CallRequest, Outcome
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import SCHEDULES
 from tests.chain.vm.support import (
     CONTRACT,
     SENDER,
@@ -22,6 +15,13 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest, Outcome
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import SCHEDULES
 
 TARGET = b"\x44" * 20
 OTHER = b"\x55" * 20

@@ -6,9 +6,9 @@ from functools import cache
 
 from wasmtime import wat2wasm
 
-from chain.zvm.prepare import Prepared, prepare
-from chain.zvm.runtime import End
-from chain.zvm.schedule import Schedule
+from zevm.chain.zvm.prepare import Prepared, prepare
+from zevm.chain.zvm.runtime import End
+from zevm.chain.zvm.schedule import Schedule
 
 BLOCK = 2_450
 """Ink for entering a block."""

@@ -3,11 +3,6 @@
 import pytest
 from eth_abi.abi import encode
 
-from chain.vm.interface import Outcome, VmErrorKind
-from chain.zvm.precompiles import ARBWASM_ADDRESS
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import STYLUS, ZVM
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, FakeAccount
 from tests.chain.zvm.contracts import (
     NOBODY,
@@ -25,6 +20,11 @@ from tests.chain.zvm.contracts import (
     wasm_relay,
     word,
 )
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.storage.keccak import keccak256
 
 PROGRAM = contract(invoke("write_result", 0, 0), memory="3 3", data={0: bytes(640)})
 RUNNER_CODES = {TARGET: PROGRAM, OTHER: b"\x5f\x5f\xfd", CONTRACT: evm_relay("CALL")}

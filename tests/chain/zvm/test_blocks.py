@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.references import LATEST
-from chain.types import Log, logs_bloom
-from chain.types.receipt import merge_blooms
-from chain.vm.calls import contract_address
-from chain.zvm.creation import creation_data
-from storage.database import Database
 from tests.chain.chain_fixtures import ALICE, KEYS, MANUAL, open_chain, transfer
 from tests.chain.vm.support import assemble
 from tests.chain.zvm.contracts import contract, deployed, invoke, request_to, word
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.blockchain import Chain
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.references import LATEST
+from zevm.chain.types import Log, logs_bloom
+from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.zvm.creation import creation_data
+from zevm.storage.database import Database
 
 KEY, VALUE, ARGUMENT = 64, 96, 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import brotli
 import pytest
 
-from chain.zvm.binary import (
+from zevm.chain.zvm.binary import (
     Bounds,
     DataSegment,
     Element,
@@ -23,13 +23,13 @@ from chain.zvm.binary import (
     signed,
     unsigned,
 )
-from chain.zvm.creation import COMPRESSED_PREFIX
-from chain.zvm.engine import Engine, shared_engine
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.limits import LIMITS
-from chain.zvm.prepare import prepare
-from chain.zvm.runtime import End, run
-from chain.zvm.schedule import ZVM
+from zevm.chain.zvm.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.engine import Engine, shared_engine
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.limits import LIMITS
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.runtime import End, run
+from zevm.chain.zvm.schedule import ZVM
 
 SECONDS = 15.0
 """For one preparation with one unoptimised compilation; the worst below takes 0.8 seconds."""

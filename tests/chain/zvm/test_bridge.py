@@ -5,11 +5,6 @@ import itertools
 import pytest
 from coincurve import PrivateKey
 
-from chain.types import AccessListEntry, Authorization, Log, TransactionType
-from chain.vm.executor import Executor
-from chain.vm.fork_table import precompile_address
-from storage import rlp
-from storage.keccak import keccak256
 from tests.chain.chain_fixtures import ALICE, KEYS
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
@@ -38,6 +33,11 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.types import AccessListEntry, Authorization, Log, TransactionType
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import precompile_address
+from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 
 MACHINES = ["evm", "wasm"]
 PAIRS = list(itertools.product(MACHINES, repeat=2))

@@ -4,11 +4,6 @@ import itertools
 
 import pytest
 
-from chain.types import Log
-from chain.vm.calls import contract_address, salted_address
-from chain.vm.executor import Executor
-from chain.vm.interface import VmErrorKind
-from chain.zvm.creation import creation_data
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     NOBODY,
@@ -26,6 +21,11 @@ from tests.chain.zvm.contracts import (
     wasm_relay,
     word,
 )
+from zevm.chain.types import Log
+from zevm.chain.vm.calls import contract_address, salted_address
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.chain.zvm.creation import creation_data
 
 MACHINES = ["evm", "wasm"]
 PAIRS = list(itertools.product(MACHINES, repeat=2))

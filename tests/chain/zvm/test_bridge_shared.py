@@ -1,12 +1,5 @@
 """What the frames of one transaction share over both machines: memory, stack words, logs, refunds, reentrancy."""
 
-from chain.tracing.tracer import QuietTracer
-from chain.types import Log
-from chain.types.receipt import logs_bloom
-from chain.vm.executor import Executor
-from chain.vm.interface import FrameStart, VmError, VmErrorKind
-from chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -27,6 +20,13 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.types import Log
+from zevm.chain.types.receipt import logs_bloom
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import FrameStart, VmError, VmErrorKind
+from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
+from zevm.storage.keccak import keccak256
 
 WASM_WHO = returning(
     invoke("contract_address", 12) + invoke("msg_sender", 44) + invoke("msg_value", 64) + invoke("tx_origin", 108),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chain.vm.interface import Outcome
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import ZVM
 from scripts.build_wasm import ASSEMBLYSCRIPT, SOURCES, BuildError, compile_contract
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT
 from tests.chain.zvm.contracts import accounts_of, executor, request_to, word
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import ZVM
+from zevm.storage.keccak import keccak256
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import brotli
 import pytest
 
-from chain.zvm.creation import COMPRESSED_PREFIX
 from scripts.zvm_compile import TIMES, Case, Deployments
 from scripts.zvm_shapes import SHAPES, Parts, function
+from zevm.chain.zvm.creation import COMPRESSED_PREFIX
 
 SEEDS = range(1, 9)
 SECONDS = 3.0

@@ -3,20 +3,20 @@
 import pytest
 from wasmtime import wat2wasm
 
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.forks import Fork
-from chain.genesis import load_default_genesis
-from chain.vm.executor import Executor
-from chain.vm.interface import Outcome, VmErrorKind
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.hook_table import CONSOLE_HOOKS
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import SCHEDULES, ZVM
-from storage.database import Database
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import executor, request_to, send
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import load_default_genesis
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.hook_table import CONSOLE_HOOKS
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import SCHEDULES, ZVM
+from zevm.storage.database import Database
 
 TEXT = "höhe \\ff"
 MODULE = bytes(

@@ -7,12 +7,12 @@ from random import Random
 
 import pytest
 
-from chain.zvm.errors import ModuleRefusedError
-from chain.zvm.prepare import Prepared, prepare
-from chain.zvm.runtime import NodeFaultError
-from chain.zvm.schedule import SCHEDULES, ZVM
 from scripts import zvm_fuzz
 from scripts.zvm_generate import generate, mutate
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.prepare import Prepared, prepare
+from zevm.chain.zvm.runtime import NodeFaultError
+from zevm.chain.zvm.schedule import SCHEDULES, ZVM
 
 SCRIPT = Path(zvm_fuzz.__file__)
 

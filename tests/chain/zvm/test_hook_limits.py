@@ -2,9 +2,6 @@
 
 import pytest
 
-from chain.forks import Fork
-from chain.vm.interface import Outcome, VmErrorKind
-from chain.zvm.hook_table import HOOKS
 from tests.chain.vm.support import CONTRACT, FakeAccount
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -25,6 +22,9 @@ from tests.chain.zvm.contracts import (
     unwrapped,
     word,
 )
+from zevm.chain.forks import Fork
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.hook_table import HOOKS
 
 PAGE = 65_536
 HUGE = -1

@@ -2,8 +2,6 @@
 
 import pytest
 
-from chain.types import AccessListEntry
-from chain.zvm.hook_table import HOOKS
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     CALL,
@@ -28,6 +26,8 @@ from tests.chain.zvm.contracts import (
     unwrapped,
     word,
 )
+from zevm.chain.types import AccessListEntry
+from zevm.chain.zvm.hook_table import HOOKS
 
 GAS = 10_000
 H, P, A = 8_400, 5_040, 59_673

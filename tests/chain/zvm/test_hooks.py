@@ -4,11 +4,6 @@ from random import Random
 
 import pytest
 
-from chain.types import Log
-from chain.vm.interface import VmErrorKind
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.hooks.computation import power
-from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.chain.vm.support import COINBASE, CONTRACT, ETHER, GWEI, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     NOBODY,
@@ -31,6 +26,11 @@ from tests.chain.zvm.contracts import (
     wasm_relay,
     word,
 )
+from zevm.chain.types import Log
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.hooks.computation import power
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 HUGE = -1
 """An i32 with every bit set: 4,294,967,295 as a length or pointer."""

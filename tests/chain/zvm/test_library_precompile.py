@@ -8,14 +8,6 @@ import brotli
 import pytest
 from eth_abi.abi import decode, encode
 
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.interface import Outcome, VmErrorKind
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import ZVM
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, FakeAccount
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -35,6 +27,14 @@ from tests.chain.zvm.contracts import (
     wasm_relay,
     word,
 )
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import ZVM
+from zevm.storage.keccak import keccak256
 
 INTERFACE = Path(__file__).parents[3] / "contracts/examples/src/IZvmLibrary.sol"
 FAILED = keccak256(b"ZvmFailed(uint8)")[:4]

@@ -3,11 +3,11 @@
 import pytest
 from wasmtime import wat2wasm
 
-from chain.zvm.engine import shared_engine
-from chain.zvm.prepare import prepare
-from chain.zvm.runtime import End, Engine, Instance, Program, RunResult, run
-from chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
 from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOOK, INSTRUCTIONS, Case, prepared
+from zevm.chain.zvm.engine import shared_engine
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.runtime import End, Engine, Instance, Program, RunResult, run
+from zevm.chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
 
 INK = 10**9
 WORDS = 65_536

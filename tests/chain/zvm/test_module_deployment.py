@@ -3,18 +3,6 @@
 import brotli
 import pytest
 
-from chain.calls import CallFrame, GasEstimation
-from chain.calls import call as call_off_chain
-from chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
-from chain.genesis import Genesis, GenesisAccount
-from chain.overrides import StateOverride
-from chain.references import LATEST
-from chain.types import Log
-from chain.vm.calls import contract_address
-from chain.vm.interface import Outcome, VmErrorKind
-from chain.zvm.creation import constructor_payload, creation_data
-from chain.zvm.prepare import prepare
-from chain.zvm.schedule import STYLUS, ZVM
 from tests.chain.chain_fixtures import open_chain
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, rules_of
 from tests.chain.zvm.contracts import (
@@ -32,6 +20,18 @@ from tests.chain.zvm.contracts import (
     send,
     word,
 )
+from zevm.chain.calls import CallFrame, GasEstimation
+from zevm.chain.calls import call as call_off_chain
+from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
+from zevm.chain.genesis import Genesis, GenesisAccount
+from zevm.chain.overrides import StateOverride
+from zevm.chain.references import LATEST
+from zevm.chain.types import Log
+from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.schedule import STYLUS, ZVM
 
 CREATED = contract_address(SENDER, 0)
 PREFIX = b"\xef\xf0\x00\x00"

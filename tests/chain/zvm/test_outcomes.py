@@ -4,10 +4,6 @@ import time
 
 import pytest
 
-from chain.vm.executor import Executor
-from chain.vm.interface import ExecutionTimeoutError, Outcome, VmErrorKind
-from chain.zvm.functions import FunctionCall, run_function
-from chain.zvm.outcomes import Status, status_of
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -28,6 +24,10 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import ExecutionTimeoutError, Outcome, VmErrorKind
+from zevm.chain.zvm.functions import FunctionCall, run_function
+from zevm.chain.zvm.outcomes import Status, status_of
 
 LIMIT = 3_000_000
 ANSWER = returning("", data={0: word(42)})

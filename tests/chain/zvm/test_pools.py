@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chain.zvm.engine import MAXIMUM_FRAMES, Program, shared_engine
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.program_cache import ProgramCache
-from chain.zvm.runtime import End, Instance, run
 from tests.chain.zvm.zvm_modules import module, on_thread
+from zevm.chain.zvm.engine import MAXIMUM_FRAMES, Program, shared_engine
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.program_cache import ProgramCache
+from zevm.chain.zvm.runtime import End, Instance, run
 
 CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $hook (local.get 0)) (i32.const 0))'
 IMPORT = '(import "vm_hooks" "hook" (func $hook (param i32)))'

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chain.zvm.hook_table import HOOKS
-from chain.zvm.schedule import (
+from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.schedule import (
     BR_TABLE,
     CALL,
     CALL_INDIRECT,

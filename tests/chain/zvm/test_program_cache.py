@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from chain.deadline import Cancellation, Deadline
-from chain.forks import Fork
-from chain.vm.executor import Executor
-from chain.vm.interface import ExecutionTimeoutError
-from chain.zvm import aside, program_cache, program_files
-from chain.zvm.aside import in_time
-from chain.zvm.creation import creation_data
-from chain.zvm.machine import ZvmMachine
-from chain.zvm.program_cache import HOT, ProgramCache
-from chain.zvm.runtime import INK_PER_HEAT, End, Engine, Program, run
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.forks import Fork
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.zvm import aside, program_cache, program_files
+from zevm.chain.zvm.aside import in_time
+from zevm.chain.zvm.creation import creation_data
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.program_cache import HOT, ProgramCache
+from zevm.chain.zvm.runtime import INK_PER_HEAT, End, Engine, Program, run
 
 HASH = b"\x11" * 32
 OTHER_HASH = b"\x22" * 32

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from chain.deadline import Cancellation, Deadline
-from chain.zvm import capi
-from chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
-from chain.zvm.runtime import (
+from tests.chain.zvm.zvm_modules import Module, module, on_thread
+from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.zvm import capi
+from zevm.chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
+from zevm.chain.zvm.runtime import (
     End,
     Engine,
     ExitError,
@@ -23,7 +24,6 @@ from chain.zvm.runtime import (
     RunResult,
     run,
 )
-from tests.chain.zvm.zvm_modules import Module, module, on_thread
 
 INK = 1_000_000
 PAGE = 65_536

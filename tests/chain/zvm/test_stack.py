@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from wasmtime import wat2wasm
 
-from chain.zvm import body
-from chain.zvm.engine import MAXIMUM_FRAMES, shared_engine
-from chain.zvm.prepare import prepare
-from chain.zvm.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
-from chain.zvm.schedule import STYLUS, ZVM, Schedule
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.zvm import body
+from zevm.chain.zvm.engine import MAXIMUM_FRAMES, shared_engine
+from zevm.chain.zvm.prepare import prepare
+from zevm.chain.zvm.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
+from zevm.chain.zvm.schedule import STYLUS, ZVM, Schedule
 
 INK = 10**15
 STACK_WORDS = 65_536

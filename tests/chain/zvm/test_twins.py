@@ -9,9 +9,6 @@ from eth_abi.abi import encode
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chain.vm.interface import BlockEnvironment
-from chain.zvm.machine import ZvmMachine
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, environment_of
 from tests.chain.zvm.twins import (
     ECHO,
@@ -28,6 +25,9 @@ from tests.chain.zvm.twins import (
     users,
 )
 from tests.clients.tools import BIN, forge
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.zvm.machine import ZvmMachine
+from zevm.storage.keccak import keccak256
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 

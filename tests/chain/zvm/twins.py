@@ -6,15 +6,15 @@ from pathlib import Path
 
 from eth_abi.abi import encode
 
-from chain.types import Log
-from chain.vm.executor import Executor
-from chain.vm.interface import BlockEnvironment, Outcome, VmErrorKind
-from chain.zvm.creation import constructor_payload, creation_data
 from scripts.build_wasm import CONTRACTS, compile_contract
-from storage.account import AccountChange
-from storage.keccak import keccak256
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, assemble, state_of, transaction_of
 from tests.clients.tools import artifact
+from zevm.chain.types import Log
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import BlockEnvironment, Outcome, VmErrorKind
+from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.storage.account import AccountChange
+from zevm.storage.keccak import keccak256
 
 SENDERS = tuple(bytes([number]) * 20 for number in (0x11, 0x12, 0x13))
 VAULT, ECHO, WALL, NOBODY = (bytes([number]) * 20 for number in (0x21, 0x22, 0x23, 0x27))

@@ -2,7 +2,7 @@
 
 from eth_abi.abi import encode
 
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 OPCODES = {
     "STOP": 0x00,

@@ -8,22 +8,22 @@ import orjson
 import pytest
 from coincurve import PrivateKey
 
-import rpc.methods
-from chain.blockchain import Chain
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.types import Transaction, TransactionType
-from rpc.decoder import Decoder
-from rpc.engine_port import EnginePortOptions
-from rpc.instance import load_instance_id
-from rpc.limits import Limits
-from rpc.server import Server, ServerOptions
-from rpc.services import Services
-from rpc.wallet import UnknownAccountError
-from storage.database import Database
-from storage.keccak import keccak256
+import zevm.rpc.methods
+from zevm.chain.blockchain import Chain
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Transaction, TransactionType
+from zevm.rpc.decoder import Decoder
+from zevm.rpc.engine_port import EnginePortOptions
+from zevm.rpc.instance import load_instance_id
+from zevm.rpc.limits import Limits
+from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.database import Database
+from zevm.storage.keccak import keccak256
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 KEYS = [PrivateKey(keccak256(b"zevm test key %d" % index)) for index in range(3)]
 
@@ -42,7 +42,7 @@ def hexadecimal(value: bytes) -> str:
 
 
 class TestWallet:
-    """Keys in memory (rpc.wallet.Wallet)."""
+    """Keys in memory (zevm.rpc.wallet.Wallet)."""
 
     __test__ = False
 

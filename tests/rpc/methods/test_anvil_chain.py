@@ -2,10 +2,10 @@
 
 import pytest
 
-from chain.forks import Fork
-from rpc.methods.anvil_chain import HARD_FORK_NAMES
 from tests.rpc.methods.assembly import ENVIRONMENT
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal
+from zevm.chain.forks import Fork
+from zevm.rpc.methods.anvil_chain import HARD_FORK_NAMES
 
 GWEI = 10**9
 HASH = "0x" + "ab" * 32

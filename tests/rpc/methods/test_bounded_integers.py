@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.builder import BlockExecution
-from chain.errors import BlockError, ChainError, GenesisError
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.types import Header, Withdrawal
-from node.config import load_settings
-from node.errors import SettingsError
-from storage.database import Database
-from storage.rlp import RlpError
 from tests.rpc.methods.memory_node import BOB, STRANGER, CallError, Node, hexadecimal
+from zevm.chain.blockchain import Chain
+from zevm.chain.builder import BlockExecution
+from zevm.chain.errors import BlockError, ChainError, GenesisError
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Header, Withdrawal
+from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
+from zevm.storage.database import Database
+from zevm.storage.rlp import RlpError
 
 EDGES = [2**32, 2**53, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**65, 2**128, 2**255, 2**256 - 1, 2**256, 2**300]
 DOORS: dict[str, Any] = {

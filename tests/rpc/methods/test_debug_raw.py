@@ -2,10 +2,10 @@
 
 import pytest
 
-from chain.types import Block, Header, Transaction
-from storage import trie
-from storage.keccak import keccak256
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal
+from zevm.chain.types import Block, Header, Transaction
+from zevm.storage import trie
+from zevm.storage.keccak import keccak256
 
 BOB_ = hexadecimal(BOB)
 UNKNOWN = "0x" + "77" * 32

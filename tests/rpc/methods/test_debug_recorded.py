@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chain.genesis import Genesis
 from tests.conformance import conformance_blocks, conformance_path
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
+from zevm.chain.genesis import Genesis
 
 
 @pytest.fixture

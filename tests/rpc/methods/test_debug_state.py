@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from chain.builder import BlockExecution, execute_all
-from chain.errors import BlockError
-from chain.types import Block, Header, Transaction
-from chain.vm.interface import BlockEnvironment
-from rpc.limits import Limits
-from storage import trie
-from storage.keccak import keccak256
-from storage.state import StateStore
-from storage.state_readers import TrieReader
-from storage.state_update import prepare
 from tests.rpc.methods.assembly import assemble, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, Node, hexadecimal, start_node, stop_node
+from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.errors import BlockError
+from zevm.chain.types import Block, Header, Transaction
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.rpc.limits import Limits
+from zevm.storage import trie
+from zevm.storage.keccak import keccak256
+from zevm.storage.state import StateStore
+from zevm.storage.state_readers import TrieReader
+from zevm.storage.state_update import prepare
 
 STORER = assemble("0x20 CALLDATALOAD 0x00 CALLDATALOAD SSTORE")
 """Stores the second word of its call data in the slot that the first one names."""

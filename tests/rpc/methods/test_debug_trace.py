@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from chain.types import Block
-from rpc.errors import ServerError
-from rpc.limits import Limits
-from rpc.trace_config import parse_duration
 from tests.rpc.methods.assembly import BOX, ENDLESS, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.types import Block
+from zevm.rpc.errors import ServerError
+from zevm.rpc.limits import Limits
+from zevm.rpc.trace_config import parse_duration
 
 CALLS = {"tracer": "callTracer"}
 PRESTATE = {"tracer": "prestateTracer"}

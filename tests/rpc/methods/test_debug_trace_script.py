@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from chain.tracing import script_tracer
-from chain.tracing.script_process import ScriptProcess
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import ENDLESS, assemble, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.tracing import script_tracer
+from zevm.chain.tracing.script_process import ScriptProcess
+from zevm.rpc.limits import Limits
 
 COUNTER = assemble("0x00 SLOAD 0x01 ADD 0x00 SSTORE STOP")
 SCRIPT = """{

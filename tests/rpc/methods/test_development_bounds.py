@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES
-from chain.vm.message import TransactionContext
-from rpc.limits import Limits
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
+from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES
+from zevm.chain.vm.message import TransactionContext
+from zevm.rpc.limits import Limits
 
 BOUNDS = replace(Limits(), balance_addresses=3, impersonated_accounts=2, impersonated_signatures=2, snapshots=2)
 ADDRESSES = ["0x" + f"{number:040x}" for number in range(0x1000, 0x1004)]

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.snapshots import BlockSettings
-from node.settings import NodeSettings
-from rpc.limits import Limits
-from rpc.registry import REGISTRY
 from tests.rpc.methods.assembly import NOPE, REVERT_DATA
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, Node, hexadecimal, start_node, stop_node
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.snapshots import BlockSettings
+from zevm.node.settings import NodeSettings
+from zevm.rpc.limits import Limits
+from zevm.rpc.registry import REGISTRY
 
 GWEI = 10**9
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,19 +8,19 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.types.transaction import encode_network_form
-from rpc import codec
-from rpc.engine_port import EnginePortOptions
-from rpc.limits import Limits
-from rpc.registry import REGISTRY
 from tests.chain.chain_fixtures import ALICE as BLOB_SENDER
 from tests.chain.engine.test_building import blob_transaction
 from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_pending_blocks import OTHERS
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc import codec
+from zevm.rpc.engine_port import EnginePortOptions
+from zevm.rpc.limits import Limits
+from zevm.rpc.registry import REGISTRY
 
 ZERO = "0x" + "00" * 32
 START = 1_900_000_000

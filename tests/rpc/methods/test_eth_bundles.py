@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from storage.keccak import keccak256
 from tests.rpc.methods.assembly import BOX, ENVIRONMENT, INVALID, NOPE
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, KEYS, STRANGER, Node, hexadecimal
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
+from zevm.storage.keccak import keccak256
 
 ALICE_, BOB_, STRANGER_ = hexadecimal(ALICE), hexadecimal(BOB), hexadecimal(STRANGER)
 GWEI = 10**9

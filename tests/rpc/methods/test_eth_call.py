@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 from eth_utils import to_checksum_address as checksum
 
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import (
     BOX,
     ENDLESS,
@@ -18,6 +17,7 @@ from tests.rpc.methods.assembly import (
     reverting,
 )
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal, start_node, stop_node
+from zevm.rpc.limits import Limits
 
 
 def word(number: int) -> str:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from chain.forks import Fork
-from chain.genesis import Genesis
 from tests.rpc.methods.memory_node import ALICE, Node, start_node, stop_node
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
 
 NAMES = [
     *("ARBWASM", "BLAKE2F", "BLS12_G1ADD", "BLS12_G1MSM", "BLS12_G2ADD", "BLS12_G2MSM", "BLS12_MAP_FP2_TO_G2"),

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chain.forks import Fork
-from chain.genesis import Genesis
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
 
 GWEI = 10**9
 

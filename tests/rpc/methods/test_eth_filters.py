@@ -2,9 +2,9 @@
 
 import pytest
 
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import BOX, TOPIC
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
+from zevm.rpc.limits import Limits
 
 OTHER = "0x" + "22" * 32
 NOWHERE = "0x" + "ab" * 32

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from storage import rlp, trie
-from storage.account import encode_account
-from storage.keccak import EMPTY_KECCAK, keccak256
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, STRANGER, Node, hexadecimal
 from tests.rpc.methods.test_limits import limited_node
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
+from zevm.storage import rlp, trie
+from zevm.storage.account import encode_account
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 ALICE_, STRANGER_ = hexadecimal(ALICE), hexadecimal(STRANGER)
 

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import BOX, INVALID, NOPE, REVERT_DATA, creation
 from tests.rpc.methods.memory_node import (
     ALICE,
@@ -18,6 +17,7 @@ from tests.rpc.methods.memory_node import (
     start_node,
     stop_node,
 )
+from zevm.rpc.limits import Limits
 
 GWEI = 10**9
 

@@ -1,9 +1,9 @@
 """Signatures with the node's keys, and personal_."""
 
-from chain.types import Transaction
-from chain.types.transaction import recover_address
-from storage.keccak import keccak256
 from tests.rpc.methods.memory_node import ALICE, BOB, STRANGER, Node, hexadecimal
+from zevm.chain.types import Transaction
+from zevm.chain.types.transaction import recover_address
+from zevm.storage.keccak import keccak256
 
 TYPED = {
     "types": {

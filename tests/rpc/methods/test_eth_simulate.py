@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from rpc.limits import Limits
-from storage.keccak import keccak256
 from tests.rpc.methods.assembly import BOX, ENDLESS, ENVIRONMENT, INVALID, NOPE, REVERT_DATA, TOPIC, assemble, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import WASM_BOX, WASM_FORWARDER, wasm_contract
+from zevm.rpc.limits import Limits
+from zevm.storage.keccak import keccak256
 
 ALICE_, BOB_, STRANGER_ = hexadecimal(ALICE), hexadecimal(BOB), hexadecimal(STRANGER)
 CONTRACT = "0x" + "c0" * 20

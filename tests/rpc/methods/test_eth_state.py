@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from chain.references import BlockReference
-from storage.account import StateReader
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal
+from zevm.chain.references import BlockReference
+from zevm.storage.account import StateReader
 
 NOWHERE = "0x" + "00" * 32
 

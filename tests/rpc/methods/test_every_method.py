@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-import rpc.methods
-from rpc.registry import REGISTRY
+import zevm.rpc.methods
 from tests.rpc.methods.memory_node import Node
+from zevm.rpc.registry import REGISTRY
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 METHODS = list(REGISTRY.public().methods())
 WITH_REQUIRED = [item for item in METHODS if item.params and item.params[0].required]

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from chain.errors import BlockError
-from chain.integrity import deep_problems
-from chain.options import ChainOptions
-from rpc.limits import Limits
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.errors import BlockError
+from zevm.chain.integrity import deep_problems
+from zevm.chain.options import ChainOptions
+from zevm.rpc.limits import Limits
 
 
 async def timestamp(node: Node, block: str = "latest") -> int:

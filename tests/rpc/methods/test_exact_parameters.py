@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-import rpc.methods
-from rpc import codec, codec_engine, codec_objects
-from rpc.codec import SCHEMAS
-from rpc.errors import InvalidParamsError
-from rpc.limits import Limits
-from rpc.registry import REGISTRY
+import zevm.rpc.methods
 from tests.rpc.methods.assembly import BOX
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal, start_node, stop_node
+from zevm.rpc import codec, codec_engine, codec_objects
+from zevm.rpc.codec import SCHEMAS
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.limits import Limits
+from zevm.rpc.registry import REGISTRY
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
 WORD = "0x" + "00" * 31 + "07"

@@ -10,24 +10,6 @@ from typing import Any
 
 import pytest
 
-from chain.blockchain import Chain
-from chain.clock import Clock
-from chain.events import Event, HeadChanged, TransactionAdded
-from chain.genesis import Genesis
-from chain.mining import MiningMode
-from chain.options import ChainOptions
-from chain.types import Block
-from chain.types.transaction import encode_network_form
-from rpc.decoder import Decoder
-from rpc.instance import load_instance_id
-from rpc.limits import Limits
-from rpc.registry import REGISTRY, Cost
-from rpc.server import Server, ServerOptions
-from rpc.services import Services
-from storage.database import Database
-from storage.errors import StorageError
-from storage.memory import MemoryStore
-from storage.store import Batch
 from tests.chain.engine.engine_fixtures import DRIVEN as DRIVEN_OPTIONS
 from tests.chain.engine.engine_fixtures import Consensus
 from tests.rpc.methods.memory_node import (
@@ -42,6 +24,24 @@ from tests.rpc.methods.memory_node import (
     signed_transfer,
 )
 from tests.rpc.methods.wasm_contracts import wasm_contract
+from zevm.chain.blockchain import Chain
+from zevm.chain.clock import Clock
+from zevm.chain.events import Event, HeadChanged, TransactionAdded
+from zevm.chain.genesis import Genesis
+from zevm.chain.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.types import Block
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc.decoder import Decoder
+from zevm.rpc.instance import load_instance_id
+from zevm.rpc.limits import Limits
+from zevm.rpc.registry import REGISTRY, Cost
+from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.services import Services
+from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
+from zevm.storage.memory import MemoryStore
+from zevm.storage.store import Batch
 
 MANUAL = ChainOptions(mining=MiningMode(automine=False))
 AUTOMINE = ChainOptions()

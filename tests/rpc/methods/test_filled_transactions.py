@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from chain.blobs import cell_sidecar, make_sidecar, versioned_hash
-from chain.types import Transaction
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, ETHER, KEYS, STRANGER, Node, hexadecimal
+from zevm.chain.blobs import cell_sidecar, make_sidecar, versioned_hash
+from zevm.chain.types import Transaction
 
 GWEI = 10**9
 ALICE_, BOB_, CAROL_, STRANGER_ = map(hexadecimal, (ALICE, BOB, CAROL, STRANGER))

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from chain.log_search import LogLimits
-from chain.options import ChainOptions
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import assemble
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal, start_node, stop_node
+from zevm.chain.log_search import LogLimits
+from zevm.chain.options import ChainOptions
+from zevm.rpc.limits import Limits
 
 HEX_ALICE, HEX_BOB = hexadecimal(ALICE), hexadecimal(BOB)
 CONTRACT = "0x" + "c0" * 20

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.deadline import Cancellation
-from chain.writer import AbandonedError, Writer, WriterStoppedError
-from rpc.server import ServerOptions
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_cancellation import TRANSPORTS
+from zevm.chain.deadline import Cancellation
+from zevm.chain.writer import AbandonedError, Writer, WriterStoppedError
+from zevm.rpc.server import ServerOptions
 
 MANY = 100_000
 LONG = {

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from chain.tracing import settings, struct_log
-from chain.tracing.errors import TraceMemoryError
-from chain.tracing.memory import GRANT_BYTES, TraceMemory, take
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import assemble
 from tests.rpc.methods.memory_node import ALICE, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
+from zevm.chain.tracing import settings, struct_log
+from zevm.chain.tracing.errors import TraceMemoryError
+from zevm.chain.tracing.memory import GRANT_BYTES, TraceMemory, take
+from zevm.rpc.limits import Limits
 
 HEX_ALICE = hexadecimal(ALICE)
 ENDLESS, REVERTING, STORING = ("0x" + f"{digit}" * 40 for digit in "123")

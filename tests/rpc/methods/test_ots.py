@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chain.forks import Fork
-from chain.genesis import Genesis
-from chain.types import Header
-from rpc.limits import Limits
 from tests.rpc.methods.assembly import BOX, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, STRANGER, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import WASM_BOX, WASM_FORWARDER, wasm_contract
+from zevm.chain.forks import Fork
+from zevm.chain.genesis import Genesis
+from zevm.chain.types import Header
+from zevm.rpc.limits import Limits
 
 HEX_ALICE, HEX_BOB, HEX_CAROL, HEX_STRANGER = map(hexadecimal, (ALICE, BOB, CAROL, STRANGER))
 NOWHERE = "0x" + "11" * 32

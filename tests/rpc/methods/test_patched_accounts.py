@@ -6,15 +6,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chain.blockchain import Chain
-from chain.genesis import Genesis
-from rpc.instance import load_instance_id
-from rpc.limits import Limits
-from rpc.methods import anvil_accounts, anvil_state
-from rpc.methods.reading import account_of, code_of
-from rpc.services import Services
-from storage.database import Database
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, TestWallet, hexadecimal, signed_transfer
+from zevm.chain.blockchain import Chain
+from zevm.chain.genesis import Genesis
+from zevm.rpc.instance import load_instance_id
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods import anvil_accounts, anvil_state
+from zevm.rpc.methods.reading import account_of, code_of
+from zevm.rpc.services import Services
+from zevm.storage.database import Database
 
 ACCOUNTS = tuple(bytes([0xD0 + index]) * 20 for index in range(2))
 SLOTS = (0, 1, 2**256 - 1)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import rpc.methods
-from rpc import codec
-from rpc.registry import REGISTRY, Method
+import zevm.rpc.methods
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal
+from zevm.rpc import codec
+from zevm.rpc.registry import REGISTRY, Method
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 NULLS = {"hash", "nonce", "miner"}
 """What a pending block has not yet, as geth has it: a typed client parses everything else."""

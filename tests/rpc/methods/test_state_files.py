@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.blockchain import Chain
-from chain.integrity import deep_problems, recent_problems
-from chain.types import Header
-from rpc.state_file import read_saved_state
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, Node, hexadecimal, start_node, stop_node
+from zevm.chain.blockchain import Chain
+from zevm.chain.integrity import deep_problems, recent_problems
+from zevm.chain.types import Header
+from zevm.rpc.state_file import read_saved_state
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
 LOGGER = "0x6001600055600760005260206000a1"

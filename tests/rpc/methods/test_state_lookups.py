@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from storage.account import AccountChange, StateDiff
-from storage.keccak import EMPTY_KECCAK, keccak256
-from storage.memory import MemoryStore
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
+from zevm.storage.account import AccountChange, StateDiff
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.memory import MemoryStore
 
 WIDE = b"\x77" * 20
 FEW, MANY = 64, 4_096

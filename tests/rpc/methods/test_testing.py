@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from chain.payload import PayloadAttributes, build_payload
-from chain.types import Transaction
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, STRANGER, Node, hexadecimal
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
+from zevm.chain.payload import PayloadAttributes, build_payload
+from zevm.chain.types import Transaction
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
 ROOT, RANDOM, RECIPIENT = "0x" + "01" * 32, "0x" + "02" * 32, "0x" + "0e" * 20

@@ -6,10 +6,10 @@ and who looks after a node.
 
 import pytest
 
-import rpc.methods
-from rpc.registry import REGISTRY
+import zevm.rpc.methods
+from zevm.rpc.registry import REGISTRY
 
-rpc.methods.load()
+zevm.rpc.methods.load()
 
 CHEATS = "setBalance setCode setNonce setStorageAt impersonateAccount stopImpersonatingAccount mine metadata"
 TIERS = {

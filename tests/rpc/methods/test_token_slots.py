@@ -1,10 +1,10 @@
-"""rpc.methods.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
+"""zevm.rpc.methods.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
 
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from rpc.methods.token_slots import (
+from zevm.rpc.methods.token_slots import (
     ALLOWANCE,
     BALANCE_OF,
     SOLADY_ALLOWANCE_SEED,
@@ -12,7 +12,7 @@ from rpc.methods.token_slots import (
     find_allowance_slot,
     find_balance_slot,
 )
-from storage.keccak import keccak256
+from zevm.storage.keccak import keccak256
 
 HOLDER = b"\x11" * 20
 SPENDER = b"\x22" * 20

@@ -6,8 +6,6 @@ import brotli
 import pytest
 from eth_abi import encode
 
-from rpc.limits import Limits
-from storage.keccak import keccak256
 from tests.rpc.methods.memory_node import (
     ALICE,
     BOB,
@@ -20,6 +18,8 @@ from tests.rpc.methods.memory_node import (
     stop_node,
 )
 from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
+from zevm.rpc.limits import Limits
+from zevm.storage.keccak import keccak256
 
 BOX_WASM, MATHS = hexadecimal(box()), hexadecimal(maths())
 

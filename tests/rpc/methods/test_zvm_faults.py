@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from eth_abi import encode
 
-from chain.zvm.engine import Engine
-from chain.zvm.faults import NodeFaultError
 from tests.rpc.methods.memory_node import (
     ALICE,
     BOB,
@@ -21,6 +19,8 @@ from tests.rpc.methods.memory_node import (
     stop_node,
 )
 from tests.wasm_modules import box, selector
+from zevm.chain.zvm.engine import Engine
+from zevm.chain.zvm.faults import NodeFaultError
 
 BOX_WASM = hexadecimal(box())
 

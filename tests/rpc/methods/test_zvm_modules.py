@@ -11,11 +11,6 @@ import pytest
 from eth_abi import encode
 from wasmtime import wat2wasm
 
-from chain.genesis import Genesis
-from chain.options import ChainOptions
-from chain.zvm.mnemonics import MNEMONICS
-from chain.zvm.schedule import SCHEDULES, STYLUS, ZVM
-from storage.keccak import keccak256
 from tests.rpc.methods.assembly import BOX
 from tests.rpc.methods.memory_node import (
     ALICE,
@@ -25,6 +20,11 @@ from tests.rpc.methods.memory_node import (
     stop_node,
 )
 from tests.wasm_modules import REVERT_DATA, box, maths, unknown
+from zevm.chain.genesis import Genesis
+from zevm.chain.options import ChainOptions
+from zevm.chain.zvm.mnemonics import MNEMONICS
+from zevm.chain.zvm.schedule import SCHEDULES, STYLUS, ZVM
+from zevm.storage.keccak import keccak256
 
 BOX_WASM = hexadecimal(box())
 
@@ -243,5 +243,5 @@ async def test_a_chain_without_webassembly() -> None:
 
 
 def test_the_methods_are_there_without_wasmtime() -> None:
-    code = "import sys, node.app, rpc.methods; rpc.methods.load(); sys.exit('wasmtime' in sys.modules)"
+    code = "import sys, zevm.node.app, zevm.rpc.methods; zevm.rpc.methods.load(); sys.exit('wasmtime' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3], timeout=60)
