@@ -19,8 +19,8 @@ from zevm.chain.memory_guard import MemoryGuard
 from zevm.chain.mining import Mining
 from zevm.chain.options import ChainOptions
 from zevm.chain.patches import PatchedState
-from zevm.chain.pool import AddResult
-from zevm.chain.pool_journal import PoolJournal
+from zevm.chain.pool.pool import AddResult
+from zevm.chain.pool.journal import PoolJournal
 from zevm.chain.selection import fill
 from zevm.chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.types import Block, Header, Transaction

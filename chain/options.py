@@ -7,7 +7,7 @@ from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.chain.log_search import LogLimits
 from zevm.chain.mining import MiningMode
-from zevm.chain.pool import PoolLimits
+from zevm.chain.pool.pool import PoolLimits
 
 
 @dataclass(frozen=True, slots=True)

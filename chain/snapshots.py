@@ -6,7 +6,7 @@ from zevm.chain.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 from zevm.chain.canonical import Version
 from zevm.chain.clock import ClockState
 from zevm.chain.mining import MiningMode
-from zevm.chain.pool import PoolSnapshot
+from zevm.chain.pool.pool import PoolSnapshot
 
 
 @dataclass(frozen=True, slots=True)

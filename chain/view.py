@@ -13,7 +13,7 @@ from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.options import ChainOptions
 from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.pending import PendingBlock, PendingCache
-from zevm.chain.pool import Pool
+from zevm.chain.pool.pool import Pool
 from zevm.chain.production import BlockRules, NextContext
 from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag

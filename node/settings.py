@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.forks import LATEST_FORK, Fork
-from zevm.chain.pool import PoolLimits
+from zevm.chain.pool.pool import PoolLimits
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
 

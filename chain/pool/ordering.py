@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from zevm.chain.pool_account import PooledTransaction
+from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.types import Transaction
 
 

@@ -8,8 +8,8 @@ Queued transactions never displace executable ones. (The attack that this resist
 from collections.abc import Callable, Iterable
 
 from zevm.chain.errors import TransactionError
-from zevm.chain.pool_account import PoolAccount, PooledTransaction
-from zevm.chain.pool_admission import PoolLimits
+from zevm.chain.pool.account import PoolAccount, PooledTransaction
+from zevm.chain.pool.admission import PoolLimits
 
 
 def executable_victims(
