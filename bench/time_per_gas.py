@@ -28,7 +28,7 @@ from bench import zvm_per_gas
 from bench.run import machine
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader
 from scripts.dearest import CALLEE, CONTRACT, Input, Program, calling, opcode_programs, opcodes, precompile_inputs
-from zevm.chain.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
+from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from zevm.chain.blobs import check_sidecar
 from zevm.chain.branch import Branch, Filler
 from zevm.chain.builder import BlockExecution, SealedBlock
 from zevm.chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
@@ -12,15 +11,16 @@ from zevm.chain.clock import Clock
 from zevm.chain.engine.driver import Engine
 from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
-from zevm.chain.genesis import Genesis
 from zevm.chain.importer import verify_and_execute
 from zevm.chain.instant import InstantMining
 from zevm.chain.memory_guard import MemoryGuard
 from zevm.chain.mining import Mining
 from zevm.chain.options import ChainOptions
 from zevm.chain.patches import PatchedState
-from zevm.chain.pool.pool import AddResult
 from zevm.chain.pool.journal import PoolJournal
+from zevm.chain.pool.pool import AddResult
+from zevm.chain.rules.blobs import check_sidecar
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.selection import fill
 from zevm.chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.types import Block, Header, Transaction

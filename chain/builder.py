@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zevm.chain.errors import BlockError, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.block_state import BlockState

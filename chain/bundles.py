@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zevm.chain import fees
 from zevm.chain.builder import BlockExecution
 from zevm.chain.calls import CallFrame, apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from zevm.chain.forks import Fork
 from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.rules import fees
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Transaction
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -8,10 +8,10 @@ from typing import NamedTuple, TypedDict
 from zevm.chain.builder import SealedBlock
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.genesis import Genesis
 from zevm.chain.log_search import log_keys
 from zevm.chain.patches import prepare_patch
 from zevm.chain.records import Records
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff, StateReader

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from zevm.chain.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
 from zevm.chain.errors import InvalidRequestError
+from zevm.chain.rules.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)

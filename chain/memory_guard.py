@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.clock import ClockState
 from zevm.chain.mining import MiningMode
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zevm.chain.engine.limits import EngineLimits
-from zevm.chain.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.chain.log_search import LogLimits
 from zevm.chain.mining import MiningMode
 from zevm.chain.pool.pool import PoolLimits
+from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 
 
 @dataclass(frozen=True, slots=True)

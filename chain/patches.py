@@ -1,6 +1,6 @@
 """Changes of accounts that no transaction makes: what a development request writes into the latest state."""
 
-from zevm.chain.bounds import BALANCE, NONCE
+from zevm.chain.rules.bounds import BALANCE, NONCE
 from zevm.chain.vm.block_state import BlockState
 from zevm.storage.account import EMPTY_ACCOUNT, StateDiff
 from zevm.storage.state import StateStore, StateUpdate

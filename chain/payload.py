@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain import fees
 from zevm.chain.builder import BlockExecution, SealedBlock
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.forks import FORK_NAMES, Fork
+from zevm.chain.rules import fees
+from zevm.chain.rules.forks import FORK_NAMES, Fork
 from zevm.chain.selection import fill
 from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
 

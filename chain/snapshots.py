@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from zevm.chain.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 from zevm.chain.canonical import Version
 from zevm.chain.clock import ClockState
 from zevm.chain.mining import MiningMode
 from zevm.chain.pool.pool import PoolSnapshot
+from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.errors import AuthenticationError, TransactionError
-from zevm.chain.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.block_state import BlockState

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Sequence
 
-from zevm.chain import calls, fees
+from zevm.chain import calls
 from zevm.chain.builder import BlockExecution
 from zevm.chain.canonical import CanonicalChain, Head
 from zevm.chain.clock import Clock
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
-from zevm.chain.genesis import Genesis
 from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.options import ChainOptions
 from zevm.chain.overrides import BlockOverrides, StateOverrides
@@ -17,7 +16,9 @@ from zevm.chain.pool.pool import Pool
 from zevm.chain.production import BlockRules, NextContext
 from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules import fees
+from zevm.chain.rules.genesis import Genesis
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.selection import fill
 from zevm.chain.simulation import Simulation
 from zevm.chain.snapshots import BlockSettings

@@ -16,8 +16,8 @@ from coincurve import PrivateKey
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
-from zevm.chain.forks import Fork
 from zevm.chain.native.process import BLOBS
+from zevm.chain.rules.forks import Fork
 from zevm.node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
 from zevm.node.colours import painter
 from zevm.node.commands.account import unlock_keys

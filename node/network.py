@@ -11,15 +11,21 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical import stored_genesis
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import GenesisError
-from zevm.chain.fees import MIN_SUGGESTED_TIP_WEI
-from zevm.chain.forks import LATEST_FORK, Fork
-from zevm.chain.genesis import DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, INITIAL_BASE_FEE_WEI, Genesis, load_default_genesis
-from zevm.chain.genesis import load_genesis as read_genesis
 from zevm.chain.integrity import recent_problems
 from zevm.chain.log_search import LogLimits
 from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.genesis import (
+    DEFAULT_CHAIN_ID,
+    DEFAULT_GAS_LIMIT,
+    INITIAL_BASE_FEE_WEI,
+    Genesis,
+    load_default_genesis,
+)
+from zevm.chain.rules.genesis import load_genesis as read_genesis
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from zevm.chain.forks import Fork
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path, load_path

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from zevm.chain.forks import LATEST_FORK, Fork
 from zevm.chain.pool.pool import PoolLimits
+from zevm.chain.rules.forks import LATEST_FORK, Fork
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
 

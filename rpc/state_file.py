@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.genesis import GenesisAccount
+from zevm.chain.rules.genesis import GenesisAccount
 from zevm.chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.receipt import logs_bloom
 from zevm.rpc import codec, codec_objects, encoding

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from py_arkworks_bls12381 import G1Point, G2Point
 
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 
 Inputs = Iterator[tuple[str, bytes]]
 WORD = (1 << 256) - 1

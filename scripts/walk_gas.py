@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.dearest import calling, opcode_programs, opcodes, precompile_inputs
 from scripts.node_process import NodeProcess, RpcError, zevm_command
-from zevm.chain.forks import Fork, fork_by_name
+from zevm.chain.rules.forks import Fork, fork_by_name
 
 ASK_SECONDS = 0.02
 BASE_SECONDS = 1.0

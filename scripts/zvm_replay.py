@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.zvm_chain import Mix
 from zevm.chain.blockchain import Chain
 from zevm.chain.clock import Clock
-from zevm.chain.genesis import load_default_genesis
 from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.zvm import execution, program_cache
 from zevm.chain.zvm.engine import Engine, Instrumented, Program
 from zevm.chain.zvm.runtime import RunResult

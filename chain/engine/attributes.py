@@ -3,8 +3,8 @@
 from hashlib import sha256
 
 from zevm.chain.engine.errors import InvalidAttributesError, InvalidParametersError, UnsupportedForkError
-from zevm.chain.forks import Fork
 from zevm.chain.payload import PayloadAttributes
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header
 from zevm.storage import rlp
 

@@ -26,9 +26,9 @@ from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError,
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
 from zevm.chain.errors import BlockError
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
-from zevm.chain.forks import Fork
 from zevm.chain.importer import verify_and_execute
 from zevm.chain.payload import PayloadAttributes
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header
 from zevm.storage.store import Batch
 

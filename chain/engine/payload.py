@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zevm.chain.builder import transactions_root, withdrawals_root
 from zevm.chain.engine.errors import InvalidParametersError, UnsupportedForkError
 from zevm.chain.errors import ChainError
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.block import Withdrawal
 from zevm.chain.types.transaction import InvalidSignatureError

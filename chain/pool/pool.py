@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from zevm.chain.errors import TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
 from zevm.chain.pool.admission import PoolLimits, check_account, check_basics, check_delegation, check_replacement
-from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.pool.eviction import executable_victims, queued_victims
+from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
 from zevm.chain.validation import validate_static
 from zevm.chain.vm.interface import BlockEnvironment

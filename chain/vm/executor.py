@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zevm.chain import validation
-from zevm.chain.forks import Fork
-from zevm.chain.rewards import block_rewards
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system
 from zevm.chain.vm.block_state import BlockState

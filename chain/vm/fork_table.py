@@ -26,7 +26,7 @@ from eth.vm.forks.shanghai.computation import ShanghaiComputation
 from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
 from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
 
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import bls12_381, bn254, precompiles
 from zevm.chain.vm.blake2 import blake2f
 from zevm.chain.vm.frame import ForkTraits, Frame

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from zevm.chain.forks import Rules
+from zevm.chain.rules.forks import Rules
 from zevm.chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ the official code wherever its effect is not the plain one below.
 
 from collections.abc import Callable
 
-from zevm.chain.predeploys import (
+from zevm.chain.rules.predeploys import (
     BEACON_ROOTS_CODE,
     CONSOLIDATION_REQUESTS_CODE,
     HISTORY_STORAGE_CODE,

@@ -5,7 +5,7 @@ Validation comes before and is chain/validation.py's; nothing here refuses a mes
 
 from dataclasses import dataclass, field
 
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState

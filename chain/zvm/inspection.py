@@ -4,7 +4,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.validation import floor_gas, intrinsic_gas
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest

@@ -84,8 +84,8 @@ def _print_parts(console: Console, found: "Inspection") -> None:
 
 
 def _print_price(console: Console, code: bytes, prices: Schedule) -> None:
-    from zevm.chain.forks import LATEST_FORK
-    from zevm.chain.schedule import ForkSchedule
+    from zevm.chain.rules.forks import LATEST_FORK
+    from zevm.chain.rules.schedule import ForkSchedule
     from zevm.chain.zvm.inspection import deployment_price
 
     price = deployment_price(code, prices, ForkSchedule.default(1, LATEST_FORK).rules(0, 0))

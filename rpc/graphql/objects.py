@@ -12,9 +12,9 @@ from typing import Any
 
 from zevm.chain import types
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.fees import next_base_fee
 from zevm.chain.log_search import LogRecord
 from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.rules.fees import next_base_fee
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import encoding

@@ -5,8 +5,8 @@ from typing import Any
 
 from zevm.chain.branch import Filler
 from zevm.chain.calls import CallFrame
-from zevm.chain.forks import Fork
 from zevm.chain.references import BlockReference
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.writer import Steps

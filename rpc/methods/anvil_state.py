@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.genesis import accounts_diff
+from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.writer import Steps, Turn

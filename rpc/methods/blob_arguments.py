@@ -4,10 +4,10 @@ Clients send blobs alone, or with commitments and proofs: a proof for each blob 
 its cells (`cellProofs` of Foundry and alloy, `proofs` of geth, from Osaka on). The refusals are geth's.
 """
 
-from zevm.chain.blobs import make_sidecar, versioned_hash
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork, Rules
 from zevm.chain.native.kzg import CELLS_PER_BLOB
+from zevm.chain.rules.blobs import make_sidecar, versioned_hash
+from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.types import BlobSidecar
 from zevm.chain.validation import BLOBS_PER_TRANSACTION
 from zevm.rpc.codec_objects import TransactionArguments

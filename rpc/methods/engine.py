@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from zevm.chain.blobs import cell_proofs
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
-from zevm.chain.forks import Fork
 from zevm.chain.payload import PayloadAttributes
+from zevm.chain.rules.blobs import cell_proofs
+from zevm.chain.rules.forks import Fork
 from zevm.rpc import codec, codec_engine
 from zevm.rpc.encoding import Json, hexadecimal
 from zevm.rpc.errors import ServerError

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.fees import check_percentiles, fee_history
 from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.rules.fees import check_percentiles, fee_history
 from zevm.chain.types import Header, Receipt
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import codec

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from zevm.chain.calls import CallFrame, GasEstimation
-from zevm.chain.fees import suggested_tip
 from zevm.chain.references import PENDING
+from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.rpc.codec_objects import TransactionArguments

@@ -9,7 +9,7 @@ import orjson
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.records import TransactionPosition
 from zevm.chain.references import EARLIEST, LATEST, BlockReference, BlockTag
-from zevm.chain.rewards import block_rewards
+from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.tracing import frame_list
 from zevm.chain.tracing.address_search import Match, SearchLimitError
 from zevm.chain.tracing.frame_list import FrameRow

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block
 from zevm.node.commands.blocks import split_items
 

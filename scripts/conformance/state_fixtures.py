@@ -8,8 +8,8 @@ from typing import Any
 
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader, diff_of
 from zevm.chain.errors import TransactionError
-from zevm.chain.fees import blob_base_fee
-from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.fees import blob_base_fee
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from scripts.conformance.outcome import Shortfall, SuiteResult
 from scripts.conformance.state_fixtures import Case, load_cases, run_case, state_before
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.interface import ForeignMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from coincurve import PrivateKey
 
 from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
-from zevm.chain import fees
 from zevm.chain.builder import BlockExecution
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork, Rules
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules import fees
+from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import (
     AccessListEntry,
     Authorization,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from scripts.differential.inputs import PRECOMPILES, precompile_call
-from zevm.chain.predeploys import (
+from zevm.chain.rules.predeploys import (
     BEACON_ROOTS_ADDRESS,
     CONSOLIDATION_REQUESTS_ADDRESS,
     HISTORY_STORAGE_ADDRESS,

@@ -21,8 +21,8 @@ from scripts.differential.build import sign
 from scripts.differential.cases import CHAIN_ID, KEYS
 from scripts.differential.specification import Specification
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_ORDER
 from zevm.chain.validation import validate_static

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from scripts.differential.cases import Case
-from zevm.chain.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 
 _PLAIN: dict[str, Any] = {"data": "", "value": 0, "accessList": [], "tip": 0}
 """Fields of a transaction that may be what they are in the plainest one."""

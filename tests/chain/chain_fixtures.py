@@ -4,9 +4,9 @@ from coincurve import PrivateKey
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.clock import Clock
-from zevm.chain.genesis import Genesis, load_default_genesis
 from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import Genesis, load_default_genesis
 from zevm.chain.types import Transaction, TransactionType
 from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256

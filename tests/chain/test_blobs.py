@@ -7,10 +7,10 @@ from typing import Any
 import ckzg
 import pytest
 
-from zevm.chain.blobs import check_sidecar, versioned_hash
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import BlobParameters, Fork, Rules
 from zevm.chain.native.kzg import trusted_setup
+from zevm.chain.rules.blobs import check_sidecar, versioned_hash
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
 from zevm.chain.types import BlobSidecar, Transaction, TransactionType
 from zevm.chain.types.transaction import encode_network_form
 

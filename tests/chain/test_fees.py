@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance import conformance_blocks, conformance_path
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.fees import (
+from zevm.chain.rules.fees import (
     MAX_PERCENTILES,
     blob_base_fee,
     check_percentiles,
@@ -21,9 +21,9 @@ from zevm.chain.fees import (
     next_gas_limit,
     suggested_tip,
 )
-from zevm.chain.forks import BlobParameters, Fork, Rules
-from zevm.chain.genesis import Genesis
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.genesis import Genesis
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header, Receipt
 
 CANCUN = BlobParameters(3, 6, 3_338_477)

@@ -13,9 +13,9 @@ from trie import HexaryTrie
 
 from tests.conformance import conformance_path
 from zevm.chain.errors import GenesisError
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
-from zevm.chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
+from zevm.chain.rules.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 

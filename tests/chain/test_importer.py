@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chain.chain_fixtures import CAROL, KEYS, STORE_AND_LOG, creation, open_chain, sign, transfer
-from zevm.chain.blobs import make_sidecar, versioned_hash
 from zevm.chain.errors import BlockError
+from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.types import Block, Header, Transaction, TransactionType, Withdrawal
 from zevm.chain.types.transaction import encode_network_form
 from zevm.storage import rlp

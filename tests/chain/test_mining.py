@@ -6,11 +6,11 @@ import pytest
 
 from tests.chain.chain_fixtures import open_chain, transfer
 from zevm.chain.clock import Clock
-from zevm.chain.difficulty import next_difficulty
 from zevm.chain.events import HeadChanged
-from zevm.chain.forks import Fork
 from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.difficulty import next_difficulty
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header
 from zevm.chain.writer import Writer, WriterStoppedError
 

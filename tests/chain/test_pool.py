@@ -9,8 +9,8 @@ import pytest
 from coincurve import PrivateKey
 
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import BlobParameters, Fork, Rules
 from zevm.chain.pool.pool import Pool, PoolLimits, PoolStats
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
 from zevm.chain.types import Authorization, BlobSidecar, Transaction, TransactionType
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage import rlp

@@ -7,8 +7,8 @@ import pytest
 
 from tests.conformance import conformance_path
 from zevm.chain.errors import GenesisError
-from zevm.chain.forks import FORK_NAMES, LATEST_FORK, BlobParameters, Fork, fork_by_name
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.forks import FORK_NAMES, LATEST_FORK, BlobParameters, Fork, fork_by_name
+from zevm.chain.rules.schedule import ForkSchedule
 
 STAGED: dict[str, Any] = {
     "chainId": 7,

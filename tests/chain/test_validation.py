@@ -9,7 +9,7 @@ import pytest
 from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment_of, rules_of, state_of, transaction_of
 from zevm.chain import validation
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_ORDER
 

@@ -9,7 +9,7 @@ from eth_account import Account
 
 from scripts.node_process import NodeProcess
 from tests.node.conftest import Command, Start
-from zevm.chain.genesis import load_default_genesis
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Block
 from zevm.node.commands.blocks import split_items
 from zevm.storage.rlp import RlpError

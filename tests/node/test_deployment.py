@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from scripts.node_process import ROOT
 from zevm.chain.blockchain import Chain
-from zevm.chain.genesis import load_default_genesis
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.metrics import Metrics
 from zevm.node.settings import Settings
 from zevm.storage.database import Database

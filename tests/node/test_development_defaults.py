@@ -9,8 +9,8 @@ from tests.chain.chain_fixtures import ALICE, BOB, GWEI, transfer
 from tests.node.conftest import Start
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import TRANSACTION_GAS_CAP
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.forks import TRANSACTION_GAS_CAP
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Transaction
 from zevm.node.config import load_settings
 from zevm.node.network import choose_genesis, limits_for, open_chain, open_database

@@ -13,8 +13,8 @@ import pytest
 from scripts.node_process import NodeProcess
 from zevm.chain.canonical import stored_genesis
 from zevm.chain.errors import ChainError
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import load_default_genesis
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.config import load_settings
 from zevm.node.errors import NodeError
 from zevm.node.mnemonic import derive_keys

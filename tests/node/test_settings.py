@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zevm.chain.forks import LATEST_FORK, Fork
+from zevm.chain.rules.forks import LATEST_FORK, Fork
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
 from zevm.node.network import chain_options

@@ -11,8 +11,8 @@ from tests.chain.chain_fixtures import MANUAL, STORE_AND_LOG, creation, transfer
 from zevm.chain import rewinding
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical import Version, batch_version, stored_genesis
-from zevm.chain.genesis import load_default_genesis
 from zevm.chain.integrity import deep_problems
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Header
 from zevm.node.config import load_settings
 from zevm.node.network import existing_chain, open_chain

@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.walk_gas import Step, walk
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 
 GAS = 20_000_000
 STALL_MS = 250

@@ -14,10 +14,10 @@ from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import DrivenChainError, TransactionError, UnknownBlockError
 from zevm.chain.events import Event, HeadChanged, PayloadExecuted
-from zevm.chain.forks import Fork
 from zevm.chain.integrity import deep_problems
 from zevm.chain.mining import MiningMode
 from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Transaction, TransactionType
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import requests_hash

@@ -7,7 +7,7 @@ from eth_abi.abi import encode as abi_encode
 
 from tests.chain.tracing.tracing import CONTEXT, OTHER, THIRD, hexadecimal, trace, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, deploying, returning
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import settings
 from zevm.chain.tracing.catalogue import TRACERS, make_tracer
 from zevm.chain.tracing.errors import TraceError, TraceSizeError

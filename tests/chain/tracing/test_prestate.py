@@ -6,7 +6,7 @@ import pytest
 
 from tests.chain.tracing.tracing import OTHER, THIRD, hexadecimal, trace, word
 from tests.chain.vm.support import COINBASE, CONTRACT, ETHER, GWEI, SENDER, FakeAccount, assemble, deploying
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Authorization, TransactionType
 from zevm.chain.vm.calls import contract_address

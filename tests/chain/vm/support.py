@@ -2,7 +2,7 @@
 
 from scripts.conformance.memory_state import MemoryAccount as FakeAccount
 from scripts.conformance.memory_state import MemoryReader
-from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -16,7 +16,7 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Withdrawal
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -10,7 +10,7 @@ from eth.vm.forks.berlin.computation import _compute_modexp_gas_fee_eip_2565
 from bench import time_per_gas
 from scripts.dearest import CALLEE, CONTRACT, Program, opcode_programs, opcodes
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, state_of
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import calls
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest

@@ -8,7 +8,7 @@ from py_ecc.bls.hash_to_curve import map_to_curve_G1, map_to_curve_G2
 from py_ecc.optimized_bls12_381 import FQ, FQ2, G1, G2, curve_order, field_modulus, multiply, neg, normalize
 
 from tests.chain.vm.support import SENDER, environment_of, rules_of, state_of
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.validation import floor_gas, intrinsic_gas
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address

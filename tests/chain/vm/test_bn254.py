@@ -6,7 +6,7 @@ from eth.vm.forks.istanbul.computation import IstanbulComputation
 from py_ecc.optimized_bn128 import FQ2, G1, G2, b2, curve_order, field_modulus, is_on_curve, multiply, neg, normalize
 
 from tests.chain.vm.support import SENDER, environment_of, state_of
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
 from zevm.chain.vm.interface import CallRequest, Outcome

@@ -7,9 +7,9 @@ import pytest
 
 from tests.conformance import conformance_blocks, conformance_path
 from zevm.chain.errors import TransactionError
-from zevm.chain.fees import blob_base_fee
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.fees import blob_base_fee
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Receipt, Transaction, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.block_state import BlockState

@@ -21,7 +21,7 @@ from tests.chain.vm.support import (
     transaction_of,
 )
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType, Withdrawal
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address

@@ -16,7 +16,7 @@ from tests.chain.vm.support import (
     run_code,
     state_of,
 )
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
 from zevm.chain.vm.interpreter import THREAD_STACK_BYTES

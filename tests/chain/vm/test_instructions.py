@@ -9,7 +9,7 @@ from eth.exceptions import VMError
 from eth.vm.logic import arithmetic, comparison, context, memory, sha3, storage
 
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of, returning, run_code, state_of
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame

@@ -19,11 +19,11 @@ import pytest
 from scripts.dearest import CONTRACT, Input, calling, precompile_inputs
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
 from zevm.chain.deadline import Cancellation, Deadline
-from zevm.chain.forks import Fork
 from zevm.chain.native import curves
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import trusted_setup
 from zevm.chain.native.process import ARITHMETIC, NativePool, NativeProcess
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
 from zevm.chain.zvm.faults import NodeFaultError

@@ -14,7 +14,7 @@ from eth.precompiles import ecrecover as py_evm_ecrecover
 from eth.precompiles.modexp import _modexp as py_evm_modexp
 
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, returning, run_code, state_of
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, Outcome

@@ -6,8 +6,8 @@ import pytest
 
 from tests.chain.vm.support import CONTRACT, GWEI, SENDER, FakeAccount, assemble, environment_of, state_of
 from zevm.chain.errors import BlockError
-from zevm.chain.forks import Fork
-from zevm.chain.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.types import Log
 from zevm.chain.vm import system
 from zevm.chain.vm.block_state import BlockState

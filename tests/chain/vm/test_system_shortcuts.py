@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import FakeAccount, environment_of, state_of
 
-from zevm.chain.forks import Fork
-from zevm.chain.predeploys import (
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import (
     BEACON_ROOTS_ADDRESS,
     BEACON_ROOTS_CODE,
     CONSOLIDATION_REQUESTS_ADDRESS,

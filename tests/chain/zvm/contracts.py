@@ -15,7 +15,7 @@ from tests.chain.vm.support import (
     state_of,
     transaction_of,
 )
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.hook_table import HOOKS

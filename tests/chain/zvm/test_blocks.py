@@ -11,9 +11,9 @@ from tests.chain.vm.support import assemble
 from tests.chain.zvm.contracts import contract, deployed, invoke, request_to, word
 from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.blockchain import Chain
-from zevm.chain.genesis import Genesis
 from zevm.chain.options import ChainOptions
 from zevm.chain.references import LATEST
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Log, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.calls import contract_address

@@ -7,8 +7,8 @@ from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_
 from tests.chain.zvm.contracts import executor, request_to, send
 from zevm.chain.blockchain import Chain
 from zevm.chain.clock import Clock
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import load_default_genesis
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.errors import ModuleRefusedError

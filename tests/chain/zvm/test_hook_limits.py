@@ -22,7 +22,7 @@ from tests.chain.zvm.contracts import (
     unwrapped,
     word,
 )
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.hook_table import HOOKS
 

@@ -27,7 +27,7 @@ from tests.chain.zvm.contracts import (
     wasm_relay,
     word,
 )
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.hook_table import HOOKS

@@ -23,9 +23,9 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.calls import CallFrame, GasEstimation
 from zevm.chain.calls import call as call_off_chain
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
-from zevm.chain.genesis import Genesis, GenesisAccount
 from zevm.chain.overrides import StateOverride
 from zevm.chain.references import LATEST
+from zevm.chain.rules.genesis import Genesis, GenesisAccount
 from zevm.chain.types import Log
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import Outcome, VmErrorKind

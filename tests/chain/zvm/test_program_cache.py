@@ -13,7 +13,7 @@ from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_
 from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
 from zevm.chain.deadline import Cancellation, Deadline
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm import aside, program_cache, program_files

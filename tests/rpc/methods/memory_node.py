@@ -10,8 +10,8 @@ from coincurve import PrivateKey
 
 import zevm.rpc.methods
 from zevm.chain.blockchain import Chain
-from zevm.chain.genesis import Genesis
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Transaction, TransactionType
 from zevm.rpc.decoder import Decoder
 from zevm.rpc.engine_port import EnginePortOptions

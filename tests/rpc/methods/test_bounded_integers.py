@@ -9,9 +9,9 @@ from tests.rpc.methods.memory_node import BOB, STRANGER, CallError, Node, hexade
 from zevm.chain.blockchain import Chain
 from zevm.chain.builder import BlockExecution
 from zevm.chain.errors import BlockError, ChainError, GenesisError
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Header, Withdrawal
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance import conformance_blocks, conformance_path
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.genesis import Genesis
 
 
 @pytest.fixture

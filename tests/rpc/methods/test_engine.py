@@ -13,9 +13,9 @@ from tests.chain.engine.test_building import blob_transaction
 from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_pending_blocks import OTHERS
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import codec
 from zevm.rpc.engine_port import EnginePortOptions

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, Node, start_node, stop_node
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 
 NAMES = [
     *("ARBWASM", "BLAKE2F", "BLS12_G1ADD", "BLS12_G1MSM", "BLS12_G2ADD", "BLS12_G2MSM", "BLS12_MAP_FP2_TO_G2"),

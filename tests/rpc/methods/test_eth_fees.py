@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 
 GWEI = 10**9
 

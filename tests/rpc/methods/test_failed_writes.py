@@ -27,9 +27,9 @@ from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.blockchain import Chain
 from zevm.chain.clock import Clock
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
-from zevm.chain.genesis import Genesis
 from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc.decoder import Decoder

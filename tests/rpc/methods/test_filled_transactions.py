@@ -6,7 +6,7 @@ import pytest
 
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, ETHER, KEYS, STRANGER, Node, hexadecimal
-from zevm.chain.blobs import cell_sidecar, make_sidecar, versioned_hash
+from zevm.chain.rules.blobs import cell_sidecar, make_sidecar, versioned_hash
 from zevm.chain.types import Transaction
 
 GWEI = 10**9

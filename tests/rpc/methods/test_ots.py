@@ -9,8 +9,8 @@ import pytest
 from tests.rpc.methods.assembly import BOX, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, STRANGER, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import WASM_BOX, WASM_FORWARDER, wasm_contract
-from zevm.chain.forks import Fork
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Header
 from zevm.rpc.limits import Limits
 

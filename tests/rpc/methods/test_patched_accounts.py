@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, TestWallet, hexadecimal, signed_transfer
 from zevm.chain.blockchain import Chain
-from zevm.chain.genesis import Genesis
+from zevm.chain.rules.genesis import Genesis
 from zevm.rpc.instance import load_instance_id
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods import anvil_accounts, anvil_state

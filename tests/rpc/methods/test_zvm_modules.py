@@ -20,8 +20,8 @@ from tests.rpc.methods.memory_node import (
     stop_node,
 )
 from tests.wasm_modules import REVERT_DATA, box, maths, unknown
-from zevm.chain.genesis import Genesis
 from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.zvm.mnemonics import MNEMONICS
 from zevm.chain.zvm.schedule import SCHEDULES, STYLUS, ZVM
 from zevm.storage.keccak import keccak256

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from zevm.chain.errors import GenesisError
-from zevm.chain.fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
-from zevm.chain.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.json_fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
 
 ZVM = "zvm"
 ZVM_SCHEDULES = (ZVM, "stylus")

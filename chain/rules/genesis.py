@@ -7,9 +7,10 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
-from zevm.chain.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
 from zevm.chain.errors import GenesisError
-from zevm.chain.fields import (
+from zevm.chain.rules.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
+from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.json_fields import (
     Json,
     bytes_field,
     hex_string,
@@ -19,9 +20,8 @@ from zevm.chain.fields import (
     parse_number,
     path,
 )
-from zevm.chain.forks import LATEST_FORK, Fork
-from zevm.chain.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from zevm.chain.schedule import ZVM, ForkSchedule
+from zevm.chain.rules.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.chain.rules.schedule import ZVM, ForkSchedule
 from zevm.chain.types import Header
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256

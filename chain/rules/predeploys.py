@@ -1,6 +1,6 @@
 """Contracts that a development network has from its first block: code and addresses, byte for byte as on mainnet."""
 
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 
 BEACON_ROOTS_ADDRESS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
 BEACON_ROOTS_CODE = bytes.fromhex(

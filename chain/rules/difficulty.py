@@ -1,6 +1,6 @@
 """Proof-of-work difficulty before the merge (Yellow Paper 4.4.4; EIP-2, 100, 649, 1234, 2384, 3554, 4345, 5133)."""
 
-from zevm.chain.forks import Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import EMPTY_UNCLES_HASH, Header
 
 MINIMUM_DIFFICULTY = 131_072

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.forks import BlobParameters, Fork, Rules
-from zevm.chain.genesis import INITIAL_BASE_FEE_WEI
-from zevm.chain.schedule import ForkSchedule
+from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.genesis import INITIAL_BASE_FEE_WEI
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 

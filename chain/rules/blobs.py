@@ -6,10 +6,10 @@ from hashlib import sha256
 from lru import LRU
 
 from zevm.chain.errors import TransactionError
-from zevm.chain.forks import Fork, Rules
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import CELLS_PER_BLOB
 from zevm.chain.native.process import BLOBS
+from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.types import BlobSidecar, Transaction
 
 VERSIONED_HASH_PREFIX = b"\x01"
