@@ -3,14 +3,15 @@
 import time
 from collections.abc import Sequence
 
-from zevm.chain import calls
 from zevm.chain.builder import BlockExecution
+from zevm.chain.calls import call
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.simulation import Simulation
 from zevm.chain.canonical import CanonicalChain, Head
 from zevm.chain.clock import Clock
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.options import ChainOptions
-from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.pending import PendingBlock, PendingCache
 from zevm.chain.pool.pool import Pool
 from zevm.chain.production import BlockRules, NextContext
@@ -20,7 +21,6 @@ from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.selection import fill
-from zevm.chain.simulation import Simulation
 from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
@@ -186,16 +186,16 @@ class ChainView:
         """The block of a header as its transactions saw it."""
         return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
-    def frame_at(self, reference: BlockReference) -> calls.CallFrame:
+    def frame_at(self, reference: BlockReference) -> call.CallFrame:
         """Environment and state in which a call at a block executes."""
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return calls.CallFrame(self.next_context().environment, self.head.state)
+                return call.CallFrame(self.next_context().environment, self.head.state)
             pending = self.pending()
-            return calls.CallFrame(pending.environment, pending.state)
+            return call.CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
-        return calls.CallFrame(self.environment_of(header), self.canonical.state_of(header))
+        return call.CallFrame(self.environment_of(header), self.canonical.state_of(header))
 
     def call(
         self,
@@ -206,8 +206,8 @@ class ChainView:
         block_overrides: BlockOverrides | None = None,
         deadline: float | None = None,
     ) -> Outcome:
-        """Execute a message at a block without keeping its effects; see zevm.chain.calls.call."""
-        return calls.call(
+        """Execute a message at a block without keeping its effects; see zevm.chain.calls.call.call."""
+        return call.call(
             self.frame_at(reference),
             request,
             state_overrides=state_overrides,
@@ -225,8 +225,8 @@ class ChainView:
         gas_cap: int,
         deadline: float | None = None,
     ) -> int:
-        """The least gas limit with which a message succeeds; see zevm.chain.calls.GasEstimation."""
-        return calls.GasEstimation(
+        """The least gas limit with which a message succeeds; see zevm.chain.calls.call.GasEstimation."""
+        return call.GasEstimation(
             self.frame_at(reference),
             request,
             state_overrides=state_overrides,
@@ -244,7 +244,7 @@ class ChainView:
         trace_transfers: bool = False,
         deadline: float | None = None,
     ) -> Simulation:
-        """Blocks of calls upon a block; see zevm.chain.simulation."""
+        """Blocks of calls upon a block; see zevm.chain.calls.simulation."""
         return Simulation(
             self,
             *self.base_of(reference),

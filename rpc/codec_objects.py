@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.references import BlockReference
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.rpc import codec

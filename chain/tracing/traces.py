@@ -10,12 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zevm.chain.bundles import CallBundle, environments_from
-from zevm.chain.calls import apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.bundles import CallBundle, environments_from
+from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.deadline import moved
 from zevm.chain.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.errors import TransactionError
-from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.tracing.catalogue import make_tracer

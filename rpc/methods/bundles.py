@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from zevm.chain.bundles import CallBundle
-from zevm.chain.overrides import BlockOverrides
+from zevm.chain.calls.bundles import CallBundle
+from zevm.chain.calls.overrides import BlockOverrides
 from zevm.chain.references import LATEST, BlockReference
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec import Decoder, schema

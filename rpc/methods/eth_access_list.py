@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from zevm.chain.access_list import create_access_list
+from zevm.chain.calls.access_list import create_access_list
+from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.errors import TransactionError
-from zevm.chain.overrides import StateOverrides
 from zevm.chain.references import LATEST, BlockReference
-from zevm.chain.simulation import SimulatedCall, make_transaction
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.rpc import codec, encoding
 from zevm.rpc.codec_objects import TransactionArguments

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from zevm.chain.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
+from zevm.chain.calls.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
+from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.errors import TransactionError
-from zevm.chain.overrides import StateOverrides
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.rpc import codec

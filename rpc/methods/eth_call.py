@@ -1,8 +1,8 @@
 """eth_: executions that leave nothing behind."""
 
-from zevm.chain.calls import failure_of
+from zevm.chain.calls.call import failure_of
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import TransactionError
-from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.references import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
 from zevm.rpc import codec, codec_objects

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from zevm.chain.calls.simulation import LIMIT_EXCEEDED
 from zevm.chain.references import LATEST, BlockReference, BlockTag
-from zevm.chain.simulation import LIMIT_EXCEEDED
 from zevm.rpc import codec
 from zevm.rpc.encoding import hexadecimal, word
 from zevm.rpc.errors import CodedError, InvalidParamsError

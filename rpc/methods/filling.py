@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from zevm.chain.calls import CallFrame, GasEstimation
+from zevm.chain.calls.call import CallFrame, GasEstimation
 from zevm.chain.references import PENDING
 from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
+from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
-from zevm.chain.overrides import BlockOverrides, StateOverride
 from zevm.chain.references import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
 

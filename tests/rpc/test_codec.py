@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zevm.chain.overrides import BlockOverrides, StateOverride
+from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.rpc import codec

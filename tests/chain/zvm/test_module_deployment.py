@@ -20,10 +20,10 @@ from tests.chain.zvm.contracts import (
     send,
     word,
 )
-from zevm.chain.calls import CallFrame, GasEstimation
-from zevm.chain.calls import call as call_off_chain
+from zevm.chain.calls.call import CallFrame, GasEstimation
+from zevm.chain.calls.call import call as call_off_chain
+from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
-from zevm.chain.overrides import StateOverride
 from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import Genesis, GenesisAccount
 from zevm.chain.types import Log

@@ -7,9 +7,9 @@ contracts access through the same state, so theirs count alike.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from zevm.chain.calls import CallFrame, apply_state_overrides, moved_precompiles
+from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles
+from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
-from zevm.chain.overrides import StateOverrides
 from zevm.chain.types import AccessListEntry
 from zevm.chain.validation import AUTHORIZATION_GAS, MAX_NONCE
 from zevm.chain.vm.block_state import BlockState

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from zevm.chain.builder import BlockExecution
-from zevm.chain.calls import apply_state_overrides, moved_precompiles
+from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.recording import RecordingState, TransferLog
 from zevm.chain.errors import SimulationError, TransactionError
-from zevm.chain.overrides import BlockOverrides, StateOverrides
-from zevm.chain.recording import RecordingState, TransferLog
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType

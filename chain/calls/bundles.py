@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zevm.chain.builder import BlockExecution
-from zevm.chain.calls import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork

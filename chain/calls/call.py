@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from eth_utils.address import to_checksum_address
 
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
     ChainError,
     ExecutionFailedError,
@@ -12,7 +13,6 @@ from zevm.chain.errors import (
     InvalidRequestError,
     TransactionError,
 )
-from zevm.chain.overrides import BlockOverrides, StateOverrides
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
