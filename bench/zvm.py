@@ -30,7 +30,7 @@ from scripts.contracts import returning, solidity, wasm, words
 from scripts.load import Signer, contract_address, development_signer
 from scripts.node_process import NodeProcess
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
+from zevm.chain.blocks.clock import Clock
 from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Transaction

@@ -4,24 +4,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from zevm.chain.branch import Branch, Filler
-from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.blocks.branch import Branch, Filler
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.execution import BlockExecution, SealedBlock
+from zevm.chain.blocks.importer import verify_and_execute
+from zevm.chain.blocks.instant import InstantMining
+from zevm.chain.blocks.mining import Mining
+from zevm.chain.blocks.selection import fill
 from zevm.chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
-from zevm.chain.clock import Clock
 from zevm.chain.engine.driver import Engine
 from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
-from zevm.chain.importer import verify_and_execute
-from zevm.chain.instant import InstantMining
 from zevm.chain.memory_guard import MemoryGuard
-from zevm.chain.mining import Mining
 from zevm.chain.options import ChainOptions
 from zevm.chain.patches import PatchedState
 from zevm.chain.pool.journal import PoolJournal
 from zevm.chain.pool.pool import AddResult
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
-from zevm.chain.selection import fill
 from zevm.chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
@@ -141,7 +141,7 @@ class Chain(ChainView):
         self._instant.mine_left()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
-        """Verify and execute a child of the head and make it the head; see zevm.chain.importer. Raises BlockError."""
+        """Verify and execute a child of the head and make it the head; see zevm.chain.blocks.importer. Raises BlockError."""
         head = self.head
         sealed = verify_and_execute(block, head.header, self, development=development)
         self._commit(sealed, sync=sync)

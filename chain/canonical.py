@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
-from zevm.chain.builder import SealedBlock
+from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.log_search import log_keys

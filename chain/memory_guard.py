@@ -8,8 +8,8 @@ the ledger says.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain.clock import ClockState
-from zevm.chain.mining import MiningMode
+from zevm.chain.blocks.clock import ClockState
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
 

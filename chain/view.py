@@ -3,24 +3,24 @@
 import time
 from collections.abc import Sequence
 
-from zevm.chain.builder import BlockExecution
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.context import BlockRules, NextContext
+from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.pending import PendingBlock, PendingCache
+from zevm.chain.blocks.selection import fill
 from zevm.chain.calls import call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.simulation import Simulation
 from zevm.chain.canonical import CanonicalChain, Head
-from zevm.chain.clock import Clock
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.options import ChainOptions
-from zevm.chain.pending import PendingBlock, PendingCache
 from zevm.chain.pool.pool import Pool
-from zevm.chain.production import BlockRules, NextContext
 from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.selection import fill
 from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Block, Header

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.engine.attributes import PAYLOAD_ID_BYTES
 from zevm.chain.engine.building import BuiltPayload
 from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
 from zevm.chain.engine.payload import ExecutionPayload
-from zevm.chain.payload import PayloadAttributes
 from zevm.chain.types import BlobSidecar, Block
 from zevm.rpc import codec, encoding
 from zevm.rpc.codec import Decoder, schema

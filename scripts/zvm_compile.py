@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.load import development_signer
 from scripts.zvm_shapes import SHAPES
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
+from zevm.chain.blocks.clock import Clock
 from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.block_state import BlockState

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.zvm_chain import Mix
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
-from zevm.chain.mining import MiningMode
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.zvm import execution, program_cache

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from zevm.chain.builder import BlockExecution
+from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog

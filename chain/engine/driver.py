@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.importer import verify_and_execute
+from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.canonical import Checkpoints
 from zevm.chain.engine.attributes import check_attributes, payload_id
 from zevm.chain.engine.building import BuiltPayload, PayloadBuilder
@@ -26,8 +28,6 @@ from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError,
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
 from zevm.chain.errors import BlockError
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
-from zevm.chain.importer import verify_and_execute
-from zevm.chain.payload import PayloadAttributes
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header
 from zevm.storage.store import Batch

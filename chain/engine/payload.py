@@ -6,7 +6,7 @@ Which version of a method takes which fork is one table. Source: execution-apis,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zevm.chain.builder import transactions_root, withdrawals_root
+from zevm.chain.blocks.execution import transactions_root, withdrawals_root
 from zevm.chain.engine.errors import InvalidParametersError, UnsupportedForkError
 from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork

@@ -7,7 +7,7 @@ block is the record of what it changes in the flat state. Only the writer's thre
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from zevm.chain.builder import SealedBlock
+from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical import CanonicalChain, encode_record
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Header

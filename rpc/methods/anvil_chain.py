@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from zevm.chain.branch import Filler
+from zevm.chain.blocks.branch import Filler
 from zevm.chain.calls.call import CallFrame
 from zevm.chain.references import BlockReference
 from zevm.chain.rules.forks import Fork

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
-from zevm.chain.payload import PayloadAttributes
 from zevm.chain.rules.blobs import cell_proofs
 from zevm.chain.rules.forks import Fork
 from zevm.rpc import codec, codec_engine

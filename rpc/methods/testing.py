@@ -1,6 +1,6 @@
 """testing_: blocks built on demand, for those who make test fixtures. They are answered and forgotten."""
 
-from zevm.chain.payload import PayloadAttributes, build_payload
+from zevm.chain.blocks.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
 from zevm.rpc import codec, codec_engine
 from zevm.rpc.encoding import Json, hexadecimal

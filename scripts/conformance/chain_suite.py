@@ -24,8 +24,8 @@ from rlp.codec import consume_length_prefix
 from scripts.conformance.data import read_genesis, read_head_hash, read_items
 from scripts.conformance.outcome import Shortfall, SuiteResult
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.errors import BlockError
-from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.types import Block, Header
 from zevm.storage.database import Database

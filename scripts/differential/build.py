@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from coincurve import PrivateKey
 
 from scripts.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
-from zevm.chain.builder import BlockExecution
+from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork, Rules

@@ -3,8 +3,8 @@
 from coincurve import PrivateKey
 
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
-from zevm.chain.mining import MiningMode
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis, load_default_genesis
 from zevm.chain.types import Transaction, TransactionType

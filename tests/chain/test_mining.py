@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from tests.chain.chain_fixtures import open_chain, transfer
-from zevm.chain.clock import Clock
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.events import HeadChanged
-from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork

@@ -14,7 +14,7 @@ from scripts.conformance.chain_suite import memory_chain
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, MANUAL, STORE_AND_LOG, creation, open_chain, sign, transfer
 from tests.conformance import conformance_blocks, conformance_path
 from zevm.chain.blockchain import Chain
-from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.types import Authorization, Block, Header, Transaction, TransactionType
 from zevm.chain.types.transaction import SET_CODE_MAGIC
 from zevm.chain.vm.system_shortcuts import SHORTCUTS

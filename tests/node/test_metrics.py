@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chain.chain_fixtures import transfer
 from zevm.chain.blockchain import Chain
-from zevm.chain.mining import MiningMode
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.metrics import METHOD_LIMIT, Metrics

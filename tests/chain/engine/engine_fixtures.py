@@ -7,11 +7,11 @@ from typing import Any
 
 from tests.chain.chain_fixtures import ALICE, BOB, open_chain
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
 from zevm.chain.options import ChainOptions
-from zevm.chain.payload import PayloadAttributes
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Transaction

@@ -10,13 +10,13 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
 from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, driven_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
+from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
+from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.engine import errors
 from zevm.chain.engine.attributes import payload_id
 from zevm.chain.engine.building import BUILDS_KEPT, BuiltPayload
 from zevm.chain.engine.driver import PayloadStatus, Status
-from zevm.chain.importer import MAX_BLOCK_BYTES
 from zevm.chain.native.kzg import CELLS_PER_BLOB, trusted_setup
-from zevm.chain.payload import PayloadAttributes
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction, TransactionType

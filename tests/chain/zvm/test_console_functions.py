@@ -6,7 +6,7 @@ from wasmtime import wat2wasm
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import executor, request_to, send
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
+from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.executor import Executor

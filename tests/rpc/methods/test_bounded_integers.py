@@ -7,7 +7,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import BOB, STRANGER, CallError, Node, hexadecimal
 from zevm.chain.blockchain import Chain
-from zevm.chain.builder import BlockExecution
+from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.errors import BlockError, ChainError, GenesisError
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.rpc.methods.assembly import assemble, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, Node, hexadecimal, start_node, stop_node
-from zevm.chain.builder import BlockExecution, execute_all
+from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.errors import BlockError
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.vm.interface import BlockEnvironment

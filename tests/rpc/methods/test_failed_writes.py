@@ -25,9 +25,9 @@ from tests.rpc.methods.memory_node import (
 )
 from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.blockchain import Chain
-from zevm.chain.clock import Clock
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
-from zevm.chain.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block

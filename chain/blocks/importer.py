@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from zevm.chain.builder import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
 from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.types import Block, Header
-from zevm.chain.uncles import check_uncles
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from zevm.chain.builder import BlockExecution
+from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.errors import TransactionError
-from zevm.chain.importer import MAX_BLOCK_BYTES
 from zevm.chain.rules.forks import Fork
 from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Transaction

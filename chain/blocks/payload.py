@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain.builder import BlockExecution, SealedBlock
+from zevm.chain.blocks.execution import BlockExecution, SealedBlock
+from zevm.chain.blocks.selection import fill
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import FORK_NAMES, Fork
-from zevm.chain.selection import fill
 from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
 
 if TYPE_CHECKING:
