@@ -11,18 +11,18 @@ from zevm.chain.blocks.importer import verify_and_execute
 from zevm.chain.blocks.instant import InstantMining
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import fill
-from zevm.chain.canonical import LAST_PATCH, Addition, Checkpoints, Version
+from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Version
+from zevm.chain.canonical.memory_guard import MemoryGuard
+from zevm.chain.canonical.patches import PatchedState
+from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.engine.driver import Engine
 from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
-from zevm.chain.memory_guard import MemoryGuard
 from zevm.chain.options import ChainOptions
-from zevm.chain.patches import PatchedState
 from zevm.chain.pool.journal import PoolJournal
 from zevm.chain.pool.pool import AddResult
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
-from zevm.chain.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
 from zevm.chain.view import ChainView

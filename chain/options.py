@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.engine.limits import EngineLimits
-from zevm.chain.log_search import LogLimits
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 

@@ -11,17 +11,17 @@ from zevm.chain.blocks.selection import fill
 from zevm.chain.calls import call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.simulation import Simulation
-from zevm.chain.canonical import CanonicalChain, Head
+from zevm.chain.canonical.chain import CanonicalChain, Head
+from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
+from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
-from zevm.chain.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
-from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function

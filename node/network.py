@@ -9,11 +9,11 @@ from pathlib import Path
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical import stored_genesis
+from zevm.chain.canonical.chain import stored_genesis
+from zevm.chain.canonical.integrity import recent_problems
+from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import GenesisError
-from zevm.chain.integrity import recent_problems
-from zevm.chain.log_search import LogLimits
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.chain.rules.forks import LATEST_FORK, Fork

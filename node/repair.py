@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from zevm.chain.canonical import CanonicalChain, stored_genesis
-from zevm.chain.integrity import deep_problems, recent_problems
-from zevm.chain.rewinding import rewind_ledger
+from zevm.chain.canonical.chain import CanonicalChain, stored_genesis
+from zevm.chain.canonical.integrity import deep_problems, recent_problems
+from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.node.errors import NodeError
 from zevm.node.network import open_database
 from zevm.node.settings import NodeSettings

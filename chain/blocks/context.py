@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules import fees
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Header
 from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
 from zevm.storage.keccak import keccak256

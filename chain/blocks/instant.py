@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.selection import check_price
+from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.errors import TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
-from zevm.chain.memory_guard import MemoryGuard
 from zevm.chain.types import Transaction
 from zevm.chain.validation import validate_against_block
 from zevm.chain.writer import Steps, Turn, run_through

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
+from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules.forks import Fork
-from zevm.chain.snapshots import BlockSettings
 from zevm.chain.types import Transaction
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zevm.chain.blocks.execution import SealedBlock
-from zevm.chain.canonical import CanonicalChain, encode_record
+from zevm.chain.canonical.chain import CanonicalChain, encode_record
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Header
 from zevm.storage.errors import CorruptionError

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 
-from zevm.chain.records import TransactionPosition
+from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
 from zevm.chain.tracing.settings import Budget
 from zevm.chain.tracing.tracer import QuietTracer

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.errors import TransactionError
-from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.parity import ParityTracer, ReplayTracer

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from zevm.chain.canonical import CanonicalChain
+from zevm.chain.canonical.chain import CanonicalChain
 from zevm.chain.errors import TransactionError, UnknownBlockError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Block

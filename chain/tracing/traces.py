@@ -13,10 +13,10 @@ from typing import Any
 from zevm.chain.calls.bundles import CallBundle, environments_from
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.deadline import moved
 from zevm.chain.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.errors import TransactionError
-from zevm.chain.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.tracing.catalogue import make_tracer
 from zevm.chain.tracing.errors import TraceError

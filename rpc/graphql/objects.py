@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from zevm.chain import types
+from zevm.chain.canonical.log_search import LogRecord
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.log_search import LogRecord
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.fees import next_base_fee
 from zevm.chain.types import Header, Receipt

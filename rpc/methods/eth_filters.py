@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
+from zevm.chain.canonical.log_search import LogQuery, LogRecord
 from zevm.chain.deadline import Cancellation, Deadline
 from zevm.chain.encoded import Encoded, enclosed
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.log_search import LogQuery, LogRecord
 from zevm.chain.references import LATEST, BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import codec, codec_objects

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zevm.chain.records import TransactionPosition
+from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.transaction import encode_network_form

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.records import TransactionPosition
 from zevm.chain.references import EARLIEST, LATEST, BlockReference, BlockTag
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.tracing import frame_list

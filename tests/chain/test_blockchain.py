@@ -18,9 +18,9 @@ from tests.chain.chain_fixtures import (
 )
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.errors import InvalidRequestError, TransactionError
 from zevm.chain.events import HeadChanged, TransactionsDropped
-from zevm.chain.integrity import deep_problems
 from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from zevm.chain.canonical.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
-from zevm.chain.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType, logs_bloom
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.ledger import Ledger

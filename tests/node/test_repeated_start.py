@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scripts.node_process import NodeProcess
-from zevm.chain.canonical import stored_genesis
+from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import load_default_genesis

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.chain.chain_fixtures import MANUAL, STORE_AND_LOG, creation, transfer
-from zevm.chain import rewinding
 from zevm.chain.blockchain import Chain
-from zevm.chain.canonical import Version, batch_version, stored_genesis
-from zevm.chain.integrity import deep_problems
+from zevm.chain.canonical import rewinding
+from zevm.chain.canonical.chain import Version, batch_version, stored_genesis
+from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Header
 from zevm.node.config import load_settings

@@ -9,13 +9,13 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain, genesis_at
 from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical import Checkpoints
+from zevm.chain.canonical.chain import Checkpoints
+from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.engine import errors
 from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import DrivenChainError, TransactionError, UnknownBlockError
 from zevm.chain.events import Event, HeadChanged, PayloadExecuted
-from zevm.chain.integrity import deep_problems
 from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Transaction, TransactionType

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.errors import BlockError
-from zevm.chain.integrity import deep_problems
 from zevm.chain.options import ChainOptions
 from zevm.rpc.limits import Limits
 

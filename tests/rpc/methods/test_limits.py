@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.rpc.methods.assembly import assemble
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal, start_node, stop_node
-from zevm.chain.log_search import LogLimits
+from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.options import ChainOptions
 from zevm.rpc.limits import Limits
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, Node, hexadecimal, start_node, stop_node
 from zevm.chain.blockchain import Chain
-from zevm.chain.integrity import deep_problems, recent_problems
+from zevm.chain.canonical.integrity import deep_problems, recent_problems
 from zevm.chain.types import Header
 from zevm.rpc.state_file import read_saved_state
 

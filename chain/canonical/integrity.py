@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from zevm.chain.canonical import CanonicalChain
-from zevm.chain.records import Records
+from zevm.chain.canonical.chain import CanonicalChain
+from zevm.chain.canonical.records import Records
 from zevm.chain.types.receipt import merge_blooms
 from zevm.storage import rlp, trie
 from zevm.storage.errors import StorageError

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.clock import ClockState
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, Snapshots
 from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.snapshots import BlockSettings, ChainSnapshot, Snapshots
 
 if TYPE_CHECKING:
     from zevm.chain.blockchain import Chain

@@ -6,10 +6,10 @@ It goes in steps, each one batch that leaves a consistent chain; what is under w
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from zevm.chain.canonical import LAST_PATCH, Adopted, Version, batch_version
+from zevm.chain.canonical.chain import LAST_PATCH, Adopted, Version, batch_version
+from zevm.chain.canonical.log_search import log_keys
+from zevm.chain.canonical.records import decode_receipts
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.log_search import log_keys
-from zevm.chain.records import decode_receipts
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError

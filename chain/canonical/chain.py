@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from zevm.chain.blocks.execution import SealedBlock
+from zevm.chain.canonical.log_search import log_keys
+from zevm.chain.canonical.patches import prepare_patch
+from zevm.chain.canonical.records import Records
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.log_search import log_keys
-from zevm.chain.patches import prepare_patch
-from zevm.chain.records import Records
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp

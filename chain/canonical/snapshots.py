@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from zevm.chain.blocks.clock import ClockState
 from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical import Version
+from zevm.chain.canonical.chain import Version
 from zevm.chain.pool.pool import PoolSnapshot
 from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 
