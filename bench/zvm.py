@@ -31,9 +31,9 @@ from scripts.load import Signer, contract_address, development_signer
 from scripts.node_process import NodeProcess
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Transaction
+from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome

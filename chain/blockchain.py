@@ -15,6 +15,7 @@ from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Versio
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
+from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
 from zevm.chain.engine.driver import Engine
 from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
@@ -27,7 +28,6 @@ from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.writer import Steps, Turn, Writer, run_through
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database

@@ -18,11 +18,11 @@ from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.chain.zvm.machine import ZvmMachine

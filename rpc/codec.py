@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc.errors import InvalidParamsError
 
 Decoder = Callable[[Any], Any]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
-from zevm.chain.references import BlockReference
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
+from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc import codec
 from zevm.rpc.codec import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, ServerError

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from zevm.chain.deadline import Cancellation
-from zevm.chain.encoded import Encoded, enclosed, is_small, take_text, use_up
-from zevm.chain.release import forget_origin
-from zevm.chain.writer import Steps, WriterStoppedError
+from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.release import forget_origin
+from zevm.chain.concurrency.writer import Steps, WriterStoppedError
+from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, take_text, use_up
 from zevm.rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,

@@ -6,9 +6,9 @@ What no layer foresaw becomes -32603 with an id that the log repeats.
 import logging
 import secrets
 
+from zevm.chain.concurrency.release import forget_origin
+from zevm.chain.concurrency.writer import AbandonedError, WriterStoppedError
 from zevm.chain.errors import ExecutionRevertedError
-from zevm.chain.release import forget_origin
-from zevm.chain.writer import AbandonedError, WriterStoppedError
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
 from zevm.rpc.services import Services

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
-from zevm.chain.references import BlockReference
+from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc import selectors
 from zevm.rpc.budgets import OutputAccount, OutputBudget
 from zevm.rpc.codec_objects import LogFilter

@@ -11,7 +11,7 @@ from contextlib import suppress
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from zevm.chain.writer import WriterStoppedError
+from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc import pages
 from zevm.rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply

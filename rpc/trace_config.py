@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from zevm.chain.deadline import moved
+from zevm.chain.concurrency.deadline import moved
 from zevm.chain.tracing.errors import TraceMemoryError
 from zevm.chain.tracing.traces import CallOverrides, TraceRequest
 from zevm.chain.vm.interface import ExecutionTimeoutError

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from zevm.chain.deadline import Cancellation, Deadline
-from zevm.chain.release import release
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.release import release
 from zevm.rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.selection import check_price
 from zevm.chain.canonical.memory_guard import MemoryGuard
+from zevm.chain.concurrency.writer import Steps, Turn, run_through
 from zevm.chain.errors import TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
 from zevm.chain.types import Transaction
-from zevm.chain.validation import validate_against_block
-from zevm.chain.writer import Steps, Turn, run_through
+from zevm.chain.vm.validation import validate_against_block
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.errors import StorageError
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from zevm.chain.concurrency.writer import Writer, WriterStoppedError
 from zevm.chain.errors import DrivenChainError
-from zevm.chain.writer import Writer, WriterStoppedError
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.errors import StorageError
 

@@ -11,11 +11,11 @@ from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precom
 from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
 from zevm.chain.types import AccessListEntry
-from zevm.chain.validation import AUTHORIZATION_GAS, MAX_NONCE
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.validation import AUTHORIZATION_GAS, MAX_NONCE
 from zevm.storage.account import StateReader
 
 Accesses = dict[bytes, set[int]]

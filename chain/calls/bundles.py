@@ -12,10 +12,10 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Transaction
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome

@@ -9,11 +9,11 @@ from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.blocks.selection import fill
 from zevm.chain.canonical.snapshots import BlockSettings
+from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.rules.blobs import cell_sidecar
 from zevm.chain.rules.fees import next_gas_limit
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Block, Header
-from zevm.chain.writer import WriterStoppedError
 
 if TYPE_CHECKING:
     from zevm.chain.blockchain import Chain

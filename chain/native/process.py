@@ -14,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from zevm.chain.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.native.answers import FAILED, REFUSED, InputError
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.faults import NodeFaultError

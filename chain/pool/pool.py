@@ -16,8 +16,8 @@ from zevm.chain.pool.admission import PoolLimits, check_account, check_basics, c
 from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
-from zevm.chain.validation import validate_static
 from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
 

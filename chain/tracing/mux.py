@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.encoded import take_text
+from zevm.chain.tracing.encoded import take_text
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.frame import Frame

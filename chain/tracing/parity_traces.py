@@ -8,13 +8,13 @@ import orjson
 
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.errors import TransactionError
-from zevm.chain.references import BlockReference
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.parity import ParityTracer, ReplayTracer
 from zevm.chain.tracing.replay import Replay
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
 from zevm.chain.tracing.traces import TraceRequest, call_place, replay_before, replay_of
 from zevm.chain.types import Block, Transaction
+from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.memory import take
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.encoded import Parts, enclosed, take_text
+from zevm.chain.tracing.encoded import Parts, enclosed, take_text
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.encoded import Parts
+from zevm.chain.tracing.encoded import Parts
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
 

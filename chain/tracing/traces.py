@@ -14,15 +14,15 @@ from zevm.chain.calls.bundles import CallBundle, environments_from
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.deadline import moved
-from zevm.chain.encoded import Encoded, Parts, enclosed, size_of
+from zevm.chain.concurrency.deadline import moved
 from zevm.chain.errors import TransactionError
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.replay import Replay, parent_state
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
 from zevm.chain.types import Block, Header
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from zevm.chain import validation
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
-from zevm.chain.vm import system
+from zevm.chain.vm import system, validation
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer

@@ -1,6 +1,6 @@
 """One transaction or call upon the state: pre-execution, execution, post-execution.
 
-Validation comes before and is chain/validation.py's; nothing here refuses a message.
+Validation comes before and is chain/vm/validation.py's; nothing here refuses a message.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Purchase:
     """A message with its prices settled, whether signed or not.
 
     gas_price: wei per gas that the sender pays; tip: the part of it that the coinbase gets.
-    intrinsic_gas and floor_gas as in chain/validation.py.
+    intrinsic_gas and floor_gas as in chain/vm/validation.py.
     """
 
     sender: bytes

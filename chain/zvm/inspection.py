@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zevm.chain.rules.forks import Fork, Rules
-from zevm.chain.validation import floor_gas, intrinsic_gas
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.hook_table import ALL_HOOKS
 from zevm.chain.zvm.schedule import Schedule

@@ -96,8 +96,8 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     import time
 
     from zevm.chain.blockchain import Chain
-    from zevm.chain.references import LATEST
     from zevm.chain.rules.genesis import load_default_genesis
+    from zevm.chain.types.block_reference import LATEST
     from zevm.node.wallet import KeyWallet
     from zevm.rpc.decoder import Decoder
     from zevm.rpc.errors import RpcError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec_objects import LogFilter, arguments_from
 from zevm.rpc.encoding import Json, hexadecimal
 from zevm.rpc.graphql.budget import Budget

@@ -13,9 +13,9 @@ from typing import Any
 from zevm.chain import types
 from zevm.chain.canonical.log_search import LogRecord
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.fees import next_base_fee
 from zevm.chain.types import Header, Receipt
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import encoding
 from zevm.rpc.codec_objects import LogFilter

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.references import PENDING, BlockReference
+from zevm.chain.types.block_reference import PENDING, BlockReference
 from zevm.rpc.encoding import Json
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.graphql.context import Context, log_filter, reference_of

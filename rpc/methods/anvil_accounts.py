@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ChainError
-from zevm.chain.references import LATEST
+from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.interface import CallRequest
 from zevm.rpc import codec

@@ -5,11 +5,11 @@ from typing import Any
 
 from zevm.chain.blocks.branch import Filler
 from zevm.chain.calls.call import CallFrame
-from zevm.chain.references import BlockReference
+from zevm.chain.concurrency.writer import Steps
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
+from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.chain.writer import Steps
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec import kind_of, schema
 from zevm.rpc.codec_objects import TransactionArguments

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.writer import Steps, Turn
 from zevm.rpc import codec
 from zevm.rpc.encoding import hexadecimal
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError

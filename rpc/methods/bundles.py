@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zevm.chain.calls.bundles import CallBundle
 from zevm.chain.calls.overrides import BlockOverrides
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec import Decoder, schema
 from zevm.rpc.codec_objects import TransactionArguments, decode_fields

@@ -1,6 +1,6 @@
 """debug_getRaw*: blocks, headers, receipts and transactions in their own encodings."""
 
-from zevm.chain.references import BlockReference
+from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc import codec
 from zevm.rpc.encoding import hexadecimal
 from zevm.rpc.errors import ServerError

@@ -4,11 +4,11 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from zevm.chain import history
-from zevm.chain.references import LATEST, BlockReference, BlockTag
+from zevm.chain.tracing import history
+from zevm.chain.tracing.witness import make_witness
 from zevm.chain.types import Block, Header
+from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.types.transaction import InvalidSignatureError
-from zevm.chain.witness import make_witness
 from zevm.rpc import codec, encoding
 from zevm.rpc.encoding import Json, hexadecimal
 from zevm.rpc.errors import ServerError

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from zevm.chain.encoded import Encoded
-from zevm.chain.references import LATEST, BlockReference, BlockTag
 from zevm.chain.tracing import traces
+from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
+from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.vm.interface import CallRequest
 from zevm.rpc import codec, codec_objects, trace_config
 from zevm.rpc.codec_objects import TransactionArguments

@@ -6,7 +6,7 @@ from zevm.chain.calls.access_list import create_access_list
 from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.errors import TransactionError
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.rpc import codec, encoding
 from zevm.rpc.codec_objects import TransactionArguments

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from zevm.chain.encoded import Encoded, enclosed, use_up
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.references import BlockReference, BlockTag
+from zevm.chain.tracing.encoded import Encoded, enclosed, use_up
 from zevm.chain.types import Block, Header
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc import codec, encoding
 from zevm.rpc.encoding import Json
 from zevm.rpc.later import Later

@@ -3,7 +3,7 @@
 from zevm.chain.calls.call import failure_of
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import TransactionError
-from zevm.chain.references import LATEST, PENDING, BlockReference
+from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec_objects import TransactionArguments

@@ -1,8 +1,8 @@
 """eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
 
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.forks import FORK_NAMES, Fork
 from zevm.chain.rules.schedule import ForkSchedule
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm import system
 from zevm.chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS

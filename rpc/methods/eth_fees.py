@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.fees import check_percentiles, fee_history
 from zevm.chain.types import Header, Receipt
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import codec
 from zevm.rpc.errors import ServerError

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from zevm.chain.canonical.log_search import LogQuery, LogRecord
-from zevm.chain.deadline import Cancellation, Deadline
-from zevm.chain.encoded import Encoded, enclosed
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.tracing.encoded import Encoded, enclosed
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec_objects import LogFilter

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import codec
 from zevm.rpc.encoding import Json, hexadecimal

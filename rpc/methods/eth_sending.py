@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from zevm.chain.events import Event, HeadChanged
-from zevm.chain.references import LATEST
 from zevm.chain.types import Transaction
+from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import codec, codec_objects, encoding
 from zevm.rpc.codec_objects import TransactionArguments, decode_fields

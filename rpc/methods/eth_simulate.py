@@ -5,8 +5,8 @@ from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, check_size
-from zevm.chain.references import LATEST, BlockReference
 from zevm.chain.types import Block, TransactionType
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
 from zevm.rpc import codec, codec_objects, encoding
 from zevm.rpc.codec import schema

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zevm.chain.calls.simulation import LIMIT_EXCEEDED
-from zevm.chain.references import LATEST, BlockReference, BlockTag
+from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.rpc import codec
 from zevm.rpc.encoding import hexadecimal, word
 from zevm.rpc.errors import CodedError, InvalidParamsError

@@ -3,8 +3,8 @@
 from functools import partial
 
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.types import Block, Transaction
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import codec, encoding
 from zevm.rpc.encoding import Json, hexadecimal

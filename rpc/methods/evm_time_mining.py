@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import orjson
 
-from zevm.chain.encoded import Encoded, enclosed
+from zevm.chain.concurrency.writer import Steps
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.writer import Steps
+from zevm.chain.tracing.encoded import Encoded, enclosed
 from zevm.rpc import codec, encoding
 from zevm.rpc.codec import schema
 from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters

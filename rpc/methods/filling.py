@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from zevm.chain.calls.call import CallFrame, GasEstimation
-from zevm.chain.references import PENDING
 from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
+from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.rpc.codec_objects import TransactionArguments
 from zevm.rpc.errors import ChainIdError, ServerError

@@ -8,12 +8,12 @@ import orjson
 
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.references import EARLIEST, LATEST, BlockReference, BlockTag
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.tracing import frame_list
 from zevm.chain.tracing.address_search import Match, SearchLimitError
 from zevm.chain.tracing.frame_list import FrameRow
 from zevm.chain.tracing.traces import TraceRequest
+from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference, BlockTag
 from zevm.rpc import codec, encoding
 from zevm.rpc.encoding import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError

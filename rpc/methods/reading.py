@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.references import EARLIEST, BlockReference, BlockTag
 from zevm.chain.types import Block, Header, Receipt
+from zevm.chain.types.block_reference import EARLIEST, BlockReference, BlockTag
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc import encoding
 from zevm.rpc.later import Later

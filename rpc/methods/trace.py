@@ -4,11 +4,11 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.references import EARLIEST, LATEST, BlockReference
 from zevm.chain.tracing import parity_traces
 from zevm.chain.tracing.parity import KINDS
 from zevm.chain.tracing.parity_traces import FrameFilter
 from zevm.chain.types import Block, Transaction
+from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.calls import MAX_DEPTH
 from zevm.chain.vm.interface import CallRequest
 from zevm.rpc import codec, codec_objects

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from zevm.chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
 from zevm.chain.events import Event, HeadChanged, TransactionReport
-from zevm.chain.references import PENDING
+from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.creation import constructor_payload, creation_data

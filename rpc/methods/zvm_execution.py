@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from zevm.chain.deadline import moved
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.concurrency.deadline import moved
 from zevm.chain.types import Log
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult
 from zevm.rpc import codec

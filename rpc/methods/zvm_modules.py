@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.references import LATEST, BlockReference
+from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.hook_table import HOOKS
 from zevm.chain.zvm.inspection import (

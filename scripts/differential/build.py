@@ -24,8 +24,8 @@ from zevm.chain.types import (
     Withdrawal,
 )
 from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
-from zevm.chain.validation import validate_static
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.validation import validate_static
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff

@@ -21,7 +21,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.errors import InvalidRequestError, TransactionError
 from zevm.chain.events import HeadChanged, TransactionsDropped
-from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference
+from zevm.chain.types.block_reference import EARLIEST, LATEST, PENDING, BlockReference
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError
 

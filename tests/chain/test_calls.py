@@ -7,7 +7,7 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
-from zevm.chain.references import EARLIEST, LATEST, BlockReference
+from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
 
 CONTRACT = bytes(19) + b"\xcc"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zevm.chain.deadline import Cancellation, Deadline, moved
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, moved
 
 
 @pytest.mark.parametrize("now", [4.0, 5.0, 6.0, 5])

@@ -7,12 +7,12 @@ import pytest
 from tests.chain.chain_fixtures import open_chain, transfer
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.concurrency.writer import Writer, WriterStoppedError
 from zevm.chain.events import HeadChanged
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header
-from zevm.chain.writer import Writer, WriterStoppedError
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment_of, rules_of, state_of, transaction_of
-from zevm.chain import validation
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_ORDER
+from zevm.chain.vm import validation
 
 WHO = "0x1111111111111111111111111111111111111111"
 BLOB_HASH = b"\x01" + bytes(31)

@@ -15,10 +15,10 @@ from tests.chain.chain_fixtures import ALICE, BOB, KEYS, MANUAL, STORE_AND_LOG, 
 from tests.conformance import conformance_blocks, conformance_path
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.execution import BlockExecution, execute_all
+from zevm.chain.tracing.witness import Witness, make_witness
 from zevm.chain.types import Authorization, Block, Header, Transaction, TransactionType
 from zevm.chain.types.transaction import SET_CODE_MAGIC
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
-from zevm.chain.witness import Witness, make_witness
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.state import StateStore

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 import zevm.rpc.methods.eth_subscribe  # registers what make_registry copies
+from zevm.chain.concurrency.writer import Writer
 from zevm.chain.errors import ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.chain.writer import Writer
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits

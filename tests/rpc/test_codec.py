@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
-from zevm.chain.references import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
+from zevm.chain.types.block_reference import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
 from zevm.rpc import codec
 from zevm.rpc.codec import Decoder
 from zevm.rpc.codec_objects import (

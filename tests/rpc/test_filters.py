@@ -8,7 +8,7 @@ import pytest
 
 from tests.rpc.support import ALICE, BOB, TOPIC, block, log, transaction
 from zevm.chain.events import HeadChanged
-from zevm.chain.references import EARLIEST, LATEST, BlockReference
+from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.rpc.budgets import OutputBudget
 from zevm.rpc.codec_objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError

@@ -16,9 +16,9 @@ from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import DrivenChainError, TransactionError, UnknownBlockError
 from zevm.chain.events import Event, HeadChanged, PayloadExecuted
-from zevm.chain.references import BlockReference, BlockTag
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Transaction, TransactionType
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import requests_hash
 from zevm.storage.database import Database

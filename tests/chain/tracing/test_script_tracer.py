@@ -18,7 +18,7 @@ import pytest
 
 from tests.chain.tracing.tracing import CONTEXT, OTHER
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble, environment_of, state_of, transaction_of
-from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import script_tracer
 from zevm.chain.tracing.catalogue import make_tracer

@@ -18,7 +18,7 @@ import pytest
 
 from scripts.dearest import CONTRACT, Input, calling, precompile_inputs
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
-from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.native import curves
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import trusted_setup

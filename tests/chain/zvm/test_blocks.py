@@ -12,9 +12,9 @@ from tests.chain.zvm.contracts import contract, deployed, invoke, request_to, wo
 from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.blockchain import Chain
 from zevm.chain.options import ChainOptions
-from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Log, logs_bloom
+from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.zvm.creation import creation_data

@@ -24,9 +24,9 @@ from zevm.chain.calls.call import CallFrame, GasEstimation
 from zevm.chain.calls.call import call as call_off_chain
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
-from zevm.chain.references import LATEST
 from zevm.chain.rules.genesis import Genesis, GenesisAccount
 from zevm.chain.types import Log
+from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.creation import constructor_payload, creation_data

@@ -12,7 +12,7 @@ import pytest
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
-from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import ExecutionTimeoutError

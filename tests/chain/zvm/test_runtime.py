@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chain.zvm.zvm_modules import Module, module, on_thread
-from zevm.chain.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.zvm import capi
 from zevm.chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
 from zevm.chain.zvm.runtime import (

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rpc.methods.assembly import BOX, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal
-from zevm.chain.references import BlockReference
+from zevm.chain.types.block_reference import BlockReference
 from zevm.storage.account import StateReader
 
 NOWHERE = "0x" + "00" * 32

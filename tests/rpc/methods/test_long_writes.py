@@ -11,8 +11,8 @@ import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_cancellation import TRANSPORTS
-from zevm.chain.deadline import Cancellation
-from zevm.chain.writer import AbandonedError, Writer, WriterStoppedError
+from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.writer import AbandonedError, Writer, WriterStoppedError
 from zevm.rpc.server import ServerOptions
 
 MANY = 100_000

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
-from zevm.chain.deadline import Cancellation
-from zevm.chain.release import release
+from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.release import release
 from zevm.storage.errors import StorageError
 
 Result = TypeVar("Result")

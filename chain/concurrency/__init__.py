@@ -1,0 +1,1 @@
+"""Threads and time: the one writer, deadlines that can be cancelled, and errors that hold nothing."""
