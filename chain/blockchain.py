@@ -141,7 +141,7 @@ class Chain(ChainView):
         self._instant.mine_left()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
-        """Verify and execute a child of the head and make it the head; see zevm.chain.blocks.importer. Raises BlockError."""
+        """Verify and execute a child of the head and make it the head; see blocks.importer. Raises BlockError."""
         head = self.head
         sealed = verify_and_execute(block, head.header, self, development=development)
         self._commit(sealed, sync=sync)

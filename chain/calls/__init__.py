@@ -1,1 +1,1 @@
-"""Executions off the chain: calls, estimates, bundles, simulations and access lists, with overrides of state and block."""
+"""Executions off the chain: calls, estimates, bundles, simulations, access lists; overrides of state and block."""

@@ -188,7 +188,7 @@ def _range(chain: "Chain", first: int | None, last: int | None) -> range:
     begin = chain.genesis.number if first is None else first
     end = chain.head.number if last is None else last
     if not chain.genesis.number <= begin <= end <= chain.head.number:
-        held = f"{chain.rules.genesis.number} to {chain.head.number}"
+        held = f"{chain.genesis.number} to {chain.head.number}"
         raise NodeError(f"no blocks {begin} to {end} in this chain, which has {held}")
     return range(begin, end + 1)
 
