@@ -37,7 +37,7 @@ from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256
 

@@ -21,12 +21,12 @@ from scripts.zvm_shapes import SHAPES
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.zvm.engine import shared_engine
-from zevm.chain.zvm.hook_table import HOOKS
-from zevm.chain.zvm.mnemonics import MNEMONICS
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.program_cache import ProgramCache
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.module.mnemonics import MNEMONICS
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import ZVM
+from zevm.chain.zvm.runtime.engine import shared_engine
+from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 Figures = tuple[str, int, float]
 """Name, gas and seconds of a row."""

@@ -19,7 +19,7 @@ from scripts.probe import ProbeData
 from zevm.chain.blockchain import Chain
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import SET_CODE_MAGIC, Authorization
-from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.node.mnemonic import derive_keys
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256

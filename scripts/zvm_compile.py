@@ -32,12 +32,12 @@ from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from zevm.chain.zvm.activation import BASE_GAS, CODE_BYTES_PER_GAS
-from zevm.chain.zvm.creation import creation_data
-from zevm.chain.zvm.engine import shared_engine
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.prepare import Prepared, prepare
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.module.activation import BASE_GAS, CODE_BYTES_PER_GAS
+from zevm.chain.zvm.module.creation import creation_data
+from zevm.chain.zvm.module.prepare import Prepared, prepare
+from zevm.chain.zvm.price_table import ZVM
+from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.storage.database import Database
 
 TIMES = 10

@@ -36,12 +36,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.zvm_generate import generate, mutate
 from zevm.chain.concurrency.writer import STACK_BYTES
-from zevm.chain.zvm.engine import PAGE_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import HOOKS
-from zevm.chain.zvm.prepare import Prepared, prepare
-from zevm.chain.zvm.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
-from zevm.chain.zvm.schedule import INK_PER_GAS, SCHEDULES
+from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.module.prepare import Prepared, prepare
+from zevm.chain.zvm.price_table import INK_PER_GAS, SCHEDULES
+from zevm.chain.zvm.runtime.engine import PAGE_BYTES
+from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
 CONTRACTS = Path(__file__).resolve().parent.parent / "contracts" / "examples" / "out"
 CASE_SECONDS = 60

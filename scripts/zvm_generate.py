@@ -7,7 +7,9 @@ from random import Random
 
 import brotli
 
-from zevm.chain.zvm.binary import (
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.module.binary import (
     FUNCTION,
     MEMORY,
     TYPE_BYTES,
@@ -23,10 +25,8 @@ from zevm.chain.zvm.binary import (
     signed,
     unsigned,
 )
-from zevm.chain.zvm.creation import COMPRESSED_PREFIX
-from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import HOOKS
-from zevm.chain.zvm.rules import ENTRYPOINT, GROW_HOOK, MEMORY_NAME
+from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.rules import ENTRYPOINT, GROW_HOOK, MEMORY_NAME
 
 PAGE_BYTES = 65_536
 VOID = b"\x40"

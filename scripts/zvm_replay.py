@@ -33,9 +33,10 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
-from zevm.chain.zvm import execution, program_cache
-from zevm.chain.zvm.engine import Engine, Instrumented, Program
-from zevm.chain.zvm.runtime import RunResult
+from zevm.chain.zvm import execution
+from zevm.chain.zvm.runtime import program_cache
+from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
+from zevm.chain.zvm.runtime.runtime import RunResult
 from zevm.node.commands.blocks import export_blocks, import_blocks
 from zevm.node.commands.options import settings_of
 from zevm.node.network import existing_chain, initialise

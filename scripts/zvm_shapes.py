@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from zevm.chain.zvm.binary import (
+from zevm.chain.zvm.module.binary import (
     Bounds,
     DataSegment,
     Element,

@@ -1,9 +1,9 @@
 """The tables of docs/zvm.md that are made from the code: host functions and what they cost."""
 
-from zevm.chain.zvm.hook_table import HOOKS, HookRow
-from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.chain.zvm.host_table import HOOKS, HookRow
+from zevm.chain.zvm.price_table import STYLUS, ZVM
 
-TABLE_START = "<!-- host functions: made by `make docs` from chain/zvm/hook_table.py -->"
+TABLE_START = "<!-- host functions: made by `make docs` from chain/zvm/host_table.py -->"
 TABLE_END = "<!-- end of host functions -->"
 
 _TYPES = {"i": "i32", "I": "i64"}

@@ -18,18 +18,18 @@ from zevm.chain.vm.foreign import (
     memory_gas,
 )
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.chain.zvm.activation import BASE_GAS
-from zevm.chain.zvm.activity import Activity
-from zevm.chain.zvm.aside import in_time
-from zevm.chain.zvm.engine import Program
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
-from zevm.chain.zvm.hooks import CONTRACT_HOOKS, HookTable
-from zevm.chain.zvm.instance import HookFunction
-from zevm.chain.zvm.observer import observed
-from zevm.chain.zvm.prepare import Prepared, length_gas, prepare
-from zevm.chain.zvm.runtime import End, RunResult, run
-from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.functions import CONTRACT_HOOKS, HookTable
+from zevm.chain.zvm.host.observer import observed
+from zevm.chain.zvm.module.activation import BASE_GAS
+from zevm.chain.zvm.module.prepare import Prepared, length_gas, prepare
+from zevm.chain.zvm.price_table import INK_PER_GAS
+from zevm.chain.zvm.runtime.aside import in_time
+from zevm.chain.zvm.runtime.engine import Program
+from zevm.chain.zvm.runtime.instance import HookFunction
+from zevm.chain.zvm.runtime.runtime import End, RunResult, run
 from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
 

@@ -9,12 +9,12 @@ from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import ALL_HOOKS
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.price_table import Schedule
 
 if TYPE_CHECKING:
-    from zevm.chain.zvm.binary import Export, Module
-    from zevm.chain.zvm.prepare import Prepared
+    from zevm.chain.zvm.module.binary import Export, Module
+    from zevm.chain.zvm.module.prepare import Prepared
 
 EXPORT_KINDS = ("function", "table", "memory", "global")
 
@@ -95,7 +95,7 @@ class DeploymentPrice:
 
 def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
     """All about a module, raw or compressed. Any bytes may come; takes up to a second."""
-    from zevm.chain.zvm.prepare import COMPRESSED_PREFIX, prepare
+    from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, prepare
 
     refusal, library, prepared = None, False, None
     try:
@@ -129,7 +129,7 @@ def delegate_of(code: bytes, rules: Rules) -> bytes | None:
 def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:
     """What a transaction with this creation data costs. Raises ModuleRefusedError."""
     from zevm.chain.vm.foreign import GAS_CODE_DEPOSIT_BYTE
-    from zevm.chain.zvm.prepare import estimate_gas_usage, prepare
+    from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare
 
     prepared = prepare(code, schedule)
     creation = CallRequest(to=None, data=code)
@@ -144,7 +144,7 @@ def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> Deploymen
 
 def guide_estimate(code: bytes) -> int:
     """The guide's rough price: 10,000 gas and 10 for each byte."""
-    from zevm.chain.zvm.prepare import estimate_gas_usage
+    from zevm.chain.zvm.module.prepare import estimate_gas_usage
 
     return estimate_gas_usage(code)
 
@@ -155,7 +155,7 @@ def wasmtime_version() -> str:
 
 
 def _as_library(code: bytes, schedule: Schedule) -> "Prepared | None":
-    from zevm.chain.zvm.prepare import prepare
+    from zevm.chain.zvm.module.prepare import prepare
 
     try:
         return prepare(code, schedule, library=True)
@@ -165,8 +165,8 @@ def _as_library(code: bytes, schedule: Schedule) -> "Prepared | None":
 
 def _decoded(code: bytes) -> "Module | None":
     """The module as far as its format goes; None where it goes nowhere."""
-    from zevm.chain.zvm.binary import decode
-    from zevm.chain.zvm.prepare import COMPRESSED_PREFIX, decompress
+    from zevm.chain.zvm.module.binary import decode
+    from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, decompress
 
     try:
         return decode(decompress(code) if code[:3] == COMPRESSED_PREFIX else code)
@@ -200,7 +200,7 @@ def _export(module: "Module", item: "Export") -> ExportedItem:
 
 
 def _memory(module: "Module | None", schedule: Schedule) -> Memory | None:
-    from zevm.chain.zvm.instrument import maximum_pages
+    from zevm.chain.zvm.module.instrument import maximum_pages
 
     if module is None or not module.memories:
         return None

@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from zevm.chain.vm.foreign import Frame, Precompile, TransactionContext
-from zevm.chain.zvm.limits import LIMITS
+from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
-from zevm.chain.zvm.schedule import SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import SCHEDULES, Schedule
 from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
 
 if TYPE_CHECKING:
-    from zevm.chain.zvm.program_cache import ProgramCache
+    from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 _MAGIC = b"\0asm"
 """Of a module, or a component, of any version: all but version 1 are refused, none is taken for EVM code."""
@@ -107,7 +107,7 @@ class ZvmMachine:
         kept = [cache.kept() for cache in list(self._caches.values())]
         files = None
         if self._directory is not None:
-            from zevm.chain.zvm.program_files import file_sizes
+            from zevm.chain.zvm.runtime.program_files import file_sizes
 
             files = file_sizes(self._directory)
         return ProgramUsage(
@@ -125,8 +125,8 @@ class ZvmMachine:
             cache.close()
 
     def _open_cache(self, *, pooled: bool) -> "ProgramCache":
-        from zevm.chain.zvm.engine import shared_engine
-        from zevm.chain.zvm.program_cache import ProgramCache
+        from zevm.chain.zvm.runtime.engine import shared_engine
+        from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
         with self._lock:
             if pooled not in self._caches:

@@ -18,15 +18,15 @@ from zevm.chain.vm.foreign import (
     TrapError,
     instruct,
 )
-from zevm.chain.zvm.activation import BASE_GAS
+from zevm.chain.zvm.module.activation import BASE_GAS
 from zevm.chain.zvm.outcomes import Status
-from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry
 from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
-    from zevm.chain.zvm.engine import Program
     from zevm.chain.zvm.machine import ZvmMachine
+    from zevm.chain.zvm.runtime.engine import Program
 ARBWASM_ADDRESS = (0x71).to_bytes(20, "big")
 LIBRARY_ADDRESS = (0x5A564D).to_bytes(20, "big")
 """0x5a564d: "ZVM" in ASCII."""
@@ -226,7 +226,7 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
 
 def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
     from zevm.chain.zvm.execution import require_function, run_program
-    from zevm.chain.zvm.hooks import STATELESS_HOOKS
+    from zevm.chain.zvm.host.functions import STATELESS_HOOKS
 
     try:
         require_function(program, entry)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from zevm.chain.zvm.faults import OutOfPagesError
-from zevm.chain.zvm.rules import ENTRYPOINT
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.module.rules import ENTRYPOINT
+from zevm.chain.zvm.price_table import Schedule
 
 if TYPE_CHECKING:
-    from zevm.chain.zvm.program_cache import ProgramCache
+    from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 FRAME_STACK_WORDS = 65_536
 """Stack words of one frame. A word stands for at most 64 bytes of native stack."""

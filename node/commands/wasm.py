@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.price_table import Schedule
 from zevm.node.commands import wasm_call
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
@@ -151,7 +151,7 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
-    from zevm.chain.zvm.creation import creation_data
+    from zevm.chain.zvm.module.creation import creation_data
 
     payload = _constructor_payload(constructor, values or [])
     module = _module_to_deploy(file, strip=strip, may_lack_constructor=payload is not None or no_constructor)
@@ -172,7 +172,7 @@ def deploy(
 
 def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | None:
     """The constructor's call data; None for no run. Raises NodeError."""
-    from zevm.chain.zvm.creation import constructor_payload
+    from zevm.chain.zvm.module.creation import constructor_payload
     from zevm.node.abi_text import encode_arguments, split_types
 
     if constructor is not None:
@@ -187,9 +187,9 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
 
     One that asks whether it is being created has a constructor: without its run it would never be set up.
     """
-    from zevm.chain.zvm.creation import stripped
     from zevm.chain.zvm.inspection import inspect_module
-    from zevm.chain.zvm.schedule import ZVM
+    from zevm.chain.zvm.module.creation import stripped
+    from zevm.chain.zvm.price_table import ZVM
 
     code = read_module(file)
     found = inspect_module(code, ZVM.with_console())
@@ -205,7 +205,7 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
 
 def _smallest(module: bytes, payload: bytes | None) -> bytes:
     """Creation data, compressed unless that is longer."""
-    from zevm.chain.zvm.creation import creation_data
+    from zevm.chain.zvm.module.creation import creation_data
 
     return min(creation_data(module, payload, compress=True), creation_data(module, payload), key=len)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zevm.chain.zvm.schedule import SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import SCHEDULES, Schedule
 from zevm.node.commands.options import node_url, settings_of
 from zevm.node.errors import NodeError, reason_of
 

@@ -7,9 +7,9 @@ from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.chain.zvm.creation import constructor_payload, creation_data
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.inspection import deployment_price
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.chain.zvm.outcomes import Status, status_of
 from zevm.rpc import codec, codec_objects
 from zevm.rpc.codec_objects import TransactionArguments, decode_fields

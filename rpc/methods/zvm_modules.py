@@ -6,7 +6,7 @@ from typing import Any
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.host_table import HOOKS
 from zevm.chain.zvm.inspection import (
     Inspection,
     delegate_of,
@@ -15,11 +15,11 @@ from zevm.chain.zvm.inspection import (
     inspect_module,
     wasmtime_version,
 )
-from zevm.chain.zvm.limits import LIMITS
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.mnemonics import MNEMONICS
+from zevm.chain.zvm.module.limits import LIMITS
+from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.outcomes import Status
-from zevm.chain.zvm.schedule import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
 from zevm.rpc import codec
 from zevm.rpc.encoding import Json, hexadecimal

@@ -15,8 +15,8 @@ from scripts.node_process import NodeProcess
 from tests.chain.zvm.contracts import contract
 from tests.node.conftest import Command, Start
 from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
-from zevm.chain.zvm.creation import constructor_payload, creation_data, stripped
-from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data, stripped
+from zevm.chain.zvm.price_table import STYLUS, ZVM
 from zevm.node.cli import main
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

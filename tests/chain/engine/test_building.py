@@ -23,7 +23,7 @@ from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
-from zevm.chain.zvm.creation import creation_data
+from zevm.chain.zvm.module.creation import creation_data
 
 KEY, VALUE, ARGUMENT = 64, 96, 0
 # adds its call data to slot 1 and logs the sum

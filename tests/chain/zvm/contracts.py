@@ -18,10 +18,10 @@ from tests.chain.vm.support import (
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.host_table import HOOKS
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import SCHEDULES
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import SCHEDULES
 
 TARGET = b"\x44" * 20
 OTHER = b"\x55" * 20

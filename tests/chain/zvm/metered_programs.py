@@ -6,9 +6,9 @@ from functools import cache
 
 from wasmtime import wat2wasm
 
-from zevm.chain.zvm.prepare import Prepared, prepare
-from zevm.chain.zvm.runtime import End
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.module.prepare import Prepared, prepare
+from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.runtime.runtime import End
 
 BLOCK = 2_450
 """Ink for entering a block."""

@@ -1,7 +1,7 @@
 """WebAssembly's own test scripts through the checks and the instrumentation.
 
 A script is a `.wast` file of the specification's suite; wabt's `wast2json` turns it into modules and assertions.
-An instance lives through its script here, so wasmtime's own bindings run it and not `zevm.chain.zvm.runtime`.
+An instance lives through its script here, so wasmtime's own bindings run it and not `zevm.chain.zvm.runtime.runtime`.
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Any
 import wasmtime
 
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.prepare import Prepared, prepare
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.module.prepare import Prepared, prepare
+from zevm.chain.zvm.price_table import ZVM
 
 INK = 10**15
 STACK_WORDS = 65_536

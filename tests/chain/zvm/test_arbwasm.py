@@ -21,9 +21,9 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from zevm.chain.vm.interface import Outcome, VmErrorKind
+from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.chain.zvm.price_table import STYLUS, ZVM
 from zevm.storage.keccak import keccak256
 
 PROGRAM = contract(invoke("write_result", 0, 0), memory="3 3", data={0: bytes(640)})

@@ -17,7 +17,7 @@ from zevm.chain.types import Log, logs_bloom
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.zvm.creation import creation_data
+from zevm.chain.zvm.module.creation import creation_data
 from zevm.storage.database import Database
 
 KEY, VALUE, ARGUMENT = 64, 96, 0

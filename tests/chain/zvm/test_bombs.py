@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import brotli
 import pytest
 
-from zevm.chain.zvm.binary import (
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.module.binary import (
     Bounds,
     DataSegment,
     Element,
@@ -23,13 +24,12 @@ from zevm.chain.zvm.binary import (
     signed,
     unsigned,
 )
-from zevm.chain.zvm.creation import COMPRESSED_PREFIX
-from zevm.chain.zvm.engine import Engine, shared_engine
-from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.limits import LIMITS
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.runtime import End, run
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.limits import LIMITS
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import ZVM
+from zevm.chain.zvm.runtime.engine import Engine, shared_engine
+from zevm.chain.zvm.runtime.runtime import End, run
 
 SECONDS = 15.0
 """For one preparation with one unoptimised compilation; the worst below takes 0.8 seconds."""

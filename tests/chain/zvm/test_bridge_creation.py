@@ -25,7 +25,7 @@ from zevm.chain.types import Log
 from zevm.chain.vm.calls import contract_address, salted_address
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.chain.zvm.creation import creation_data
+from zevm.chain.zvm.module.creation import creation_data
 
 MACHINES = ["evm", "wasm"]
 PAIRS = list(itertools.product(MACHINES, repeat=2))

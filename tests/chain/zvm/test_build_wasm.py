@@ -9,8 +9,8 @@ from scripts.build_wasm import ASSEMBLYSCRIPT, SOURCES, BuildError, compile_cont
 from tests.chain.vm.support import CONTRACT
 from tests.chain.zvm.contracts import accounts_of, executor, request_to, word
 from zevm.chain.vm.interface import Outcome
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import ZVM
 from zevm.storage.keccak import keccak256
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.zvm_compile import TIMES, Case, Deployments
 from scripts.zvm_shapes import SHAPES, Parts, function
-from zevm.chain.zvm.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
 
 SEEDS = range(1, 9)
 SECONDS = 3.0

@@ -12,10 +12,10 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import CONSOLE_HOOKS
+from zevm.chain.zvm.host_table import CONSOLE_HOOKS
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import SCHEDULES, ZVM
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import SCHEDULES, ZVM
 from zevm.storage.database import Database
 
 TEXT = "höhe \\ff"

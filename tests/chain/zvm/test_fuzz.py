@@ -10,9 +10,9 @@ import pytest
 from scripts import zvm_fuzz
 from scripts.zvm_generate import generate, mutate
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.prepare import Prepared, prepare
-from zevm.chain.zvm.runtime import NodeFaultError
-from zevm.chain.zvm.schedule import SCHEDULES, ZVM
+from zevm.chain.zvm.module.prepare import Prepared, prepare
+from zevm.chain.zvm.price_table import SCHEDULES, ZVM
+from zevm.chain.zvm.runtime.runtime import NodeFaultError
 
 SCRIPT = Path(zvm_fuzz.__file__)
 

@@ -24,7 +24,7 @@ from tests.chain.zvm.contracts import (
 )
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.host_table import HOOKS
 
 PAGE = 65_536
 HUGE = -1

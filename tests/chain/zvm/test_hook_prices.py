@@ -27,7 +27,7 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from zevm.chain.types import AccessListEntry
-from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.host_table import HOOKS
 
 GAS = 10_000
 H, P, A = 8_400, 5_040, 59_673

@@ -28,8 +28,8 @@ from tests.chain.zvm.contracts import (
 )
 from zevm.chain.types import Log
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.chain.zvm.hook_table import HOOKS
-from zevm.chain.zvm.hooks.computation import power
+from zevm.chain.zvm.host.functions.computation import power
+from zevm.chain.zvm.host_table import HOOKS
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 HUGE = -1

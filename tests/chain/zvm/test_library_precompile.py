@@ -30,10 +30,10 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.hook_table import HOOKS
+from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import ZVM
+from zevm.chain.zvm.price_table import ZVM
 from zevm.storage.keccak import keccak256
 
 INTERFACE = Path(__file__).parents[3] / "contracts/examples/src/IZvmLibrary.sol"

@@ -4,10 +4,10 @@ import pytest
 from wasmtime import wat2wasm
 
 from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOOK, INSTRUCTIONS, Case, prepared
-from zevm.chain.zvm.engine import shared_engine
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.runtime import End, Engine, Instance, Program, RunResult, run
-from zevm.chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.runtime.engine import shared_engine
+from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, Program, RunResult, run
 
 INK = 10**9
 WORDS = 65_536

@@ -29,9 +29,9 @@ from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.creation import constructor_payload, creation_data
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.schedule import STYLUS, ZVM
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import STYLUS, ZVM
 
 CREATED = contract_address(SENDER, 0)
 PREFIX = b"\xef\xf0\x00\x00"

@@ -10,16 +10,16 @@ import brotli
 import pytest
 from wasmtime import wat2wasm
 
-from zevm.chain.zvm.binary import decode, unsigned
-from zevm.chain.zvm.engine import Engine, shared_engine
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.instrument import instrument
-from zevm.chain.zvm.limits import LIMITS
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, prepare
-from zevm.chain.zvm.runtime import End, run
-from zevm.chain.zvm.schedule import COVENANT, STYLUS, ZVM
-from zevm.chain.zvm.shape import shape_of
+from zevm.chain.zvm.module.binary import decode, unsigned
+from zevm.chain.zvm.module.instrument import instrument
+from zevm.chain.zvm.module.limits import LIMITS
+from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, prepare
+from zevm.chain.zvm.module.shape import shape_of
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM
+from zevm.chain.zvm.runtime.engine import Engine, shared_engine
+from zevm.chain.zvm.runtime.runtime import End, run
 
 ENTRY = '(func (export "user_entrypoint") (param i32) (result i32) (i32.const 0))'
 MEMORY = '(memory (export "memory") 1 1)'

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.chain.zvm.zvm_modules import module, on_thread
-from zevm.chain.zvm.engine import MAXIMUM_FRAMES, Program, shared_engine
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.program_cache import ProgramCache
-from zevm.chain.zvm.runtime import End, Instance, run
+from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, Program, shared_engine
+from zevm.chain.zvm.runtime.program_cache import ProgramCache
+from zevm.chain.zvm.runtime.runtime import End, Instance, run
 
 CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $hook (local.get 0)) (i32.const 0))'
 IMPORT = '(import "vm_hooks" "hook" (func $hook (param i32)))'

@@ -2,8 +2,8 @@
 
 import pytest
 
-from zevm.chain.zvm.hook_table import HOOKS
-from zevm.chain.zvm.schedule import (
+from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.price_table import (
     BR_TABLE,
     CALL,
     CALL_INDIRECT,

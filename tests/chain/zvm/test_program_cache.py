@@ -16,12 +16,12 @@ from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.chain.zvm import aside, program_cache, program_files
-from zevm.chain.zvm.aside import in_time
-from zevm.chain.zvm.creation import creation_data
 from zevm.chain.zvm.machine import ZvmMachine
-from zevm.chain.zvm.program_cache import HOT, ProgramCache
-from zevm.chain.zvm.runtime import INK_PER_HEAT, End, Engine, Program, run
+from zevm.chain.zvm.module.creation import creation_data
+from zevm.chain.zvm.runtime import aside, program_cache, program_files
+from zevm.chain.zvm.runtime.aside import in_time
+from zevm.chain.zvm.runtime.program_cache import HOT, ProgramCache
+from zevm.chain.zvm.runtime.runtime import INK_PER_HEAT, End, Engine, Program, run
 
 HASH = b"\x11" * 32
 OTHER_HASH = b"\x22" * 32

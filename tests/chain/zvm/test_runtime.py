@@ -9,9 +9,9 @@ import pytest
 
 from tests.chain.zvm.zvm_modules import Module, module, on_thread
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
-from zevm.chain.zvm import capi
-from zevm.chain.zvm.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
-from zevm.chain.zvm.runtime import (
+from zevm.chain.zvm.runtime import capi
+from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
+from zevm.chain.zvm.runtime.runtime import (
     End,
     Engine,
     ExitError,

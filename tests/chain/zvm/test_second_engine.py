@@ -11,10 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.chain.zvm.metered_programs import CASES, INSTRUCTIONS, Case, prepared
-from zevm.chain.zvm.engine import shared_engine
-from zevm.chain.zvm.prepare import Prepared
-from zevm.chain.zvm.runtime import End, Engine, HookFunction, Instance, run
-from zevm.chain.zvm.schedule import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.module.prepare import Prepared
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.runtime.engine import shared_engine
+from zevm.chain.zvm.runtime.runtime import End, Engine, HookFunction, Instance, run
 
 RUNNER = Path(__file__).with_name("run_in_v8.mjs")
 MERGED = {"call of a null function": "no such function", "indirect call type mismatch": "no such function"}

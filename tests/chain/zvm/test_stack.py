@@ -6,11 +6,11 @@ import pytest
 from wasmtime import wat2wasm
 
 from tests.chain.zvm.zvm_modules import on_thread
-from zevm.chain.zvm import body
-from zevm.chain.zvm.engine import MAXIMUM_FRAMES, shared_engine
-from zevm.chain.zvm.prepare import prepare
-from zevm.chain.zvm.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
-from zevm.chain.zvm.schedule import STYLUS, ZVM, Schedule
+from zevm.chain.zvm.module import body
+from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.price_table import STYLUS, ZVM, Schedule
+from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, shared_engine
+from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
 
 INK = 10**15
 STACK_WORDS = 65_536

@@ -12,7 +12,7 @@ from tests.clients.tools import artifact
 from zevm.chain.types import Log
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, VmErrorKind
-from zevm.chain.zvm.creation import constructor_payload, creation_data
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.account import AccountChange
 from zevm.storage.keccak import keccak256
 

@@ -19,8 +19,8 @@ from tests.rpc.methods.memory_node import (
     stop_node,
 )
 from tests.wasm_modules import box, selector
-from zevm.chain.zvm.engine import Engine
 from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.zvm.runtime.engine import Engine
 
 BOX_WASM = hexadecimal(box())
 

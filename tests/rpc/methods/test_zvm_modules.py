@@ -22,8 +22,8 @@ from tests.rpc.methods.memory_node import (
 from tests.wasm_modules import REVERT_DATA, box, maths, unknown
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
-from zevm.chain.zvm.mnemonics import MNEMONICS
-from zevm.chain.zvm.schedule import SCHEDULES, STYLUS, ZVM
+from zevm.chain.zvm.module.mnemonics import MNEMONICS
+from zevm.chain.zvm.price_table import SCHEDULES, STYLUS, ZVM
 from zevm.storage.keccak import keccak256
 
 BOX_WASM = hexadecimal(box())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from zevm.chain.zvm.schedule import MEMORY_COPY
+from zevm.chain.zvm.price_table import MEMORY_COPY
 
 _NAMES: tuple[tuple[int, str], ...] = (
     (0x00, "unreachable nop block loop if else"),

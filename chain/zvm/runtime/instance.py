@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
 from typing import Any, cast
 
-from zevm.chain.zvm import capi
-from zevm.chain.zvm.deadlines import NEXT_EPOCH
-from zevm.chain.zvm.engine import PAGE_BYTES, Import, Program, Signature
 from zevm.chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
+from zevm.chain.zvm.runtime import capi
+from zevm.chain.zvm.runtime.deadlines import NEXT_EPOCH
+from zevm.chain.zvm.runtime.engine import PAGE_BYTES, Import, Program, Signature
 
 HookFunction = Callable[..., int | None]
 """(instance, *parameters as unsigned ints) -> the result, or None for a hook without one."""

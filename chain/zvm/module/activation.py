@@ -10,8 +10,8 @@ The compiled code's size stays within CODE_BYTES_PER_GAS, so that what bounds th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zevm.chain.zvm.body import MeteredBody
-from zevm.chain.zvm.limits import within
+from zevm.chain.zvm.module.body import MeteredBody
+from zevm.chain.zvm.module.limits import within
 
 BASE_GAS = 30_000
 GAS_PER_BYTE = 4
@@ -67,7 +67,7 @@ def least_activation_gas(module_bytes: int) -> int:
 def activation_gas(module_bytes: int, work: Work, joins_times_locals: int, values_of_types: int) -> int:
     """The price of a module, without its section `zvm.init`. Raises ModuleRefusedError beyond the limit.
 
-    joins_times_locals: see `zevm.chain.zvm.shape`. values_of_types: the parameters and results that its types name.
+    joins_times_locals: see `zevm.chain.zvm.module.shape`. values_of_types: the parameters and results that its types name.
     """
     gas = (
         least_activation_gas(module_bytes)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from zevm.chain.zvm.binary import (
+from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.module.binary import (
     FLOAT_TYPES,
     TYPE_BYTES,
     VALUE_TYPES,
@@ -20,10 +21,9 @@ from zevm.chain.zvm.binary import (
     malformed,
     unsigned,
 )
-from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.limits import within
-from zevm.chain.zvm.schedule import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
-from zevm.chain.zvm.writer import Writer
+from zevm.chain.zvm.module.code_writer import Writer
+from zevm.chain.zvm.module.limits import within
+from zevm.chain.zvm.price_table import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
 
 FRAME_BASE_WORDS = 4
 """Stack words of every frame beside its operands and locals."""
@@ -91,7 +91,7 @@ class MeteredBody:
     loops: int
     parameters: int
     carried: int
-    """Locals carried through blocks, see `zevm.chain.zvm.limits`."""
+    """Locals carried through blocks, see `zevm.chain.zvm.module.limits`."""
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ call site to charge it at.
 
 from dataclasses import dataclass, replace
 
-from zevm.chain.zvm.activation import Work
-from zevm.chain.zvm.binary import (
+from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.module.activation import Work
+from zevm.chain.zvm.module.binary import (
     FUNCTION,
     GLOBAL,
     MEMORY,
@@ -20,11 +21,10 @@ from zevm.chain.zvm.binary import (
     encode,
     unsigned,
 )
-from zevm.chain.zvm.body import BodyWalk, MeteredBody
-from zevm.chain.zvm.hook_table import ALL_HOOKS
-from zevm.chain.zvm.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
-from zevm.chain.zvm.schedule import Schedule
-from zevm.chain.zvm.writer import Places, Writer, fault
+from zevm.chain.zvm.module.body import BodyWalk, MeteredBody
+from zevm.chain.zvm.module.code_writer import Places, Writer, fault
+from zevm.chain.zvm.module.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
+from zevm.chain.zvm.price_table import Schedule
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""

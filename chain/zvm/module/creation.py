@@ -22,7 +22,7 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     if module[:4] == COMPRESSED_PREFIX:
         if payload is None:
             return module
-        from zevm.chain.zvm.prepare import decompress
+        from zevm.chain.zvm.module.prepare import decompress
 
         module, compress = decompress(module), True
     if payload is not None:
@@ -33,9 +33,9 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
 
 def stripped(module: bytes) -> bytes:
     """The module without its custom sections: names, producers, debug information. What is no module stays as it is."""
-    from zevm.chain.zvm.binary import MAGIC as VERSION_1
-    from zevm.chain.zvm.binary import Reader
     from zevm.chain.zvm.errors import ModuleRefusedError
+    from zevm.chain.zvm.module.binary import MAGIC as VERSION_1
+    from zevm.chain.zvm.module.binary import Reader
 
     if module[: len(VERSION_1)] != VERSION_1:
         return module

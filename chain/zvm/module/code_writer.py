@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from zevm.chain.zvm.binary import FunctionType, signed, unsigned
-from zevm.chain.zvm.schedule import INK_PER_GAS, MEMORY_COPY, MEMORY_GROW, Schedule
+from zevm.chain.zvm.module.binary import FunctionType, signed, unsigned
+from zevm.chain.zvm.price_table import INK_PER_GAS, MEMORY_COPY, MEMORY_GROW, Schedule
 
 
 class Places(NamedTuple):

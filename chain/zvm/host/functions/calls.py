@@ -1,8 +1,8 @@
 """Host functions that call and create contracts in either machine, and read what came back."""
 
 from zevm.chain.vm.foreign import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
-from zevm.chain.zvm.activity import Activity
-from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 SUCCEEDED, FAILED = 0, 1
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zevm.chain.zvm import capi
-from zevm.chain.zvm.engine import SETTINGS, Program
+from zevm.chain.zvm.runtime import capi
+from zevm.chain.zvm.runtime.engine import SETTINGS, Program
 from zevm.storage.keccak import keccak256
 
 DISK_LIMIT_BYTES = 1 << 30
@@ -37,7 +37,7 @@ _log = logging.getLogger("zevm.zvm")
 
 @dataclass(frozen=True, slots=True)
 class StoredProgram:
-    """A file's content. code: machine code. The rest is as in `zevm.chain.zvm.prepare.Prepared`."""
+    """A file's content. code: machine code. The rest is as in `zevm.chain.zvm.module.prepare.Prepared`."""
 
     instrumented: bytes
     initial_pages: int

@@ -10,9 +10,17 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from zevm.chain.zvm import capi, native_stack
-from zevm.chain.zvm.deadlines import FOREVER, NEXT_EPOCH, ticker
-from zevm.chain.zvm.engine import (
+from zevm.chain.zvm.faults import (
+    ExitError,
+    HostStopError,
+    HostTrapError,
+    NodeFaultError,
+    OutOfInkError,
+    OutOfPagesError,
+)
+from zevm.chain.zvm.runtime import capi, native_stack
+from zevm.chain.zvm.runtime.deadlines import FOREVER, NEXT_EPOCH, ticker
+from zevm.chain.zvm.runtime.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
     MAXIMUM_TABLE_ELEMENTS,
@@ -22,16 +30,8 @@ from zevm.chain.zvm.engine import (
     Program,
     Signature,
 )
-from zevm.chain.zvm.faults import (
-    ExitError,
-    HostStopError,
-    HostTrapError,
-    NodeFaultError,
-    OutOfInkError,
-    OutOfPagesError,
-)
-from zevm.chain.zvm.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
-from zevm.chain.zvm.program_cache import ProgramCache
+from zevm.chain.zvm.runtime.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
+from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 __all__ = [
     "End",

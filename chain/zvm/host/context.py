@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from zevm.chain.vm.foreign import Frame, OutOfGas, VMError
 from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
-from zevm.chain.zvm.instance import Instance
-from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.price_table import INK_PER_GAS
+from zevm.chain.zvm.runtime.instance import Instance
 from zevm.chain.zvm.scope import Entry, TransactionScope
 
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""The host functions by (module, name): what `zevm.chain.zvm.hook_table.HOOKS` prices, done.
+"""The host functions by (module, name): what `zevm.chain.zvm.host_table.HOOKS` prices, done.
 
 Each takes the instance and its parameters as unsigned integers. Fixed prices were charged by the instrumented code;
 what depends on a length or on the state is charged here.
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from zevm.chain.zvm.faults import HostTrapError
-from zevm.chain.zvm.hook_table import ALL_HOOKS
-from zevm.chain.zvm.hooks.calls import CALL_HOOKS
-from zevm.chain.zvm.hooks.computation import COMPUTATION_HOOKS
-from zevm.chain.zvm.hooks.console import CONSOLE_FUNCTIONS
-from zevm.chain.zvm.hooks.environment import ENVIRONMENT_HOOKS
-from zevm.chain.zvm.hooks.state import STATE_HOOKS
-from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.host.functions.calls import CALL_HOOKS
+from zevm.chain.zvm.host.functions.computation import COMPUTATION_HOOKS
+from zevm.chain.zvm.host.functions.console import CONSOLE_FUNCTIONS
+from zevm.chain.zvm.host.functions.environment import ENVIRONMENT_HOOKS
+from zevm.chain.zvm.host.functions.state import STATE_HOOKS
+from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 _FUNCTIONS = STATE_HOOKS | CALL_HOOKS | ENVIRONMENT_HOOKS | COMPUTATION_HOOKS | CONSOLE_FUNCTIONS
 _STATELESS = (

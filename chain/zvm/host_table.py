@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.price_table import Schedule
 
 VM_HOOKS = "vm_hooks"
 EXTENSION = "zvm"

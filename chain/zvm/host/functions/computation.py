@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from zevm.chain.zvm.activity import Activity
 from zevm.chain.zvm.faults import ExitError
-from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 from zevm.storage.keccak import keccak256
 
 _WORD = 32

@@ -2,7 +2,7 @@
 
 wasmtime ends a run when its engine's epoch reaches a number. All runs of an engine share the epoch, so it advances by
 one when the deadline of any has passed, or was cancelled; each run then looks at its own, and ends or goes on for
-another epoch (zevm.chain.zvm.instance).
+another epoch (zevm.chain.zvm.runtime.instance).
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from zevm.chain.zvm import capi
+from zevm.chain.zvm.runtime import capi
 
 TICK_SECONDS = 0.01
 NEXT_EPOCH = 1

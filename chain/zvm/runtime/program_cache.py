@@ -18,10 +18,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from zevm.chain.zvm.aside import in_time
-from zevm.chain.zvm.engine import Engine, Instrumented, Program
 from zevm.chain.zvm.faults import NodeFaultError
-from zevm.chain.zvm.program_files import ProgramFiles
+from zevm.chain.zvm.runtime.aside import in_time
+from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
+from zevm.chain.zvm.runtime.program_files import ProgramFiles
 
 HOT = 500
 """Heat at which a program is optimised: 500 runs, or 5 million gas of work, about 0.2 seconds."""

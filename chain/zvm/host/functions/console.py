@@ -2,8 +2,8 @@
 
 from eth_abi.abi import encode
 
-from zevm.chain.zvm.activity import Activity
-from zevm.chain.zvm.instance import HookFunction, Instance
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 _LOG_STRING = bytes.fromhex("41304fac")
 """keccak256("log(string)")[:4]"""

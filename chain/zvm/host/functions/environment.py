@@ -1,9 +1,9 @@
 """Host functions that tell about the call, the transaction, the block and the chain. Their whole price is fixed."""
 
 from zevm.chain.vm.foreign import Frame, instruct
-from zevm.chain.zvm.activity import Activity
-from zevm.chain.zvm.instance import HookFunction, Instance
-from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.price_table import INK_PER_GAS
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.limits import within
+from zevm.chain.zvm.module.limits import within
 
 MAGIC = b"\0asm\x01\0\0\0"
 PAGE_BYTES = 65_536

@@ -1,10 +1,10 @@
 """What a module must and must not have, beyond its format: indices, segments, imports, exports, memory."""
 
-from zevm.chain.zvm.binary import FUNCTION, GLOBAL, MEMORY, PAGE_BYTES, TABLE, FunctionType, Module
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.hook_table import ALL_HOOKS, CONSOLE, VM_HOOKS
-from zevm.chain.zvm.limits import within
-from zevm.chain.zvm.schedule import Schedule
+from zevm.chain.zvm.host_table import ALL_HOOKS, CONSOLE, VM_HOOKS
+from zevm.chain.zvm.module.binary import FUNCTION, GLOBAL, MEMORY, PAGE_BYTES, TABLE, FunctionType, Module
+from zevm.chain.zvm.module.limits import within
+from zevm.chain.zvm.price_table import Schedule
 
 ENTRYPOINT = "user_entrypoint"
 MEMORY_NAME = "memory"

@@ -9,8 +9,8 @@ import threading
 from ctypes import addressof, byref, c_size_t, c_void_p
 from typing import Any
 
-from zevm.chain.zvm.engine import NATIVE_STACK_BYTES
 from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.zvm.runtime.engine import NATIVE_STACK_BYTES
 
 HOST_BYTES = 256 * 1024
 """Room for the host between two instances, libffi and Python included; measured: 3 KiB."""

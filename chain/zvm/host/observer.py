@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from zevm.chain.vm.interface import HostCall
-from zevm.chain.zvm.activity import Activity
 from zevm.chain.zvm.faults import ExitError, HostTrapError
-from zevm.chain.zvm.hooks import HookTable
-from zevm.chain.zvm.instance import HookFunction, Instance
-from zevm.chain.zvm.schedule import INK_PER_GAS
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.functions import HookTable
+from zevm.chain.zvm.price_table import INK_PER_GAS
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 _TABLES: dict[int, HookTable] = {}
 """By the identity of the table that was wrapped: tables are constants, and bindings go by their functions."""

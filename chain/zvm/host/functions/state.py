@@ -2,10 +2,10 @@
 
 from zevm.chain.types import Log
 from zevm.chain.vm.foreign import Frame, instruct
-from zevm.chain.zvm.activity import Activity
 from zevm.chain.zvm.faults import ExitError, HostTrapError
-from zevm.chain.zvm.instance import HookFunction, Instance
-from zevm.chain.zvm.schedule import StateGas
+from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.price_table import StateGas
+from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF

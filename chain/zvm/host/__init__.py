@@ -1,0 +1,1 @@
+"""What a running module may ask of its host."""

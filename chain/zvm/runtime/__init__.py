@@ -1,0 +1,1 @@
+"""Running modules: wasmtime, instances, deadlines, compiled programs in memory and on disk."""
