@@ -206,7 +206,7 @@ class ChainView:
         block_overrides: BlockOverrides | None = None,
         deadline: float | None = None,
     ) -> Outcome:
-        """Execute a message at a block without keeping its effects; see zevm.chain.calls.call.call."""
+        """Execute a message at a block without keeping its effects; see chain.calls.call.call."""
         return call.call(
             self.frame_at(reference),
             request,
@@ -225,7 +225,7 @@ class ChainView:
         gas_cap: int,
         deadline: float | None = None,
     ) -> int:
-        """The least gas limit with which a message succeeds; see zevm.chain.calls.call.GasEstimation."""
+        """The least gas limit with which a message succeeds; see chain.calls.call.GasEstimation."""
         return call.GasEstimation(
             self.frame_at(reference),
             request,
@@ -244,7 +244,7 @@ class ChainView:
         trace_transfers: bool = False,
         deadline: float | None = None,
     ) -> Simulation:
-        """Blocks of calls upon a block; see zevm.chain.calls.simulation."""
+        """Blocks of calls upon a block; see chain.calls.simulation."""
         return Simulation(
             self,
             *self.base_of(reference),

@@ -68,7 +68,7 @@ def run_node(settings: NodeSettings) -> int:
 
 
 class Observers:
-    """Tells each call to the log and the metrics (zevm.rpc.services.CallLog)."""
+    """Tells each call to the log and the metrics (rpc.services.CallLog)."""
 
     def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
         self._count = count

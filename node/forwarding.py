@@ -31,7 +31,7 @@ class Forwarder:
             target.start()
 
     def on_event(self, event: Event) -> None:
-        """A chain event (zevm.chain.events.Listener)."""
+        """A chain event (chain.events.Listener)."""
         if isinstance(event, TransactionAdded) and not event.transaction.is_impersonated:
             for target in self._targets:
                 target.put(event.transaction.hash)

@@ -94,14 +94,14 @@ class NodeLog:
             self._thread.join()
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
-        """An answered call (zevm.rpc.services.CallLog)."""
+        """An answered call (rpc.services.CallLog)."""
         code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
         # only a failed call's parameters are shown; others would be kept until the log is written
         shown = params if error is not None else None
         self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message))
 
     def on_event(self, event: Event) -> None:
-        """A chain event (zevm.chain.events.Listener)."""
+        """A chain event (chain.events.Listener)."""
         if isinstance(event, HeadChanged):
             self._put(BlockEvent(self._clock(), event))
         elif isinstance(event, PayloadExecuted):

@@ -52,7 +52,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
-        """An answered call (zevm.rpc.services.CallLog)."""
+        """An answered call (rpc.services.CallLog)."""
         outcome = OK if error is None else str(getattr(error, "code", "error"))
         series = self._series.get((method, outcome))
         if series is None:
@@ -60,7 +60,7 @@ class Metrics:
         series.observe(seconds)
 
     def on_event(self, event: Event) -> None:
-        """A chain event (zevm.chain.events.Listener)."""
+        """A chain event (chain.events.Listener)."""
         totals = self._totals
         if isinstance(event, HeadChanged):
             totals.removed_blocks += len(event.removed)

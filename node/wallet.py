@@ -26,7 +26,7 @@ def checksum_address(address: bytes) -> str:
 
 
 class KeyWallet:
-    """Implements zevm.rpc.wallet.Wallet over keys in memory. All methods may be called from any thread."""
+    """Implements rpc.wallet.Wallet over keys in memory. All methods may be called from any thread."""
 
     def __init__(self, keys: Iterable[PrivateKey] = ()) -> None:
         self._keys = {address_of(key): key for key in keys}

@@ -1,7 +1,7 @@
 """A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
 
 A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
-write timeout (zevm.rpc.budgets). The others never notice.
+write timeout (rpc.budgets). The others never notice.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ NAMESPACES = ("engine", "eth")
 
 @dataclass(frozen=True, slots=True)
 class EnginePortOptions:
-    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see zevm.rpc.security.Guard."""
+    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see rpc.security.Guard."""
 
     secret: bytes = field(repr=False)
     hosts: tuple[str, ...] = ("127.0.0.1",)

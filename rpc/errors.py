@@ -97,7 +97,7 @@ class InvalidParamsError(RpcError):
 
 
 class InternalError(RpcError):
-    """A fault of the node. Made by zevm.rpc.explaining alone."""
+    """A fault of the node. Made by rpc.explaining alone."""
 
     code = -32603
 

@@ -103,7 +103,7 @@ class Registry:
         """Register the decorated function under `name` and `aliases`.
 
         result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the zevm.rpc.dispatch.Connection that the request came over, or None.
+        connection: the function also gets the rpc.dispatch.Connection that the request came over, or None.
         Raises ValueError for a name taken, or an EXECUTION function without a `deadline` keyword.
         """
 
@@ -143,6 +143,6 @@ class Registry:
 
 
 REGISTRY = Registry()
-"""The node's table; the modules of zevm.rpc.methods fill it when imported."""
+"""The node's table; the modules of rpc.methods fill it when imported."""
 
 method = REGISTRY.method

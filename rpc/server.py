@@ -41,7 +41,7 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Where to listen and whom to let in.
 
-    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see zevm.rpc.security.Guard.
+    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.security.Guard.
     ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
     """
 

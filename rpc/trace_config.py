@@ -35,7 +35,7 @@ class TraceConfig:
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
     def request(self, limits: Limits, deadline: float) -> TraceRequest:
-        """What is asked of zevm.chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
 
         deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
         """

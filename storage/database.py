@@ -2,11 +2,11 @@
 
 <directory>/FORMAT       whose it is, and its schema version
             zevm.lock    the process that has it open
-            SEQUENCE     number of the last acknowledged write      (zevm.storage.sequence)
+            SEQUENCE     number of the last acknowledged write      (storage.sequence)
             marks/       the same once more
-            CHECKSUMS    sums of LevelDB's files                     (zevm.storage.checksums)
-            leveldb/     the data                                    (zevm.storage.schema)
-            torn/        unfinished records cut off after a crash    (zevm.storage.log_tail)
+            CHECKSUMS    sums of LevelDB's files                     (storage.checksums)
+            leveldb/     the data                                    (storage.schema)
+            torn/        unfinished records cut off after a crash    (storage.log_tail)
 """
 
 import logging

@@ -2,7 +2,7 @@
 
 The trie holds hashes alone. A flat record that comes into being brings its key along, under its hash and in the same
 batch. A mark names the latest state's root as long as no key is missing: a database that an older program has written
-lacks some, and `zevm.storage.preimage_fill` puts them there once.
+lacks some, and `storage.preimage_fill` puts them there once.
 """
 
 from zevm.storage.account import EMPTY_ROOT

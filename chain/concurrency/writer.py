@@ -70,7 +70,7 @@ class _Job:
 
 
 class Guard(Protocol):
-    """Keeps what is in memory in line with the database (zevm.chain.canonical.memory_guard)."""
+    """Keeps what is in memory in line with the database (chain.canonical.memory_guard)."""
 
     def remember(self) -> None:
         """A command begins."""

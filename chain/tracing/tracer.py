@@ -14,7 +14,7 @@ Json = dict[str, Any] | list[Any] | orjson.Fragment
 
 
 class QuietTracer:
-    """A zevm.chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
+    """A chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
 
     wants_steps = False
 

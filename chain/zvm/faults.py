@@ -10,7 +10,7 @@ NodeFaultError          this node cannot run the code: never an outcome, it goes
 
 
 class HostStopError(Exception):
-    """A hook ends the run of its instance; `zevm.chain.zvm.runtime.runtime.run` tells how in its result."""
+    """A hook ends the run of its instance; `chain.zvm.runtime.runtime.run` tells how in its result."""
 
 
 class OutOfInkError(HostStopError):

@@ -97,7 +97,7 @@ class CheckProgress:
         self._began_at = self._told_at = 0.0
 
     def __call__(self, part: str, done: int, total: int) -> None:
-        """A part of the check has come so far (zevm.storage.integrity.Progress)."""
+        """A part of the check has come so far (storage.integrity.Progress)."""
         now = self._clock()
         if part != self._part:
             self._part, self._began_at, self._told_at = part, now, now

@@ -41,7 +41,7 @@ SCALARS: dict[str, Decoder] = {
     "BigInt": codec.number,
     "Long": long,
 }
-"""How input is decoded. What is put out is encoded by zevm.rpc.encoding already."""
+"""How input is decoded. What is put out is encoded by rpc.encoding already."""
 
 FIELDS: dict[str, Fields] = {
     "Account": objects.ACCOUNT,
@@ -78,7 +78,7 @@ _INPUT_NAMES: dict[str, dict[str, str]] = {
     },
     "FilterCriteria": {"fromBlock": "from_block", "toBlock": "to_block"},
 }
-"""Input type -> field -> its own name where it differs (zevm.rpc.codec_objects)."""
+"""Input type -> field -> its own name where it differs (rpc.codec_objects)."""
 
 
 def load_schema() -> GraphQLSchema:

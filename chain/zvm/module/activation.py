@@ -67,7 +67,7 @@ def least_activation_gas(module_bytes: int) -> int:
 def activation_gas(module_bytes: int, work: Work, joins_times_locals: int, values_of_types: int) -> int:
     """The price of a module, without its section `zvm.init`. Raises ModuleRefusedError beyond the limit.
 
-    joins_times_locals: see `zevm.chain.zvm.module.shape`. values_of_types: the parameters and results that its types name.
+    joins_times_locals: see `chain.zvm.module.shape`. values_of_types: the parameters and results that its types name.
     """
     gas = (
         least_activation_gas(module_bytes)

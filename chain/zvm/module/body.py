@@ -91,7 +91,7 @@ class MeteredBody:
     loops: int
     parameters: int
     carried: int
-    """Locals carried through blocks, see `zevm.chain.zvm.module.limits`."""
+    """Locals carried through blocks, see `chain.zvm.module.limits`."""
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ def _pool() -> ThreadPoolExecutor:
 def in_time(deadline: float | None, work: Callable[[], Result]) -> Result:
     """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it.
 
-    deadline: a time.monotonic() value, and zevm.chain.concurrency.deadline's where the client may leave before.
+    deadline: a time.monotonic() value, and chain.concurrency.deadline's where the client may leave before.
     """
     if deadline is None:
         return work()

@@ -2,7 +2,7 @@
 
 wasmtime ends a run when its engine's epoch reaches a number. All runs of an engine share the epoch, so it advances by
 one when the deadline of any has passed, or was cancelled; each run then looks at its own, and ends or goes on for
-another epoch (zevm.chain.zvm.runtime.instance).
+another epoch (chain.zvm.runtime.instance).
 """
 
 import contextlib

@@ -84,7 +84,7 @@ Compiled code is exchanged only between engines that agree on all of them.
 
 
 class Instrumented(Protocol):
-    """What compilation needs of `zevm.chain.zvm.module.prepare.Prepared`."""
+    """What compilation needs of `chain.zvm.module.prepare.Prepared`."""
 
     @property
     def instrumented(self) -> bytes: ...
@@ -121,7 +121,7 @@ class Program:
     initial_pages, data_bytes, activation_gas: of the module, for pricing. hooks: what its imports are bound to, by who
     runs it.
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
-    heat: how much it has run, see `zevm.chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
+    heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
     """
 
@@ -174,7 +174,7 @@ class Engine:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), PYTHON_FRAMES))
 
     def compile(self, prepared: Instrumented, *, optimise: bool) -> Program:
-        """Machine code of a prepared module. `zevm.chain.zvm.module.limits` bounds the time it takes.
+        """Machine code of a prepared module. `chain.zvm.module.limits` bounds the time it takes.
 
         NodeFaultError: the compiler refuses what the chain's validator accepts.
         """

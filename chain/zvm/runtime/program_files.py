@@ -37,7 +37,7 @@ _log = logging.getLogger("zevm.zvm")
 
 @dataclass(frozen=True, slots=True)
 class StoredProgram:
-    """A file's content. code: machine code. The rest is as in `zevm.chain.zvm.module.prepare.Prepared`."""
+    """A file's content. code: machine code. The rest is as in `chain.zvm.module.prepare.Prepared`."""
 
     instrumented: bytes
     initial_pages: int

@@ -103,7 +103,7 @@ def run(
     hooks: one per import, in their order, the same function objects in every run. May be called from a hook.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
     deadline: time.monotonic() value, off chain only; the run is interrupted a tick after it at most, or after it was
-    cancelled (zevm.chain.concurrency.deadline).
+    cancelled (chain.concurrency.deadline).
     Raises what a hook raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack

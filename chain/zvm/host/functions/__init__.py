@@ -1,4 +1,4 @@
-"""The host functions by (module, name): what `zevm.chain.zvm.host_table.HOOKS` prices, done.
+"""The host functions by (module, name): what `chain.zvm.host_table.HOOKS` prices, done.
 
 Each takes the instance and its parameters as unsigned integers. Fixed prices were charged by the instrumented code;
 what depends on a length or on the state is charged here.
