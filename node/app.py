@@ -34,12 +34,12 @@ from zevm.node.state_file import StateFile, dump_path
 from zevm.node.wallet import KeyWallet, address_of
 from zevm.rpc import methods
 from zevm.rpc.decoder import Decoder
-from zevm.rpc.engine_port import EnginePortOptions
 from zevm.rpc.instance import load_instance_id
-from zevm.rpc.ipc import IpcError
 from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions
 from zevm.rpc.services import Services
+from zevm.rpc.transport.engine_port import EnginePortOptions
+from zevm.rpc.transport.ipc import IpcError
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node")

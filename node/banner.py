@@ -13,7 +13,7 @@ from coincurve import PrivateKey
 from zevm import __version__
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
-from zevm.rpc.security import LOOPBACK_NAMES
+from zevm.rpc.transport.guard import LOOPBACK_NAMES
 
 _ART = r"""
               _______     ____  __

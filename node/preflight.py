@@ -8,9 +8,9 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path, load_path
-from zevm.rpc.ipc import check_path
-from zevm.rpc.jwt import JwtSecretError, load_secret
-from zevm.rpc.listener import check_addresses
+from zevm.rpc.transport.ipc import check_path
+from zevm.rpc.transport.jwt import JwtSecretError, load_secret
+from zevm.rpc.transport.listener import check_addresses
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"

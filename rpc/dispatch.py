@@ -43,8 +43,8 @@ from zevm.rpc.suggestions import Suggestions
 from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:
-    from zevm.rpc.connections import Connection
     from zevm.rpc.subscriptions import Subscription
+    from zevm.rpc.transport.connections import Connection
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 
 from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc import selectors
-from zevm.rpc.budgets import OutputAccount, OutputBudget
 from zevm.rpc.codec_objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
 from zevm.rpc.events import RpcEvent
 from zevm.rpc.identifiers import new_identifier
 from zevm.rpc.limits import Limits
 from zevm.rpc.selectors import Selector
+from zevm.rpc.transport.budgets import OutputAccount, OutputBudget
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_SECONDS = 0.005

@@ -17,14 +17,14 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
-from zevm.rpc.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.events import HeadEvent, TransactionEvent
-from zevm.rpc.http import create_app
-from zevm.rpc.ipc import IpcServer
-from zevm.rpc.listener import AddressInUseError, Listener
 from zevm.rpc.registry import REGISTRY, Registry
-from zevm.rpc.security import Guard
 from zevm.rpc.services import Services
+from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
+from zevm.rpc.transport.guard import Guard
+from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.ipc import IpcServer
+from zevm.rpc.transport.listener import AddressInUseError, Listener
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -41,7 +41,7 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Where to listen and whom to let in.
 
-    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.security.Guard.
+    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.transport.guard.Guard.
     ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
     """
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
-from zevm.rpc.budgets import Budgets
 from zevm.rpc.filters import Filters
 from zevm.rpc.limits import Limits
 from zevm.rpc.subscriptions import Subscriptions
+from zevm.rpc.transport.budgets import Budgets
 from zevm.rpc.wallet import Wallet
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.selectors import Selector
 
 if TYPE_CHECKING:
-    from zevm.rpc.connections import Connection, Frame
     from zevm.rpc.dispatch import Caller
+    from zevm.rpc.transport.connections import Connection, Frame
 
 LOGGER = logging.getLogger("zevm.rpc")
 FAN_OUT_SLICE_SECONDS = 0.005

@@ -1,4 +1,4 @@
-"""engine_: a consensus client drives the chain. Served on the authenticated port alone (rpc.engine_port)."""
+"""engine_: a consensus client drives the chain. Served on the authenticated port alone (rpc.transport.engine_port)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -33,9 +33,9 @@ from tests.rpc.support import (
     tiny,
 )
 from tests.rpc.test_parsing import LongestPause
-from zevm.rpc import released_memory
-from zevm.rpc.budgets import InputBudget, OutputBudget
 from zevm.rpc.server import ServerOptions
+from zevm.rpc.transport import released_memory
+from zevm.rpc.transport.budgets import InputBudget, OutputBudget
 
 ECHO = orjson.dumps(call("test_echo", "x"))
 NEVER = 1_000.0

@@ -16,11 +16,11 @@ from tests.rpc.engine_client import SECRET, bearer, encoded, token
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from tests.rpc.support import call, http
 from zevm.chain.options import ChainOptions
-from zevm.rpc.engine_port import EnginePortOptions, engine_limits
-from zevm.rpc.jwt import Authenticator, JwtSecretError, load_secret
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
-from zevm.rpc.security import Refusal
+from zevm.rpc.transport.engine_port import EnginePortOptions, engine_limits
+from zevm.rpc.transport.guard import Refusal
+from zevm.rpc.transport.jwt import Authenticator, JwtSecretError, load_secret
 
 CAPABILITIES = call("engine_exchangeCapabilities", [])
 NOW = 1_900_000_000.0

@@ -13,8 +13,8 @@ import pytest
 from tests.rpc.support import HttpAnswer, call, http, make_registry, make_services, read_answer, running_server, tiny
 from tests.rpc.test_dispatch import MALFORMED, check_answers
 from zevm.rpc.dispatch import Dispatcher
-from zevm.rpc.http import create_app
-from zevm.rpc.protocols import REQUEST_HEAD_BYTES
+from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.protocols import REQUEST_HEAD_BYTES
 
 
 async def test_post_answers_and_keeps_the_connection() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.rpc.support import block, call, publish, running_server
 from zevm.rpc.errors import ParseError
-from zevm.rpc.ipc import IpcError, MessageTooLargeError, Splitter
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.services import Services
+from zevm.rpc.transport.ipc import IpcError, MessageTooLargeError, Splitter
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter, Services]
 

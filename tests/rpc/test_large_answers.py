@@ -14,8 +14,8 @@ import pytest
 from tests.rpc.methods.assembly import ENDLESS, assemble
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from tests.rpc.support import http
-from zevm.rpc.bodies import pieces_of, respond
 from zevm.rpc.server import ServerOptions
+from zevm.rpc.transport.http_bodies import pieces_of, respond
 
 LOG_BYTES = 130_000
 LOGS = 77

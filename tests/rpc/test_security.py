@@ -7,8 +7,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.rpc.support import call, http, running_server, tiny
-from zevm.rpc.security import Guard
 from zevm.rpc.server import ServerOptions
+from zevm.rpc.transport.guard import Guard
 
 Headers = dict[str, str]
 

@@ -14,11 +14,11 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Transaction, TransactionType
 from zevm.rpc.decoder import Decoder
-from zevm.rpc.engine_port import EnginePortOptions
 from zevm.rpc.instance import load_instance_id
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import Server, ServerOptions
 from zevm.rpc.services import Services
+from zevm.rpc.transport.engine_port import EnginePortOptions
 from zevm.rpc.wallet import UnknownAccountError
 from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256

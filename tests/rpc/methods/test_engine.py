@@ -18,9 +18,9 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc import codec
-from zevm.rpc.engine_port import EnginePortOptions
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
+from zevm.rpc.transport.engine_port import EnginePortOptions
 
 ZERO = "0x" + "00" * 32
 START = 1_900_000_000

@@ -12,10 +12,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from zevm.rpc.bodies import OUTPUT_EXTENSION
-from zevm.rpc.budgets import Budgets, OutputAccount, StallWatch
 from zevm.rpc.limits import Limits
-from zevm.rpc.security import Refusal
+from zevm.rpc.transport.budgets import Budgets, OutputAccount, StallWatch
+from zevm.rpc.transport.guard import Refusal
+from zevm.rpc.transport.http_bodies import OUTPUT_EXTENSION
 
 LOGGER = logging.getLogger("zevm.rpc")
 REQUEST_HEAD_BYTES = 65_536

@@ -6,16 +6,16 @@ The token is asked for before anything else, the names in the Host header and we
 from copy import copy
 from dataclasses import dataclass, field, replace
 
-from zevm.rpc.bodies import Receive, Scope, Send, refuse, respond
-from zevm.rpc.budgets import Budgets
 from zevm.rpc.dispatch import Dispatcher
-from zevm.rpc.http import HttpEndpoint
-from zevm.rpc.jwt import Authenticator
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import Registry
-from zevm.rpc.security import Guard, Refusal
 from zevm.rpc.services import Services
-from zevm.rpc.websocket import WebSocketEndpoint, refuse_websocket
+from zevm.rpc.transport.budgets import Budgets
+from zevm.rpc.transport.guard import Guard, Refusal
+from zevm.rpc.transport.http import HttpEndpoint
+from zevm.rpc.transport.http_bodies import Receive, Scope, Send, refuse, respond
+from zevm.rpc.transport.jwt import Authenticator
+from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
 from zevm.rpc.workers import Workers
 
 NAMESPACES = ("engine", "eth")
@@ -24,7 +24,7 @@ NAMESPACES = ("engine", "eth")
 
 @dataclass(frozen=True, slots=True)
 class EnginePortOptions:
-    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see rpc.security.Guard."""
+    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see rpc.transport.guard.Guard."""
 
     secret: bytes = field(repr=False)
     hosts: tuple[str, ...] = ("127.0.0.1",)

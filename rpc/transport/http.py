@@ -12,13 +12,24 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from zevm.chain.concurrency.writer import WriterStoppedError
-from zevm.rpc import pages
-from zevm.rpc.bodies import Bodies, BodyError, Message, Receive, Scope, Send, refuse, respond, send_json, unless_left
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
 from zevm.rpc.graphql import endpoint as graphql
-from zevm.rpc.security import Guard, Headers, Refusal
 from zevm.rpc.services import Services
-from zevm.rpc.websocket import WebSocketEndpoint
+from zevm.rpc.transport import pages
+from zevm.rpc.transport.guard import Guard, Headers, Refusal
+from zevm.rpc.transport.http_bodies import (
+    Bodies,
+    BodyError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    refuse,
+    respond,
+    send_json,
+    unless_left,
+)
+from zevm.rpc.transport.websocket import WebSocketEndpoint
 
 
 class NodeApplication(FastAPI):

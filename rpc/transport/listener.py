@@ -8,10 +8,10 @@ from typing import Any
 
 from uvicorn.config import Config
 
-from zevm.rpc.budgets import Budgets
 from zevm.rpc.limits import Limits
-from zevm.rpc.protocols import HttpProtocol, SharedState
-from zevm.rpc.websocket_protocol import WebSocketProtocol
+from zevm.rpc.transport.budgets import Budgets
+from zevm.rpc.transport.protocols import HttpProtocol, SharedState
+from zevm.rpc.transport.websocket_protocol import WebSocketProtocol
 
 
 class AddressInUseError(RuntimeError):

@@ -5,9 +5,9 @@ import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from typing import Any, TypeVar
 
-from zevm.rpc.budgets import InputBudget, OutputAccount
 from zevm.rpc.limits import Limits
-from zevm.rpc.security import Headers, Refusal, header
+from zevm.rpc.transport.budgets import InputBudget, OutputAccount
+from zevm.rpc.transport.guard import Headers, Refusal, header
 
 Result = TypeVar("Result")
 Scope = MutableMapping[str, Any]

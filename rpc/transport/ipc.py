@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from zevm.rpc.budgets import StallWatch
-from zevm.rpc.connections import Connection
 from zevm.rpc.dispatch import Dispatcher, failure
 from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
 from zevm.rpc.services import Services
-from zevm.rpc.websocket import Session
+from zevm.rpc.transport.budgets import StallWatch
+from zevm.rpc.transport.connections import Connection
+from zevm.rpc.transport.websocket import Session
 
 LOGGER = logging.getLogger("zevm.rpc")
 _STRUCTURE = re.compile(rb'["{}\[\]\\]')

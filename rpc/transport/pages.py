@@ -14,9 +14,9 @@ from importlib import resources
 from fastapi import Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-from zevm.rpc.bodies import Scope
-from zevm.rpc.security import Headers, header
 from zevm.rpc.services import Services
+from zevm.rpc.transport.guard import Headers, header
+from zevm.rpc.transport.http_bodies import Scope
 
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)

@@ -1,7 +1,7 @@
 """JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
 
 Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
-pong deadline and the bounds of a message are the protocol's (rpc.websocket_protocol), and so is the end of a stalled
+pong deadline and the bounds of a message are the protocol's (rpc.transport.websocket_protocol), and so is the end of a stalled
 reader; one with too much unread is cut off by Connection.
 """
 
@@ -10,11 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from zevm.rpc.connections import Connection
 from zevm.rpc.dispatch import Caller, Dispatcher, Reply
 from zevm.rpc.parsing import LOOP_BODY_BYTES
-from zevm.rpc.security import Guard, Refusal
 from zevm.rpc.services import Services
+from zevm.rpc.transport.connections import Connection
+from zevm.rpc.transport.guard import Guard, Refusal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

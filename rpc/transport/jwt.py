@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from zevm.rpc.security import Headers, Refusal, header
+from zevm.rpc.transport.guard import Headers, Refusal, header
 
 SECRET_BYTES = 32
 CLOCK_SKEW_SECONDS = 60
