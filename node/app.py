@@ -33,7 +33,7 @@ from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile, dump_path
 from zevm.node.wallet import KeyWallet, address_of
 from zevm.rpc import methods
-from zevm.rpc.decoder import Decoder
+from zevm.rpc.codec.revert_reasons import Decoder
 from zevm.rpc.instance import load_instance_id
 from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions

@@ -18,6 +18,16 @@ from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import Steps, WriterStoppedError
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, take_text, use_up
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.parsing import (
+    LOOP_BODY_BYTES,
+    BatchTooLargeError,
+    RawNumber,
+    check_shape,
+    may_exceed,
+    parse,
+    parse_large,
+)
 from zevm.rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
@@ -27,16 +37,6 @@ from zevm.rpc.errors import (
     TimedOutError,
 )
 from zevm.rpc.explaining import explain
-from zevm.rpc.later import Later
-from zevm.rpc.parsing import (
-    LOOP_BODY_BYTES,
-    BatchTooLargeError,
-    RawNumber,
-    check_shape,
-    may_exceed,
-    parse,
-    parse_large,
-)
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions

@@ -10,7 +10,7 @@ import orjson
 
 from zevm.chain.events import BlockAndReceipts, HeadChanged
 from zevm.chain.types import Header, Log, Transaction
-from zevm.rpc import encoding
+from zevm.rpc.codec import results
 
 Fragment = orjson.Fragment
 ENTRY_BYTES = 1_024
@@ -36,7 +36,7 @@ class LogEvent:
     def encoded(self) -> bytes:
         """The log object as JSON."""
         return orjson.dumps(
-            encoding.log(
+            results.log(
                 self.log, self.header, self._transaction_hash, self._position, self._index, removed=self._removed
             )
         )
@@ -56,12 +56,12 @@ class HeadEvent:
     @cached_property
     def heads(self) -> list[bytes]:
         """The added headers as JSON, oldest first."""
-        return [orjson.dumps(encoding.header(item.block.header)) for item in self.event.added]
+        return [orjson.dumps(results.header(item.block.header)) for item in self.event.added]
 
     @cached_property
     def hashes(self) -> list[bytes]:
         """The added blocks' hashes as JSON strings."""
-        return [orjson.dumps(encoding.hexadecimal(item.block.hash)) for item in self.event.added]
+        return [orjson.dumps(results.hexadecimal(item.block.hash)) for item in self.event.added]
 
     @cached_property
     def logs(self) -> list[LogEvent]:
@@ -85,7 +85,7 @@ class HeadEvent:
             [
                 (transaction.hash, orjson.dumps(receipt))
                 for transaction, receipt in zip(
-                    item.block.transactions, encoding.receipts(item.block, item.receipts), strict=True
+                    item.block.transactions, results.receipts(item.block, item.receipts), strict=True
                 )
             ]
             for item in self.event.added
@@ -106,12 +106,12 @@ class TransactionEvent:
     @cached_property
     def hash(self) -> bytes:
         """Its hash as a JSON string."""
-        return orjson.dumps(encoding.hexadecimal(self.transaction.hash))
+        return orjson.dumps(results.hexadecimal(self.transaction.hash))
 
     @cached_property
     def full(self) -> bytes:
         """The transaction object as JSON, with null block fields."""
-        return orjson.dumps(encoding.transaction(self.transaction, None))
+        return orjson.dumps(results.transaction(self.transaction, None))
 
 
 RpcEvent = HeadEvent | TransactionEvent

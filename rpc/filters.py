@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc import selectors
-from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
 from zevm.rpc.events import RpcEvent
 from zevm.rpc.identifiers import new_identifier

@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import Any
 
-from zevm.rpc.codec import SCHEMAS
+from zevm.rpc.codec.scalars import SCHEMAS
 from zevm.rpc.errors import ENGINE_ERRORS
 from zevm.rpc.limits import LimitRow, limit_rows
 from zevm.rpc.registry import Method, Param, Registry

@@ -12,7 +12,7 @@ from enum import Enum
 from inspect import getdoc, signature
 from typing import Any, TypeVar
 
-from zevm.rpc.codec import Decoder
+from zevm.rpc.codec.scalars import Decoder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

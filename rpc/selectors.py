@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
 
 

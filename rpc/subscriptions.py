@@ -11,8 +11,9 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from zevm.rpc import codec, selectors
-from zevm.rpc.codec_objects import LogFilter, decode_fields, log_filter
+from zevm.rpc import selectors
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.objects import LogFilter, decode_fields, log_filter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, MethodNotFoundError
 from zevm.rpc.events import RpcEvent
 from zevm.rpc.filters import check_log_filter
@@ -154,7 +155,7 @@ class Subscriptions:
             check_log_filter(criteria, self._limits)
             return selectors.Logs(criteria)
         if name == "newPendingTransactions":
-            return selectors.PendingTransactions(argument is not None and codec.boolean(argument))
+            return selectors.PendingTransactions(argument is not None and scalars.boolean(argument))
         if name == "transactionReceipts":
             return selectors.TransactionReceipts(self._receipt_hashes(argument))
         if name == "syncing":
@@ -165,7 +166,7 @@ class Subscriptions:
         if argument is None:
             return frozenset()
         limit = self._limits.receipt_hashes
-        fields = decode_fields(argument, {"transactionHashes": ("hashes", codec.array_of(codec.hash32))})
+        fields = decode_fields(argument, {"transactionHashes": ("hashes", scalars.array_of(scalars.hash32))})
         hashes = frozenset(fields.get("hashes", ()))
         if len(hashes) > limit:
             raise InvalidParamsError(f"exceed max number of transaction hashes allowed per request: {limit}")

@@ -5,8 +5,8 @@ from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.rpc.codec_objects import LogFilter, arguments_from
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec.objects import LogFilter, arguments_from
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.graphql.budget import Budget
 from zevm.rpc.methods import eth_call
 from zevm.rpc.services import Services

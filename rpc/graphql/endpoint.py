@@ -6,10 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.errors import InvalidRequestError, RpcError
 from zevm.rpc.explaining import explain
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
-from zevm.rpc.parsing import LOOP_BODY_BYTES
 from zevm.rpc.services import Services
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
-from zevm.rpc.encoding import Json
+from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
 from zevm.rpc.explaining import explain
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered

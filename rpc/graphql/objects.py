@@ -17,9 +17,9 @@ from zevm.chain.rules.fees import next_base_fee
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc import encoding
-from zevm.rpc.codec_objects import LogFilter
-from zevm.rpc.encoding import Json, hexadecimal, word
+from zevm.rpc.codec import results
+from zevm.rpc.codec.objects import LogFilter
+from zevm.rpc.codec.results import Json, hexadecimal, word
 from zevm.rpc.graphql.context import Context, log_filter, reference_of
 from zevm.rpc.methods import eth_filters
 from zevm.rpc.methods.eth_state import next_nonce
@@ -94,7 +94,7 @@ class Block:
     @cached_property
     def record(self) -> Json:
         """The header as JSON."""
-        return encoding.header(self.header)
+        return results.header(self.header)
 
     @cached_property
     def body(self) -> types.Block | None:
@@ -181,7 +181,7 @@ class Block:
         """As JSON."""
         if self.body is None or self.body.withdrawals is None:
             return None
-        return [encoding.withdrawal(each) for each in self.body.withdrawals]
+        return [results.withdrawal(each) for each in self.body.withdrawals]
 
 
 class Transaction:
@@ -199,7 +199,7 @@ class Transaction:
     def record(self) -> Json:
         """The transaction as JSON."""
         if self.block is None or self.block.body is None:
-            return encoding.transaction(self._transaction, None)
+            return results.transaction(self._transaction, None)
         return encode_mined(self.context.services, self.block.body, self._index)
 
     @cached_property

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from zevm.rpc.codec import kind_of
+from zevm.rpc.codec.parsing import check_shape
+from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidRequestError, ParseError, RpcError
 from zevm.rpc.limits import Limits
-from zevm.rpc.parsing import check_shape
 
 
 @dataclass(frozen=True, slots=True)

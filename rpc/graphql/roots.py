@@ -4,7 +4,7 @@ from typing import Any
 
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.types.block_reference import PENDING, BlockReference
-from zevm.rpc.encoding import Json
+from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.graphql.context import Context, log_filter, reference_of
 from zevm.rpc.graphql.objects import Account, Block, Fields, Log, Transaction, find_logs

@@ -13,8 +13,8 @@ from graphql import (
     build_schema,
 )
 
-from zevm.rpc import codec
-from zevm.rpc.codec import Decoder
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.scalars import Decoder
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.graphql import objects, roots
 from zevm.rpc.graphql.objects import Fields
@@ -27,7 +27,7 @@ def long(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     negative = isinstance(value, str) and value[:1] == "-"
-    number = value if type(value) is int else codec.number(str(value)[1:] if negative else value)
+    number = value if type(value) is int else scalars.number(str(value)[1:] if negative else value)
     number = -number if negative else number
     if not -_MAX_INT64 <= number <= _MAX_INT64:
         raise InvalidParamsError(f"{number} does not fit the 64 bits of a Long")
@@ -35,13 +35,13 @@ def long(value: object) -> int:
 
 
 SCALARS: dict[str, Decoder] = {
-    "Address": codec.address,
-    "Bytes32": codec.hash32,
-    "Bytes": codec.data,
-    "BigInt": codec.number,
+    "Address": scalars.address,
+    "Bytes32": scalars.hash32,
+    "Bytes": scalars.data,
+    "BigInt": scalars.number,
     "Long": long,
 }
-"""How input is decoded. What is put out is encoded by rpc.encoding already."""
+"""How input is decoded. What is put out is encoded by rpc.codec.results already."""
 
 FIELDS: dict[str, Fields] = {
     "Account": objects.ACCOUNT,
@@ -78,7 +78,7 @@ _INPUT_NAMES: dict[str, dict[str, str]] = {
     },
     "FilterCriteria": {"fromBlock": "from_block", "toBlock": "to_block"},
 }
-"""Input type -> field -> its own name where it differs (rpc.codec_objects)."""
+"""Input type -> field -> its own name where it differs (rpc.codec.objects)."""
 
 
 def load_schema() -> GraphQLSchema:

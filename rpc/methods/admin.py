@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.registry import Cost, method
 from zevm.rpc.services import Services
 

@@ -7,21 +7,21 @@ from zevm.chain.errors import ChainError
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.interface import CallRequest
-from zevm.rpc import codec
+from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
 from zevm.rpc.methods.reading import code_of
 from zevm.rpc.methods.token_slots import find_allowance_slot, find_balance_slot
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-ADDRESS = Param("address", codec.address)
-TOKEN = Param("token", codec.address)
-AMOUNT = Param("amount", codec.number)
-BALANCE = Param("balance", codec.number, summary="wei")
+ADDRESS = Param("address", scalars.address)
+TOKEN = Param("token", scalars.address)
+AMOUNT = Param("amount", scalars.number)
+BALANCE = Param("balance", scalars.number, summary="wei")
 
 
 def _one_or_many(value: object) -> list[bytes]:
-    many: list[bytes] = codec.array_of(codec.address)(value) if type(value) is list else [codec.address(value)]
+    many: list[bytes] = scalars.array_of(scalars.address)(value) if type(value) is list else [scalars.address(value)]
     return many
 
 
@@ -71,7 +71,7 @@ def stop_impersonating_account(services: Services, address: bytes) -> None:
 @method(
     "anvil_autoImpersonateAccount",
     cost=Cost.WRITE,
-    params=(Param("enabled", codec.boolean),),
+    params=(Param("enabled", scalars.boolean),),
     aliases=("hardhat_autoImpersonateAccount",),
 )
 def auto_impersonate_account(services: Services, enabled: bool) -> None:
@@ -85,7 +85,7 @@ SIGNATURE_BYTES = 65
 @method(
     "anvil_impersonateSignature",
     cost=Cost.WRITE,
-    params=(Param("signature", codec.data, summary="65 bytes"), ADDRESS),
+    params=(Param("signature", scalars.data, summary="65 bytes"), ADDRESS),
 )
 def impersonate_signature(services: Services, signature: bytes, address: bytes) -> None:
     """Let the ecrecover precompile find an account in a signature, whatever was signed."""
@@ -119,7 +119,7 @@ def set_balance(services: Services, addresses: list[bytes], balance: int) -> Non
 @method(
     "anvil_addBalance",
     cost=Cost.WRITE,
-    params=(ADDRESSES, Param("amount", codec.number, summary="wei")),
+    params=(ADDRESSES, Param("amount", scalars.number, summary="wei")),
     aliases=("hardhat_addBalance", "tenderly_addBalance"),
 )
 def add_balance(services: Services, addresses: list[bytes], amount: int) -> None:
@@ -128,7 +128,7 @@ def add_balance(services: Services, addresses: list[bytes], amount: int) -> None
 
     def change(state: BlockState) -> None:
         for address in addresses:
-            state.set_balance(address, min(state.get_balance(address) + amount, codec.MAX_UINT256))
+            state.set_balance(address, min(state.get_balance(address) + amount, scalars.MAX_UINT256))
 
     services.chain.patch_state(change)
 
@@ -136,7 +136,7 @@ def add_balance(services: Services, addresses: list[bytes], amount: int) -> None
 @method(
     "anvil_setCode",
     cost=Cost.WRITE,
-    params=(ADDRESS, Param("code", codec.data)),
+    params=(ADDRESS, Param("code", scalars.data)),
     aliases=("hardhat_setCode", "evm_setAccountCode"),
 )
 def set_code(services: Services, address: bytes, code: bytes) -> None:
@@ -147,7 +147,7 @@ def set_code(services: Services, address: bytes, code: bytes) -> None:
 @method(
     "anvil_setNonce",
     cost=Cost.WRITE,
-    params=(ADDRESS, Param("nonce", codec.number)),
+    params=(ADDRESS, Param("nonce", scalars.number)),
     aliases=("hardhat_setNonce", "evm_setAccountNonce"),
 )
 def set_nonce(services: Services, address: bytes, nonce: int) -> None:
@@ -159,7 +159,7 @@ def set_nonce(services: Services, address: bytes, nonce: int) -> None:
 @method(
     "anvil_setStorageAt",
     cost=Cost.WRITE,
-    params=(ADDRESS, Param("slot", codec.number), Param("value", codec.word, summary="32 bytes")),
+    params=(ADDRESS, Param("slot", scalars.number), Param("value", scalars.word, summary="32 bytes")),
     result="true",
     aliases=("hardhat_setStorageAt", "evm_setAccountStorageAt"),
 )
@@ -206,7 +206,7 @@ def deal_erc20(services: Services, address: bytes, token: bytes, amount: int) ->
 @method(
     "anvil_setERC20Allowance",
     cost=Cost.WRITE,
-    params=(Param("owner", codec.address), Param("spender", codec.address), TOKEN, AMOUNT),
+    params=(Param("owner", scalars.address), Param("spender", scalars.address), TOKEN, AMOUNT),
 )
 def set_erc20_allowance(services: Services, owner: bytes, spender: bytes, token: bytes, amount: int) -> None:
     """Set what an account may take of another's tokens, by finding and writing the token's storage slot."""

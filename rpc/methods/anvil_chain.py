@@ -10,19 +10,19 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec import kind_of, schema
-from zevm.rpc.codec_objects import TransactionArguments
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.codec.scalars import kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
-from zevm.rpc.later import Later
 from zevm.rpc.methods.eth_sending import decode_raw, sign, with_sender
 from zevm.rpc.methods.filling import execution_deadline, fill_transaction, gas_price, place_in
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-ADDRESS = Param("address", codec.address)
-HASH = Param("hash", codec.hash32)
+ADDRESS = Param("address", scalars.address)
+HASH = Param("hash", scalars.hash32)
 
 HARD_FORK_NAMES = {
     Fork.FRONTIER: "Frontier",
@@ -58,7 +58,7 @@ def set_coinbase(services: Services, address: bytes) -> None:
 @method(
     "anvil_setNextBlockPrevRandao",
     cost=Cost.WRITE,
-    params=(Param("prevRandao", codec.hash32),),
+    params=(Param("prevRandao", scalars.hash32),),
     aliases=("hardhat_setPrevRandao",),
 )
 def set_prev_randao(services: Services, prev_randao: bytes) -> None:
@@ -69,7 +69,7 @@ def set_prev_randao(services: Services, prev_randao: bytes) -> None:
 @method(
     "anvil_setNextBlockBaseFeePerGas",
     cost=Cost.WRITE,
-    params=(Param("baseFee", codec.number, summary="wei per gas"),),
+    params=(Param("baseFee", scalars.number, summary="wei per gas"),),
     aliases=("hardhat_setNextBlockBaseFeePerGas",),
 )
 def set_next_block_base_fee(services: Services, base_fee: int) -> None:
@@ -83,7 +83,7 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
 @method(
     "anvil_setMinGasPrice",
     cost=Cost.WRITE,
-    params=(Param("price", codec.number, summary="wei per gas"),),
+    params=(Param("price", scalars.number, summary="wei per gas"),),
     aliases=("hardhat_setMinGasPrice",),
 )
 def set_min_gas_price(services: Services, price: int) -> Steps[None]:
@@ -97,7 +97,7 @@ def set_min_gas_price(services: Services, price: int) -> Steps[None]:
 @method(
     "evm_setBlockGasLimit",
     cost=Cost.WRITE,
-    params=(Param("gasLimit", codec.number),),
+    params=(Param("gasLimit", scalars.number),),
     result="true",
     aliases=("anvil_setBlockGasLimit",),
 )
@@ -110,10 +110,10 @@ def set_block_gas_limit(services: Services, gas_limit: int) -> bool:
     return True
 
 
-@method("anvil_setChainId", cost=Cost.WRITE, params=(Param("chainId", codec.number),))
+@method("anvil_setChainId", cost=Cost.WRITE, params=(Param("chainId", scalars.number),))
 def set_chain_id(services: Services, chain_id: int) -> None:
     """Set the chain id of coming transactions and blocks, until the node stops."""
-    if not 0 < chain_id <= codec.MAX_UINT64:
+    if not 0 < chain_id <= scalars.MAX_UINT64:
         raise InvalidParamsError(f"chain id {chain_id} is out of range")
     services.chain.set_chain_id(chain_id)
 
@@ -121,7 +121,7 @@ def set_chain_id(services: Services, chain_id: int) -> None:
 @method(
     "anvil_setLoggingEnabled",
     cost=Cost.WRITE,
-    params=(Param("enabled", codec.boolean),),
+    params=(Param("enabled", scalars.boolean),),
     aliases=("hardhat_setLoggingEnabled",),
 )
 def set_logging_enabled(services: Services, enabled: bool) -> None:
@@ -133,7 +133,7 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
 @method(
     "hardhat_setThrowOnTransactionFailures",
     cost=Cost.WRITE,
-    params=(Param("enabled", codec.boolean),),
+    params=(Param("enabled", scalars.boolean),),
     aliases=("anvil_setThrowOnTransactionFailures",),
 )
 def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None:
@@ -165,7 +165,7 @@ def remove_pool_transactions(services: Services, address: bytes) -> None:
     services.chain.drop_transactions_of(address)
 
 
-@method("anvil_rollback", cost=Cost.WRITE, params=(Param("depth", codec.number, default=1),))
+@method("anvil_rollback", cost=Cost.WRITE, params=(Param("depth", scalars.number, default=1),))
 def rollback(services: Services, depth: int) -> None:
     """Remove the newest blocks for good."""
     with refusals_as_parameters():
@@ -179,20 +179,20 @@ Pairs = list[tuple[bytes | TransactionArguments, int]]
 def reorg_options(value: object) -> tuple[int, Pairs]:
     """(depth, pairs) from a depth or {depth, tx_block_pairs}."""
     if type(value) is not dict:
-        return codec.number(value), []
+        return scalars.number(value), []
     pairs = value.get("tx_block_pairs", value.get("txBlockPairs"))
-    return codec.number(value.get("depth")), [] if pairs is None else transaction_pairs(pairs)
+    return scalars.number(value.get("depth")), [] if pairs is None else transaction_pairs(pairs)
 
 
 @schema(type="array")
 def transaction_pairs(value: object) -> Pairs:
     """[[transaction, block], ...]: raw bytes or a transaction object, and the new block it goes into, from 0."""
     pairs: Pairs = []
-    for pair in codec.array_of(codec.anything)(value):
+    for pair in scalars.array_of(scalars.anything)(value):
         if type(pair) is not list or len(pair) != 2:
             raise InvalidParamsError(f"expected [transaction, block], got {kind_of(pair)}")
-        given = codec.data(pair[0]) if type(pair[0]) is str else codec_objects.transaction_arguments(pair[0])
-        pairs.append((given, codec.number(pair[1])))
+        given = scalars.data(pair[0]) if type(pair[0]) is str else objects.transaction_arguments(pair[0])
+        pairs.append((given, scalars.number(pair[1])))
     return pairs
 
 

@@ -16,15 +16,15 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header
 from zevm.chain.vm.block_state import BlockState
-from zevm.rpc import codec
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.anvil_state import SavedState, block_json, read_saved_state, transactions_json
+from zevm.rpc.codec.parsing import check_shape, parse_large
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
 from zevm.rpc.instance import put_new_instance_id
 from zevm.rpc.limits import Limits
-from zevm.rpc.parsing import check_shape, parse_large
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.rpc.state_file import SavedState, block_json, read_saved_state, transactions_json
 from zevm.storage.store import Snapshot
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -59,7 +59,7 @@ def _block_environment(services: Services, header: Header) -> dict[str, Any]:
 @method(
     "anvil_dumpState",
     cost=Cost.WRITE,
-    params=(Param("preserveHistorical", codec.boolean, default=False, summary="taken and ignored"),),
+    params=(Param("preserveHistorical", scalars.boolean, default=False, summary="taken and ignored"),),
     result="gzip of Anvil's state JSON, as hex",
     aliases=("hardhat_dumpState",),
 )
@@ -168,7 +168,7 @@ def _too_large(limits: Limits) -> InvalidParamsError:
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
-    params=(Param("state", codec.data, summary="what anvil_dumpState returned, of Anvil's too"),),
+    params=(Param("state", scalars.data, summary="what anvil_dumpState returned, of Anvil's too"),),
     result="true",
     aliases=("hardhat_loadState",),
 )
@@ -220,7 +220,7 @@ def snapshot(services: Services) -> str:
 @method(
     "evm_revert",
     cost=Cost.WRITE,
-    params=(Param("snapshot", codec.number),),
+    params=(Param("snapshot", scalars.number),),
     result="boolean",
     aliases=("anvil_revert",),
 )
@@ -232,7 +232,7 @@ def revert(services: Services, number: int) -> bool:
 @method(
     "anvil_reset",
     cost=Cost.WRITE,
-    params=(Param("options", codec.json_object, default=None, summary="forking is not served"),),
+    params=(Param("options", scalars.json_object, default=None, summary="forking is not served"),),
     aliases=("hardhat_reset",),
 )
 def reset(services: Services, options: dict[str, Any] | None) -> None:

@@ -10,7 +10,7 @@ from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.types import BlobSidecar
 from zevm.chain.vm.validation import BLOBS_PER_TRANSACTION
-from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ServerError
 from zevm.rpc.services import Services
 

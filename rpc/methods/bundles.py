@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from zevm.chain.calls.bundles import CallBundle
 from zevm.chain.calls.overrides import BlockOverrides
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec import Decoder, schema
-from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.filling import call_request
@@ -34,9 +34,9 @@ class StateContext:
 
 
 _BUNDLE_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "transactions": ("calls", codec.tuple_of(codec_objects.transaction_arguments)),
-    "blockOverride": ("block_overrides", codec_objects.block_overrides),
-    "blockOverrides": ("block_overrides", codec_objects.block_overrides),
+    "transactions": ("calls", scalars.tuple_of(objects.transaction_arguments)),
+    "blockOverride": ("block_overrides", objects.block_overrides),
+    "blockOverrides": ("block_overrides", objects.block_overrides),
 }
 
 
@@ -48,11 +48,11 @@ def bundle_arguments(value: object) -> BundleArguments:
 
 def _transaction_index(value: object) -> int | None:
     """-1 for after all transactions."""
-    return None if value in _ALL_TRANSACTIONS else codec.number(value)
+    return None if value in _ALL_TRANSACTIONS else scalars.number(value)
 
 
 _CONTEXT_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "blockNumber": ("block", codec.block_reference),
+    "blockNumber": ("block", scalars.block_reference),
     "transactionIndex": ("transaction_index", _transaction_index),
 }
 
@@ -63,7 +63,7 @@ def state_context(value: object) -> StateContext:
     return StateContext(**decode_fields(value, _CONTEXT_FIELDS))
 
 
-BUNDLES = Param("bundles", codec.array_of(bundle_arguments), summary="[{transactions: [call], blockOverride}]")
+BUNDLES = Param("bundles", scalars.array_of(bundle_arguments), summary="[{transactions: [call], blockOverride}]")
 CONTEXT = Param(
     "stateContext", state_context, default=StateContext(), summary="{blockNumber, transactionIndex: -1 for all}"
 )

@@ -1,15 +1,15 @@
 """debug_getRaw*: blocks, headers, receipts and transactions in their own encodings."""
 
 from zevm.chain.types.block_reference import BlockReference
-from zevm.rpc import codec
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import ServerError
-from zevm.rpc.later import Later
 from zevm.rpc.methods.reading import header_at, of_block, of_record, of_transaction
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-BLOCK = Param("block", codec.block_reference, summary="number, tag, hash or EIP-1898 object")
+BLOCK = Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object")
 NOTHING = "0x"
 """What geth answers for a number that no block has."""
 
@@ -53,7 +53,7 @@ async def get_raw_transactions(services: Services, reference: BlockReference) ->
 @method(
     "debug_getRawTransaction",
     cost=Cost.LIGHT,
-    params=(Param("transactionHash", codec.hash32),),
+    params=(Param("transactionHash", scalars.hash32),),
     result="EIP-2718 bytes",
 )
 def get_raw_transaction(services: Services, transaction_hash: bytes) -> str | Later | None:

@@ -9,10 +9,10 @@ from zevm.chain.tracing.witness import make_witness
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.types.transaction import InvalidSignatureError
-from zevm.rpc import codec, encoding
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
-from zevm.rpc.later import Later
 from zevm.rpc.methods.reading import encode_block
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -23,8 +23,8 @@ MAXIMUM_ACCOUNTS = 256
 MAXIMUM_SLOTS = 1_024
 """Slots of one debug_storageRangeAt; a higher count is lowered to it."""
 
-BLOCK = Param("block", codec.block_reference)
-START = Param("start", codec.data, default=b"")
+BLOCK = Param("block", scalars.block_reference)
+START = Param("start", scalars.data, default=b"")
 
 
 def _find(services: Services, reference: BlockReference) -> Block:
@@ -47,10 +47,10 @@ def _find(services: Services, reference: BlockReference) -> Block:
     cost=Cost.EXECUTION,
     params=(
         BLOCK,
-        Param("txIndex", codec.number),
-        Param("address", codec.address),
-        Param("start", codec.data),
-        Param("maxResult", codec.number),
+        Param("txIndex", scalars.number),
+        Param("address", scalars.address),
+        Param("start", scalars.data),
+        Param("maxResult", scalars.number),
     ),
     result="{storage, nextKey}",
 )
@@ -75,19 +75,19 @@ def storage_range_at(
         }
         for entry in entries
     }
-    return {"storage": storage, "nextKey": encoding.optional_bytes(following)}
+    return {"storage": storage, "nextKey": results.optional_bytes(following)}
 
 
 @method(
     "debug_accountRange",
     cost=Cost.EXECUTION,
     params=(
-        Param("block", codec.block_reference, default=LATEST),
+        Param("block", scalars.block_reference, default=LATEST),
         START,
-        Param("maxResults", codec.number, default=MAXIMUM_ACCOUNTS),
-        Param("nocode", codec.boolean, default=False),
-        Param("nostorage", codec.boolean, default=False),
-        Param("incompletes", codec.boolean, default=False, summary="accounts whose address is not known, too"),
+        Param("maxResults", scalars.number, default=MAXIMUM_ACCOUNTS),
+        Param("nocode", scalars.boolean, default=False),
+        Param("nostorage", scalars.boolean, default=False),
+        Param("incompletes", scalars.boolean, default=False, summary="accounts whose address is not known, too"),
     ),
     result="{root, accounts, next}",
 )
@@ -152,7 +152,7 @@ def _modified(services: Services, start: Header, end: Header | None, deadline: f
 @method(
     "debug_getModifiedAccountsByNumber",
     cost=Cost.EXECUTION,
-    params=(Param("start", codec.number), Param("end", codec.number, default=None)),
+    params=(Param("start", scalars.number), Param("end", scalars.number, default=None)),
     result="[address]",
 )
 def get_modified_accounts_by_number(services: Services, start: int, end: int | None, *, deadline: float) -> list[str]:
@@ -169,7 +169,7 @@ def get_modified_accounts_by_number(services: Services, start: int, end: int | N
 @method(
     "debug_getModifiedAccountsByHash",
     cost=Cost.EXECUTION,
-    params=(Param("start", codec.hash32), Param("end", codec.hash32, default=None)),
+    params=(Param("start", scalars.hash32), Param("end", scalars.hash32, default=None)),
     result="[address]",
 )
 def get_modified_accounts_by_hash(services: Services, start: bytes, end: bytes | None, *, deadline: float) -> list[str]:
@@ -186,7 +186,7 @@ def get_modified_accounts_by_hash(services: Services, start: bytes, end: bytes |
 @method(
     "debug_intermediateRoots",
     cost=Cost.EXECUTION,
-    params=(Param("blockHash", codec.hash32), Param("config", codec.anything, default=None)),
+    params=(Param("blockHash", scalars.hash32), Param("config", scalars.anything, default=None)),
     result="[state root]",
 )
 def intermediate_roots(services: Services, block_hash: bytes, config: Any, *, deadline: float) -> list[str]:
@@ -223,7 +223,7 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
         return encode_block(services, block, full=False)
 
 
-@method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", codec.hash32),), result="bytes")
+@method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", scalars.hash32),), result="bytes")
 def preimage(services: Services, digest: bytes, *, deadline: float) -> str:
     """The address or slot that a key of a trie is the hash of."""
     del deadline
@@ -235,7 +235,7 @@ def preimage(services: Services, digest: bytes, *, deadline: float) -> str:
 
 def _key(value: object) -> bytes:
     """Hex with or without 0x, else the text itself, as geth takes database keys."""
-    text = codec.string(value)
+    text = scalars.string(value)
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
@@ -252,7 +252,7 @@ def db_get(services: Services, key: bytes, *, deadline: float) -> str:
     return hexadecimal(value)
 
 
-@method("debug_setHead", cost=Cost.WRITE, params=(Param("number", codec.number),), result="null")
+@method("debug_setHead", cost=Cost.WRITE, params=(Param("number", scalars.number),), result="null")
 def set_head(services: Services, number: int) -> None:
     """Go back to a block and drop those after it."""
     chain = services.chain
@@ -270,7 +270,7 @@ def execution_witness(services: Services, reference: BlockReference, *, deadline
     del deadline
     witness = make_witness(services.chain, _find(services, reference))
     return {
-        "headers": [encoding.header(header) for header in witness.headers],
+        "headers": [results.header(header) for header in witness.headers],
         "codes": [hexadecimal(code) for code in witness.codes],
         "state": [hexadecimal(node) for node in witness.nodes],
         "keys": None,

@@ -7,18 +7,18 @@ from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.vm.interface import CallRequest
-from zevm.rpc import codec, codec_objects, trace_config
-from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.codec import objects, scalars, tracing
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.tracing import TraceConfig, run_trace
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
 from zevm.rpc.methods.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.rpc.trace_config import TraceConfig, run_trace
 from zevm.storage.rlp import RlpError
 
-CONFIG = Param("config", trace_config.trace_config, default=trace_config.DEFAULT)
-CALL_CONFIG = Param("config", trace_config.trace_call_config, default=trace_config.DEFAULT)
+CONFIG = Param("config", tracing.trace_config, default=tracing.DEFAULT)
+CALL_CONFIG = Param("config", tracing.trace_call_config, default=tracing.DEFAULT)
 TRACE = "trace"
 NO_TRANSACTION = bytes(32)
 """Tools ask for the trace of this hash to learn whether tracing is served: an error would switch their tracing off."""
@@ -28,7 +28,7 @@ BLOCK_TRACE = "[{txHash, result}]"
 @method(
     "debug_traceTransaction",
     cost=Cost.EXECUTION,
-    params=(Param("transactionHash", codec.hash32), CONFIG),
+    params=(Param("transactionHash", scalars.hash32), CONFIG),
     result=f"{TRACE}; null for the hash of zeros",
 )
 def trace_transaction(
@@ -46,8 +46,8 @@ def trace_transaction(
     "debug_traceCall",
     cost=Cost.EXECUTION,
     params=(
-        Param("transaction", codec_objects.transaction_arguments),
-        Param("block", codec.block_reference, default=LATEST),
+        Param("transaction", objects.transaction_arguments),
+        Param("block", scalars.block_reference, default=LATEST),
         CALL_CONFIG,
     ),
     result=TRACE,
@@ -72,7 +72,7 @@ def _call_request(services: Services, arguments: TransactionArguments) -> CallRe
 @method(
     "debug_traceBlockByNumber",
     cost=Cost.EXECUTION,
-    params=(Param("block", codec.block_number), CONFIG),
+    params=(Param("block", scalars.block_number), CONFIG),
     result=BLOCK_TRACE,
 )
 def trace_block_by_number(
@@ -92,7 +92,7 @@ def trace_block_by_number(
 @method(
     "debug_traceBlockByHash",
     cost=Cost.EXECUTION,
-    params=(Param("blockHash", codec.hash32), CONFIG),
+    params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
 def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
@@ -106,7 +106,7 @@ def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConf
 @method(
     "debug_traceBlock",
     cost=Cost.EXECUTION,
-    params=(Param("rlp", codec.data), CONFIG),
+    params=(Param("rlp", scalars.data), CONFIG),
     result=BLOCK_TRACE,
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
@@ -121,7 +121,7 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
 @method(
     "debug_traceBadBlock",
     cost=Cost.EXECUTION,
-    params=(Param("blockHash", codec.hash32), CONFIG),
+    params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
 def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:

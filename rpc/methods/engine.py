@@ -9,8 +9,8 @@ from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestErro
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
 from zevm.chain.rules.blobs import cell_proofs
 from zevm.chain.rules.forks import Fork
-from zevm.rpc import codec, codec_engine
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import engine, scalars
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import REGISTRY, Cost, Param, method
 from zevm.rpc.services import Services
@@ -20,11 +20,11 @@ CLIENT_CODE = "ZE"
 COMMIT_UNKNOWN = bytes(4)
 """What stands for the build's commit, which an installed package does not know; geth answers the same."""
 
-HASHES = codec.tuple_of(codec.hash32)
-PAYLOAD = Param("payload", codec_engine.execution_payload)
+HASHES = scalars.tuple_of(scalars.hash32)
+PAYLOAD = Param("payload", engine.execution_payload)
 VERSIONED_HASHES = Param("versionedHashes", HASHES, default=None)
-BEACON_ROOT = Param("parentBeaconBlockRoot", codec.hash32, default=None)
-REQUESTS = Param("executionRequests", codec.tuple_of(codec.data), default=None)
+BEACON_ROOT = Param("parentBeaconBlockRoot", scalars.hash32, default=None)
+REQUESTS = Param("executionRequests", scalars.tuple_of(scalars.data), default=None)
 _NEW_PAYLOAD_PARAMS = {
     1: (PAYLOAD,),
     2: (PAYLOAD,),
@@ -32,10 +32,10 @@ _NEW_PAYLOAD_PARAMS = {
     4: (PAYLOAD, VERSIONED_HASHES, BEACON_ROOT, REQUESTS),
 }
 _FORKCHOICE_PARAMS = (
-    Param("forkchoiceState", codec_engine.forkchoice_state),
-    Param("payloadAttributes", codec_engine.payload_attributes, default=None),
+    Param("forkchoiceState", engine.forkchoice_state),
+    Param("payloadAttributes", engine.payload_attributes, default=None),
 )
-_IDENTIFIER = Param("payloadId", codec_engine.payload_identifier, summary="8 bytes")
+_IDENTIFIER = Param("payloadId", engine.payload_identifier, summary="8 bytes")
 
 
 def engine_of(services: Services) -> Engine:
@@ -56,7 +56,7 @@ def _register_new_payload(version: int) -> None:
     ) -> Json:
         """Check, execute and keep a payload."""
         call = PayloadCall(version, payload, versioned_hashes, beacon_root, requests)
-        return codec_engine.encode_status(engine_of(services).new_payload(call))
+        return engine.encode_status(engine_of(services).new_payload(call))
 
     name = f"engine_newPayloadV{version}"
     method(name, cost=Cost.WRITE, params=_NEW_PAYLOAD_PARAMS[version], result="payload status")(new_payload)
@@ -66,7 +66,7 @@ def _register_forkchoice_updated(version: int) -> None:
     def forkchoice_updated(services: Services, choice: Forkchoice, attributes: PayloadAttributes | None) -> Json:
         """Make a block the head, name the safe and finalized ones, and begin to build when attributes are given."""
         result = engine_of(services).forkchoice_updated(version, choice, attributes)
-        return codec_engine.encode_forkchoice(result)
+        return engine.encode_forkchoice(result)
 
     name = f"engine_forkchoiceUpdatedV{version}"
     method(name, cost=Cost.WRITE, params=_FORKCHOICE_PARAMS, result="{payloadStatus, payloadId}")(forkchoice_updated)
@@ -75,7 +75,7 @@ def _register_forkchoice_updated(version: int) -> None:
 def _register_get_payload(version: int) -> None:
     def get_payload(services: Services, identifier: bytes) -> Json:
         """The payload that a build process has made."""
-        return codec_engine.encode_built(engine_of(services).get_payload(version, identifier), version)
+        return engine.encode_built(engine_of(services).get_payload(version, identifier), version)
 
     result = "payload" if version == 1 else "payload with its value" + (", blobs, requests" if version > 2 else "")
     method(f"engine_getPayloadV{version}", cost=Cost.WRITE, params=(_IDENTIFIER,), result=result)(get_payload)
@@ -103,13 +103,13 @@ def get_payload_bodies_by_hash(
 ) -> list[Json | None]:
     """Transactions and withdrawals of blocks by hash."""
     _check_count(len(hashes), services.limits.engine_payload_bodies)
-    return [codec_engine.encode_body(services.chain.block_by_hash(block_hash)) for block_hash in hashes]
+    return [engine.encode_body(services.chain.block_by_hash(block_hash)) for block_hash in hashes]
 
 
 @method(
     "engine_getPayloadBodiesByRangeV1",
     cost=Cost.EXECUTION,
-    params=(Param("start", codec.uint64), Param("count", codec.uint64)),
+    params=(Param("start", scalars.uint64), Param("count", scalars.uint64)),
     result="[body or null]",
 )
 def get_payload_bodies_by_range(
@@ -125,7 +125,7 @@ def get_payload_bodies_by_range(
     _check_count(count, services.limits.engine_payload_bodies)
     chain = services.chain
     last = min(start + count - 1, chain.head.number)
-    return [codec_engine.encode_body(chain.block_by_number(number)) for number in range(start, last + 1)]
+    return [engine.encode_body(chain.block_by_number(number)) for number in range(start, last + 1)]
 
 
 def _check_count(count: int, limit: int) -> None:
@@ -208,10 +208,10 @@ def get_blobs_v3(
 @method(
     "engine_exchangeTransitionConfigurationV1",
     cost=Cost.LIGHT,
-    params=(Param("configuration", codec_engine.transition_configuration),),
+    params=(Param("configuration", engine.transition_configuration),),
     result="{terminalTotalDifficulty, terminalBlockHash, terminalBlockNumber}",
 )
-def exchange_transition_configuration(services: Services, theirs: codec_engine.TransitionConfiguration) -> Json:
+def exchange_transition_configuration(services: Services, theirs: engine.TransitionConfiguration) -> Json:
     """The end of proof of work as this node has it; consensus clients of before 2024 compare it at every poll."""
     chain = services.chain
     total_difficulty = chain.schedule.terminal_total_difficulty
@@ -230,7 +230,7 @@ def exchange_transition_configuration(services: Services, theirs: codec_engine.T
 @method(
     EXCHANGE,
     cost=Cost.LIGHT,
-    params=(Param("methods", codec.array_of(codec.string), summary="the consensus client's"),),
+    params=(Param("methods", scalars.array_of(scalars.string), summary="the consensus client's"),),
     result="[method]",
 )
 def exchange_capabilities(services: Services, methods: list[str]) -> list[str]:  # noqa: ARG001
@@ -241,7 +241,7 @@ def exchange_capabilities(services: Services, methods: list[str]) -> list[str]: 
 @method(
     "engine_getClientVersionV1",
     cost=Cost.LIGHT,
-    params=(Param("client", codec.json_object, summary="{code, name, version, commit} of the consensus client"),),
+    params=(Param("client", scalars.json_object, summary="{code, name, version, commit} of the consensus client"),),
     result="[{code, name, version, commit}]",
 )
 def get_client_version(services: Services, client: dict[str, Any]) -> list[Json]:  # noqa: ARG001

@@ -8,9 +8,9 @@ from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
-from zevm.rpc import codec, encoding
-from zevm.rpc.codec_objects import TransactionArguments
-from zevm.rpc.encoding import Json
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.eth_call import CALL, STATE_OVERRIDES
 from zevm.rpc.methods.eth_simulate import unsigned_type
@@ -22,7 +22,7 @@ from zevm.rpc.services import Services
 @method(
     "eth_createAccessList",
     cost=Cost.EXECUTION,
-    params=(CALL, Param("block", codec.block_reference, default=LATEST), STATE_OVERRIDES),
+    params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES),
     result="{accessList, gasUsed, error}",
 )
 def access_list(
@@ -49,7 +49,7 @@ def access_list(
         transaction_hash = _hash_of(arguments, request, frame.environment)
         raise ServerError(f"failed to apply transaction: 0x{transaction_hash.hex()} err: {error.message}") from error
     encoded: Json = {
-        "accessList": encoding.access_list(result.entries),
+        "accessList": results.access_list(result.entries),
         "gasUsed": hex(result.outcome.gas_used),
     }
     if result.outcome.error is not None:

@@ -6,17 +6,17 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.tracing.encoded import Encoded, enclosed, use_up
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.rpc import codec, encoding
-from zevm.rpc.encoding import Json
-from zevm.rpc.later import Later
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import Json
 from zevm.rpc.methods.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-NUMBER = Param("block", codec.block_number, summary="number or tag")
-HASH = Param("hash", codec.hash32)
-FULL = Param("full", codec.boolean, default=False, summary="transaction objects instead of hashes")
-INDEX = Param("index", codec.uint64)
+NUMBER = Param("block", scalars.block_number, summary="number or tag")
+HASH = Param("hash", scalars.hash32)
+FULL = Param("full", scalars.boolean, default=False, summary="transaction objects instead of hashes")
+INDEX = Param("index", scalars.uint64)
 
 
 @method("eth_blockNumber", cost=Cost.LIGHT, result="quantity")
@@ -49,16 +49,16 @@ async def get_header_by_number(services: Services, number: BlockReference) -> Js
     """A header by number or tag."""
     if number.tag is BlockTag.PENDING:
         header: Header = (await on_writer(services, services.chain.pending)).header
-        return encoding.header(header) | dict.fromkeys(encoding.PENDING_NULLS)
+        return results.header(header) | dict.fromkeys(results.PENDING_NULLS)
     found = header_at(services, number)
-    return None if found is None else encoding.header(found)
+    return None if found is None else results.header(found)
 
 
 @method("eth_getHeaderByHash", cost=Cost.LIGHT, params=(HASH,), result="header or null")
 def get_header_by_hash(services: Services, block_hash: bytes) -> Json | None:
     """A header by hash."""
     header = services.chain.header_by_hash(block_hash)
-    return None if header is None else encoding.header(header)
+    return None if header is None else results.header(header)
 
 
 @method("eth_getBlockTransactionCountByNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
@@ -80,7 +80,7 @@ def _count_transactions(block: Block) -> str:
 @method(
     "eth_getBlockReceipts",
     cost=Cost.ASYNC,
-    params=(Param("block", codec.block_reference, summary="number, tag, hash or EIP-1898 object"),),
+    params=(Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object"),),
     result="[receipt] or null",
 )
 async def get_block_receipts(services: Services, reference: BlockReference) -> Encoded | Later | None:
@@ -90,7 +90,7 @@ async def get_block_receipts(services: Services, reference: BlockReference) -> E
 
 def _receipts(record: BlockAndReceipts) -> Encoded:
     """One at a time: a block may have a hundred thousand logs."""
-    return Encoded(enclosed(b"[", map(use_up, encoding.receipts(record.block, record.receipts)), b"]"))
+    return Encoded(enclosed(b"[", map(use_up, results.receipts(record.block, record.receipts)), b"]"))
 
 
 def _uncle(services: Services, index: int, block: Block) -> Json | None:

@@ -7,10 +7,10 @@ from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.errors import TransactionError
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.rpc import codec
-from zevm.rpc.codec import schema
-from zevm.rpc.codec_objects import decode_fields
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.objects import decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import schema
 from zevm.rpc.errors import InvalidParamsError, RevertedError, ServerError
 from zevm.rpc.methods.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, check_call_count, prepare_bundles
 from zevm.rpc.methods.eth_call import STATE_OVERRIDES
@@ -62,15 +62,15 @@ def _call_result(services: Services, outcome: Outcome) -> Json:
     return {"value": hexadecimal(outcome.output)} if failure is None else {"error": failure}
 
 
-_BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "txs": ("transactions", codec.tuple_of(codec.data)),
-    "blockNumber": ("number", codec.number),
-    "stateBlockNumber": ("parent", codec.block_number),
-    "timestamp": ("timestamp", codec.number),
-    "coinbase": ("coinbase", codec.address),
-    "gasLimit": ("gas_limit", codec.number),
-    "difficulty": ("difficulty", codec.number),
-    "baseFee": ("base_fee_per_gas", codec.number),
+_BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "txs": ("transactions", scalars.tuple_of(scalars.data)),
+    "blockNumber": ("number", scalars.number),
+    "stateBlockNumber": ("parent", scalars.block_number),
+    "timestamp": ("timestamp", scalars.number),
+    "coinbase": ("coinbase", scalars.address),
+    "gasLimit": ("gas_limit", scalars.number),
+    "difficulty": ("difficulty", scalars.number),
+    "baseFee": ("base_fee_per_gas", scalars.number),
 }
 
 

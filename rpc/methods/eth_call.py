@@ -5,17 +5,17 @@ from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec_objects import TransactionArguments
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-CALL = Param("transaction", codec_objects.transaction_arguments)
-STATE_OVERRIDES = Param("stateOverrides", codec_objects.state_overrides, default=None)
-BLOCK_OVERRIDES = Param("blockOverrides", codec_objects.block_overrides, default=None)
+CALL = Param("transaction", objects.transaction_arguments)
+STATE_OVERRIDES = Param("stateOverrides", objects.state_overrides, default=None)
+BLOCK_OVERRIDES = Param("blockOverrides", objects.block_overrides, default=None)
 
 
 def execute(
@@ -40,7 +40,7 @@ def execute(
 @method(
     "eth_call",
     cost=Cost.EXECUTION,
-    params=(CALL, Param("block", codec.block_reference, default=LATEST), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES, BLOCK_OVERRIDES),
     result="returned data",
 )
 def call(
@@ -63,7 +63,7 @@ def call(
 @method(
     "eth_estimateGas",
     cost=Cost.EXECUTION,
-    params=(CALL, Param("block", codec.block_reference, default=PENDING), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    params=(CALL, Param("block", scalars.block_reference, default=PENDING), STATE_OVERRIDES, BLOCK_OVERRIDES),
     result="gas",
 )
 def estimate_gas(

@@ -6,8 +6,8 @@ from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm import system
 from zevm.chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
-from zevm.rpc import codec
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import CodedError
 from zevm.rpc.methods.reading import header_at, on_writer
 from zevm.rpc.registry import Cost, Param, method
@@ -105,7 +105,7 @@ async def _no_access_list(services: Services, reference: BlockReference) -> None
 @method(
     "eth_getBlockAccessList",
     cost=Cost.ASYNC,
-    params=(Param("block", codec.block_reference, summary="number, tag, hash or EIP-1898 object"),),
+    params=(Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object"),),
     result="null",
     aliases=("eth_getBlockAccessListRaw",),
 )
@@ -115,14 +115,17 @@ async def get_block_access_list(services: Services, reference: BlockReference) -
 
 
 @method(
-    "eth_getBlockAccessListByBlockNumber", cost=Cost.ASYNC, params=(Param("block", codec.block_number),), result="null"
+    "eth_getBlockAccessListByBlockNumber",
+    cost=Cost.ASYNC,
+    params=(Param("block", scalars.block_number),),
+    result="null",
 )
 async def get_block_access_list_by_number(services: Services, reference: BlockReference) -> None:
     """As eth_getBlockAccessList, by number or tag."""
     await _no_access_list(services, reference)
 
 
-@method("eth_getBlockAccessListByBlockHash", cost=Cost.ASYNC, params=(Param("hash", codec.hash32),), result="null")
+@method("eth_getBlockAccessListByBlockHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result="null")
 async def get_block_access_list_by_hash(services: Services, block_hash: bytes) -> None:
     """As eth_getBlockAccessList, by hash."""
     await _no_access_list(services, BlockReference(hash=block_hash))

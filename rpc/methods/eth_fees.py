@@ -8,7 +8,7 @@ from zevm.chain.rules.fees import check_percentiles, fee_history
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec
+from zevm.rpc.codec import scalars
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.filling import gas_price as suggested_gas_price
 from zevm.rpc.methods.filling import priority_fee
@@ -46,9 +46,9 @@ def blob_base_fee(services: Services) -> str | None:
     "eth_feeHistory",
     cost=Cost.EXECUTION,
     params=(
-        Param("blockCount", codec.number),
-        Param("newestBlock", codec.block_number, summary="number or tag"),
-        Param("rewardPercentiles", codec.array_of(codec.percentile), default=()),
+        Param("blockCount", scalars.number),
+        Param("newestBlock", scalars.block_number, summary="number or tag"),
+        Param("rewardPercentiles", scalars.array_of(scalars.percentile), default=()),
     ),
     result="{oldestBlock, baseFeePerGas, gasUsedRatio, baseFeePerBlobGas, blobGasUsedRatio, reward?}",
 )

@@ -12,24 +12,24 @@ from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.encoded import Encoded, enclosed
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec_objects import LogFilter
-from zevm.rpc.encoding import Json
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.objects import LogFilter
+from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.filters import check_log_filter
-from zevm.rpc.later import Later
 from zevm.rpc.methods.filling import execution_deadline
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-FILTER = Param("filter", codec_objects.log_filter)
+FILTER = Param("filter", objects.log_filter)
 LOGS_BETWEEN_LOOKS = 256
 """Logs that are encoded between two looks at the clock."""
 
 LIGHT_CHANGES = 20
 """So many are sent by the event loop; each of them may be a log with its data."""
 
-IDENTIFIER = Param("filterId", codec.string)
+IDENTIFIER = Param("filterId", scalars.string)
 
 
 def log_record(record: LogRecord) -> Json:
@@ -106,7 +106,7 @@ def new_block_filter(services: Services) -> str:
 @method(
     "eth_newPendingTransactionFilter",
     cost=Cost.LIGHT,
-    params=(Param("full", codec.boolean, default=False, summary="objects instead of hashes"),),
+    params=(Param("full", scalars.boolean, default=False, summary="objects instead of hashes"),),
     result="filter id",
 )
 def new_pending_transaction_filter(services: Services, full: bool) -> str:

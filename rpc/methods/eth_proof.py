@@ -5,8 +5,8 @@ from typing import Any
 
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -19,12 +19,12 @@ _NO_HASH = bytes(32)
 
 def _key(value: object) -> tuple[int, int]:
     """A storage key and how many bytes it was given with. Raises InvalidParamsError, in geth's words."""
-    text = codec.string(value)
+    text = scalars.string(value)
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     digits = digits.rjust(len(digits) + len(digits) % 2, "0")
     if len(digits) > 2 * _KEY_BYTES:
         raise InvalidParamsError(f'storage key too long (want at most 32 bytes): "{text}"')
-    if not codec.HEX_DIGITS.match(digits):
+    if not scalars.HEX_DIGITS.match(digits):
         raise InvalidParamsError(f'invalid hex in storage key: "{text}"')
     return int(digits or "0", 16), len(digits) // 2
 
@@ -33,9 +33,9 @@ def _key(value: object) -> tuple[int, int]:
     "eth_getProof",
     cost=Cost.EXECUTION,
     params=(
-        Param("address", codec.address),
-        Param("keys", codec.array_of(codec.anything), summary="storage slots; shorter than 32 bytes as they are"),
-        Param("block", codec.block_reference, default=LATEST),
+        Param("address", scalars.address),
+        Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter than 32 bytes as they are"),
+        Param("block", scalars.block_reference, default=LATEST),
     ),
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
 )

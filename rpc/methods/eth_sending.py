@@ -8,9 +8,9 @@ from zevm.chain.events import Event, HeadChanged
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc import codec, codec_objects, encoding
-from zevm.rpc.codec_objects import TransactionArguments, decode_fields
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from zevm.rpc.methods.eth_transactions import receipt_json, waiting_at
 from zevm.rpc.methods.filling import execution_deadline, fill_transaction
@@ -20,9 +20,9 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
 
-RAW = Param("raw", codec.data, summary="EIP-2718 bytes; of a blob transaction with its sidecar")
-TRANSACTION = Param("transaction", codec_objects.transaction_arguments)
-TIMEOUT = Param("timeout", codec.number, default=None, summary="milliseconds")
+RAW = Param("raw", scalars.data, summary="EIP-2718 bytes; of a blob transaction with its sidecar")
+TRANSACTION = Param("transaction", objects.transaction_arguments)
+TIMEOUT = Param("timeout", scalars.number, default=None, summary="milliseconds")
 DEFAULT_RECEIPT_TIMEOUT_SECONDS = 20.0
 _ETHER = 10**18
 
@@ -105,11 +105,11 @@ def send_raw_transaction(services: Services, raw: bytes) -> str:
 
 
 _CONDITION_FIELDS = {
-    "blockNumberMin": ("block_number_min", codec.number),
-    "blockNumberMax": ("block_number_max", codec.number),
-    "timestampMin": ("timestamp_min", codec.number),
-    "timestampMax": ("timestamp_max", codec.number),
-    "knownAccounts": ("known_accounts", codec.json_object),
+    "blockNumberMin": ("block_number_min", scalars.number),
+    "blockNumberMax": ("block_number_max", scalars.number),
+    "timestampMin": ("timestamp_min", scalars.number),
+    "timestampMax": ("timestamp_max", scalars.number),
+    "knownAccounts": ("known_accounts", scalars.json_object),
 }
 
 
@@ -117,15 +117,15 @@ def _conditions(value: object) -> dict[str, Any]:
     conditions = decode_fields(value, _CONDITION_FIELDS)
     known = conditions.get("known_accounts", {})
     conditions["known_accounts"] = {
-        codec.address(address): _expected_storage(expected) for address, expected in known.items()
+        scalars.address(address): _expected_storage(expected) for address, expected in known.items()
     }
     return conditions
 
 
 def _expected_storage(value: object) -> bytes | dict[int, int]:
     if type(value) is str:
-        return codec.hash32(value)
-    return {codec.word(slot): codec.word(item) for slot, item in codec.json_object(value).items()}
+        return scalars.hash32(value)
+    return {scalars.word(slot): scalars.word(item) for slot, item in scalars.json_object(value).items()}
 
 
 @method(
@@ -202,7 +202,7 @@ def fill(services: Services, arguments: TransactionArguments, *, deadline: float
     sender = arguments.sender or bytes(20)
     return {
         "raw": hexadecimal(encode_network_form(transaction)),
-        "tx": encoding.transaction(transaction, None, sender=sender),
+        "tx": results.transaction(transaction, None, sender=sender),
     }
 
 
@@ -211,8 +211,8 @@ def fill(services: Services, arguments: TransactionArguments, *, deadline: float
     cost=Cost.WRITE,
     params=(
         TRANSACTION,
-        Param("gasPrice", codec.quantity, default=None),
-        Param("gasLimit", codec.uint64, default=None),
+        Param("gasPrice", scalars.quantity, default=None),
+        Param("gasLimit", scalars.uint64, default=None),
     ),
     result="transaction hash",
 )

@@ -5,28 +5,28 @@ from typing import Any
 import orjson
 
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc import codec, codec_objects, encoding
-from zevm.rpc.codec import kind_of, schema
-from zevm.rpc.codec_objects import TransactionArguments
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import kind_of, schema
+from zevm.rpc.codec.typed_data import hash_typed_data
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.eth_sending import with_sender
 from zevm.rpc.methods.filling import fill_transaction
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.rpc.typed_data import hash_typed_data
 from zevm.rpc.wallet import UnknownAccountError
 
-ADDRESS = Param("address", codec.address)
+ADDRESS = Param("address", scalars.address)
 ADDRESS_BYTES = 20
 
 
 @schema(type="string")
 def message(value: object) -> bytes:
     """The bytes to sign: 0x-prefixed hex, or else the text itself as UTF-8, as wallets do it."""
-    text = codec.string(value)
+    text = scalars.string(value)
     try:
-        return codec.data(text)
+        return scalars.data(text)
     except InvalidParamsError:
         return text.encode("utf-8", errors="surrogatepass")
 
@@ -53,7 +53,7 @@ def eth_sign(services: Services, address: bytes, data: bytes) -> str:
 @method(
     "personal_sign",
     cost=Cost.LIGHT,
-    params=(Param("message", message), Param("address", message), Param("password", codec.string, default=None)),
+    params=(Param("message", message), Param("address", message), Param("password", scalars.string, default=None)),
     result="65-byte signature",
 )
 def personal_sign(services: Services, data: bytes, address: bytes, password: str | None) -> str:  # noqa: ARG001
@@ -83,7 +83,7 @@ def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *
 @method(
     "eth_signTransaction",
     cost=Cost.EXECUTION,
-    params=(Param("transaction", codec_objects.transaction_arguments),),
+    params=(Param("transaction", objects.transaction_arguments),),
     result="signed EIP-2718 bytes, of a blob transaction with its sidecar; or {raw, tx}",
 )
 def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json | str:
@@ -98,7 +98,7 @@ def sign_transaction(services: Services, arguments: TransactionArguments, *, dea
     raw = hexadecimal(encode_network_form(signed))
     if not services.signs_as_geth:
         return raw
-    return {"raw": raw, "tx": encoding.transaction(signed, None, sender=arguments.sender)}
+    return {"raw": raw, "tx": results.transaction(signed, None, sender=arguments.sender)}
 
 
 @method("eth_accounts", cost=Cost.LIGHT, result="[address]", aliases=("eth_requestAccounts",))

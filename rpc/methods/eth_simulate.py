@@ -8,10 +8,10 @@ from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock,
 from zevm.chain.types import Block, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.rpc import codec, codec_objects, encoding
-from zevm.rpc.codec import schema
-from zevm.rpc.codec_objects import TransactionArguments, decode_fields
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import schema
 from zevm.rpc.errors import RevertedError, ServerError
 from zevm.rpc.methods.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
@@ -40,10 +40,10 @@ class SimulationArguments:
     full_transactions: bool = False
 
 
-_BLOCK_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "calls": ("calls", codec.tuple_of(codec_objects.transaction_arguments)),
-    "stateOverrides": ("state_overrides", codec_objects.state_overrides),
-    "blockOverrides": ("block_overrides", codec_objects.block_overrides),
+_BLOCK_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "calls": ("calls", scalars.tuple_of(objects.transaction_arguments)),
+    "stateOverrides": ("state_overrides", objects.state_overrides),
+    "blockOverrides": ("block_overrides", objects.block_overrides),
 }
 
 
@@ -51,11 +51,11 @@ def _block_arguments(value: object) -> BlockArguments:
     return BlockArguments(**decode_fields(value, _BLOCK_FIELDS))
 
 
-_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "blockStateCalls": ("blocks", codec.tuple_of(_block_arguments)),
-    "traceTransfers": ("trace_transfers", codec.boolean),
-    "validation": ("validation", codec.boolean),
-    "returnFullTransactions": ("full_transactions", codec.boolean),
+_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "blockStateCalls": ("blocks", scalars.tuple_of(_block_arguments)),
+    "traceTransfers": ("trace_transfers", scalars.boolean),
+    "validation": ("validation", scalars.boolean),
+    "returnFullTransactions": ("full_transactions", scalars.boolean),
 }
 
 
@@ -70,7 +70,7 @@ def simulation_arguments(value: object) -> SimulationArguments:
     cost=Cost.EXECUTION,
     params=(
         Param("simulation", simulation_arguments, summary="blocks of calls with overrides, and what to tell of them"),
-        Param("block", codec.block_reference, default=LATEST, summary="the block to stand on"),
+        Param("block", scalars.block_reference, default=LATEST, summary="the block to stand on"),
     ),
     result="[block with `calls`]",
 )
@@ -121,7 +121,7 @@ def unsigned_type(arguments: TransactionArguments) -> TransactionType:
 
 def _encode(services: Services, result: BlockResult, *, full: bool) -> Json:
     block = result.block
-    encoded = encoding.block(block, full=full)
+    encoded = results.block(block, full=full)
     encoded["calls"] = [_encode_call(services, call, block, index) for index, call in enumerate(result.calls)]
     return encoded
 
@@ -131,7 +131,7 @@ def _encode_call(services: Services, call: CallResult, block: Block, index: int)
     encoded: Json = {
         "returnData": hexadecimal(outcome.output if outcome.succeeded else b""),
         "logs": [
-            encoding.log(log, block.header, transaction_hash, index, number)
+            results.log(log, block.header, transaction_hash, index, number)
             for number, log in (call.logs if outcome.succeeded else ())
         ],
         "gasUsed": hex(outcome.gas_used),

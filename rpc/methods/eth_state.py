@@ -4,17 +4,17 @@ from typing import Any
 
 from zevm.chain.calls.simulation import LIMIT_EXCEEDED
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
-from zevm.rpc import codec
-from zevm.rpc.encoding import hexadecimal, word
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import hexadecimal, word
 from zevm.rpc.errors import CodedError, InvalidParamsError
-from zevm.rpc.later import Later
 from zevm.rpc.methods.reading import account_of, code_of, state_at
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
 
-ADDRESS = Param("address", codec.address)
-BLOCK = Param("block", codec.block_reference, default=LATEST)
+ADDRESS = Param("address", scalars.address)
+BLOCK = Param("block", scalars.block_reference, default=LATEST)
 
 
 @method("eth_getBalance", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="wei")
@@ -46,7 +46,7 @@ async def get_code(services: Services, address: bytes, block: BlockReference) ->
 @method(
     "eth_getStorageAt",
     cost=Cost.ASYNC,
-    params=(ADDRESS, Param("slot", codec.storage_slot), BLOCK),
+    params=(ADDRESS, Param("slot", scalars.storage_slot), BLOCK),
     result="32-byte word",
 )
 async def get_storage_at(services: Services, address: bytes, slot: int, block: BlockReference) -> str:
@@ -59,8 +59,8 @@ LIGHT_SLOTS = 16
 
 
 def _wanted_slots(value: object) -> dict[bytes, list[int]]:
-    slots = codec.array_of(codec.storage_slot)
-    return {codec.address(address): slots(keys) for address, keys in codec.json_object(value).items()}
+    slots = scalars.array_of(scalars.storage_slot)
+    return {scalars.address(address): slots(keys) for address, keys in scalars.json_object(value).items()}
 
 
 @method(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zevm.rpc import codec
+from zevm.rpc.codec import scalars
 from zevm.rpc.dispatch import Caller
 from zevm.rpc.errors import MethodNotFoundError, ServerError
 from zevm.rpc.registry import Cost, Param, method
@@ -19,8 +19,8 @@ def _pushable(caller: Caller | None) -> Caller:
     "eth_subscribe",
     cost=Cost.LIGHT,
     params=(
-        Param("kind", codec.string, summary="newHeads, logs, newPendingTransactions, transactionReceipts or syncing"),
-        Param("options", codec.anything, default=None, summary="a log filter, or whether to send whole transactions"),
+        Param("kind", scalars.string, summary="newHeads, logs, newPendingTransactions, transactionReceipts or syncing"),
+        Param("options", scalars.anything, default=None, summary="a log filter, or whether to send whole transactions"),
     ),
     result="subscription id",
     connection=True,
@@ -33,7 +33,7 @@ def subscribe(services: Services, caller: Caller | None, kind: str, options: Any
 @method(
     "eth_unsubscribe",
     cost=Cost.LIGHT,
-    params=(Param("subscription", codec.string),),
+    params=(Param("subscription", scalars.string),),
     result="true",
     connection=True,
 )

@@ -6,9 +6,9 @@ from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc import codec, encoding
-from zevm.rpc.encoding import Json, hexadecimal
-from zevm.rpc.later import Later
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.methods.reading import (
     encode_mined,
     encode_receipt,
@@ -22,10 +22,10 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
 
-HASH = Param("hash", codec.hash32)
-BLOCK_HASH = Param("blockHash", codec.hash32)
-NUMBER = Param("block", codec.block_number, summary="number or tag")
-INDEX = Param("index", codec.uint64)
+HASH = Param("hash", scalars.hash32)
+BLOCK_HASH = Param("blockHash", scalars.hash32)
+NUMBER = Param("block", scalars.block_number, summary="number or tag")
+INDEX = Param("index", scalars.uint64)
 
 
 def _at(block: Block, index: int) -> Transaction | None:
@@ -38,7 +38,7 @@ def transaction_json(services: Services, transaction_hash: bytes) -> Json | None
     if found is not None:
         return encode_mined(services, found.block, found.index)
     waiting = services.chain.pool.get(transaction_hash)
-    return None if waiting is None else encoding.transaction(waiting, None)
+    return None if waiting is None else results.transaction(waiting, None)
 
 
 def receipt_json(services: Services, transaction_hash: bytes) -> Json | None:
@@ -74,7 +74,7 @@ def _transaction_of(services: Services, index: int, pending: bool, block: Block)
     transaction = _at(block, index)
     if transaction is None:
         return None
-    return encoding.transaction(transaction, None) if pending else encode_mined(services, block, index)
+    return results.transaction(transaction, None) if pending else encode_mined(services, block, index)
 
 
 @method(
@@ -91,7 +91,7 @@ async def get_transaction_by_block_number_and_index(
 @method(
     "eth_getTransactionBySenderAndNonce",
     cost=Cost.EXECUTION,
-    params=(Param("sender", codec.address), Param("nonce", codec.number)),
+    params=(Param("sender", scalars.address), Param("nonce", scalars.number)),
     result="transaction or null",
 )
 def get_transaction_by_sender_and_nonce(
@@ -100,7 +100,7 @@ def get_transaction_by_sender_and_nonce(
     """The transaction of an account with this nonce, mined or in the pool."""
     waiting = waiting_at(services, sender, nonce)
     if waiting is not None:
-        return encoding.transaction(waiting, None)
+        return results.transaction(waiting, None)
     found = mined_at(services, sender, nonce, deadline)
     return None if found is None else encode_mined(services, found.block, found.index)
 
@@ -188,4 +188,4 @@ def pending_transactions(services: Services) -> list[Json] | Later:
 
 def _pending(services: Services) -> list[Json]:
     executable = services.chain.pool.pending()
-    return [encoding.transaction(item, None) for waiting in executable.values() for item in waiting]
+    return [results.transaction(item, None) for waiting in executable.values() for item in waiting]

@@ -7,14 +7,14 @@ import orjson
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.tracing.encoded import Encoded, enclosed
-from zevm.rpc import codec, encoding
-from zevm.rpc.codec import schema
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.scalars import schema
 from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
-SECONDS = Param("seconds", codec.number)
-TIMESTAMP = Param("timestamp", codec.number)
+SECONDS = Param("seconds", scalars.number)
+TIMESTAMP = Param("timestamp", scalars.number)
 _MILLISECONDS_FROM = 10**11
 """A time this large is in milliseconds: as seconds it would lie in the year 5138."""
 
@@ -38,9 +38,9 @@ def _mine(
 def mine_options(value: object) -> tuple[int | None, int]:
     """(timestamp, blocks) from a timestamp or {timestamp, blocks}."""
     if type(value) is not dict:
-        return codec.number(value), 1
+        return scalars.number(value), 1
     decoded: dict[str, int] = {
-        name: codec.number(value[name]) for name in ("timestamp", "blocks") if value.get(name) is not None
+        name: scalars.number(value[name]) for name in ("timestamp", "blocks") if value.get(name) is not None
     }
     return decoded.get("timestamp"), decoded.get("blocks", 1)
 
@@ -66,7 +66,7 @@ def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> St
 
     def tell(record: BlockAndReceipts) -> None:
         senders = [receipt.sender for receipt in record.receipts]
-        blocks.append(orjson.dumps(encoding.block(record.block, full=True, senders=senders)))
+        blocks.append(orjson.dumps(results.block(record.block, full=True, senders=senders)))
 
     yield from _mine(services, count, None, timestamp, tell)
     return Encoded(enclosed(b"[", ((block,) for block in blocks), b"]"))
@@ -75,7 +75,10 @@ def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> St
 @method(
     "anvil_mine",
     cost=Cost.WRITE,
-    params=(Param("blocks", codec.number, default=1), Param("interval", codec.number, default=None, summary="seconds")),
+    params=(
+        Param("blocks", scalars.number, default=1),
+        Param("interval", scalars.number, default=None, summary="seconds"),
+    ),
     aliases=("hardhat_mine",),
 )
 def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> Steps[None]:
@@ -92,7 +95,7 @@ def get_automine(services: Services) -> bool:
 @method(
     "evm_setAutomine",
     cost=Cost.WRITE,
-    params=(Param("enabled", codec.boolean),),
+    params=(Param("enabled", scalars.boolean),),
     aliases=("anvil_setAutomine",),
 )
 def set_automine(services: Services, enabled: bool) -> Steps[None]:
@@ -110,9 +113,9 @@ def get_interval_mining(services: Services) -> float | None:
 @schema(type="number", minimum=0)
 def _interval(value: object) -> int:
     """Milliseconds from seconds; fractions as a JSON number."""
-    if type(value) is float and 0 <= value <= codec.MAX_UINT64:
+    if type(value) is float and 0 <= value <= scalars.MAX_UINT64:
         return round(value * 1000)
-    return codec.number(value) * 1000
+    return scalars.number(value) * 1000
 
 
 @method(

@@ -10,7 +10,7 @@ from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
-from zevm.rpc.codec_objects import TransactionArguments
+from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ChainIdError, ServerError
 from zevm.rpc.methods.blob_arguments import carries_blobs, check_blobs, hashes_of, named_hashes, sidecar_of
 from zevm.rpc.methods.eth_state import next_nonce

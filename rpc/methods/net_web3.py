@@ -1,13 +1,13 @@
 """net_, web3_, and the methods of eth_ that tell about the node rather than the chain."""
 
-from zevm.rpc import codec
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.keccak import keccak256
 
-HASH = codec.hash32
+HASH = scalars.hash32
 PROOF_OF_WORK = "there is no proof of work on this chain; blocks are made at once, at an interval, or by evm_mine"
 
 
@@ -41,7 +41,7 @@ def client_version(services: Services) -> str:
     return services.announced_version or services.client_version
 
 
-@method("web3_sha3", cost=Cost.LIGHT, params=(Param("data", codec.data),), result="32-byte hash")
+@method("web3_sha3", cost=Cost.LIGHT, params=(Param("data", scalars.data),), result="32-byte hash")
 def sha3(services: Services, data: bytes) -> str:  # noqa: ARG001
     """Keccak-256 of the data."""
     return hexadecimal(keccak256(data))
@@ -86,7 +86,7 @@ def get_work(services: Services) -> None:  # noqa: ARG001
 @method(
     "eth_submitWork",
     cost=Cost.LIGHT,
-    params=(Param("nonce", codec.fixed_data(8, "types.BlockNonce")), Param("hash", HASH), Param("digest", HASH)),
+    params=(Param("nonce", scalars.fixed_data(8, "types.BlockNonce")), Param("hash", HASH), Param("digest", HASH)),
     result="false",
 )
 def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: bytes) -> bool:  # noqa: ARG001
@@ -97,7 +97,7 @@ def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: byte
 @method(
     "eth_submitHashrate",
     cost=Cost.LIGHT,
-    params=(Param("hashrate", codec.data), Param("id", HASH)),
+    params=(Param("hashrate", scalars.data), Param("id", HASH)),
     result="false",
 )
 def submit_hashrate(services: Services, rate: bytes, identifier: bytes) -> bool:  # noqa: ARG001

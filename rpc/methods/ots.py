@@ -14,10 +14,11 @@ from zevm.chain.tracing.address_search import Match, SearchLimitError
 from zevm.chain.tracing.frame_list import FrameRow
 from zevm.chain.tracing.traces import TraceRequest
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference, BlockTag
-from zevm.rpc import codec, encoding
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.tracing import run_trace
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
-from zevm.rpc.later import Later
 from zevm.rpc.methods.eth_transactions import mined_at
 from zevm.rpc.methods.reading import (
     account_of,
@@ -28,18 +29,17 @@ from zevm.rpc.methods.reading import (
 )
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.rpc.trace_config import run_trace
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 
 API_LEVEL = 8
 SELECTOR_DIGITS = len("0x") + 8
 """What is shown of a transaction's input in a block's list."""
 
-HASH = Param("transactionHash", codec.hash32)
-ADDRESS = Param("address", codec.address)
-BLOCK = Param("block", codec.block_number, summary="number or tag")
-HEIGHT = Param("block", codec.number, summary="0 for the chain's end")
-PAGE_SIZE = Param("pageSize", codec.number)
+HASH = Param("transactionHash", scalars.hash32)
+ADDRESS = Param("address", scalars.address)
+BLOCK = Param("block", scalars.block_number, summary="number or tag")
+HEIGHT = Param("block", scalars.number, summary="0 for the chain's end")
+PAGE_SIZE = Param("pageSize", scalars.number)
 SEARCH = "{txs, receipts, firstPage, lastPage}"
 DETAILS = "{block, issuance, totalFees} or null"
 _WITHOUT_VALUE = ("STATICCALL", "DELEGATECALL")
@@ -54,7 +54,7 @@ def get_api_level(services: Services) -> int:  # noqa: ARG001
 @method(
     "ots_hasCode",
     cost=Cost.ASYNC,
-    params=(ADDRESS, Param("block", codec.block_reference, default=LATEST)),
+    params=(ADDRESS, Param("block", scalars.block_reference, default=LATEST)),
     result="boolean",
 )
 async def has_code(services: Services, address: bytes, block: BlockReference) -> bool:
@@ -135,14 +135,14 @@ async def get_block_details(services: Services, reference: BlockReference) -> Js
     return await of_record(services, reference, show)
 
 
-@method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", codec.hash32),), result=DETAILS)
+@method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result=DETAILS)
 async def get_block_details_by_hash(services: Services, block_hash: bytes) -> Json | Later | None:
     """The same by hash."""
     return await of_record(services, BlockReference(hash=block_hash), partial(_details, services))
 
 
 def _outline(record: BlockAndReceipts, *, pending: bool) -> Json:
-    encoded = encoding.block(record.block, full=False, pending=pending)
+    encoded = results.block(record.block, full=False, pending=pending)
     del encoded["transactions"]
     return encoded | {"transactionCount": len(record.block.transactions), "logsBloom": None}
 
@@ -167,7 +167,7 @@ def _details(services: Services, record: BlockAndReceipts, *, pending: bool = Fa
 @method(
     "ots_getBlockTransactions",
     cost=Cost.ASYNC,
-    params=(BLOCK, Param("pageNumber", codec.number), PAGE_SIZE),
+    params=(BLOCK, Param("pageNumber", scalars.number), PAGE_SIZE),
     result="{fullblock, receipts} or null",
 )
 async def get_block_transactions(
@@ -190,7 +190,7 @@ def _page_of(page_number: int, page_size: int, reference: BlockReference, record
 def _brief(record: BlockAndReceipts, index: int, pending: bool) -> Json:
     block = record.block
     sender = record.receipts[index].sender
-    encoded = encoding.transaction(block.transactions[index], None if pending else block.header, index, sender=sender)
+    encoded = results.transaction(block.transactions[index], None if pending else block.header, index, sender=sender)
     return encoded | {"input": encoded["input"][:SELECTOR_DIGITS]}
 
 
@@ -259,7 +259,7 @@ def _page(matches: list[Match], *, first: bool, last: bool) -> orjson.Fragment:
         block = match.block
         for index in reversed(match.indexes):
             sender = match.receipts[index].sender
-            transactions.append(encoding.transaction(block.transactions[index], block.header, index, sender=sender))
+            transactions.append(results.transaction(block.transactions[index], block.header, index, sender=sender))
             receipt = encode_receipt(block, match.receipts, index)
             receipts.append(receipt | {"timestamp": block.header.timestamp})
     page = {"txs": transactions, "receipts": receipts, "firstPage": first, "lastPage": last}
@@ -269,7 +269,7 @@ def _page(matches: list[Match], *, first: bool, last: bool) -> orjson.Fragment:
 @method(
     "ots_getTransactionBySenderAndNonce",
     cost=Cost.EXECUTION,
-    params=(Param("sender", codec.address), Param("nonce", codec.number)),
+    params=(Param("sender", scalars.address), Param("nonce", scalars.number)),
     result="hash or null",
 )
 def get_transaction_by_sender_and_nonce(

@@ -1,9 +1,9 @@
 """personal_: what old tools still ask for. The node's accounts are always unlocked."""
 
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec_objects import TransactionArguments
-from zevm.rpc.encoding import hexadecimal
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.anvil_accounts import impersonate
 from zevm.rpc.methods.eth_sending import send
@@ -13,8 +13,8 @@ from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
 from zevm.storage.keccak import keccak256
 
-ADDRESS = Param("address", codec.address)
-PASSWORD = Param("password", codec.string, default=None)
+ADDRESS = Param("address", scalars.address)
+PASSWORD = Param("password", scalars.string, default=None)
 SIGNATURE_BYTES = 65
 
 
@@ -32,7 +32,7 @@ def list_accounts(services: Services) -> list[str]:
 @method(
     "personal_unlockAccount",
     cost=Cost.LIGHT,
-    params=(ADDRESS, PASSWORD, Param("duration", codec.number, default=None)),
+    params=(ADDRESS, PASSWORD, Param("duration", scalars.number, default=None)),
     result="true",
 )
 def unlock_account(services: Services, address: bytes, password: str | None, duration: int | None) -> bool:  # noqa: ARG001
@@ -65,7 +65,7 @@ def remove_account(services: Services, address: bytes, password: str | None) -> 
 @method(
     "personal_sendTransaction",
     cost=Cost.WRITE,
-    params=(Param("transaction", codec_objects.transaction_arguments), PASSWORD),
+    params=(Param("transaction", objects.transaction_arguments), PASSWORD),
     result="transaction hash",
 )
 def send_transaction(services: Services, arguments: TransactionArguments, password: str | None) -> str:  # noqa: ARG001
@@ -76,7 +76,7 @@ def send_transaction(services: Services, arguments: TransactionArguments, passwo
 @method(
     "personal_ecRecover",
     cost=Cost.LIGHT,
-    params=(Param("message", message), Param("signature", codec.data)),
+    params=(Param("message", message), Param("signature", scalars.data)),
     result="address",
 )
 def ec_recover(services: Services, data: bytes, signature: bytes) -> str:  # noqa: ARG001

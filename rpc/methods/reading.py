@@ -10,8 +10,8 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import EARLIEST, BlockReference, BlockTag
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import encoding
-from zevm.rpc.later import Later
+from zevm.rpc.codec import results
+from zevm.rpc.codec.later import Later
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, Account, StateReader
 
@@ -139,21 +139,21 @@ def code_of(state: StateReader, address: bytes) -> bytes:
     return b"" if account is None else state.code(account.code_hash)
 
 
-def encode_block(services: Services, block: Block, *, full: bool, pending: bool = False) -> encoding.Json:
+def encode_block(services: Services, block: Block, *, full: bool, pending: bool = False) -> results.Json:
     """A block as JSON; senders come from the receipts, so that no signature is recovered."""
     receipts = services.chain.receipts(block.hash) if full and not pending else None
     senders = None if receipts is None else [receipt.sender for receipt in receipts]
-    return encoding.block(block, full=full, senders=senders, pending=pending)
+    return results.block(block, full=full, senders=senders, pending=pending)
 
 
-def encode_mined(services: Services, block: Block, index: int) -> encoding.Json:
+def encode_mined(services: Services, block: Block, index: int) -> results.Json:
     """One transaction of a block as JSON; its sender comes from the receipt."""
     receipts = services.chain.receipts(block.hash)
     sender = receipts[index].sender if receipts else None
-    return encoding.transaction(block.transactions[index], block.header, index, sender=sender)
+    return results.transaction(block.transactions[index], block.header, index, sender=sender)
 
 
-def encode_receipt(block: Block, receipts: tuple[Receipt, ...], index: int) -> encoding.Json:
+def encode_receipt(block: Block, receipts: tuple[Receipt, ...], index: int) -> results.Json:
     """The receipt of one transaction of a block."""
     logs_before = sum(len(receipt.logs) for receipt in receipts[:index])
-    return encoding.receipt(receipts[index], block.header, block.transactions[index], index, logs_before)
+    return results.receipt(receipts[index], block.header, block.transactions[index], index, logs_before)

@@ -2,8 +2,8 @@
 
 from zevm.chain.blocks.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
-from zevm.rpc import codec, codec_engine
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import engine, scalars
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -16,10 +16,12 @@ _ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
     "testing_buildBlockV1",
     cost=Cost.WRITE,
     params=(
-        Param("parentHash", codec.hash32, summary="the newest block's"),
-        Param("attributes", codec_engine.payload_attributes),
-        Param("transactions", codec.array_of(codec.data), default=None, summary="EIP-2718 bytes; null for the pool's"),
-        Param("extraData", codec.data, default=b""),
+        Param("parentHash", scalars.hash32, summary="the newest block's"),
+        Param("attributes", engine.payload_attributes),
+        Param(
+            "transactions", scalars.array_of(scalars.data), default=None, summary="EIP-2718 bytes; null for the pool's"
+        ),
+        Param("extraData", scalars.data, default=b""),
     ),
     result="{executionPayload, blockValue, blobsBundle, executionRequests, shouldOverrideBuilder}",
 )
@@ -38,9 +40,9 @@ def build_block(
     payload = build_payload(chain, attributes, decoded, extra_data)
     requests = payload.sealed.requests
     return {
-        "executionPayload": _ABSENT | codec_engine.encode_payload(payload.sealed.block),
+        "executionPayload": _ABSENT | engine.encode_payload(payload.sealed.block),
         "blockValue": hex(payload.value_wei),
-        "blobsBundle": codec_engine.encode_blobs(payload.sidecars),
+        "blobsBundle": engine.encode_blobs(payload.sidecars),
         "executionRequests": None if requests is None else [hexadecimal(request) for request in requests],
         "shouldOverrideBuilder": False,
     }

@@ -11,22 +11,22 @@ from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.calls import MAX_DEPTH
 from zevm.chain.vm.interface import CallRequest
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec import Decoder, schema
-from zevm.rpc.codec_objects import TransactionArguments, decode_fields
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.scalars import Decoder, schema
+from zevm.rpc.codec.tracing import run_trace
 from zevm.rpc.errors import InvalidParamsError, ServerError
 from zevm.rpc.methods.bundles import check_call_count
 from zevm.rpc.methods.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.rpc.trace_config import run_trace
 from zevm.storage.rlp import RlpError
 
 
 @schema(type="array", items={"type": "string", "enum": list(KINDS)})
 def kinds(value: object) -> tuple[str, ...]:
     """What a replay is asked for: some of "trace", "vmTrace", "stateDiff"."""
-    wanted: list[str] = codec.array_of(codec.string)(value)
+    wanted: list[str] = scalars.array_of(scalars.string)(value)
     for kind in wanted:
         if kind not in KINDS:
             raise InvalidParamsError(f"unknown trace type {kind!r}, expected one of {', '.join(KINDS)}")
@@ -36,32 +36,32 @@ def kinds(value: object) -> tuple[str, ...]:
 @schema(type="array", items={"type": "array"})
 def calls(value: object) -> list[tuple[TransactionArguments, tuple[str, ...]]]:
     """[[call, [kind ...]] ...]."""
-    pairs: list[Any] = codec.array_of(codec.array_of(codec.anything))(value)
+    pairs: list[Any] = scalars.array_of(scalars.array_of(scalars.anything))(value)
     for pair in pairs:
         if len(pair) != 2:
             raise InvalidParamsError(f"expected pairs of a call and trace types, got {len(pair)} items")
-    return [(codec_objects.transaction_arguments(call), kinds(wanted)) for call, wanted in pairs]
+    return [(objects.transaction_arguments(call), kinds(wanted)) for call, wanted in pairs]
 
 
 def _addresses(value: object) -> frozenset[bytes]:
-    return frozenset(codec.array_of(codec.address)(value))
+    return frozenset(scalars.array_of(scalars.address)(value))
 
 
 def _mode(value: object) -> bool:
-    text = codec.string(value)
+    text = scalars.string(value)
     if text not in ("union", "intersection"):
         raise InvalidParamsError(f"unknown mode {text!r}, expected union or intersection")
     return text == "intersection"
 
 
 _FILTER_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "fromBlock": ("first", codec.block_number),
-    "toBlock": ("last", codec.block_number),
+    "fromBlock": ("first", scalars.block_number),
+    "toBlock": ("last", scalars.block_number),
     "fromAddress": ("senders", _addresses),
     "toAddress": ("receivers", _addresses),
     "mode": ("intersection", _mode),
-    "after": ("after", codec.number),
-    "count": ("count", codec.number),
+    "after": ("after", scalars.number),
+    "count": ("count", scalars.number),
 }
 
 
@@ -71,9 +71,9 @@ def frame_filter(value: object) -> dict[str, Any]:
     return decode_fields(value, _FILTER_FIELDS)
 
 
-HASH = Param("transactionHash", codec.hash32)
+HASH = Param("transactionHash", scalars.hash32)
 KIND_LIST = Param("traceTypes", kinds)
-BLOCK = Param("block", codec.block_reference, summary="number, tag or hash")
+BLOCK = Param("block", scalars.block_reference, summary="number, tag or hash")
 FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
 
 
@@ -105,7 +105,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
 @method(
     "trace_get",
     cost=Cost.EXECUTION,
-    params=(HASH, Param("traceAddress", codec.array_of(codec.number, MAX_DEPTH))),
+    params=(HASH, Param("traceAddress", scalars.array_of(scalars.number, MAX_DEPTH))),
     result="frame or null",
 )
 def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
@@ -181,9 +181,9 @@ def replay_block_transactions(
     "trace_call",
     cost=Cost.EXECUTION,
     params=(
-        Param("transaction", codec_objects.transaction_arguments),
+        Param("transaction", objects.transaction_arguments),
         KIND_LIST,
-        Param("block", codec.block_reference, default=LATEST),
+        Param("block", scalars.block_reference, default=LATEST),
     ),
     result=REPLAY,
 )
@@ -207,7 +207,7 @@ def call(
 @method(
     "trace_callMany",
     cost=Cost.EXECUTION,
-    params=(Param("calls", calls), Param("block", codec.block_reference, default=LATEST)),
+    params=(Param("calls", calls), Param("block", scalars.block_reference, default=LATEST)),
     result=f"[{REPLAY}]",
 )
 def call_many(
@@ -234,7 +234,7 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
 @method(
     "trace_rawTransaction",
     cost=Cost.EXECUTION,
-    params=(Param("transaction", codec.data), KIND_LIST),
+    params=(Param("transaction", scalars.data), KIND_LIST),
     result=REPLAY,
 )
 def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:

@@ -7,7 +7,7 @@ Its code is not Hardhat 2's -32603, after which clients send again.
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.rpc.decoder import ERROR_SELECTOR, PANIC_SELECTOR
+from zevm.rpc.codec.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR
 from zevm.rpc.errors import TransactionFailedError
 from zevm.rpc.services import ErrorDecoder, Services
 

@@ -6,9 +6,9 @@ from typing import TypeVar
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.types import Transaction
-from zevm.rpc import codec, encoding
-from zevm.rpc.encoding import Json
-from zevm.rpc.later import Later
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.results import Json
 from zevm.rpc.methods.reading import of_pool
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -31,7 +31,7 @@ def _content(services: Services, show: Callable[[Transaction], Shown]) -> Conten
 
 
 def _pending_json(transaction: Transaction) -> Json:
-    return encoding.transaction(transaction, None)
+    return results.transaction(transaction, None)
 
 
 def _summary(transaction: Transaction) -> str:
@@ -61,7 +61,7 @@ def inspect(services: Services) -> Content[str] | Later:
 @method(
     "txpool_contentFrom",
     cost=Cost.LIGHT,
-    params=(Param("address", codec.address),),
+    params=(Param("address", scalars.address),),
     result="{pending, queued}: {nonce: transaction}",
 )
 def content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]] | Later:

@@ -11,9 +11,9 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.inspection import deployment_price
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.chain.zvm.outcomes import Status, status_of
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec_objects import TransactionArguments, decode_fields
-from zevm.rpc.encoding import Json, hexadecimal, optional_bytes
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal, optional_bytes
 from zevm.rpc.errors import ChainIdError, InvalidParamsError
 from zevm.rpc.methods.eth_sending import send, with_sender
 from zevm.rpc.methods.filling import call_request, execution_deadline
@@ -39,16 +39,16 @@ class Deployment:
         return self.payload if self.constructor is None else constructor_payload(self.constructor)
 
 
-_DEPLOYMENT_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "module": ("module", codec.data),
-    "constructorArguments": ("constructor", codec.data),
-    "initPayload": ("payload", codec.data),
-    "compress": ("compress", codec.boolean),
+_DEPLOYMENT_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "module": ("module", scalars.data),
+    "constructorArguments": ("constructor", scalars.data),
+    "initPayload": ("payload", scalars.data),
+    "compress": ("compress", scalars.boolean),
 }
 _NOT_OF_A_DEPLOYMENT = ("to", "data", "input")
 
 
-@codec.schema(type="object", title="Deployment", properties={name: {} for name in _DEPLOYMENT_FIELDS})
+@scalars.schema(type="object", title="Deployment", properties={name: {} for name in _DEPLOYMENT_FIELDS})
 def deployment(value: object) -> Deployment:
     """{module, constructorArguments or initPayload, compress}, and the fields of eth_sendTransaction."""
     decoded = decode_fields(value, _DEPLOYMENT_FIELDS)
@@ -56,8 +56,8 @@ def deployment(value: object) -> Deployment:
         raise InvalidParamsError("missing field 'module' for a deployment")
     if "constructor" in decoded and "payload" in decoded:
         raise InvalidParamsError("cannot specify both constructorArguments and initPayload, choose one or the other")
-    rest = {name: item for name, item in codec.json_object(value).items() if name not in _NOT_OF_A_DEPLOYMENT}
-    return Deployment(**decoded, transaction=codec_objects.transaction_arguments(rest))
+    rest = {name: item for name, item in scalars.json_object(value).items() if name not in _NOT_OF_A_DEPLOYMENT}
+    return Deployment(**decoded, transaction=objects.transaction_arguments(rest))
 
 
 @method(

@@ -9,10 +9,10 @@ from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult
-from zevm.rpc import codec
-from zevm.rpc.codec import kind_of
-from zevm.rpc.codec_objects import decode_fields
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.objects import decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.zvm_modules import status_json
 from zevm.rpc.registry import Cost, Param, method
@@ -29,7 +29,7 @@ def integer(value: object) -> int:
     """A value of i32 or i64: a JSON number, decimal text or hex, negative or not; its parameter keeps the low bits."""
     negative = type(value) is str and value[:1] == "-"
     digits = value[1:] if negative and isinstance(value, str) else value
-    number = value if type(value) is int else codec.number(digits) * (-1 if negative else 1)
+    number = value if type(value) is int else scalars.number(digits) * (-1 if negative else 1)
     if not _LEAST_INTEGER <= number <= _GREATEST_INTEGER:
         raise InvalidParamsError(f"{number} is not an integer of 64 bits")
     return number
@@ -38,27 +38,27 @@ def integer(value: object) -> int:
 def arguments(value: object) -> bytes | list[int]:
     """Bytes as hex, or a list of integers."""
     if type(value) is str:
-        return codec.data(value)
+        return scalars.data(value)
     if type(value) is not list:
         raise InvalidParamsError(f"expected hex or an array of integers, got {kind_of(value)}")
-    numbers: list[int] = codec.array_of(integer, MAXIMUM_ARGUMENTS)(value)
+    numbers: list[int] = scalars.array_of(integer, MAXIMUM_ARGUMENTS)(value)
     return numbers
 
 
-_FUNCTION_FIELDS: dict[str, tuple[str, codec.Decoder]] = {
-    "module": ("module", codec.data),
-    "address": ("address", codec.address),
-    "function": ("name", codec.string),
+_FUNCTION_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "module": ("module", scalars.data),
+    "address": ("address", scalars.address),
+    "function": ("name", scalars.string),
     "arguments": ("arguments", arguments),
-    "from": ("sender", codec.address),
-    "value": ("value_wei", codec.number),
-    "gasLimit": ("gas_limit", codec.number),
-    "memoryLimit": ("memory_limit_bytes", codec.number),
-    "timeoutMs": ("timeout_ms", codec.number),
+    "from": ("sender", scalars.address),
+    "value": ("value_wei", scalars.number),
+    "gasLimit": ("gas_limit", scalars.number),
+    "memoryLimit": ("memory_limit_bytes", scalars.number),
+    "timeoutMs": ("timeout_ms", scalars.number),
 }
 
 
-@codec.schema(type="object", title="Function call", properties={name: {} for name in _FUNCTION_FIELDS})
+@scalars.schema(type="object", title="Function call", properties={name: {} for name in _FUNCTION_FIELDS})
 def function_call(value: object) -> dict[str, Any]:
     """{module or address, function, arguments, from, value, gasLimit, memoryLimit (bytes), timeoutMs}."""
     decoded = decode_fields(value, _FUNCTION_FIELDS)
@@ -72,7 +72,7 @@ def function_call(value: object) -> dict[str, Any]:
     cost=Cost.EXECUTION,
     params=(
         Param("call", function_call, summary="{module or address, function, arguments, ...}"),
-        Param("block", codec.block_reference, default=LATEST),
+        Param("block", scalars.block_reference, default=LATEST),
     ),
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
 )

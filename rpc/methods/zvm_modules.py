@@ -21,21 +21,21 @@ from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.outcomes import Status
 from zevm.chain.zvm.price_table import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
-from zevm.rpc import codec
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError, ServerError
 from zevm.rpc.methods.reading import account_of
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
 TYPE_NAMES = {"i": "i32", "I": "i64"}
-MODULE = Param("module", codec.data, summary="a WebAssembly module, raw or compressed, as creation data has it")
+MODULE = Param("module", scalars.data, summary="a WebAssembly module, raw or compressed, as creation data has it")
 
 
-@codec.schema(type="string", enum=list(SCHEDULES))
+@scalars.schema(type="string", enum=list(SCHEDULES))
 def schedule_name(value: object) -> Schedule:
     """A price schedule by its name."""
-    name = codec.string(value)
+    name = scalars.string(value)
     found = SCHEDULES.get(name)
     if found is None:
         raise InvalidParamsError(f"no schedule {name[:32]!r}, there are {', '.join(SCHEDULES)}")
@@ -150,7 +150,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: Schedule | N
 @method(
     "zvm_getContract",
     cost=Cost.EXECUTION,
-    params=(Param("address", codec.address), Param("block", codec.block_reference, default=LATEST)),
+    params=(Param("address", scalars.address), Param("block", scalars.block_reference, default=LATEST)),
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
 def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: float) -> Json | None:  # noqa: ARG001

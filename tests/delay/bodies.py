@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import zevm.rpc.methods
-from zevm.rpc import codec, codec_engine, codec_objects, trace_config
+from zevm.rpc.codec import engine, objects, scalars, tracing
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods import (
     anvil_accounts,
@@ -128,40 +128,40 @@ def module(_world: World, size: int) -> str:
 
 
 ALL_KINDS = ["trace", "vmTrace", "stateDiff"]
-LARGEST: dict[codec.Decoder, Value] = {
-    codec.address: lambda world, _size: world.account,
-    codec.anything: lambda _world, _size: None,
-    codec.block_number: block,
-    codec.block_reference: block,
-    codec.boolean: lambda _world, _size: True,
-    codec.data: blob,
-    codec.hash32: lambda world, _size: world.block_hash,
-    codec.json_object: lambda _world, _size: {},
-    codec.number: lambda _world, _size: hex(1),
-    codec.quantity: lambda _world, _size: hex(10**9),
-    codec.storage_slot: lambda _world, _size: "0x1",
-    codec.string: lambda _world, _size: "x" * 20,
-    codec.uint64: lambda _world, _size: "0x1",
-    codec.word: lambda _world, _size: ZERO_HASH,
-    codec_engine.execution_payload: payload,
-    codec_engine.forkchoice_state: lambda world, _size: dict.fromkeys(
+LARGEST: dict[scalars.Decoder, Value] = {
+    scalars.address: lambda world, _size: world.account,
+    scalars.anything: lambda _world, _size: None,
+    scalars.block_number: block,
+    scalars.block_reference: block,
+    scalars.boolean: lambda _world, _size: True,
+    scalars.data: blob,
+    scalars.hash32: lambda world, _size: world.block_hash,
+    scalars.json_object: lambda _world, _size: {},
+    scalars.number: lambda _world, _size: hex(1),
+    scalars.quantity: lambda _world, _size: hex(10**9),
+    scalars.storage_slot: lambda _world, _size: "0x1",
+    scalars.string: lambda _world, _size: "x" * 20,
+    scalars.uint64: lambda _world, _size: "0x1",
+    scalars.word: lambda _world, _size: ZERO_HASH,
+    engine.execution_payload: payload,
+    engine.forkchoice_state: lambda world, _size: dict.fromkeys(
         ("headBlockHash", "safeBlockHash", "finalizedBlockHash"), world.block_hash
     ),
-    codec_engine.payload_attributes: attributes,
-    codec_engine.payload_identifier: lambda _world, _size: "0x" + "03" * 8,
-    codec_engine.transition_configuration: lambda _world, _size: {
+    engine.payload_attributes: attributes,
+    engine.payload_identifier: lambda _world, _size: "0x" + "03" * 8,
+    engine.transition_configuration: lambda _world, _size: {
         "terminalTotalDifficulty": "0x0",
         "terminalBlockHash": ZERO_HASH,
         "terminalBlockNumber": "0x0",
     },
-    codec_objects.block_overrides: lambda _world, _size: {"number": "0xffff"},
-    codec_objects.log_filter: lambda _world, _size: {
+    objects.block_overrides: lambda _world, _size: {"number": "0xffff"},
+    objects.log_filter: lambda _world, _size: {
         "fromBlock": "0x0",
         "address": [f"0x{index:040x}" for index in range(999)] + [LOGGING],
         "topics": [],
     },
-    codec_objects.state_overrides: overrides,
-    codec_objects.transaction_arguments: transaction,
+    objects.state_overrides: overrides,
+    objects.transaction_arguments: transaction,
     anvil_accounts._one_or_many: lambda _world, size: [f"0x{index:040x}" for index in range(size // 50)],
     anvil_chain.reorg_options: lambda _world, _size: 2,
     anvil_chain.transaction_pairs: lambda _world, _size: [],
@@ -181,8 +181,8 @@ LARGEST: dict[codec.Decoder, Value] = {
     trace.calls: lambda world, size: [[transaction(world, 10_000), ALL_KINDS]] * (size // 10_100),
     trace.frame_filter: lambda _world, _size: {"fromBlock": "0x0"},
     trace.kinds: lambda _world, _size: ALL_KINDS,
-    trace_config.trace_call_config: lambda _world, _size: {"enableMemory": True},
-    trace_config.trace_config: lambda _world, _size: {"enableMemory": True},
+    tracing.trace_call_config: lambda _world, _size: {"enableMemory": True},
+    tracing.trace_config: lambda _world, _size: {"enableMemory": True},
     zvm_deployment.deployment: lambda world, size: {
         "from": world.account,
         "module": "0x0061736d01000000" + blob(world, size)[2:],
@@ -259,7 +259,7 @@ BY_PARAMETER: Mapping[tuple[str, str], Value] = {
 """(method, parameter) -> a value that the decoder's row does not give, or a dearer one."""
 
 _SMALL = frozenset(
-    {codec.address, codec.block_number, codec.block_reference, codec.boolean, codec.hash32, codec.number}
+    {scalars.address, scalars.block_number, scalars.block_reference, scalars.boolean, scalars.hash32, scalars.number}
 )
 
 
@@ -278,7 +278,7 @@ def _value(method: Method, param: Param, world: World, size: int) -> Any:
     chosen = BY_PARAMETER.get((method.name, param.name))
     if chosen is not None:
         return chosen(world, size)
-    if param.decode is codec.hash32 and _names_transaction(method, param):
+    if param.decode is scalars.hash32 and _names_transaction(method, param):
         return world.transaction_hash
     value = LARGEST.get(param.decode)
     if value is None:

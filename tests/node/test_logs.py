@@ -23,7 +23,7 @@ from zevm.node.logs import (
     rfc2822,
     shown_parameters,
 )
-from zevm.rpc.decoder import Decoder
+from zevm.rpc.codec.revert_reasons import Decoder
 from zevm.rpc.errors import InvalidParamsError
 
 CREATED = bytes(19) + b"\x0c"

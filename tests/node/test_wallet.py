@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_HALF_ORDER
 from zevm.node.wallet import KeyWallet, address_of, checksum_address
+from zevm.rpc.codec.typed_data import hash_typed_data
 from zevm.rpc.limits import Limits
-from zevm.rpc.typed_data import hash_typed_data
 from zevm.rpc.wallet import UnknownAccountError
 
 KEY = PrivateKey(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))

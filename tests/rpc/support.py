@@ -17,7 +17,7 @@ from zevm.chain.errors import ExecutionRevertedError, TransactionError, UnknownB
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec, codec_objects
+from zevm.rpc.codec import objects, scalars
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY, Cost, Param, Registry
@@ -77,7 +77,7 @@ def replace_head(header: Header) -> Any:
 def make_registry() -> Registry:  # noqa: C901
     registry = Registry()
 
-    @registry.method("test_echo", cost=Cost.LIGHT, params=(Param("value", codec.anything, default=None),))
+    @registry.method("test_echo", cost=Cost.LIGHT, params=(Param("value", scalars.anything, default=None),))
     def echo(services: Services, value: Any) -> Any:  # noqa: ARG001
         return value
 
@@ -85,9 +85,9 @@ def make_registry() -> Registry:  # noqa: C901
         "test_types",
         cost=Cost.LIGHT,
         params=(
-            Param("address", codec.address),
-            Param("quantity", codec.quantity, default=5),
-            Param("call", codec_objects.transaction_arguments, default=None),
+            Param("address", scalars.address),
+            Param("quantity", scalars.quantity, default=5),
+            Param("call", objects.transaction_arguments, default=None),
         ),
     )
     def types(services: Services, address: bytes, quantity: int, call: Any) -> str:  # noqa: ARG001
@@ -107,7 +107,7 @@ def make_registry() -> Registry:  # noqa: C901
             pass
         raise ExecutionTimeoutError
 
-    @registry.method("test_write", cost=Cost.WRITE, params=(Param("value", codec.anything),))
+    @registry.method("test_write", cost=Cost.WRITE, params=(Param("value", scalars.anything),))
     def write(services: Services, value: Any) -> str:
         cast(TinyChain, services.chain).written.append(value)
         return threading.current_thread().name
@@ -117,11 +117,11 @@ def make_registry() -> Registry:  # noqa: C901
         await asyncio.sleep(0)
         return "later"
 
-    @registry.method("test_fault", cost=Cost.LIGHT, params=(Param("kind", codec.string),), aliases=("test_defect",))
+    @registry.method("test_fault", cost=Cost.LIGHT, params=(Param("kind", scalars.string),), aliases=("test_defect",))
     def fault(services: Services, kind: str) -> None:  # noqa: ARG001
         raise FAULTS[kind]
 
-    @registry.method("test_big", cost=Cost.LIGHT, params=(Param("size", codec.number),))
+    @registry.method("test_big", cost=Cost.LIGHT, params=(Param("size", scalars.number),))
     def big(services: Services, size: int) -> str:  # noqa: ARG001
         return "x" * size
 

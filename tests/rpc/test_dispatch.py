@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rpc.support import ask, call, running_dispatcher, tiny
+from zevm.rpc.codec.parsing import RawNumber, parse
 from zevm.rpc.dispatch import success
 from zevm.rpc.errors import ParseError
-from zevm.rpc.parsing import RawNumber, parse
 
 ALICE_HEX = "0x" + "aa" * 20
 

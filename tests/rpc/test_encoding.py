@@ -15,7 +15,7 @@ from zevm.chain.types import (
     TransactionType,
     Withdrawal,
 )
-from zevm.rpc import encoding
+from zevm.rpc.codec import results
 
 A, B = bytes.fromhex("aa" * 20), bytes.fromhex("bb" * 20)
 H = bytes.fromhex("11" * 32)
@@ -99,16 +99,16 @@ def make(kind: TransactionType, **fields: Any) -> Transaction:
 def test_headers_gain_fields_with_their_forks() -> None:
     values: dict[str, Any] = {}
     expected = set(HEADER_FIELDS)
-    assert set(encoding.header(Header(parent_hash=H))) == expected
+    assert set(results.header(Header(parent_hash=H))) == expected
     for fields, name in FORK_FIELDS:
         values |= fields
         expected.add(name)
-        assert set(encoding.header(Header(parent_hash=H, **values))) == expected
+        assert set(results.header(Header(parent_hash=H, **values))) == expected
 
 
 def test_header_values() -> None:
     header = Header(parent_hash=H, coinbase=A, number=255, gas_limit=30_000_000, extra_data=b"\x05", difficulty=0)
-    encoded = encoding.header(header)
+    encoded = results.header(header)
     assert encoded["hash"] == "0x" + header.hash.hex()
     assert (encoded["number"], encoded["difficulty"], encoded["extraData"]) == ("0xff", "0x0", "0x05")
     assert (encoded["miner"], encoded["gasLimit"]) == ("0x" + A.hex(), "0x1c9c380")
@@ -120,7 +120,7 @@ def test_blocks_with_hashes_and_with_objects() -> None:
     header = Header(parent_hash=H, number=5, base_fee_per_gas=10)
     first, second = make(TransactionType.DYNAMIC_FEE), make(TransactionType.LEGACY)
     item = Block(header, (first, second), (Header(parent_hash=H),), (Withdrawal(1, 2, A, 3),))
-    short = encoding.block(item, full=False)
+    short = results.block(item, full=False)
     assert set(short) == HEADER_FIELDS | BLOCK_FIELDS | {"baseFeePerGas", "withdrawals"}
     assert short["transactions"] == ["0x" + first.hash.hex(), "0x" + second.hash.hex()]
     assert short["uncles"] == ["0x" + item.uncles[0].hash.hex()]
@@ -128,15 +128,15 @@ def test_blocks_with_hashes_and_with_objects() -> None:
         {"index": "0x1", "validatorIndex": "0x2", "address": "0x" + A.hex(), "amount": "0x3"}
     ]
     assert int(short["size"], 16) == len(item.encode())
-    full = encoding.block(item, full=True, senders=[B, B])
+    full = results.block(item, full=True, senders=[B, B])
     assert [entry["transactionIndex"] for entry in full["transactions"]] == ["0x0", "0x1"]
     assert {entry["from"] for entry in full["transactions"]} == {"0x" + B.hex()}
-    assert "withdrawals" not in encoding.block(Block(header), full=True)
+    assert "withdrawals" not in results.block(Block(header), full=True)
 
 
 def test_pending_blocks_have_no_identity_yet() -> None:
     item = Block(Header(parent_hash=H, number=5), (make(TransactionType.LEGACY),))
-    encoded = encoding.block(item, full=True, pending=True)
+    encoded = results.block(item, full=True, pending=True)
     assert [encoded[name] for name in ("hash", "nonce", "miner")] == [None] * 3
     assert encoded["logsBloom"] == "0x" + bytes(256).hex()
     assert encoded["number"] == "0x5"
@@ -147,12 +147,12 @@ def test_pending_blocks_have_no_identity_yet() -> None:
 def test_transactions_of_every_type(kind: TransactionType) -> None:
     transaction = make(kind)
     header = Header(parent_hash=H, number=7, timestamp=9, base_fee_per_gas=10)
-    mined = encoding.transaction(transaction, header, 3)
+    mined = results.transaction(transaction, header, 3)
     assert set(mined) == LEGACY_FIELDS | TYPE_FIELDS[kind]
     assert mined["from"] == "0x" + A.hex()
     assert mined["gasPrice"] == hex(12 if kind >= TransactionType.DYNAMIC_FEE else 100)
     assert (mined["blockNumber"], mined["transactionIndex"], mined["blockTimestamp"]) == ("0x7", "0x3", "0x9")
-    waiting = encoding.transaction(transaction, None)
+    waiting = results.transaction(transaction, None)
     assert set(waiting) == set(mined)
     assert waiting["gasPrice"] == hex(100)
     names = ("blockHash", "blockNumber", "blockTimestamp", "transactionIndex")
@@ -160,14 +160,14 @@ def test_transactions_of_every_type(kind: TransactionType) -> None:
 
 
 def test_transaction_details() -> None:
-    encoded = encoding.transaction(make(TransactionType.SET_CODE), None)
+    encoded = results.transaction(make(TransactionType.SET_CODE), None)
     assert encoded["accessList"] == [{"address": "0x" + B.hex(), "storageKeys": ["0x" + H.hex()]}]
     assert encoded["authorizationList"] == [
         {"chainId": "0x1", "address": "0x" + A.hex(), "nonce": "0x2", "yParity": "0x1", "r": "0x3", "s": "0x4"}
     ]
-    assert encoding.transaction(make(TransactionType.BLOB), None)["blobVersionedHashes"] == ["0x" + H.hex()]
+    assert results.transaction(make(TransactionType.BLOB), None)["blobVersionedHashes"] == ["0x" + H.hex()]
     creation = Transaction(gas_limit=1).impersonating(A)
-    encoded = encoding.transaction(creation, None)
+    encoded = results.transaction(creation, None)
     assert encoded["to"] is None
     assert encoded["v"] == "0x1b"
     assert "chainId" not in encoded
@@ -200,7 +200,7 @@ def test_receipts_and_the_numbering_of_their_logs() -> None:
         Receipt(0, None, 250, (), bytes(256), A, 150, 6, contract_address=B, post_state=H),
         Receipt(3, 0, 300, logs[3:], bytes(256), A, 50, 7, blob_gas_used=131_072, blob_gas_price=0),
     )
-    first, second, third = encoding.receipts(Block(header, transactions), receipts)
+    first, second, third = results.receipts(Block(header, transactions), receipts)
     assert set(first) == RECEIPT_FIELDS | {"status"}
     assert [entry["logIndex"] for entry in first["logs"]] == ["0x0", "0x1", "0x2"]
     assert (first["status"], first["contractAddress"], first["cumulativeGasUsed"]) == ("0x1", None, "0x64")

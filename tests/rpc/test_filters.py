@@ -9,7 +9,7 @@ import pytest
 from tests.rpc.support import ALICE, BOB, TOPIC, block, log, transaction
 from zevm.chain.events import HeadChanged
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
-from zevm.rpc.codec_objects import LogFilter
+from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError
 from zevm.rpc.events import HeadEvent, TransactionEvent
 from zevm.rpc.filters import FilterNotFoundError, Filters, check_log_filter

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 from tests.rpc.test_dispatch import error_of
-from zevm.rpc import parsing
+from zevm.rpc.codec import parsing
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
 from zevm.rpc.errors import InvalidRequestError, ParseError, RpcError
 from zevm.rpc.limits import Limits
-from zevm.rpc.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
 
 MEBIBYTE = 1024 * 1024
 BODY_BYTES = 5 * MEBIBYTE

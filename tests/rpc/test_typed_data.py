@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc.codec.typed_data import hash_typed_data
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
-from zevm.rpc.typed_data import hash_typed_data
 
 LIMITS = Limits()
 DOMAIN = {"name": "test", "chainId": 1}

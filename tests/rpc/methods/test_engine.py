@@ -17,7 +17,7 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc import codec
+from zevm.rpc.codec import scalars
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
 from zevm.rpc.transport.engine_port import EnginePortOptions
@@ -304,7 +304,7 @@ async def test_r15_transition_configuration(engine: EngineNode) -> None:
 TAKES_A_TAG = [
     row
     for row in REGISTRY.within({"eth", "debug", "erigon", "trace", "ots"}).methods()
-    if row.params and row.params[0].decode in (codec.block_number, codec.block_reference)
+    if row.params and row.params[0].decode in (scalars.block_number, scalars.block_reference)
 ]
 
 

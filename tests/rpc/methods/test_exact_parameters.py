@@ -8,8 +8,8 @@ import pytest
 import zevm.rpc.methods
 from tests.rpc.methods.assembly import BOX
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal, start_node, stop_node
-from zevm.rpc import codec, codec_engine, codec_objects
-from zevm.rpc.codec import SCHEMAS
+from zevm.rpc.codec import engine, objects, scalars
+from zevm.rpc.codec.scalars import SCHEMAS
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
@@ -73,7 +73,7 @@ async def test_r20_what_is_a_number_keeps_its_short_forms(node: Node) -> None:
 
 EMPTY_IS_NO_BLOCK = [
     (name, next(index for index, param in enumerate(row.params) if param.decode in decoders))
-    for decoders in ((codec.block_number, codec.block_reference),)
+    for decoders in ((scalars.block_number, scalars.block_reference),)
     for name, row in REGISTRY.public().by_name.items()
     if any(param.decode in decoders for param in row.params)
 ]
@@ -107,12 +107,12 @@ async def test_r16_null_in_place_of_an_object_changes_nothing(node: Node) -> Non
     assert await node.call("eth_call", call, "latest", None, None) == expected
     assert await node.call("eth_simulateV1", {"blockStateCalls": [None]})
     for decode in (
-        codec_objects.transaction_arguments,
-        codec_objects.block_overrides,
-        codec_objects.log_filter,
+        objects.transaction_arguments,
+        objects.block_overrides,
+        objects.log_filter,
     ):
         assert decode(None) == decode({})
-    for required in (codec_objects.access_list_entry, codec_objects.authorization, codec_engine.forkchoice_state):
+    for required in (objects.access_list_entry, objects.authorization, engine.forkchoice_state):
         with pytest.raises(InvalidParamsError, match="missing required field"):
             required(None)
 

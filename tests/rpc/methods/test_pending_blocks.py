@@ -5,7 +5,7 @@ from typing import Any
 
 import zevm.rpc.methods
 from tests.rpc.methods.memory_node import BOB, Node, hexadecimal
-from zevm.rpc import codec
+from zevm.rpc.codec import scalars
 from zevm.rpc.registry import REGISTRY, Method
 
 zevm.rpc.methods.load()
@@ -40,7 +40,7 @@ def _headers(answer: Any) -> Iterator[dict[str, Any]]:
 
 def _position(method: Method) -> int | None:
     decoders = [param.decode for param in method.params]
-    for decoder in (codec.block_number, codec.block_reference):
+    for decoder in (scalars.block_number, scalars.block_reference):
         if decoder in decoders:
             return decoders.index(decoder)
     return None

@@ -12,7 +12,7 @@ from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, Node, hexadecimal, 
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.integrity import deep_problems, recent_problems
 from zevm.chain.types import Header
-from zevm.rpc.state_file import read_saved_state
+from zevm.rpc.codec.anvil_state import read_saved_state
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
 LOGGER = "0x6001600055600760005260206000a1"

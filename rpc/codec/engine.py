@@ -13,10 +13,10 @@ from zevm.chain.engine.building import BuiltPayload
 from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
 from zevm.chain.engine.payload import ExecutionPayload
 from zevm.chain.types import BlobSidecar, Block
-from zevm.rpc import codec, encoding
-from zevm.rpc.codec import Decoder, schema
-from zevm.rpc.codec_objects import decode_fields, withdrawal
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.objects import decode_fields, withdrawal
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import InvalidParamsError
 
 _Table = Mapping[str, tuple[str, Decoder]]
@@ -29,25 +29,25 @@ def _require(decoded: Mapping[str, Any], table: _Table, structure: str) -> None:
 
 
 _PAYLOAD: _Table = {
-    "parentHash": ("parent_hash", codec.hash32),
-    "feeRecipient": ("fee_recipient", codec.address),
-    "stateRoot": ("state_root", codec.hash32),
-    "receiptsRoot": ("receipts_root", codec.hash32),
-    "logsBloom": ("logs_bloom", codec.data),
-    "prevRandao": ("prev_randao", codec.hash32),
-    "blockNumber": ("number", codec.uint64),
-    "gasLimit": ("gas_limit", codec.uint64),
-    "gasUsed": ("gas_used", codec.uint64),
-    "timestamp": ("timestamp", codec.uint64),
-    "extraData": ("extra_data", codec.data),
-    "baseFeePerGas": ("base_fee_per_gas", codec.quantity),
-    "blockHash": ("block_hash", codec.hash32),
-    "transactions": ("transactions", codec.tuple_of(codec.data)),
+    "parentHash": ("parent_hash", scalars.hash32),
+    "feeRecipient": ("fee_recipient", scalars.address),
+    "stateRoot": ("state_root", scalars.hash32),
+    "receiptsRoot": ("receipts_root", scalars.hash32),
+    "logsBloom": ("logs_bloom", scalars.data),
+    "prevRandao": ("prev_randao", scalars.hash32),
+    "blockNumber": ("number", scalars.uint64),
+    "gasLimit": ("gas_limit", scalars.uint64),
+    "gasUsed": ("gas_used", scalars.uint64),
+    "timestamp": ("timestamp", scalars.uint64),
+    "extraData": ("extra_data", scalars.data),
+    "baseFeePerGas": ("base_fee_per_gas", scalars.quantity),
+    "blockHash": ("block_hash", scalars.hash32),
+    "transactions": ("transactions", scalars.tuple_of(scalars.data)),
 }
 _PAYLOAD_LATER: _Table = {
-    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
-    "blobGasUsed": ("blob_gas_used", codec.uint64),
-    "excessBlobGas": ("excess_blob_gas", codec.uint64),
+    "withdrawals": ("withdrawals", scalars.tuple_of(withdrawal)),
+    "blobGasUsed": ("blob_gas_used", scalars.uint64),
+    "excessBlobGas": ("excess_blob_gas", scalars.uint64),
 }
 
 
@@ -60,13 +60,13 @@ def execution_payload(value: object) -> ExecutionPayload:
 
 
 _ATTRIBUTES: _Table = {
-    "timestamp": ("timestamp", codec.uint64),
-    "prevRandao": ("prev_randao", codec.hash32),
-    "suggestedFeeRecipient": ("fee_recipient", codec.address),
+    "timestamp": ("timestamp", scalars.uint64),
+    "prevRandao": ("prev_randao", scalars.hash32),
+    "suggestedFeeRecipient": ("fee_recipient", scalars.address),
 }
 _ATTRIBUTES_LATER: _Table = {
-    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
-    "parentBeaconBlockRoot": ("parent_beacon_block_root", codec.hash32),
+    "withdrawals": ("withdrawals", scalars.tuple_of(withdrawal)),
+    "parentBeaconBlockRoot": ("parent_beacon_block_root", scalars.hash32),
 }
 
 
@@ -79,9 +79,9 @@ def payload_attributes(value: object) -> PayloadAttributes:
 
 
 _FORKCHOICE: _Table = {
-    "headBlockHash": ("head", codec.hash32),
-    "safeBlockHash": ("safe", codec.hash32),
-    "finalizedBlockHash": ("finalized", codec.hash32),
+    "headBlockHash": ("head", scalars.hash32),
+    "safeBlockHash": ("safe", scalars.hash32),
+    "finalizedBlockHash": ("finalized", scalars.hash32),
 }
 
 
@@ -94,9 +94,9 @@ def forkchoice_state(value: object) -> Forkchoice:
 
 
 _TRANSITION: _Table = {
-    "terminalTotalDifficulty": ("total_difficulty", codec.quantity),
-    "terminalBlockHash": ("block_hash", codec.hash32),
-    "terminalBlockNumber": ("block_number", codec.uint64),
+    "terminalTotalDifficulty": ("total_difficulty", scalars.quantity),
+    "terminalBlockHash": ("block_hash", scalars.hash32),
+    "terminalBlockNumber": ("block_number", scalars.uint64),
 }
 
 
@@ -117,7 +117,7 @@ def transition_configuration(value: object) -> TransitionConfiguration:
     return TransitionConfiguration(**decoded)
 
 
-payload_identifier = codec.fixed_data(PAYLOAD_ID_BYTES, "engine.PayloadID")
+payload_identifier = scalars.fixed_data(PAYLOAD_ID_BYTES, "engine.PayloadID")
 """Decodes the 8-byte name of a build process."""
 
 
@@ -125,7 +125,7 @@ def encode_status(status: PayloadStatus) -> Json:
     """PayloadStatusV1."""
     return {
         "status": status.status.value,
-        "latestValidHash": encoding.optional_bytes(status.latest_valid_hash),
+        "latestValidHash": results.optional_bytes(status.latest_valid_hash),
         "validationError": status.error,
     }
 
@@ -134,7 +134,7 @@ def encode_forkchoice(result: ForkchoiceResult) -> Json:
     """The answer of engine_forkchoiceUpdated."""
     return {
         "payloadStatus": encode_status(result.status),
-        "payloadId": encoding.optional_bytes(result.payload_id),
+        "payloadId": results.optional_bytes(result.payload_id),
     }
 
 
@@ -158,7 +158,7 @@ def encode_payload(block: Block) -> Json:
         "transactions": [hexadecimal(transaction.encoded) for transaction in block.transactions],
     }
     if block.withdrawals is not None:
-        encoded["withdrawals"] = [encoding.withdrawal(item) for item in block.withdrawals]
+        encoded["withdrawals"] = [results.withdrawal(item) for item in block.withdrawals]
     if header.blob_gas_used is not None and header.excess_blob_gas is not None:
         encoded["blobGasUsed"] = hex(header.blob_gas_used)
         encoded["excessBlobGas"] = hex(header.excess_blob_gas)
@@ -195,5 +195,5 @@ def encode_body(block: Block | None) -> Json | None:
     withdrawals = block.withdrawals
     return {
         "transactions": [hexadecimal(transaction.encoded) for transaction in block.transactions],
-        "withdrawals": None if withdrawals is None else [encoding.withdrawal(item) for item in withdrawals],
+        "withdrawals": None if withdrawals is None else [results.withdrawal(item) for item in withdrawals],
     }

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc.codec import kind_of
+from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
 from zevm.storage.keccak import keccak256

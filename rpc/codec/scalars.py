@@ -1,7 +1,7 @@
 """Parameter decoders: JSON values in, chain values out. Every one raises InvalidParamsError.
 
 A decoder is a plain function of one JSON value; `SCHEMAS` holds its JSON schema for the method table.
-Objects (calls, filters, overrides) are decoded in `rpc.codec_objects`.
+Objects (calls, filters, overrides) are decoded in `rpc.codec.objects`.
 """
 
 import re

@@ -13,10 +13,10 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import GenesisAccount
 from zevm.chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.receipt import logs_bloom
-from zevm.rpc import codec, codec_objects, encoding
-from zevm.rpc.codec import Decoder
-from zevm.rpc.codec_objects import decode_fields
-from zevm.rpc.encoding import Json, hexadecimal
+from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.objects import decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.scalars import Decoder
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.rlp import RlpError
@@ -41,8 +41,10 @@ class SavedState:
 
 def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
     """What a parsed state file holds. Raises InvalidParamsError that names the part which does not fit."""
-    content = codec.json_object(document)
-    accounts = {codec.address(key): _account(item) for key, item in codec.json_object(content.get("accounts")).items()}
+    content = scalars.json_object(document)
+    accounts = {
+        scalars.address(key): _account(item) for key, item in scalars.json_object(content.get("accounts")).items()
+    }
     environment = content.get("block")
     timestamp = environment.get("timestamp") if type(environment) is dict else None
     blocks, outcomes = _blocks(content.get("blocks")), _outcomes(content.get("transactions"))
@@ -51,14 +53,14 @@ def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
         accounts=accounts,
         history=history[::-1],
         left_out=len(blocks) - len(history),
-        timestamp=None if timestamp is None else codec.number(timestamp),
+        timestamp=None if timestamp is None else scalars.number(timestamp),
         states=dict(
             _states(content.get("historical_states"), {item.block.hash: item.block.number for item in history[1:]})
         ),
     )
 
 
-_OBJECTS = codec.array_of(codec.json_object)
+_OBJECTS = scalars.array_of(scalars.json_object)
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
@@ -68,57 +70,57 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _account(value: object) -> GenesisAccount:
-    account = codec.json_object(value)
-    return _saved(account, codec.data(account.get("code") or "0x"), account.get("storage"))
+    account = scalars.json_object(value)
+    return _saved(account, scalars.data(account.get("code") or "0x"), account.get("storage"))
 
 
 def _saved(account: Mapping[str, Any], code: bytes, storage: object) -> GenesisAccount:
-    slots = codec.json_object(storage or {})
+    slots = scalars.json_object(storage or {})
     return GenesisAccount(
-        balance_wei=_bounded(account.get("balance"), codec.MAX_UINT256, "balance"),
-        nonce=_bounded(account.get("nonce"), codec.MAX_UINT64, "nonce"),
+        balance_wei=_bounded(account.get("balance"), scalars.MAX_UINT256, "balance"),
+        nonce=_bounded(account.get("nonce"), scalars.MAX_UINT64, "nonce"),
         code=code,
-        storage={codec.storage_slot(slot): codec.storage_slot(item) for slot, item in slots.items()},
+        storage={scalars.storage_slot(slot): scalars.storage_slot(item) for slot, item in slots.items()},
     )
 
 
 def _states(value: object, numbers: Mapping[bytes, int]) -> Iterator[tuple[int, dict[bytes, GenesisAccount]]]:
     """The states of `--preserve-historical-states`, [[block hash, {accounts, storage}]], of the blocks in `numbers`."""
-    for pair in codec.array_of(codec.array_of(codec.anything))([] if value is None else value):
+    for pair in scalars.array_of(scalars.array_of(scalars.anything))([] if value is None else value):
         if len(pair) != 2:
             raise InvalidParamsError(
                 f"historical states: expected pairs of a block hash and a state, got {len(pair)} items"
             )
-        number = numbers.get(codec.hash32(pair[0]))
+        number = numbers.get(scalars.hash32(pair[0]))
         if number is None:
             continue
-        state = codec.json_object(pair[1])
-        storage = codec.json_object(state.get("storage") or {})
+        state = scalars.json_object(pair[1])
+        storage = scalars.json_object(state.get("storage") or {})
         accounts = {}
-        for key, item in codec.json_object(state.get("accounts")).items():
-            account = _saved(codec.json_object(item), _analyzed_code(item), storage.get(key))
+        for key, item in scalars.json_object(state.get("accounts")).items():
+            account = _saved(scalars.json_object(item), _analyzed_code(item), storage.get(key))
             if account != GenesisAccount():
-                accounts[codec.address(key)] = account
+                accounts[scalars.address(key)] = account
         yield number, accounts
 
 
 def _analyzed_code(account: Mapping[str, Any]) -> bytes:
     """The code that an account's hash names, out of revm's forms: the bytes may be padded past their length."""
-    code_hash = codec.hash32(account.get("code_hash"))
+    code_hash = scalars.hash32(account.get("code_hash"))
     if code_hash == EMPTY_KECCAK:
         return b""
     forms = account.get("code")
     for form in forms.values() if type(forms) is dict else [forms]:
         parts = form if type(form) is dict else {"bytecode": form}
         length = parts.get("original_len")
-        code: bytes = codec.data(parts.get("bytecode", parts.get("raw")))[: length if type(length) is int else None]
+        code: bytes = scalars.data(parts.get("bytecode", parts.get("raw")))[: length if type(length) is int else None]
         if keccak256(code) == code_hash:
             return code
     raise InvalidParamsError(f"historical states: no code has the hash 0x{code_hash.hex()}")
 
 
 def _bounded(value: object, limit: int, name: str) -> int:
-    number = codec.number(value or 0)
+    number = scalars.number(value or 0)
     if number > limit:
         raise InvalidParamsError(f"{name} {number} is larger than {limit}")
     return number
@@ -133,7 +135,7 @@ def _linked(
     """The newest block and its ancestors, as far as the file has them with all their receipts; newest first."""
     if not blocks:
         return
-    newest = max(block.number for block in blocks.values()) if best_number is None else codec.number(best_number)
+    newest = max(block.number for block in blocks.values()) if best_number is None else scalars.number(best_number)
     block = next((block for block in reversed(list(blocks.values())) if block.number == newest), None)
     while block is not None:
         receipts = [outcomes.get((block.hash, index)) for index in range(len(block.transactions))]
@@ -167,29 +169,29 @@ def _completed(block: Block, receipts: list[Receipt], blob_price: BlobPrice) -> 
 
 
 _HEADER_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "parentHash": ("parent_hash", codec.hash32),
-    "sha3Uncles": ("uncles_hash", codec.hash32),
-    "ommersHash": ("uncles_hash", codec.hash32),
-    "miner": ("coinbase", codec.address),
-    "beneficiary": ("coinbase", codec.address),
-    "stateRoot": ("state_root", codec.hash32),
-    "transactionsRoot": ("transactions_root", codec.hash32),
-    "receiptsRoot": ("receipts_root", codec.hash32),
-    "logsBloom": ("logs_bloom", codec.fixed_data(256, "types.Bloom")),
-    "difficulty": ("difficulty", codec.number),
-    "number": ("number", codec.number),
-    "gasLimit": ("gas_limit", codec.number),
-    "gasUsed": ("gas_used", codec.number),
-    "timestamp": ("timestamp", codec.number),
-    "extraData": ("extra_data", codec.data),
-    "mixHash": ("mix_hash", codec.hash32),
-    "nonce": ("nonce", codec.fixed_data(8, "types.BlockNonce")),
-    "baseFeePerGas": ("base_fee_per_gas", codec.number),
-    "withdrawalsRoot": ("withdrawals_root", codec.hash32),
-    "blobGasUsed": ("blob_gas_used", codec.number),
-    "excessBlobGas": ("excess_blob_gas", codec.number),
-    "parentBeaconBlockRoot": ("parent_beacon_block_root", codec.hash32),
-    "requestsHash": ("requests_hash", codec.hash32),
+    "parentHash": ("parent_hash", scalars.hash32),
+    "sha3Uncles": ("uncles_hash", scalars.hash32),
+    "ommersHash": ("uncles_hash", scalars.hash32),
+    "miner": ("coinbase", scalars.address),
+    "beneficiary": ("coinbase", scalars.address),
+    "stateRoot": ("state_root", scalars.hash32),
+    "transactionsRoot": ("transactions_root", scalars.hash32),
+    "receiptsRoot": ("receipts_root", scalars.hash32),
+    "logsBloom": ("logs_bloom", scalars.fixed_data(256, "types.Bloom")),
+    "difficulty": ("difficulty", scalars.number),
+    "number": ("number", scalars.number),
+    "gasLimit": ("gas_limit", scalars.number),
+    "gasUsed": ("gas_used", scalars.number),
+    "timestamp": ("timestamp", scalars.number),
+    "extraData": ("extra_data", scalars.data),
+    "mixHash": ("mix_hash", scalars.hash32),
+    "nonce": ("nonce", scalars.fixed_data(8, "types.BlockNonce")),
+    "baseFeePerGas": ("base_fee_per_gas", scalars.number),
+    "withdrawalsRoot": ("withdrawals_root", scalars.hash32),
+    "blobGasUsed": ("blob_gas_used", scalars.number),
+    "excessBlobGas": ("excess_blob_gas", scalars.number),
+    "parentBeaconBlockRoot": ("parent_beacon_block_root", scalars.hash32),
+    "requestsHash": ("requests_hash", scalars.hash32),
 }
 
 
@@ -217,7 +219,7 @@ def _blocks(value: object) -> dict[bytes, Block]:
         try:
             transactions = tuple([_transaction(entry) for entry in _objects(item.get("transactions"))])
             withdrawals = item.get("withdrawals")
-            decoded = None if withdrawals is None else codec.tuple_of(codec_objects.withdrawal)(withdrawals)
+            decoded = None if withdrawals is None else scalars.tuple_of(objects.withdrawal)(withdrawals)
         except InvalidParamsError as error:
             raise InvalidParamsError(f"{where}: {error.message}") from None
         if header.withdrawals_root is not None:
@@ -236,13 +238,13 @@ _TAGS = {
     "EIP7702": TransactionType.SET_CODE,
 }
 _AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "chainId": ("chain_id", codec.number),
-    "address": ("address", codec.address),
-    "nonce": ("nonce", codec.number),
-    "v": ("y_parity", codec.number),
-    "yParity": ("y_parity", codec.number),
-    "r": ("r", codec.number),
-    "s": ("s", codec.number),
+    "chainId": ("chain_id", scalars.number),
+    "address": ("address", scalars.address),
+    "nonce": ("nonce", scalars.number),
+    "v": ("y_parity", scalars.number),
+    "yParity": ("y_parity", scalars.number),
+    "r": ("r", scalars.number),
+    "s": ("s", scalars.number),
 }
 
 
@@ -251,19 +253,19 @@ def _authorization(value: object) -> Authorization:
 
 
 _TRANSACTION_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "chainId": ("chain_id", codec.number),
-    "nonce": ("nonce", codec.number),
-    "gas": ("gas_limit", codec.number),
-    "gasLimit": ("gas_limit", codec.number),
-    "to": ("to", codec.address),
-    "value": ("value", codec.number),
-    "input": ("data", codec.data),
-    "accessList": ("access_list", codec.tuple_of(codec_objects.access_list_entry)),
-    "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.number),
-    "blobVersionedHashes": ("blob_versioned_hashes", codec.tuple_of(codec.hash32)),
-    "authorizationList": ("authorization_list", codec.tuple_of(_authorization)),
-    "r": ("r", codec.number),
-    "s": ("s", codec.number),
+    "chainId": ("chain_id", scalars.number),
+    "nonce": ("nonce", scalars.number),
+    "gas": ("gas_limit", scalars.number),
+    "gasLimit": ("gas_limit", scalars.number),
+    "to": ("to", scalars.address),
+    "value": ("value", scalars.number),
+    "input": ("data", scalars.data),
+    "accessList": ("access_list", scalars.tuple_of(objects.access_list_entry)),
+    "maxFeePerBlobGas": ("max_fee_per_blob_gas", scalars.number),
+    "blobVersionedHashes": ("blob_versioned_hashes", scalars.tuple_of(scalars.hash32)),
+    "authorizationList": ("authorization_list", scalars.tuple_of(_authorization)),
+    "r": ("r", scalars.number),
+    "s": ("s", scalars.number),
 }
 
 
@@ -276,7 +278,7 @@ def _transaction(value: dict[str, Any]) -> Transaction:
     decoded = decode_fields(fields, _TRANSACTION_FIELDS)
     legacy = kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST)
     prices = ("gasPrice", "gasPrice") if legacy else ("maxPriorityFeePerGas", "maxFeePerGas")
-    tip, cap = [codec.number(fields.get(name) or 0) for name in prices]
+    tip, cap = [scalars.number(fields.get(name) or 0) for name in prices]
     parity, chain_id = _parity(kind, fields, decoded.pop("chain_id", None))
     transaction = Transaction(
         **decoded,
@@ -286,16 +288,16 @@ def _transaction(value: dict[str, Any]) -> Transaction:
         max_priority_fee_per_gas=tip,
         max_fee_per_gas=cap,
     )
-    return transaction if sender is None else transaction.impersonating(codec.address(sender))
+    return transaction if sender is None else transaction.impersonating(scalars.address(sender))
 
 
 def _untagged(value: object) -> tuple[dict[str, Any], TransactionType]:
-    fields = codec.json_object(value)
+    fields = scalars.json_object(value)
     tag = next((tag for tag in _TAGS if tag in fields), None)
     if tag is not None:
-        inner = codec.json_object(fields[tag])
-        return codec.json_object(inner.get("tx", inner)), _TAGS[tag]
-    number = codec.number(fields.get("type") or 0)
+        inner = scalars.json_object(fields[tag])
+        return scalars.json_object(inner.get("tx", inner)), _TAGS[tag]
+    number = scalars.number(fields.get("type") or 0)
     if number not in tuple(TransactionType):
         raise InvalidParamsError(f"transaction type {number} is not supported")
     return fields, TransactionType(number)
@@ -304,7 +306,7 @@ def _untagged(value: object) -> tuple[dict[str, Any], TransactionType]:
 def _parity(kind: TransactionType, fields: dict[str, Any], chain_id: int | None) -> tuple[int, int | None]:
     """The signature's parity and the chain id, which a legacy transaction has in its `v` alone."""
     given = fields.get("v", fields.get("yParity"))
-    v = codec.number(0 if given is None else given)
+    v = scalars.number(0 if given is None else given)
     if kind is not TransactionType.LEGACY:
         return v & 1, chain_id
     if v >= 35:
@@ -313,9 +315,9 @@ def _parity(kind: TransactionType, fields: dict[str, Any], chain_id: int | None)
 
 
 _LOG_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "address": ("address", codec.address),
-    "topics": ("topics", codec.tuple_of(codec.hash32)),
-    "data": ("data", codec.data),
+    "address": ("address", scalars.address),
+    "topics": ("topics", scalars.tuple_of(scalars.hash32)),
+    "data": ("data", scalars.data),
 }
 
 
@@ -327,20 +329,20 @@ def _outcomes(value: object) -> dict[tuple[bytes, int], Receipt]:
     """What became of each transaction, by its block's hash and its place there; gas is the cumulative alone."""
     found = {}
     for item in _objects(value):
-        information, receipt = codec.json_object(item.get("info")), codec.json_object(item.get("receipt"))
-        logs = codec.tuple_of(_log)(receipt.get("logs") or [])
+        information, receipt = scalars.json_object(item.get("info")), scalars.json_object(item.get("receipt"))
+        logs = scalars.tuple_of(_log)(receipt.get("logs") or [])
         contract, status = information.get("contract_address"), receipt.get("status", 1)
-        place = codec.hash32(item.get("block_hash")), codec.number(information.get("transaction_index"))
+        place = scalars.hash32(item.get("block_hash")), scalars.number(information.get("transaction_index"))
         found[place] = Receipt(
             type=0,
             status=int(status) if type(status) is bool else _bounded(status, 1, "status"),
-            cumulative_gas_used=_bounded(receipt.get("cumulativeGasUsed"), codec.MAX_UINT64, "cumulativeGasUsed"),
+            cumulative_gas_used=_bounded(receipt.get("cumulativeGasUsed"), scalars.MAX_UINT64, "cumulativeGasUsed"),
             logs=logs,
             bloom=logs_bloom(logs),
-            sender=codec.address(information.get("from")),
+            sender=scalars.address(information.get("from")),
             gas_used=0,
             effective_gas_price=0,
-            contract_address=None if contract is None else codec.address(contract),
+            contract_address=None if contract is None else scalars.address(contract),
         )
     return found
 
@@ -350,18 +352,18 @@ def block_json(record: BlockAndReceipts) -> Json:
     block = record.block
     withdrawals = block.withdrawals
     return {
-        "header": encoding.header(block.header),
+        "header": results.header(block.header),
         "transactions": [
             _transaction_json(transaction, receipt.sender)
             for transaction, receipt in zip(block.transactions, record.receipts, strict=True)
         ],
-        "ommers": [encoding.header(uncle) for uncle in block.uncles],
-        "withdrawals": None if withdrawals is None else [encoding.withdrawal(item) for item in withdrawals],
+        "ommers": [results.header(uncle) for uncle in block.uncles],
+        "withdrawals": None if withdrawals is None else [results.withdrawal(item) for item in withdrawals],
     }
 
 
 def _transaction_json(transaction: Transaction, sender: bytes) -> Json:
-    encoded = encoding.transaction(transaction, None, sender=sender)
+    encoded = results.transaction(transaction, None, sender=sender)
     if not transaction.is_impersonated:
         return {"transaction": encoded, "impersonated_sender": None}
     return {"transaction": encoded | {"r": "0x0", "s": "0x0"}, "impersonated_sender": hexadecimal(sender)}
@@ -376,8 +378,8 @@ def transactions_json(record: BlockAndReceipts) -> Iterator[Json]:
                 "transaction_hash": hexadecimal(transaction.hash),
                 "transaction_index": index,
                 "from": hexadecimal(receipt.sender),
-                "to": encoding.optional_bytes(transaction.to),
-                "contract_address": encoding.optional_bytes(receipt.contract_address),
+                "to": results.optional_bytes(transaction.to),
+                "contract_address": results.optional_bytes(receipt.contract_address),
                 "traces": [],
                 "exit": "Stop" if receipt.status else "Revert",
                 "out": None,

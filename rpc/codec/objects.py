@@ -7,8 +7,8 @@ from typing import Any
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import BlockReference
-from zevm.rpc import codec
-from zevm.rpc.codec import Decoder, kind_of, schema
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.scalars import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, ServerError
 
 MAX_TOPICS = 4
@@ -63,7 +63,8 @@ class TransactionArguments:
 def access_list_entry(value: object) -> AccessListEntry:
     """{address, storageKeys} (EIP-2930)."""
     decoded = decode_fields(
-        value, {"address": ("address", codec.address), "storageKeys": ("storage_keys", codec.tuple_of(codec.hash32))}
+        value,
+        {"address": ("address", scalars.address), "storageKeys": ("storage_keys", scalars.tuple_of(scalars.hash32))},
     )
     if "address" not in decoded:
         raise InvalidParamsError("missing required field 'address' for AccessTuple")
@@ -71,12 +72,12 @@ def access_list_entry(value: object) -> AccessListEntry:
 
 
 _AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "chainId": ("chain_id", codec.quantity),
-    "address": ("address", codec.address),
-    "nonce": ("nonce", codec.uint64),
-    "yParity": ("y_parity", codec.uint64),
-    "r": ("r", codec.quantity),
-    "s": ("s", codec.quantity),
+    "chainId": ("chain_id", scalars.quantity),
+    "address": ("address", scalars.address),
+    "nonce": ("nonce", scalars.uint64),
+    "yParity": ("y_parity", scalars.uint64),
+    "r": ("r", scalars.quantity),
+    "s": ("s", scalars.quantity),
 }
 
 
@@ -84,7 +85,7 @@ def authorization(value: object) -> Authorization:
     """{chainId, address, nonce, yParity, r, s} (EIP-7702); `v` is taken for yParity."""
     decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
     if "y_parity" not in decoded and type(value) is dict:
-        decoded |= decode_fields(value, {"v": ("y_parity", codec.uint64)})
+        decoded |= decode_fields(value, {"v": ("y_parity", scalars.uint64)})
     for wire_name, (own_name, _) in _AUTHORIZATION_FIELDS.items():
         if own_name not in decoded:
             raise InvalidParamsError(f"missing required field '{wire_name}' for SetCodeAuthorization")
@@ -96,32 +97,32 @@ def transaction_type(value: object) -> int | None:
     if type(value) is int:
         return value
     try:
-        return codec.uint64(value)
+        return scalars.uint64(value)
     except InvalidParamsError:
         return None
 
 
 _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "from": ("sender", codec.address),
-    "to": ("to", codec.address),
-    "gas": ("gas", codec.uint64),
-    "gasPrice": ("gas_price", codec.quantity),
-    "maxFeePerGas": ("max_fee_per_gas", codec.quantity),
-    "maxPriorityFeePerGas": ("max_priority_fee_per_gas", codec.quantity),
-    "value": ("value", codec.quantity),
-    "nonce": ("nonce", codec.uint64),
-    "data": ("data", codec.data),
-    "input": ("input", codec.data),
-    "chainId": ("chain_id", codec.quantity),
+    "from": ("sender", scalars.address),
+    "to": ("to", scalars.address),
+    "gas": ("gas", scalars.uint64),
+    "gasPrice": ("gas_price", scalars.quantity),
+    "maxFeePerGas": ("max_fee_per_gas", scalars.quantity),
+    "maxPriorityFeePerGas": ("max_priority_fee_per_gas", scalars.quantity),
+    "value": ("value", scalars.quantity),
+    "nonce": ("nonce", scalars.uint64),
+    "data": ("data", scalars.data),
+    "input": ("input", scalars.data),
+    "chainId": ("chain_id", scalars.quantity),
     "type": ("type", transaction_type),
-    "accessList": ("access_list", codec.tuple_of(access_list_entry)),
-    "authorizationList": ("authorization_list", codec.tuple_of(authorization)),
-    "maxFeePerBlobGas": ("max_fee_per_blob_gas", codec.quantity),
-    "blobVersionedHashes": ("blob_versioned_hashes", codec.tuple_of(codec.hash32)),
-    "blobs": ("blobs", codec.tuple_of(codec.fixed_data(131_072, "kzg4844.Blob"))),
-    "commitments": ("commitments", codec.tuple_of(codec.fixed_data(48, "kzg4844.Commitment"))),
-    "proofs": ("proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
-    "cellProofs": ("cell_proofs", codec.tuple_of(codec.fixed_data(48, "kzg4844.Proof"))),
+    "accessList": ("access_list", scalars.tuple_of(access_list_entry)),
+    "authorizationList": ("authorization_list", scalars.tuple_of(authorization)),
+    "maxFeePerBlobGas": ("max_fee_per_blob_gas", scalars.quantity),
+    "blobVersionedHashes": ("blob_versioned_hashes", scalars.tuple_of(scalars.hash32)),
+    "blobs": ("blobs", scalars.tuple_of(scalars.fixed_data(131_072, "kzg4844.Blob"))),
+    "commitments": ("commitments", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Commitment"))),
+    "proofs": ("proofs", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Proof"))),
+    "cellProofs": ("cell_proofs", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Proof"))),
 }
 
 
@@ -195,15 +196,15 @@ def _topic_position(value: object) -> tuple[bytes, ...]:
         return ()
     if type(value) is list:
         # geth: a null among the alternatives makes the position a wildcard
-        return () if None in value else tuple(codec.hash32(item) for item in value)
-    return (codec.hash32(value),)
+        return () if None in value else tuple(scalars.hash32(item) for item in value)
+    return (scalars.hash32(value),)
 
 
 _FILTER_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "fromBlock": ("from_block", codec.block_number),
-    "toBlock": ("to_block", codec.block_number),
-    "blockHash": ("block_hash", codec.hash32),
-    "address": ("addresses", _one_or_many(codec.address)),
+    "fromBlock": ("from_block", scalars.block_number),
+    "toBlock": ("to_block", scalars.block_number),
+    "blockHash": ("block_hash", scalars.hash32),
+    "address": ("addresses", _one_or_many(scalars.address)),
     "topics": ("topics", _topics),
 }
 
@@ -220,16 +221,16 @@ def log_filter(value: object) -> LogFilter:
 def _slots(value: object) -> dict[int, int]:
     if type(value) is not dict:
         raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
-    return {codec.word(slot): codec.word(item) for slot, item in value.items()}
+    return {scalars.word(slot): scalars.word(item) for slot, item in value.items()}
 
 
 _ACCOUNT_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "balance": ("balance", codec.quantity),
-    "nonce": ("nonce", codec.uint64),
-    "code": ("code", codec.data),
+    "balance": ("balance", scalars.quantity),
+    "nonce": ("nonce", scalars.uint64),
+    "code": ("code", scalars.data),
     "state": ("state", _slots),
     "stateDiff": ("state_diff", _slots),
-    "movePrecompileToAddress": ("move_precompile_to", codec.address),
+    "movePrecompileToAddress": ("move_precompile_to", scalars.address),
 }
 
 
@@ -237,8 +238,8 @@ _ACCOUNT_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
 def state_overrides(value: object) -> dict[bytes, StateOverride]:
     """{address: {balance, nonce, code, state, stateDiff, movePrecompileToAddress}}."""
     overrides: dict[bytes, StateOverride] = {}
-    for wire_address, changes in codec.json_object(value).items():
-        account = codec.address(wire_address)
+    for wire_address, changes in scalars.json_object(value).items():
+        account = scalars.address(wire_address)
         override = StateOverride(**decode_fields(changes, _ACCOUNT_OVERRIDE_FIELDS))
         if override.state is not None and override.state_diff is not None:
             raise ServerError(f"account 0x{account.hex()} has both 'state' and 'stateDiff'")
@@ -247,10 +248,10 @@ def state_overrides(value: object) -> dict[bytes, StateOverride]:
 
 
 _WITHDRAWAL_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "index": ("index", codec.uint64),
-    "validatorIndex": ("validator_index", codec.uint64),
-    "address": ("address", codec.address),
-    "amount": ("amount_gwei", codec.uint64),
+    "index": ("index", scalars.uint64),
+    "validatorIndex": ("validator_index", scalars.uint64),
+    "address": ("address", scalars.address),
+    "amount": ("amount_gwei", scalars.uint64),
 }
 
 
@@ -264,28 +265,28 @@ def withdrawal(value: object) -> Withdrawal:
 
 
 def _block_hashes(value: object) -> dict[int, bytes]:
-    return {codec.number(height): codec.hash32(item) for height, item in codec.json_object(value).items()}
+    return {scalars.number(height): scalars.hash32(item) for height, item in scalars.json_object(value).items()}
 
 
 def _lenient(decoder: Callable[[Any], Any]) -> Decoder:
-    return lambda value: decoder(value) if type(value) is str else codec.number(value)
+    return lambda value: decoder(value) if type(value) is str else scalars.number(value)
 
 
 _BLOCK_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "number": ("number", _lenient(codec.quantity)),
-    "time": ("timestamp", _lenient(codec.uint64)),
-    "timestamp": ("timestamp", _lenient(codec.uint64)),
-    "gasLimit": ("gas_limit", codec.uint64),
-    "feeRecipient": ("coinbase", codec.address),
-    "coinbase": ("coinbase", codec.address),
-    "prevRandao": ("prev_randao", codec.hash32),
-    "random": ("prev_randao", codec.hash32),
-    "difficulty": ("difficulty", codec.quantity),
-    "baseFeePerGas": ("base_fee_per_gas", codec.quantity),
-    "baseFee": ("base_fee_per_gas", codec.quantity),
-    "blobBaseFee": ("blob_base_fee", codec.quantity),
-    "beaconRoot": ("parent_beacon_block_root", codec.hash32),
-    "withdrawals": ("withdrawals", codec.tuple_of(withdrawal)),
+    "number": ("number", _lenient(scalars.quantity)),
+    "time": ("timestamp", _lenient(scalars.uint64)),
+    "timestamp": ("timestamp", _lenient(scalars.uint64)),
+    "gasLimit": ("gas_limit", scalars.uint64),
+    "feeRecipient": ("coinbase", scalars.address),
+    "coinbase": ("coinbase", scalars.address),
+    "prevRandao": ("prev_randao", scalars.hash32),
+    "random": ("prev_randao", scalars.hash32),
+    "difficulty": ("difficulty", scalars.quantity),
+    "baseFeePerGas": ("base_fee_per_gas", scalars.quantity),
+    "baseFee": ("base_fee_per_gas", scalars.quantity),
+    "blobBaseFee": ("blob_base_fee", scalars.quantity),
+    "beaconRoot": ("parent_beacon_block_root", scalars.hash32),
+    "withdrawals": ("withdrawals", scalars.tuple_of(withdrawal)),
     "blockHash": ("block_hashes", _block_hashes),
 }
 

@@ -10,10 +10,10 @@ from zevm.chain.concurrency.deadline import moved
 from zevm.chain.tracing.errors import TraceMemoryError
 from zevm.chain.tracing.traces import CallOverrides, TraceRequest
 from zevm.chain.vm.interface import ExecutionTimeoutError
-from zevm.rpc import codec, codec_objects
-from zevm.rpc.codec import Decoder, schema
-from zevm.rpc.codec_objects import decode_fields
-from zevm.rpc.decoder import Decoder as ErrorDecoder
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import decode_fields
+from zevm.rpc.codec.revert_reasons import Decoder as ErrorDecoder
+from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import LimitExceededError, ServerError
 from zevm.rpc.limits import Limits
 from zevm.rpc.services import Services
@@ -83,22 +83,22 @@ def parse_duration(text: str) -> float:
 
 
 _STRUCT_LOG_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "enableMemory": ("enableMemory", codec.boolean),
-    "disableStack": ("disableStack", codec.boolean),
-    "disableStorage": ("disableStorage", codec.boolean),
-    "enableReturnData": ("enableReturnData", codec.boolean),
-    "debug": ("debug", codec.boolean),
-    "limit": ("limit", codec.number),
+    "enableMemory": ("enableMemory", scalars.boolean),
+    "disableStack": ("disableStack", scalars.boolean),
+    "disableStorage": ("disableStorage", scalars.boolean),
+    "enableReturnData": ("enableReturnData", scalars.boolean),
+    "debug": ("debug", scalars.boolean),
+    "limit": ("limit", scalars.number),
 }
 _CONFIG_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "tracer": ("tracer", codec.string),
-    "timeout": ("timeout", codec.string),
-    "tracerConfig": ("options", codec.anything),
+    "tracer": ("tracer", scalars.string),
+    "timeout": ("timeout", scalars.string),
+    "tracerConfig": ("options", scalars.anything),
 }
 _OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "stateOverrides": ("state", codec_objects.state_overrides),
-    "blockOverrides": ("block", codec_objects.block_overrides),
-    "txIndex": ("transaction_index", codec.uint64),
+    "stateOverrides": ("state", objects.state_overrides),
+    "blockOverrides": ("block", objects.block_overrides),
+    "txIndex": ("transaction_index", scalars.uint64),
 }
 _ALL_FIELDS = (*_CONFIG_FIELDS, *_STRUCT_LOG_FIELDS, "reexec")
 

@@ -1,0 +1,1 @@
+"""JSON to the chain's values and back."""
