@@ -43,7 +43,7 @@ from zevm.rpc.suggestions import Suggestions
 from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:
-    from zevm.rpc.subscriptions import Subscription
+    from zevm.rpc.notifications.subscriptions import Subscription
     from zevm.rpc.transport.connections import Connection
 
 METHOD_NAME_LIMIT = 2_048

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
-from zevm.rpc.events import HeadEvent, TransactionEvent
+from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.registry import REGISTRY, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
-from zevm.rpc.filters import Filters
 from zevm.rpc.limits import Limits
-from zevm.rpc.subscriptions import Subscriptions
+from zevm.rpc.notifications.filters import Filters
+from zevm.rpc.notifications.subscriptions import Subscriptions
 from zevm.rpc.transport.budgets import Budgets
 from zevm.rpc.wallet import Wallet
 

@@ -17,8 +17,8 @@ from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError
-from zevm.rpc.filters import check_log_filter
 from zevm.rpc.methods.filling import execution_deadline
+from zevm.rpc.notifications.filters import check_log_filter
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 

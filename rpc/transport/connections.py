@@ -16,7 +16,7 @@ from zevm.rpc.transport.budgets import OutputBudget
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, pieces_of
 
 if TYPE_CHECKING:
-    from zevm.rpc.subscriptions import Subscription
+    from zevm.rpc.notifications.subscriptions import Subscription
 
 LOGGER = logging.getLogger("zevm.rpc")
 BACKLOG_FRAMES = 64

@@ -374,7 +374,7 @@ async def test_s3_events_that_wait_to_be_told_are_bounded() -> None:
 
 def _head_event(number: int) -> Any:
     from zevm.chain.events import HeadChanged
-    from zevm.rpc.events import HeadEvent
+    from zevm.rpc.notifications.events import HeadEvent
 
     return HeadEvent(HeadChanged((block(number),)))
 

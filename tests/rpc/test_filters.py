@@ -11,16 +11,16 @@ from zevm.chain.events import HeadChanged
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError
-from zevm.rpc.events import HeadEvent, TransactionEvent
-from zevm.rpc.filters import FilterNotFoundError, Filters, check_log_filter
 from zevm.rpc.limits import Limits
+from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
+from zevm.rpc.notifications.filters import FilterNotFoundError, Filters, check_log_filter
 from zevm.rpc.transport.budgets import OutputBudget
 
 
 @pytest.fixture(autouse=True)
 def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an event loop all filters are offered an event at once."""
-    monkeypatch.setattr("zevm.rpc.filters.SLICE_SECONDS", 1_000.0)
+    monkeypatch.setattr("zevm.rpc.notifications.filters.SLICE_SECONDS", 1_000.0)
 
 
 class Clock:
@@ -169,7 +169,7 @@ async def test_b9_filters_of_all_clients_share_the_output_budget() -> None:
 
 async def test_b9_many_filters_stop_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """B9: filters are offered an event in slices; each sees it once, and before it is asked."""
-    monkeypatch.setattr("zevm.rpc.filters.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("zevm.rpc.notifications.filters.SLICE_SECONDS", 0.0)
     filters = Filters(Limits())
     identifiers = [filters.new_block_filter() for _ in range(50)]
     filters.publish(heads(block(1)))
@@ -189,7 +189,7 @@ async def test_b9_many_filters_stop_nobody(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_s3_events_that_wait_for_filters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zevm.rpc.filters.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("zevm.rpc.notifications.filters.SLICE_SECONDS", 0.0)
     filters = Filters(Limits(event_bytes=10 * 1_024))
     for _ in range(5):
         filters.new_block_filter()

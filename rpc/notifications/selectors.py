@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from zevm.rpc.codec.objects import LogFilter
-from zevm.rpc.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
+from zevm.rpc.notifications.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
 
 
 class Selector(Protocol):

@@ -11,15 +11,15 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from zevm.rpc import selectors
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import LogFilter, decode_fields, log_filter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, MethodNotFoundError
-from zevm.rpc.events import RpcEvent
-from zevm.rpc.filters import check_log_filter
-from zevm.rpc.identifiers import new_identifier
 from zevm.rpc.limits import Limits
-from zevm.rpc.selectors import Selector
+from zevm.rpc.notifications import selectors
+from zevm.rpc.notifications.events import RpcEvent
+from zevm.rpc.notifications.filters import check_log_filter
+from zevm.rpc.notifications.identifiers import new_identifier
+from zevm.rpc.notifications.selectors import Selector
 
 if TYPE_CHECKING:
     from zevm.rpc.dispatch import Caller

@@ -11,13 +11,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
 from zevm.chain.types.block_reference import BlockReference
-from zevm.rpc import selectors
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
-from zevm.rpc.events import RpcEvent
-from zevm.rpc.identifiers import new_identifier
 from zevm.rpc.limits import Limits
-from zevm.rpc.selectors import Selector
+from zevm.rpc.notifications import selectors
+from zevm.rpc.notifications.events import RpcEvent
+from zevm.rpc.notifications.identifiers import new_identifier
+from zevm.rpc.notifications.selectors import Selector
 from zevm.rpc.transport.budgets import OutputAccount, OutputBudget
 
 LOGGER = logging.getLogger("zevm.rpc")
