@@ -10,7 +10,7 @@ from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.node.errors import NodeError
 from zevm.node.settings import NodeSettings
 from zevm.rpc.errors import RpcError
-from zevm.rpc.methods.anvil_state import read_state_file, state_texts, take_over
+from zevm.rpc.methods.dev.state import read_state_file, state_texts, take_over
 from zevm.rpc.services import Services
 
 LOGGER = logging.getLogger("zevm.node")

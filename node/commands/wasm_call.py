@@ -102,7 +102,7 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     from zevm.rpc.codec.revert_reasons import Decoder
     from zevm.rpc.errors import RpcError
     from zevm.rpc.limits import Limits
-    from zevm.rpc.methods.zvm_execution import execute_function, function_call
+    from zevm.rpc.methods.zvm.execution import execute_function, function_call
     from zevm.rpc.services import Services
     from zevm.storage.database import Database
 

@@ -8,7 +8,7 @@ from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec.objects import LogFilter, arguments_from
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.graphql.budget import Budget
-from zevm.rpc.methods import eth_call
+from zevm.rpc.methods.eth import call
 from zevm.rpc.services import Services
 
 
@@ -37,7 +37,7 @@ class Context:
 
     def call(self, data: dict[str, Any], block: BlockReference) -> Json:
         """A CallResult."""
-        outcome = eth_call.execute(self.services, arguments_from(data), block, deadline=self.deadline)
+        outcome = call.execute(self.services, arguments_from(data), block, deadline=self.deadline)
         return {
             "data": hexadecimal(outcome.output),
             "gasUsed": hex(outcome.gas_used),
@@ -46,7 +46,7 @@ class Context:
 
     def estimate_gas(self, data: dict[str, Any], block: BlockReference) -> str:
         """The gas that a transaction needs."""
-        return eth_call.estimate_gas(self.services, arguments_from(data), block, None, None, deadline=self.deadline)
+        return call.estimate_gas(self.services, arguments_from(data), block, None, None, deadline=self.deadline)
 
 
 def log_filter(criteria: dict[str, Any], **range_of_blocks: Any) -> LogFilter:

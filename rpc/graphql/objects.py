@@ -21,9 +21,9 @@ from zevm.rpc.codec import results
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.codec.results import Json, hexadecimal, word
 from zevm.rpc.graphql.context import Context, log_filter, reference_of
-from zevm.rpc.methods import eth_filters
-from zevm.rpc.methods.eth_state import next_nonce
-from zevm.rpc.methods.reading import account_of, code_of, encode_mined, encode_receipt
+from zevm.rpc.methods.eth import filters
+from zevm.rpc.methods.eth.state import next_nonce
+from zevm.rpc.methods.support.reading import account_of, code_of, encode_mined, encode_receipt
 from zevm.storage.account import StateReader
 
 Fields = dict[str, Callable[..., Any]]
@@ -265,9 +265,7 @@ class Log:
 def find_logs(context: Context, criteria: LogFilter) -> list[Log]:
     """The logs that a filter asks for; those of one block share it."""
     blocks: dict[bytes, Block] = {}
-    return [
-        _found(context, record, blocks) for record in eth_filters.find(context.services, criteria, context.deadline)
-    ]
+    return [_found(context, record, blocks) for record in filters.find(context.services, criteria, context.deadline)]
 
 
 def _found(context: Context, record: LogRecord, blocks: dict[bytes, Block]) -> Log:
@@ -280,7 +278,7 @@ def _found(context: Context, record: LogRecord, blocks: dict[bytes, Block]) -> L
     transaction = block.transaction_at(record.transaction_index)
     if transaction is None:
         raise UnknownBlockError
-    return Log(context, eth_filters.log_record(record), transaction)
+    return Log(context, filters.log_record(record), transaction)
 
 
 ACCOUNT: Fields = {

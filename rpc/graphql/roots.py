@@ -8,8 +8,9 @@ from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.graphql.context import Context, log_filter, reference_of
 from zevm.rpc.graphql.objects import Account, Block, Fields, Log, Transaction, find_logs
-from zevm.rpc.methods import eth_fees, eth_sending, net_web3
-from zevm.rpc.methods.reading import on_writer
+from zevm.rpc.methods.eth import fees, sending
+from zevm.rpc.methods.node import net_web3
+from zevm.rpc.methods.support.reading import on_writer
 
 
 class Pending:
@@ -88,11 +89,11 @@ class Root:
 
     def gas_price(self) -> str:
         """As eth_gasPrice."""
-        return eth_fees.gas_price(self._services)
+        return fees.gas_price(self._services)
 
     def max_priority_fee_per_gas(self) -> str:
         """As eth_maxPriorityFeePerGas."""
-        return eth_fees.max_priority_fee_per_gas(self._services)
+        return fees.max_priority_fee_per_gas(self._services)
 
     def syncing(self) -> object:
         """As eth_syncing, with null for false."""
@@ -104,7 +105,7 @@ class Root:
 
     async def send_raw_transaction(self, data: bytes) -> str:
         """As eth_sendRawTransaction, on the chain writer."""
-        return await on_writer(self._services, eth_sending.send_raw_transaction, self._services, data)
+        return await on_writer(self._services, sending.send_raw_transaction, self._services, data)
 
 
 PENDING_FIELDS: Fields = {

@@ -11,22 +11,12 @@ from typing import Any
 import zevm.rpc.methods
 from zevm.rpc.codec import engine, objects, scalars, tracing
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods import (
-    anvil_accounts,
-    anvil_chain,
-    bundles,
-    debug_state,
-    eth_bundles,
-    eth_sending,
-    eth_sign,
-    eth_simulate,
-    eth_state,
-    evm_time_mining,
-    trace,
-    zvm_deployment,
-    zvm_execution,
-    zvm_modules,
-)
+from zevm.rpc.methods.debug import state
+from zevm.rpc.methods.dev import accounts, chain, time_mining
+from zevm.rpc.methods.eth import bundles, sending, sign, simulate, state
+from zevm.rpc.methods.support import bundles
+from zevm.rpc.methods.trace import trace
+from zevm.rpc.methods.zvm import deployment, execution, modules
 from zevm.rpc.registry import Method, Param
 
 zevm.rpc.methods.load()
@@ -162,36 +152,34 @@ LARGEST: dict[scalars.Decoder, Value] = {
     },
     objects.state_overrides: overrides,
     objects.transaction_arguments: transaction,
-    anvil_accounts._one_or_many: lambda _world, size: [f"0x{index:040x}" for index in range(size // 50)],
-    anvil_chain.reorg_options: lambda _world, _size: 2,
-    anvil_chain.transaction_pairs: lambda _world, _size: [],
-    debug_state._key: blob,
-    eth_bundles.signed_bundle: lambda world, _size: {"txs": [blob(world, 100_000)] * 40, "blockNumber": "0xffff"},
-    eth_sending._conditions: lambda _world, size: {
+    accounts._one_or_many: lambda _world, size: [f"0x{index:040x}" for index in range(size // 50)],
+    chain.reorg_options: lambda _world, _size: 2,
+    chain.transaction_pairs: lambda _world, _size: [],
+    state._key: blob,
+    bundles.signed_bundle: lambda world, _size: {"txs": [blob(world, 100_000)] * 40, "blockNumber": "0xffff"},
+    sending._conditions: lambda _world, size: {
         "knownAccounts": {f"0x{index:040x}": {"0x" + "01" * 32: ZERO_HASH} for index in range(size // 200)}
     },
-    eth_sign.message: blob,
-    eth_sign.typed_data: typed_data,
-    eth_simulate.simulation_arguments: simulation,
-    eth_state._wanted_slots: lambda _world, _size: {
-        STORED: [f"0x{slot:064x}" for slot in range(LIMITS.storage_values)]
-    },
-    evm_time_mining._interval: lambda _world, _size: 0,
-    evm_time_mining.mine_options: lambda _world, _size: {"blocks": LIMITS.mine_blocks},
+    sign.message: blob,
+    sign.typed_data: typed_data,
+    simulate.simulation_arguments: simulation,
+    state._wanted_slots: lambda _world, _size: {STORED: [f"0x{slot:064x}" for slot in range(LIMITS.storage_values)]},
+    time_mining._interval: lambda _world, _size: 0,
+    time_mining.mine_options: lambda _world, _size: {"blocks": LIMITS.mine_blocks},
     trace.calls: lambda world, size: [[transaction(world, 10_000), ALL_KINDS]] * (size // 10_100),
     trace.frame_filter: lambda _world, _size: {"fromBlock": "0x0"},
     trace.kinds: lambda _world, _size: ALL_KINDS,
     tracing.trace_call_config: lambda _world, _size: {"enableMemory": True},
     tracing.trace_config: lambda _world, _size: {"enableMemory": True},
-    zvm_deployment.deployment: lambda world, size: {
+    deployment.deployment: lambda world, size: {
         "from": world.account,
         "module": "0x0061736d01000000" + blob(world, size)[2:],
     },
-    zvm_execution.function_call: lambda world, size: {
+    execution.function_call: lambda world, size: {
         "module": "0x0061736d01000000" + blob(world, size)[2:],
         "function": "f",
     },
-    zvm_modules.schedule_name: lambda _world, _size: None,
+    modules.schedule_name: lambda _world, _size: None,
     bundles.state_context: lambda _world, _size: {"blockNumber": "latest"},
 }
 """Decoder -> its largest value."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-import zevm.rpc.methods.eth_subscribe  # registers what make_registry copies
+import zevm.rpc.methods.eth.subscribe
 from zevm.chain.concurrency.writer import Writer
 from zevm.chain.errors import ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged

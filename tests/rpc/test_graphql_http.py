@@ -19,7 +19,7 @@ from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, hexadecimal
 from tests.rpc.support import http, running_server
 from tests.rpc.test_parsing import shortest_pause
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods import eth_fees
+from zevm.rpc.methods.eth import fees
 from zevm.storage.errors import CorruptionError
 
 HEX_BOB = hexadecimal(BOB)
@@ -204,7 +204,7 @@ async def test_a_fault_of_the_node(
     def broken(_services: object) -> str:
         raise fault
 
-    monkeypatch.setattr(eth_fees, "gas_price", broken)
+    monkeypatch.setattr(fees, "gas_price", broken)
     answer = await client.post("{ chainID gasPrice }")
     (error,) = answer.json()["errors"]
     assert (answer.status_code, answer.json()["data"]) == (400, None)
@@ -323,7 +323,7 @@ async def test_bytes() -> None:
         # the query ends as soon as the answer is too large
         calls = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(eth_fees, "gas_price", lambda services: calls.append(services) or "0x" + "1" * 998)
+            patch.setattr(fees, "gas_price", lambda services: calls.append(services) or "0x" + "1" * 998)
             aliases = " ".join(f"a{index}: gasPrice" for index in range(100))
             assert (await client.fails(f"{{ {aliases} }}"))["extensions"] == {"code": -32003}
         assert len(calls) == 6
@@ -395,7 +395,7 @@ async def test_what_runs_where(client: GraphqlClient, monkeypatch: pytest.Monkey
         threads.append(threading.current_thread().name)
         return "0x1"
 
-    monkeypatch.setattr(eth_fees, "gas_price", gas_price)
+    monkeypatch.setattr(fees, "gas_price", gas_price)
     for _ in range(2):
         await client.data(query)
     # the first time every text is prepared on a worker

@@ -5,7 +5,7 @@ import pytest
 from tests.rpc.methods.assembly import ENVIRONMENT
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal
 from zevm.chain.rules.forks import Fork
-from zevm.rpc.methods.anvil_chain import HARD_FORK_NAMES
+from zevm.rpc.methods.dev.chain import HARD_FORK_NAMES
 
 GWEI = 10**9
 HASH = "0x" + "ab" * 32

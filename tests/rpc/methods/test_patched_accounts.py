@@ -11,8 +11,8 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.rules.genesis import Genesis
 from zevm.rpc.instance import load_instance_id
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods import anvil_accounts, anvil_state
-from zevm.rpc.methods.reading import account_of, code_of
+from zevm.rpc.methods.dev import accounts, state
+from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.services import Services
 from zevm.storage.database import Database
 
@@ -56,20 +56,20 @@ class Patched:
         self.snapshots: list[tuple[str, Model]] = []
 
     def set_storage(self, address: bytes, slot: int, value: int) -> None:
-        self.chain.writer.run(anvil_accounts.set_storage_at, self.services, address, slot, value)
+        self.chain.writer.run(accounts.set_storage_at, self.services, address, slot, value)
         account = self.model[address]
         self.model[address] = replace(account, slots={**account.slots, slot: value})
 
     def set_code(self, address: bytes, code: bytes) -> None:
-        self.chain.writer.run(anvil_accounts.set_code, self.services, address, code)
+        self.chain.writer.run(accounts.set_code, self.services, address, code)
         self.model[address] = replace(self.model[address], code=code)
 
     def set_balance(self, address: bytes, balance: int) -> None:
-        self.chain.writer.run(anvil_accounts.set_balance, self.services, [address], balance)
+        self.chain.writer.run(accounts.set_balance, self.services, [address], balance)
         self.model[address] = replace(self.model[address], balance=balance)
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
-        self.chain.writer.run(anvil_accounts.set_nonce, self.services, address, nonce)
+        self.chain.writer.run(accounts.set_nonce, self.services, address, nonce)
         self.model[address] = replace(self.model[address], nonce=nonce)
 
     def transfer(self, address: bytes, value: int) -> None:
@@ -85,12 +85,12 @@ class Patched:
         self.chain.writer.run(self.chain.mine)
 
     def snapshot(self) -> None:
-        self.snapshots.append((self.chain.writer.run(anvil_state.snapshot, self.services), dict(self.model)))
+        self.snapshots.append((self.chain.writer.run(state.snapshot, self.services), dict(self.model)))
 
     def revert(self) -> None:
         if self.snapshots:
             number, self.model = self.snapshots.pop()
-            assert self.chain.writer.run(anvil_state.revert, self.services, int(number, 16))
+            assert self.chain.writer.run(state.revert, self.services, int(number, 16))
 
     def restart(self) -> None:
         self.chain.close()

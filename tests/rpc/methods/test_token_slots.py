@@ -1,10 +1,10 @@
-"""zevm.rpc.methods.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
+"""zevm.rpc.methods.support.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
 
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from zevm.rpc.methods.token_slots import (
+from zevm.rpc.methods.support.token_slots import (
     ALLOWANCE,
     BALANCE_OF,
     SOLADY_ALLOWANCE_SEED,

@@ -1,0 +1,162 @@
+"""debug_trace*: transactions and calls executed again under a tracer, at any block. See docs/tracing.md."""
+
+from dataclasses import replace
+
+from zevm.chain.tracing import traces
+from zevm.chain.tracing.encoded import Encoded
+from zevm.chain.types import Block
+from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
+from zevm.chain.vm.interface import CallRequest
+from zevm.rpc.codec import objects, scalars, tracing
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.tracing import TraceConfig, run_trace
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
+from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.storage.rlp import RlpError
+
+CONFIG = Param("config", tracing.trace_config, default=tracing.DEFAULT)
+CALL_CONFIG = Param("config", tracing.trace_call_config, default=tracing.DEFAULT)
+TRACE = "trace"
+NO_TRANSACTION = bytes(32)
+"""Tools ask for the trace of this hash to learn whether tracing is served: an error would switch their tracing off."""
+BLOCK_TRACE = "[{txHash, result}]"
+
+
+@method(
+    "debug_traceTransaction",
+    cost=Cost.EXECUTION,
+    params=(Param("transactionHash", scalars.hash32), CONFIG),
+    result=f"{TRACE}; null for the hash of zeros",
+)
+def trace_transaction(
+    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
+) -> Encoded | None:
+    """Execute a mined transaction again, upon the state it met, under a tracer."""
+    if transaction_hash == NO_TRANSACTION:
+        return None
+    return run_trace(
+        services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
+    )
+
+
+@method(
+    "debug_traceCall",
+    cost=Cost.EXECUTION,
+    params=(
+        Param("transaction", objects.transaction_arguments),
+        Param("block", scalars.block_reference, default=LATEST),
+        CALL_CONFIG,
+    ),
+    result=TRACE,
+)
+def trace_call(
+    services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
+) -> Encoded:
+    """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
+    call = _call_request(services, arguments)
+    return run_trace(
+        services,
+        deadline,
+        lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        config,
+    )
+
+
+def _call_request(services: Services, arguments: TransactionArguments) -> CallRequest:
+    return call_request(services, arguments, default_gas=services.limits.call_gas)
+
+
+@method(
+    "debug_traceBlockByNumber",
+    cost=Cost.EXECUTION,
+    params=(Param("block", scalars.block_number), CONFIG),
+    result=BLOCK_TRACE,
+)
+def trace_block_by_number(
+    services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
+) -> Encoded:
+    """Execute every transaction of a block again under a tracer."""
+    chain = services.chain
+    if block.tag is BlockTag.PENDING:
+        return run_trace(services, deadline, lambda request: traces.trace_pending(chain, request), config)
+    number = chain.number_of(block)
+    found = chain.block_by_number(number) if number <= chain.head.number else None
+    if found is None:
+        raise ServerError(f"block #{number} not found")
+    return _trace_block(services, found, config, deadline)
+
+
+@method(
+    "debug_traceBlockByHash",
+    cost=Cost.EXECUTION,
+    params=(Param("blockHash", scalars.hash32), CONFIG),
+    result=BLOCK_TRACE,
+)
+def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+    """The same of a block by its hash."""
+    found = services.chain.block_by_hash(block_hash)
+    if found is None:
+        raise ServerError(f"block 0x{block_hash.hex()} not found")
+    return _trace_block(services, found, config, deadline)
+
+
+@method(
+    "debug_traceBlock",
+    cost=Cost.EXECUTION,
+    params=(Param("rlp", scalars.data), CONFIG),
+    result=BLOCK_TRACE,
+)
+def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+    """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
+    try:
+        block = Block.decode(encoded)
+    except (RlpError, ValueError) as error:
+        raise ServerError(f"could not decode block: {error}") from error
+    return _trace_block(services, block, config, deadline)
+
+
+@method(
+    "debug_traceBadBlock",
+    cost=Cost.EXECUTION,
+    params=(Param("blockHash", scalars.hash32), CONFIG),
+    result=BLOCK_TRACE,
+)
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+    """The same of a block that was refused; see debug_getBadBlocks."""
+    block = services.chain.bad_blocks.get(block_hash)
+    if block is None:
+        raise ServerError(f"bad block 0x{block_hash.hex()} not found")
+    return _trace_block(services, block, config, deadline)
+
+
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
+    return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
+
+
+@method(
+    "debug_traceCallMany",
+    cost=Cost.EXECUTION,
+    params=(BUNDLES, CONTEXT, CALL_CONFIG),
+    result="[[trace]]",
+)
+def trace_call_many(
+    services: Services,
+    bundles: list[BundleArguments],
+    context: StateContext,
+    config: TraceConfig,
+    *,
+    deadline: float,
+) -> Encoded:
+    """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
+    index, overrides = context.transaction_index, config.overrides
+    overrides = replace(overrides, transaction_index=overrides.transaction_index if index is None else index)
+    prepared = prepare_bundles(services, bundles)
+    return run_trace(
+        services,
+        deadline,
+        lambda request: traces.trace_bundles(services.chain, prepared, context.block, overrides, request),
+        config,
+    )

@@ -1,0 +1,1 @@
+"""Methods of a development chain: anvil_*, hardhat_*, evm_*, personal_*, testing_*."""

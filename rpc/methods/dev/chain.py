@@ -1,0 +1,311 @@
+"""anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and what the node tells about itself."""
+
+import time
+from typing import Any
+
+from zevm.chain.blocks.branch import Filler
+from zevm.chain.calls.call import CallFrame
+from zevm.chain.concurrency.writer import Steps
+from zevm.chain.rules.forks import Fork
+from zevm.chain.types import Transaction
+from zevm.chain.types.block_reference import BlockReference
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.codec.scalars import kind_of, schema
+from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
+from zevm.rpc.methods.eth.sending import decode_raw, sign, with_sender
+from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction, gas_price, place_in
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+
+ADDRESS = Param("address", scalars.address)
+HASH = Param("hash", scalars.hash32)
+
+HARD_FORK_NAMES = {
+    Fork.FRONTIER: "Frontier",
+    Fork.HOMESTEAD: "Homestead",
+    Fork.TANGERINE_WHISTLE: "Tangerine",
+    Fork.SPURIOUS_DRAGON: "SpuriousDragon",
+    Fork.BYZANTIUM: "Byzantium",
+    Fork.CONSTANTINOPLE: "Constantinople",
+    Fork.PETERSBURG: "Petersburg",
+    Fork.ISTANBUL: "Istanbul",
+    Fork.MUIR_GLACIER: "MuirGlacier",
+    Fork.BERLIN: "Berlin",
+    Fork.LONDON: "London",
+    Fork.ARROW_GLACIER: "ArrowGlacier",
+    Fork.GRAY_GLACIER: "GrayGlacier",
+    Fork.PARIS: "Paris",
+    Fork.SHANGHAI: "Shanghai",
+    Fork.CANCUN: "Cancun",
+    Fork.PRAGUE: "Prague",
+    Fork.OSAKA: "Osaka",
+    Fork.BPO1: "Osaka",
+    Fork.BPO2: "Osaka",
+}
+"""The names that Foundry parses. Blob parameter forks change nothing for the code that runs: they are Osaka."""
+
+
+@method("anvil_setCoinbase", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_setCoinbase",))
+def set_coinbase(services: Services, address: bytes) -> None:
+    """Set the account that coming blocks pay."""
+    services.chain.change_settings(coinbase=address)
+
+
+@method(
+    "anvil_setNextBlockPrevRandao",
+    cost=Cost.WRITE,
+    params=(Param("prevRandao", scalars.hash32),),
+    aliases=("hardhat_setPrevRandao",),
+)
+def set_prev_randao(services: Services, prev_randao: bytes) -> None:
+    """Set the randomness of the next block."""
+    services.chain.change_settings(prev_randao=prev_randao)
+
+
+@method(
+    "anvil_setNextBlockBaseFeePerGas",
+    cost=Cost.WRITE,
+    params=(Param("baseFee", scalars.number, summary="wei per gas"),),
+    aliases=("hardhat_setNextBlockBaseFeePerGas",),
+)
+def set_next_block_base_fee(services: Services, base_fee: int) -> None:
+    """Set the base fee of the next block."""
+    if services.chain.next_base_fee() is None:
+        raise InvalidParamsError("there is no base fee before London")
+    with refusals_as_parameters():
+        services.chain.change_settings(base_fee_per_gas=base_fee)
+
+
+@method(
+    "anvil_setMinGasPrice",
+    cost=Cost.WRITE,
+    params=(Param("price", scalars.number, summary="wei per gas"),),
+    aliases=("hardhat_setMinGasPrice",),
+)
+def set_min_gas_price(services: Services, price: int) -> Steps[None]:
+    """Set the least gas price of coming blocks; before London only."""
+    if services.chain.next_base_fee() is not None:
+        raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
+    services.chain.change_settings(minimum_gas_price=price)
+    yield from services.chain.mine_waiting()
+
+
+@method(
+    "evm_setBlockGasLimit",
+    cost=Cost.WRITE,
+    params=(Param("gasLimit", scalars.number),),
+    result="true",
+    aliases=("anvil_setBlockGasLimit",),
+)
+def set_block_gas_limit(services: Services, gas_limit: int) -> bool:
+    """Set the gas limit of coming blocks."""
+    if not gas_limit:
+        raise InvalidParamsError("gas limit 0 is out of range")
+    with refusals_as_parameters():
+        services.chain.change_settings(gas_limit=gas_limit)
+    return True
+
+
+@method("anvil_setChainId", cost=Cost.WRITE, params=(Param("chainId", scalars.number),))
+def set_chain_id(services: Services, chain_id: int) -> None:
+    """Set the chain id of coming transactions and blocks, until the node stops."""
+    if not 0 < chain_id <= scalars.MAX_UINT64:
+        raise InvalidParamsError(f"chain id {chain_id} is out of range")
+    services.chain.set_chain_id(chain_id)
+
+
+@method(
+    "anvil_setLoggingEnabled",
+    cost=Cost.WRITE,
+    params=(Param("enabled", scalars.boolean),),
+    aliases=("hardhat_setLoggingEnabled",),
+)
+def set_logging_enabled(services: Services, enabled: bool) -> None:
+    """Switch the node's log on or off."""
+    if services.call_log is not None:
+        services.call_log.set_logging(enabled)
+
+
+@method(
+    "hardhat_setThrowOnTransactionFailures",
+    cost=Cost.WRITE,
+    params=(Param("enabled", scalars.boolean),),
+    aliases=("anvil_setThrowOnTransactionFailures",),
+)
+def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None:
+    """Answer the sending of a transaction that fails with an error, or with its hash."""
+    services.throws_on_failure = enabled
+
+
+@method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
+def drop_transaction(services: Services, transaction_hash: bytes) -> str | None:
+    """Remove a waiting transaction."""
+    return hexadecimal(transaction_hash) if services.chain.drop_transaction(transaction_hash) else None
+
+
+@method("hardhat_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="boolean")
+def drop_transaction_of_hardhat(services: Services, transaction_hash: bytes) -> bool:
+    """Remove a waiting transaction; whether there was one."""
+    return services.chain.drop_transaction(transaction_hash)
+
+
+@method("anvil_dropAllTransactions", cost=Cost.WRITE, aliases=("hardhat_dropAllTransactions",))
+def drop_all_transactions(services: Services) -> None:
+    """Empty the pool."""
+    services.chain.drop_all_transactions()
+
+
+@method("anvil_removePoolTransactions", cost=Cost.WRITE, params=(ADDRESS,))
+def remove_pool_transactions(services: Services, address: bytes) -> None:
+    """Remove all waiting transactions of an account."""
+    services.chain.drop_transactions_of(address)
+
+
+@method("anvil_rollback", cost=Cost.WRITE, params=(Param("depth", scalars.number, default=1),))
+def rollback(services: Services, depth: int) -> None:
+    """Remove the newest blocks for good."""
+    with refusals_as_parameters():
+        services.chain.rollback(depth)
+
+
+Pairs = list[tuple[bytes | TransactionArguments, int]]
+
+
+@schema(anyOf=[{"type": "integer"}, {"type": "object"}])
+def reorg_options(value: object) -> tuple[int, Pairs]:
+    """(depth, pairs) from a depth or {depth, tx_block_pairs}."""
+    if type(value) is not dict:
+        return scalars.number(value), []
+    pairs = value.get("tx_block_pairs", value.get("txBlockPairs"))
+    return scalars.number(value.get("depth")), [] if pairs is None else transaction_pairs(pairs)
+
+
+@schema(type="array")
+def transaction_pairs(value: object) -> Pairs:
+    """[[transaction, block], ...]: raw bytes or a transaction object, and the new block it goes into, from 0."""
+    pairs: Pairs = []
+    for pair in scalars.array_of(scalars.anything)(value):
+        if type(pair) is not list or len(pair) != 2:
+            raise InvalidParamsError(f"expected [transaction, block], got {kind_of(pair)}")
+        given = scalars.data(pair[0]) if type(pair[0]) is str else objects.transaction_arguments(pair[0])
+        pairs.append((given, scalars.number(pair[1])))
+    return pairs
+
+
+@method(
+    "anvil_reorg",
+    cost=Cost.WRITE,
+    params=(
+        Param("depth", reorg_options, summary="a number, or {depth, tx_block_pairs}"),
+        Param("pairs", transaction_pairs, default=None, summary="[[transaction, block], ...]"),
+    ),
+)
+def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> Steps[None]:
+    """Replace the newest blocks by as many others, with transactions chosen for each."""
+    depth, chosen = options
+    limit = services.limits.reorg_blocks
+    if depth > limit:
+        raise InvalidParamsError(f"a depth of {depth} is too much: want at most {limit} (--rpc-reorg-blocks)")
+    blocks: list[list[Transaction | Filler]] = [[] for _ in range(depth)]
+    for given, index in chosen if pairs is None else pairs:
+        if index >= depth:
+            raise InvalidParamsError(f"block {index} is not among the {depth} new ones")
+        blocks[index].append(_signed(services, given))
+    with refusals_as_parameters():
+        yield from services.chain.reorg(depth, blocks)
+
+
+def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:
+    """A raw transaction, or how one is filled from the state that it meets in the new branch, and signed."""
+    if isinstance(given, bytes):
+        return decode_raw(services, given)
+    arguments = with_sender(services, given)
+    sender = arguments.sender
+    assert sender is not None
+
+    def fill(frame: CallFrame) -> Transaction:
+        filled = fill_transaction(services, arguments, deadline=execution_deadline(services), place=place_in(frame))
+        return sign(services, filled, sender)
+
+    return fill
+
+
+@method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")
+def node_info(services: Services) -> dict[str, Any]:
+    """The head, the fork, and how blocks are made."""
+    chain = services.chain
+    header = chain.head.header
+    coming = chain.next_header()
+    return {
+        "currentBlockNumber": hex(header.number),
+        "currentBlockTimestamp": header.timestamp,
+        "currentBlockHash": hexadecimal(header.hash),
+        "hardFork": HARD_FORK_NAMES[chain.schedule.rules(coming.number, coming.timestamp).fork],
+        "transactionOrder": str(chain.pool.order),
+        "environment": {
+            "baseFee": hex(coming.base_fee_per_gas or 0),
+            "chainId": chain.chain_id,
+            "gasLimit": hex(coming.gas_limit),
+            "gasPrice": hex(gas_price(services)),
+        },
+        "forkConfig": {"forkUrl": None, "forkBlockNumber": None, "forkRetryBackoff": None},
+    }
+
+
+@method(
+    "anvil_metadata",
+    cost=Cost.LIGHT,
+    result="{clientVersion, chainId, instanceId, ...}",
+    aliases=("hardhat_metadata",),
+)
+def metadata(services: Services) -> dict[str, Any]:
+    """What tells this chain from others; the instance id is new after a reset."""
+    chain = services.chain
+    header = chain.head.header
+    return {
+        "clientVersion": services.client_version,
+        "chainId": chain.chain_id,
+        "instanceId": hexadecimal(services.instance_id),
+        "latestBlockNumber": header.number,
+        "latestBlockHash": hexadecimal(header.hash),
+        "snapshots": {
+            hex(number): [snapshot.version.number, hexadecimal(snapshot.block_hash)]
+            for number, snapshot in chain.snapshots.listing().items()
+        },
+    }
+
+
+@method("anvil_getBlobsByTransactionHash", cost=Cost.LIGHT, params=(HASH,), result="[blob] or null")
+def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> Later:
+    """The blobs of a transaction, mined or waiting."""
+    return Later(_blobs_of, services, transaction_hash)
+
+
+def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
+    transaction = services.chain.blob_sidecar_of(transaction_hash)
+    if transaction is None or transaction.sidecar is None:
+        return None
+    return [hexadecimal(blob) for blob in transaction.sidecar.blobs]
+
+
+@method("anvil_getBlobByHash", cost=Cost.EXECUTION, params=(HASH,), result="blob or null")
+def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: float) -> str | None:
+    """A blob by its versioned hash, of a mined transaction."""
+    chain = services.chain
+    for number in range(chain.head.number, chain.genesis.number, -1):
+        if time.monotonic() > deadline:
+            raise ExecutionTimeoutError
+        header = chain.resolve(BlockReference(number=number))
+        if not header.blob_gas_used:
+            continue
+        block = chain.block_by_hash(header.hash)
+        for transaction in () if block is None else block.transactions:
+            if versioned_hash in transaction.blob_versioned_hashes:
+                full = chain.blob_sidecar_of(transaction.hash)
+                index = transaction.blob_versioned_hashes.index(versioned_hash)
+                return None if full is None or full.sidecar is None else hexadecimal(full.sidecar.blobs[index])
+    return None

@@ -1,0 +1,63 @@
+"""eth_createAccessList: which accounts and slots a transaction touches (EIP-2930)."""
+
+from dataclasses import replace
+
+from zevm.chain.calls.access_list import create_access_list
+from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.simulation import SimulatedCall, make_transaction
+from zevm.chain.errors import TransactionError
+from zevm.chain.types.block_reference import LATEST, BlockReference
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.rpc.codec import results, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import Json
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.eth.call import CALL, STATE_OVERRIDES
+from zevm.rpc.methods.eth.simulate import unsigned_type
+from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+
+
+@method(
+    "eth_createAccessList",
+    cost=Cost.EXECUTION,
+    params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES),
+    result="{accessList, gasUsed, error}",
+)
+def access_list(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None,
+    *,
+    deadline: float,
+) -> Json:
+    """The access list of a transaction, and the gas that it uses with it; `error` tells of a run that failed.
+
+    As eth_call it is charged only the fees that it names; gas of 0 is none named.
+    """
+    frame = services.chain.frame_at(block)
+    if not arguments.gas:
+        arguments = replace(arguments, gas=None)
+    request = call_request(services, arguments, default_gas=services.limits.call_gas)
+    try:
+        result = create_access_list(
+            frame, request, nonce=arguments.nonce, state_overrides=state_overrides, deadline=deadline
+        )
+    except TransactionError as error:
+        transaction_hash = _hash_of(arguments, request, frame.environment)
+        raise ServerError(f"failed to apply transaction: 0x{transaction_hash.hex()} err: {error.message}") from error
+    encoded: Json = {
+        "accessList": results.access_list(result.entries),
+        "gasUsed": hex(result.outcome.gas_used),
+    }
+    if result.outcome.error is not None:
+        encoded["error"] = result.outcome.error.message
+    return encoded
+
+
+def _hash_of(arguments: TransactionArguments, request: CallRequest, environment: BlockEnvironment) -> bytes:
+    """The hash of the unsigned transaction, which geth's error names."""
+    call = SimulatedCall(request, type=unsigned_type(arguments))
+    return make_transaction(call, request, arguments.nonce or 0, environment).hash

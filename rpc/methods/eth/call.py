@@ -1,0 +1,87 @@
+"""eth_: executions that leave nothing behind."""
+
+from zevm.chain.calls.call import failure_of
+from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.errors import TransactionError
+from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
+from zevm.chain.vm.interface import Outcome
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+
+CALL = Param("transaction", objects.transaction_arguments)
+STATE_OVERRIDES = Param("stateOverrides", objects.state_overrides, default=None)
+BLOCK_OVERRIDES = Param("blockOverrides", objects.block_overrides, default=None)
+
+
+def execute(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None = None,
+    block_overrides: BlockOverrides | None = None,
+    *,
+    deadline: float,
+) -> Outcome:
+    """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
+    request = call_request(services, arguments, default_gas=services.limits.call_gas)
+    try:
+        return services.chain.call(
+            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
+        )
+    except TransactionError as error:
+        raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
+
+
+@method(
+    "eth_call",
+    cost=Cost.EXECUTION,
+    params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    result="returned data",
+)
+def call(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None,
+    block_overrides: BlockOverrides | None,
+    *,
+    deadline: float,
+) -> str:
+    """Execute a message at a block and return its data."""
+    outcome = execute(services, arguments, block, state_overrides, block_overrides, deadline=deadline)
+    failure = failure_of(outcome)
+    if failure is not None:
+        raise failure
+    return hexadecimal(outcome.output)
+
+
+@method(
+    "eth_estimateGas",
+    cost=Cost.EXECUTION,
+    params=(CALL, Param("block", scalars.block_reference, default=PENDING), STATE_OVERRIDES, BLOCK_OVERRIDES),
+    result="gas",
+)
+def estimate_gas(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    state_overrides: StateOverrides | None,
+    block_overrides: BlockOverrides | None,
+    *,
+    deadline: float,
+) -> str:
+    """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
+    gas_limit = services.chain.estimate_gas(
+        call_request(services, arguments, default_gas=0),
+        block,
+        state_overrides=state_overrides,
+        block_overrides=block_overrides,
+        gas_cap=services.limits.call_gas,
+        deadline=deadline,
+    )
+    return hex(gas_limit)

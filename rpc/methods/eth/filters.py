@@ -1,0 +1,144 @@
+"""eth_: logs, and filters that clients poll."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from zevm.chain.canonical.log_search import LogQuery, LogRecord
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.tracing.encoded import Encoded, enclosed
+from zevm.chain.types.block_reference import LATEST, BlockReference
+from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.rpc.codec import objects, scalars
+from zevm.rpc.codec.later import Later
+from zevm.rpc.codec.objects import LogFilter
+from zevm.rpc.codec.results import Json
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.support.filling import execution_deadline
+from zevm.rpc.notifications.filters import check_log_filter
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+
+FILTER = Param("filter", objects.log_filter)
+LOGS_BETWEEN_LOOKS = 256
+"""Logs that are encoded between two looks at the clock."""
+
+LIGHT_CHANGES = 20
+"""So many are sent by the event loop; each of them may be a log with its data."""
+
+IDENTIFIER = Param("filterId", scalars.string)
+
+
+def log_record(record: LogRecord) -> Json:
+    """A found log as JSON."""
+    log = record.log
+    return {
+        "address": "0x" + log.address.hex(),
+        "topics": ["0x" + topic.hex() for topic in log.topics],
+        "data": "0x" + log.data.hex(),
+        "blockNumber": hex(record.block_number),
+        "transactionHash": "0x" + record.transaction_hash.hex(),
+        "transactionIndex": hex(record.transaction_index),
+        "blockHash": "0x" + record.block_hash.hex(),
+        "blockTimestamp": hex(record.block_timestamp),
+        "logIndex": hex(record.log_index),
+        "removed": record.removed,
+    }
+
+
+def _height(services: Services, reference: BlockReference | None) -> int:
+    """A bound's height; the pending block has no logs to find, so `pending` is the head."""
+    return services.chain.number_of(reference or LATEST)
+
+
+def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[LogRecord]:
+    """The logs that a filter asks for, under the limits on range and results."""
+    check_log_filter(criteria, services.limits)
+    first = last = None
+    if criteria.block_hash is None:
+        first, last = _height(services, criteria.from_block), _height(services, criteria.to_block)
+        limit = services.limits.log_block_range
+        # a range beyond the head has an error of its own, which asking for less would not mend
+        if 0 < limit < last - first and last <= services.chain.head.number:
+            raise InvalidParamsError(
+                f"block range of {last - first} is too large: want at most {limit} (--rpc-log-block-range)"
+            )
+    query = LogQuery(first, last, criteria.block_hash, criteria.addresses, criteria.topics)
+    try:
+        return services.chain.logs(query, deadline=deadline)
+    except InvalidRequestError as error:
+        raise InvalidParamsError(error.message) from error
+
+
+def search(services: Services, criteria: LogFilter, deadline: float) -> Encoded:
+    """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
+    return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
+
+
+def _encoded(records: Sequence[LogRecord], deadline: float) -> Iterator[tuple[bytes]]:
+    for index, record in enumerate(records):
+        if not index % LOGS_BETWEEN_LOOKS and time.monotonic() > deadline:
+            raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+        yield (orjson.dumps(log_record(record)),)
+
+
+@method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
+def get_logs(services: Services, criteria: LogFilter, *, deadline: float) -> Encoded:
+    """The logs of a block or a range of blocks that match addresses and topics."""
+    return search(services, criteria, deadline)
+
+
+@method("eth_newFilter", cost=Cost.LIGHT, params=(FILTER,), result="filter id")
+def new_filter(services: Services, criteria: LogFilter) -> str:
+    """A filter that collects matching logs of coming blocks."""
+    return services.filters.new_log_filter(criteria)
+
+
+@method("eth_newBlockFilter", cost=Cost.LIGHT, result="filter id")
+def new_block_filter(services: Services) -> str:
+    """A filter that collects the hashes of coming blocks."""
+    return services.filters.new_block_filter()
+
+
+@method(
+    "eth_newPendingTransactionFilter",
+    cost=Cost.LIGHT,
+    params=(Param("full", scalars.boolean, default=False, summary="objects instead of hashes"),),
+    result="filter id",
+)
+def new_pending_transaction_filter(services: Services, full: bool) -> str:
+    """A filter that collects transactions as they enter the pool."""
+    return services.filters.new_pending_transaction_filter(full)
+
+
+@method("eth_getFilterChanges", cost=Cost.LIGHT, params=(IDENTIFIER,), result="[hash | log | transaction]")
+def get_filter_changes(services: Services, identifier: str) -> Encoded | Later:
+    """What a filter has collected since the last call."""
+    changes = services.filters.changes(identifier)
+    return _listed(changes) if len(changes) <= LIGHT_CHANGES else Later(_listed, changes)
+
+
+def _listed(items: list[bytes]) -> Encoded:
+    return Encoded(enclosed(b"[", ((item,) for item in items), b"]"))
+
+
+@method("eth_getFilterLogs", cost=Cost.ASYNC, params=(IDENTIFIER,), result="[log]")
+async def get_filter_logs(services: Services, identifier: str) -> Encoded:
+    """All logs that a filter's criteria match, old ones too."""
+    criteria = services.filters.criteria(identifier)
+    cancellation = Cancellation()
+    deadline = Deadline(execution_deadline(services), cancellation)
+    try:
+        return await asyncio.to_thread(search, services, criteria, deadline)
+    except asyncio.CancelledError:
+        cancellation.cancel()
+        raise
+
+
+@method("eth_uninstallFilter", cost=Cost.LIGHT, params=(IDENTIFIER,), result="boolean")
+def uninstall_filter(services: Services, identifier: str) -> bool:
+    """Remove a filter; whether there was one."""
+    return services.filters.uninstall(identifier)

@@ -1,0 +1,233 @@
+"""eth_: transactions into the pool, signed by the client, by the node's accounts, or by nobody."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from zevm.chain.events import Event, HeadChanged
+from zevm.chain.types import Transaction
+from zevm.chain.types.block_reference import LATEST
+from zevm.chain.types.transaction import encode_network_form
+from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields
+from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
+from zevm.rpc.methods.eth.transactions import receipt_json, waiting_at
+from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction
+from zevm.rpc.methods.support.reading import account_of, on_writer
+from zevm.rpc.methods.support.transaction_failures import submit
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+from zevm.rpc.wallet import UnknownAccountError
+
+RAW = Param("raw", scalars.data, summary="EIP-2718 bytes; of a blob transaction with its sidecar")
+TRANSACTION = Param("transaction", objects.transaction_arguments)
+TIMEOUT = Param("timeout", scalars.number, default=None, summary="milliseconds")
+DEFAULT_RECEIPT_TIMEOUT_SECONDS = 20.0
+_ETHER = 10**18
+
+
+def decode_raw(services: Services, raw: bytes) -> Transaction:
+    """A signed transaction from its bytes, within the fee cap. Raises RlpError, ServerError."""
+    transaction = Transaction.decode(raw)
+    if transaction.is_impersonated:
+        raise ServerError("invalid sender")
+    _check_fee_cap(services, transaction)
+    return transaction
+
+
+def _check_fee_cap(services: Services, transaction: Transaction) -> None:
+    cap = services.limits.transaction_fee_cap_wei
+    fee = transaction.max_fee_per_gas * transaction.gas_limit
+    if cap and fee > cap:
+        raise ServerError(
+            f"tx fee ({fee / _ETHER:.2f} ether) exceeds the configured cap ({cap / _ETHER:.2f} ether); "
+            "raise --rpc-transaction-fee-cap-wei, 0 for no cap"
+        )
+
+
+def with_sender(services: Services, arguments: TransactionArguments) -> TransactionArguments:
+    """The arguments with the first account as sender where the client names none."""
+    if arguments.sender is not None:
+        return arguments
+    addresses = services.wallet.addresses()
+    if not addresses:
+        raise UnknownAccountError
+    return replace(arguments, sender=addresses[0])
+
+
+def sign(services: Services, transaction: Transaction, sender: bytes) -> Transaction:
+    """The transaction signed by the node's key for `sender`, or marked as sent for an impersonated account."""
+    if sender in services.wallet.addresses():
+        return services.wallet.sign_transaction(sender, transaction)
+    _check_impersonation(services, sender)
+    return transaction.impersonating(sender)
+
+
+def _check_impersonation(services: Services, sender: bytes) -> None:
+    chain = services.chain
+    if not chain.auto_impersonate and sender not in chain.impersonated:
+        raise UnknownAccountError(sender)
+
+
+def send(services: Services, arguments: TransactionArguments, *, unsigned: bool = False) -> bytes:
+    """Fill, sign and send a transaction; its hash. Runs on the writer, so that nonces follow one another.
+
+    unsigned: send it for any account, without a key.
+    """
+    arguments = with_sender(services, arguments)
+    sender = arguments.sender
+    assert sender is not None
+    if not unsigned and sender not in services.wallet.addresses():
+        _check_impersonation(services, sender)
+    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
+    _check_fee_cap(services, filled)
+    signed = filled.impersonating(sender) if unsigned else sign(services, filled, sender)
+    return submit(services, signed, local=True)
+
+
+@method("eth_sendTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
+def send_transaction(services: Services, arguments: TransactionArguments) -> str:
+    """Complete, sign and send a transaction of one of the node's or of an impersonated account."""
+    return hexadecimal(send(services, arguments))
+
+
+@method("eth_sendUnsignedTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
+def send_unsigned_transaction(services: Services, arguments: TransactionArguments) -> str:
+    """Complete a transaction and send it for any account, without a signature."""
+    return hexadecimal(send(services, arguments, unsigned=True))
+
+
+@method("eth_sendRawTransaction", cost=Cost.WRITE, params=(RAW,), result="transaction hash")
+def send_raw_transaction(services: Services, raw: bytes) -> str:
+    """Send a signed transaction."""
+    return hexadecimal(submit(services, decode_raw(services, raw)))
+
+
+_CONDITION_FIELDS = {
+    "blockNumberMin": ("block_number_min", scalars.number),
+    "blockNumberMax": ("block_number_max", scalars.number),
+    "timestampMin": ("timestamp_min", scalars.number),
+    "timestampMax": ("timestamp_max", scalars.number),
+    "knownAccounts": ("known_accounts", scalars.json_object),
+}
+
+
+def _conditions(value: object) -> dict[str, Any]:
+    conditions = decode_fields(value, _CONDITION_FIELDS)
+    known = conditions.get("known_accounts", {})
+    conditions["known_accounts"] = {
+        scalars.address(address): _expected_storage(expected) for address, expected in known.items()
+    }
+    return conditions
+
+
+def _expected_storage(value: object) -> bytes | dict[int, int]:
+    if type(value) is str:
+        return scalars.hash32(value)
+    return {scalars.word(slot): scalars.word(item) for slot, item in scalars.json_object(value).items()}
+
+
+@method(
+    "eth_sendRawTransactionConditional",
+    cost=Cost.WRITE,
+    params=(RAW, Param("conditions", _conditions, summary="{blockNumberMin, timestampMax, knownAccounts, ...}")),
+    result="transaction hash",
+)
+def send_raw_transaction_conditional(services: Services, raw: bytes, conditions: dict[str, Any]) -> str:
+    """Send a signed transaction if the chain is as the sender expects (ERC-7796)."""
+    transaction = decode_raw(services, raw)
+    header = services.chain.head.header
+    for name, have in (("block_number", header.number), ("timestamp", header.timestamp)):
+        lowest, highest = conditions.get(f"{name}_min", have), conditions.get(f"{name}_max", have)
+        if not lowest <= have <= highest:
+            raise ServerError(f"transaction conditional: {name} {have} is not in [{lowest}, {highest}]")
+    for address, expected in conditions["known_accounts"].items():
+        if not _storage_is(services, address, expected):
+            raise ServerError(f"transaction conditional: the storage of 0x{address.hex()} is not as expected")
+    return hexadecimal(submit(services, transaction))
+
+
+def _storage_is(services: Services, address: bytes, expected: bytes | dict[int, int]) -> bool:
+    state = services.chain.state_at(LATEST)
+    if isinstance(expected, bytes):
+        return account_of(state, address).storage_root == expected
+    return all(state.storage(address, slot) == value for slot, value in expected.items())
+
+
+async def _send_and_wait(services: Services, timeout_ms: int | None, send_it: Any, *arguments: Any) -> Json:
+    """Run a send on the writer and wait for the receipt; events end the wait, not polling."""
+    limit = services.limits.sync_send_seconds
+    timeout = min(DEFAULT_RECEIPT_TIMEOUT_SECONDS if timeout_ms is None else timeout_ms / 1000, limit)
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, HeadChanged):
+            loop.call_soon_threadsafe(changed.set)
+
+    cancel = services.chain.events.subscribe(on_event)
+    try:
+        transaction_hash: bytes = await on_writer(services, send_it, *arguments)
+        async with asyncio.timeout(timeout):
+            while (receipt := receipt_json(services, transaction_hash)) is None:
+                await changed.wait()
+                changed.clear()
+            return receipt
+    except TimeoutError as error:
+        raise ReceiptTimeoutError(
+            transaction_hash,
+            f"The transaction was added to the transaction pool but wasn't processed in {timeout:g}s",
+        ) from error
+    finally:
+        cancel()
+
+
+@method("eth_sendRawTransactionSync", cost=Cost.ASYNC, params=(RAW, TIMEOUT), result="receipt")
+async def send_raw_transaction_sync(services: Services, raw: bytes, timeout_ms: int | None) -> Json:
+    """Send a signed transaction and wait for its receipt (EIP-7966)."""
+    transaction = decode_raw(services, raw)
+    return await _send_and_wait(services, timeout_ms, submit, services, transaction)
+
+
+@method("eth_sendTransactionSync", cost=Cost.ASYNC, params=(TRANSACTION, TIMEOUT), result="receipt")
+async def send_transaction_sync(services: Services, arguments: TransactionArguments, timeout_ms: int | None) -> Json:
+    """Complete, sign and send a transaction, and wait for its receipt."""
+    return await _send_and_wait(services, timeout_ms, send, services, arguments)
+
+
+@method("eth_fillTransaction", cost=Cost.EXECUTION, params=(TRANSACTION,), result="{raw, tx}")
+def fill(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:
+    """Complete a transaction without signing or sending it."""
+    transaction = fill_transaction(services, arguments, deadline=deadline)
+    sender = arguments.sender or bytes(20)
+    return {
+        "raw": hexadecimal(encode_network_form(transaction)),
+        "tx": results.transaction(transaction, None, sender=sender),
+    }
+
+
+@method(
+    "eth_resend",
+    cost=Cost.WRITE,
+    params=(
+        TRANSACTION,
+        Param("gasPrice", scalars.quantity, default=None),
+        Param("gasLimit", scalars.uint64, default=None),
+    ),
+    result="transaction hash",
+)
+def resend(services: Services, arguments: TransactionArguments, gas_price: int | None, gas_limit: int | None) -> str:
+    """Replace a waiting transaction of the node's account by one with another price or gas limit."""
+    arguments = with_sender(services, arguments)
+    if arguments.nonce is None:
+        raise InvalidParamsError("missing transaction nonce in transaction spec")
+    assert arguments.sender is not None
+    waiting = waiting_at(services, arguments.sender, arguments.nonce)
+    if waiting is None:
+        raise ServerError(f"no waiting transaction of 0x{arguments.sender.hex()} has nonce {arguments.nonce}")
+    if gas_price is not None:
+        arguments = replace(
+            arguments, gas_price=gas_price, max_fee_per_gas=None, max_priority_fee_per_gas=None, type=None
+        )
+    gas = gas_limit or arguments.gas or waiting.gas_limit
+    return hexadecimal(send(services, replace(arguments, gas=gas)))

@@ -1,0 +1,1 @@
+"""Methods about the node: admin_*, net_*, web3_*, rpc_*, txpool_*."""

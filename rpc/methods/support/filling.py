@@ -1,0 +1,248 @@
+"""From what a client gives to what can be executed or signed: call messages and complete transactions."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from zevm.chain.calls.call import CallFrame, GasEstimation
+from zevm.chain.rules.fees import suggested_tip
+from zevm.chain.types import Header, Receipt, Transaction, TransactionType
+from zevm.chain.types.block_reference import PENDING
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.errors import ChainIdError, ServerError
+from zevm.rpc.methods.eth.state import next_nonce
+from zevm.rpc.methods.support.blob_arguments import carries_blobs, check_blobs, hashes_of, named_hashes, sidecar_of
+from zevm.rpc.methods.support.reading import account_of, code_of
+from zevm.rpc.services import Services
+from zevm.storage.account import StateReader
+
+PLAIN_TRANSFER_GAS = 21_000
+_RESERVED_ADDRESSES = 1 << 16
+"""Addresses below may be precompiles, whose price an estimate has to find."""
+
+
+def call_request(services: Services, arguments: TransactionArguments, *, default_gas: int) -> CallRequest:
+    """The message that eth_call and eth_estimateGas execute. `default_gas` where the client gives none."""
+    check_chain_id(services, arguments)
+    price = arguments.gas_price
+    gas_limit = default_gas if arguments.gas is None else arguments.gas
+    return CallRequest(
+        sender=arguments.sender or bytes(20),
+        to=arguments.to,
+        gas_limit=min(gas_limit, services.limits.call_gas),
+        value=arguments.value or 0,
+        data=arguments.data,
+        max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
+        max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
+        access_list=arguments.access_list or (),
+        authorization_list=arguments.authorization_list,
+        blob_versioned_hashes=named_hashes(services, arguments),
+        max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
+    )
+
+
+def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
+    """Refuse a transaction that names another chain, in geth's words."""
+    want = services.chain.chain_id
+    if arguments.chain_id is not None and arguments.chain_id != want:
+        raise ChainIdError(f"chainId does not match node's (have={arguments.chain_id}, want={want})")
+
+
+def priority_fee(services: Services) -> int:
+    """The suggested tip in wei per gas."""
+    chain = services.chain
+    head = chain.head.header
+
+    def newest_first() -> Iterator[tuple[Header, Sequence[Receipt]]]:
+        header = head
+        while True:
+            yield header, chain.receipts(header.hash) or ()
+            parent = chain.header_by_hash(header.parent_hash)
+            if parent is None:
+                return
+            header = parent
+
+    return suggested_tip(
+        newest_first(),
+        minimum_wei=chain.options.minimum_suggested_tip_wei,
+        ignore_unforced=chain.is_for_development,
+    )
+
+
+def gas_price(services: Services) -> int:
+    """The suggested price in wei per gas: the next base fee and the suggested tip, or the least that blocks take."""
+    return _price(services, services.chain.next_base_fee())
+
+
+def _price(services: Services, base_fee: int | None) -> int:
+    return max((base_fee or 0) + priority_fee(services), services.chain.settings.minimum_gas_price)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a transaction will execute: what it is filled from.
+
+    environment: of its block. nonce_of: the next nonce of an account. state: that it will meet, None where transactions
+    come before it that have not been executed; `frame` executes them.
+    """
+
+    environment: BlockEnvironment
+    nonce_of: Callable[[bytes], int]
+    state: StateReader | None
+    frame: Callable[[], CallFrame]
+
+
+def next_place(services: Services) -> Place:
+    """The next block, after what waits in the pool."""
+    chain = services.chain
+    return Place(
+        environment=chain.next_context().environment,
+        nonce_of=partial(next_nonce, services),
+        state=None if chain.pool.executable_count else chain.head.state,
+        frame=partial(chain.frame_at, PENDING),
+    )
+
+
+def place_in(frame: CallFrame) -> Place:
+    """A block in the making, after the transactions that it has."""
+    return Place(
+        environment=frame.environment,
+        nonce_of=lambda sender: account_of(frame.reader, sender).nonce,
+        state=frame.reader,
+        frame=lambda: frame,
+    )
+
+
+def fill_transaction(
+    services: Services, arguments: TransactionArguments, *, deadline: float, place: Place | None = None
+) -> Transaction:
+    """The unsigned transaction with what the client left out: type, nonce, fees, and then the gas that it takes.
+
+    place: where it will execute; None for the next block. Estimates up to `deadline` (time.monotonic()), so it runs on
+    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError where the estimate reverts.
+    """
+    place = place or next_place(services)
+    check_chain_id(services, arguments)
+    check_blobs(arguments, place.environment.rules)
+    _check_authorizations(arguments)
+    _check_creation(arguments)
+    sidecar = sidecar_of(arguments)
+    arguments = replace(arguments, blob_versioned_hashes=hashes_of(arguments, sidecar))
+    kind = _type_of(arguments, place.environment)
+    arguments = _with_fees(services, arguments, kind, place.environment)
+    gas = _gas_limit(services, arguments, place, deadline) if arguments.gas is None else arguments.gas
+    price = arguments.gas_price
+    return Transaction(
+        type=kind,
+        chain_id=services.chain.chain_id,
+        nonce=place.nonce_of(arguments.sender or bytes(20)) if arguments.nonce is None else arguments.nonce,
+        max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
+        max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
+        gas_limit=gas,
+        to=arguments.to,
+        value=arguments.value or 0,
+        data=arguments.data,
+        access_list=arguments.access_list or (),
+        authorization_list=arguments.authorization_list or (),
+        max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
+        blob_versioned_hashes=arguments.blob_versioned_hashes or (),
+        sidecar=sidecar,
+    )
+
+
+def _check_authorizations(arguments: TransactionArguments) -> None:
+    if arguments.authorization_list is None:
+        return
+    if arguments.to is None:
+        raise ServerError("EIP-7702 transaction cannot be used to create contract")
+    if not arguments.authorization_list:
+        raise ServerError("EIP-7702 transaction with empty auth list")
+
+
+def _check_creation(arguments: TransactionArguments) -> None:
+    if arguments.to is not None:
+        return
+    if carries_blobs(arguments):
+        raise ServerError('missing "to" in blob transaction')
+    if not arguments.data:
+        raise ServerError("contract creation without any data provided")
+
+
+def _type_of(arguments: TransactionArguments, environment: BlockEnvironment) -> TransactionType:
+    """The type asked for, or the one that the fields call for."""
+    if arguments.authorization_list is not None:
+        return TransactionType.SET_CODE
+    if carries_blobs(arguments):
+        return TransactionType.BLOB
+    if arguments.type in (TransactionType.LEGACY, TransactionType.ACCESS_LIST) and not _has_dynamic_fee(arguments):
+        return TransactionType(arguments.type)
+    if arguments.gas_price is None and environment.base_fee_per_gas is not None:
+        return TransactionType.DYNAMIC_FEE
+    if _has_dynamic_fee(arguments):
+        raise ServerError("maxFeePerGas and maxPriorityFeePerGas are not valid before London is active")
+    return TransactionType.LEGACY if arguments.access_list is None else TransactionType.ACCESS_LIST
+
+
+def _has_dynamic_fee(arguments: TransactionArguments) -> bool:
+    return arguments.max_fee_per_gas is not None or arguments.max_priority_fee_per_gas is not None
+
+
+def _with_fees(
+    services: Services, arguments: TransactionArguments, kind: TransactionType, environment: BlockEnvironment
+) -> TransactionArguments:
+    """The arguments with every fee, in wei per gas: a price for types 0 and 1, else fee cap and tip."""
+    if carries_blobs(arguments) and arguments.max_fee_per_blob_gas is None:
+        arguments = replace(arguments, max_fee_per_blob_gas=2 * (environment.blob_base_fee or 1))
+    if arguments.gas_price is not None:
+        return arguments
+    base_fee = environment.base_fee_per_gas or 0
+    if kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST):
+        return replace(arguments, gas_price=_price(services, base_fee))
+    cap, tip = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas
+    if cap == 0:
+        raise ServerError("maxFeePerGas must be non-zero")
+    if tip is None:
+        suggested = priority_fee(services)
+        tip = suggested if cap is None else min(suggested, cap)
+    cap = max(tip + 2 * base_fee, services.chain.settings.minimum_gas_price) if cap is None else cap
+    return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
+
+
+def execution_deadline(services: Services) -> float:
+    """When an execution that begins now has to end, as a value of time.monotonic()."""
+    return time.monotonic() + services.limits.evm_timeout_seconds
+
+
+def _gas_limit(services: Services, arguments: TransactionArguments, place: Place, deadline: float) -> int:
+    if _is_plain_transfer(arguments, place.state):
+        return PLAIN_TRANSFER_GAS
+    frame = place.frame()
+    request = _payable(call_request(services, arguments, default_gas=0), frame)
+    return GasEstimation(frame, request, gas_cap=services.limits.call_gas, deadline=deadline).run()
+
+
+def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
+    """The message to estimate. One that cannot pay now is the pool's to judge: its gas is that of a free one."""
+    environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
+    fee_wei = PLAIN_TRANSFER_GAS * request.max_fee_per_gas
+    if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
+        request = replace(request, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    if request.max_fee_per_blob_gas < (environment.blob_base_fee or 0) or balance_wei < fee_wei:
+        request = replace(request, max_fee_per_blob_gas=0)
+    return request
+
+
+def _is_plain_transfer(arguments: TransactionArguments, state: StateReader | None) -> bool:
+    """Whether the gas is known without an execution: ether to an account that has no code."""
+    to = arguments.to
+    return (
+        to is not None
+        and state is not None
+        and int.from_bytes(to, "big") >= _RESERVED_ADDRESSES
+        and not arguments.data
+        and not arguments.access_list
+        and not arguments.authorization_list
+        and not code_of(state, to)
+    )

@@ -1,0 +1,1 @@
+"""trace_* and ots_*."""
