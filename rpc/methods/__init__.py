@@ -1,10 +1,10 @@
-"""The JSON-RPC methods, one module per topic; each registers its functions in the registry."""
+"""The JSON-RPC methods, one folder per namespace; each module registers its functions in the registry."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 
 def load() -> None:
     """Import every module of this package, so that the registry is full."""
-    for module in iter_modules(__path__):
-        import_module(f"{__name__}.{module.name}")
+    for module in walk_packages(__path__, f"{__name__}."):
+        import_module(module.name)

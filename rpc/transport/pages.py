@@ -102,7 +102,7 @@ def _headers(policy: str) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _template() -> tuple[str, str]:
     """The page with its blanks, and the policy that lets in its style and script; no blank is in those."""
-    text = resources.files("rpc").joinpath("page.html").read_text()
+    text = resources.files("zevm.rpc.transport").joinpath("page.html").read_text()
     style, script = _STYLE.search(text), _SCRIPT.search(text)
     assert style is not None
     assert script is not None

@@ -1,7 +1,7 @@
 """JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
 
 Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
-pong deadline and the bounds of a message are the protocol's (rpc.transport.websocket_protocol), and so is the end of a stalled
+pong deadline and the bounds of a message are the protocol's (websocket_protocol), and so is the end of a stalled
 reader; one with too much unread is cut off by Connection.
 """
 

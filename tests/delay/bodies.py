@@ -11,9 +11,10 @@ from typing import Any
 import zevm.rpc.methods
 from zevm.rpc.codec import engine, objects, scalars, tracing
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods.debug import state
+from zevm.rpc.methods.debug import state as debug_state
 from zevm.rpc.methods.dev import accounts, chain, time_mining
-from zevm.rpc.methods.eth import bundles, sending, sign, simulate, state
+from zevm.rpc.methods.eth import bundles as eth_bundles
+from zevm.rpc.methods.eth import sending, sign, simulate, state
 from zevm.rpc.methods.support import bundles
 from zevm.rpc.methods.trace import trace
 from zevm.rpc.methods.zvm import deployment, execution, modules
@@ -155,8 +156,8 @@ LARGEST: dict[scalars.Decoder, Value] = {
     accounts._one_or_many: lambda _world, size: [f"0x{index:040x}" for index in range(size // 50)],
     chain.reorg_options: lambda _world, _size: 2,
     chain.transaction_pairs: lambda _world, _size: [],
-    state._key: blob,
-    bundles.signed_bundle: lambda world, _size: {"txs": [blob(world, 100_000)] * 40, "blockNumber": "0xffff"},
+    debug_state._key: blob,
+    eth_bundles.signed_bundle: lambda world, _size: {"txs": [blob(world, 100_000)] * 40, "blockNumber": "0xffff"},
     sending._conditions: lambda _world, size: {
         "knownAccounts": {f"0x{index:040x}": {"0x" + "01" * 32: ZERO_HASH} for index in range(size // 200)}
     },

@@ -31,7 +31,7 @@ from tests.rpc.support import (
 )
 from tests.rpc.test_dispatch import MALFORMED
 from zevm.chain.events import TransactionAdded
-from zevm.rpc.codec import results
+from zevm.rpc.codec import results as encoding
 from zevm.rpc.server import Server, ServerOptions
 from zevm.rpc.services import Services
 
@@ -111,7 +111,7 @@ async def test_new_heads() -> None:
         publish(services, first, second)
         for item in (first, second):
             frame = await receive(client)
-            assert results(frame, identifier) == results.header(item.block.header)
+            assert results(frame, identifier) == encoding.header(item.block.header)
         assert await request(client, "eth_unsubscribe", identifier) == {"jsonrpc": "2.0", "id": 1, "result": True}
         publish(services, block(3))
         answer = await request(client, "eth_unsubscribe", identifier)

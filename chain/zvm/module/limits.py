@@ -42,7 +42,7 @@ merges them, which takes it up to 60 microseconds each, and more than in proport
 of 80 KB carry 6,500 in all, and 5,000 in their largest function.
 
 Joined locals and joins bound the compiler's time, which nesting makes quadratic in a module's length: see
-`chain.zvm.module.shape.Shape`. Compiled contracts of 128 KiB have some 1,500 joined locals and 4,000 joins times locals;
+`shape.Shape`. Compiled contracts of 128 KiB have some 1,500 joined locals and 4,000 joins times locals;
 a switch of 256 cases over 30 locals has 7,680 joined locals by itself.
 """
 

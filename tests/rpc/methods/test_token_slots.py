@@ -1,4 +1,4 @@
-"""zevm.rpc.methods.support.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
+"""methods.support.token_slots: the layouts of Solidity, Vyper, OpenZeppelin's upgradeable tokens and Solady."""
 
 from collections.abc import Callable, Mapping
 
