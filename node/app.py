@@ -34,7 +34,7 @@ from zevm.node.state_file import StateFile, dump_path
 from zevm.node.wallet import KeyWallet, address_of
 from zevm.rpc import methods
 from zevm.rpc.codec.revert_reasons import Decoder
-from zevm.rpc.instance import load_instance_id
+from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions
 from zevm.rpc.services import Services

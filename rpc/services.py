@@ -39,7 +39,7 @@ class ErrorDecoder(Protocol):
 class Services:
     """Handed to every method as its first argument.
 
-    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.instance).
+    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.methods.support.instance).
     announced_version: what web3_clientVersion answers; None for `client_version`.
     signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
     throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.

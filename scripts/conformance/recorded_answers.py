@@ -34,8 +34,8 @@ from scripts.conformance.data import find_data, read_chain  # noqa: E402
 from scripts.conformance.outcome import Shortfall, SuiteResult  # noqa: E402
 from zevm.node.wallet import KeyWallet  # noqa: E402
 from zevm.rpc.codec.revert_reasons import Decoder  # noqa: E402
-from zevm.rpc.instance import load_instance_id  # noqa: E402
 from zevm.rpc.limits import Limits  # noqa: E402
+from zevm.rpc.methods.support.instance import load_instance_id  # noqa: E402
 from zevm.rpc.server import Server, ServerOptions  # noqa: E402
 from zevm.rpc.services import Services  # noqa: E402
 

@@ -21,8 +21,8 @@ from zevm.rpc.codec.anvil_state import SavedState, block_json, read_saved_state,
 from zevm.rpc.codec.parsing import check_shape, parse_large
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
-from zevm.rpc.instance import put_new_instance_id
 from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.instance import put_new_instance_id
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.store import Snapshot

@@ -14,8 +14,8 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Transaction, TransactionType
 from zevm.rpc.codec.revert_reasons import Decoder
-from zevm.rpc.instance import load_instance_id
 from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.server import Server, ServerOptions
 from zevm.rpc.services import Services
 from zevm.rpc.transport.engine_port import EnginePortOptions

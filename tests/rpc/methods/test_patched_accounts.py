@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, TestWallet, hexadecimal, signed_transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.rules.genesis import Genesis
-from zevm.rpc.instance import load_instance_id
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.dev import accounts, state
+from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.services import Services
 from zevm.storage.database import Database
