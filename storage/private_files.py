@@ -15,7 +15,7 @@ def write_private(path: Path, content: bytes) -> None:
     """Write `path` with mode 0600, in place of what was there. Raises OSError, with the old file as it was.
 
     The content goes into a new file first: whoever holds the old one open does not read it. A device or a pipe is
-    written to as it is, and a file that no other can replace (a mount point, a folder that is not ours) is emptied first.
+    written to as it is. A file that no other can replace (a mount point, a folder of another's) is emptied first.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as stream:

@@ -17,7 +17,8 @@ KEY = PrivateKey(b"\x11" * 32)
 
 
 def _config(folder: Path) -> None:
-    facts = BannerFacts([KEY], [0], "test " * 11 + "junk", "m/44'/60'/0'/0/", 1, "osaka", 7, 7, 7, 7, 0, 0, "memory", [])
+    phrase, path = "test " * 11 + "junk", "m/44'/60'/0'/0/"
+    facts = BannerFacts([KEY], [0], phrase, path, 1, "osaka", 7, 7, 7, 7, 0, 0, "memory", [])
     write_config(folder / "config.json", facts)
 
 

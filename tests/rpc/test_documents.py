@@ -71,7 +71,7 @@ def test_a_summary_that_leans_on_another_row_is_refused(summary: str) -> None:
     def function() -> None: ...
 
     function.__doc__ = summary
-    with pytest.raises(ValueError, match="x_one: the summary .* does not stand alone"):
+    with pytest.raises(ValueError, match=r"x_one: the summary .* does not stand alone"):
         Registry().method("x_one", cost=Cost.LIGHT)(function)
 
 
