@@ -141,12 +141,17 @@ def file_sizes(directory: Path) -> list[int]:
 def configuration(variant: str) -> bytes:
     """Digest of all that compiled code depends on besides the stored code.
 
-    variant: the prices. This package's source is part of it, since it decides how code is instrumented.
+    variant: the prices. The machine's source is part of it, since it decides how code is instrumented.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = machine_sources()
     parts = [capi.VERSION, platform.machine(), platform.system(), repr(sorted(SETTINGS.items())), variant]
     digests = [keccak256(part.encode()) for part in parts] + [keccak256(source.read_bytes()) for source in sources]
     return keccak256(b"".join(digests))
+
+
+def machine_sources() -> list[Path]:
+    """Every file of chain.zvm."""
+    return sorted(Path(__file__).parents[1].rglob("*.py"))
 
 
 def _encode(key: bytes, program: Program) -> bytes:

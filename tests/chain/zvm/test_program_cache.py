@@ -343,3 +343,11 @@ def test_z2_calls_write_nothing_and_blocks_write_what_they_deploy_and_run(tmp_pa
         assert len(list(tmp_path.iterdir())) == 2
     finally:
         machine.close()
+
+
+def test_compiled_code_is_made_anew_when_any_of_the_machine_changes() -> None:
+    """How code is instrumented lies in another folder than what keeps it."""
+    folder = Path(program_files.__file__).parents[1]
+    of_machine = {source.relative_to(folder).as_posix() for source in program_files.machine_sources()}
+    assert {"module/instrument.py", "runtime/engine.py", "price_table.py"} <= of_machine
+    assert len(of_machine) == len(list(folder.rglob("*.py")))
