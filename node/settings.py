@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
 
@@ -414,7 +415,7 @@ class NodeSettings(BaseSettings):
     @property
     def balance_wei(self) -> int:
         """Wei of each development account."""
-        return int(self.balance * 10**18)
+        return int(self.balance * ETHER)
 
     @property
     def interval_ms(self) -> int:
