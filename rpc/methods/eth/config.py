@@ -1,7 +1,7 @@
 """eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
 
 from zevm.chain.rules import predeploys
-from zevm.chain.rules.forks import FORK_NAMES, Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
@@ -95,7 +95,7 @@ async def _no_access_list(services: Services, reference: BlockReference) -> None
     header = (await on_writer(services, services.chain.pending)).header if pending else header_at(services, reference)
     if header is None:
         return
-    fork = FORK_NAMES[services.chain.block_rules.of(header).fork]
+    fork = services.chain.block_rules.of(header).fork.title
     raise CodedError(
         RESOURCE_NOT_FOUND,
         f"block {header.number} has no access list: it is under {fork}, and lists begin with Amsterdam (EIP-7928)",
