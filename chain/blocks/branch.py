@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.calls.call import CallFrame
 from zevm.chain.types import Header, Transaction
 from zevm.storage.account import StateReader
 from zevm.storage.state import StateUpdate

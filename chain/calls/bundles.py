@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
-from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
 from zevm.chain.rules import fees
