@@ -24,7 +24,7 @@ from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
-from zevm.storage.state import AccountProof, StateUpdate
+from zevm.storage.state import AccountProof, StateBase
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
@@ -162,21 +162,17 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
-    def base_of(self, reference: BlockReference) -> tuple[Header, StateReader, bytes | StateUpdate]:
-        """A block, the state after it, and that state's root, or its difference while it is unwritten: the pending one.
-
-        Raises UnknownBlockError.
-        """
+    def base_of(self, reference: BlockReference) -> tuple[Header, StateBase]:
+        """A block, and the state after it, which others can stand on. Raises UnknownBlockError."""
         if reference.tag is BlockTag.PENDING:
             pending = self.pending()
-            return pending.header, pending.state, pending.update
+            return pending.header, pending.state
         header = self.resolve(reference)
-        state = self.canonical.state_of(header)
-        return header, state, state.root
+        return header, self.canonical.state_of(header)
 
     def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
-        return self.database.state.prove_account(self.base_of(reference)[2], address, slots)
+        return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
@@ -237,13 +233,12 @@ class ChainView:
 
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, head.state, head.state.root)
+        execution = BlockExecution(context.environment, self.database.state, head.state)
         fill(execution, self)
-        sealed = execution.seal(context.header, self.database.state)
+        sealed = execution.seal(context.header)
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
-            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

@@ -191,15 +191,15 @@ def execute_here(
     with Database.open(None) as database:
         states = database.state
         before = states.prepare(EMPTY_ROOT, _state_diff(case))
-        execution = _WatchedExecution(environment, states.reader_over(before), before)
+        execution = _WatchedExecution(environment, states, states.reader_over(before))
         execution.watch(tracer)
         outcomes, refusals = [], {}
         for index, transaction in enumerate(transactions):
             try:
-                outcomes.append(execution.add(transaction, states))
+                outcomes.append(execution.add(transaction))
             except TransactionError as error:
                 refusals[index] = error.message
-        sealed = execution.seal(_HEADER, states, withdrawals=_withdrawals(case))
+        sealed = execution.seal(_HEADER, withdrawals=_withdrawals(case))
     return Execution(sealed.block, sealed.record.receipts, outcomes, refusals, execution.requests)
 
 
