@@ -51,7 +51,7 @@ format: install-dev
 	@$(BIN)/ruff format .
 
 conformance: install-dev
-	@$(BIN)/python scripts/conformance/run.py $(ARGS)
+	@$(BIN)/python verification/conformance/run.py $(ARGS)
 
 bench: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi

@@ -30,11 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.nodes import CONTENDERS
 from bench.run import machine, show, table, timed
 from bench.zvm import call_data
-from scripts.conformance.chain_suite import import_suite
-from scripts.conformance.data import find_data
-from scripts.conformance.state_fixtures import Case, load_cases, run_case
-from scripts.contracts import solidity
-from scripts.load import (
+from testing.contracts import solidity
+from testing.load import (
     RECORDER_RUNTIME,
     SPINNER_RUNTIME,
     contract_address,
@@ -43,7 +40,10 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
+from verification.conformance.chain_suite import import_suite
+from verification.conformance.data import find_data
+from verification.conformance.state_fixtures import Case, load_cases, run_case
 
 ANVIL = CONTENDERS["Anvil"]
 NODES = {

@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nodes import CONTENDERS, Contender
-from scripts.load import (
+from testing.load import (
     RECORDER_RUNTIME,
     SPINNER_GAS_PER_ROUND,
     SPINNER_RUNTIME,
@@ -43,7 +43,7 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import ROOT, NodeProcess
+from testing.node_process import ROOT, NodeProcess
 
 RECEIVER = f"0x{0xBE7C:040x}"
 SPIN_GAS = 2_600_000

@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm
 from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
-from scripts.contracts import returning, solidity, wasm, words
-from scripts.load import Signer, contract_address, development_signer
-from scripts.node_process import NodeProcess
+from testing.contracts import returning, solidity, wasm, words
+from testing.load import Signer, contract_address, development_signer
+from testing.node_process import NodeProcess
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.genesis import load_default_genesis
