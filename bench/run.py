@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Measure zEVM, Anvil and Hardhat 2 under the same load in one run, and print a table of medians and ratios.
 
-    python bench/run.py             everything, some minutes
-    python bench/run.py --quick     fewer rounds and a tenth of the blocks
-    python bench/run.py --only transfer,call,block-number
+    python -m bench.run             everything, some minutes
+    python -m bench.run --quick     fewer rounds and a tenth of the blocks
+    python -m bench.run --only transfer,call,block-number
 
 Every node gets the same pre-signed transactions over one kept-alive connection of a bare socket, in rounds that take
 turns between the nodes. zEVM stands twice in the table: with its data on disk, every block synced, as it runs by
@@ -26,8 +25,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nodes import CONTENDERS, Contender
 from testing.load import (

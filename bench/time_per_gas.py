@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Measure how long a unit of gas takes, for everything that is paid in gas, and print a table.
 
-    python bench/time_per_gas.py                         every opcode and precompile of every fork, WebAssembly
-    python bench/time_per_gas.py --kinds precompile      of these kinds alone
-    python bench/time_per_gas.py --forks byzantium,osaka
+    python -m bench.time_per_gas                         every opcode and precompile of every fork, WebAssembly
+    python -m bench.time_per_gas --kinds precompile      of these kinds alone
+    python -m bench.time_per_gas --forks byzantium,osaka
 
 The executor alone, in this process. Each row is the dearest input that verification.abuse.dearest has for it; an opcode
 or precompile that is the same under several forks is measured once, under the first. The ratio is to the median of the
@@ -16,13 +15,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import zvm_per_gas
 from bench.run import machine

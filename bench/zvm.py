@@ -1,8 +1,7 @@
-#!/usr/bin/env python
 """Measure WebAssembly contracts against the same contracts in EVM bytecode, and print three tables.
 
-    python bench/zvm.py             a minute or two
-    python bench/zvm.py --quick     fewer rounds
+    python -m bench.zvm             a minute or two
+    python -m bench.zvm --quick     fewer rounds
 
 In process: the executor alone, on the thread that makes blocks, with warm and optimised code; processor time of that
 thread, the best of several rounds. Through RPC: medians of what a client waits for, of zEVM and of Anvil with the EVM
@@ -13,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm

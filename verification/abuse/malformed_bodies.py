@@ -1,6 +1,6 @@
 """Send malformed bodies to a node over sockets, and look at every answer.
 
-    python verification/abuse/malformed_bodies.py --count 1000000 --seed 7
+    python -m verification.abuse.malformed_bodies --count 1000000 --seed 7
 
 Bodies are random JSON, calls of every method with values that do not fit, and bytes cut, swapped and spliced; half of
 them go over HTTP, half over WebSocket. Each answer must be JSON-RPC with one of result and error, none may blame the
@@ -18,10 +18,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
 from zevm.rpc import methods

@@ -1,10 +1,9 @@
-#!/usr/bin/env python
 """Send a node every precompile and opcode at its dearest, and watch how long others wait for `eth_blockNumber`.
 
-    python verification/abuse/walk_gas.py                              every fork, in calls and in transactions
-    python verification/abuse/walk_gas.py --forks byzantium,osaka      of these forks
-    python verification/abuse/walk_gas.py --kinds precompiles          these alone
-    python verification/abuse/walk_gas.py --gas 50000000 --parallel 8
+    python -m verification.abuse.walk_gas                              every fork, in calls and in transactions
+    python -m verification.abuse.walk_gas --forks byzantium,osaka      of these forks
+    python -m verification.abuse.walk_gas --kinds precompiles          these alone
+    python -m verification.abuse.walk_gas --gas 50000000 --parallel 8
 
 For each fork a node of its own. The base is the same question while nobody else asks anything.
 """
@@ -12,15 +11,11 @@ For each fork a node of its own. The base is the same question while nobody else
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from testing.node_process import NodeProcess, RpcError, zevm_command
 from verification.abuse.dearest import calling, opcode_programs, opcodes, precompile_inputs

@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from testing.node_process import ROOT
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block
 from zevm.node.commands.blocks import split_items
 
-ROOT = Path(__file__).resolve().parents[2]
 BLOCK_COUNT = 54
 """Blocks of execution-apis' chain: Frontier to BPO2."""
 

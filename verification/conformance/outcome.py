@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.table import Table
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
+from testing.node_process import ROOT
+
+DOCUMENT = ROOT / "docs" / "conformance.md"
 _HEADING = "## Shortfalls"
 _ROW = re.compile(r"^\| `(?P<case>[^`]+)` \| (?P<reason>.+?) \|$")
 

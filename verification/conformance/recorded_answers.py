@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Ask a node what geth was asked, and compare the answers: execution-apis' recorded files by hive's rules.
 
-    python verification/conformance/recorded_answers.py                  a node over the recorded chain, made in memory
-    python verification/conformance/recorded_answers.py --only eth_call  the files of methods whose name begins so
-    python verification/conformance/recorded_answers.py --url URL        a node that runs elsewhere over that chain
+    python -m verification.conformance.recorded_answers                  a node over the recorded chain, made in memory
+    python -m verification.conformance.recorded_answers --only eth_call  the files of methods whose name begins so
+    python -m verification.conformance.recorded_answers --url URL        a node that runs elsewhere over that chain
 
 The files, `chain.rlp` and `genesis.json` are read from $CONFORMANCE_DIR/rpc-compat. Every answer has 5 seconds. A
 method that the node does not have is told, and is no failure; everything else that differs is, with exit code 1.
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -25,19 +23,16 @@ from pathlib import Path
 import httpx
 import orjson
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from verification.conformance.chain_suite import memory_chain  # noqa: E402
-from verification.conformance.comparison import RecordedFile, difference, read_folder  # noqa: E402
-from verification.conformance.data import find_data, read_chain  # noqa: E402
-from verification.conformance.outcome import Shortfall, SuiteResult  # noqa: E402
-from zevm.node.wallet import KeyWallet  # noqa: E402
-from zevm.rpc.codec.revert_reasons import Decoder  # noqa: E402
-from zevm.rpc.limits import Limits  # noqa: E402
-from zevm.rpc.methods.support.instance import load_instance_id  # noqa: E402
-from zevm.rpc.server import Server, ServerOptions  # noqa: E402
-from zevm.rpc.services import Services  # noqa: E402
+from verification.conformance.chain_suite import memory_chain
+from verification.conformance.comparison import RecordedFile, difference, read_folder
+from verification.conformance.data import find_data, read_chain
+from verification.conformance.outcome import Shortfall, SuiteResult
+from zevm.node.wallet import KeyWallet
+from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.instance import load_instance_id
+from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.services import Services
 
 SUITE = "recorded answers"
 ANSWER_SECONDS = 5.0

@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Run the official conformance data against this node's code, on all cores, and print one table by suite.
 
-    python verification/conformance/run.py                          every suite, half a minute
-    python verification/conformance/run.py --only fixtures,answers  of: fixtures, zvm, import, altered, answers
-    python verification/conformance/run.py --all-bytes              alter every byte of the chain, a minute
+    python -m verification.conformance.run                          every suite, half a minute
+    python -m verification.conformance.run --only fixtures,answers  of: fixtures, zvm, import, altered, answers
+    python -m verification.conformance.run --all-bytes              alter every byte of the chain, a minute
 
 The data is read from $CONFORMANCE_DIR. Ends with 1 where a case falls short that docs/conformance.md does not list, and
 where a listed one passes.
@@ -14,23 +13,19 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
-
-from verification.conformance.chain_suite import SAMPLE_BYTES, altered_suite, import_suite  # noqa: E402
-from verification.conformance.data import find_data  # noqa: E402
-from verification.conformance.outcome import DOCUMENT, SuiteResult, complaints, known_shortfalls, summary  # noqa: E402
-from verification.conformance.recorded_answers import answers_suite  # noqa: E402
-from verification.conformance.state_suite import fixtures_suite, run_files, table_by_eip, zvm_suite  # noqa: E402
+from verification.conformance.chain_suite import SAMPLE_BYTES, altered_suite, import_suite
+from verification.conformance.data import find_data
+from verification.conformance.outcome import DOCUMENT, SuiteResult, complaints, known_shortfalls, summary
+from verification.conformance.recorded_answers import answers_suite
+from verification.conformance.state_suite import fixtures_suite, run_files, table_by_eip, zvm_suite
 
 SUITES = ("fixtures", "zvm", "import", "altered", "answers")
 PARTS_PER_CORE = 8

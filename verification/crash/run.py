@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Kill -9 the node at random moments under load, damage its files, and fill its disk; nothing acknowledged is missing.
 
 One data directory lives through all kills. Load: transfers, calls of an EVM and of a WebAssembly contract that write a
@@ -10,7 +9,7 @@ kill counts as an acknowledgement.
 Damages are done to copies of what a kill left: to one file, or to LevelDB's log and the marks of the last write at
 once. Full disks: writes are refused, reads and /health tell it, and once there is space the same node goes on.
 
-    python verification/crash/run.py --kills 100 --damages 60 --doubles 20 --full-disks 10
+    python -m verification.crash.run --kills 100 --damages 60 --doubles 20 --full-disks 10
 
 Ends with 0 when nothing was lost and at least half of the kills landed while a request was unanswered.
 """
@@ -34,8 +33,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from testing.load import (
     DEPLOYMENT_GAS,

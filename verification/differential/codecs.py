@@ -1,6 +1,6 @@
 """Compare codecs with the executable specification: RLP, tries, transactions of all types, headers of all forks.
 
-    python verification/differential/codecs.py --seconds 600 --seed 1
+    python -m verification.differential.codecs --seconds 600 --seed 1
 
 Good encodings must give the same hashes, roots and senders; bytes altered in one place must be refused on both sides,
 or read alike by both. Ends with 1 where something differs.
@@ -11,11 +11,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from random import Random
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from verification.differential.build import sign
 from verification.differential.cases import CHAIN_ID, KEYS

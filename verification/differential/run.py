@@ -1,7 +1,7 @@
 """Execute random blocks here and in Ethereum's executable specification until the time is over, and compare.
 
-    python verification/differential/run.py --seconds 3600 --seed 1
-    python verification/differential/run.py --case differential-17-Osaka.json     # run a failing case again
+    python -m verification.differential.run --seconds 3600 --seed 1
+    python -m verification.differential.run --case differential-17-Osaka.json     # run a failing case again
 
 Every case has transactions that must be refused beside good ones; a second run takes the accepted ones alone, since the
 oracle numbers its receipts with the refused ones. A difference is shrunk and written to a file. Ends with 1 then.
@@ -16,14 +16,11 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from verification.differential.build import Result, address_of, for_oracle, result_of, run_here, transactions_of  # noqa: E402
-from verification.differential.cases import FORKS, KEYS, Case, new_case  # noqa: E402
-from verification.differential.coverage import Coverage  # noqa: E402
-from verification.differential.shrink import shrink  # noqa: E402
-from verification.differential.specification import KnownFaultError, Specification  # noqa: E402
+from verification.differential.build import Result, address_of, for_oracle, result_of, run_here, transactions_of
+from verification.differential.cases import FORKS, KEYS, Case, new_case
+from verification.differential.coverage import Coverage
+from verification.differential.shrink import shrink
+from verification.differential.specification import KnownFaultError, Specification
 
 SHRINK_ATTEMPTS = 400
 
@@ -63,7 +60,7 @@ def report(case: Case, found: dict[str, tuple[object, object]], folder: Path) ->
     file.write_text(json.dumps(case, indent=1))
     for name, (here, there) in found.items():
         print(f"  {name}: here {here}, there {there}")
-    print(f"  again: python verification/differential/run.py --case {file}", flush=True)
+    print(f"  again: python -m verification.differential.run --case {file}", flush=True)
 
 
 class Limits(NamedTuple):

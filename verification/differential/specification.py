@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from testing.node_process import ROOT
+
 _PYTHON = ROOT / ".oracle" / "bin" / "python"
 
 
@@ -24,7 +24,7 @@ class Specification:
     def __init__(self) -> None:
         if not _PYTHON.exists():
             raise SystemExit("the specification is missing; run: verification/differential/install.sh")
-        command = [str(_PYTHON), str(ROOT / "scripts" / "differential" / "oracle.py")]
+        command = [str(_PYTHON), str(ROOT / "verification" / "differential" / "oracle.py")]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

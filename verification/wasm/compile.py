@@ -1,8 +1,7 @@
-#!/usr/bin/env python
 """Deploy modules made to be dear to compile, and find the dearest for its gas, against the EVM in the same run.
 
-    python verification/wasm/compile.py --seconds 600 --seed 1
-    python verification/wasm/compile.py --shape nests --seconds 60
+    python -m verification.wasm.compile --seconds 600 --seed 1
+    python -m verification.wasm.compile --shape nests --seconds 60
 
 Each case is a shape of `shapes` beside this with random numbers, packed with Brotli as an attacker would send it, in
 one creation by the executor: data, checks, compilation and deposit. The EVM's nanoseconds a gas are the median over
@@ -18,10 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from testing.load import development_signer
 from verification.wasm.shapes import SHAPES

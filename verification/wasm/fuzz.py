@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Random modules through ZVM's checks, instrumentation, compiler and runtime: refused cleanly, or run the same always.
 
 Every module, valid or damaged, is prepared twice; the only error allowed is ModuleRefusedError. What is accepted runs
@@ -6,8 +5,8 @@ unoptimised and optimised, on a pooled and on another engine, and again: outcome
 equal. A second process repeats the cases, and must find the same. Work is done in child processes, so that a crash or
 a hang is noticed and told with its seed.
 
-    python verification/wasm/fuzz.py --seconds 600 --seed 1 --processes 2
-    python verification/wasm/fuzz.py --module zvm-fuzz-1-77.wasm
+    python -m verification.wasm.fuzz --seconds 600 --seed 1 --processes 2
+    python -m verification.wasm.fuzz --module zvm-fuzz-1-77.wasm
 
 Ends with 0 when nothing was found. A module that fails is written to the working directory, or to --output.
 """
@@ -32,8 +31,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from testing.node_process import ROOT
 from verification.wasm.generate import generate, mutate
 from zevm.chain.concurrency.writer import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
@@ -43,7 +41,7 @@ from zevm.chain.zvm.price_table import INK_PER_GAS, SCHEDULES
 from zevm.chain.zvm.runtime.engine import PAGE_BYTES
 from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
-CONTRACTS = Path(__file__).resolve().parents[2] / "contracts" / "examples" / "out"
+CONTRACTS = ROOT / "contracts" / "examples" / "out"
 CASE_SECONDS = 60
 """What prepares, compiles and runs within it on a busy machine; a case that takes longer hangs."""
 INK = 600_000_000
@@ -273,9 +271,9 @@ def work(arguments: argparse.Namespace) -> int:
 
 
 def _child(seed: int, records: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "--worker", str(records), "--seed", str(seed), *more]
+    command = [sys.executable, "-m", "verification.wasm.fuzz", "--worker", str(records), "--seed", str(seed), *more]
     # each child has a hash seed of its own: no order of a set may matter
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _records(path: Path) -> list[tuple[int, int]]:
@@ -286,7 +284,7 @@ def _report(arguments: argparse.Namespace, seed: int, number: int, what: str) ->
     raw, schedule, library = make_case(seed, number, example_contracts())
     path = arguments.output / f"zvm-fuzz-{seed}-{number}.wasm"
     path.write_bytes(raw)
-    again = f"python verification/wasm/fuzz.py --module {path} --schedule {schedule}{' --library' if library else ''}"
+    again = f"python -m verification.wasm.fuzz --module {path} --schedule {schedule}{' --library' if library else ''}"
     print(f"FOUND seed {seed} case {number}: {what}\n  again: {again}")
 
 

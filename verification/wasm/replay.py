@@ -1,7 +1,6 @@
-#!/usr/bin/env python
 """Make a chain of mixed blocks, and replay it in fresh processes: every run must give the same roots and receipts.
 
-    python verification/wasm/replay.py --blocks 1000 --seed 1
+    python -m verification.wasm.replay --blocks 1000 --seed 1
 
 The chain is exported, and imported by four processes: with an empty cache of compiled code, with the cache that the
 first has left, with every program optimised from its first run on, and with programs optimised and exchanged in the
@@ -25,8 +24,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from testing.node_process import ROOT
 from verification.wasm.chain import Mix
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
@@ -42,7 +40,6 @@ from zevm.node.commands.options import settings_of
 from zevm.node.network import existing_chain, initialise
 from zevm.storage.database import Database
 
-ROOT = Path(__file__).resolve().parents[2]
 CODE_FOLDER = "zvm"
 START_SECONDS = 1_900_000_000
 REPLAY_TIMEOUT_SECONDS = 3_600
@@ -166,7 +163,14 @@ class Campaign:
         if code is not None:
             initialise(settings_of(datadir, None, init=str(self.genesis)))
             shutil.copytree(code, datadir / CODE_FOLDER)
-        command = [sys.executable, __file__, "--replay", str(self.file), str(self.genesis), str(datadir), mode]
+        command = [
+            sys.executable,
+            "-m",
+            "verification.wasm.replay",
+            "--replay",
+            *map(str, (self.file, self.genesis, datadir)),
+            mode,
+        ]
         started = time.monotonic()
         finished = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=REPLAY_TIMEOUT_SECONDS, check=False

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from testing.node_process import ROOT
 from verification.wasm import fuzz
 from verification.wasm.generate import generate, mutate
 from zevm.chain.zvm.errors import ModuleRefusedError
@@ -14,12 +15,12 @@ from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import SCHEDULES, ZVM
 from zevm.chain.zvm.runtime.runtime import NodeFaultError
 
-SCRIPT = Path(fuzz.__file__)
+FUZZ = [sys.executable, "-m", "verification.wasm.fuzz"]
 
 
 def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "--cases", "120", "--seed", "20", "--output", str(tmp_path)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*FUZZ, "--cases", "120", "--seed", "20", "--output", str(tmp_path)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "nothing found" in finished.stdout
     assert list(tmp_path.iterdir()) == []
