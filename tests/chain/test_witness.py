@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from scripts.conformance.chain_suite import memory_chain
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, MANUAL, STORE_AND_LOG, creation, open_chain, sign, transfer
 from tests.conformance import conformance_blocks, conformance_path
+from verification.conformance.chain_suite import memory_chain
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.tracing.witness import Witness, make_witness
