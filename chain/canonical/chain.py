@@ -14,10 +14,11 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
-from zevm.storage.account import EMPTY_ROOT, StateDiff, StateReader
+from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError
 from zevm.storage.schema import MetaName
+from zevm.storage.state import StateBase
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
@@ -98,7 +99,7 @@ class Head:
     """The newest block and the latest state, which development patches may have moved past the block's root."""
 
     header: Header
-    state: StateReader
+    state: StateBase
     version: Version
 
     @property
@@ -141,7 +142,7 @@ class CanonicalChain:
             return override
         return header.state_root
 
-    def state_of(self, header: Header) -> StateReader:
+    def state_of(self, header: Header) -> StateBase:
         """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
         head = self._head
         if header.hash == head.header.hash:
