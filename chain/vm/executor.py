@@ -13,7 +13,7 @@ from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Trac
 from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.system import requests_hash
-from zevm.chain.vm.transition import Purchase, execute, execute_alone
+from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 from zevm.chain.vm.world import World
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
@@ -93,7 +93,7 @@ class Executor:
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
         validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        purchase = Purchase(
+        transaction_environment = TransactionEnvironment(
             sender=transaction.sender,
             to=transaction.to,
             value=transaction.value,
@@ -108,8 +108,10 @@ class Executor:
             authorization_list=transaction.authorization_list,
             blob_versioned_hashes=transaction.blob_versioned_hashes,
         )
-        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, environment, self._world, context)
+        context = self._context(
+            transaction_environment.sender, price, transaction_environment.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction_environment, environment, self._world, context)
 
     def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
@@ -125,9 +127,11 @@ class Executor:
         if request.blob_versioned_hashes and free_blobs:
             world.blob_base_fee = 0
         blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
-        purchase = self._purchase(request, free=free, blob_price=blob_price)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, self.environment, world, context)
+        transaction = self._transaction_environment(request, free=free, blob_price=blob_price)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction, self.environment, world, context)
 
     def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
@@ -139,16 +143,18 @@ class Executor:
             validation.check_nonce(request.sender, nonce, self.state)
         free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        purchase = self._purchase(request, free=free, blob_price=self.environment.blob_base_fee or 0)
+        transaction = self._transaction_environment(request, free=free, blob_price=self.environment.blob_base_fee or 0)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
-        validation.check_funds(request.sender, purchase.price_wei + request.value, self.state)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, None)
-        return execute(purchase, self.environment, self._world, context)
+        validation.check_funds(request.sender, transaction.price_wei + request.value, self.state)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, None
+        )
+        return execute(transaction, self.environment, self._world, context)
 
-    def _purchase(self, request: CallRequest, *, free: bool, blob_price: int) -> Purchase:
+    def _transaction_environment(self, request: CallRequest, *, free: bool, blob_price: int) -> TransactionEnvironment:
         rules = self.environment.rules
         price = 0 if free else self._effective_price(request)
-        return Purchase(
+        return TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -174,7 +180,7 @@ class Executor:
         validation.check_funds(request.sender, request.value, self.state)
         world = self._new_world()
         world.base_fee = 0
-        purchase = Purchase(
+        transaction = TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -188,7 +194,7 @@ class Executor:
         )
         context = self._context(request.sender, 0, (), deadline, None)
         context.foreign_scope = foreign_scope
-        return execute_alone(purchase, self.environment, world, context)
+        return execute_alone(transaction, self.environment, world, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas
