@@ -20,7 +20,7 @@ from zevm.chain.vm.foreign import (
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import CONTRACT_HOOKS, HookTable
 from zevm.chain.zvm.host.observer import observed
 from zevm.chain.zvm.module.activation import BASE_GAS
@@ -133,43 +133,43 @@ def run_program(
             f"max wasm call data size exceeded: {len(data)} bytes, the limit is {CALL_DATA_LIMIT_BYTES}"
         )
     frame.consume_gas(scope.schedule.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
-    activity = Activity(frame, scope, data, entry)
+    context = HostContext(frame, scope, data, entry)
     words_before = scope.stack_words
     try:
-        _open_memory(frame, scope, activity, program.initial_pages)
+        _open_memory(frame, scope, context, program.initial_pages)
         gas_at_start = frame.gas_left
-        result = _run(frame, activity, program, _bound(program, _watched(frame, hooks)))
+        result = _run(frame, context, program, _bound(program, _watched(frame, hooks)))
     finally:
-        scope.close(activity.pages)
+        scope.close(context.pages)
         scope.stack_words = words_before
     if frame.msg.depth and result.end in _WITH_OUTPUT:
-        _pay_for_output(frame, gas_at_start, len(activity.output))
-    _ENDS[result.end](frame, activity, result)
+        _pay_for_output(frame, gas_at_start, len(context.output))
+    _ENDS[result.end](frame, context, result)
 
 
-def _open_memory(frame: Frame, scope: TransactionScope, activity: Activity, pages: int) -> None:
+def _open_memory(frame: Frame, scope: TransactionScope, context: HostContext, pages: int) -> None:
     try:
         gas = scope.open(pages, 0)
     except OutOfPagesError as error:
         raise MemoryPagesError(f"out of wasm memory: {error}") from error
-    activity.pages = pages
+    context.pages = pages
     frame.consume_gas(gas, "wasm memory")
 
 
-def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[HookFunction]) -> RunResult:
-    entry = activity.entry
+def _run(frame: Frame, context: HostContext, program: Program, hooks: Sequence[HookFunction]) -> RunResult:
+    entry = context.entry
     spare = max(0, frame.gas_left - _MAXIMUM_GAS)
-    activity.stack_words = min(FRAME_STACK_WORDS, activity.scope.stack_words)
-    arguments = (len(activity.data),) if entry.arguments is None else entry.arguments
+    context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
+    arguments = (len(context.data),) if entry.arguments is None else entry.arguments
     result = run(
         program,
         hooks,
-        context=activity,
+        context=context,
         ink=(frame.gas_left - spare) * INK_PER_GAS,
-        stack_words=activity.stack_words,
+        stack_words=context.stack_words,
         entry=entry.name,
         arguments=arguments,
-        memory_pages=activity.scope.instance_pages_limit,
+        memory_pages=context.scope.instance_pages_limit,
         deadline=frame.transaction_context.deadline,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
@@ -196,45 +196,45 @@ def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:
         frame.consume_gas(missing, "wasm output")
 
 
-def _returned(frame: Frame, activity: Activity, result: RunResult) -> None:
+def _returned(frame: Frame, context: HostContext, result: RunResult) -> None:
     """The entry point's status decides; any other function's result is the output."""
-    if activity.entry.arguments is not None:
+    if context.entry.arguments is not None:
         frame.output = result.values[0].to_bytes(32, "big") if result.values else b""
         return
-    _exited(frame, activity, result)
+    _exited(frame, context, result)
 
 
-def _exited(frame: Frame, activity: Activity, result: RunResult) -> None:
-    frame.output = activity.output
+def _exited(frame: Frame, context: HostContext, result: RunResult) -> None:
+    frame.output = context.output
     status = result.values[0]
     if status:
         raise StatusError(status)
 
 
-def _trapped(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+def _trapped(_frame: Frame, _context: HostContext, result: RunResult) -> None:
     raise TrapError(f"wasm trap: {result.trap}")
 
 
-def _out_of_ink(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+def _out_of_ink(_frame: Frame, _context: HostContext, _result: RunResult) -> None:
     raise OutOfGas("ink")
 
 
-def _out_of_stack(_frame: Frame, activity: Activity, _result: RunResult) -> None:
-    raise StackWordsError(f"out of wasm stack: {activity.stack_words} words are used up")
+def _out_of_stack(_frame: Frame, context: HostContext, _result: RunResult) -> None:
+    raise StackWordsError(f"out of wasm stack: {context.stack_words} words are used up")
 
 
-def _out_of_memory(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+def _out_of_memory(_frame: Frame, _context: HostContext, result: RunResult) -> None:
     raise MemoryPagesError(f"out of wasm memory: {result.trap}")
 
 
-def _interrupted(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+def _interrupted(_frame: Frame, _context: HostContext, _result: RunResult) -> None:
     raise ExecutionTimeoutError("execution aborted")
 
 
 _WITH_OUTPUT = (End.RETURNED, End.EXITED)
 """The other ends drop what was set as the output."""
 
-_ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
+_ENDS: dict[End, Callable[[Frame, HostContext, RunResult], None]] = {
     End.RETURNED: _returned,
     End.EXITED: _exited,
     End.TRAPPED: _trapped,

@@ -12,7 +12,7 @@ from zevm.chain.zvm.scope import Entry, TransactionScope
 Result = TypeVar("Result")
 
 
-class Activity:
+class HostContext:
     """The context of a run.
 
     data: call data. entry: the function that runs. output: what write_result set.

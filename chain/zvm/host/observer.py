@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from zevm.chain.vm.interface import HostCall
 from zevm.chain.zvm.faults import ExitError, HostTrapError
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import HookTable
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import HookFunction, Instance
@@ -25,8 +25,8 @@ def observed(hooks: HookTable) -> HookTable:
 
 def _observe(name: str, hook: HookFunction) -> HookFunction:
     def call(instance: Instance, *arguments: int) -> int | None:
-        activity: Activity = instance.context
-        frame = activity.frame
+        context: HostContext = instance.context
+        frame = context.frame
         tracer = frame.transaction_context.step_tracer
         assert tracer is not None
 

@@ -2,7 +2,7 @@
 
 from eth_abi.abi import encode
 
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.runtime.instance import HookFunction, Instance
 
 _LOG_STRING = bytes.fromhex("41304fac")
@@ -13,8 +13,8 @@ _BYTE_GAS = 8
 
 def log_txt(instance: Instance, pointer: int, length: int) -> None:
     """A line of text; bytes that are no UTF-8 as replacement characters."""
-    activity: Activity = instance.context
-    activity.charge_gas(instance, _BYTE_GAS * length)
+    context: HostContext = instance.context
+    context.charge_gas(instance, _BYTE_GAS * length)
     _print(instance, instance.read(pointer, length).decode(errors="replace"))
 
 
@@ -34,8 +34,8 @@ def _number(name: str, bits: int, *, returns: bool) -> HookFunction:
 
 
 def _print(instance: Instance, text: str) -> None:
-    activity: Activity = instance.context
-    activity.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
+    context: HostContext = instance.context
+    context.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
 
 
 CONSOLE_FUNCTIONS: dict[str, HookFunction] = {
