@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.zvm_generate import generate, mutate
 from zevm.chain.concurrency.writer import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import INK_PER_GAS, SCHEDULES
 from zevm.chain.zvm.runtime.engine import PAGE_BYTES
@@ -60,7 +60,7 @@ class FoundError(Exception):
 
 @dataclass(slots=True)
 class Context:
-    """What the hooks of one run see: storage, and a running digest of the host calls."""
+    """What the host functions of one run see: storage, and a running digest of the host calls."""
 
     storage: dict[bytes, bytes]
     trace: Any
@@ -68,11 +68,11 @@ class Context:
     output: bytes = b""
 
 
-def _hook(name: str, parameters: str, result: str) -> Callable[..., int | None]:
-    """A hook without a host behind it: reads at its first pointer, writes at its last, answers from its arguments."""
+def _callback(name: str, parameters: str, result: str) -> Callable[..., int | None]:
+    """A function without a host: reads at its first pointer, writes at its last, answers from its arguments."""
     special = _SPECIAL.get(name)
 
-    def hook(instance: Instance, *values: int) -> int | None:
+    def callback(instance: Instance, *values: int) -> int | None:
         context = instance.context
         context.trace.update(f"{name}{values}{instance.ink_left}".encode())
         if special is not None:
@@ -85,7 +85,7 @@ def _hook(name: str, parameters: str, result: str) -> Callable[..., int | None]:
             instance.write(values[0], hashlib.sha256(name.encode()).digest())
         return zlib.crc32(repr((name, values)).encode()) if result else None
 
-    return hook
+    return callback
 
 
 def _read_args(instance: Instance, pointer: int) -> None:
@@ -145,7 +145,7 @@ _SPECIAL: dict[str, Callable[..., None]] = {
     "pay_for_memory_grow": _grow,
     "emit_log": _log,
 }
-HOOK_FUNCTIONS = {key: _hook(key[1], row.parameters, row.result) for key, row in HOOKS.items()}
+CALLBACKS = {key: _callback(key[1], row.parameters, row.result) for key, row in HOST_FUNCTIONS.items()}
 
 
 def _watch_memory() -> None:
@@ -202,14 +202,14 @@ class Tester:
             raise FoundError(f"prepare raises {error!r}") from error
 
     def _compare(self, prepared: Prepared, entry: str, arguments: tuple[int, ...]) -> bytes:
-        hooks = tuple(HOOK_FUNCTIONS[key] for key in prepared.imports)
+        callbacks = tuple(CALLBACKS[key] for key in prepared.imports)
         outcomes: dict[str, str] = {}
         for engine in self.engines:
             for optimise in (False, True) if self.thorough else (False,):
                 program = engine.compile(prepared, optimise=optimise)
                 for turn in range(2 if self.thorough else 1):
                     name = f"pooled={engine.pooled} optimise={optimise} turn={turn}"
-                    outcomes[name] = self._run(program, hooks, entry, arguments)
+                    outcomes[name] = self._run(program, callbacks, entry, arguments)
         if len(set(outcomes.values())) != 1:
             raise FoundError(f"{entry}{arguments} differs: {outcomes}")
         outcome = next(iter(outcomes.values()))
@@ -217,10 +217,10 @@ class Tester:
         self.counts[f"ends {outcome.partition('|')[0]}"] += 1
         return outcome.encode()
 
-    def _run(self, program: Program, hooks: Any, entry: str, arguments: tuple[int, ...]) -> str:
+    def _run(self, program: Program, callbacks: Any, entry: str, arguments: tuple[int, ...]) -> str:
         context = Context({}, hashlib.sha256())
         result = run(
-            program, hooks, context=context, ink=INK, stack_words=STACK_WORDS, entry=entry, arguments=arguments
+            program, callbacks, context=context, ink=INK, stack_words=STACK_WORDS, entry=entry, arguments=arguments
         )
         state = sorted(context.storage.items()), context.output, context.trace.hexdigest(), context.memory
         return f"{result.end.value}|{result}|{hashlib.sha256(repr(state).encode()).hexdigest()}"

@@ -21,14 +21,14 @@ from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.host.context import HostContext
-from zevm.chain.zvm.host.functions import CONTRACT_HOOKS, HookTable
+from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS, HostCallbacks
 from zevm.chain.zvm.host.observer import observed
 from zevm.chain.zvm.module.activation import BASE_GAS
 from zevm.chain.zvm.module.prepare import Prepared, length_gas, prepare
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Program
-from zevm.chain.zvm.runtime.instance import HookFunction
+from zevm.chain.zvm.runtime.instance import HostCallback
 from zevm.chain.zvm.runtime.runtime import End, RunResult, run
 from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
@@ -125,7 +125,7 @@ def run_program(
     data: bytes,
     *,
     entry: Entry = ENTRY,
-    hooks: HookTable = CONTRACT_HOOKS,
+    callbacks: HostCallbacks = CONTRACT_CALLBACKS,
 ) -> None:
     """Run a function of a program as this frame. Raises VMError, with the gas left and the output set."""
     if len(data) > CALL_DATA_LIMIT_BYTES:
@@ -138,7 +138,7 @@ def run_program(
     try:
         _open_memory(frame, scope, context, program.initial_pages)
         gas_at_start = frame.gas_left
-        result = _run(frame, context, program, _bound(program, _watched(frame, hooks)))
+        result = _run(frame, context, program, _bound(program, _watched(frame, callbacks)))
     finally:
         scope.close(context.pages)
         scope.stack_words = words_before
@@ -156,14 +156,14 @@ def _open_memory(frame: Frame, scope: TransactionScope, context: HostContext, pa
     frame.consume_gas(gas, "wasm memory")
 
 
-def _run(frame: Frame, context: HostContext, program: Program, hooks: Sequence[HookFunction]) -> RunResult:
+def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequence[HostCallback]) -> RunResult:
     entry = context.entry
     spare = max(0, frame.gas_left - _MAXIMUM_GAS)
     context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
     arguments = (len(context.data),) if entry.arguments is None else entry.arguments
     result = run(
         program,
-        hooks,
+        callbacks,
         context=context,
         ink=(frame.gas_left - spare) * INK_PER_GAS,
         stack_words=context.stack_words,
@@ -176,17 +176,17 @@ def _run(frame: Frame, context: HostContext, program: Program, hooks: Sequence[H
     return result
 
 
-def _watched(frame: Frame, hooks: HookTable) -> HookTable:
+def _watched(frame: Frame, callbacks: HostCallbacks) -> HostCallbacks:
     """The functions themselves, or ones that tell the frame's tracer of every call."""
-    return hooks if frame.transaction_context.step_tracer is None else observed(hooks)
+    return callbacks if frame.transaction_context.step_tracer is None else observed(callbacks)
 
 
-def _bound(program: Program, hooks: HookTable) -> Sequence[HookFunction]:
+def _bound(program: Program, callbacks: HostCallbacks) -> Sequence[HostCallback]:
     """The functions of the program's imports: one tuple for all its runs, by which the runtime knows its binding."""
-    bound = program.hooks.get(id(hooks))
+    bound = program.callbacks.get(id(callbacks))
     if bound is None:
-        bound = program.hooks[id(hooks)] = tuple(hooks[item.module, item.name] for item in program.imports)
-    return cast(Sequence[HookFunction], bound)
+        bound = program.callbacks[id(callbacks)] = tuple(callbacks[item.module, item.name] for item in program.imports)
+    return cast(Sequence[HostCallback], bound)
 
 
 def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:

@@ -9,7 +9,7 @@ from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.price_table import Schedule
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _decoded(code: bytes) -> "Module | None":
 def _imports(module: "Module", schedule: Schedule) -> tuple[ImportedFunction, ...]:
     rows = []
     for item in module.imports:
-        known = ALL_HOOKS.get((item.module, item.name))
+        known = ALL_HOST_FUNCTIONS.get((item.module, item.name))
         kinds = module.types[item.type_index] if item.type_index < len(module.types) else ("", "")
         ink = None if known is None else known.static_ink(schedule)
         rows.append(ImportedFunction(item.module, item.name, *kinds, ink))

@@ -226,7 +226,7 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
 
 def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
     from zevm.chain.zvm.execution import require_function, run_program
-    from zevm.chain.zvm.host.functions import STATELESS_HOOKS
+    from zevm.chain.zvm.host.functions import STATELESS_CALLBACKS
 
     try:
         require_function(program, entry)
@@ -236,7 +236,7 @@ def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, e
             program,
             data,
             entry=entry,
-            hooks=STATELESS_HOOKS,
+            callbacks=STATELESS_CALLBACKS,
         )
     except NoSuchFunctionError as error:
         raise _fail(frame, Status.INVALID_FUNCTION) from error

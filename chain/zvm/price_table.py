@@ -21,7 +21,7 @@ CALL_INDIRECT = 0x11
 
 
 @dataclass(frozen=True, slots=True)
-class HookPrices:
+class HostPrices:
     """Prices of host functions in ink. Costs of the EVM itself (access, logs, calls) are gas, and not in here.
 
     A read or write of `n` bytes of the module's memory costs its base, which is part of the fixed price, and
@@ -147,7 +147,7 @@ class Schedule:
     """For each byte of memory.copy and memory.fill, charged before the work."""
     stack_counts_parameters: bool
     """Whether a frame's stack words count parameters as they count locals."""
-    hooks: HookPrices
+    host_functions: HostPrices
     pages: PageModel
     entry: CallEntry
     state: StateGas | None = None
@@ -218,7 +218,7 @@ STYLUS = Schedule(
     indirect_parameter=650,
     bulk_byte=100,
     stack_counts_parameters=False,
-    hooks=HookPrices(),
+    host_functions=HostPrices(),
     pages=PageModel(
         free_pages=2,
         page_gas=1_000,
@@ -234,7 +234,7 @@ ZVM = replace(
     STYLUS,
     name="zvm",
     stack_counts_parameters=True,
-    hooks=HookPrices(
+    host_functions=HostPrices(
         surcharge=3 * INK_PER_GAS,
         heavy_surcharge=6 * INK_PER_GAS,
         power_byte=50 * INK_PER_GAS,

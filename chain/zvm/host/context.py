@@ -40,7 +40,7 @@ class HostContext:
     def __init__(self, frame: Frame, scope: TransactionScope, data: bytes, entry: Entry) -> None:
         self.frame = frame
         self.scope = scope
-        self.prices = scope.schedule.hooks
+        self.prices = scope.schedule.host_functions
         self.data = data
         self.entry = entry
         self.output = b""
@@ -62,7 +62,7 @@ class HostContext:
         try:
             return action(frame, *arguments)
         except OutOfGas as fault:
-            raise OutOfInkError(f"a hook has too little gas: {fault}") from fault
+            raise OutOfInkError(f"a host function has too little gas: {fault}") from fault
         except VMError as fault:
             raise HostTrapError(str(fault)) from fault
         finally:

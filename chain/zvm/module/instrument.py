@@ -7,7 +7,7 @@ call site to charge it at.
 
 from dataclasses import dataclass, replace
 
-from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.module.activation import Work
 from zevm.chain.zvm.module.binary import (
     FUNCTION,
@@ -23,7 +23,7 @@ from zevm.chain.zvm.module.binary import (
 )
 from zevm.chain.zvm.module.body import BodyWalk, MeteredBody
 from zevm.chain.zvm.module.code_writer import Places, Writer, fault
-from zevm.chain.zvm.module.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
+from zevm.chain.zvm.module.rules import FAULT, GROW_FUNCTION, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
 from zevm.chain.zvm.price_table import Schedule
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
@@ -55,7 +55,7 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         pay_for_growth=pays_for_growth(module),
     )
     writer = Writer(places, schedule, can_grow=can_grow(module))
-    prices = [ALL_HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
+    prices = [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(schedule) for row in module.imports]
     bodies = _walk(module, schedule, writer, prices)
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
@@ -79,7 +79,7 @@ def _walk(module: Module, schedule: Schedule, writer: Writer, prices: list[int])
         (len(signature.parameters), len(signature.results), ink)
         for signature, ink in zip(signatures, fixed, strict=True)
     ]
-    growth_ink = ALL_HOOKS[GROW_HOOK].static_ink(schedule)
+    growth_ink = ALL_HOST_FUNCTIONS[GROW_FUNCTION].static_ink(schedule)
     return [
         BodyWalk(module, index, schedule=schedule, calls=calls, writer=writer, growth_ink=growth_ink).run()
         for index in range(len(module.functions))

@@ -48,7 +48,7 @@ class Prepared:
     data_bytes: int
     """Length of all data segments."""
     imports: tuple[tuple[str, str], ...]
-    """(module, name) of each import in order; keys of `HOOKS`."""
+    """(module, name) of each import in order; keys of `HOST_FUNCTIONS`."""
     exports: tuple[ExportedFunction, ...]
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""

@@ -6,7 +6,7 @@ from typing import Any
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.inspection import (
     Inspection,
     delegate_of,
@@ -178,7 +178,7 @@ def get_contract(services: Services, address: bytes, block: BlockReference, *, d
 def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
     """A complete price table: operations, host functions, memory, entry and state; numbers, in ink unless named gas."""
     prices = schedule or machine_of(services).schedule
-    pages, entry, hooks = prices.pages, prices.entry, prices.hooks
+    pages, entry, host = prices.pages, prices.entry, prices.host_functions
     return {
         "name": prices.name,
         "inkPerGas": INK_PER_GAS,
@@ -188,16 +188,16 @@ def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
         "indirectParameter": prices.indirect_parameter,
         "bulkByte": prices.bulk_byte,
         "stackCountsParameters": prices.stack_counts_parameters,
-        "hooks": {f"{module}.{name}": row.static_ink(prices) for (module, name), row in HOOKS.items()},
+        "hooks": {f"{module}.{name}": row.static_ink(prices) for (module, name), row in HOST_FUNCTIONS.items()},
         "hookParts": {
-            "readByte": hooks.read_byte,
-            "writeByte": hooks.write_byte,
-            "keccakWord": hooks.keccak_word,
-            "powerByte": hooks.power_byte,
-            "growthOfNone": hooks.growth_of_none,
-            "storageMissGas": hooks.storage_miss_gas,
-            "storageReadTiersGas": _tiers(hooks.storage_read_tiers),
-            "storageWriteTiersGas": _tiers(hooks.storage_write_tiers),
+            "readByte": host.read_byte,
+            "writeByte": host.write_byte,
+            "keccakWord": host.keccak_word,
+            "powerByte": host.power_byte,
+            "growthOfNone": host.growth_of_none,
+            "storageMissGas": host.storage_miss_gas,
+            "storageReadTiersGas": _tiers(host.storage_read_tiers),
+            "storageWriteTiersGas": _tiers(host.storage_write_tiers),
         },
         "pages": {
             "freePages": pages.free_pages,

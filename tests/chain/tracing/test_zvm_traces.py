@@ -20,7 +20,7 @@ from zevm.storage.keccak import keccak256
 MACHINE = ZvmMachine("zvm")
 """One for all tests: each takes much address space for its instances."""
 
-HOOKS = {
+HOST_FUNCTIONS = {
     "read_args": "(param i32)",
     "write_result": "(param i32 i32)",
     "storage_load_bytes32": "(param i32 i32)",
@@ -36,7 +36,7 @@ DATA = f'(data (i32.const 512) "{"".join(f"{chr(92)}{byte:02x}" for byte in OTHE
 
 
 def module(body: str) -> bytes:
-    imports = " ".join(f'(import "vm_hooks" "{name}" (func ${name} {types}))' for name, types in HOOKS.items())
+    imports = " ".join(f'(import "vm_hooks" "{name}" (func ${name} {types}))' for name, types in HOST_FUNCTIONS.items())
     entry = f'(func (export "user_entrypoint") (param i32) (result i32) {body})'
     return bytes(wat2wasm(f'(module {imports} (memory (export "memory") 1 1) {DATA} {entry})'))
 

@@ -12,7 +12,7 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import CONSOLE_HOOKS
+from zevm.chain.zvm.host_table import CONSOLE_HOST_FUNCTIONS
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import SCHEDULES, ZVM
@@ -58,9 +58,9 @@ def test_z13_a_line_costs_what_a_log_costs(development: Executor) -> None:
     assert call(development).gas_used > 21_000 + 700 + 5 * 375 + 8 * 7
 
 
-@pytest.mark.parametrize("key", CONSOLE_HOOKS, ids=lambda key: key[1])
+@pytest.mark.parametrize("key", CONSOLE_HOST_FUNCTIONS, ids=lambda key: key[1])
 def test_z13_elsewhere_each_is_refused_by_its_name(key: tuple[str, str]) -> None:
-    row, kinds = CONSOLE_HOOKS[key], {"i": "i32", "I": "i64", "": ""}
+    row, kinds = CONSOLE_HOST_FUNCTIONS[key], {"i": "i32", "I": "i64", "": ""}
     parameters = " ".join(kinds[kind] for kind in row.parameters)
     result = f"(result {kinds[row.result]})" if row.result else ""
     module = bytes(

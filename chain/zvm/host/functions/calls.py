@@ -2,7 +2,7 @@
 
 from zevm.chain.vm.foreign import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
 from zevm.chain.zvm.host.context import HostContext
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 SUCCEEDED, FAILED = 0, 1
 
@@ -111,7 +111,7 @@ def return_data_size(instance: Instance) -> int:
     return len(context.frame.return_data)
 
 
-CALL_HOOKS: dict[str, HookFunction] = {
+CALL_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         call_contract,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from zevm.chain.zvm.faults import ExitError
 from zevm.chain.zvm.host.context import HostContext
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 from zevm.storage.keccak import keccak256
 
 _WORD = 32
@@ -30,7 +30,7 @@ def _word(instance: Instance, pointer: int) -> int:
     return int.from_bytes(instance.read(pointer, _WORD), "big")
 
 
-def _binary(name: str, operation: Callable[[int, int], int]) -> HookFunction:
+def _binary(name: str, operation: Callable[[int, int], int]) -> HostCallback:
     """A function that replaces its first operand by the result."""
 
     def apply(instance: Instance, first: int, second: int) -> None:
@@ -41,7 +41,7 @@ def _binary(name: str, operation: Callable[[int, int], int]) -> HookFunction:
     return apply
 
 
-def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HookFunction:
+def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HostCallback:
     def apply(instance: Instance, first: int, second: int, third: int) -> None:
         result = operation(_word(instance, first), _word(instance, second), _word(instance, third))
         instance.write(first, result.to_bytes(_WORD, "big"))
@@ -87,7 +87,7 @@ def pay_for_memory_grow(instance: Instance, pages: int) -> None:
     context.charge_gas(instance, gas)
 
 
-COMPUTATION_HOOKS: dict[str, HookFunction] = {
+COMPUTATION_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         exit_early,

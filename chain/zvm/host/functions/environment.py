@@ -3,7 +3,7 @@
 from zevm.chain.vm.foreign import Frame, instruct
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32
@@ -135,7 +135,7 @@ def _frame(instance: Instance) -> Frame:
     return context.frame
 
 
-ENVIRONMENT_HOOKS: dict[str, HookFunction] = {
+ENVIRONMENT_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         read_args,

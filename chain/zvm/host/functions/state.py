@@ -5,7 +5,7 @@ from zevm.chain.vm.foreign import Frame, instruct
 from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import StateGas
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
@@ -179,7 +179,7 @@ def selfdestruct(instance: Instance, beneficiary_pointer: int) -> None:
     raise ExitError(0)
 
 
-STATE_HOOKS: dict[str, HookFunction] = {
+STATE_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         storage_load_bytes32,
