@@ -14,7 +14,7 @@ from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
-from zevm.chain.vm.world import World
+from zevm.chain.vm.world import PyEvmState
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
@@ -52,7 +52,7 @@ class Executor:
         self.environment = environment
         self._deadline = deadline
         self.state = state
-        self._world = self._new_world()
+        self._evm_state = self._new_evm_state()
         fixed = active_precompiles(environment)
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
@@ -63,9 +63,9 @@ class Executor:
             if target is not None and body is not None:
                 self._precompiles[target] = body
 
-    def _new_world(self) -> World:
+    def _new_evm_state(self) -> PyEvmState:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits
-        return World(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
+        return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
         self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: float | None, tracer: Tracer | None
@@ -111,7 +111,7 @@ class Executor:
         context = self._context(
             transaction_environment.sender, price, transaction_environment.blob_versioned_hashes, deadline, tracer
         )
-        return execute(transaction_environment, environment, self._world, context)
+        return execute(transaction_environment, environment, self._evm_state, context)
 
     def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
@@ -121,17 +121,17 @@ class Executor:
         """
         free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        world = self._new_world()
+        evm_state = self._new_evm_state()
         if free:
-            world.base_fee = 0
+            evm_state.base_fee = 0
         if request.blob_versioned_hashes and free_blobs:
-            world.blob_base_fee = 0
+            evm_state.blob_base_fee = 0
         blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
         transaction = self._transaction_environment(request, free=free, blob_price=blob_price)
         context = self._context(
             request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, tracer
         )
-        return execute(transaction, self.environment, world, context)
+        return execute(transaction, self.environment, evm_state, context)
 
     def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
@@ -149,7 +149,7 @@ class Executor:
         context = self._context(
             request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, None
         )
-        return execute(transaction, self.environment, self._world, context)
+        return execute(transaction, self.environment, self._evm_state, context)
 
     def _transaction_environment(self, request: CallRequest, *, free: bool, blob_price: int) -> TransactionEnvironment:
         rules = self.environment.rules
@@ -178,8 +178,8 @@ class Executor:
         """
         assert request.to is not None
         validation.check_funds(request.sender, request.value, self.state)
-        world = self._new_world()
-        world.base_fee = 0
+        evm_state = self._new_evm_state()
+        evm_state.base_fee = 0
         transaction = TransactionEnvironment(
             sender=request.sender,
             to=request.to,
@@ -194,7 +194,7 @@ class Executor:
         )
         context = self._context(request.sender, 0, (), deadline, None)
         context.foreign_scope = foreign_scope
-        return execute_alone(transaction, self.environment, world, context)
+        return execute_alone(transaction, self.environment, evm_state, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas
@@ -217,7 +217,7 @@ class Executor:
         if known is not None:
             return known
         context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
-        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
+        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._evm_state, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
         """Credit withdrawals of the beacon chain (EIP-4895)."""

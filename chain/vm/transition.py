@@ -16,7 +16,7 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
 from zevm.chain.vm.message import Message, TransactionContext
-from zevm.chain.vm.world import World
+from zevm.chain.vm.world import PyEvmState
 
 AUTHORIZATION_REFUND = 12_500
 SELFDESTRUCT_REFUND = 24_000
@@ -56,10 +56,13 @@ class TransactionEnvironment:
 
 
 def execute(
-    transaction: TransactionEnvironment, environment: BlockEnvironment, world: World, context: TransactionContext
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
 ) -> Outcome:
     """Take the transaction through all phases and end it."""
-    state = world.block_state
+    state = evm_state.block_state
     state.begin_transaction()
     creates = (
         contract_address(transaction.sender, state.get_nonce(transaction.sender)) if transaction.to is None else None
@@ -70,12 +73,12 @@ def execute(
     _warm_up(transaction, environment, state, context, creates)
     _authorize(transaction, environment.rules.chain_id, state)
     try:
-        frame, error = _run(transaction, environment, world, context, creates)
+        frame, error = _run(transaction, environment, evm_state, context, creates)
     except BaseException:
         context.abandon()
         raise
     gas_left = 0 if frame is None else frame.gas_left
-    outcome = _settle(transaction, environment, world, gas_left)
+    outcome = _settle(transaction, environment, evm_state, gas_left)
     outcome.error = error
     outcome.output = b"" if frame is None else frame.output
     outcome.contract_address = creates
@@ -111,24 +114,27 @@ def _describe(
 
 
 def execute_alone(
-    transaction: TransactionEnvironment, environment: BlockEnvironment, world: World, context: TransactionContext
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
 ) -> Outcome:
     """Run a call without a transaction around it: its gas is the code's alone, no nonce changes, no fee is paid.
 
     The state keeps its effects, but for what lasts one transaction.
     """
-    state = world.block_state
+    state = evm_state.block_state
     state.begin_transaction()
     _warm_up(transaction, environment, state, context, None)
     try:
-        frame, error = _run(transaction, environment, world, context, None)
+        frame, error = _run(transaction, environment, evm_state, context, None)
     except BaseException:
         context.abandon()
         raise
     assert frame is not None
     used = transaction.gas_limit - frame.gas_left
     outcome = Outcome(used, used, frame.output, tuple(state.logs.values()), error)
-    state.end_transaction(clear_empty=not world.has_empty_accounts)
+    state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return outcome
 
 
@@ -184,7 +190,7 @@ def _authorize(transaction: TransactionEnvironment, chain_id: int, state: BlockS
 def _run(
     transaction: TransactionEnvironment,
     environment: BlockEnvironment,
-    world: World,
+    evm_state: PyEvmState,
     context: TransactionContext,
     creates: bytes | None,
 ) -> tuple[Frame | None, VmError | None]:
@@ -202,21 +208,21 @@ def _run(
             create_address=creates,
             kind="CREATE",
         )
-        if world.has_code_or_nonce(creates):
+        if evm_state.has_code_or_nonce(creates):
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
             return None, VmError(kind, kind.value)
-        frame = frames.apply_create_message(world, message, context)
+        frame = frames.apply_create_message(evm_state, message, context)
     else:
-        frame = frames.apply_message(world, _call_message(transaction, environment, world, gas), context)
+        frame = frames.apply_message(evm_state, _call_message(transaction, environment, evm_state, gas), context)
     return frame, None if frame.error is None else describe_fault(frame.error)
 
 
 def _call_message(
-    transaction: TransactionEnvironment, environment: BlockEnvironment, world: World, gas: int
+    transaction: TransactionEnvironment, environment: BlockEnvironment, evm_state: PyEvmState, gas: int
 ) -> Message:
     assert transaction.to is not None
-    state = world.block_state
+    state = evm_state.block_state
     code, code_address = state.get_code(transaction.to), transaction.to
     if environment.rules.fork >= Fork.PRAGUE:
         delegate = delegation_of(code)
@@ -236,9 +242,11 @@ def _call_message(
     )
 
 
-def _settle(transaction: TransactionEnvironment, environment: BlockEnvironment, world: World, gas_left: int) -> Outcome:
+def _settle(
+    transaction: TransactionEnvironment, environment: BlockEnvironment, evm_state: PyEvmState, gas_left: int
+) -> Outcome:
     """Post-execution: refunds, the coinbase's pay, deletions. The base fee and the blob fee are burnt."""
-    state, fork = world.block_state, environment.rules.fork
+    state, fork = evm_state.block_state, environment.rules.fork
     used = transaction.gas_limit - gas_left
     refund = state.refund[None]
     if fork < Fork.LONDON:
@@ -247,7 +255,7 @@ def _settle(transaction: TransactionEnvironment, environment: BlockEnvironment, 
     gas_used = max(used - min(refund, used // quotient), transaction.floor_gas)
     state.add_balance(transaction.sender, (transaction.gas_limit - gas_used) * transaction.gas_price)
     state.add_balance(environment.coinbase, gas_used * transaction.tip)
-    world.touch_account(environment.coinbase)
+    evm_state.touch_account(environment.coinbase)
     logs = tuple(state.logs.values())
-    state.end_transaction(clear_empty=not world.has_empty_accounts)
+    state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return Outcome(gas_used, max(used, transaction.floor_gas), b"", logs)

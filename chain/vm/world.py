@@ -6,7 +6,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.interface import BlockEnvironment
 
 
-class World:
+class PyEvmState:
     """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
 
     __slots__ = (
