@@ -12,9 +12,9 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_addr
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
-from zevm.chain.vm.world import PyEvmState
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 

@@ -22,7 +22,7 @@ from zevm.chain.vm.faults import (
 from zevm.chain.vm.message import Message, TransactionContext, describe_start
 from zevm.chain.vm.operations import Operation
 from zevm.chain.vm.program import Program
-from zevm.chain.vm.world import PyEvmState
+from zevm.chain.vm.py_evm_state import PyEvmState
 
 GAS_CODE_DEPOSIT_BYTE = 200
 

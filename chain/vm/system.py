@@ -11,8 +11,8 @@ from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
-from zevm.chain.vm.world import PyEvmState
 from zevm.storage.keccak import keccak256
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")

@@ -16,7 +16,7 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
 from zevm.chain.vm.message import Message, TransactionContext
-from zevm.chain.vm.world import PyEvmState
+from zevm.chain.vm.py_evm_state import PyEvmState
 
 AUTHORIZATION_REFUND = 12_500
 SELFDESTRUCT_REFUND = 24_000

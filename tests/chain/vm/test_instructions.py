@@ -16,7 +16,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.message import Message, TransactionContext
 from zevm.chain.vm.operations import REPLACEMENTS
-from zevm.chain.vm.world import PyEvmState
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.keccak import keccak256
 
 MAX = 2**256 - 1
