@@ -10,7 +10,7 @@ from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
@@ -36,12 +36,12 @@ class NextContext:
 class BlockRules:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
 
-    def __init__(self, schedule: ForkSchedule, options: ChainOptions, foreign: ForeignMachine | None = None) -> None:
+    def __init__(self, schedule: ForkSchedule, options: ChainOptions, wasm_machine: WasmMachine | None = None) -> None:
         # a consensus client's network knows nothing of development
         capped = True if options.transaction_gas_cap is None and options.driven else options.transaction_gas_cap
         self.schedule = schedule.with_transaction_gas_cap(capped)
         self._options = options
-        self._foreign = foreign
+        self._wasm_machine = wasm_machine
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
@@ -87,7 +87,7 @@ class BlockRules:
             parent_beacon_block_root=header.parent_beacon_block_root,
             code_size_limit=self._code_size_limit(),
             recoveries=recoveries,
-            foreign=self._foreign,
+            wasm_machine=self._wasm_machine,
         )
 
     def _code_size_limit(self) -> int | None:

@@ -22,10 +22,10 @@ GWEI = 10**9
 
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
-    """The precompiles of a block at their own addresses, those of the foreign machine too."""
+    """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
     fixed = dict(PRECOMPILES[environment.rules.fork])
-    if environment.foreign is not None:
-        fixed.update(environment.foreign.precompiles)
+    if environment.wasm_machine is not None:
+        fixed.update(environment.wasm_machine.precompiles)
     return fixed
 
 
@@ -170,10 +170,10 @@ class Executor:
             blob_versioned_hashes=request.blob_versioned_hashes or (),
         )
 
-    def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:
+    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: float | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
 
-        foreign_scope: what the foreign machine has prepared for it. Raises TransactionError for want of funds,
+        wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,
         ExecutionTimeoutError at the deadline.
         """
         assert request.to is not None
@@ -193,7 +193,7 @@ class Executor:
             floor_gas=0,
         )
         context = self._context(request.sender, 0, (), deadline, None)
-        context.foreign_scope = foreign_scope
+        context.wasm_scope = wasm_scope
         return execute_alone(transaction, self.environment, evm_state, context)
 
     def _effective_price(self, request: CallRequest) -> int:

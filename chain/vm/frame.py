@@ -156,8 +156,8 @@ class Frame:
     def initcode_too_long(cls, state: PyEvmState, code: bytes) -> bool:
         """Whether creation code breaks EIP-3860's limit, or twice the configured code size limit."""
         limit = cls.traits.initcode_size_limit
-        if state.foreign is not None and state.foreign.claims(code):
-            return len(code) > state.foreign.initcode_size_limit
+        if state.wasm_machine is not None and state.wasm_machine.claims(code):
+            return len(code) > state.wasm_machine.initcode_size_limit
         if limit is None:
             return False
         if state.code_size_limit is not None:
@@ -165,11 +165,11 @@ class Frame:
         return len(code) > limit
 
     def _store_code(self, code: bytes) -> None:
-        traits, foreign = self.traits, self.state.foreign
+        traits, wasm_machine = self.traits, self.state.wasm_machine
         limit = traits.code_size_limit if self.state.code_size_limit is None else self.state.code_size_limit
         try:
-            if foreign is not None and foreign.claims(code):
-                foreign.deploy(self, code)
+            if wasm_machine is not None and wasm_machine.claims(code):
+                wasm_machine.deploy(self, code)
                 return
             if limit is not None and len(code) > limit:
                 raise CodeSizeError("code too long")

@@ -241,10 +241,10 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
     """The creation code is within EIP-3860's limit, or twice the configured code size. Raises TransactionError."""
     if transaction.to is not None or environment.rules.fork < Fork.SHANGHAI:
         return
-    size, configured, foreign = len(transaction.data), environment.code_size_limit, environment.foreign
+    size, configured, wasm_machine = len(transaction.data), environment.code_size_limit, environment.wasm_machine
     limit = INITCODE_SIZE_LIMIT if configured is None else 2 * configured
-    if foreign is not None and foreign.claims(transaction.data):
-        limit = foreign.initcode_size_limit
+    if wasm_machine is not None and wasm_machine.claims(transaction.data):
+        limit = wasm_machine.initcode_size_limit
     if size > limit:
         raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
 

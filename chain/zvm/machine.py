@@ -75,9 +75,9 @@ class ZvmMachine:
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
         """What the transaction's WebAssembly frames share; made by the first of them."""
-        if context.foreign_scope is None:
-            context.foreign_scope = self.new_scope(for_blocks=context.deadline is None)
-        scope: TransactionScope = context.foreign_scope
+        if context.wasm_scope is None:
+            context.wasm_scope = self.new_scope(for_blocks=context.deadline is None)
+        scope: TransactionScope = context.wasm_scope
         return scope
 
     def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:

@@ -234,7 +234,7 @@ def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:
         prev_randao=bytes.fromhex(case["prevRandao"]),
         blob_base_fee=fees.blob_base_fee(case["excessBlobGas"], rules.blob),
         parent_beacon_block_root=_BEACON_ROOT,
-        foreign=_machine() if zvm else None,
+        wasm_machine=_machine() if zvm else None,
     )
 
 

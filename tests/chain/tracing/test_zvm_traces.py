@@ -71,7 +71,7 @@ def run(tracer: str | None, code: bytes, options: Mapping[str, Any] | None = Non
 
 
 def execute(accounts: dict[bytes, FakeAccount], watcher: Any, transaction: dict[str, Any]) -> Outcome:
-    executor = Executor(environment_of(foreign=MACHINE), state_of(accounts))
+    executor = Executor(environment_of(wasm_machine=MACHINE), state_of(accounts))
 
     def apply() -> Outcome:
         return executor.apply(transaction_of(**transaction), 10**8, 10**6, deadline=None, tracer=watcher)

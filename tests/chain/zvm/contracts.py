@@ -152,8 +152,8 @@ def executor(
     **environment: object,
 ) -> Executor:
     """An executor over these accounts and SENDER's; schedule None: a chain without WebAssembly."""
-    foreign = None if schedule is None else machine(schedule)
-    return Executor(environment_of(fork, foreign=foreign, **environment), state_of(dict(accounts)))
+    wasm_machine = None if schedule is None else machine(schedule)
+    return Executor(environment_of(fork, wasm_machine=wasm_machine, **environment), state_of(dict(accounts)))
 
 
 def accounts_of(codes: Mapping[bytes, bytes]) -> dict[bytes, FakeAccount]:

@@ -40,7 +40,7 @@ LINES = ["höhe \N{REPLACEMENT CHARACTER}", "-5", "-9223372036854775808", "12", 
 @pytest.fixture
 def development() -> Executor:
     machine = ZvmMachine("zvm", console=True)
-    return Executor(environment_of(Fork.OSAKA, foreign=machine), state_of({CONTRACT: FakeAccount(1, 0, MODULE)}))
+    return Executor(environment_of(Fork.OSAKA, wasm_machine=machine), state_of({CONTRACT: FakeAccount(1, 0, MODULE)}))
 
 
 def call(runner: Executor) -> Outcome:
