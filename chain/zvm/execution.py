@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from zevm.chain.vm.foreign import (
+from zevm.chain.vm.host_interface import (
     GAS_CODE_DEPOSIT_BYTE,
     CallDataSizeError,
     CodeStoreError,

@@ -128,7 +128,7 @@ def delegate_of(code: bytes, rules: Rules) -> bytes | None:
 
 def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:
     """What a transaction with this creation data costs. Raises ModuleRefusedError."""
-    from zevm.chain.vm.foreign import GAS_CODE_DEPOSIT_BYTE
+    from zevm.chain.vm.host_interface import GAS_CODE_DEPOSIT_BYTE
     from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare
 
     prepared = prepare(code, schedule)

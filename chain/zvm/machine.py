@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zevm.chain.vm.foreign import Frame, Precompile, TransactionContext
+from zevm.chain.vm.host_interface import Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
 from zevm.chain.zvm.price_table import SCHEDULES, Schedule

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from zevm.chain.vm.foreign import (
+from zevm.chain.vm.host_interface import (
     Frame,
     InvalidModuleError,
     NoSuchFunctionError,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zevm.chain.vm.foreign import Frame, OutOfGas, VMError
+from zevm.chain.vm.host_interface import Frame, OutOfGas, VMError
 from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import Instance

@@ -1,6 +1,6 @@
 """Host functions that call and create contracts in either machine, and read what came back."""
 
-from zevm.chain.vm.foreign import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
+from zevm.chain.vm.host_interface import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 

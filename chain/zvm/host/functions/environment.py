@@ -1,6 +1,6 @@
 """Host functions that tell about the call, the transaction, the block and the chain. Their whole price is fixed."""
 
-from zevm.chain.vm.foreign import Frame, instruct
+from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance

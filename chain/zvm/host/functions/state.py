@@ -1,7 +1,7 @@
 """Host functions on storage, transient storage, logs and accounts, at the prices of the EVM's fork."""
 
 from zevm.chain.types import Log
-from zevm.chain.vm.foreign import Frame, instruct
+from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import StateGas
