@@ -49,7 +49,11 @@ class Chain(ChainView):
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
         self.mining = Mining(
-            self.writer, self.mine, options.mining, driven=options.driven, equal_timestamps=options.equal_timestamps
+            self.writer,
+            self.mine,
+            options.mining,
+            external_consensus=options.external_consensus,
+            equal_timestamps=options.equal_timestamps,
         )
         self._instant = InstantMining(self, self._memory, self._build_of_waiting)
         self.snapshots = Snapshots()
@@ -57,7 +61,7 @@ class Chain(ChainView):
         self.auto_impersonate = options.auto_impersonate
         self._journal = PoolJournal(database)
         self.writer.run(self.follow_disk)
-        self.engine = self.writer.run(Engine, self) if options.driven else None
+        self.engine = self.writer.run(Engine, self) if options.external_consensus else None
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -85,7 +89,7 @@ class Chain(ChainView):
             sender = transaction.sender
         except InvalidSignatureError as error:
             raise AuthenticationError("invalid sender") from error
-        if self.options.driven and transaction.is_impersonated:
+        if self.options.external_consensus and transaction.is_impersonated:
             raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.block_rules.of(self.next_header()))
@@ -359,7 +363,7 @@ class Chain(ChainView):
                 continue
             transaction = Transaction.decode(data)
             try:
-                if self.options.driven and transaction.is_impersonated:
+                if self.options.external_consensus and transaction.is_impersonated:
                     raise TransactionError("invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
@@ -368,7 +372,7 @@ class Chain(ChainView):
 
     def refuse_when_driven(self) -> None:
         """Raise DrivenChainError where a consensus client alone may change the chain."""
-        if self.options.driven:
+        if self.options.external_consensus:
             raise DrivenChainError
 
     def _settle(self, transaction: Transaction, added: AddResult) -> None:

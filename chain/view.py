@@ -77,7 +77,7 @@ class ChainView:
     @property
     def is_for_development(self) -> bool:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
-        return self.schedule.development and not self.options.driven
+        return self.schedule.development and not self.options.external_consensus
 
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""
@@ -133,7 +133,7 @@ class ChainView:
             return first
         if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
             return head
-        marked = self._marked_number(tag) if self.options.driven else None
+        marked = self._marked_number(tag) if self.options.external_consensus else None
         return max(first, head - self._distance(tag)) if marked is None else marked
 
     def _distance(self, tag: BlockTag) -> int:
@@ -142,7 +142,7 @@ class ChainView:
         distance = options.safe_distance if is_safe else options.finalized_distance
         if distance is not None:
             return distance
-        if options.driven:
+        if options.external_consensus:
             raise UnknownBlockError(f"{tag.value} block not found")
         return options.slots_in_an_epoch * (1 if is_safe else 2)
 

@@ -38,7 +38,9 @@ class BlockRules:
 
     def __init__(self, schedule: ForkSchedule, options: ChainOptions, wasm_machine: WasmMachine | None = None) -> None:
         # a consensus client's network knows nothing of development
-        capped = True if options.transaction_gas_cap is None and options.driven else options.transaction_gas_cap
+        capped = (
+            True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap
+        )
         self.schedule = schedule.with_transaction_gas_cap(capped)
         self._options = options
         self._wasm_machine = wasm_machine
