@@ -92,7 +92,7 @@ class Chain(ChainView):
         if self.options.external_consensus and transaction.is_impersonated:
             raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
-            check_sidecar(transaction, self.block_rules.of(self.next_header()))
+            check_sidecar(transaction, self.spec.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -336,7 +336,7 @@ class Chain(ChainView):
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
         self.chain_id = chain_id
-        self.block_rules.set_chain_id(chain_id)
+        self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
         self._replace_pool(self._reset_pool_alone)
 

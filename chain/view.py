@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockRules, NextContext
+from zevm.chain.blocks.context import ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import fill
@@ -44,7 +44,7 @@ class ChainView:
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         zvm = genesis.schedule.zvm
         self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
-        self.block_rules = BlockRules(genesis.schedule, options, self.zvm)
+        self.spec = ChainSpec(genesis.schedule, options, self.zvm)
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
@@ -184,7 +184,7 @@ class ChainView:
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
-        return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
+        return self.spec.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
     def frame_at(self, reference: BlockReference) -> call.CallFrame:
         """Environment and state in which a call at a block executes."""
@@ -280,7 +280,7 @@ class ChainView:
 
         The last one is kept: the pool is reset to the context in which the next block is then built.
         """
-        parent, settings, rules = self.head.header, self.settings, self.block_rules
+        parent, settings, rules = self.head.header, self.settings, self.spec
         timestamp, kept = self.clock.peek(parent.timestamp), self._next_context
         if kept is not None and kept.is_of(parent, timestamp, settings, rules.schedule):
             return kept
@@ -296,7 +296,7 @@ class ChainView:
     def next_blob_base_fee(self) -> int | None:
         """The blob base fee of the next block in wei per blob gas; None before Cancun."""
         header = self.next_header()
-        rules = self.block_rules.of(header)
+        rules = self.spec.of(header)
         if header.excess_blob_gas is None or rules.blob is None:
             return None
         return fees.blob_base_fee(header.excess_blob_gas, rules.blob)

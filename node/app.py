@@ -141,7 +141,7 @@ class Node:
         self.chain.take_up()
         await server.start()
         self.chain.database.keep()
-        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+        if self.chain.spec.of(self.chain.next_header()).fork >= Fork.CANCUN:
             BLOBS.prepare()
         settle_memory()
         try:

@@ -149,7 +149,7 @@ class Formatter:
     """Turns events into lines for people, as Anvil writes them."""
 
     def __init__(self, reason: Reason | None = None, *, console: bool = True, external_consensus: bool = False) -> None:
-        """`external_consensus`: payloads are told of as they are executed, new heads, which name them again, are not."""
+        """`external_consensus`: tell of payloads as they are executed, and not of new heads, which name them again."""
         self._reason = reason or (lambda _: None)
         self._console = console
         self._external_consensus = external_consensus

@@ -7,7 +7,7 @@ from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules import fees
 from zevm.chain.rules.difficulty import next_difficulty
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
@@ -33,7 +33,7 @@ class NextContext:
         return same and self.header.timestamp == timestamp
 
 
-class BlockRules:
+class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
 
     def __init__(self, schedule: ForkSchedule, options: ChainOptions, wasm_machine: WasmMachine | None = None) -> None:
@@ -49,11 +49,11 @@ class BlockRules:
         """Ask another chain id of the transactions of coming blocks."""
         self.schedule = replace(self.schedule, chain_id=chain_id)
 
-    def at(self, number: int, timestamp: int) -> Rules:
+    def at(self, number: int, timestamp: int) -> ForkRules:
         """The rules of the block at a height and time."""
         return self.schedule.rules(number, timestamp)
 
-    def of(self, header: Header) -> Rules:
+    def of(self, header: Header) -> ForkRules:
         """The rules of a block."""
         return self.at(header.number, header.timestamp)
 
@@ -118,7 +118,7 @@ class BlockRules:
         )
 
 
-def _blob_base_fee(header: Header, rules: Rules) -> int:
+def _blob_base_fee(header: Header, rules: ForkRules) -> int:
     assert header.excess_blob_gas is not None
     assert rules.blob is not None
     return fees.blob_base_fee(header.excess_blob_gas, rules.blob)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from zevm.chain.rules.forks import Rules
+from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class BlockEnvironment:
     wasm_machine: the machine of WebAssembly contracts, None where the chain has none.
     """
 
-    rules: Rules
+    rules: ForkRules
     coinbase: bytes
     number: int
     timestamp: int
@@ -178,7 +178,7 @@ class TransactionStart:
     address: bytes
     gas_limit: int
     coinbase: bytes
-    rules: Rules
+    rules: ForkRules
     authorities: tuple[bytes, ...]
     precompiles: Collection[bytes]
     gas_price: int

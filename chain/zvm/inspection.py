@@ -4,7 +4,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
@@ -121,12 +121,12 @@ def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
     )
 
 
-def delegate_of(code: bytes, rules: Rules) -> bytes | None:
+def delegate_of(code: bytes, rules: ForkRules) -> bytes | None:
     """Whose code runs at an account with this code: the address of EIP-7702's delegation; None for its own."""
     return delegation_of(code) if rules.fork >= Fork.PRAGUE else None
 
 
-def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:
+def deployment_price(code: bytes, schedule: Schedule, rules: ForkRules) -> DeploymentPrice:
     """What a transaction with this creation data costs. Raises ModuleRefusedError."""
     from zevm.chain.vm.host_interface import GAS_CODE_DEPOSIT_BYTE
     from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare

@@ -9,7 +9,7 @@ from typing import Any
 from scripts.conformance.memory_state import MemoryAccount, MemoryReader, diff_of
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules.fees import blob_base_fee
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
@@ -129,7 +129,7 @@ def _environment(case: Case, wasm_machine: WasmMachine | None) -> BlockEnvironme
     elif case.fork >= Fork.CANCUN:
         blob = BlobParameters(3, 6, 3338477) if case.fork is Fork.CANCUN else BlobParameters(6, 9, 5007716)
     return BlockEnvironment(
-        rules=Rules(case.fork, _int(config.get("chainid", "0x1")), blob),
+        rules=ForkRules(case.fork, _int(config.get("chainid", "0x1")), blob),
         coinbase=_bytes(env["currentCoinbase"]),
         number=_int(env["currentNumber"]),
         timestamp=_int(env["currentTimestamp"]),

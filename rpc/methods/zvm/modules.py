@@ -141,7 +141,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: Schedule | N
     prices = schedule or machine_of(services).schedule
     chain = services.chain
     try:
-        price = deployment_price(module, prices, chain.block_rules.of(chain.next_header()))
+        price = deployment_price(module, prices, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         raise refused(error) from error
     return {name: hex(gas) for name, gas in asdict(price).items()} | {"total": hex(price.total)}

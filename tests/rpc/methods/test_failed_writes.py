@@ -119,7 +119,7 @@ class Trial:
             "mining": chain.mining.mode,
             "impersonated": (set(chain.impersonated), chain.auto_impersonate),
             "snapshots": list(chain.snapshots.listing()),
-            "chain id": (chain.chain_id, chain.block_rules.schedule.chain_id),
+            "chain id": (chain.chain_id, chain.spec.schedule.chain_id),
         }
 
     def restarted(self) -> dict[str, Any]:
