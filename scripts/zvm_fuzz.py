@@ -39,7 +39,7 @@ from zevm.chain.concurrency.writer import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.prepare import Prepared, prepare
-from zevm.chain.zvm.price_table import INK_PER_GAS, SCHEDULES
+from zevm.chain.zvm.price_table import INK_PER_GAS, PRICE_TABLES
 from zevm.chain.zvm.runtime.engine import PAGE_BYTES
 from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
@@ -167,7 +167,7 @@ def make_case(seed: int, number: int, contracts: list[bytes]) -> tuple[bytes, st
     if number % 2:
         source = random.choice([raw, *contracts])
         raw = mutate(random, source, random.choice([raw, *contracts]))
-    return raw, random.choice(sorted(SCHEDULES)), random.random() < 0.2
+    return raw, random.choice(sorted(PRICE_TABLES)), random.random() < 0.2
 
 
 class Tester:
@@ -195,7 +195,7 @@ class Tester:
 
     def _prepare(self, raw: bytes, schedule: str, library: bool) -> Prepared | str:
         try:
-            return prepare(raw, SCHEDULES[schedule], library=library)
+            return prepare(raw, PRICE_TABLES[schedule], library=library)
         except ModuleRefusedError as error:
             return str(error)
         except BaseException as error:
@@ -344,7 +344,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--processes", type=int, default=1)
     found.add_argument("--output", type=Path, default=Path(), help="folder for modules that fail")
     found.add_argument("--module", type=Path, help="run this one alone")
-    found.add_argument("--schedule", choices=sorted(SCHEDULES), default="zvm")
+    found.add_argument("--schedule", choices=sorted(PRICE_TABLES), default="zvm")
     found.add_argument("--library", action="store_true")
     found.add_argument("--worker", help=argparse.SUPPRESS)
     found.add_argument("--repeat", action="store_true", help=argparse.SUPPRESS)

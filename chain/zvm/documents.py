@@ -10,7 +10,7 @@ _TYPES = {"i": "i32", "I": "i64"}
 
 
 def host_functions_table() -> str:
-    """One row for each host function: name, type, what it does, and its fixed price in ink by schedule."""
+    """One row for each host function: name, type, what it does, and its fixed price in ink by price table."""
     lines = ["| function | type | what it does | `zvm` | `stylus` |", "| --- | --- | --- | --: | --: |"]
     for (module, name), row in HOST_FUNCTIONS.items():
         summary = row.summary + ("; refused in a static call" if row.may_write else "")

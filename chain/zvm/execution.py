@@ -78,7 +78,7 @@ def program_of(
     of_chain = deadline is None and not library
     try:
         return scope.programs.get(
-            key, lambda: prepare(code, scope.schedule, library=library), of_chain=of_chain, deadline=deadline
+            key, lambda: prepare(code, scope.price_table, library=library), of_chain=of_chain, deadline=deadline
         )
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
@@ -111,7 +111,7 @@ def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: boo
         least = length_gas(code)
         frame.consume_gas(least - BASE_GAS, "activation")
         deadline = frame.transaction_context.deadline
-        prepared = in_time(deadline, lambda: prepare(code, scope.schedule, library=library))
+        prepared = in_time(deadline, lambda: prepare(code, scope.price_table, library=library))
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
     frame.consume_gas(max(0, prepared.activation_gas - least), "activation")
@@ -132,7 +132,7 @@ def run_program(
         raise CallDataSizeError(
             f"max wasm call data size exceeded: {len(data)} bytes, the limit is {CALL_DATA_LIMIT_BYTES}"
         )
-    frame.consume_gas(scope.schedule.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
+    frame.consume_gas(scope.price_table.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
     context = HostContext(frame, scope, data, entry)
     words_before = scope.stack_words
     try:

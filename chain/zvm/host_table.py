@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 
 VM_HOOKS = "vm_hooks"
 EXTENSION = "zvm"
@@ -34,9 +34,9 @@ class HostFunction(NamedTuple):
     powers: int = 0
     heavy: bool = False
 
-    def static_ink(self, schedule: Schedule) -> int:
-        """The fixed price under a schedule, charged before the function runs."""
-        prices = schedule.host_functions
+    def static_ink(self, price_table: PriceTable) -> int:
+        """The fixed price under a price table, charged before the function runs."""
+        prices = price_table.host_functions
         return (
             self.calls * prices.call
             + self.pointers * prices.pointer

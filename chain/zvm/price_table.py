@@ -12,7 +12,7 @@ INK_PER_GAS = 10_000
 
 MEMORY_COPY = 0xFC0A
 MEMORY_FILL = 0xFC0B
-"""Keys of `Schedule.operations` for the two bulk operations: prefix byte, then the second opcode."""
+"""Keys of `PriceTable.operations` for the two bulk operations: prefix byte, then the second opcode."""
 
 MEMORY_GROW = 0x40
 BR_TABLE = 0x0E
@@ -132,7 +132,7 @@ class StateGas:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Schedule:
+class PriceTable:
     """One complete price table, compared by identity. Prices are ink unless they say gas."""
 
     name: str
@@ -155,7 +155,7 @@ class Schedule:
     console: bool = False
     """Whether modules may print, as on a development chain."""
 
-    def with_console(self) -> "Schedule":
+    def with_console(self) -> "PriceTable":
         """The same prices for a development chain."""
         return replace(self, console=True)
 
@@ -210,7 +210,7 @@ _STYLUS_LAST_PAGE_GAS = 31_874_000
 ZVM_INSTANCE_PAGES = 1_024
 ZVM_TRANSACTION_PAGES = 4_096
 
-STYLUS = Schedule(
+STYLUS = PriceTable(
     name="stylus",
     block_header=2_450,
     operations=_OPERATIONS,
@@ -257,4 +257,4 @@ COVENANT = replace(
 )
 """The guide's table for state, over the operations and memory of `ZVM`."""
 
-SCHEDULES: Mapping[str, Schedule] = MappingProxyType({table.name: table for table in (STYLUS, ZVM, COVENANT)})
+PRICE_TABLES: Mapping[str, PriceTable] = MappingProxyType({table.name: table for table in (STYLUS, ZVM, COVENANT)})

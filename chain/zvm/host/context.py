@@ -40,7 +40,7 @@ class HostContext:
     def __init__(self, frame: Frame, scope: TransactionScope, data: bytes, entry: Entry) -> None:
         self.frame = frame
         self.scope = scope
-        self.prices = scope.schedule.host_functions
+        self.prices = scope.price_table.host_functions
         self.data = data
         self.entry = entry
         self.output = b""

@@ -4,7 +4,7 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, CONSOLE, VM_HOOKS
 from zevm.chain.zvm.module.binary import FUNCTION, GLOBAL, MEMORY, PAGE_BYTES, TABLE, FunctionType, Module
 from zevm.chain.zvm.module.limits import within
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 
 ENTRYPOINT = "user_entrypoint"
 MEMORY_NAME = "memory"
@@ -16,11 +16,11 @@ _RESERVED_PREFIX = "stylus"
 _ENGINE_PAGES = 65_536
 
 
-def check_module(module: Module, schedule: Schedule, *, library: bool) -> None:
+def check_module(module: Module, price_table: PriceTable, *, library: bool) -> None:
     """Refuse a decoded module that breaks a rule. A library, never deployed, needs no entry point or memory."""
     _check_indices(module)
-    _check_imports(module, schedule)
-    _check_memory(module, schedule)
+    _check_imports(module, price_table)
+    _check_memory(module, price_table)
     _check_table(module)
     _check_data(module)
     _check_exports(module)
@@ -67,12 +67,12 @@ def _text(signature: FunctionType) -> str:
     return f"({parameters}) -> ({results})"
 
 
-def _check_imports(module: Module, schedule: Schedule) -> None:
+def _check_imports(module: Module, price_table: PriceTable) -> None:
     for row in module.imports:
         if row.name.startswith(_RESERVED_PREFIX):
             raise ModuleRefusedError("reserved name", f"import {row.name} begins with {_RESERVED_PREFIX}")
         known = ALL_HOST_FUNCTIONS.get((row.module, row.name))
-        if known is not None and row.module == CONSOLE and not schedule.console:
+        if known is not None and row.module == CONSOLE and not price_table.console:
             raise ModuleRefusedError("import", f"{row.module}.{row.name} is there on development chains alone")
         if known is None:
             raise ModuleRefusedError("import", f"there is no function {row.module}.{row.name}")
@@ -82,8 +82,8 @@ def _check_imports(module: Module, schedule: Schedule) -> None:
             raise ModuleRefusedError("import", message)
 
 
-def _check_memory(module: Module, schedule: Schedule) -> None:
-    limit = schedule.pages.instance_pages_limit
+def _check_memory(module: Module, price_table: PriceTable) -> None:
+    limit = price_table.pages.instance_pages_limit
     for memory in module.memories:
         if memory.minimum > limit:
             raise ModuleRefusedError("memory", f"{memory.minimum} initial pages, the limit is {limit}")

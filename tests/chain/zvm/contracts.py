@@ -21,7 +21,7 @@ from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import SCHEDULES
+from zevm.chain.zvm.price_table import PRICE_TABLES
 
 TARGET = b"\x44" * 20
 OTHER = b"\x55" * 20
@@ -96,7 +96,7 @@ def padded(address: bytes) -> int:
 
 def entry_gas(code: bytes, schedule: str = "zvm") -> int:
     """What entering this code costs, for a module without data."""
-    return {"stylus": 352, "zvm": 700}[schedule] + prepare(code, SCHEDULES[schedule]).activation_gas // 256
+    return {"stylus": 352, "zvm": 700}[schedule] + prepare(code, PRICE_TABLES[schedule]).activation_gas // 256
 
 
 # Measuring in ink

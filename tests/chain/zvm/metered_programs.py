@@ -7,7 +7,7 @@ from functools import cache
 from wasmtime import wat2wasm
 
 from zevm.chain.zvm.module.prepare import Prepared, prepare
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 from zevm.chain.zvm.runtime.runtime import End
 
 BLOCK = 2_450
@@ -50,7 +50,7 @@ class Case:
 
 
 @cache
-def prepared(case: Case, schedule: Schedule) -> Prepared:
+def prepared(case: Case, schedule: PriceTable) -> Prepared:
     """The instrumented module of a case; `f` is its function."""
     result = "(result i64)" if case.values else ""
     text = f'(module {HEAD} (func $f (export "f") (param i32) {result} {case.locals} {case.code}))'

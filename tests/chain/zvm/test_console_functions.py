@@ -15,7 +15,7 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import CONSOLE_HOST_FUNCTIONS
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import SCHEDULES, ZVM
+from zevm.chain.zvm.price_table import PRICE_TABLES, ZVM
 from zevm.storage.database import Database
 
 TEXT = "höhe \\ff"
@@ -67,7 +67,7 @@ def test_z13_elsewhere_each_is_refused_by_its_name(key: tuple[str, str]) -> None
         wat2wasm(f"""(module (import "{key[0]}" "{key[1]}" (func (param {parameters}) {result}))
           (memory (export "memory") 1 1) (func (export "user_entrypoint") (param i32) (result i32) (local.get 0)))""")
     )
-    for schedule in SCHEDULES.values():
+    for schedule in PRICE_TABLES.values():
         with pytest.raises(ModuleRefusedError, match=f"{key[0]}.{key[1]} is there on development chains alone"):
             prepare(module, schedule)
         assert prepare(module, schedule.with_console()).imports == (key,)
@@ -87,5 +87,5 @@ def test_z13_floats_are_not_printed() -> None:
 def test_z13_the_default_chain_is_for_development() -> None:
     chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))
     assert chain.zvm is not None
-    assert chain.zvm.schedule.console
+    assert chain.zvm.price_table.console
     chain.close()

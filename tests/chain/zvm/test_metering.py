@@ -5,7 +5,7 @@ from wasmtime import wat2wasm
 
 from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOST_CALL, INSTRUCTIONS, Case, prepared
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, Program, RunResult, run
 
@@ -192,7 +192,9 @@ def pay(instance: Instance, pages: int) -> None:
 
 @pytest.mark.parametrize("schedule", [ZVM, STYLUS], ids=["zvm", "stylus"])
 @pytest.mark.parametrize("optimise", [False, True], ids=["plain", "optimised"])
-def test_z8_a_memory_that_cannot_grow_does_not_and_for_free(engine: Engine, schedule: Schedule, optimise: bool) -> None:
+def test_z8_a_memory_that_cannot_grow_does_not_and_for_free(
+    engine: Engine, schedule: PriceTable, optimise: bool
+) -> None:
     def grown(pages: str, by: int) -> tuple[int, int]:
         module = prepare(bytes(wat2wasm(FIXED.format(pages=pages))), schedule)
         program = engine.compile(module, optimise=optimise)

@@ -11,11 +11,11 @@ from zevm.chain.zvm.price_table import (
     INK_PER_GAS,
     MEMORY_COPY,
     MEMORY_FILL,
-    SCHEDULES,
+    PRICE_TABLES,
     STYLUS,
     ZVM,
     PageModel,
-    Schedule,
+    PriceTable,
 )
 
 STYLUS_FUNCTIONS = {
@@ -74,7 +74,7 @@ def test_every_function_of_stylus_is_there_at_its_price() -> None:
 
 
 @pytest.mark.parametrize("schedule", [ZVM, COVENANT], ids=["zvm", "covenant"])
-def test_the_others_add_three_gas_to_a_host_function_and_six_to_a_heavy_one(schedule: Schedule) -> None:
+def test_the_others_add_three_gas_to_a_host_function_and_six_to_a_heavy_one(schedule: PriceTable) -> None:
     for (module, name), row in HOST_FUNCTIONS.items():
         added = 60_000 if name in HEAVY else 30_000
         assert row.static_ink(schedule) == row.static_ink(STYLUS) + added, (module, name)
@@ -214,7 +214,7 @@ def test_covenant_has_flat_prices_for_state_and_the_others_none() -> None:
     assert flat == (800, 5_000, 700, 32_000, 21_000)
     assert STYLUS.state is None
     assert ZVM.state is None
-    assert dict(SCHEDULES) == {"stylus": STYLUS, "zvm": ZVM, "covenant": COVENANT}
+    assert dict(PRICE_TABLES) == {"stylus": STYLUS, "zvm": ZVM, "covenant": COVENANT}
     assert [table.stack_counts_parameters for table in (STYLUS, ZVM, COVENANT)] == [False, True, True]
 
 

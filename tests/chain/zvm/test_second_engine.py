@@ -12,7 +12,7 @@ import pytest
 
 from tests.chain.zvm.metered_programs import CASES, INSTRUCTIONS, Case, prepared
 from zevm.chain.zvm.module.prepare import Prepared
-from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.chain.zvm.runtime.runtime import End, Engine, HostCallback, Instance, run
 
@@ -25,7 +25,7 @@ class Run(NamedTuple):
     """One run of a case."""
 
     case: Case
-    schedule: Schedule
+    schedule: PriceTable
     ink: int
     words: int
 

@@ -8,7 +8,7 @@ from wasmtime import wat2wasm
 from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.zvm.module import body
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, shared_engine
 from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
 
@@ -33,7 +33,7 @@ HOST_FUNCTIONS = (read_args,)
 IMPORT = '(import "vm_hooks" "read_args" (func $host (param i32)))'
 
 
-def build(engine: Engine, text: str, schedule: Schedule = ZVM, *, optimise: bool = False) -> Program:
+def build(engine: Engine, text: str, schedule: PriceTable = ZVM, *, optimise: bool = False) -> Program:
     module = bytes(wat2wasm(f"(module {IMPORT} {text})"))
     return engine.compile(prepare(module, schedule, library=True), optimise=optimise)
 
@@ -43,7 +43,7 @@ def execute(program: Program, words: int, *arguments: int, entry: str = "f") -> 
 
 
 def frame_words(
-    engine: Engine, body: str, *, schedule: Schedule = ZVM, signature: str = "", optimise: bool = False
+    engine: Engine, body: str, *, schedule: PriceTable = ZVM, signature: str = "", optimise: bool = False
 ) -> int:
     """Words of one frame: with so many the stack is out, with one more the function runs."""
     text = f'(memory 1 1) (global $g (mut i64) (i64.const 0)) (func (export "f") {signature} {body})'

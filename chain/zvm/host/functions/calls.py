@@ -41,7 +41,7 @@ def _call(
     instance.check(length_target, 4)
     instance.charge(2 * context.prices.read(length))
     data = instance.read(pointer, length)
-    flat = context.scope.schedule.state
+    flat = context.scope.price_table.state
     used = _set_aside_words(instance)
     succeeded = context.with_gas(instance, call, opcode, gas, target, value, data, None if flat is None else flat.call)
     context.scope.stack_words += used

@@ -44,7 +44,7 @@ def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> N
     context.loads += 1
     value = context.values.get(key)
     if value is None:
-        flat = context.scope.schedule.state
+        flat = context.scope.price_table.state
         if flat is None:
             gas += context.prices.storage_miss_gas
             number = context.with_gas(instance, instruct, SLOAD, _number(key))
@@ -86,7 +86,7 @@ def storage_flush_cache(instance: Instance, clear: int) -> None:
         if changed:
             context.refuse_static("a write to storage")
             writes = [(_number(values[key]), _number(key)) for key in changed]
-            context.with_gas(instance, _store, writes, context.scope.schedule.state)
+            context.with_gas(instance, _store, writes, context.scope.price_table.state)
             stored.update((key, values[key]) for key in changed)
         context.unflushed.clear()
     if clear:
