@@ -28,6 +28,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
+from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
@@ -36,7 +37,6 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from zevm.rpc.explaining import to_rpc_error
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions

@@ -9,8 +9,8 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
 from zevm.rpc.codec.results import Json
+from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
-from zevm.rpc.explaining import to_rpc_error
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered
 from zevm.rpc.graphql.context import Context
 from zevm.rpc.graphql.documents import Documents, InvalidDocumentError, Prepared

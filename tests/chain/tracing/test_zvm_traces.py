@@ -11,7 +11,7 @@ from wasmtime import wat2wasm
 from tests.chain.tracing.tracing import CONTEXT, OTHER, hexadecimal, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, state_of, transaction_of
 from tests.chain.zvm.zvm_modules import on_thread
-from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.zvm.machine import ZvmMachine
