@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
+from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
-from zevm.chain.tracing.traces import TraceRequest, replay_of
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart
