@@ -12,6 +12,7 @@ from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.vm.validation import GasNeeds
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
 from zevm.storage.state import StateBase, StateStore, StateUpdate
@@ -69,14 +70,15 @@ class BlockExecution:
         blob = self.environment.rules.blob
         return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
 
-    def add(self, transaction: Transaction, *, deadline: float | None = None) -> Outcome:
+    def add(self, transaction: Transaction, *, gas: GasNeeds | None = None, deadline: float | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
+        gas: what it must buy, where that was worked out before.
         deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:
-            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, deadline=deadline)
+            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline)
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
             raise

@@ -38,16 +38,17 @@ def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, Transactio
     refused: dict[bytes, TransactionError] = {}
     bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
     is_sized = environment.rules.fork >= Fork.OSAKA
-    for transaction in selection:
+    for entry in selection:
+        transaction = entry.transaction
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
         if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
-            execution.add(transaction)
+            execution.add(transaction, gas=entry.gas)
         except TransactionError as error:
             refused[transaction.hash] = error
-            selection.skip_sender(transaction.sender)
+            selection.skip_sender(entry.sender)
         else:
             bytes_left -= len(transaction.encoded) + _LENGTH_BYTES
     return refused

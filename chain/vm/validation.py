@@ -5,6 +5,7 @@ sender's account says, in geth's order. All raise TransactionError.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from eth_utils.address import to_checksum_address
 
@@ -63,6 +64,19 @@ def floor_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
     return TRANSACTION_GAS + FLOOR_TOKEN_GAS * tokens
 
 
+class GasNeeds(NamedTuple):
+    """The least gas that a message must buy under a fork: for what comes before it runs, and for its data."""
+
+    fork: Fork
+    intrinsic: int
+    floor: int
+
+
+def gas_needs(message: Transaction | CallRequest, rules: ForkRules) -> GasNeeds:
+    """What a message must buy under these rules."""
+    return GasNeeds(rules.fork, intrinsic_gas(message, rules), floor_gas(message, rules))
+
+
 def transaction_cost(transaction: Transaction | CallRequest) -> int:
     """The wei that a sender must hold at most: gas at the fee cap, blob gas at its cap, value."""
     gas = transaction.gas_limit * transaction.max_fee_per_gas
@@ -70,10 +84,11 @@ def transaction_cost(transaction: Transaction | CallRequest) -> int:
     return gas + blob_gas * transaction.max_fee_per_blob_gas + transaction.value
 
 
-def validate_static(transaction: Transaction, rules: ForkRules) -> None:
-    """The checks that need no block and no state. Raises TransactionError."""
+def validate_static(transaction: Transaction, rules: ForkRules, needs: GasNeeds | None = None) -> None:
+    """The checks that need no block and no state. Raises TransactionError. needs: the gas, where it is known."""
     for check in _STATIC_CHECKS:
         check(transaction, rules)
+    check_gas(transaction, needs or gas_needs(transaction, rules))
 
 
 def _check_type(transaction: Transaction, rules: ForkRules) -> None:
@@ -151,12 +166,12 @@ def _check_authorizations(transaction: Transaction, rules: ForkRules) -> None:  
         raise TransactionError("EIP-7702 transaction with empty auth list")
 
 
-def check_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
+def check_gas(transaction: Transaction | CallRequest, needs: GasNeeds) -> None:
     """The gas limit covers what the transaction costs before it runs. Raises TransactionError."""
-    have, want = transaction.gas_limit, intrinsic_gas(transaction, rules)
+    have, want = transaction.gas_limit, needs.intrinsic
     if have < want:
         raise TransactionError(f"intrinsic gas too low: have {have}, want {want}")
-    want = floor_gas(transaction, rules)
+    want = needs.floor
     if have < want:
         raise TransactionError(f"insufficient gas for floor data gas cost: have {have}, want {want}")
 
@@ -168,7 +183,6 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
     check_fee_order,
     _check_blobs,
     _check_authorizations,
-    check_gas,
 )
 
 
@@ -178,6 +192,7 @@ def validate_in_block(
     state: BlockState,
     gas_available: int,
     blob_gas_available: int | None,
+    needs: GasNeeds,
 ) -> None:
     """All that a block asks of a transaction; of several reasons geth's first is told. Raises TransactionError."""
     rules, sender = environment.rules, transaction.sender
@@ -194,7 +209,7 @@ def validate_in_block(
     _check_authorizations(transaction, rules)
     check_funds(sender, transaction_cost(transaction), state)
     _check_gas_available(transaction, gas_available, blob_gas_available)
-    check_gas(transaction, rules)
+    check_gas(transaction, needs)
     check_initcode(transaction, environment)
 
 
@@ -248,7 +263,13 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 
 
 def check_message(
-    message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
+    message: CallRequest,
+    environment: BlockEnvironment,
+    state: BlockState,
+    needs: GasNeeds,
+    *,
+    free: bool,
+    free_blobs: bool,
 ) -> None:
     """What geth asks of a message that is no signed transaction. Raises TransactionError.
 
@@ -263,7 +284,7 @@ def check_message(
         check_blob_fee(message, environment)
     _check_message_authorizations(message)
     check_funds(message.sender, transaction_cost(message), state)
-    check_gas(message, rules)
+    check_gas(message, needs)
     check_initcode(message, environment)
 
 
