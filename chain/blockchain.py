@@ -249,10 +249,11 @@ class Chain(ChainView):
         *,
         also: Addition | None = None,
         checkpoints: Checkpoints | None = None,
+        keep_removed: bool = False,
     ) -> None:
         """Make a branch upon a canonical block the chain, in one batch; the pool and the listeners follow.
 
-        also, checkpoints: see CanonicalChain.replace. What removed blocks held returns to the pool.
+        also, checkpoints, keep_removed: see CanonicalChain.replace. What removed blocks held returns to the pool.
         """
         target = Version(ancestor.number, LAST_PATCH)
         self.snapshots.drop_after(target)
@@ -265,7 +266,7 @@ class Chain(ChainView):
             if also is not None:
                 also(batch, removed)
 
-        removed = self.canonical.replace(target, branch, additions, checkpoints)
+        removed = self.canonical.replace(target, branch, additions, checkpoints, keep_removed=keep_removed)
         self._reset_pool(mined=given)
         for record in reversed(removed):
             for transaction in record.block.transactions:

@@ -32,7 +32,8 @@ class StateUpdate:
     """The state after a difference, not yet written.
 
     base: the root, or the unwritten update, that it stands on.
-    accounts: address -> record as the trie holds it now, None where deleted.
+    accounts: address -> account as it is now, None where deleted.
+    records: the same as the trie and the flat state hold them, empty where deleted.
     storage: address -> slot -> value, 0 where deleted.
     wiped: addresses that keep no older slot: those of the difference and the deleted ones.
     nodes: new trie nodes by hash. code: new code by hash.
@@ -41,6 +42,7 @@ class StateUpdate:
     base: "bytes | StateUpdate"
     root: bytes
     accounts: dict[bytes, Account | None]
+    records: dict[bytes, bytes]
     storage: dict[bytes, dict[int, int]]
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
@@ -89,25 +91,23 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
     nodes = nodes_over(stored, base)
     fresh: dict[bytes, bytes] = {}
     accounts: dict[bytes, Account | None] = {}
-    changes: dict[bytes, bytes] = {}
+    records: dict[bytes, bytes] = {}
     for address, change in diff.accounts.items():
-        key = hashed(address)
         if change is None:
-            accounts[address] = None
-            changes[key] = b""
+            accounts[address], records[address] = None, b""
             continue
         old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
         if old_root is None:
-            old_root = _storage_root(nodes, base_root, key)
+            old_root = _storage_root(nodes, base_root, hashed(address))
         storage = _update_storage(nodes, old_root, diff.storage.get(address))
         fresh.update(storage.nodes)
         accounts[address] = account = _changed(change, storage.root)
-        changes[key] = encode_account(account)
-    top = trie.update(nodes, base_root, changes)
+        records[address] = encode_account(account)
+    top = trie.update(nodes, base_root, {hashed(address): record for address, record in records.items()})
     fresh.update(top.nodes)
     deleted = frozenset(address for address, account in accounts.items() if account is None)
     slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
-    return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code))
+    return StateUpdate(base, top.root, accounts, records, slots, deleted | diff.wiped, fresh, dict(diff.code))
 
 
 def _changed(change: AccountChange, storage_root: bytes) -> Account:

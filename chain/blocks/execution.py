@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
@@ -23,16 +24,25 @@ class SealedBlock:
     """A finished block: what the ledger and the state store have to keep.
 
     requests: what it hands to the beacon chain (EIP-7685), type byte and data each; None before Prague.
+    is_stored: the ledger has the block and its receipts already.
     """
 
     record: BlockAndReceipts
     update: StateUpdate
     requests: tuple[bytes, ...] | None = None
+    is_stored: bool = False
 
     @property
     def block(self) -> Block:
         """The block."""
         return self.record.block
+
+
+class BodyRoots(NamedTuple):
+    """The roots of a block's lists; that of the withdrawals is None before Shanghai."""
+
+    transactions: bytes
+    withdrawals: bytes | None
 
 
 class BlockExecution:
@@ -99,25 +109,28 @@ class BlockExecution:
         *,
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
+        roots: BodyRoots | None = None,
     ) -> SealedBlock:
         """Finish the block upon a header whose context fields (parent, time, fees, ...) are set.
 
+        roots: of its transactions and withdrawals, where they were computed before.
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """
         rules = self.environment.rules
-        if rules.fork >= Fork.SHANGHAI:
-            self._executor.withdraw(withdrawals)
+        listed = withdrawals if rules.fork >= Fork.SHANGHAI else None
+        roots = roots or body_roots(self.transactions, listed)
+        self._executor.withdraw(listed or ())
         if rules.fork < Fork.PARIS:
             self._executor.pay_block_reward(uncles)
         requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
         update = self._new_state()
         sealed = header.with_changes(
             state_root=update.root,
-            transactions_root=transactions_root(self.transactions),
+            transactions_root=roots.transactions,
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
-            withdrawals_root=withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            withdrawals_root=roots.withdrawals,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
@@ -125,7 +138,7 @@ class BlockExecution:
             sealed.check_range()
         except rlp.RlpError as error:
             raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
-        block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
+        block = Block(sealed, tuple(self.transactions), uncles, listed)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))
 
@@ -161,6 +174,11 @@ def transactions_root(transactions: Iterable[Transaction]) -> bytes:
 def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
     """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
+
+
+def body_roots(transactions: Iterable[Transaction], withdrawals: Iterable[Withdrawal] | None) -> BodyRoots:
+    """The roots of both lists."""
+    return BodyRoots(transactions_root(transactions), None if withdrawals is None else withdrawals_root(withdrawals))
 
 
 def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock, body_roots, execute_all
 from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
@@ -28,20 +28,22 @@ def verify_and_execute(
     parent: Header,
     chain: "ChainView",
     *,
+    roots: BodyRoots | None = None,
     block_hash: Callable[[int], bytes | None] | None = None,
     development: bool = False,
 ) -> SealedBlock:
     """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
     A refused block is kept among the chain's bad blocks.
-    block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
-    a development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
-    which anyone can make.
+    roots: of the block's own lists, where they were computed before. block_hash: looks up the ancestors' hashes by
+    number where they are not canonical. development: take what only a development node makes: leaps of the gas limit,
+    equal timestamps, and transactions of impersonated accounts, which anyone can make.
     """
     try:
         if not development:
             _check_signed(block)
-        return _verify_and_execute(block, parent, chain, block_hash, development)
+        roots = roots or body_roots(block.transactions, block.withdrawals)
+        return _verify_and_execute(block, parent, chain, roots, block_hash, development)
     except BlockError:
         chain.keep_bad_block(block)
         raise
@@ -51,6 +53,7 @@ def _verify_and_execute(
     block: Block,
     parent: Header,
     chain: "ChainView",
+    roots: BodyRoots,
     block_hash: Callable[[int], bytes | None] | None,
     development: bool,
 ) -> SealedBlock:
@@ -62,7 +65,7 @@ def _verify_and_execute(
 
     header = block.header
     check_header(header, parent)
-    _check_body(block, chain.spec.of(header))
+    _check_body(block, chain.spec.of(header), roots)
     check_uncles(block, parent, chain, check_header)
     state = chain.canonical.state_of(parent)
     environment = chain.environment_of(header) if block_hash is None else chain.spec.environment(header, block_hash)
@@ -71,7 +74,7 @@ def _verify_and_execute(
         execute_all(execution, block.transactions)
     except TransactionError as error:
         raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
-    sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
+    sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or (), roots=roots)
     _compare(header, sealed.block.header)
     return sealed
 
@@ -112,11 +115,11 @@ def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
         raise BlockError(Reason.BEACON_ROOT_MISSING, f"block {header.number}: parent beacon block root is missing")
 
 
-def _check_body(block: Block, rules: ForkRules) -> None:
+def _check_body(block: Block, rules: ForkRules, roots: BodyRoots) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
-    _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
+    _expect(number, "transactions_root", block.header.transactions_root, roots.transactions)
     if rules.fork >= Fork.PARIS and block.uncles:
         raise BlockError(
             Reason.UNCLES_AFTER_MERGE,
@@ -127,13 +130,13 @@ def _check_body(block: Block, rules: ForkRules) -> None:
             Reason.WITHDRAWALS_PRESENCE, f"block {number}: withdrawals must be present from Shanghai on, and only then"
         )
     if block.withdrawals is not None:
-        _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
+        _expect(number, "withdrawals_root", block.header.withdrawals_root, roots.withdrawals)
     for index, transaction in enumerate(block.transactions):
         if transaction.sidecar is not None:
             raise BlockError(
                 Reason.SIDECAR_IN_BLOCK, f"block {number}: unexpected blob sidecar in transaction at index {index}"
             )
-    if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
+    if rules.fork >= Fork.OSAKA and (size := block.size) > MAX_BLOCK_BYTES:
         raise BlockError(Reason.BLOCK_SIZE, f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 
 

@@ -73,7 +73,7 @@ def block(value: Block, *, full: bool, senders: Sequence[bytes] | None = None, p
     pending: hash, nonce and miner are null, as in geth, and its transactions have no block.
     """
     encoded = header(value.header)
-    encoded["size"] = hex(len(value.encode()))
+    encoded["size"] = hex(value.size)
     if full:
         encoded["transactions"] = [
             transaction(

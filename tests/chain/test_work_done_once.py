@@ -10,10 +10,14 @@ import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import ZERO, Consensus, engine_chain
+from tests.chain.vm.support import FakeAccount, environment_of, state_of
 from zevm.chain.blocks.execution import transactions_root, withdrawals_root
 from zevm.chain.engine.driver import Forkchoice, Status
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Receipt, Withdrawal
-from zevm.chain.vm.validation import floor_gas, intrinsic_gas
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.validation import GasNeeds, floor_gas, intrinsic_gas
 from zevm.storage import trie
 from zevm.storage.account import encode_account
 
@@ -145,3 +149,25 @@ def test_a_fork_choice_between_branches_does_not_encode_them_again(consensus: Co
         assert sum(map(len, _moves_to(consensus, block).values())) == 0
         assert [_bytes_of(consensus, item) for item in (one, other)] == written
     assert consensus.chain.block_by_number(1) == one
+
+
+def test_gas_that_was_worked_out_under_another_fork_does_not_count() -> None:
+    """The rules of the next block may be others than those that a transaction came in under."""
+    sent = transfer(0, data=bytes(50) + b"\1" * 50, gas_limit=100_000)
+    used = []
+    for known in (None, GasNeeds(Fork.FRONTIER, 0, 0)):
+        state = state_of({ALICE: FakeAccount(balance=10**20)})
+        used.append(Executor(environment_of(Fork.OSAKA), state).apply(sent, 10**6, None, known).gas_used)
+    assert used[0] == used[1] > 21_000
+
+
+@pytest.mark.parametrize("fork", [Fork.FRONTIER, Fork.BERLIN, Fork.LONDON, Fork.PARIS, Fork.SHANGHAI, Fork.OSAKA])
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_a_blocks_size_is_that_of_its_encoding(fork: Fork, count: int) -> None:
+    with_all = Genesis.default(accounts=[ALICE, BOB], fork=fork)
+    header = with_all.header(bytes(32))
+    items = (transfer(7), transfer(8, data=b"\1" * 60), transfer(9, data=b"\1" * 3_000))
+    withdrawals = None if fork < Fork.SHANGHAI else tuple([Withdrawal(index, 2, BOB, 4) for index in range(count)])
+    uncles = (header,) if fork < Fork.PARIS and count else ()
+    block = Block(header, (items * 100)[:count], uncles, withdrawals)
+    assert block.size == len(block.encode())

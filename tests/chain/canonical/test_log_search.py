@@ -49,9 +49,6 @@ class MemoryChain:
             batch,
             number=number,
             block_hash=block.hash,
-            header=b"",
-            body=b"",
-            receipts=b"",
             transaction_hashes=[],
             log_keys=log_keys(receipts),
         )
