@@ -141,12 +141,16 @@ def file_sizes(directory: Path) -> list[int]:
 def configuration(variant: str) -> bytes:
     """Digest of all that compiled code depends on besides the stored code.
 
-    variant: the prices. This package's source is part of it, since it decides how code is instrumented.
+    variant: the prices. The source of chain.zvm is part of it, since it decides how code is instrumented.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
     parts = [capi.VERSION, platform.machine(), platform.system(), repr(sorted(SETTINGS.items())), variant]
-    digests = [keccak256(part.encode()) for part in parts] + [keccak256(source.read_bytes()) for source in sources]
+    digests = [keccak256(part.encode()) for part in parts] + [keccak256(source.read_bytes()) for source in _sources()]
     return keccak256(b"".join(digests))
+
+
+def _sources() -> list[Path]:
+    """Every module of chain.zvm."""
+    return sorted(Path(__file__).parents[1].rglob("*.py"))
 
 
 def _encode(key: bytes, program: Program) -> bytes:

@@ -74,6 +74,18 @@ def only_file(directory: Path) -> Path:
     return found
 
 
+@pytest.mark.parametrize("module_name", ["zevm.chain.zvm.module.instrument", "zevm.chain.zvm.price_table"])
+def test_the_source_of_every_folder_decides_the_key(
+    module_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that an older instrumentation made is not taken over by a newer one."""
+    copy = shutil.copytree(Path(program_files.__file__).parents[1], tmp_path / "zvm")
+    monkeypatch.setattr(program_files, "__file__", str(copy / "runtime" / "program_files.py"))
+    before = program_files.configuration("zvm")
+    (copy.parent / Path(*module_name.split(".")[2:]).with_suffix(".py")).write_text("changed = True\n")
+    assert program_files.configuration("zvm") != before
+
+
 def test_a_program_is_prepared_once(caches: Caches) -> None:
     cache, source, other = caches(None), Source(5), Source(6)
     first = cache.get(HASH, source, of_chain=True)
