@@ -1,4 +1,4 @@
-"""N6: the examples of README and docs/, run as they stand, in a fresh clone that has nothing but what their lines install.
+"""N6: the examples of README and docs/, run as they stand in a fresh clone that has only what their lines install.
 
 What they print is what the documents say. The first one takes the installation's time.
 """
