@@ -283,7 +283,7 @@ def load_genesis(file: Path) -> Genesis:
 
 def default_genesis_path() -> Path:
     """The default network's genesis.json: the source tree's, or the installed distribution's."""
-    in_tree = Path(__file__).resolve().parent.parent / _DEFAULT_FILE
+    in_tree = Path(__file__).resolve().parents[2] / _DEFAULT_FILE
     if in_tree.is_file():
         return in_tree
     try:
