@@ -10,13 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from zevm.chain.zvm import documents as zvm_documents
+from zevm.node.documents import settings_document
+from zevm.rpc import methods, openrpc
+from zevm.rpc.registry import REGISTRY
 
-from zevm.chain.zvm import documents as zvm_documents  # noqa: E402
-from zevm.node.documents import settings_document  # noqa: E402
-from zevm.rpc import methods, openrpc  # noqa: E402
-from zevm.rpc.registry import REGISTRY  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 LAYOUT_FOLDERS = ("zevm", "node", "rpc", "chain", "storage", "bench", "scripts", "testing", "verification")
 

@@ -1,10 +1,11 @@
 """Executions off chain: eth_call and gas estimation, with overrides of state and block."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from eth_utils.address import to_checksum_address
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
     ChainError,
@@ -16,21 +17,12 @@ from zevm.chain.errors import (
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
-from zevm.storage.account import StateReader
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 _CALL_STIPEND = 2_300
 _PLAIN_TRANSFER_GAS = 21_000
 _GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
-
-
-@dataclass(frozen=True, slots=True)
-class CallFrame:
-    """Where a call executes: a block's environment over a state."""
-
-    environment: BlockEnvironment
-    reader: StateReader
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
@@ -154,6 +146,8 @@ class GasEstimation:
         if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
             return _PLAIN_TRANSFER_GAS
         outcome = self._first_try(highest)
+        # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
+        # for all but code that looks at the gas that is left
         lowest = max(outcome.gas_used, outcome.gas_used_before_refund) - 1
         if self._succeeds(lowest + 1):
             return lowest + 1
@@ -168,6 +162,7 @@ class GasEstimation:
 
     def _search(self, lowest: int, highest: int) -> int:
         while lowest + 1 < highest and (highest - lowest) / highest >= _ESTIMATE_ERROR_RATIO:
+            # most messages need little more than they use: geth too never looks beyond twice the lower bound
             middle = min((highest + lowest) // 2, lowest * 2)
             if self._succeeds(middle):
                 highest = middle

@@ -239,7 +239,11 @@ class Frame:
     # Memory
 
     def extend_memory(self, start_position: int, size: int) -> None:
-        """Grow the memory to hold [start, start + size), in words, and pay for it. Raises OutOfGas."""
+        """Grow the memory to hold [start, start + size), in words, and pay for it. Raises OutOfGas.
+
+        The price is the difference of C_mem(a) = G_memory * a + a ** 2 // 512 for a words, with G_memory = 3
+        (Yellow Paper, appendix H).
+        """
         if not size:
             return
         memory = self.memory

@@ -48,13 +48,13 @@ def call(
     state = world.block_state
     code = state.get_code(target)
     if not code:
-        return SystemCallResult(False, b"", None)
+        return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
     frame = frames.apply_message(world, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
-    return SystemCallResult(True, frame.output, failure)
+    return SystemCallResult(has_code=True, output=frame.output, failure=failure)
 
 
 def take_shortcut(
@@ -67,7 +67,7 @@ def take_shortcut(
         return None
     state.get_code(target)  # which a call would read: it belongs to the block's witness
     state.end_transaction(clear_empty=True)
-    return SystemCallResult(True, output, None)
+    return SystemCallResult(has_code=True, output=output, failure=None)
 
 
 def require_success(address: bytes, result: SystemCallResult) -> bytes:

@@ -19,9 +19,13 @@ from zevm.chain.vm.message import Message, TransactionContext
 from zevm.chain.vm.world import World
 
 AUTHORIZATION_REFUND = 12_500
+"""For an authority whose account exists: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST (EIP-7702)."""
 SELFDESTRUCT_REFUND = 24_000
+"""For each account that is deleted (Yellow Paper, appendix G: R_selfdestruct), until EIP-3529."""
 REFUND_QUOTIENT = 2
+"""The refund is at most a half of the gas used (Yellow Paper 6.2), ..."""
 REFUND_QUOTIENT_LONDON = 5
+"""... and at most a fifth from London on (EIP-3529). The floor of EIP-7623 holds after the refund."""
 NO_ADDRESS = bytes(20)
 
 

@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.node_process import ROOT
+from testing.node_process import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUNNABLE = {"sh", "python"}
 SHOWN = {"text", "js", "json", "zig"}
 
 _PIECE = re.compile(
-    r"^## (?P<title>.*)$|^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
 

@@ -46,7 +46,7 @@ _PLAIN, _INDEX, _CONSTANT, _ACCESS, _CONTROL = range(5)
 
 
 def _effects() -> dict[int, int]:
-    """Net growth of the operand stack by opcode, for what is not control."""
+    """Net growth of the operand stack by opcode, for what is not control (WebAssembly 2.0, index of instructions)."""
     effects = {0x01: 0, 0x1A: -1, 0x1B: -2, 0x20: 1, 0x21: -1, 0x22: 0, 0x23: 1, 0x24: -1, 0x41: 1, 0x42: 1}
     effects.update(dict.fromkeys((0x28, 0x29, *range(0x2C, 0x36)), 0))
     effects.update(dict.fromkeys((0x36, 0x37, *range(0x3A, 0x3F)), -2))
