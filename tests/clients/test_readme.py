@@ -4,6 +4,7 @@ What they print is what the documents say. The first one takes the installation'
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -87,6 +88,8 @@ def test_n6_example(name: str, clone: Path, bare: dict[str, str], node_for: Node
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_block_is_run_or_says_why_not(document: Path) -> None:
     for block in blocks_of(document):
+        command = re.search(r"^(\$|zevm|cast|curl|make|npx|python|docker) ", block.text, flags=re.MULTILINE)
+        assert block.language in RUNNABLE or command is None, f"{command} in {block.section!r}: mark the block as sh"
         assert block.language in RUNNABLE | SHOWN, f"a block of {block.section!r} has the language {block.language!r}"
         assert block.language in RUNNABLE or block.reason is None, f"{block.section!r}: this kind is never run"
     fences = sum(line.startswith("```") for line in document.read_text().splitlines())
