@@ -4,8 +4,7 @@ import time
 from dataclasses import replace
 
 from zevm.chain.canonical.chain import CanonicalChain
-from zevm.chain.errors import TransactionError, UnknownBlockError
-from zevm.chain.tracing.errors import TraceError
+from zevm.chain.errors import ReplayError, TransactionError, UnknownBlockError
 from zevm.chain.types import Block
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
@@ -15,9 +14,9 @@ from zevm.storage.account import StateReader
 
 
 def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
-    """The state upon which a block stands. Raises TraceError for the chain's first block, UnknownBlockError."""
+    """The state upon which a block stands. Raises ReplayError for the chain's first block, UnknownBlockError."""
     if block.number <= first_number:
-        raise TraceError("genesis is not traceable")
+        raise ReplayError("genesis is not traceable")
     parent = canonical.records.header_by_hash(block.header.parent_hash)
     if parent is None:
         raise UnknownBlockError(f"block 0x{block.header.parent_hash.hex()} not found")
@@ -50,7 +49,7 @@ class Replay:
             self.run(None, deadline)
 
     def run(self, tracer: Tracer | None, deadline: float) -> Outcome:
-        """Execute the next transaction. Raises TraceError where it cannot be executed, ExecutionTimeoutError."""
+        """Execute the next transaction. Raises ReplayError where it cannot be executed, ExecutionTimeoutError."""
         if time.monotonic() > deadline:
             raise ExecutionTimeoutError("execution timeout")
         transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
@@ -59,7 +58,7 @@ class Replay:
         try:
             outcome = self._executor.apply(transaction, gas, blob_gas, deadline=deadline, tracer=tracer)
         except TransactionError as error:
-            raise TraceError(f"tracing failed: {error.message}") from error
+            raise ReplayError(f"tracing failed: {error.message}") from error
         self.next_index += 1
         self.log_count += len(outcome.logs)
         self._gas_used += outcome.gas_used
