@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from zevm.chain.blocks.replay import Replay
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.replay import Replay
 from zevm.chain.tracing.trace import replay_of
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView

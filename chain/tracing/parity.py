@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.blocks.replay import Replay
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.parity_tracers import ParityTracer, ReplayTracer
-from zevm.chain.tracing.replay import Replay
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
 from zevm.chain.tracing.trace import TraceRequest, call_place, replay_before, replay_of
 from zevm.chain.types import Block, Transaction

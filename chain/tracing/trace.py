@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zevm.chain.blocks.replay import Replay, parent_state
 from zevm.chain.calls.bundles import CallBundle, environments_from
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
@@ -19,7 +20,6 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.registry import make_tracer
-from zevm.chain.tracing.replay import Replay, parent_state
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import BlockReference, BlockTag
