@@ -6,12 +6,14 @@ eth_callBundle signed transactions at the top of a block to come, and what its p
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
-from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
-from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
+from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
+from zevm.chain.calls.place import StateContext, frame_of
+from zevm.chain.errors import TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Transaction
@@ -22,6 +24,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.keccak import keccak256
 
+Result = TypeVar("Result")
 SECONDS_BETWEEN_BUNDLES = 12
 
 
@@ -36,31 +39,39 @@ class CallBundle:
 def call_many(
     view: ChainView,
     bundles: Sequence[CallBundle],
-    reference: BlockReference,
+    context: StateContext,
     *,
-    transaction_index: int | None = None,
-    state_overrides: StateOverrides | None = None,
-    deadline: float | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
+    deadline: float,
 ) -> list[list[Outcome]]:
-    """The outcome of every call. Each bundle stands in a block one number and 12 seconds after the one before.
+    """The outcome of every call; see `run_bundles`.
 
-    reference: the block that the first bundle's calls see, and after whose transactions they begin;
-    transaction_index: begin before this one of them instead. Raises TransactionError where geth refuses to begin a
-    call, UnknownBlockError, InvalidRequestError, ExecutionTimeoutError.
+    Raises TransactionError where geth refuses to begin a call, UnknownBlockError, ReplayError, InvalidRequestError,
+    ExecutionTimeoutError.
     """
-    frame = (
-        view.frame_at(reference)
-        if transaction_index is None
-        else _inside(view, view.resolve(reference), transaction_index, deadline)
-    )
-    state, environment = BlockState(frame.reader), frame.environment
-    apply_state_overrides(state, state_overrides)
-    outcomes = []
-    for bundle, of_bundle in zip(bundles, environments_from(environment), strict=False):
-        own = override_environment(of_bundle, bundle.block_overrides)
-        executor = Executor(own, state, moved_precompiles=moved_precompiles(state_overrides, own))
-        outcomes.append([executor.call(request, deadline=deadline) for request in bundle.calls])
-    return outcomes
+    frame = frame_of(view, context, deadline)
+    return run_bundles(frame, bundles, overrides, lambda executor, call: executor.call(call, deadline=deadline))
+
+
+def run_bundles(
+    frame: CallFrame,
+    bundles: Sequence[CallBundle],
+    overrides: CallOverrides,
+    run: Callable[[Executor, CallRequest], Result],
+) -> list[list[Result]]:
+    """What `run` makes of each call, upon the state that the one before left.
+
+    The first bundle's calls see the frame's block; each further bundle stands in a block one number and 12 seconds
+    after the one before. overrides: the state's are made once, before the first call; the block's are those of bundles
+    that have none of their own.
+    """
+    state = state_in(frame, overrides)
+    results = []
+    for bundle, environment in zip(bundles, environments_from(frame.environment), strict=False):
+        own = replace(overrides, block=bundle.block_overrides or overrides.block)
+        executor = executor_in(environment, state, own)
+        results.append([run(executor, call) for call in bundle.calls])
+    return results
 
 
 def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironment]:
@@ -70,21 +81,6 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
         environment = replace(
             environment, number=environment.number + 1, timestamp=environment.timestamp + SECONDS_BETWEEN_BUNDLES
         )
-
-
-def _inside(view: ChainView, header: Header, count: int, deadline: float | None) -> CallFrame:
-    """A block after its first `count` transactions, executed anew."""
-    block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
-    if block is None or parent is None:
-        raise UnknownBlockError
-    if count > len(block.transactions):
-        raise InvalidRequestError(f"transaction index {count} out of range for block 0x{header.hash.hex()}")
-    environment, reader = view.environment_of(header), view.canonical.state_of(parent)
-    executor = Executor(environment, BlockState(reader), deadline=deadline)
-    execution = BlockExecution(environment, view.database.state, reader, executor)
-    for transaction in block.transactions[:count]:
-        execution.add(transaction, deadline=deadline)
-    return CallFrame(environment, execution.state.fork_reader())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.errors import (
     GAS_SHORTAGES,
     ChainError,
@@ -25,9 +25,9 @@ _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 
 
-def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
+def override_environment(environment: BlockEnvironment, overrides: BlockOverrides) -> BlockEnvironment:
     """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
-    if overrides is None:
+    if overrides == NO_OVERRIDES.block:
         return environment
     for wire_name, value in (
         ("beaconRoot", overrides.parent_beacon_block_root),
@@ -55,9 +55,9 @@ def _overlay_hashes(block_hash: Callable[[int], bytes], hashes: dict[int, bytes]
     return lambda number: hashes[number] if number in hashes else block_hash(number)
 
 
-def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -> None:
+def apply_state_overrides(state: BlockState, overrides: StateOverrides) -> None:
     """Write the caller's changes of accounts into `state`."""
-    for address, override in (overrides or {}).items():
+    for address, override in overrides.items():
         if override.balance is not None:
             state.set_balance(address, override.balance)
         if override.nonce is not None:
@@ -72,12 +72,12 @@ def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -
             state.set_storage(address, slot, value)
 
 
-def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[bytes, bytes | None]:
+def moved_precompiles(overrides: StateOverrides, environment: BlockEnvironment) -> dict[bytes, bytes | None]:
     """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
 
     Raises InvalidRequestError, in geth's words, for an account that is none, or a new place that is overridden too.
     """
-    overrides, active = overrides or {}, active_precompiles(environment)
+    active = active_precompiles(environment)
     moved: dict[bytes, bytes | None] = {}
     for address in sorted(overrides):
         target = overrides[address].move_precompile_to
@@ -90,22 +90,31 @@ def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnviro
     return moved
 
 
+def state_in(frame: CallFrame, overrides: CallOverrides) -> BlockState:
+    """The state that calls in a frame begin with, the caller's changes made."""
+    state = BlockState(frame.reader)
+    apply_state_overrides(state, overrides.state)
+    return state
+
+
+def executor_in(environment: BlockEnvironment, state: BlockState, overrides: CallOverrides) -> Executor:
+    """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
+    environment = override_environment(environment, overrides.block)
+    return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
+
+
 def call(
     frame: CallFrame,
     request: CallRequest,
     *,
-    state_overrides: StateOverrides | None = None,
-    block_overrides: BlockOverrides | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
     deadline: float | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
     Raises TransactionError where geth refuses to begin (funds, fees), ExecutionTimeoutError at the deadline.
     """
-    state = BlockState(frame.reader)
-    apply_state_overrides(state, state_overrides)
-    environment = override_environment(frame.environment, block_overrides)
-    executor = Executor(environment, state, moved_precompiles=moved_precompiles(state_overrides, environment))
+    executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
     return executor.call(request, deadline=deadline)
 
 
@@ -126,16 +135,14 @@ class GasEstimation:
         frame: CallFrame,
         request: CallRequest,
         *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
+        overrides: CallOverrides = NO_OVERRIDES,
         gas_cap: int,
         deadline: float | None = None,
     ) -> None:
-        base = BlockState(frame.reader)
-        apply_state_overrides(base, state_overrides)
-        self._environment = override_environment(frame.environment, block_overrides)
-        self._moved = moved_precompiles(state_overrides, self._environment)
-        self._state = base
+        self._frame = frame
+        self._overrides = overrides
+        self._state = state_in(frame, overrides)
+        self._environment = override_environment(frame.environment, overrides.block)
         self._request = request
         self._gas_cap = gas_cap
         self._deadline = deadline
@@ -219,7 +226,7 @@ class GasEstimation:
 
     def _try(self, gas_limit: int) -> Outcome:
         state = BlockState(self._state.fork_reader())
-        executor = Executor(self._environment, state, moved_precompiles=self._moved)
+        executor = executor_in(self._frame.environment, state, self._overrides)
         return executor.call(replace(self._request, gas_limit=gas_limit), deadline=self._deadline)
 
     def _succeeds(self, gas_limit: int) -> bool:

@@ -1,7 +1,7 @@
 """What a caller may change for one eth_call: accounts and the block (geth's state and block overrides)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zevm.chain.types import Withdrawal
 
@@ -46,3 +46,14 @@ class BlockOverrides:
     parent_beacon_block_root: bytes | None = None
     withdrawals: tuple[Withdrawal, ...] | None = None
     block_hashes: Mapping[int, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOverrides:
+    """All that a caller changes for an execution off the chain."""
+
+    state: StateOverrides = field(default_factory=dict)
+    block: BlockOverrides = field(default_factory=BlockOverrides)
+
+
+NO_OVERRIDES = CallOverrides()

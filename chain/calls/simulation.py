@@ -6,12 +6,12 @@ without validation no nonce is held against it and no fee is taken that it does 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog
 from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
@@ -49,8 +49,7 @@ class SimulatedBlock:
     """A block to make: changes before it, its own fields, and its calls."""
 
     calls: tuple[SimulatedCall, ...] = ()
-    state_overrides: StateOverrides = field(default_factory=dict)
-    block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
+    overrides: CallOverrides = NO_OVERRIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +134,18 @@ class Simulation:
     def _make(self, block: SimulatedBlock) -> BlockResult:
         self._check_deadline()
         view, states = self._view, self._view.database.state
-        header = self._header(block.block_overrides)
+        header = self._header(block.overrides.block)
         environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
-        if block.block_overrides.blob_base_fee is not None:
-            environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
+        if block.overrides.block.blob_base_fee is not None:
+            environment = replace(environment, blob_base_fee=block.overrides.block.blob_base_fee)
         state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
-        moved = moved_precompiles(block.state_overrides, environment)
-        apply_state_overrides(state, block.state_overrides)
+        moved = moved_precompiles(block.overrides.state, environment)
+        apply_state_overrides(state, block.overrides.state)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
         run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, state)
         calls = tuple([self._call(run, call) for call in block.calls])
-        sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
+        sealed = run.execution.seal(header, withdrawals=block.overrides.block.withdrawals or ())
         self._parent = sealed.block.header
         self._hashes[header.number] = sealed.block.hash
         self._reader = states.reader_over(sealed.update, self._reader)
@@ -252,7 +251,7 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
     filled: list[SimulatedBlock] = []
     number, timestamp = base.number, base.timestamp
     for block in blocks:
-        overrides = block.block_overrides
+        overrides = block.overrides.block
         wanted = number + 1 if overrides.number is None else overrides.number
         if wanted <= number:
             raise SimulationError(
@@ -262,14 +261,16 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
             raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
         for missing in range(number + 1, wanted):
             timestamp += SECONDS_BETWEEN_BLOCKS
-            filled.append(SimulatedBlock(block_overrides=BlockOverrides(number=missing, timestamp=timestamp)))
+            between = BlockOverrides(number=missing, timestamp=timestamp)
+            filled.append(SimulatedBlock(overrides=CallOverrides(block=between)))
         chosen = timestamp + SECONDS_BETWEEN_BLOCKS if overrides.timestamp is None else overrides.timestamp
         if chosen <= timestamp:
             raise SimulationError(
                 Reason.SIMULATION_TIMESTAMPS, f"block timestamps must be in order: {chosen} <= {timestamp}"
             )
         number, timestamp = wanted, chosen
-        filled.append(replace(block, block_overrides=replace(overrides, number=number, timestamp=timestamp)))
+        changed = replace(overrides, number=number, timestamp=timestamp)
+        filled.append(replace(block, overrides=replace(block.overrides, block=changed)))
     return filled
 
 

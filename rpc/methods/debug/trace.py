@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zevm.chain.calls.place import StateContext
 from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
@@ -11,7 +12,7 @@ from zevm.rpc.codec import objects, scalars, tracing
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.tracing import TraceConfig, run_trace
 from zevm.rpc.errors import ServerError
-from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
+from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, prepare_bundles
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -56,11 +57,11 @@ def trace_call(
     services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
 ) -> Encoded:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
-    call = _call_request(services, arguments)
+    call, context = _call_request(services, arguments), StateContext(block, config.transaction_index)
     return run_trace(
         services,
         deadline,
-        lambda request: trace.trace_call(services.chain, call, block, config.overrides, request),
+        lambda request: trace.trace_call(services.chain, call, context, config.overrides, request),
         config,
     )
 
@@ -151,12 +152,12 @@ def trace_call_many(
     deadline: float,
 ) -> Encoded:
     """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
-    index, overrides = context.transaction_index, config.overrides
-    overrides = replace(overrides, transaction_index=overrides.transaction_index if index is None else index)
+    if context.transaction_index is None:
+        context = replace(context, transaction_index=config.transaction_index)
     prepared = prepare_bundles(services, bundles)
     return run_trace(
         services,
         deadline,
-        lambda request: trace.trace_bundles(services.chain, prepared, context.block, overrides, request),
+        lambda request: trace.trace_bundles(services.chain, prepared, context, config.overrides, request),
         config,
     )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from zevm.chain.calls.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
-from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.overrides import CallOverrides, StateOverrides
+from zevm.chain.calls.place import StateContext
 from zevm.chain.errors import TransactionError
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import Outcome, VmErrorKind
@@ -17,7 +18,6 @@ from zevm.rpc.methods.support.bundles import (
     BUNDLES,
     CONTEXT,
     BundleArguments,
-    StateContext,
     check_call_count,
     prepare_bundles,
 )
@@ -35,7 +35,7 @@ def call_many_bundles(
     services: Services,
     bundles: list[BundleArguments],
     context: StateContext,
-    state_overrides: StateOverrides | None,
+    state_overrides: StateOverrides,
     *,
     deadline: float,
 ) -> list[list[Json]]:
@@ -44,9 +44,8 @@ def call_many_bundles(
         outcomes = call_many(
             services.chain,
             prepare_bundles(services, bundles),
-            context.block,
-            transaction_index=context.transaction_index,
-            state_overrides=state_overrides,
+            context,
+            overrides=CallOverrides(state=state_overrides),
             deadline=deadline,
         )
     except TransactionError as error:

@@ -1,9 +1,9 @@
 """eth_simulateV1: whole blocks of calls, executed upon any block and forgotten."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from zevm.chain.calls.overrides import BlockOverrides, StateOverride
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, Simulation, check_size
 from zevm.chain.types import Block, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
@@ -26,8 +26,8 @@ class BlockArguments:
     """One item of blockStateCalls."""
 
     calls: tuple[TransactionArguments, ...] = ()
-    state_overrides: dict[bytes, StateOverride] | None = None
-    block_overrides: BlockOverrides | None = None
+    state_overrides: StateOverrides = field(default_factory=dict)
+    block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,7 @@ def simulate(
 def _simulated_block(services: Services, arguments: BlockArguments) -> SimulatedBlock:
     return SimulatedBlock(
         calls=tuple([_simulated_call(services, call) for call in arguments.calls]),
-        state_overrides=arguments.state_overrides or {},
-        block_overrides=arguments.block_overrides or BlockOverrides(),
+        overrides=CallOverrides(arguments.state_overrides, arguments.block_overrides),
     )
 
 
