@@ -20,7 +20,6 @@ from zevm.chain.native.process import BLOBS
 from zevm.chain.rules.forks import Fork
 from zevm.node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
 from zevm.node.colours import painter
-from zevm.node.commands.account import unlock_keys
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.forwarding import Forwarder
 from zevm.node.keystore import FOLDER_NAME, Keystore
@@ -28,6 +27,7 @@ from zevm.node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import limits_for, open_chain, opened_database
+from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, check_start, ipc_path, jwt_secret_path, read_jwt_secret
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile, dump_path
