@@ -7,7 +7,6 @@ closes every connection itself, so that a thousand open sockets do not keep the 
 import asyncio
 import contextlib
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +29,6 @@ from zevm.rpc.workers import Workers
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
 LOGGER = logging.getLogger("zevm.rpc")
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a running execution may keep the interpreter while the event loop waits for it."""
-
 DRAIN_SECONDS = 1.5
 """What requests under way get to end in, once the server stops."""
 
@@ -89,7 +85,6 @@ class Server:
 
     async def start(self) -> None:
         """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._listen_to_chain()
         try:
             await self._public.bind(self._options.hosts, self._options.port)

@@ -9,7 +9,7 @@ import pytest
 
 from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from zevm.chain.types import Block, Header, Receipt, Transaction
-from zevm.node.app import Observers
+from zevm.node.core import Observers
 from zevm.node.logs import (
     QUEUE_LIMIT,
     BlockEvent,
