@@ -129,7 +129,7 @@ def make_registry() -> Registry:  # noqa: C901
     def unencodable(services: Services) -> object:  # noqa: ARG001
         return object()
 
-    assert zevm.rpc.methods.eth_subscribe
+    assert zevm.rpc.methods.eth.subscribe
     for name in ("eth_subscribe", "eth_unsubscribe"):
         registry.by_name[name] = REGISTRY.by_name[name]
     return registry

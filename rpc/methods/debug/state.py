@@ -173,7 +173,7 @@ def get_modified_accounts_by_number(services: Services, start: int, end: int | N
     result="[address]",
 )
 def get_modified_accounts_by_hash(services: Services, start: bytes, end: bytes | None, *, deadline: float) -> list[str]:
-    """The same of blocks by their hashes."""
+    """The accounts that differ between two blocks, or that one block changed, by the blocks' hashes."""
     first = services.chain.header_by_hash(start)
     if first is None:
         raise ServerError(f"start block {start.hex()} not found")

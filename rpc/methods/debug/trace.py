@@ -96,7 +96,7 @@ def trace_block_by_number(
     result=BLOCK_TRACE,
 )
 def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block by its hash."""
+    """Execute every transaction of a block again under a tracer, by the block's hash."""
     found = services.chain.block_by_hash(block_hash)
     if found is None:
         raise ServerError(f"block 0x{block_hash.hex()} not found")
@@ -110,7 +110,7 @@ def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConf
     result=BLOCK_TRACE,
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
+    """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
@@ -125,7 +125,7 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     result=BLOCK_TRACE,
 )
 def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block that was refused; see debug_getBadBlocks."""
+    """Execute every transaction of a rejected block (debug_getBadBlocks) again under a tracer."""
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
         raise ServerError(f"bad block 0x{block_hash.hex()} not found")

@@ -121,11 +121,11 @@ async def get_block_access_list(services: Services, reference: BlockReference) -
     result="null",
 )
 async def get_block_access_list_by_number(services: Services, reference: BlockReference) -> None:
-    """As eth_getBlockAccessList, by number or tag."""
+    """The access list of a block by number or tag (EIP-7928): there is none before Amsterdam, as the error says."""
     await _no_access_list(services, reference)
 
 
 @method("eth_getBlockAccessListByBlockHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result="null")
 async def get_block_access_list_by_hash(services: Services, block_hash: bytes) -> None:
-    """As eth_getBlockAccessList, by hash."""
+    """The access list of a block by hash (EIP-7928): there is none before Amsterdam, as the error says."""
     await _no_access_list(services, BlockReference(hash=block_hash))

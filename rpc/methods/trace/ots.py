@@ -131,7 +131,7 @@ async def get_block_details(services: Services, reference: BlockReference) -> Js
 
 @method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result=DETAILS)
 async def get_block_details_by_hash(services: Services, block_hash: bytes) -> Json | Later | None:
-    """The same by hash."""
+    """A block by hash without its transactions, with their number, what it paid and what they paid."""
     return await of_record(services, BlockReference(hash=block_hash), partial(_details, services))
 
 

@@ -168,7 +168,7 @@ def replay_transaction(
 def replay_block_transactions(
     services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
 ) -> orjson.Fragment | None:
-    """The same of all transactions of a block."""
+    """Execute a block's transactions again, for the frames, instructions and state differences of each."""
     found = _find(services, reference)
     if found is None:
         return None
@@ -195,7 +195,7 @@ def call(
     *,
     deadline: float,
 ) -> orjson.Fragment:
-    """Execute a call upon a block, for the same."""
+    """Execute a call upon a block, for its frames, instructions and state differences."""
     pairs = [(_request_of(services, arguments), wanted)]
     return run_trace(
         services,
@@ -217,7 +217,7 @@ def call_many(
     *,
     deadline: float,
 ) -> orjson.Fragment:
-    """Execute calls one upon the other, for the same."""
+    """Execute calls one upon the other, for the frames, instructions and state differences of each."""
     check_call_count(len(pairs), services.limits)
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
     return run_trace(
