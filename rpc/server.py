@@ -37,8 +37,9 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Where to listen and whom to let in.
 
-    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.transport.guard.Guard.
-    ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
+    hosts: names or addresses; with none, only callers in this process are served. port: 0 takes a free one.
+    allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
+    consensus client's port, or None.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -87,7 +88,7 @@ class Server:
         """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
         self._listen_to_chain()
         try:
-            await self._public.bind(self._options.hosts, self._options.port)
+            await self.listen(self._options.hosts, self._options.port)
             engine = self._options.engine
             if engine is not None:
                 await self._listeners[1].bind(engine.hosts, engine.port)
@@ -97,6 +98,10 @@ class Server:
         except BaseException:
             await self.stop()
             raise
+
+    async def listen(self, hosts: Sequence[str], port: int) -> None:
+        """Serve everybody on every host, on the same port; 0 takes a free one. Raises AddressInUseError."""
+        await self._public.bind(hosts, port)
 
     async def stop(self) -> None:
         """Refuse new connections, let requests under way end shortly, close every connection. Idempotent."""
@@ -112,6 +117,10 @@ class Server:
             listener.abort()
         await self._drain()
         self._workers.close()
+
+    def join(self) -> None:
+        """Wait until the threads of a stopped server have ended. Not on the event loop."""
+        self._workers.join()
 
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""

@@ -35,7 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.zvm_generate import generate, mutate
-from zevm.chain.concurrency.writer import STACK_BYTES
+from zevm.chain.concurrency.stacks import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import HOOKS
 from zevm.chain.zvm.module.prepare import Prepared, prepare
