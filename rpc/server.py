@@ -22,6 +22,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import AddressInUseError, Listener
 from zevm.rpc.workers import Workers
@@ -72,7 +73,14 @@ class Server:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
             self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, "--authrpc-port"))
         self._ipc: IpcServer | None = None
+        self._in_process: InProcess | None = None
         self._cancel_events: Callable[[], None] | None = None
+
+    @property
+    def in_process(self) -> InProcess:
+        """For callers in this process, once the server has started."""
+        assert self._in_process is not None
+        return self._in_process
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -87,6 +95,7 @@ class Server:
     async def start(self) -> None:
         """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
         self._listen_to_chain()
+        self._in_process = InProcess(self._services, self.dispatcher)
         try:
             await self.listen(self._options.hosts, self._options.port)
             engine = self._options.engine
@@ -110,6 +119,8 @@ class Server:
         if self._cancel_events is not None:
             self._cancel_events()
             self._cancel_events = None
+        if self._in_process is not None:
+            await self._in_process.close()
         if self._ipc is not None:
             await self._ipc.stop()
         await self._drain()
