@@ -1,12 +1,11 @@
-#!/usr/bin/env python
 """Measure how long a unit of gas takes, for everything that is paid in gas, and print a table.
 
-    python bench/time_per_gas.py                         every opcode and precompile of every fork, WebAssembly
-    python bench/time_per_gas.py --kinds precompile      of these kinds alone
-    python bench/time_per_gas.py --forks byzantium,osaka
+    python -m bench.time_per_gas                         every opcode and precompile of every fork, WebAssembly
+    python -m bench.time_per_gas --kinds precompile      of these kinds alone
+    python -m bench.time_per_gas --forks byzantium,osaka
 
-The executor alone, in this process. Each row is the dearest input that scripts/dearest.py has for it; an opcode or
-precompile that is the same under several forks is measured once, under the first. The ratio is to the median of the
+The executor alone, in this process. Each row is the dearest input that verification.abuse.dearest has for it; an opcode
+or precompile that is the same under several forks is measured once, under the first. The ratio is to the median of the
 EVM's opcodes of the same run; a row above LIMIT is named at the end.
 
 A kind of rows is a function of KINDS: it takes the forks and yields rows.
@@ -16,18 +15,23 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import zvm_per_gas
 from bench.run import machine
-from scripts.conformance.memory_state import MemoryAccount, MemoryReader
-from scripts.dearest import CALLEE, CONTRACT, Input, Program, calling, opcode_programs, opcodes, precompile_inputs
+from testing.memory_state import MemoryAccount, MemoryReader
+from verification.abuse.dearest import (
+    CALLEE,
+    CONTRACT,
+    Input,
+    Program,
+    calling,
+    opcode_programs,
+    opcodes,
+    precompile_inputs,
+)
 from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
@@ -78,7 +82,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
 
 
 def time_call(fork: Fork, to: bytes, data: bytes, gas_limit: int, code: bytes = b"") -> tuple[int, float]:
-    """Gas used and seconds of one call upon a state with the accounts that scripts/dearest.py names.
+    """Gas used and seconds of one call upon a state with the accounts that verification.abuse.dearest names.
 
     Seconds of the wall: a precompile may run in another process.
     """

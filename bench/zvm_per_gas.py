@@ -1,8 +1,8 @@
 """Nanoseconds a gas of what WebAssembly contracts pay for: instructions, host functions, deployment, entry.
 
 Rows of bench/time_per_gas.py, under the default prices. An instruction stands STEPS times in a loop, a host function
-is called by a loop, each with the dearest operands that are known; deployments are the shapes of scripts/zvm_shapes.py;
-an entry is the first call of a program whose compiled code lies on the disk.
+is called by a loop, each with the dearest operands that are known; deployments are the shapes of
+verification.wasm.shapes; an entry is the first call of a program whose compiled code lies on the disk.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from random import Random
 
 from wasmtime import wat2wasm
 
-from scripts.conformance.memory_state import MemoryAccount, MemoryReader
-from scripts.zvm_compile import Deployments
-from scripts.zvm_shapes import SHAPES
+from testing.memory_state import MemoryAccount, MemoryReader
+from verification.wasm.compile import Deployments
+from verification.wasm.shapes import SHAPES
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest

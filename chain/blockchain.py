@@ -403,11 +403,11 @@ class Chain(ChainView):
         """Build a block upon the head of what `choose` adds, and commit it. None for an unwanted empty one."""
         head = self.head
         context = self.next_context()
-        execution = BlockExecution(context.environment, head.state, head.state.root)
+        execution = BlockExecution(context.environment, self.database.state, head.state)
         choose(execution)
         if not execution.transactions and not allow_empty:
             return None
-        sealed = execution.seal(context.header, self.database.state)
+        sealed = execution.seal(context.header)
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()

@@ -1,21 +1,18 @@
-"""Reads of the chain for any thread: blocks, states, environments, calls, the pending block, logs."""
+"""Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
 import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockRules, NextContext
+from zevm.chain.blocks.context import BlockRules, CallFrame, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import fill
-from zevm.chain.calls import call
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
-from zevm.chain.calls.simulation import Simulation
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.canonical.snapshots import BlockSettings
-from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules import fees
@@ -23,12 +20,11 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
+from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
-from zevm.storage.state import AccountProof, StateUpdate
+from zevm.storage.state import AccountProof, StateBase
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
@@ -166,102 +162,32 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
-    def base_of(self, reference: BlockReference) -> tuple[Header, StateReader, bytes | StateUpdate]:
-        """A block, the state after it, and that state's root, or its difference while it is unwritten: the pending one.
-
-        Raises UnknownBlockError.
-        """
+    def base_of(self, reference: BlockReference) -> tuple[Header, StateBase]:
+        """A block, and the state after it, which others can stand on. Raises UnknownBlockError."""
         if reference.tag is BlockTag.PENDING:
             pending = self.pending()
-            return pending.header, pending.state, pending.update
+            return pending.header, pending.state
         header = self.resolve(reference)
-        state = self.canonical.state_of(header)
-        return header, state, state.root
+        return header, self.canonical.state_of(header)
 
     def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
-        return self.database.state.prove_account(self.base_of(reference)[2], address, slots)
+        return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
         return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
-    def frame_at(self, reference: BlockReference) -> call.CallFrame:
+    def frame_at(self, reference: BlockReference) -> CallFrame:
         """Environment and state in which a call at a block executes."""
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return call.CallFrame(self.next_context().environment, self.head.state)
+                return CallFrame(self.next_context().environment, self.head.state)
             pending = self.pending()
-            return call.CallFrame(pending.environment, pending.state)
+            return CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
-        return call.CallFrame(self.environment_of(header), self.canonical.state_of(header))
-
-    def call(
-        self,
-        request: CallRequest,
-        reference: BlockReference,
-        *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
-        deadline: float | None = None,
-    ) -> Outcome:
-        """Execute a message at a block without keeping its effects; see chain.calls.call.call."""
-        return call.call(
-            self.frame_at(reference),
-            request,
-            state_overrides=state_overrides,
-            block_overrides=block_overrides,
-            deadline=deadline,
-        )
-
-    def estimate_gas(
-        self,
-        request: CallRequest,
-        reference: BlockReference,
-        *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
-        gas_cap: int,
-        deadline: float | None = None,
-    ) -> int:
-        """The least gas limit with which a message succeeds; see chain.calls.call.GasEstimation."""
-        return call.GasEstimation(
-            self.frame_at(reference),
-            request,
-            state_overrides=state_overrides,
-            block_overrides=block_overrides,
-            gas_cap=gas_cap,
-            deadline=deadline,
-        ).run()
-
-    def simulation(
-        self,
-        reference: BlockReference,
-        *,
-        gas_cap: int,
-        validate: bool = False,
-        trace_transfers: bool = False,
-        deadline: float | None = None,
-    ) -> Simulation:
-        """Blocks of calls upon a block; see chain.calls.simulation."""
-        return Simulation(
-            self,
-            *self.base_of(reference),
-            gas_cap=gas_cap,
-            validate=validate,
-            trace_transfers=trace_transfers,
-            deadline=deadline,
-        )
-
-    def run_function(
-        self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
-    ) -> FunctionResult:
-        """Run a function of a WebAssembly module at a block; see chain.zvm.functions. Raises InvalidRequestError."""
-        if self.zvm is None:
-            raise InvalidRequestError("this chain has no WebAssembly contracts: its genesis lacks config.zvm")
-        frame = self.frame_at(reference)
-        return run_function(self.zvm, frame.environment, frame.reader, call, deadline=deadline)
+        return CallFrame(self.environment_of(header), self.canonical.state_of(header))
 
     def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""
@@ -307,13 +233,12 @@ class ChainView:
 
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, head.state, head.state.root)
+        execution = BlockExecution(context.environment, self.database.state, head.state)
         fill(execution, self)
-        sealed = execution.seal(context.header, self.database.state)
+        sealed = execution.seal(context.header)
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
-            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

@@ -86,9 +86,11 @@ class Serving:
 class NodeCore:
     """Everything that one node holds. `opened` frames the chain's life, and in it `served` the server's."""
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, settings: NodeSettings, *, listens: bool = True) -> None:
+        """`listens`: whether the server takes the port of the settings by itself."""
         words = settings.mnemonic_random
         self.settings = settings
+        self._listens = listens
         self.mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
         self.keys = derive_keys(self.mnemonic, settings.derivation_path, settings.accounts)
         self._wallet = KeyWallet([*self.keys, *self._unlocked_keys()])
@@ -162,7 +164,7 @@ class NodeCore:
             decoder=self._decoder,
         )
         options = ServerOptions(
-            hosts=settings.host,
+            hosts=settings.host if self._listens else (),
             port=settings.port,
             allow_origins=settings.allow_origin,
             allow_hosts=settings.allow_host,

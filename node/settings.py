@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, create_model, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
 
@@ -186,7 +187,7 @@ class NodeSettings(BaseSettings):
         about="Let eth_sendTransaction send for any account.",
     )  # fmt: skip
 
-    init: UserPath | None = _setting(
+    init: UserPath | InstanceOf[Genesis] | None = _setting(
         None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
     )
     chain_id: int | None = _setting(

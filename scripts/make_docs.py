@@ -7,13 +7,12 @@ python scripts/make_docs.py --check    fail where one on disk differs
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from zevm.chain.zvm import documents as zvm_documents
+from zevm.node.documents import settings_document
+from zevm.rpc import methods, openrpc
+from zevm.rpc.registry import REGISTRY
 
-from zevm.chain.zvm import documents as zvm_documents  # noqa: E402
-from zevm.node.documents import settings_document  # noqa: E402
-from zevm.rpc import methods, openrpc  # noqa: E402
-from zevm.rpc.registry import REGISTRY  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def documents() -> dict[Path, str]:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.calls.call import CallFrame
 from zevm.chain.types import Header, Transaction
-from zevm.storage.account import StateReader
-from zevm.storage.state import StateUpdate
+from zevm.storage.state import StateBase
 
 if TYPE_CHECKING:
     from zevm.chain.view import ChainView
@@ -23,8 +22,7 @@ class Branch:
         self.blocks: list[SealedBlock] = []
         self._view = view
         self._parent = ancestor
-        self._base: bytes | StateUpdate = view.canonical.root_of(ancestor)
-        self._reader: StateReader = view.canonical.state_of(ancestor)
+        self._reader: StateBase = view.canonical.state_of(ancestor)
         self._hashes: dict[int, bytes] = {}
 
     def extend(self, transactions: Sequence[Transaction | Filler]) -> None:
@@ -36,15 +34,15 @@ class Branch:
         timestamp = view.clock.take(self._parent.timestamp)
         header = view.block_rules.next_header(self._parent, timestamp, view.settings)
         environment = view.block_rules.environment(header, self._block_hash)
-        execution = BlockExecution(environment, self._reader, self._base)
+        execution = BlockExecution(environment, states, self._reader)
         for item in transactions:
             frame = CallFrame(environment, execution.state.fork_reader())
-            execution.add(item if isinstance(item, Transaction) else item(frame), states)
-        sealed = execution.seal(header, states)
+            execution.add(item if isinstance(item, Transaction) else item(frame))
+        sealed = execution.seal(header)
         self.blocks.append(sealed)
         self._parent = sealed.block.header
         self._hashes[self._parent.number] = self._parent.hash
-        self._base, self._reader = sealed.update, states.reader_over(sealed.update, self._reader)
+        self._reader = states.reader_over(sealed.update, self._reader)
 
     def _block_hash(self, number: int) -> bytes | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)

@@ -11,10 +11,19 @@ from zevm.chain.rules.forks import Fork, Rules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class CallFrame:
+    """Where a call executes: a block's environment over a state."""
+
+    environment: BlockEnvironment
+    reader: StateReader
 
 
 @dataclass(frozen=True, slots=True)

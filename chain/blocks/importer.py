@@ -68,12 +68,12 @@ def _verify_and_execute(
     environment = (
         chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
     )
-    execution = BlockExecution(environment, state, state.root)
+    execution = BlockExecution(environment, chain.database.state, state)
     try:
-        execute_all(execution, block.transactions, chain.database.state)
+        execute_all(execution, block.transactions)
     except TransactionError as error:
         raise BlockError(f"block {header.number}: {error.message}") from error
-    sealed = execution.seal(header, chain.database.state, uncles=block.uncles, withdrawals=block.withdrawals or ())
+    sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
     _compare(header, sealed.block.header)
     return sealed
 

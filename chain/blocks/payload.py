@@ -51,18 +51,18 @@ def build_payload(
 
     Raises TransactionError for a transaction that may not be in it, InvalidRequestError for impossible attributes.
     """
-    head, states = view.head, view.database.state
+    head = view.head
     header = _header(view, head.header, attributes, extra_data)
     environment = view.block_rules.environment(header, view.records.canonical_hash, view.settings.recoveries)
-    execution = BlockExecution(environment, head.state, head.state.root)
+    execution = BlockExecution(environment, view.database.state, head.state)
     if transactions is None:
         fill(execution, view)
         waiting = [view.pool.get(transaction.hash) for transaction in execution.transactions]
         transactions = [transaction for transaction in waiting if transaction is not None]
     else:
         for transaction in transactions:
-            execution.add(transaction, states)
-    sealed = execution.seal(header, states, withdrawals=attributes.withdrawals or ())
+            execution.add(transaction)
+    sealed = execution.seal(header, withdrawals=attributes.withdrawals or ())
     base_fee = header.base_fee_per_gas or 0
     earned = sum(receipt.gas_used * (receipt.effective_gas_price - base_fee) for receipt in sealed.record.receipts)
     sidecars = tuple(transaction.sidecar for transaction in transactions if transaction.sidecar is not None)

@@ -44,7 +44,7 @@ def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, Transactio
         if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
             break
         try:
-            execution.add(transaction, view.database.state)
+            execution.add(transaction)
         except TransactionError as error:
             refused[transaction.hash] = error
             selection.skip_sender(transaction.sender)

@@ -7,7 +7,8 @@ contracts access through the same state, so theirs count alike.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles
+from zevm.chain.blocks.context import CallFrame
+from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
 from zevm.chain.types import AccessListEntry

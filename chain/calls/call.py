@@ -1,10 +1,11 @@
 """Executions off chain: eth_call and gas estimation, with overrides of state and block."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from eth_utils.address import to_checksum_address
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
     ChainError,
@@ -16,21 +17,12 @@ from zevm.chain.errors import (
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
-from zevm.storage.account import StateReader
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 _CALL_STIPEND = 2_300
 _PLAIN_TRANSFER_GAS = 21_000
 _GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
-
-
-@dataclass(frozen=True, slots=True)
-class CallFrame:
-    """Where a call executes: a block's environment over a state."""
-
-    environment: BlockEnvironment
-    reader: StateReader
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:

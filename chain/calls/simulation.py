@@ -7,7 +7,7 @@ without validation no nonce is held against it and no fee is taken that it does 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
@@ -17,13 +17,10 @@ from zevm.chain.errors import SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
+from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
-from zevm.storage.account import StateReader
-from zevm.storage.state import StateUpdate
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
 
@@ -125,16 +122,15 @@ class GasBudget:
 class Simulation:
     """One request. For one thread, and used once.
 
-    base: the block to stand on. parent: its state's root, or its unwritten difference for the pending block.
+    base: the block to stand on. state: the one after it.
     gas_cap: for all calls together. deadline: a time.monotonic() value.
     """
 
     def __init__(
         self,
-        view: "ChainView",
+        view: ChainView,
         base: Header,
-        state: StateReader,
-        parent: bytes | StateUpdate,
+        state: StateBase,
         *,
         gas_cap: int,
         validate: bool = False,
@@ -143,7 +139,7 @@ class Simulation:
     ) -> None:
         self._view = view
         self._base = self._parent = base
-        self._reader, self._root = state, parent
+        self._reader = state
         self._budget = GasBudget(gas_cap)
         self._validate, self._trace_transfers, self._deadline = validate, trace_transfers, deadline
         self._hashes: dict[int, bytes] = {base.number: base.hash}
@@ -165,12 +161,12 @@ class Simulation:
         apply_state_overrides(state, block.state_overrides)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
-        run = _BlockRun(BlockExecution(environment, self._reader, self._root, executor), executor, state)
+        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, state)
         calls = tuple([self._call(run, call) for call in block.calls])
-        sealed = run.execution.seal(header, states, withdrawals=block.block_overrides.withdrawals or ())
+        sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
         self._parent = sealed.block.header
         self._hashes[header.number] = sealed.block.hash
-        self._root, self._reader = sealed.update, states.reader_over(sealed.update, self._reader)
+        self._reader = states.reader_over(sealed.update, self._reader)
         return BlockResult(sealed.block, calls)
 
     def _header(self, overrides: BlockOverrides) -> Header:
@@ -219,7 +215,7 @@ class Simulation:
             raise refusal(error, gas_limit) from error
         logs = tuple([(run.state.numbers[place], log) for place, log in enumerate(outcome.logs)])
         outcome.logs = tuple([log for log in outcome.logs if not isinstance(log, TransferLog)])
-        execution.include(transaction, outcome, self._view.database.state)
+        execution.include(transaction, outcome)
         self._budget.take(outcome.gas_used)
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
 

@@ -14,9 +14,10 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
-from zevm.storage.account import EMPTY_ROOT, StateDiff, StateReader
+from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError
+from zevm.storage.state import StateBase
 from zevm.storage.store import Batch
 
 _VERSION = b"state-version"
@@ -101,7 +102,7 @@ class Head:
     """The newest block and the latest state, which development patches may have moved past the block's root."""
 
     header: Header
-    state: StateReader
+    state: StateBase
     version: Version
 
     @property
@@ -144,7 +145,7 @@ class CanonicalChain:
             return override
         return header.state_root
 
-    def state_of(self, header: Header) -> StateReader:
+    def state_of(self, header: Header) -> StateBase:
         """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
         head = self._head
         if header.hash == head.header.hash:

@@ -65,7 +65,7 @@ class PayloadBuilder:
         chain = self._chain
         fork = chain.schedule.fork_at(parent.number + 1, attributes.timestamp)
         execution, header = self._execution(parent, attributes)
-        sealed = execution.seal(header, chain.database.state, withdrawals=attributes.withdrawals or ())
+        sealed = execution.seal(header, withdrawals=attributes.withdrawals or ())
         self._builds[identifier] = Build(parent, attributes, fork, sealed)
         if len(self._builds) > BUILDS_KEPT:
             self._builds.popitem(last=False)
@@ -103,7 +103,7 @@ class PayloadBuilder:
         waiting = [chain.pool.get(item.hash) for item in execution.transactions if item.blob_versioned_hashes]
         sidecars = [item.sidecar for item in waiting if item is not None and item.sidecar is not None]
         withdrawals = build.attributes.withdrawals or ()
-        build.sealed = execution.seal(header, chain.database.state, withdrawals=withdrawals)
+        build.sealed = execution.seal(header, withdrawals=withdrawals)
         build.sidecars, build.pool_version = tuple(sidecars), version
 
     def _execution(self, parent: Header, attributes: PayloadAttributes) -> tuple[BlockExecution, Header]:
@@ -119,4 +119,4 @@ class PayloadBuilder:
             header = replace(header, parent_beacon_block_root=attributes.parent_beacon_block_root)
         state = chain.canonical.state_of(parent)
         environment = chain.block_rules.environment(header, chain.records.canonical_hash)
-        return BlockExecution(environment, state, state.root), header
+        return BlockExecution(environment, chain.database.state, state), header

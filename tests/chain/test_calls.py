@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
+from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
@@ -41,47 +42,51 @@ def word(outcome) -> int:
 def test_a_call_sees_overridden_code_storage_and_block(chain):
     request = CallRequest(to=CONTRACT)
     overrides = with_code(RETURN_SLOT_ZERO, state={0: 77})
-    assert word(chain.call(request, LATEST, state_overrides=overrides)) == 77
+    assert word(call(chain.frame_at(LATEST), request, state_overrides=overrides)) == 77
     overrides = with_code(RETURN_SLOT_ZERO, state_diff={0: 78})
-    assert word(chain.call(request, LATEST, state_overrides=overrides)) == 78
+    assert word(call(chain.frame_at(LATEST), request, state_overrides=overrides)) == 78
     block = BlockOverrides(timestamp=12345, number=99)
     assert (
-        word(chain.call(request, LATEST, state_overrides=with_code(RETURN_TIMESTAMP), block_overrides=block)) == 12345
+        word(call(chain.frame_at(LATEST), request, state_overrides=with_code(RETURN_TIMESTAMP), block_overrides=block))
+        == 12345
     )
-    assert word(chain.call(request, LATEST, state_overrides=with_code(RETURN_NUMBER), block_overrides=block)) == 99
+    assert (
+        word(call(chain.frame_at(LATEST), request, state_overrides=with_code(RETURN_NUMBER), block_overrides=block))
+        == 99
+    )
 
 
 def test_a_call_at_a_past_block_sees_that_state_and_number(chain):
     request = CallRequest(to=CONTRACT)
     for number in (0, 1, 2):
         reference = BlockReference(number=number)
-        assert word(chain.call(request, reference, state_overrides=with_code(RETURN_NUMBER))) == number
+        assert word(call(chain.frame_at(reference), request, state_overrides=with_code(RETURN_NUMBER))) == number
     assert chain.state_at(EARLIEST).account(chain.contract) is None
-    assert chain.call(CallRequest(to=chain.contract), EARLIEST).output == b""
+    assert call(chain.frame_at(EARLIEST), CallRequest(to=chain.contract)).output == b""
 
 
 def test_unknown_blocks_have_geths_text(chain):
     with pytest.raises(UnknownBlockError, match=r"^header not found$"):
-        chain.call(CallRequest(to=BOB), BlockReference(number=99))
+        call(chain.frame_at(BlockReference(number=99)), CallRequest(to=BOB))
     with pytest.raises(UnknownBlockError, match="header for hash not found"):
         chain.state_at(BlockReference(hash=bytes(32)))
 
 
 def test_failures_of_a_call(chain):
-    outcome = chain.call(CallRequest(to=CONTRACT), LATEST, state_overrides=with_code(INVALID))
+    outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(INVALID))
     assert outcome.error.message == "invalid opcode: INVALID"
-    outcome = chain.call(CallRequest(to=CONTRACT), LATEST, state_overrides=with_code(REVERT_WITH_EMPTY))
+    outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(REVERT_WITH_EMPTY))
     assert (outcome.error.message, outcome.output) == ("execution reverted", b"")
     with pytest.raises(TransactionError, match="insufficient funds"):
-        chain.call(CallRequest(sender=CAROL, to=BOB, value=1, max_fee_per_gas=GWEI * 10), LATEST)
+        call(chain.frame_at(LATEST), CallRequest(sender=CAROL, to=BOB, value=1, max_fee_per_gas=GWEI * 10))
 
 
 def test_an_endless_loop_ends_at_the_deadline(chain):
     began = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        chain.call(
+        call(
+            chain.frame_at(LATEST),
             CallRequest(to=CONTRACT, gas_limit=10**15),
-            LATEST,
             state_overrides=with_code(ENDLESS),
             deadline=began + 0.2,
         )
@@ -90,11 +95,11 @@ def test_an_endless_loop_ends_at_the_deadline(chain):
 
 def test_estimates(chain):
     def estimate(request, **options) -> int:
-        return chain.estimate_gas(request, LATEST, gas_cap=50_000_000, **options)
+        return GasEstimation(chain.frame_at(LATEST), request, gas_cap=50_000_000, **options).run()
 
     assert estimate(CallRequest(sender=ALICE, to=BOB, value=1)) == 21_000
     used = estimate(CallRequest(sender=ALICE, to=chain.contract, data=bytes(31) + b"\x05"))
-    exact = chain.call(CallRequest(sender=ALICE, to=chain.contract, data=bytes(31) + b"\x05"), LATEST)
+    exact = call(chain.frame_at(LATEST), CallRequest(sender=ALICE, to=chain.contract, data=bytes(31) + b"\x05"))
     assert used == exact.gas_used_before_refund
     inside = estimate(CallRequest(sender=ALICE, to=CONTRACT), state_overrides=with_code(NEEDS_GAS_INSIDE))
     assert 121_000 < inside < 123_500

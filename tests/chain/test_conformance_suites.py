@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from scripts.conformance.chain_suite import (
+from tests.conformance import conformance_path
+from verification.conformance.chain_suite import (
     FIELDS,
     LENGTH,
     Alteration,
@@ -15,12 +16,11 @@ from scripts.conformance.chain_suite import (
     places,
     try_alterations,
 )
-from scripts.conformance.data import read_items
-from scripts.conformance.outcome import DOCUMENT, Shortfall, SuiteResult, complaints, known_shortfalls
-from scripts.conformance.run import chosen, main
-from scripts.conformance.state_fixtures import Case, load_cases, run_case
-from scripts.conformance.state_suite import FileResult, count_cases, reasons_of, run_file, table_by_eip, zvm_suite
-from tests.conformance import conformance_path
+from verification.conformance.data import read_items
+from verification.conformance.outcome import DOCUMENT, Shortfall, SuiteResult, complaints, known_shortfalls
+from verification.conformance.run import chosen, main
+from verification.conformance.state_fixtures import Case, load_cases, run_case
+from verification.conformance.state_suite import FileResult, count_cases, reasons_of, run_file, table_by_eip, zvm_suite
 from zevm.chain.types import Block, Header
 from zevm.storage.rlp import RlpError
 

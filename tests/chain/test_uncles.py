@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.conformance.chain_suite import memory_chain
 from tests.conformance import conformance_blocks, conformance_path
+from verification.conformance.chain_suite import memory_chain
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import BlockError
 from zevm.chain.types import Block, Header

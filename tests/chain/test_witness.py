@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from scripts.conformance.chain_suite import memory_chain
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, MANUAL, STORE_AND_LOG, creation, open_chain, sign, transfer
 from tests.conformance import conformance_blocks, conformance_path
+from verification.conformance.chain_suite import memory_chain
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.tracing.witness import Witness, make_witness
@@ -43,12 +43,12 @@ def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
     hashes = {header.number: header.hash for header in witness.headers}
     environment = chain.block_rules.environment(block.header, hashes.__getitem__)
     root = witness.headers[-1].state_root
-    execution = BlockExecution(environment, TrieReader(store.nodes.get, root, store.codes.__getitem__), root)
+    execution = BlockExecution(environment, store, TrieReader(store.nodes.get, root, store.codes.__getitem__))
     with pytest.MonkeyPatch.context() as patch:
         for code_hash in tuple(SHORTCUTS):
             patch.delitem(SHORTCUTS, code_hash)
-        execute_all(execution, block.transactions, store)
-        sealed = execution.seal(block.header, store, uncles=block.uncles, withdrawals=block.withdrawals)
+        execute_all(execution, block.transactions)
+        sealed = execution.seal(block.header, uncles=block.uncles, withdrawals=block.withdrawals)
     return sealed.block.header
 
 

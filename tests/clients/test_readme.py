@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.node_process import ROOT, NodeProcess
+from testing.node_process import ROOT, NodeProcess
 
 INSTALLATION_SECONDS = 900
 

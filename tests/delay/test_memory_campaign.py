@@ -1,6 +1,6 @@
 """B5: a short slice of the campaign that runs for an hour by hand."""
 
-from scripts.memory_campaign import measure
+from verification.abuse.memory import measure
 
 MOST_MEBIBYTES = 600
 """Far from what one bomb, or twenty refused traces that are not forgotten, would make of it."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from scripts.node_process import NodeProcess, RpcConnection, zevm_command
+from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.delay.bodies import ENDLESS, LOGGING, STORED, World, largest
 from tests.rpc.engine_client import token
 from zevm.rpc.registry import REGISTRY, Cost, Method

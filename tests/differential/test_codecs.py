@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from scripts.differential.codecs import misencode, mutate, random_header, random_item, random_transaction
+from verification.differential.codecs import misencode, mutate, random_header, random_item, random_transaction
 from zevm.chain.types import Header, Transaction, TransactionType, Withdrawal
 from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT

@@ -1,4 +1,4 @@
-"""Random blocks and encodings against Ethereum's executable specification: a short campaign of scripts/differential.
+"""Random blocks and encodings against Ethereum's executable specification: a short campaign.
 
 Without a package registry to install the specification from, these tests are skipped.
 """
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.differential import codecs
-from scripts.differential.build import address_of, execute_here, transactions_of
-from scripts.differential.cases import CONTRACTS, FORKS, KEYS, Case, new_case
-from scripts.differential.coverage import Coverage
-from scripts.differential.run import Limits, campaign, differences
-from scripts.differential.shrink import shrink
-from scripts.differential.specification import ROOT, Specification
+from testing.node_process import ROOT
+from verification.differential import codecs
+from verification.differential.build import address_of, execute_here, transactions_of
+from verification.differential.cases import CONTRACTS, FORKS, KEYS, Case, new_case
+from verification.differential.coverage import Coverage
+from verification.differential.run import Limits, campaign, differences
+from verification.differential.shrink import shrink
+from verification.differential.specification import Specification
 from zevm.chain.vm import calls
 
 pytestmark = pytest.mark.timeout(400)
@@ -33,7 +34,11 @@ def specification() -> Iterator[Specification]:
     """In an environment of its own, whose first installation takes half a minute."""
     environment = os.environ | {"PYTHON": sys.executable, "PIP_RETRIES": "2", "PIP_DEFAULT_TIMEOUT": "10"}
     done = subprocess.run(
-        [ROOT / "scripts" / "differential" / "install.sh"], env=environment, capture_output=True, text=True, check=False
+        [ROOT / "verification" / "differential" / "install.sh"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode and "Retrying (Retry" in done.stderr:
         pytest.skip("the package registry cannot be reached, so the executable specification is not installed")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork

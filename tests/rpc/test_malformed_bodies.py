@@ -1,12 +1,12 @@
-"""scripts/malformed_bodies.py: 20,000 bodies over HTTP and WebSocket find nothing; a faulty answer is found."""
+"""verification.abuse.malformed_bodies: 20,000 bodies over HTTP and WebSocket find nothing; a faulty answer is found."""
 
 import socket
 import threading
 
 import pytest
 
-from scripts import malformed_bodies
-from scripts.malformed_bodies import FaultError, HttpClient, WebSocketClient, check_answer, make_bodies
+from verification.abuse import malformed_bodies
+from verification.abuse.malformed_bodies import FaultError, HttpClient, WebSocketClient, check_answer, make_bodies
 
 
 def test_b10_malformed_bodies_over_sockets_and_websockets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scripts.conformance.comparison import RecordedFile, difference
-from scripts.conformance.recorded_answers import Result, Verdict, report, run
 from tests.conformance import conformance_path
+from verification.conformance.comparison import RecordedFile, difference
+from verification.conformance.recorded_answers import Result, Verdict, report, run
 
 RECORDED = {
     "jsonrpc": "2.0",

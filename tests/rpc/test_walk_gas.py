@@ -1,8 +1,8 @@
-"""B2: a slice of scripts/walk_gas.py: the dearest that gas buys, in calls and transactions, delays nobody."""
+"""B2: a slice of verification.abuse.walk_gas: the dearest that gas buys, in calls and transactions, delays nobody."""
 
 import pytest
 
-from scripts.walk_gas import Step, walk
+from verification.abuse.walk_gas import Step, walk
 from zevm.chain.rules.forks import Fork
 
 GAS = 20_000_000

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from zevm.chain.blocks.branch import Filler
-from zevm.chain.calls.call import CallFrame
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction

@@ -1,6 +1,7 @@
 """eth_: executions that leave nothing behind."""
 
-from zevm.chain.calls.call import failure_of
+from zevm.chain.calls.call import GasEstimation, failure_of
+from zevm.chain.calls.call import call as execute_call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
@@ -30,8 +31,12 @@ def execute(
     """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
-        return services.chain.call(
-            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
+        return execute_call(
+            services.chain.frame_at(block),
+            request,
+            state_overrides=state_overrides,
+            block_overrides=block_overrides,
+            deadline=deadline,
         )
     except TransactionError as error:
         raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
@@ -76,12 +81,12 @@ def estimate_gas(
     deadline: float,
 ) -> str:
     """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
-    gas_limit = services.chain.estimate_gas(
+    estimation = GasEstimation(
+        services.chain.frame_at(block),
         call_request(services, arguments, default_gas=0),
-        block,
         state_overrides=state_overrides,
         block_overrides=block_overrides,
         gas_cap=services.limits.call_gas,
         deadline=deadline,
     )
-    return hex(gas_limit)
+    return hex(estimation.run())

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from zevm.chain.calls.call import CallFrame, GasEstimation
+from zevm.chain.blocks.context import CallFrame
+from zevm.chain.calls.call import GasEstimation
 from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from zevm.chain.calls.call import call
 from zevm.chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types.block_reference import PENDING
@@ -133,7 +134,7 @@ def _refused_by_estimate(services: Services, transaction: TransactionArguments, 
         return _not_sent(Status.TIMEOUT, str(error) or "execution aborted")
     request = call_request(services, transaction, default_gas=services.limits.call_gas)
     try:
-        outcome = services.chain.call(request, PENDING, deadline=execution_deadline(services))
+        outcome = call(services.chain.frame_at(PENDING), request, deadline=execution_deadline(services))
     except ExecutionTimeoutError:
         return _not_sent(Status.TIMEOUT, "execution aborted")
     if outcome.error is None:

@@ -8,13 +8,13 @@ from zevm.chain.concurrency.deadline import moved
 from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.chain.zvm.functions import FunctionCall, FunctionResult
+from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidParamsError
-from zevm.rpc.methods.zvm.modules import status_json
+from zevm.rpc.methods.zvm.modules import machine_of, status_json
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, Account, AccountChange, StateDiff, StateReader
@@ -86,7 +86,8 @@ def execute_function(services: Services, call: dict[str, Any], block: BlockRefer
         deadline = moved(deadline, min(deadline, time.monotonic() + capped / 1_000))
     given["gas_limit"] = min(given.get("gas_limit", limits.call_gas), limits.call_gas)
     began = time.perf_counter()
-    result = services.chain.run_function(FunctionCall(**given), block, deadline=deadline)
+    machine, frame = machine_of(services), services.chain.frame_at(block)
+    result = run_function(machine, frame.environment, frame.reader, FunctionCall(**given), deadline=deadline)
     milliseconds = round((time.perf_counter() - began) * 1_000, 3)
     return status_json(result.status) | {
         "returnValue": hexadecimal(result.output),

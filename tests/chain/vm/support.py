@@ -1,7 +1,7 @@
 """A state in memory, and shorthands for blocks and code, for tests of execution."""
 
-from scripts.conformance.memory_state import MemoryAccount as FakeAccount
-from scripts.conformance.memory_state import MemoryReader
+from testing.memory_state import MemoryAccount as FakeAccount
+from testing.memory_state import MemoryReader
 from zevm.chain.rules.forks import BlobParameters, Fork, Rules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.block_state import BlockState

@@ -8,8 +8,8 @@ from eth.precompiles.modexp import _compute_modexp_gas_fee_eip_198
 from eth.vm.forks.berlin.computation import _compute_modexp_gas_fee_eip_2565
 
 from bench import time_per_gas
-from scripts.dearest import CALLEE, CONTRACT, Program, opcode_programs, opcodes
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, state_of
+from verification.abuse.dearest import CALLEE, CONTRACT, Program, opcode_programs, opcodes
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import calls
 from zevm.chain.vm.executor import Executor

@@ -16,8 +16,8 @@ from typing import Any
 import ckzg
 import pytest
 
-from scripts.dearest import CONTRACT, Input, calling, precompile_inputs
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
+from verification.abuse.dearest import CONTRACT, Input, calling, precompile_inputs
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.native import curves
 from zevm.chain.native.answers import InputError

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import brotli
 import pytest
 
-from scripts.zvm_compile import TIMES, Case, Deployments
-from scripts.zvm_shapes import SHAPES, Parts, function
+from verification.wasm.compile import TIMES, Case, Deployments
+from verification.wasm.shapes import SHAPES, Parts, function
 from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
 
 SEEDS = range(1, 9)

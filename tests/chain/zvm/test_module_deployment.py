@@ -20,7 +20,8 @@ from tests.chain.zvm.contracts import (
     send,
     word,
 )
-from zevm.chain.calls.call import CallFrame, GasEstimation
+from zevm.chain.blocks.context import CallFrame
+from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.call import call as call_off_chain
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
@@ -376,8 +377,8 @@ def test_a_genesis_may_hold_webassembly() -> None:
         schedule = Genesis.default(zvm=zvm).schedule
         chain = open_chain(genesis=genesis.with_changes(accounts=with_code, schedule=schedule))
         try:
-            assert chain.call(request_to(TARGET), LATEST).output == expected
-            packed = chain.call(request_to(OTHER), LATEST)
+            assert call(chain.frame_at(LATEST), request_to(TARGET)).output == expected
+            packed = call(chain.frame_at(LATEST), request_to(OTHER))
             assert (packed.output, packed.error is None) == (expected, zvm)
         finally:
             chain.close()

@@ -1,6 +1,7 @@
 """Compiled programs in memory and on disk: what is reused, what is rejected, what is made faster."""
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,13 @@ def test_a_file_of_another_contract_or_configuration_is_not_taken(caches: Caches
     assert answer(cache.get(OTHER_HASH, second, of_chain=True)) == 6
     caches(tmp_path, variant="other prices").get(HASH, first, of_chain=True)
     assert (first.calls, second.calls) == (2, 1)
+
+
+def test_a_change_anywhere_in_the_machine_is_another_configuration() -> None:
+    loaded = {name: found.__file__ for name, found in sys.modules.items() if name.startswith("zevm.chain.zvm")}
+    assert {"zevm.chain.zvm.module.instrument", "zevm.chain.zvm.price_table"} <= loaded.keys()
+    read = {source.resolve() for source in program_files.sources()}
+    assert [name for name, file in loaded.items() if file and Path(file).resolve() not in read] == []
 
 
 @pytest.mark.parametrize("kind", ["others may write", "symbolic link"])

@@ -1,10 +1,10 @@
-"""A chain of mixed blocks gives the same roots in every process; `scripts/zvm_replay.py --blocks N` goes further."""
+"""A chain of mixed blocks gives the same roots in every process; `verification.wasm.replay --blocks N` goes further."""
 
 from pathlib import Path
 
 import pytest
 
-from scripts import zvm_replay
+from verification.wasm import replay
 
 SEED = 2
 BLOCKS = 40
@@ -14,6 +14,6 @@ ENDS = ("returned", "exited", "trapped", "out of ink", "out of stack", "out of m
 @pytest.mark.slow
 @pytest.mark.clients
 def test_every_replay_gives_the_same_chain(tmp_path: Path) -> None:
-    line, problems = zvm_replay.campaign(tmp_path, BLOCKS, SEED)
+    line, problems = replay.campaign(tmp_path, BLOCKS, SEED)
     assert problems == []
     assert [end for end in ENDS if f" runs {end}" not in line] == []

@@ -271,9 +271,9 @@ def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnviro
             return prepare(nodes.get, base, diff)
 
     root = bytes.fromhex(witness["headers"][-1]["stateRoot"][2:])
-    execution = BlockExecution(environment, TrieReader(nodes.get, root, codes.__getitem__), root)
-    execute_all(execution, block.transactions, Given())
-    return execution.seal(block.header, Given(), withdrawals=block.withdrawals or ()).block.header
+    execution = BlockExecution(environment, Given(), TrieReader(nodes.get, root, codes.__getitem__))
+    execute_all(execution, block.transactions)
+    return execution.seal(block.header, withdrawals=block.withdrawals or ()).block.header
 
 
 async def test_a_block_executes_from_its_witness(node: Node) -> None:

@@ -6,6 +6,7 @@ import brotli
 import pytest
 from eth_abi import encode
 
+from testing.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
 from tests.rpc.methods.memory_node import (
     ALICE,
     BOB,
@@ -17,7 +18,6 @@ from tests.rpc.methods.memory_node import (
     start_node,
     stop_node,
 )
-from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
 from zevm.rpc.limits import Limits
 from zevm.storage.keccak import keccak256
 

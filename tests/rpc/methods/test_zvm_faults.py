@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from eth_abi import encode
 
+from testing.wasm_modules import box, selector
 from tests.rpc.methods.memory_node import (
     ALICE,
     BOB,
@@ -18,7 +19,6 @@ from tests.rpc.methods.memory_node import (
     start_node,
     stop_node,
 )
-from tests.wasm_modules import box, selector
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.chain.zvm.runtime.engine import Engine
 

@@ -11,6 +11,7 @@ import pytest
 from eth_abi import encode
 from wasmtime import wat2wasm
 
+from testing.wasm_modules import REVERT_DATA, box, maths, unknown
 from tests.rpc.methods.assembly import BOX
 from tests.rpc.methods.memory_node import (
     ALICE,
@@ -19,7 +20,6 @@ from tests.rpc.methods.memory_node import (
     start_node,
     stop_node,
 )
-from tests.wasm_modules import REVERT_DATA, box, maths, unknown
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
