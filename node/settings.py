@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.pool.pool import PoolLimits
@@ -115,6 +116,17 @@ Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValida
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
+class _Instance:
+    """Marks a type of ours whose values are taken as they are."""
+
+    def __get_pydantic_core_schema__(self, source: type, _: object) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+
+GivenGenesis = Annotated[Genesis, _Instance()]
+"""A program may give a genesis itself in the place of its file."""
+
+
 class NodeSettings(BaseSettings):
     """The settings that stand by themselves; `Settings` adds one for every limit."""
 
@@ -187,7 +199,7 @@ class NodeSettings(BaseSettings):
         about="Let eth_sendTransaction send for any account.",
     )  # fmt: skip
 
-    init: UserPath | InstanceOf[Genesis] | None = _setting(
+    init: UserPath | GivenGenesis | None = _setting(
         None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
     )
     chain_id: int | None = _setting(

@@ -1,8 +1,6 @@
 """Providers for web3.py that reach a node in this process, without a socket. The extra `web3` installs the library."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, cast
 
@@ -18,32 +16,33 @@ RECEIVED_MESSAGES = 64
 
 Requests = list[tuple[RPCEndpoint, Any]]
 Responses = list[RPCResponse] | RPCResponse
-Submit = Callable[[bytes], "Future[bytes]"]
-"""Begins a request. Raises NodeClosedError, as does the future."""
 
 
 class InProcessProvider(JSONBaseProvider):
     """For Web3. Calls wait on their thread; any thread may make them."""
 
-    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+    def __init__(self, door: InProcess) -> None:
         super().__init__()
-        self._answer = answer
+        self._door = door
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The response to one request."""
-        return self.decode_rpc_response(self._answer(self.encode_rpc_request(method, params)))
+        return self._respond(self.encode_rpc_request(method, params))
 
     def make_batch_request(self, requests: Requests) -> Responses:
         """The responses to a batch, in its order; one error where the batch is refused."""
-        return cast(Responses, self.decode_rpc_response(self._answer(self.encode_batch_rpc_request(requests))))
+        return cast(Responses, self._respond(self.encode_batch_rpc_request(requests)))
+
+    def _respond(self, body: bytes) -> RPCResponse:
+        return self.decode_rpc_response(self._door.answer(body) or b"")
 
 
 class AsyncInProcessProvider(AsyncJSONBaseProvider):
     """For AsyncWeb3, on any event loop, which goes on meanwhile."""
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, door: InProcess) -> None:
         super().__init__()
-        self._submit = submit
+        self._door = door
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The response to one request."""
@@ -54,7 +53,8 @@ class AsyncInProcessProvider(AsyncJSONBaseProvider):
         return cast(Responses, await self._respond(self.encode_batch_rpc_request(requests)))
 
     async def _respond(self, body: bytes) -> RPCResponse:
-        return self.decode_rpc_response(await asyncio.wrap_future(self._submit(body)))
+        answer = await asyncio.wrap_future(self._door.submit(body))
+        return self.decode_rpc_response(answer or b"")
 
 
 class PersistentInProcessProvider(PersistentConnectionProvider):

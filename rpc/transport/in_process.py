@@ -46,6 +46,22 @@ class InProcess:
         """The answer to a body; cancelling gives it up. Raises NodeClosedError, as does the future."""
         return self.run(self._dispatcher.answer(body))
 
+    def answer(self, body: bytes) -> Reply:
+        """Wait for the answer to a body. Raises NodeClosedError, and RuntimeError on the node's own threads."""
+        if threading.current_thread() is self._thread or self._services.chain.writer.is_current:
+            # the answer may need this thread: who waits for it here waits for ever
+            raise RuntimeError(
+                "a listener of the chain runs on the node's own thread and cannot wait for an answer of the node; "
+                "hand the request to another thread"
+            )
+        future = self.submit(body)
+        try:
+            return future.result()
+        except BaseException:
+            # interrupted: nobody waits for the answer any more
+            future.cancel()
+            raise
+
     def connect(self, deliver: Deliver, cut: Callable[[], None]) -> "Future[InProcessConnection]":
         """A connection that the node can push to. cut: the node drops it, as too much waits unread or it is closing."""
         return self.run(self._connect(deliver, cut))
@@ -57,15 +73,6 @@ class InProcess:
                 work.close()
                 raise NodeClosedError
             return asyncio.run_coroutine_threadsafe(self._watched(work), self._loop)
-
-    def refuse_waiting_here(self) -> None:
-        """Raise RuntimeError on the threads that an answer may need: who waits for one there waits for ever."""
-        this = threading.current_thread()
-        if this is self._thread or self._services.chain.writer.is_current:
-            raise RuntimeError(
-                "a listener of the chain runs on the node's own thread and cannot wait for an answer of the node; "
-                "hand the request to another thread"
-            )
 
     async def close(self) -> None:
         """Take no more, end what is under way. Idempotent."""
