@@ -64,7 +64,7 @@ class Process:
             loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
         chain = self.core.chain
         async with self.core.served() as serving:
-            if chain.block_rules.of(chain.next_header()).fork >= Fork.CANCUN:
+            if chain.spec.of(chain.next_header()).fork >= Fork.CANCUN:
                 BLOBS.prepare()
             settle_memory()
             try:

@@ -179,7 +179,7 @@ class NodeCore:
     def _engine_port(self) -> EnginePortOptions | None:
         """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
         settings, chain = self.settings, self.chain
-        if not settings.driven:
+        if not settings.external_consensus:
             return None
         head = chain.head.header
         check_drivable(chain.schedule, head.number, head.timestamp)
@@ -198,7 +198,10 @@ class NodeCore:
         settings = self.settings
         console = not settings.disable_console_log
         paint = str if settings.json_logs else painter(sys.stdout, settings.color)
-        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven), paint=paint)
+        return NodeLog(
+            kind(self._decoder.revert_reason, console=console, external_consensus=settings.external_consensus),
+            paint=paint,
+        )
 
 
 def announced_version(settings: NodeSettings) -> str:
@@ -210,7 +213,7 @@ def announced_version(settings: NodeSettings) -> str:
     """
     if settings.client_version is not None:
         return settings.client_version
-    return default_client_version() if settings.driven else f"anvil/{default_client_version()}"
+    return default_client_version() if settings.external_consensus else f"anvil/{default_client_version()}"
 
 
 def default_client_version() -> str:

@@ -8,10 +8,12 @@ from eth_utils.address import to_checksum_address
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
+    GAS_SHORTAGES,
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
     InvalidRequestError,
+    Reason,
     TransactionError,
 )
 from zevm.chain.vm.block_state import BlockState
@@ -22,7 +24,6 @@ _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 _CALL_STIPEND = 2_300
 _PLAIN_TRANSFER_GAS = 21_000
-_GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
@@ -146,6 +147,8 @@ class GasEstimation:
         if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
             return _PLAIN_TRANSFER_GAS
         outcome = self._first_try(highest)
+        # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
+        # for all but code that looks at the gas that is left
         lowest = max(outcome.gas_used, outcome.gas_used_before_refund) - 1
         if self._succeeds(lowest + 1):
             return lowest + 1
@@ -160,6 +163,7 @@ class GasEstimation:
 
     def _search(self, lowest: int, highest: int) -> int:
         while lowest + 1 < highest and (highest - lowest) / highest >= _ESTIMATE_ERROR_RATIO:
+            # most messages need little more than they use: geth too never looks beyond twice the lower bound
             middle = min((highest + lowest) // 2, lowest * 2)
             if self._succeeds(middle):
                 highest = middle
@@ -172,7 +176,7 @@ class GasEstimation:
         try:
             outcome = self._try(highest)
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 raise shortage from error
             raise
         failure = failure_of(outcome)
@@ -199,7 +203,7 @@ class GasEstimation:
             balance = self._state.get_balance(request.sender)
             if request.value:
                 if request.value > balance:
-                    raise TransactionError("insufficient funds for transfer")
+                    raise TransactionError(Reason.INSUFFICIENT_FUNDS_FOR_TRANSFER, "insufficient funds for transfer")
                 balance -= request.value
             highest = min(highest, balance // request.max_fee_per_gas)
         return min(highest, self._gas_cap)
@@ -223,6 +227,6 @@ class GasEstimation:
         try:
             return self._try(gas_limit).succeeded
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 return False
             raise
