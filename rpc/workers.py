@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.concurrency.release import release
-from zevm.chain.concurrency.stacks import start_on_deep_stacks
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ class Workers:
         self._reader = ThreadPoolExecutor(1, "body-reader")
         self._encoder = ThreadPoolExecutor(1, "large-answers")
         self._threads = [threading.Thread(target=self._work, name=f"evm-{i}", daemon=True) for i in range(count)]
-        start_on_deep_stacks(self._threads)
+        start_with_deep_stack(*self._threads)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.

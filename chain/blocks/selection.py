@@ -7,12 +7,12 @@ from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
 
 if TYPE_CHECKING:
     from zevm.chain.view import ChainView
 
-_LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
 """What a block may need of its size (EIP-7934) besides transactions."""
 _LENGTH_BYTES = 9
@@ -44,7 +44,7 @@ def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, Transactio
     for transaction in selection:
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
-        if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
+        if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
             execution.add(transaction)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import release
-from zevm.chain.concurrency.stacks import start_on_deep_stacks
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.storage.errors import StorageError
 
 Result = TypeVar("Result")
@@ -88,7 +88,7 @@ class Writer:
         self._stopped = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
-        start_on_deep_stacks([self._thread])
+        start_with_deep_stack(self._thread)
 
     @property
     def is_current(self) -> bool:

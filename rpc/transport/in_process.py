@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from zevm.rpc.dispatch import Dispatcher, Reply
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
-from zevm.rpc.transport.websocket import Session
+from zevm.rpc.transport.session import Session
 
 LOGGER = logging.getLogger("zevm.rpc")
 Result = TypeVar("Result")

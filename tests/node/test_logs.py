@@ -10,6 +10,7 @@ import pytest
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from zevm.chain.types import Block, Header, Receipt, Transaction
+from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.node.core import Observers
 from zevm.node.logs import (
     QUEUE_LIMIT,
