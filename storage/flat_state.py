@@ -141,7 +141,7 @@ def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | N
     for address in update.wiped:
         prefix = slots_prefix(address)
         changes.update((key, None) for key, _ in view.iterate(prefix, end_of(prefix)))
-    for address, record in update.records.items():
+    for address, record in update.accounts.items():
         changes[account_key(address)] = record or None
     for address, slots in update.storage.items():
         for slot, value in slots.items():

@@ -5,7 +5,7 @@ Nodes and code are left out: they lie in the store under their hashes already.
 
 from collections.abc import Iterator
 
-from zevm.storage.account import Account, decode_account
+from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import Version, read_undo
 from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
@@ -22,7 +22,7 @@ def encode_update(update: StateUpdate) -> bytes:
 
     A deleted account is the empty string, a deleted slot the value 0.
     """
-    accounts: list[Item] = [[address, record] for address, record in sorted(update.records.items())]
+    accounts: list[Item] = [[address, record] for address, record in sorted(update.accounts.items())]
     storage: list[Item] = [
         [address, [[encode_int(slot), encode_int(value)] for slot, value in sorted(slots.items())]]
         for address, slots in sorted(update.storage.items())
@@ -35,12 +35,10 @@ def decode_update(data: bytes) -> StateUpdate:
     """The inverse of `encode_update`. Raises CorruptionError."""
     try:
         base_root, root, accounts, storage, wiped = _list(decode(data))
-        records = dict(_record(item) for item in _list(accounts))
         return StateUpdate(
             base=_string(base_root),
             root=_string(root),
-            accounts={address: _account(record) for address, record in records.items()},
-            records=records,
+            accounts=dict(_account(item) for item in _list(accounts)),
             storage=dict(_slots(item) for item in _list(storage)),
             wiped=frozenset(_string(item) for item in _list(wiped)),
             nodes={},
@@ -58,26 +56,19 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
     later: dict[bytes, bytes | None] = {}
     for key, record in reader.iterate(undo_key(number + 1), range_of(UNDO)[1], reverse=True):
         before, after, fields = read_undo(key, record)
-        records: dict[bytes, bytes] = {}
+        accounts: dict[bytes, bytes] = {}
         storage: dict[bytes, dict[int, int]] = {}
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             new = later[flat_key] if flat_key in later else reader.get(flat_key)
             address = flat_key[1:_ADDRESS_END]
             if flat_key.startswith(ACCOUNT.prefix):
-                records[address] = new or b""
+                accounts[address] = new or b""
             else:
                 slot = int.from_bytes(flat_key[_ADDRESS_END:], "big")
                 storage.setdefault(address, {})[slot] = int.from_bytes(new or b"", "big")
             later[flat_key] = old or None
         version = int.from_bytes(key[1:_NUMBER_END], "big"), int.from_bytes(key[_NUMBER_END:], "big")
-        yield version, _written(before, after, records, storage)
-
-
-def _written(
-    base: bytes, root: bytes, records: dict[bytes, bytes], storage: dict[bytes, dict[int, int]]
-) -> StateUpdate:
-    accounts = {address: _account(record) for address, record in records.items()}
-    return StateUpdate(base, root, accounts, records, storage, frozenset(), {}, {})
+        yield version, StateUpdate(before, after, accounts, storage, frozenset(), {}, {})
 
 
 def _list(item: Item) -> list[Item]:
@@ -92,13 +83,12 @@ def _string(item: Item) -> bytes:
     return item
 
 
-def _record(item: Item) -> tuple[bytes, bytes]:
-    address, record = _list(item)
-    return _string(address), _string(record)
-
-
-def _account(record: bytes) -> Account | None:
-    return decode_account(record) if record else None
+def _account(item: Item) -> tuple[bytes, bytes]:
+    address, encoded = _list(item)
+    record = _string(encoded)
+    if record:
+        decode_account(record)
+    return _string(address), record
 
 
 def _slots(item: Item) -> tuple[bytes, dict[int, int]]:
