@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.blocks.payload import PayloadAttributes
 from zevm.chain.blocks.selection import fill
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.rules.blobs import cell_sidecar

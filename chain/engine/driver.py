@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.importer import verify_and_execute
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.canonical.chain import Checkpoints
 from zevm.chain.engine.attributes import check_attributes, payload_id
 from zevm.chain.engine.building import BuiltPayload, PayloadBuilder

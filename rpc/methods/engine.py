@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chain.chain_fixtures import ALICE, BOB, open_chain
 from zevm.chain.blockchain import Chain
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
