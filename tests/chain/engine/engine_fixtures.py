@@ -54,10 +54,9 @@ def payload_of(block: Block) -> ExecutionPayload:
 class Consensus:
     """Drives a chain as a consensus client does; every call runs on the chain's writer."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, engine: Engine | None = None) -> None:
         self.chain = chain
-        assert chain.engine is not None
-        self.engine: Engine = chain.engine
+        self.engine = engine or chain.writer.run(Engine, chain)
 
     @property
     def head(self) -> bytes:
@@ -156,9 +155,8 @@ def driven_chain(
     limits: EngineLimits | None = None,
 ) -> Iterator[Consensus]:
     """A chain that waits for its consensus client."""
-    options = DRIVEN if limits is None else replace(DRIVEN, engine=limits)
-    chain = open_chain(database, genesis=genesis or genesis_at(fork), options=options)
+    chain = open_chain(database, genesis=genesis or genesis_at(fork), options=DRIVEN)
     try:
-        yield Consensus(chain)
+        yield Consensus(chain, chain.writer.run(Engine, chain, limits))
     finally:
         chain.close()
