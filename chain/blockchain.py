@@ -55,9 +55,13 @@ class Chain(ChainView):
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
         self.mining = Mining(
-            self.writer, self.mine, options.mining, driven=options.driven, equal_timestamps=options.equal_timestamps
+            self.writer,
+            self.mine,
+            options.mining,
+            external_consensus=options.external_consensus,
+            equal_timestamps=options.equal_timestamps,
         )
-        self._verifier = Verifier(self.block_rules, self.canonical, database.state)
+        self._verifier = Verifier(self.spec, self.canonical, database.state)
         self._instant = InstantMining(self, self._memory, partial(self._build, allow_empty=False))
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
@@ -91,10 +95,10 @@ class Chain(ChainView):
             sender = transaction.sender
         except InvalidSignatureError as error:
             raise AuthenticationError("invalid sender") from error
-        if self.options.driven and transaction.is_impersonated:
+        if self.options.external_consensus and transaction.is_impersonated:
             raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
-            check_sidecar(transaction, self.block_rules.of(self.next_header()))
+            check_sidecar(transaction, self.spec.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -255,9 +259,7 @@ class Chain(ChainView):
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         head, turn = self.head, Turn()
         target = self._ancestor(depth)
-        branch = Branch(
-            target, rules=self.block_rules, history=self.canonical, states=self.database.state, clock=self.clock
-        )
+        branch = Branch(target, spec=self.spec, history=self.canonical, states=self.database.state, clock=self.clock)
         for index in range(depth):
             branch.extend(transactions[index] if index < len(transactions) else (), self.settings)
             if turn.is_over:
@@ -361,7 +363,7 @@ class Chain(ChainView):
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
         self.chain_id = chain_id
-        self.block_rules.set_chain_id(chain_id)
+        self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
         self._replace_pool(self._reset_pool_alone)
 
@@ -388,7 +390,7 @@ class Chain(ChainView):
                 continue
             transaction = Transaction.decode(data)
             try:
-                if self.options.driven and transaction.is_impersonated:
+                if self.options.external_consensus and transaction.is_impersonated:
                     raise TransactionError("invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
@@ -397,7 +399,7 @@ class Chain(ChainView):
 
     def refuse_when_driven(self) -> None:
         """Raise DrivenChainError where a consensus client alone may change the chain."""
-        if self.options.driven:
+        if self.options.external_consensus:
             raise DrivenChainError
 
     def _settle(self, transaction: Transaction, added: AddResult) -> None:

@@ -66,7 +66,7 @@ class Services:
     def __post_init__(self) -> None:
         chain, limits = self.chain, self.limits
         engine_limits = EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks)
-        self.engine = chain.writer.run(Engine, chain, engine_limits) if chain.options.driven else None
+        self.engine = chain.writer.run(Engine, chain, engine_limits) if chain.options.external_consensus else None
         self.budgets = Budgets(limits)
         self.filters = Filters(limits, budget=self.budgets.output)
         self.subscriptions = Subscriptions(limits)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockRules, BlockSettings, CallFrame
+from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.history import History
 from zevm.chain.types import Header, Transaction
@@ -17,10 +17,10 @@ class Branch:
     """Grows from a canonical block. For the writer thread alone, as the clock moves with each block."""
 
     def __init__(
-        self, ancestor: Header, *, rules: BlockRules, history: History, states: StateStore, clock: Clock
+        self, ancestor: Header, *, spec: ChainSpec, history: History, states: StateStore, clock: Clock
     ) -> None:
         self.blocks: list[SealedBlock] = []
-        self._rules = rules
+        self._spec = spec
         self._history = history
         self._states = states
         self._clock = clock
@@ -35,8 +35,8 @@ class Branch:
         """
         states = self._states
         timestamp = self._clock.take(self._parent.timestamp)
-        header = self._rules.next_header(self._parent, timestamp, settings)
-        environment = self._rules.environment(header, self._block_hash)
+        header = self._spec.next_header(self._parent, timestamp, settings)
+        environment = self._spec.environment(header, self._block_hash)
         execution = BlockExecution(environment, states, self._reader)
         for item in transactions:
             frame = CallFrame(environment, execution.state.fork_reader())

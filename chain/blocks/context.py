@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from zevm.chain.rules import fees
 from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 from zevm.chain.rules.difficulty import next_difficulty
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 
@@ -69,7 +69,7 @@ class NextContext:
         return same and self.header.timestamp == timestamp
 
 
-class BlockRules:
+class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size.
 
     transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit: bytes; None for the fork's own, 0
@@ -79,24 +79,24 @@ class BlockRules:
     def __init__(
         self,
         schedule: ForkSchedule,
-        foreign: ForeignMachine | None = None,
+        wasm_machine: WasmMachine | None = None,
         *,
         transaction_gas_cap: bool | None = None,
         code_size_limit: int | None = None,
     ) -> None:
         self.schedule = schedule.with_transaction_gas_cap(transaction_gas_cap)
         self._code_size_limit = _UNLIMITED_CODE_BYTES if code_size_limit == 0 else code_size_limit
-        self._foreign = foreign
+        self._wasm_machine = wasm_machine
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
         self.schedule = replace(self.schedule, chain_id=chain_id)
 
-    def at(self, number: int, timestamp: int) -> Rules:
+    def at(self, number: int, timestamp: int) -> ForkRules:
         """The rules of the block at a height and time."""
         return self.schedule.rules(number, timestamp)
 
-    def of(self, header: Header) -> Rules:
+    def of(self, header: Header) -> ForkRules:
         """The rules of a block."""
         return self.at(header.number, header.timestamp)
 
@@ -132,7 +132,7 @@ class BlockRules:
             parent_beacon_block_root=header.parent_beacon_block_root,
             code_size_limit=self._code_size_limit,
             recoveries=recoveries,
-            foreign=self._foreign,
+            wasm_machine=self._wasm_machine,
         )
 
     def next_header(self, parent: Header, timestamp: int, settings: BlockSettings) -> Header:
@@ -157,7 +157,7 @@ class BlockRules:
         )
 
 
-def _blob_base_fee(header: Header, rules: Rules) -> int:
+def _blob_base_fee(header: Header, rules: ForkRules) -> int:
     assert header.excess_blob_gas is not None
     assert rules.blob is not None
     return fees.blob_base_fee(header.excess_blob_gas, rules.blob)

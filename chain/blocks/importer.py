@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import fields
 
-from zevm.chain.blocks.context import BlockRules
+from zevm.chain.blocks.context import ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
 from zevm.chain.blocks.history import History
 from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
@@ -28,8 +28,8 @@ class Verifier:
     states: prepares the state after a block.
     """
 
-    def __init__(self, rules: BlockRules, history: History, states: StateStore) -> None:
-        self._rules = rules
+    def __init__(self, spec: ChainSpec, history: History, states: StateStore) -> None:
+        self._spec = spec
         self._history = history
         self._states = states
 
@@ -52,17 +52,17 @@ class Verifier:
             _check_signed(block)
 
         def check_header(checked: Header, its_parent: Header) -> None:
-            _check_header(checked, its_parent, self._rules.of(checked))
+            _check_header(checked, its_parent, self._spec.of(checked))
             if not development:
                 _check_gas_limit(checked, its_parent)
                 _check_later(checked, its_parent)
 
         header = block.header
         check_header(header, parent)
-        _check_body(block, self._rules.of(header))
+        _check_body(block, self._spec.of(header))
         check_uncles(block, parent, self._history, check_header)
         lookup = block_hash or self._history.records.canonical_hash
-        environment = self._rules.environment(header, lookup, recoveries)
+        environment = self._spec.environment(header, lookup, recoveries)
         execution = BlockExecution(environment, self._states, self._history.state_of(parent))
         try:
             execute_all(execution, block.transactions)
@@ -73,7 +73,7 @@ class Verifier:
         return sealed
 
 
-def _check_header(header: Header, parent: Header, rules: Rules) -> None:
+def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
     cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
     expected: dict[str, object] = {
         "number": parent.number + 1,
@@ -100,7 +100,7 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         raise BlockError(f"block {header.number}: parent beacon block root is missing")
 
 
-def _check_body(block: Block, rules: Rules) -> None:
+def _check_body(block: Block, rules: ForkRules) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)

@@ -146,6 +146,8 @@ class GasEstimation:
         if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
             return _PLAIN_TRANSFER_GAS
         outcome = self._first_try(highest)
+        # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
+        # for all but code that looks at the gas that is left
         lowest = max(outcome.gas_used, outcome.gas_used_before_refund) - 1
         if self._succeeds(lowest + 1):
             return lowest + 1
@@ -160,6 +162,7 @@ class GasEstimation:
 
     def _search(self, lowest: int, highest: int) -> int:
         while lowest + 1 < highest and (highest - lowest) / highest >= _ESTIMATE_ERROR_RATIO:
+            # most messages need little more than they use: geth too never looks beyond twice the lower bound
             middle = min((highest + lowest) // 2, lowest * 2)
             if self._succeeds(middle):
                 highest = middle

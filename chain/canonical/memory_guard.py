@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from zevm.chain.blocks.clock import Clock, ClockState
-from zevm.chain.blocks.context import BlockRules, BlockSettings
+from zevm.chain.blocks.context import BlockSettings, ChainSpec
 from zevm.chain.blocks.mining import Mining, MiningMode
 from zevm.chain.canonical.snapshots import ChainSnapshot, Snapshots
 from zevm.chain.rules.schedule import ForkSchedule
@@ -39,7 +39,7 @@ class GuardedChain(Protocol):
     impersonated: set[bytes]
     auto_impersonate: bool
     chain_id: int
-    block_rules: BlockRules
+    spec: ChainSpec
     database: Database
 
     def follow_disk(self) -> None:
@@ -69,7 +69,7 @@ class MemoryGuard:
             chain.impersonated,
             chain.auto_impersonate,
             chain.chain_id,
-            chain.block_rules.schedule,
+            chain.spec.schedule,
         )
 
     def undo(self) -> None:
@@ -79,7 +79,7 @@ class MemoryGuard:
         chain.clock.state, chain.settings = before.clock, before.settings
         chain.snapshots, chain.snapshots.taken = before.snapshots, before.taken
         chain.impersonated, chain.auto_impersonate = before.impersonated, before.auto_impersonate
-        chain.chain_id, chain.block_rules.schedule = before.chain_id, before.schedule
+        chain.chain_id, chain.spec.schedule = before.chain_id, before.schedule
         if chain.mining.mode != before.mining:
             chain.mining.set_mode(before.mining)
         self._is_behind = True
