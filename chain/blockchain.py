@@ -17,11 +17,11 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
 from zevm.chain.errors import (
-    AuthenticationError,
     BlockError,
     ChainError,
     DrivenChainError,
     InvalidRequestError,
+    Reason,
     TransactionError,
 )
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
@@ -94,9 +94,11 @@ class Chain(ChainView):
         try:
             sender = transaction.sender
         except InvalidSignatureError as error:
-            raise AuthenticationError("invalid sender") from error
+            raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
         if self.options.external_consensus and transaction.is_impersonated:
-            raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
+            raise TransactionError(
+                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid on no chain but its own"
+            )
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
@@ -391,7 +393,7 @@ class Chain(ChainView):
             transaction = Transaction.decode(data)
             try:
                 if self.options.external_consensus and transaction.is_impersonated:
-                    raise TransactionError("invalid sender")
+                    raise TransactionError(Reason.INVALID_SENDER, "invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
                 stale.append(transaction_hash)

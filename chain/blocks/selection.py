@@ -3,7 +3,7 @@
 from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
@@ -22,7 +22,10 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
     """The price is not below what blocks made here ask for. Raises TransactionError, in geth's words."""
     have, needed = transaction.max_fee_per_gas, settings.minimum_gas_price
     if have < needed:
-        raise TransactionError(f"transaction gas price below minimum: gas fee cap {have}, minimum needed {needed}")
+        raise TransactionError(
+            Reason.PRICE_BELOW_MINIMUM,
+            f"transaction gas price below minimum: gas fee cap {have}, minimum needed {needed}",
+        )
 
 
 def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None) -> Refusals:

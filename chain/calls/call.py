@@ -8,10 +8,12 @@ from eth_utils.address import to_checksum_address
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
+    GAS_SHORTAGES,
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
     InvalidRequestError,
+    Reason,
     TransactionError,
 )
 from zevm.chain.vm.block_state import BlockState
@@ -22,7 +24,6 @@ _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 _CALL_STIPEND = 2_300
 _PLAIN_TRANSFER_GAS = 21_000
-_GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
@@ -175,7 +176,7 @@ class GasEstimation:
         try:
             outcome = self._try(highest)
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 raise shortage from error
             raise
         failure = failure_of(outcome)
@@ -202,7 +203,7 @@ class GasEstimation:
             balance = self._state.get_balance(request.sender)
             if request.value:
                 if request.value > balance:
-                    raise TransactionError("insufficient funds for transfer")
+                    raise TransactionError(Reason.INSUFFICIENT_FUNDS_FOR_TRANSFER, "insufficient funds for transfer")
                 balance -= request.value
             highest = min(highest, balance // request.max_fee_per_gas)
         return min(highest, self._gas_cap)
@@ -226,6 +227,6 @@ class GasEstimation:
         try:
             return self._try(gas_limit).succeeded
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 return False
             raise

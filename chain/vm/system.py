@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from zevm.chain.errors import BlockError
+from zevm.chain.errors import BlockError, Reason
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.faults import describe_fault
@@ -73,9 +73,11 @@ def take_shortcut(
 def require_success(address: bytes, result: SystemCallResult) -> bytes:
     """The output of a call that the block depends on. Raises BlockError (EIP-7002, EIP-7251)."""
     if not result.has_code:
-        raise BlockError(f"system contract 0x{address.hex()} has no code")
+        raise BlockError(Reason.SYSTEM_CONTRACT_MISSING, f"system contract 0x{address.hex()} has no code")
     if result.failure is not None:
-        raise BlockError(f"system call to 0x{address.hex()} failed to execute: {result.failure}")
+        raise BlockError(
+            Reason.SYSTEM_CALL_FAILED, f"system call to 0x{address.hex()} failed to execute: {result.failure}"
+        )
     return result.output
 
 
@@ -93,13 +95,16 @@ def deposits(receipts_logs: Iterable[Sequence[Log]], contract: bytes) -> bytes:
 
 def _deposit(data: bytes) -> bytes:
     if len(data) != _DEPOSIT_SIZE:
-        raise BlockError(f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
+        raise BlockError(Reason.DEPOSIT_MALFORMED, f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
     parts = []
     for index, (start, size) in enumerate(_DEPOSIT_FIELDS):
         offset = int.from_bytes(data[32 * index : 32 * index + 32], "big")
         length = int.from_bytes(data[start : start + 32], "big")
         if (offset, length) != (start, size):
-            raise BlockError(f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}")
+            raise BlockError(
+                Reason.DEPOSIT_MALFORMED,
+                f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}",
+            )
         parts.append(data[start + 32 : start + 32 + size])
     return b"".join(parts)
 
