@@ -39,8 +39,6 @@ from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.store import Batch
 
-_BLOBS = b"blobs/"
-
 
 class Chain(ChainView):
     """The chain with its writer. `start` begins timed mining; `close` ends everything but the database."""
@@ -374,7 +372,7 @@ class Chain(ChainView):
         waiting = self.pool.get(transaction_hash)
         if waiting is not None:
             return waiting
-        data = self.database.ledger.meta(_BLOBS + transaction_hash)
+        data = self.database.ledger.blob_transaction(transaction_hash)
         return None if data is None else Transaction.decode(data)
 
     def follow_disk(self) -> None:
@@ -509,7 +507,7 @@ class Chain(ChainView):
         for transaction in block.transactions:
             waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
             if waiting is not None and waiting.sidecar is not None:
-                self.database.ledger.put_meta(batch, _BLOBS + transaction.hash, encode_network_form(waiting))
+                self.database.ledger.put_blob_transaction(batch, transaction.hash, encode_network_form(waiting))
 
     def _return_to_pool(self, transaction: Transaction) -> None:
         try:

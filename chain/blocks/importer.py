@@ -12,13 +12,13 @@ from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
+from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.state import StateStore
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
 """RLP size of a block from Osaka on (EIP-7934)."""
-_MAX_EXTRA_DATA_BYTES = 32
 _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
@@ -91,7 +91,7 @@ def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
             Reason.TIMESTAMP_BEFORE_PARENT,
             f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}",
         )
-    if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
+    if len(header.extra_data) > MAX_EXTRA_DATA_BYTES:
         raise BlockError(
             Reason.EXTRA_DATA_SIZE, f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32"
         )

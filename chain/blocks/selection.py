@@ -6,9 +6,9 @@ from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
 
-_LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
 """What a block may need of its size (EIP-7934) besides transactions."""
 _LENGTH_BYTES = 9
@@ -41,7 +41,7 @@ def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_t
     for transaction in selection:
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
-        if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
+        if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
             execution.add(transaction)

@@ -9,13 +9,13 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.outcomes import Status, status_of
 from zevm.chain.zvm.scope import Entry
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.keccak import keccak256
 
-PAGE_BYTES = 65_536
 SELECTOR_BYTES = 4
 
 
