@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.runtime import capi
 
 TICK_SECONDS = 0.01
@@ -26,12 +27,12 @@ class _Ticker:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[int, int], tuple[float, int]] = {}
+        self._runs: dict[tuple[int, int], tuple[Deadline, int]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def watch(self, engine: int, deadline: float) -> Iterator[None]:
+    def watch(self, engine: int, deadline: Deadline) -> Iterator[None]:
         """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
         key = engine, id(deadline)
         with self._changed:
@@ -46,7 +47,7 @@ class _Ticker:
             with self._changed:
                 self._count(key, deadline, -1)
 
-    def _count(self, key: tuple[int, int], deadline: float, change: int) -> None:
+    def _count(self, key: tuple[int, int], deadline: Deadline, change: int) -> None:
         _, count = self._runs.pop(key, (deadline, 0))
         if count + change:
             self._runs[key] = deadline, count + change
@@ -56,8 +57,7 @@ class _Ticker:
             with self._changed:
                 while not self._runs:
                     self._changed.wait()
-                now = time.monotonic()
-                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if now >= deadline}:
+                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if deadline.expired()}:
                     capi.engine_increment_epoch(engine)
             time.sleep(TICK_SECONDS)
 
