@@ -13,6 +13,7 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import executor_in, state_in
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.place import StateContext, frame_of
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
@@ -42,7 +43,7 @@ def call_many(
     context: StateContext,
     *,
     overrides: CallOverrides = NO_OVERRIDES,
-    deadline: float,
+    deadline: Deadline,
 ) -> list[list[Outcome]]:
     """The outcome of every call; see `run_bundles`.
 
@@ -132,7 +133,7 @@ class BundleResult:
         return sum(amount(result) for result in self.results)
 
 
-def call_bundle(view: ChainView, request: BundleRequest, *, deadline: float | None = None) -> BundleResult:
+def call_bundle(view: ChainView, request: BundleRequest, *, deadline: Deadline | None = None) -> BundleResult:
     """Execute a bundle at the top of its block. Raises TransactionError naming the transaction that does not fit."""
     parent, state = view.base_of(request.parent)
     environment = _bundle_environment(view, request, parent)

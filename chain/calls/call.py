@@ -7,6 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
     ChainError,
@@ -108,7 +109,7 @@ def call(
     request: CallRequest,
     *,
     overrides: CallOverrides = NO_OVERRIDES,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
@@ -137,7 +138,7 @@ class GasEstimation:
         *,
         overrides: CallOverrides = NO_OVERRIDES,
         gas_cap: int,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._frame = frame
         self._overrides = overrides

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.replay import Replay, parent_state
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ReplayError
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import LATEST, BlockReference
@@ -24,7 +25,7 @@ def replay_of(view: ChainView, block: Block) -> Replay:
     return Replay(view.environment_of(block.header), state, block)
 
 
-def replay_up_to(view: ChainView, header: Header, block: Block | None, index: int, deadline: float) -> Replay:
+def replay_up_to(view: ChainView, header: Header, block: Block | None, index: int, deadline: Deadline) -> Replay:
     """A replay of a block that has come to a transaction, or past the last one. Raises as `replay_of`.
 
     block: that of `header`; None where there is none, as for the pending one.
@@ -36,7 +37,7 @@ def replay_up_to(view: ChainView, header: Header, block: Block | None, index: in
     return replay
 
 
-def frame_of(view: ChainView, context: StateContext, deadline: float) -> CallFrame:
+def frame_of(view: ChainView, context: StateContext, deadline: Deadline) -> CallFrame:
     """The block that calls see, and the state that they begin with.
 
     Raises UnknownBlockError, ReplayError, ExecutionTimeoutError.

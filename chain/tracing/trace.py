@@ -3,7 +3,6 @@
 Geth gives each transaction its own time, and so do these.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from zevm.chain.calls.call import executor_in, state_in
 from zevm.chain.calls.overrides import CallOverrides
 from zevm.chain.calls.place import StateContext, frame_of, replay_of
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.concurrency.deadline import moved
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
@@ -27,7 +26,7 @@ from zevm.chain.types import Block
 from zevm.chain.types.block_reference import BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
+from zevm.chain.vm.interface import CallRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,16 @@ class TraceRequest:
     """Which tracer, and for how long.
 
     tracer: None for struct logs, whose options then are `options`. timeout_seconds: for one transaction or call.
-    ends_at: when the whole request has had its time, a time.monotonic() value. reason_of: revert data in words.
+    request_deadline: when the whole request has had its time. reason_of: revert data in words.
     """
 
     reason_of: Callable[[bytes], str | None]
     timeout_seconds: float
-    ends_at: float
+    request_deadline: Deadline
     tracer: str | None = None
     options: Mapping[str, Any] | None = None
 
-    def context(self, replay: Replay, deadline: float = math.inf) -> TraceContext:
+    def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
         """Where the next transaction of a replay stands."""
         index, block = replay.next_index, replay.block
         return TraceContext(
@@ -57,14 +56,13 @@ class TraceRequest:
             deadline,
         )
 
-    def deadline(self) -> float:
+    def deadline(self) -> Deadline:
         """When a transaction that begins now has had its time."""
-        return moved(self.ends_at, min(time.monotonic() + self.timeout_seconds, self.ends_at))
+        return self.request_deadline.sooner(time.monotonic() + self.timeout_seconds)
 
     def check(self) -> None:
         """Raise ExecutionTimeoutError when the whole request has had its time."""
-        if time.monotonic() > self.ends_at:
-            raise ExecutionTimeoutError("execution timeout")
+        self.request_deadline.check("execution timeout")
 
 
 def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> Encoded:
@@ -99,14 +97,14 @@ def trace_replay(replay: Replay, request: TraceRequest) -> Encoded:
     return Encoded(enclosed(b"[", parts, b"]"))
 
 
-def replay_before(chain: ChainView, position: TransactionPosition, deadline: float) -> Replay:
+def replay_before(chain: ChainView, position: TransactionPosition, deadline: Deadline) -> Replay:
     """A replay of a mined transaction's block that has come to it."""
     replay = replay_of(chain, position.block)
     replay.skip_to(position.index, deadline)
     return replay
 
 
-def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> Parts:
+def _trace_next(replay: Replay, request: TraceRequest, deadline: Deadline) -> Parts:
     with closing(make_tracer(request.tracer, request.options, request.context(replay, deadline))) as tracer:
         replay.run(tracer, deadline)
         return tracer.encode()
@@ -122,14 +120,14 @@ def trace_call(
     return Encoded(_trace_call(executor, call, request, deadline))
 
 
-def traced_frame(chain: ChainView, context: StateContext, deadline: float) -> CallFrame:
+def traced_frame(chain: ChainView, context: StateContext, deadline: Deadline) -> CallFrame:
     """The block that a traced call sees and the state it begins with."""
     if context.block.tag is BlockTag.PENDING:
         raise TraceError("tracing on top of pending is not supported")
     return frame_of(chain, context, deadline)
 
 
-def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> Parts:
+def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: Deadline) -> Parts:
     context = TraceContext(request.reason_of, deadline=deadline)
     with closing(make_tracer(request.tracer, request.options, context)) as tracer:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
@@ -39,7 +40,7 @@ class Executor:
     """Runs what belongs to one block upon one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
-    overrides). deadline: a time.monotonic() value for the block's own system calls, off chain.
+    overrides). deadline: for the block's own system calls, off chain.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Executor:
         state: BlockState,
         *,
         moved_precompiles: Mapping[bytes, bytes | None] | None = None,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.environment = environment
         self._deadline = deadline
@@ -69,7 +70,7 @@ class Executor:
         return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
-        self, settled: TransactionEnvironment, deadline: float | None, tracer: Tracer | None
+        self, settled: TransactionEnvironment, deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
         origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
@@ -83,13 +84,13 @@ class Executor:
         blob_gas_available: int | None = None,
         gas: GasNeeds | None = None,
         *,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
         gas_available, blob_gas_available: what the block has left. gas: what the transaction must buy, where that was
-        worked out before. deadline: a time.monotonic() value, for a replay.
+        worked out before. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
@@ -101,10 +102,10 @@ class Executor:
         settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer))
 
-    def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
+    def call(self, request: CallRequest, *, deadline: Deadline | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
 
-        deadline: a time.monotonic() value. Raises TransactionError when geth would refuse to begin,
+        Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
         environment = self.environment
@@ -119,7 +120,9 @@ class Executor:
         settled = settle(request, gas, environment, price_wei=None if free else price, blob_price_wei=blob_price)
         return execute(settled, environment, evm_state, self._context(settled, deadline, tracer))
 
-    def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
+    def simulate(
+        self, request: CallRequest, nonce: int, *, validate: bool, deadline: Deadline | None = None
+    ) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
 
         The code sees the block's own fees. validate: hold the message to the nonce and the fees of a transaction;
@@ -142,7 +145,7 @@ class Executor:
         validation.check_message(request, self.environment, self.state, gas, free=free, free_blobs=free_blobs)
         return gas
 
-    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: float | None = None) -> Outcome:
+    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: Deadline | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
 
         wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,

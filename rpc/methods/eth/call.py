@@ -3,6 +3,7 @@
 from zevm.chain.calls.call import GasEstimation, failure_of
 from zevm.chain.calls.call import call as execute_call
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
@@ -25,7 +26,7 @@ def execute(
     block: BlockReference,
     overrides: CallOverrides = NO_OVERRIDES,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Outcome:
     """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
@@ -53,7 +54,7 @@ def call(
     state_overrides: StateOverrides,
     block_overrides: BlockOverrides,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """Execute a message at a block and return its data."""
     overrides = CallOverrides(state_overrides, block_overrides)
@@ -77,7 +78,7 @@ def estimate_gas(
     state_overrides: StateOverrides,
     block_overrides: BlockOverrides,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
     estimation = GasEstimation(
