@@ -3,6 +3,8 @@
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
+# make crash, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, memory, malformed-bodies, walk-gas, answers
+#             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make bench  measure against Anvil and Hardhat
 # make docs   write the generated documents anew
 # make lock   write the lock files anew
@@ -16,7 +18,8 @@ BIN := $(VENV)/bin
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test lint format conformance bench docs lock clean
+.PHONY: help install install-dev run tools test lint format bench docs lock clean
+.PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile memory malformed-bodies walk-gas
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -51,11 +54,43 @@ format: install-dev
 	@$(BIN)/ruff format .
 
 conformance: install-dev
-	@$(BIN)/python scripts/conformance/run.py $(ARGS)
+	@$(BIN)/python -m verification.conformance.run $(ARGS)
+
+answers: install-dev
+	@$(BIN)/python -m verification.conformance.recorded_answers $(ARGS)
+
+crash: install-dev
+	@$(BIN)/python -m verification.crash.run $(ARGS)
+
+differential: install-dev
+	@verification/differential/install.sh
+	@$(BIN)/python -m verification.differential.run $(ARGS)
+
+codecs: install-dev
+	@verification/differential/install.sh
+	@$(BIN)/python -m verification.differential.codecs $(ARGS)
+
+wasm-fuzz: install-dev
+	@$(BIN)/python -m verification.wasm.fuzz $(ARGS)
+
+wasm-replay: install-dev
+	@$(BIN)/python -m verification.wasm.replay $(ARGS)
+
+wasm-compile: install-dev
+	@$(BIN)/python -m verification.wasm.compile $(ARGS)
+
+memory: install-dev
+	@$(BIN)/python -m verification.abuse.memory $(ARGS)
+
+malformed-bodies: install-dev
+	@$(BIN)/python -m verification.abuse.malformed_bodies $(ARGS)
+
+walk-gas: install-dev
+	@$(BIN)/python -m verification.abuse.walk_gas $(ARGS)
 
 bench: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python -m bench.run $(ARGS)
 
 docs: install-dev
 	@$(BIN)/python scripts/make_docs.py

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.node_process import READY, ROOT, NodeProcess, zevm_command
+from testing.node_process import READY, ROOT, NodeProcess, zevm_command
 
 TOOLS = ROOT / "tests" / "clients" / "node_modules" / ".bin"
 HARDHAT_PROJECT = ROOT / "contracts" / "examples"

@@ -1,8 +1,7 @@
-#!/usr/bin/env python
 """Measure tracing, simulation, proofs and large answers against Anvil in one run; imports and fixtures beside them.
 
-    python bench/rpc.py             a minute or two
-    python bench/rpc.py --quick     fewer rounds
+    python -m bench.rpc             a minute or two
+    python -m bench.rpc --quick     fewer rounds
 
 Through RPC: medians of what a client waits for, until the last byte of the answer, in rounds that take turns between
 the nodes. A first round warms up, and there the answers are compared. Anvil records each transaction's steps when it is
@@ -16,7 +15,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,16 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from bench.nodes import CONTENDERS
 from bench.run import machine, show, table, timed
 from bench.zvm import call_data
-from scripts.conformance.chain_suite import import_suite
-from scripts.conformance.data import find_data
-from scripts.conformance.state_fixtures import Case, load_cases, run_case
-from scripts.contracts import solidity
-from scripts.load import (
+from testing.contracts import solidity
+from testing.load import (
     RECORDER_RUNTIME,
     SPINNER_RUNTIME,
     contract_address,
@@ -43,7 +36,10 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
+from verification.conformance.chain_suite import import_suite
+from verification.conformance.data import find_data
+from verification.conformance.state_fixtures import Case, load_cases, run_case
 
 ANVIL = CONTENDERS["Anvil"]
 NODES = {

@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Measure zEVM, Anvil and Hardhat 2 under the same load in one run, and print a table of medians and ratios.
 
-    python bench/run.py             everything, some minutes
-    python bench/run.py --quick     fewer rounds and a tenth of the blocks
-    python bench/run.py --only transfer,call,block-number
+    python -m bench.run             everything, some minutes
+    python -m bench.run --quick     fewer rounds and a tenth of the blocks
+    python -m bench.run --only transfer,call,block-number
 
 Every node gets the same pre-signed transactions over one kept-alive connection of a bare socket, in rounds that take
 turns between the nodes. zEVM stands twice in the table: with its data on disk, every block synced, as it runs by
@@ -27,10 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from bench.nodes import CONTENDERS, Contender
-from scripts.load import (
+from testing.load import (
     RECORDER_RUNTIME,
     SPINNER_GAS_PER_ROUND,
     SPINNER_RUNTIME,
@@ -43,7 +40,7 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import ROOT, NodeProcess
+from testing.node_process import ROOT, NodeProcess
 
 RECEIVER = f"0x{0xBE7C:040x}"
 SPIN_GAS = 2_600_000

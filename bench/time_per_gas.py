@@ -1,12 +1,11 @@
-#!/usr/bin/env python
 """Measure how long a unit of gas takes, for everything that is paid in gas, and print a table.
 
-    python bench/time_per_gas.py                         every opcode and precompile of every fork, WebAssembly
-    python bench/time_per_gas.py --kinds precompile      of these kinds alone
-    python bench/time_per_gas.py --forks byzantium,osaka
+    python -m bench.time_per_gas                         every opcode and precompile of every fork, WebAssembly
+    python -m bench.time_per_gas --kinds precompile      of these kinds alone
+    python -m bench.time_per_gas --forks byzantium,osaka
 
-The executor alone, in this process. Each row is the dearest input that scripts/dearest.py has for it; an opcode or
-precompile that is the same under several forks is measured once, under the first. The ratio is to the median of the
+The executor alone, in this process. Each row is the dearest input that verification.abuse.dearest has for it; an opcode
+or precompile that is the same under several forks is measured once, under the first. The ratio is to the median of the
 EVM's opcodes of the same run; a row above LIMIT is named at the end.
 
 A kind of rows is a function of KINDS: it takes the forks and yields rows.
@@ -16,19 +15,24 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import zvm_per_gas
 from bench.run import machine
-from scripts.conformance.memory_state import MemoryAccount, MemoryReader
-from scripts.dearest import CALLEE, CONTRACT, Input, Program, calling, opcode_programs, opcodes, precompile_inputs
-from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
+from testing.memory_state import MemoryAccount, MemoryReader
+from verification.abuse.dearest import (
+    CALLEE,
+    CONTRACT,
+    Input,
+    Program,
+    calling,
+    opcode_programs,
+    opcodes,
+    precompile_inputs,
+)
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
@@ -66,7 +70,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
     """A block without fees."""
     blob = BlobParameters(6, 9, 5_007_716) if fork >= Fork.CANCUN else None
     return BlockEnvironment(
-        rules=Rules(fork, 31_337, blob),
+        rules=ForkRules(fork, 31_337, blob),
         coinbase=b"\x99" * 20,
         number=1,
         timestamp=1_000,
@@ -78,7 +82,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
 
 
 def time_call(fork: Fork, to: bytes, data: bytes, gas_limit: int, code: bytes = b"") -> tuple[int, float]:
-    """Gas used and seconds of one call upon a state with the accounts that scripts/dearest.py names.
+    """Gas used and seconds of one call upon a state with the accounts that verification.abuse.dearest names.
 
     Seconds of the wall: a precompile may run in another process.
     """
@@ -110,7 +114,7 @@ def opcode_rows(forks: Sequence[Fork]) -> Rows:
 def _opcode_row(fork: Fork, program: Program) -> Row:
     runs = [time_call(fork, CONTRACT, b"", OPCODE_GAS, program.code) for _ in range(2)]
     gas, seconds = min(runs, key=lambda run: run[1])
-    return Row("opcode", program.name, FORK_NAMES[fork], gas, seconds)
+    return Row("opcode", program.name, fork.title, gas, seconds)
 
 
 def precompile_rows(forks: Sequence[Fork]) -> Rows:
@@ -122,7 +126,7 @@ def precompile_rows(forks: Sequence[Fork]) -> Rows:
             if (body, item.name) in seen:
                 continue
             seen.add((body, item.name))
-            yield Row("precompile", item.name, FORK_NAMES[fork], *_precompile_figures(fork, item))
+            yield Row("precompile", item.name, fork.title, *_precompile_figures(fork, item))
 
 
 def _precompile_figures(fork: Fork, item: Input) -> tuple[int, float]:
@@ -139,7 +143,7 @@ def wasm_rows(kind: str) -> Callable[[Sequence[Fork]], Rows]:
 
     def rows(forks: Sequence[Fork]) -> Rows:
         for name, gas, seconds in zvm_per_gas.figures(kind):
-            yield Row(kind, name, FORK_NAMES[max(forks)], gas, seconds)
+            yield Row(kind, name, max(forks).title, gas, seconds)
 
     return rows
 

@@ -1,8 +1,7 @@
-#!/usr/bin/env python
 """Measure WebAssembly contracts against the same contracts in EVM bytecode, and print three tables.
 
-    python bench/zvm.py             a minute or two
-    python bench/zvm.py --quick     fewer rounds
+    python -m bench.zvm             a minute or two
+    python -m bench.zvm --quick     fewer rounds
 
 In process: the executor alone, on the thread that makes blocks, with warm and optimised code; processor time of that
 thread, the best of several rounds. Through RPC: medians of what a client waits for, of zEVM and of Anvil with the EVM
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +19,12 @@ from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm
 from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
-from scripts.contracts import returning, solidity, wasm, words
-from scripts.load import Signer, contract_address, development_signer
-from scripts.node_process import NodeProcess
+from testing.contracts import returning, solidity, wasm, words
+from testing.load import Signer, contract_address, development_signer
+from testing.node_process import NodeProcess
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.genesis import load_default_genesis

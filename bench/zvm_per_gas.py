@@ -1,8 +1,8 @@
 """Nanoseconds a gas of what WebAssembly contracts pay for: instructions, host functions, deployment, entry.
 
 Rows of bench/time_per_gas.py, under the default prices. An instruction stands STEPS times in a loop, a host function
-is called by a loop, each with the dearest operands that are known; deployments are the shapes of scripts/zvm_shapes.py;
-an entry is the first call of a program whose compiled code lies on the disk.
+is called by a loop, each with the dearest operands that are known; deployments are the shapes of
+verification.wasm.shapes; an entry is the first call of a program whose compiled code lies on the disk.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from random import Random
 
 from wasmtime import wat2wasm
 
-from scripts.conformance.memory_state import MemoryAccount, MemoryReader
-from scripts.zvm_compile import Deployments
-from scripts.zvm_shapes import SHAPES
+from testing.memory_state import MemoryAccount, MemoryReader
+from verification.wasm.compile import Deployments
+from verification.wasm.shapes import SHAPES
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import ZVM
@@ -91,7 +91,7 @@ def _contract(step: str, steps: int, rounds: int, imports: str = "") -> bytes:
 
 
 def _import(place: str, name: str, alias: str) -> str:
-    row = HOOKS[place, name]
+    row = HOST_FUNCTIONS[place, name]
     parameters = " ".join(_TYPES[kind] for kind in row.parameters)
     result = f"(result {_TYPES[row.result]})" if row.result else ""
     return f'(import "{place}" "{name}" (func ${alias} (param {parameters}) {result}))'
@@ -152,7 +152,7 @@ _ENDING = {"exit_early", "selfdestruct", "create2"}
 
 
 def _hosts(bench: _Bench) -> Iterator[Figures]:
-    for (place, name), row in HOOKS.items():
+    for (place, name), row in HOST_FUNCTIONS.items():
         if name in _ENDING:
             continue
         for arguments in _ARGUMENTS.get(name, (tuple(1_024 + 32 * index for index in range(len(row.parameters))),)):

@@ -1,21 +1,18 @@
-"""Reads of the chain for any thread: blocks, states, environments, calls, the pending block, logs."""
+"""Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
 import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockRules, NextContext
+from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
-from zevm.chain.blocks.selection import fill
-from zevm.chain.calls import call
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
-from zevm.chain.calls.simulation import Simulation
+from zevm.chain.blocks.selection import Refusals, fill
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.canonical.snapshots import BlockSettings
-from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules import fees
@@ -23,12 +20,11 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
+from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
-from zevm.storage.state import AccountProof, StateUpdate
+from zevm.storage.state import AccountProof, StateBase
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
@@ -44,7 +40,12 @@ class ChainView:
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         zvm = genesis.schedule.zvm
         self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
-        self.block_rules = BlockRules(genesis.schedule, options, self.zvm)
+        self.spec = ChainSpec(
+            genesis.schedule,
+            self.zvm,
+            transaction_gas_cap=options.transaction_gas_cap_here,
+            code_size_limit=options.code_size_limit,
+        )
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
@@ -77,7 +78,7 @@ class ChainView:
     @property
     def is_for_development(self) -> bool:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
-        return self.schedule.development and not self.options.driven
+        return self.schedule.development and not self.options.external_consensus
 
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""
@@ -133,7 +134,7 @@ class ChainView:
             return first
         if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
             return head
-        marked = self._marked_number(tag) if self.options.driven else None
+        marked = self._marked_number(tag) if self.options.external_consensus else None
         return max(first, head - self._distance(tag)) if marked is None else marked
 
     def _distance(self, tag: BlockTag) -> int:
@@ -142,7 +143,7 @@ class ChainView:
         distance = options.safe_distance if is_safe else options.finalized_distance
         if distance is not None:
             return distance
-        if options.driven:
+        if options.external_consensus:
             raise UnknownBlockError(f"{tag.value} block not found")
         return options.slots_in_an_epoch * (1 if is_safe else 2)
 
@@ -166,106 +167,45 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
-    def base_of(self, reference: BlockReference) -> tuple[Header, StateReader, bytes | StateUpdate]:
-        """A block, the state after it, and that state's root, or its difference while it is unwritten: the pending one.
-
-        Raises UnknownBlockError.
-        """
+    def base_of(self, reference: BlockReference) -> tuple[Header, StateBase]:
+        """A block, and the state after it, which others can stand on. Raises UnknownBlockError."""
         if reference.tag is BlockTag.PENDING:
             pending = self.pending()
-            return pending.header, pending.state, pending.update
+            return pending.header, pending.state
         header = self.resolve(reference)
-        state = self.canonical.state_of(header)
-        return header, state, state.root
+        return header, self.canonical.state_of(header)
 
     def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
-        return self.database.state.prove_account(self.base_of(reference)[2], address, slots)
+        return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
-        return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
+        return self.spec.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
-    def frame_at(self, reference: BlockReference) -> call.CallFrame:
+    def frame_at(self, reference: BlockReference) -> CallFrame:
         """Environment and state in which a call at a block executes."""
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return call.CallFrame(self.next_context().environment, self.head.state)
+                return CallFrame(self.next_context().environment, self.head.state)
             pending = self.pending()
-            return call.CallFrame(pending.environment, pending.state)
+            return CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
-        return call.CallFrame(self.environment_of(header), self.canonical.state_of(header))
+        return CallFrame(self.environment_of(header), self.canonical.state_of(header))
 
-    def call(
-        self,
-        request: CallRequest,
-        reference: BlockReference,
-        *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
-        deadline: float | None = None,
-    ) -> Outcome:
-        """Execute a message at a block without keeping its effects; see chain.calls.call.call."""
-        return call.call(
-            self.frame_at(reference),
-            request,
-            state_overrides=state_overrides,
-            block_overrides=block_overrides,
-            deadline=deadline,
-        )
-
-    def estimate_gas(
-        self,
-        request: CallRequest,
-        reference: BlockReference,
-        *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
-        gas_cap: int,
-        deadline: float | None = None,
-    ) -> int:
-        """The least gas limit with which a message succeeds; see chain.calls.call.GasEstimation."""
-        return call.GasEstimation(
-            self.frame_at(reference),
-            request,
-            state_overrides=state_overrides,
-            block_overrides=block_overrides,
-            gas_cap=gas_cap,
-            deadline=deadline,
-        ).run()
-
-    def simulation(
-        self,
-        reference: BlockReference,
-        *,
-        gas_cap: int,
-        validate: bool = False,
-        trace_transfers: bool = False,
-        deadline: float | None = None,
-    ) -> Simulation:
-        """Blocks of calls upon a block; see chain.calls.simulation."""
-        return Simulation(
-            self,
-            *self.base_of(reference),
-            gas_cap=gas_cap,
-            validate=validate,
-            trace_transfers=trace_transfers,
-            deadline=deadline,
-        )
-
-    def run_function(
-        self, call: FunctionCall, reference: BlockReference, *, deadline: float | None = None
-    ) -> FunctionResult:
-        """Run a function of a WebAssembly module at a block; see chain.zvm.functions. Raises InvalidRequestError."""
-        if self.zvm is None:
-            raise InvalidRequestError("this chain has no WebAssembly contracts: its genesis lacks config.zvm")
-        frame = self.frame_at(reference)
-        return run_function(self.zvm, frame.environment, frame.reader, call, deadline=deadline)
-
-    def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
+    def logs(self, query: LogQuery, *, deadline: Deadline | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
+
+    def fill(self, execution: BlockExecution) -> Refusals:
+        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill."""
+        return fill(
+            execution,
+            self.pool,
+            minimum_gas_price=self.settings.minimum_gas_price,
+            max_transactions=self.options.max_transactions,
+        )
 
     def pending(self) -> PendingBlock:
         """The block that would be made now."""
@@ -280,7 +220,7 @@ class ChainView:
 
         The last one is kept: the pool is reset to the context in which the next block is then built.
         """
-        parent, settings, rules = self.head.header, self.settings, self.block_rules
+        parent, settings, rules = self.head.header, self.settings, self.spec
         timestamp, kept = self.clock.peek(parent.timestamp), self._next_context
         if kept is not None and kept.is_of(parent, timestamp, settings, rules.schedule):
             return kept
@@ -296,7 +236,7 @@ class ChainView:
     def next_blob_base_fee(self) -> int | None:
         """The blob base fee of the next block in wei per blob gas; None before Cancun."""
         header = self.next_header()
-        rules = self.block_rules.of(header)
+        rules = self.spec.of(header)
         if header.excess_blob_gas is None or rules.blob is None:
             return None
         return fees.blob_base_fee(header.excess_blob_gas, rules.blob)
@@ -307,13 +247,12 @@ class ChainView:
 
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, head.state, head.state.root)
-        fill(execution, self)
-        sealed = execution.seal(context.header, self.database.state)
+        execution = BlockExecution(context.environment, self.database.state, head.state)
+        self.fill(execution)
+        sealed = execution.seal(context.header)
         return PendingBlock(
             sealed.block,
             sealed.record.receipts,
-            sealed.update,
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )

@@ -1,8 +1,6 @@
 """What the node says when it starts, in Anvil's shape: tools read accounts and the last line from it."""
 
 import json
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,9 +9,11 @@ from pathlib import Path
 from coincurve import PrivateKey
 
 from zevm import __version__
+from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
 from zevm.rpc.transport.guard import LOOPBACK_NAMES
+from zevm.storage.private_files import write_private
 
 _ART = r"""
               _______     ____  __
@@ -121,7 +121,7 @@ def _address(host: str, port: int) -> str:
 
 def ether(wei: int) -> str:
     """Wei in ether with all 18 decimals."""
-    return f"{wei // 10**18}.{wei % 10**18:018d}"
+    return f"{wei // ETHER}.{wei % ETHER:018d}"
 
 
 def write_config(path: Path, facts: BannerFacts) -> None:
@@ -135,18 +135,4 @@ def write_config(path: Path, facts: BannerFacts) -> None:
         "gas_limit": str(facts.gas_limit),
         "genesis_timestamp": str(facts.genesis_timestamp),
     }
-    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-
-
-def _open_private(path: str, flags: int) -> int:
-    """Open a file that its owner alone may read, whoever could before; nothing is written while others still can."""
-    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o600)
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.fchmod(descriptor, 0o600)
-            os.ftruncate(descriptor, 0)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+    write_private(path, (json.dumps(content, indent=2) + "\n").encode())

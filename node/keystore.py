@@ -1,7 +1,6 @@
 """Encrypted keys on disk: Web3 Secret Storage, version 3, as geth and the wallets keep them."""
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from coincurve import PrivateKey
 
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.wallet import address_of, checksum_address
+from zevm.storage.private_files import make_private
 
 FOLDER_NAME = "keystore"
 SCRYPT_COST = 1 << 18
@@ -56,7 +56,7 @@ class Keystore:
         made_at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f000Z")
         path = self.folder / f"UTC--{made_at}--{address.hex()}"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(path, json.dumps(content).encode())
+        make_private(path, json.dumps(content).encode())
         return KeyFile(address, path)
 
     def unlock(self, address: bytes, password: str) -> PrivateKey:
@@ -98,14 +98,3 @@ def _read_json(path: Path) -> Any:
     if not isinstance(content, dict):
         raise NodeError(f"{path}: not a key file")
     return content
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a new file that its owner alone may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -112,7 +112,7 @@ def limits_document() -> str:
         "",
         "## Time per gas",
         "",
-        "`bench/time_per_gas.py` measures every opcode, precompile, WebAssembly instruction, host function, deployment",
+        "`bench.time_per_gas` measures every opcode, precompile, WebAssembly instruction, host function, deployment",
         "and entry at its dearest input. None may take more than 10 times the median opcode per gas. One kind misses",
         "it: the first call of a WebAssembly contract after a start, whose compiled code is read from the disk, takes",
         "10 to 20 times the median (3 to 4 ms). Later calls find the code in memory.",

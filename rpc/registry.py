@@ -6,6 +6,7 @@
 Dispatch, the table in the documentation, rpc_modules and rpc.discover all read it.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 
 from zevm.rpc.codec.scalars import Decoder
 
+_LEANING = re.compile(r"^(the same|as|also|like|likewise|ditto|see)\b|\bfor the same\b", re.IGNORECASE)
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -21,7 +24,7 @@ class Cost(Enum):
     """Where a method runs.
 
     LIGHT      on the event loop; must take well under a millisecond and never block
-    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (time.monotonic() seconds) by keyword
+    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword
     WRITE      on the chain writer's thread, in order with every other write
     ASYNC      a coroutine on the event loop
     """
@@ -103,14 +106,17 @@ class Registry:
         """Register the decorated function under `name` and `aliases`.
 
         result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the rpc.dispatch.Connection that the request came over, or None.
-        Raises ValueError for a name taken, or an EXECUTION function without a `deadline` keyword.
+        connection: the function also gets the rpc.dispatch.Caller that the request came over, or None.
+        Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
+        nothing without another row's: the table is sorted by name, and a program is told of one row alone.
         """
 
         def register(function: Function) -> Function:
             summary = (getdoc(function) or "").partition("\n")[0]
             if cost is Cost.EXECUTION and "deadline" not in signature(function).parameters:
                 raise ValueError(f"{name}: an EXECUTION method takes `deadline` by keyword")
+            if _LEANING.search(summary):
+                raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
             row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), connection)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:

@@ -18,13 +18,13 @@ from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
-from zevm.storage.state_readers import LatestReader, TrieReader, UpdateReader
+from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import StateUpdate, hashed, slot_hash
 from zevm.storage.store import Batch, Reader, Snapshot, Store
 from zevm.storage.trie_difference import differing_keys
 
-__all__ = ["AccountProof", "SlotProof", "StateStore", "StateUpdate", "Version"]
+__all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class StateStore:
         # Past the cache, which learns nodes at `apply`, before the batch is written.
         return root == EMPTY_ROOT or self._store.get(node_key(root)) is not None
 
-    def latest(self, view: Snapshot, root: bytes) -> StateReader:
+    def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
         held = flat_root(view)
         if held != root:
@@ -73,7 +73,7 @@ class StateStore:
             )
         return LatestReader(view, root, self._code)
 
-    def at(self, root: bytes) -> StateReader:
+    def at(self, root: bytes) -> StateBase:
         """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
         return TrieReader(self._node, root, self._code)
 
@@ -81,7 +81,7 @@ class StateStore:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
         return state_update.prepare(self._node, base, diff)
 
-    def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateReader:
+    def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
         if base is None:
             base = self.at(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)

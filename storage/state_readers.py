@@ -1,6 +1,7 @@
 """Three ways to read a state: flat (the latest), through the trie (any), and over an unwritten update."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
@@ -14,6 +15,15 @@ _ACCOUNTS_KEPT = 1024
 """Decoded accounts that one reader keeps; full, it forgets them all, which costs less than order."""
 
 
+class StateBase(StateReader, Protocol):
+    """A state that a new one can be prepared upon."""
+
+    @property
+    def base(self) -> bytes | StateUpdate:
+        """What StateStore.prepare stands the new state on: the root, or the update while that is unwritten."""
+        ...
+
+
 class LatestReader:
     """The newest state out of the flat records of one snapshot: one lookup per read."""
 
@@ -24,6 +34,11 @@ class LatestReader:
         self._get = view.get
         self._code_of = code_of
         self._accounts: dict[bytes, Account | None] = {}
+
+    @property
+    def base(self) -> bytes:
+        """The root."""
+        return self.root
 
     def account(self, address: bytes) -> Account | None:
         """The account at `address`, or None."""
@@ -58,6 +73,11 @@ class TrieReader:
         self._nodes = nodes
         self._code_of = code_of
         self._accounts: dict[bytes, Account | None] = {}
+
+    @property
+    def base(self) -> bytes:
+        """The root."""
+        return self.root
 
     def account(self, address: bytes) -> Account | None:
         """The account at `address`, or None. Raises MissingNodeError when the state is not held."""
@@ -95,6 +115,11 @@ class UpdateReader:
         self.root = update.root
         self._update = update
         self._base = base
+
+    @property
+    def base(self) -> StateUpdate:
+        """The unwritten update."""
+        return self._update
 
     def account(self, address: bytes) -> Account | None:
         """The account at `address`, or None."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.conformance.data import find_data, read_chain
+from verification.conformance.data import find_data, read_chain
 from zevm.chain.types import Block
 
 

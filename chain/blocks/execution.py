@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
-from zevm.storage.account import StateReader
-from zevm.storage.state import StateStore, StateUpdate
+from zevm.storage.state import StateBase, StateStore, StateUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,16 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making. Not for use by two threads.
+    """A block in the making upon `parent_state`. Not for use by two threads.
 
-    executor: over the parent's state, where it is not to be a plain one.
+    states: prepares the new state. executor: over the parent's state, where it is not to be a plain one.
     """
 
     def __init__(
         self,
         environment: BlockEnvironment,
-        parent_state: StateReader,
-        parent_root: bytes | StateUpdate,
+        states: StateStore,
+        parent_state: StateBase,
         executor: Executor | None = None,
     ) -> None:
         self.environment = environment
@@ -55,7 +56,8 @@ class BlockExecution:
         self.reports: list[TransactionReport] = []
         self.gas_used = 0
         self.blob_gas_used = 0
-        self._parent_root = parent_root
+        self._states = states
+        self._parent_state = parent_state
         self._executor.begin_block()
 
     @property
@@ -66,12 +68,12 @@ class BlockExecution:
     @property
     def _blob_gas_left(self) -> int:
         blob = self.environment.rules.blob
-        return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
+        return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
 
-    def add(self, transaction: Transaction, states: StateStore, *, deadline: float | None = None) -> Outcome:
+    def add(self, transaction: Transaction, *, deadline: Deadline | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
-        deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
+        deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:
@@ -79,28 +81,20 @@ class BlockExecution:
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
             raise
-        self.include(transaction, outcome, states)
+        self.include(transaction, outcome)
         return outcome
 
-    def include(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> None:
+    def include(self, transaction: Transaction, outcome: Outcome) -> None:
         """Take an executed transaction into the block."""
         self.gas_used += outcome.gas_used
         self.blob_gas_used += transaction.blob_gas
         self.transactions.append(transaction.without_sidecar())
-        self.receipts.append(self._receipt(transaction, outcome, states))
-        self.reports.append(
-            TransactionReport(
-                tuple(outcome.console),
-                None if outcome.error is None else outcome.error.message,
-                outcome.output,
-                outcome.error,
-            )
-        )
+        self.receipts.append(self._receipt(transaction, outcome))
+        self.reports.append(TransactionReport(tuple(outcome.console), outcome.output, outcome.error))
 
     def seal(
         self,
         header: Header,
-        states: StateStore,
         *,
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
@@ -115,7 +109,7 @@ class BlockExecution:
         if rules.fork < Fork.PARIS:
             self._executor.pay_block_reward(uncles)
         requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
-        update = states.prepare(self._parent_root, self.state.diff())
+        update = self._new_state()
         sealed = header.with_changes(
             state_root=update.root,
             transactions_root=transactions_root(self.transactions),
@@ -129,12 +123,12 @@ class BlockExecution:
         try:
             sealed.check_range()
         except rlp.RlpError as error:
-            raise BlockError(f"this block cannot be: {error}") from error
+            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))
 
-    def _receipt(self, transaction: Transaction, outcome: Outcome, states: StateStore) -> Receipt:
+    def _receipt(self, transaction: Transaction, outcome: Outcome) -> Receipt:
         environment = self.environment
         is_blob = bool(transaction.blob_versioned_hashes)
         old_style = environment.rules.fork < Fork.BYZANTIUM
@@ -151,8 +145,11 @@ class BlockExecution:
             blob_gas_used=transaction.blob_gas if is_blob else None,
             blob_gas_price=environment.blob_base_fee if is_blob else None,
             # EIP-658 replaced the state root after each transaction by its status
-            post_state=states.prepare(self._parent_root, self.state.diff()).root if old_style else None,
+            post_state=self._new_state().root if old_style else None,
         )
+
+    def _new_state(self) -> StateUpdate:
+        return self._states.prepare(self._parent_state.base, self.state.diff())
 
 
 def transactions_root(transactions: Iterable[Transaction]) -> bytes:
@@ -165,12 +162,12 @@ def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
 
 
-def execute_all(execution: BlockExecution, transactions: Iterable[Transaction], states: StateStore) -> None:
+def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:
     """Add transactions that must all fit, as an import's. Raises TransactionError naming the index."""
     for index, transaction in enumerate(transactions):
         try:
-            execution.add(transaction, states)
+            execution.add(transaction)
         except TransactionError as error:
             raise TransactionError(
-                f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
+                error.reason, f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
             ) from error

@@ -2,83 +2,78 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.history import History
 from zevm.chain.blocks.uncles import check_uncles
-from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
+from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.storage.state import StateStore
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
 """RLP size of a block from Osaka on (EIP-7934)."""
-_MAX_EXTRA_DATA_BYTES = 32
 _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
-def verify_and_execute(
-    block: Block,
-    parent: Header,
-    chain: "ChainView",
-    *,
-    block_hash: Callable[[int], bytes | None] | None = None,
-    development: bool = False,
-) -> SealedBlock:
-    """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
+class Verifier:
+    """Checks and executes blocks under a chain's rules, and writes nothing.
 
-    A refused block is kept among the chain's bad blocks.
-    block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
-    a development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
-    which anyone can make.
+    states: prepares the state after a block.
     """
-    try:
+
+    def __init__(self, spec: ChainSpec, history: History, states: StateStore) -> None:
+        self._spec = spec
+        self._history = history
+        self._states = states
+
+    def verify_and_execute(
+        self,
+        block: Block,
+        parent: Header,
+        *,
+        block_hash: Callable[[int], bytes | None] | None = None,
+        recoveries: tuple[tuple[bytes, bytes], ...] = (),
+        development: bool = False,
+    ) -> SealedBlock:
+        """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
+
+        block_hash: looks up the ancestors' hashes by number where they are not canonical. recoveries: see
+        BlockEnvironment. development: take what only a development node makes: leaps of the gas limit, equal
+        timestamps, and transactions of impersonated accounts, which anyone can make.
+        """
         if not development:
             _check_signed(block)
-        return _verify_and_execute(block, parent, chain, block_hash, development)
-    except BlockError:
-        chain.keep_bad_block(block)
-        raise
+
+        def check_header(checked: Header, its_parent: Header) -> None:
+            _check_header(checked, its_parent, self._spec.of(checked))
+            if not development:
+                _check_gas_limit(checked, its_parent)
+                _check_later(checked, its_parent)
+
+        header = block.header
+        check_header(header, parent)
+        _check_body(block, self._spec.of(header))
+        check_uncles(block, parent, self._history, check_header)
+        lookup = block_hash or self._history.records.canonical_hash
+        environment = self._spec.environment(header, lookup, recoveries)
+        execution = BlockExecution(environment, self._states, self._history.state_of(parent))
+        try:
+            execute_all(execution, block.transactions)
+        except TransactionError as error:
+            raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
+        sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
+        _compare(header, sealed.block.header)
+        return sealed
 
 
-def _verify_and_execute(
-    block: Block,
-    parent: Header,
-    chain: "ChainView",
-    block_hash: Callable[[int], bytes | None] | None,
-    development: bool,
-) -> SealedBlock:
-    def check_header(checked: Header, its_parent: Header) -> None:
-        _check_header(checked, its_parent, chain.block_rules.of(checked))
-        if not development:
-            _check_gas_limit(checked, its_parent)
-            _check_later(checked, its_parent)
-
-    header = block.header
-    check_header(header, parent)
-    _check_body(block, chain.block_rules.of(header))
-    check_uncles(block, parent, chain, check_header)
-    state = chain.canonical.state_of(parent)
-    environment = (
-        chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
-    )
-    execution = BlockExecution(environment, state, state.root)
-    try:
-        execute_all(execution, block.transactions, chain.database.state)
-    except TransactionError as error:
-        raise BlockError(f"block {header.number}: {error.message}") from error
-    sealed = execution.seal(header, chain.database.state, uncles=block.uncles, withdrawals=block.withdrawals or ())
-    _compare(header, sealed.block.header)
-    return sealed
-
-
-def _check_header(header: Header, parent: Header, rules: Rules) -> None:
+def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
     cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
     expected: dict[str, object] = {
         "number": parent.number + 1,
@@ -93,50 +88,68 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         _expect(header.number, name, getattr(header, name), want)
     if header.timestamp < parent.timestamp:
         raise BlockError(
-            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}"
+            Reason.TIMESTAMP_BEFORE_PARENT,
+            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}",
         )
-    if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
-        raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
+    if len(header.extra_data) > MAX_EXTRA_DATA_BYTES:
+        raise BlockError(
+            Reason.EXTRA_DATA_SIZE, f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32"
+        )
     if header.gas_limit > _MAX_GAS_LIMIT:
-        raise BlockError(f"block {header.number}: invalid gasLimit: have {header.gas_limit}, max {_MAX_GAS_LIMIT}")
+        raise BlockError(
+            Reason.GAS_LIMIT_OUT_OF_RANGE,
+            f"block {header.number}: invalid gasLimit: have {header.gas_limit}, max {_MAX_GAS_LIMIT}",
+        )
     if header.gas_used > header.gas_limit:
-        raise BlockError(f"block {header.number}: invalid gasUsed: have {header.gas_used}, gasLimit {header.gas_limit}")
+        raise BlockError(
+            Reason.GAS_USED_ABOVE_LIMIT,
+            f"block {header.number}: invalid gasUsed: have {header.gas_used}, gasLimit {header.gas_limit}",
+        )
     if cancun and header.parent_beacon_block_root is None:
-        raise BlockError(f"block {header.number}: parent beacon block root is missing")
+        raise BlockError(Reason.BEACON_ROOT_MISSING, f"block {header.number}: parent beacon block root is missing")
 
 
-def _check_body(block: Block, rules: Rules) -> None:
+def _check_body(block: Block, rules: ForkRules) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
     _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
     if rules.fork >= Fork.PARIS and block.uncles:
-        raise BlockError(f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}")
+        raise BlockError(
+            Reason.UNCLES_AFTER_MERGE,
+            f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}",
+        )
     if (block.withdrawals is None) != (rules.fork < Fork.SHANGHAI):
-        raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
+        raise BlockError(
+            Reason.WITHDRAWALS_PRESENCE, f"block {number}: withdrawals must be present from Shanghai on, and only then"
+        )
     if block.withdrawals is not None:
         _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
     for index, transaction in enumerate(block.transactions):
         if transaction.sidecar is not None:
-            raise BlockError(f"block {number}: unexpected blob sidecar in transaction at index {index}")
+            raise BlockError(
+                Reason.SIDECAR_IN_BLOCK, f"block {number}: unexpected blob sidecar in transaction at index {index}"
+            )
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
-        raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
+        raise BlockError(Reason.BLOCK_SIZE, f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 
 
 def _check_signed(block: Block) -> None:
     for index, transaction in enumerate(block.transactions):
         if transaction.is_impersonated:
             raise BlockError(
+                Reason.UNSIGNED_TRANSACTION,
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
-                "development node sent it for an impersonated account; `zevm import --development` takes it"
+                "development node sent it for an impersonated account; `zevm import --development` takes it",
             )
 
 
 def _check_later(header: Header, parent: Header) -> None:
     if header.timestamp == parent.timestamp:
         raise BlockError(
+            Reason.TIMESTAMP_OF_PARENT,
             f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
-            "`zevm import --development` takes equal ones"
+            "`zevm import --development` takes equal ones",
         )
 
 
@@ -147,11 +160,14 @@ def _check_gas_limit(header: Header, parent: Header) -> None:
     bound = before // GAS_LIMIT_BOUND_DIVISOR
     if abs(header.gas_limit - before) >= bound:
         raise BlockError(
+            Reason.GAS_LIMIT_LEAP,
             f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}; "
-            "`zevm import --development` takes the leaps of a development node"
+            "`zevm import --development` takes the leaps of a development node",
         )
     if header.gas_limit < MIN_GAS_LIMIT:
-        raise BlockError(f"block {header.number}: invalid gas limit below {MIN_GAS_LIMIT}")
+        raise BlockError(
+            Reason.GAS_LIMIT_OUT_OF_RANGE, f"block {header.number}: invalid gas limit below {MIN_GAS_LIMIT}"
+        )
 
 
 def _compare(header: Header, computed: Header) -> None:
@@ -163,7 +179,10 @@ def _compare(header: Header, computed: Header) -> None:
 
 def _expect(number: int, name: str, have: object, want: object) -> None:
     if have != want:
-        raise BlockError(f"block {number}: {name.replace('_', ' ')} is {_show(have)}, want {_show(want)}")
+        raise BlockError(
+            Reason.HEADER_FIELD_MISMATCH,
+            f"block {number}: {name.replace('_', ' ')} is {_show(have)}, want {_show(want)}",
+        )
 
 
 def _show(value: object) -> str:

@@ -6,21 +6,16 @@ from dataclasses import dataclass
 
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.vm.interface import BlockEnvironment
-from zevm.storage.account import StateReader
-from zevm.storage.state import StateUpdate
+from zevm.storage.state import StateBase
 
 
 @dataclass(frozen=True, slots=True)
 class PendingBlock:
-    """The pending block with its state. Its header's hash is not that of the block that will come.
-
-    update: the state as the unwritten difference to the head's, which further unwritten blocks stand on.
-    """
+    """The pending block with its state. Its header's hash is not that of the block that will come."""
 
     block: Block
     receipts: tuple[Receipt, ...]
-    update: StateUpdate
-    state: StateReader
+    state: StateBase
     environment: BlockEnvironment
 
     @property

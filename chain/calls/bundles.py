@@ -6,23 +6,22 @@ eth_callBundle signed transactions at the top of a block to come, and what its p
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
-from zevm.chain.calls.call import CallFrame, apply_state_overrides, moved_precompiles, override_environment
+from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
+from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.keccak import keccak256
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
 
 SECONDS_BETWEEN_BUNDLES = 12
 
@@ -36,13 +35,13 @@ class CallBundle:
 
 
 def call_many(
-    view: "ChainView",
+    view: ChainView,
     bundles: Sequence[CallBundle],
     reference: BlockReference,
     *,
     transaction_index: int | None = None,
     state_overrides: StateOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> list[list[Outcome]]:
     """The outcome of every call. Each bundle stands in a block one number and 12 seconds after the one before.
 
@@ -74,7 +73,7 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
         )
 
 
-def _inside(view: "ChainView", header: Header, count: int, deadline: float | None) -> CallFrame:
+def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | None) -> CallFrame:
     """A block after its first `count` transactions, executed anew."""
     block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
     if block is None or parent is None:
@@ -83,9 +82,9 @@ def _inside(view: "ChainView", header: Header, count: int, deadline: float | Non
         raise InvalidRequestError(f"transaction index {count} out of range for block 0x{header.hash.hex()}")
     environment, reader = view.environment_of(header), view.canonical.state_of(parent)
     executor = Executor(environment, BlockState(reader), deadline=deadline)
-    execution = BlockExecution(environment, reader, reader.root, executor)
+    execution = BlockExecution(environment, view.database.state, reader, executor)
     for transaction in block.transactions[:count]:
-        execution.add(transaction, view.database.state, deadline=deadline)
+        execution.add(transaction, deadline=deadline)
     return CallFrame(environment, execution.state.fork_reader())
 
 
@@ -138,18 +137,19 @@ class BundleResult:
         return sum(amount(result) for result in self.results)
 
 
-def call_bundle(view: "ChainView", request: BundleRequest, *, deadline: float | None = None) -> BundleResult:
+def call_bundle(view: ChainView, request: BundleRequest, *, deadline: Deadline | None = None) -> BundleResult:
     """Execute a bundle at the top of its block. Raises TransactionError naming the transaction that does not fit."""
-    parent, state, root = view.base_of(request.parent)
+    parent, state = view.base_of(request.parent)
     environment = _bundle_environment(view, request, parent)
-    execution = BlockExecution(environment, state, root, Executor(environment, BlockState(state), deadline=deadline))
+    executor = Executor(environment, BlockState(state), deadline=deadline)
+    execution = BlockExecution(environment, view.database.state, state, executor)
     results = []
     for transaction in request.transactions:
         before = execution.state.get_balance(environment.coinbase)
         try:
-            outcome = execution.add(transaction, view.database.state, deadline=deadline)
+            outcome = execution.add(transaction, deadline=deadline)
         except TransactionError as error:
-            raise TransactionError(f"err: {error.message}; txhash 0x{transaction.hash.hex()}") from error
+            raise TransactionError(error.reason, f"err: {error.message}; txhash 0x{transaction.hash.hex()}") from error
         base_fee = environment.base_fee_per_gas
         tip = transaction.effective_gas_price(base_fee) - (base_fee or 0)
         gained = execution.state.get_balance(environment.coinbase) - before
@@ -157,9 +157,9 @@ def call_bundle(view: "ChainView", request: BundleRequest, *, deadline: float | 
     return BundleResult(tuple(results), parent.number)
 
 
-def _bundle_environment(view: "ChainView", request: BundleRequest, parent: Header) -> BlockEnvironment:
+def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header) -> BlockEnvironment:
     timestamp = parent.timestamp + 1 if request.timestamp is None else request.timestamp
-    rules = view.block_rules.at(request.number, timestamp)
+    rules = view.spec.at(request.number, timestamp)
     base_fee = request.base_fee_per_gas
     if base_fee is None:
         base_fee = fees.next_base_fee(parent, rules)
@@ -180,4 +180,4 @@ def _bundle_environment(view: "ChainView", request: BundleRequest, parent: Heade
     def block_hash(number: int) -> bytes | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)
 
-    return view.block_rules.environment(header, block_hash, view.settings.recoveries)
+    return view.spec.environment(header, block_hash, view.settings.recoveries)

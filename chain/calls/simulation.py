@@ -4,26 +4,23 @@ Follows geth's simulator: gaps between blocks are filled with empty ones, a call
 without validation no nonce is held against it and no fee is taken that it does not name.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog
-from zevm.chain.errors import SimulationError, TransactionError
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
+from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
-from zevm.storage.account import StateReader
-from zevm.storage.state import StateUpdate
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
 
@@ -31,25 +28,6 @@ MAX_BLOCKS = 256
 MAX_CALLS_PER_BLOCK = 5_000
 MAX_CALLS = 10_000
 SECONDS_BETWEEN_BLOCKS = 12
-
-INVALID_PARAMETERS = -32602
-INTERNAL_ERROR = -32603
-BLOCK_GAS_LIMIT = -38015
-BLOCK_NUMBER_ORDER = -38020
-BLOCK_TIME_ORDER = -38021
-LIMIT_EXCEEDED = -38026
-
-_REFUSALS = (
-    ("nonce too high", -38011),
-    ("nonce too low", -38010),
-    ("sender not an eoa", -38024),
-    ("max priority fee per gas higher than max fee per gas", INVALID_PARAMETERS),
-    ("max fee per gas less than block base fee", -38012),
-    ("insufficient funds", -38014),
-    ("intrinsic gas too low", -38013),
-    ("max initcode size exceeded", -38025),
-)
-"""How geth's text begins, and its code; anything else is INTERNAL_ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,32 +96,33 @@ class GasBudget:
     def take(self, amount: int) -> None:
         """Use gas up. Raises SimulationError."""
         if amount > self.left:
-            raise SimulationError(-32000, f"RPC gas cap exhausted: need {amount}, remaining {self.left}")
+            raise SimulationError(
+                Reason.SIMULATION_GAS_CAP, f"RPC gas cap exhausted: need {amount}, remaining {self.left}"
+            )
         self.left -= amount
 
 
 class Simulation:
     """One request. For one thread, and used once.
 
-    base: the block to stand on. parent: its state's root, or its unwritten difference for the pending block.
-    gas_cap: for all calls together. deadline: a time.monotonic() value.
+    base: the block to stand on. state: the one after it.
+    gas_cap: for all calls together. deadline: None for no limit.
     """
 
     def __init__(
         self,
-        view: "ChainView",
+        view: ChainView,
         base: Header,
-        state: StateReader,
-        parent: bytes | StateUpdate,
+        state: StateBase,
         *,
         gas_cap: int,
         validate: bool = False,
         trace_transfers: bool = False,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._view = view
         self._base = self._parent = base
-        self._reader, self._root = state, parent
+        self._reader = state
         self._budget = GasBudget(gas_cap)
         self._validate, self._trace_transfers, self._deadline = validate, trace_transfers, deadline
         self._hashes: dict[int, bytes] = {base.number: base.hash}
@@ -157,7 +136,7 @@ class Simulation:
         self._check_deadline()
         view, states = self._view, self._view.database.state
         header = self._header(block.block_overrides)
-        environment = view.block_rules.environment(header, self._block_hash, view.settings.recoveries)
+        environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
         if block.block_overrides.blob_base_fee is not None:
             environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
         state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
@@ -165,17 +144,17 @@ class Simulation:
         apply_state_overrides(state, block.state_overrides)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
-        run = _BlockRun(BlockExecution(environment, self._reader, self._root, executor), executor, state)
+        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, state)
         calls = tuple([self._call(run, call) for call in block.calls])
-        sealed = run.execution.seal(header, states, withdrawals=block.block_overrides.withdrawals or ())
+        sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
         self._parent = sealed.block.header
         self._hashes[header.number] = sealed.block.hash
-        self._root, self._reader = sealed.update, states.reader_over(sealed.update, self._reader)
+        self._reader = states.reader_over(sealed.update, self._reader)
         return BlockResult(sealed.block, calls)
 
     def _header(self, overrides: BlockOverrides) -> Header:
         """The block's fields as far as they are known before its calls."""
-        parent, rules_of = self._parent, self._view.block_rules
+        parent, rules_of = self._parent, self._view.spec
         assert overrides.number is not None
         assert overrides.timestamp is not None
         rules = rules_of.at(overrides.number, overrides.timestamp)
@@ -200,7 +179,7 @@ class Simulation:
         assert overrides.timestamp is not None
         if overrides.base_fee_per_gas is not None or not self._validate:
             return overrides.base_fee_per_gas or 0
-        return fees.next_base_fee(parent, self._view.block_rules.at(overrides.number, overrides.timestamp))
+        return fees.next_base_fee(parent, self._view.spec.at(overrides.number, overrides.timestamp))
 
     def _block_hash(self, number: int) -> bytes | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
@@ -219,13 +198,13 @@ class Simulation:
             raise refusal(error, gas_limit) from error
         logs = tuple([(run.state.numbers[place], log) for place, log in enumerate(outcome.logs)])
         outcome.logs = tuple([log for log in outcome.logs if not isinstance(log, TransferLog)])
-        execution.include(transaction, outcome, self._view.database.state)
+        execution.include(transaction, outcome)
         self._budget.take(outcome.gas_used)
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
 
     def _check_deadline(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        if self._deadline is not None:
+            self._deadline.check()
 
     @staticmethod
     def _wanted_gas(call: SimulatedCall, gas_left: int) -> int:
@@ -233,7 +212,7 @@ class Simulation:
         wanted = gas_left if call.gas_limit is None else call.gas_limit
         if wanted > gas_left:
             text = f"block gas limit reached: remaining: {gas_left}, required: {wanted}"
-            raise SimulationError(BLOCK_GAS_LIMIT, text)
+            raise SimulationError(Reason.SIMULATION_BLOCK_GAS, text)
         return wanted
 
 
@@ -253,17 +232,19 @@ def _chosen(override: Value | None, otherwise: Value) -> Value:
 def check_size(blocks: Sequence[SimulatedBlock]) -> None:
     """Refuse no blocks, and too many blocks or calls. Raises SimulationError."""
     if not blocks:
-        raise SimulationError(INVALID_PARAMETERS, "empty input")
+        raise SimulationError(Reason.SIMULATION_EMPTY, "empty input")
     if len(blocks) > MAX_BLOCKS:
-        raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+        raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
     total = 0
     for block in blocks:
         count = len(block.calls)
         if count > MAX_CALLS_PER_BLOCK:
-            raise SimulationError(LIMIT_EXCEEDED, f"too many calls in block: {count} > {MAX_CALLS_PER_BLOCK}")
+            raise SimulationError(
+                Reason.SIMULATION_CALL_COUNT, f"too many calls in block: {count} > {MAX_CALLS_PER_BLOCK}"
+            )
         total += count
         if total > MAX_CALLS:
-            raise SimulationError(LIMIT_EXCEEDED, f"too many calls: {total} > {MAX_CALLS}")
+            raise SimulationError(Reason.SIMULATION_CALL_COUNT, f"too many calls: {total} > {MAX_CALLS}")
 
 
 def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedBlock]:
@@ -274,15 +255,19 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
         overrides = block.block_overrides
         wanted = number + 1 if overrides.number is None else overrides.number
         if wanted <= number:
-            raise SimulationError(BLOCK_NUMBER_ORDER, f"block numbers must be in order: {wanted} <= {number}")
+            raise SimulationError(
+                Reason.SIMULATION_BLOCK_NUMBERS, f"block numbers must be in order: {wanted} <= {number}"
+            )
         if wanted - base.number > MAX_BLOCKS:
-            raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+            raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
         for missing in range(number + 1, wanted):
             timestamp += SECONDS_BETWEEN_BLOCKS
             filled.append(SimulatedBlock(block_overrides=BlockOverrides(number=missing, timestamp=timestamp)))
         chosen = timestamp + SECONDS_BETWEEN_BLOCKS if overrides.timestamp is None else overrides.timestamp
         if chosen <= timestamp:
-            raise SimulationError(BLOCK_TIME_ORDER, f"block timestamps must be in order: {chosen} <= {timestamp}")
+            raise SimulationError(
+                Reason.SIMULATION_TIMESTAMPS, f"block timestamps must be in order: {chosen} <= {timestamp}"
+            )
         number, timestamp = wanted, chosen
         filled.append(replace(block, block_overrides=replace(overrides, number=number, timestamp=timestamp)))
     return filled
@@ -312,6 +297,5 @@ def make_transaction(
 
 
 def refusal(error: TransactionError, gas_limit: int) -> SimulationError:
-    """A refused message under geth's code."""
-    code = next((code for text, code in _REFUSALS if error.message.startswith(text)), INTERNAL_ERROR)
-    return SimulationError(code, f"err: {error.message} (supplied gas {gas_limit})")
+    """The refusal of the simulation, for a call of it that cannot begin."""
+    return SimulationError(error.reason, f"err: {error.message} (supplied gas {gas_limit})")

@@ -3,20 +3,16 @@
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.blocks.payload import PayloadAttributes
-from zevm.chain.blocks.selection import fill
-from zevm.chain.canonical.snapshots import BlockSettings
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.rules.blobs import cell_sidecar
 from zevm.chain.rules.fees import next_gas_limit
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Block, Header
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
 
 BUILDS_KEPT = 10
 
@@ -51,7 +47,7 @@ class Build:
 class PayloadBuilder:
     """The build processes of one chain, the newest few. Only the writer's thread uses this."""
 
-    def __init__(self, chain: "Chain") -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._builds: OrderedDict[bytes, Build] = OrderedDict()
 
@@ -65,7 +61,7 @@ class PayloadBuilder:
         chain = self._chain
         fork = chain.schedule.fork_at(parent.number + 1, attributes.timestamp)
         execution, header = self._execution(parent, attributes)
-        sealed = execution.seal(header, chain.database.state, withdrawals=attributes.withdrawals or ())
+        sealed = execution.seal(header, withdrawals=attributes.withdrawals or ())
         self._builds[identifier] = Build(parent, attributes, fork, sealed)
         if len(self._builds) > BUILDS_KEPT:
             self._builds.popitem(last=False)
@@ -99,11 +95,11 @@ class PayloadBuilder:
         if build.pool_version == version:
             return
         execution, header = self._execution(build.parent, build.attributes)
-        fill(execution, chain)
+        chain.fill(execution)
         waiting = [chain.pool.get(item.hash) for item in execution.transactions if item.blob_versioned_hashes]
         sidecars = [item.sidecar for item in waiting if item is not None and item.sidecar is not None]
         withdrawals = build.attributes.withdrawals or ()
-        build.sealed = execution.seal(header, chain.database.state, withdrawals=withdrawals)
+        build.sealed = execution.seal(header, withdrawals=withdrawals)
         build.sidecars, build.pool_version = tuple(sidecars), version
 
     def _execution(self, parent: Header, attributes: PayloadAttributes) -> tuple[BlockExecution, Header]:
@@ -114,9 +110,9 @@ class PayloadBuilder:
             gas_limit=next_gas_limit(parent.gas_limit, target),
             prev_randao=attributes.prev_randao,
         )
-        header = chain.block_rules.next_header(parent, attributes.timestamp, settings)
+        header = chain.spec.next_header(parent, attributes.timestamp, settings)
         if attributes.parent_beacon_block_root is not None:
             header = replace(header, parent_beacon_block_root=attributes.parent_beacon_block_root)
         state = chain.canonical.state_of(parent)
-        environment = chain.block_rules.environment(header, chain.records.canonical_hash)
-        return BlockExecution(environment, state, state.root), header
+        environment = chain.spec.environment(header, chain.records.canonical_hash)
+        return BlockExecution(environment, chain.database.state, state), header

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
+from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
 from zevm.chain.vm.block_state import BlockState
@@ -12,20 +15,18 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_addr
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
-from zevm.chain.vm.transition import Purchase, execute, execute_alone
-from zevm.chain.vm.world import World
+from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
-GWEI = 10**9
-
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
-    """The precompiles of a block at their own addresses, those of the foreign machine too."""
+    """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
     fixed = dict(PRECOMPILES[environment.rules.fork])
-    if environment.foreign is not None:
-        fixed.update(environment.foreign.precompiles)
+    if environment.wasm_machine is not None:
+        fixed.update(environment.wasm_machine.precompiles)
     return fixed
 
 
@@ -38,7 +39,7 @@ class Executor:
     """Runs what belongs to one block upon one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
-    overrides). deadline: a time.monotonic() value for the block's own system calls, off chain.
+    overrides). deadline: for the block's own system calls, off chain.
     """
 
     def __init__(
@@ -47,12 +48,12 @@ class Executor:
         state: BlockState,
         *,
         moved_precompiles: Mapping[bytes, bytes | None] | None = None,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.environment = environment
         self._deadline = deadline
         self.state = state
-        self._world = self._new_world()
+        self._evm_state = self._new_evm_state()
         fixed = active_precompiles(environment)
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
@@ -63,12 +64,12 @@ class Executor:
             if target is not None and body is not None:
                 self._precompiles[target] = body
 
-    def _new_world(self) -> World:
+    def _new_evm_state(self) -> PyEvmState:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits
-        return World(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
+        return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
-        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: float | None, tracer: Tracer | None
+        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
 
@@ -80,12 +81,12 @@ class Executor:
         gas_available: int,
         blob_gas_available: int | None = None,
         *,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
-        gas_available, blob_gas_available: what the block has left. deadline: a time.monotonic() value, for a replay.
+        gas_available, blob_gas_available: what the block has left. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
@@ -93,7 +94,7 @@ class Executor:
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
         validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        purchase = Purchase(
+        transaction_environment = TransactionEnvironment(
             sender=transaction.sender,
             to=transaction.to,
             value=transaction.value,
@@ -108,28 +109,34 @@ class Executor:
             authorization_list=transaction.authorization_list,
             blob_versioned_hashes=transaction.blob_versioned_hashes,
         )
-        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, environment, self._world, context)
+        context = self._context(
+            transaction_environment.sender, price, transaction_environment.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction_environment, environment, self._evm_state, context)
 
-    def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
+    def call(self, request: CallRequest, *, deadline: Deadline | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
 
-        deadline: a time.monotonic() value. Raises TransactionError when geth would refuse to begin,
+        Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
         free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        world = self._new_world()
+        evm_state = self._new_evm_state()
         if free:
-            world.base_fee = 0
+            evm_state.base_fee = 0
         if request.blob_versioned_hashes and free_blobs:
-            world.blob_base_fee = 0
+            evm_state.blob_base_fee = 0
         blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
-        purchase = self._purchase(request, free=free, blob_price=blob_price)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, self.environment, world, context)
+        transaction = self._transaction_environment(request, free=free, blob_price=blob_price)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction, self.environment, evm_state, context)
 
-    def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
+    def simulate(
+        self, request: CallRequest, nonce: int, *, validate: bool, deadline: Deadline | None = None
+    ) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
 
         The code sees the block's own fees. validate: hold the message to the nonce and the fees of a transaction;
@@ -139,16 +146,18 @@ class Executor:
             validation.check_nonce(request.sender, nonce, self.state)
         free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        purchase = self._purchase(request, free=free, blob_price=self.environment.blob_base_fee or 0)
+        transaction = self._transaction_environment(request, free=free, blob_price=self.environment.blob_base_fee or 0)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
-        validation.check_funds(request.sender, purchase.price_wei + request.value, self.state)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, None)
-        return execute(purchase, self.environment, self._world, context)
+        validation.check_funds(request.sender, transaction.price_wei + request.value, self.state)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, None
+        )
+        return execute(transaction, self.environment, self._evm_state, context)
 
-    def _purchase(self, request: CallRequest, *, free: bool, blob_price: int) -> Purchase:
+    def _transaction_environment(self, request: CallRequest, *, free: bool, blob_price: int) -> TransactionEnvironment:
         rules = self.environment.rules
         price = 0 if free else self._effective_price(request)
-        return Purchase(
+        return TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -164,17 +173,17 @@ class Executor:
             blob_versioned_hashes=request.blob_versioned_hashes or (),
         )
 
-    def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:
+    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: Deadline | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
 
-        foreign_scope: what the foreign machine has prepared for it. Raises TransactionError for want of funds,
+        wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,
         ExecutionTimeoutError at the deadline.
         """
         assert request.to is not None
         validation.check_funds(request.sender, request.value, self.state)
-        world = self._new_world()
-        world.base_fee = 0
-        purchase = Purchase(
+        evm_state = self._new_evm_state()
+        evm_state.base_fee = 0
+        transaction = TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -187,8 +196,8 @@ class Executor:
             floor_gas=0,
         )
         context = self._context(request.sender, 0, (), deadline, None)
-        context.foreign_scope = foreign_scope
-        return execute_alone(purchase, self.environment, world, context)
+        context.wasm_scope = wasm_scope
+        return execute_alone(transaction, self.environment, evm_state, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas
@@ -202,16 +211,16 @@ class Executor:
         """The system calls before the first transaction: EIP-4788, EIP-2935."""
         fork, environment = self.environment.rules.fork, self.environment
         if fork >= Fork.CANCUN and environment.parent_beacon_block_root is not None:
-            self._system_call(system.BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
+            self._system_call(BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
         if fork >= Fork.PRAGUE:
-            self._system_call(system.HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
+            self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
     def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known
         context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
-        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
+        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._evm_state, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
         """Credit withdrawals of the beacon chain (EIP-4895)."""

@@ -1,11 +1,11 @@
 """What one frame is asked to do, and what all frames of one transaction share."""
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
-from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
+from zevm.chain.vm.interface import FrameStart, Tracer
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -101,9 +101,9 @@ class TransactionContext:
     """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
-    deadline: a time.monotonic() value, None for no limit. step_tracer: the tracer, if it wants instructions.
+    deadline: None for no limit. step_tracer: the tracer, if it wants instructions.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
-    foreign_scope: what the foreign machine keeps for the transaction.
+    wasm_scope: what the WebAssembly machine keeps for the transaction.
     """
 
     __slots__ = (
@@ -111,7 +111,6 @@ class TransactionContext:
         "blob_versioned_hashes",
         "console",
         "deadline",
-        "foreign_scope",
         "frames",
         "gas_price",
         "origin",
@@ -119,6 +118,7 @@ class TransactionContext:
         "step_tracer",
         "tracer",
         "warm_precompiles",
+        "wasm_scope",
     )
 
     def __init__(
@@ -128,7 +128,7 @@ class TransactionContext:
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[bytes, Precompile],
         warm_precompiles: dict[bytes, bool],
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.origin = origin
@@ -142,7 +142,7 @@ class TransactionContext:
         self.console: list[bytes] = []
         self._console_bytes_left = CONSOLE_BYTES
         self.frames: list[Frame] = []
-        self.foreign_scope: Any = None
+        self.wasm_scope: Any = None
 
     def print_console(self, data: bytes) -> None:
         """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""
@@ -154,9 +154,9 @@ class TransactionContext:
     def abandon(self) -> None:
         """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
         self.frames.clear()
-        self.tracer = self.step_tracer = self.foreign_scope = None
+        self.tracer = self.step_tracer = self.wasm_scope = None
 
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        if self.deadline is not None:
+            self.deadline.check()

@@ -176,6 +176,7 @@ _EIP150 = {"keeps_64th": True}
 _EIP161 = _EIP150 | {"pays_dead": True}
 _EIP2929 = _EIP161 | {"charges_access": True}
 _EIP7702 = _EIP2929 | {"follows_delegation": True}
+_EIP3860 = _EIP150 | {"warms": True, "charges_initcode": True}
 
 SYSTEM: dict[type, tuple[Body, CallRules | CreateRules]] = {
     call.Call: (run_call, CallRules("CALL")),
@@ -201,8 +202,8 @@ SYSTEM: dict[type, tuple[Body, CallRules | CreateRules]] = {
     system.Create2: (run_create, CreateRules("CREATE2", keeps_64th=True)),
     berlin.CreateEIP2929: (run_create, CreateRules("CREATE", keeps_64th=True, warms=True)),
     berlin.Create2EIP2929: (run_create, CreateRules("CREATE2", keeps_64th=True, warms=True)),
-    shanghai.CreateEIP3860: (run_create, CreateRules("CREATE", True, True, True)),
-    shanghai.Create2EIP3860: (run_create, CreateRules("CREATE2", True, True, True)),
+    shanghai.CreateEIP3860: (run_create, CreateRules("CREATE", **_EIP3860)),
+    shanghai.Create2EIP3860: (run_create, CreateRules("CREATE2", **_EIP3860)),
 }
 """py-evm's class of a call or create opcode -> our body and its rules."""
 
@@ -217,7 +218,7 @@ _ENDING = {"STOP", "JUMP", "JUMPI", "RETURN", "REVERT", "SELFDESTRUCT", "INVALID
 _OBSERVING = {"GAS", "SSTORE", "CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"}
 _RENAMED = {"SHA3": "KECCAK256"}
 _INVALID = 0xFE
-CLZ = Operation("CLZ", fast.clz, 5, 1, 1, False, False, None)
+CLZ = Operation("CLZ", fast.clz, gas=5, pops=1, pushes=1, ends=False, observes_gas=False, operand=None)
 """Count leading zeros (EIP-7939), which py-evm lacks."""
 
 OPCODE_NAMES: Mapping[int, str] = MappingProxyType(
@@ -238,21 +239,28 @@ def build_operations(opcodes: Mapping[int, Any], extra: Mapping[int, Operation])
 
 def _undefined(value: int) -> Operation:
     name = OPCODE_NAMES.get(value, f"opcode {value:#x} not defined")
-    return Operation(name, fast.invalid, 0, 0, 0, True, False, name)
+    return Operation(name, fast.invalid, gas=0, pops=0, pushes=0, ends=True, observes_gas=False, operand=name)
 
 
 def _operation(opcode: Any) -> Operation:
     name = opcode.mnemonic
     pops, pushes = STACK_EFFECTS[name]
-    ends, observes = name in _ENDING, name in _OBSERVING
-    shown = _RENAMED.get(name, name)
+    body, operand = _body(opcode)
+    return Operation(
+        _RENAMED.get(name, name),
+        body,
+        gas=0 if isinstance(operand, CreateRules) else opcode.gas_cost,
+        pops=pops,
+        pushes=pushes,
+        ends=name in _ENDING,
+        observes_gas=name in _OBSERVING,
+        operand=operand,
+    )
+
+
+def _body(opcode: Any) -> tuple[Body | None, Any]:
+    """Our body for a py-evm opcode and its operand; py-evm's own function where we have none."""
     parents = [base for base in type(opcode).__mro__ if base in SYSTEM]
     if parents:
-        body, rules = SYSTEM[parents[0]]
-        gas = 0 if isinstance(rules, CreateRules) else opcode.gas_cost
-        return Operation(shown, body, gas, pops, pushes, ends, observes, rules)
-    logic = _unwrap(opcode.logic_fn)
-    known = REPLACEMENTS.get(logic)
-    if known is not None:
-        return Operation(shown, known[0], opcode.gas_cost, pops, pushes, ends, observes, known[1])
-    return Operation(shown, fast.run_py_evm, opcode.gas_cost, pops, pushes, ends, observes, opcode.logic_fn)
+        return SYSTEM[parents[0]]
+    return REPLACEMENTS.get(_unwrap(opcode.logic_fn), (fast.run_py_evm, opcode.logic_fn))

@@ -4,23 +4,20 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from zevm.chain.errors import BlockError
+from zevm.chain.errors import BlockError, Reason
+from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
-from zevm.chain.vm.world import World
 from zevm.storage.keccak import keccak256
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 SYSTEM_CALL_GAS = 30_000_000
-BEACON_ROOTS_ADDRESS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
-HISTORY_STORAGE_ADDRESS = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
-WITHDRAWAL_REQUESTS_ADDRESS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")
-CONSOLIDATION_REQUESTS_ADDRESS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")
 
 DEPOSIT_REQUEST = b"\x00"
 REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDATION_REQUESTS_ADDRESS))
@@ -42,19 +39,19 @@ class SystemCallResult(NamedTuple):
 
 
 def call(
-    frames: type[Frame], world: World, context: TransactionContext, target: bytes, data: bytes
+    frames: type[Frame], evm_state: PyEvmState, context: TransactionContext, target: bytes, data: bytes
 ) -> SystemCallResult:
     """Call a contract as SYSTEM_ADDRESS: 30 million gas, no fee, no nonce, no trace when it fails."""
-    state = world.block_state
+    state = evm_state.block_state
     code = state.get_code(target)
     if not code:
-        return SystemCallResult(False, b"", None)
+        return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    frame = frames.apply_message(world, message, context)
+    frame = frames.apply_message(evm_state, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
-    return SystemCallResult(True, frame.output, failure)
+    return SystemCallResult(has_code=True, output=frame.output, failure=failure)
 
 
 def take_shortcut(
@@ -67,15 +64,17 @@ def take_shortcut(
         return None
     state.get_code(target)  # which a call would read: it belongs to the block's witness
     state.end_transaction(clear_empty=True)
-    return SystemCallResult(True, output, None)
+    return SystemCallResult(has_code=True, output=output, failure=None)
 
 
 def require_success(address: bytes, result: SystemCallResult) -> bytes:
     """The output of a call that the block depends on. Raises BlockError (EIP-7002, EIP-7251)."""
     if not result.has_code:
-        raise BlockError(f"system contract 0x{address.hex()} has no code")
+        raise BlockError(Reason.SYSTEM_CONTRACT_MISSING, f"system contract 0x{address.hex()} has no code")
     if result.failure is not None:
-        raise BlockError(f"system call to 0x{address.hex()} failed to execute: {result.failure}")
+        raise BlockError(
+            Reason.SYSTEM_CALL_FAILED, f"system call to 0x{address.hex()} failed to execute: {result.failure}"
+        )
     return result.output
 
 
@@ -93,13 +92,16 @@ def deposits(receipts_logs: Iterable[Sequence[Log]], contract: bytes) -> bytes:
 
 def _deposit(data: bytes) -> bytes:
     if len(data) != _DEPOSIT_SIZE:
-        raise BlockError(f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
+        raise BlockError(Reason.DEPOSIT_MALFORMED, f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
     parts = []
     for index, (start, size) in enumerate(_DEPOSIT_FIELDS):
         offset = int.from_bytes(data[32 * index : 32 * index + 32], "big")
         length = int.from_bytes(data[start : start + 32], "big")
         if (offset, length) != (start, size):
-            raise BlockError(f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}")
+            raise BlockError(
+                Reason.DEPOSIT_MALFORMED,
+                f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}",
+            )
         parts.append(data[start + 32 : start + 32 + size])
     return b"".join(parts)
 

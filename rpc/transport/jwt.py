@@ -8,7 +8,6 @@ import base64
 import binascii
 import hmac
 import json
-import os
 import re
 import secrets
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zevm.rpc.transport.guard import Headers, Refusal, header
+from zevm.storage.private_files import make_private
 
 SECRET_BYTES = 32
 CLOCK_SKEW_SECONDS = 60
@@ -55,11 +55,7 @@ def _make_secret(file: Path) -> bytes:
     secret = secrets.token_bytes(SECRET_BYTES)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(f"0x{secret.hex()}")
-            stream.flush()
-            os.fsync(stream.fileno())
+        make_private(file, f"0x{secret.hex()}".encode())
     except OSError as error:
         raise JwtSecretError(f"{file}: cannot be made: {error.strerror}") from error
     return secret

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.node_process import NodeProcess, RpcConnection, zevm_command
+from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.clients.tools import BIN, Artifact, artifact, build_vyper, forge
 
 HERE = Path(__file__).parent

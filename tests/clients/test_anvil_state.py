@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.node_process import NodeProcess, RpcConnection, zevm_command
+from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.clients.tools import ACCOUNTS, BIN
 
 COUNTER = "0x600a600c600039600a6000f3602a60006000a100000000"

@@ -11,7 +11,7 @@ import pytest
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
-from scripts.node_process import NodeProcess, zevm_command
+from testing.node_process import NodeProcess, zevm_command
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, Artifact, run_tool
 
 SENDER, OTHER = ACCOUNTS[2], ACCOUNTS[3]

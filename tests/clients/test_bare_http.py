@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 from eth_utils import keccak
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact, artifact, run_tool
 
 NAMEHASH_OF_SHROUD_ETH = keccak(keccak(b"\0" * 32 + keccak(text="eth")) + keccak(text="shroud"))

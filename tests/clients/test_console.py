@@ -6,7 +6,7 @@ import re
 
 from web3 import Web3
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.clients.tools import ACCOUNTS, artifact
 
 

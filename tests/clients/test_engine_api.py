@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from scripts.load import (
+from testing.load import (
     RECORDER_RUNTIME,
     TRANSFER_GAS,
     WRITE_GAS,
@@ -25,7 +25,7 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import NodeError, NodeProcess, RpcConnection, RpcError, zevm_command
+from testing.node_process import NodeError, NodeProcess, RpcConnection, RpcError, zevm_command
 from tests.rpc.engine_client import token
 
 READY = re.compile(r"Engine API on 127\.0\.0\.1:(?P<port>\d+)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.node_process import ROOT, NodeProcess, zevm_command
+from testing.node_process import ROOT, NodeProcess, zevm_command
 from tests.clients.tools import run_tool
 
 FOREIGN = ROOT / "tests" / "foreign"

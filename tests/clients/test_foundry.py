@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.node_process import NodeProcess, RpcConnection
+from testing.node_process import NodeProcess, RpcConnection
 from tests.clients.tools import ACCOUNTS, BIN, CHAIN_ID, ETHER, KEYS, Artifact, forge, run_tool
 
 SENDER, KEY = ACCOUNTS[4], KEYS[4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.node_process import NodeProcess, RpcConnection
+from testing.node_process import NodeProcess, RpcConnection
 from tests.clients.tools import BIN, CLIENTS, EXAMPLES, run_tool
 
 

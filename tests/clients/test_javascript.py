@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.clients.tools import CLIENTS, EXAMPLES, run_tool
 
 

@@ -14,7 +14,7 @@ import pytest
 from eth_account import Account
 from eth_utils import keccak
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, artifact
 
 EXTENSION = "chrome-extension://nkbihfbeogaeaoehlefnkodbefgpgknn"

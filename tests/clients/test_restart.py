@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.load import (
+from testing.load import (
     RECORDER_RUNTIME,
     TRANSFER_GAS,
     WRITE_GAS,
@@ -17,7 +17,7 @@ from scripts.load import (
     word,
     write_data,
 )
-from scripts.node_process import NodeProcess, RpcConnection, zevm_command
+from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.clients.tools import ACCOUNTS, ETHER
 
 RECEIVER = "0x00000000000000000000000000000000002e57a2"

@@ -14,7 +14,7 @@ import pytest
 from web3 import Web3
 from web3.contract import Contract
 
-from scripts.node_process import NodeProcess, RpcConnection
+from testing.node_process import NodeProcess, RpcConnection
 from tests.clients.tools import ACCOUNTS, BIN, EXAMPLES, KEYS, Artifact, artifact, run_tool
 from tests.clients.wasm_contracts import compile_module, creation
 

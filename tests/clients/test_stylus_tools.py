@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_utils import to_checksum_address
 from wasmtime import wat2wasm
 
-from scripts.node_process import RpcConnection, RpcError
+from testing.node_process import RpcConnection, RpcError
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, artifact
 from tests.clients.wasm_contracts import compile_module, returning
 from zevm.storage.keccak import keccak256

@@ -10,7 +10,7 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import TransactionNotFound, Web3RPCError
 
-from scripts.node_process import NodeProcess, RpcConnection
+from testing.node_process import NodeProcess, RpcConnection
 from tests.clients.tools import ACCOUNTS, BIN, Artifact, run_tool
 
 SENDER = ACCOUNTS[7]

@@ -13,7 +13,7 @@ from web3.contract import Contract
 from web3.exceptions import ContractCustomError, ContractLogicError, ContractPanicError
 from web3.logs import DISCARD
 
-from scripts.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
+from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, Artifact, artifact, run_tool
 from tests.clients.wasm_contracts import FORMS, compile_module, creation, stored, without_constructor
 from zevm.storage.keccak import keccak256

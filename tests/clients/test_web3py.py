@@ -20,7 +20,7 @@ from web3.exceptions import (
 )
 from web3.middleware import SignAndSendRawMiddlewareBuilder
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
 
 SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.node_process import ROOT
+from testing.node_process import ROOT
 
 CLIENTS = ROOT / "tests" / "clients"
 EXAMPLES = ROOT / "contracts" / "examples"

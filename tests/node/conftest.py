@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scripts.node_process import ROOT, NodeProcess
+from testing.node_process import ROOT, NodeProcess
 from zevm.node.cli import main
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

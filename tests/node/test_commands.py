@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Block

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from scripts.node_process import ROOT
+from testing.node_process import ROOT
 from zevm.chain.blockchain import Chain
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.metrics import Metrics

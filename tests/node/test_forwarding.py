@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.node.conftest import Start
 from zevm.chain.events import TransactionAdded
 from zevm.chain.types import Transaction

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from scripts.load import TRANSFER_GAS, development_signer
-from scripts.node_process import NodeProcess, RpcConnection, RpcError
+from testing.load import TRANSFER_GAS, development_signer
+from testing.node_process import NodeProcess, RpcConnection, RpcError
 
 TMPFS_BYTES = 6 * 1024 * 1024
 LIMIT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY));"

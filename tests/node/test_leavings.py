@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.node.conftest import Here, Start
 from zevm.node.advice import for_this_command
 from zevm.node.cli import app

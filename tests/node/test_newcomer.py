@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.node_process import ROOT, NodeProcess, zevm_command
+from testing.node_process import ROOT, NodeProcess, zevm_command
 from tests.node.conftest import Here, Start
 from zevm.node.banner import is_loopback
 from zevm.node.cli import with_default_command

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError

@@ -11,10 +11,10 @@ import brotli
 import pytest
 from eth_abi import encode
 
-from scripts.node_process import NodeProcess
+from testing.node_process import NodeProcess
+from testing.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
 from tests.chain.zvm.contracts import contract
 from tests.node.conftest import Command, Start
-from tests.wasm_modules import REVERT_DATA, box, floats, maths, selector, unknown
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data, stripped
 from zevm.chain.zvm.price_table import STYLUS, ZVM
 from zevm.node.cli import main

@@ -61,3 +61,22 @@ def test_the_registry_refuses_what_cannot_work() -> None:
     with pytest.raises(ValueError, match="x_uno is registered twice"):
         registry.method("x_uno", cost=Cost.LIGHT)(lambda services: services)
     assert registry.namespaces() == ["x"]
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["The same of a block by its hash.", "As eth_getBlock, by hash.", "See x_one.", "Execute a call, for the same."],
+)
+def test_a_summary_that_leans_on_another_row_is_refused(summary: str) -> None:
+    def function() -> None: ...
+
+    function.__doc__ = summary
+    with pytest.raises(ValueError, match=r"x_one: the summary .* does not stand alone"):
+        Registry().method("x_one", cost=Cost.LIGHT)(function)
+
+
+def test_a_row_with_words_of_its_own_may_mention_another() -> None:
+    def function() -> None:
+        """The access list of a block, as eth_getBlock has it."""
+
+    Registry().method("x_one", cost=Cost.LIGHT)(function)

@@ -3,7 +3,7 @@
 The compiler's time is not in proportion to a module's bytes: a block has a debit of its own, a function a frame to
 enter and leave, a type's parameters are moved by code of their own, used or not, and the loops of one function cost by
 their square. The prices below follow that time closely enough
-that no module takes ten times as long for its gas as the EVM does; `scripts/zvm_compile.py` looks for one that does.
+that no module takes ten times as long for its gas as the EVM does; `verification.wasm.compile` looks for one that does.
 The compiled code's size stays within CODE_BYTES_PER_GAS, so that what bounds the price bounds the code as well.
 """
 

@@ -138,14 +138,18 @@ def file_sizes(directory: Path) -> list[int]:
         return []
 
 
-def configuration(variant: str) -> bytes:
-    """Digest of all that compiled code depends on besides the stored code.
+def sources() -> list[Path]:
+    """The source files of the WebAssembly machine, sorted: they decide how code is checked, instrumented and run."""
+    return sorted(Path(__file__).parents[1].rglob("*.py"))
 
-    variant: the prices. This package's source is part of it, since it decides how code is instrumented.
+
+def configuration(variant: str) -> bytes:
+    """Digest of all that compiled code depends on besides the stored code: among it the machine's source.
+
+    variant: the prices.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
     parts = [capi.VERSION, platform.machine(), platform.system(), repr(sorted(SETTINGS.items())), variant]
-    digests = [keccak256(part.encode()) for part in parts] + [keccak256(source.read_bytes()) for source in sources]
+    digests = [keccak256(part.encode()) for part in parts] + [keccak256(source.read_bytes()) for source in sources()]
     return keccak256(b"".join(digests))
 
 

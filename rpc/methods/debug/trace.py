@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from zevm.chain.tracing import traces
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
@@ -32,13 +33,13 @@ BLOCK_TRACE = "[{txHash, result}]"
     result=f"{TRACE}; null for the hash of zeros",
 )
 def trace_transaction(
-    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
+    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded | None:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
     if transaction_hash == NO_TRANSACTION:
         return None
     return run_trace(
-        services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
+        services, deadline, lambda request: trace.trace_transaction(services.chain, transaction_hash, request), config
     )
 
 
@@ -53,14 +54,19 @@ def trace_transaction(
     result=TRACE,
 )
 def trace_call(
-    services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    config: TraceConfig,
+    *,
+    deadline: Deadline,
 ) -> Encoded:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
     call = _call_request(services, arguments)
     return run_trace(
         services,
         deadline,
-        lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        lambda request: trace.trace_call(services.chain, call, block, config.overrides, request),
         config,
     )
 
@@ -76,12 +82,12 @@ def _call_request(services: Services, arguments: TransactionArguments) -> CallRe
     result=BLOCK_TRACE,
 )
 def trace_block_by_number(
-    services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
+    services: Services, block: BlockReference, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded:
     """Execute every transaction of a block again under a tracer."""
     chain = services.chain
     if block.tag is BlockTag.PENDING:
-        return run_trace(services, deadline, lambda request: traces.trace_pending(chain, request), config)
+        return run_trace(services, deadline, lambda request: trace.trace_pending(chain, request), config)
     number = chain.number_of(block)
     found = chain.block_by_number(number) if number <= chain.head.number else None
     if found is None:
@@ -95,8 +101,8 @@ def trace_block_by_number(
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block by its hash."""
+def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
+    """Execute every transaction of a block again under a tracer, by the block's hash."""
     found = services.chain.block_by_hash(block_hash)
     if found is None:
         raise ServerError(f"block 0x{block_hash.hex()} not found")
@@ -109,8 +115,8 @@ def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConf
     params=(Param("rlp", scalars.data), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block given as RLP, whether the chain has it or not; it must have the parent."""
+def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
+    """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
@@ -124,16 +130,16 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
-    """The same of a block that was refused; see debug_getBadBlocks."""
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
+    """Execute every transaction of a rejected block (debug_getBadBlocks) again under a tracer."""
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
         raise ServerError(f"bad block 0x{block_hash.hex()} not found")
     return _trace_block(services, block, config, deadline)
 
 
-def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
-    return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: Deadline) -> Encoded:
+    return run_trace(services, deadline, lambda request: trace.trace_block(services.chain, block, request), config)
 
 
 @method(
@@ -148,7 +154,7 @@ def trace_call_many(
     context: StateContext,
     config: TraceConfig,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Encoded:
     """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
     index, overrides = context.transaction_index, config.overrides
@@ -157,6 +163,6 @@ def trace_call_many(
     return run_trace(
         services,
         deadline,
-        lambda request: traces.trace_bundles(services.chain, prepared, context.block, overrides, request),
+        lambda request: trace.trace_bundles(services.chain, prepared, context.block, overrides, request),
         config,
     )

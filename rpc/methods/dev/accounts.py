@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from zevm.chain.calls.call import call
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ChainError
 from zevm.chain.types.block_reference import LATEST
@@ -175,7 +176,8 @@ def _asking(services: Services, token: bytes) -> Callable[[bytes, Mapping[int, i
     def answer(data: bytes, slots: Mapping[int, int]) -> bytes | None:
         request = CallRequest(to=token, data=data, gas_limit=services.limits.call_gas)
         try:
-            outcome = services.chain.call(request, LATEST, state_overrides={token: StateOverride(state_diff=slots)})
+            frame = services.chain.frame_at(LATEST)
+            outcome = call(frame, request, state_overrides={token: StateOverride(state_diff=slots)})
         except ChainError:
             return None
         return outcome.output if outcome.succeeded else None

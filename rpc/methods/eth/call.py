@@ -1,7 +1,9 @@
 """eth_: executions that leave nothing behind."""
 
-from zevm.chain.calls.call import failure_of
+from zevm.chain.calls.call import GasEstimation, failure_of
+from zevm.chain.calls.call import call as execute_call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
@@ -25,13 +27,17 @@ def execute(
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrides | None = None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Outcome:
     """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
-        return services.chain.call(
-            request, block, state_overrides=state_overrides, block_overrides=block_overrides, deadline=deadline
+        return execute_call(
+            services.chain.frame_at(block),
+            request,
+            state_overrides=state_overrides,
+            block_overrides=block_overrides,
+            deadline=deadline,
         )
     except TransactionError as error:
         raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
@@ -50,7 +56,7 @@ def call(
     state_overrides: StateOverrides | None,
     block_overrides: BlockOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """Execute a message at a block and return its data."""
     outcome = execute(services, arguments, block, state_overrides, block_overrides, deadline=deadline)
@@ -73,15 +79,15 @@ def estimate_gas(
     state_overrides: StateOverrides | None,
     block_overrides: BlockOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
-    gas_limit = services.chain.estimate_gas(
+    estimation = GasEstimation(
+        services.chain.frame_at(block),
         call_request(services, arguments, default_gas=0),
-        block,
         state_overrides=state_overrides,
         block_overrides=block_overrides,
         gas_cap=services.limits.call_gas,
         deadline=deadline,
     )
-    return hex(gas_limit)
+    return hex(estimation.run())

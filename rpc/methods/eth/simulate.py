@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
-from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, check_size
+from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, Simulation, check_size
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Block, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
@@ -75,13 +76,14 @@ def simulation_arguments(value: object) -> SimulationArguments:
     result="[block with `calls`]",
 )
 def simulate(
-    services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: float
+    services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: Deadline
 ) -> list[Json]:
     """Execute blocks of calls upon a block; each is sealed and hashed as if it had been made."""
     blocks = [_simulated_block(services, item) for item in arguments.blocks]
     check_size(blocks)
-    simulation = services.chain.simulation(
-        block,
+    simulation = Simulation(
+        services.chain,
+        *services.chain.base_of(block),
         gas_cap=services.limits.call_gas,
         validate=arguments.validation,
         trace_transfers=arguments.trace_transfers,

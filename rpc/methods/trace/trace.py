@@ -4,9 +4,10 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.tracing import parity_traces
-from zevm.chain.tracing.parity import KINDS
-from zevm.chain.tracing.parity_traces import FrameFilter
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.tracing import parity
+from zevm.chain.tracing.parity import FrameFilter
+from zevm.chain.tracing.parity_tracers import KINDS
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.calls import MAX_DEPTH
@@ -90,7 +91,7 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 
 
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
-def transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment | None:
+def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment | None:
     """The frames of a mined transaction, in a row."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
@@ -98,7 +99,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)),
+        lambda request: _encoded(parity.transaction_frames(services.chain, position, request)),
     )
 
 
@@ -108,31 +109,31 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
     params=(HASH, Param("traceAddress", scalars.array_of(scalars.number, MAX_DEPTH))),
     result="frame or null",
 )
-def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
+def get(
+    services: Services, transaction_hash: bytes, address: list[int], *, deadline: Deadline
+) -> orjson.Fragment | None:
     """One frame of a mined transaction, by its place in the tree."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    frames = run_trace(
-        services, deadline, lambda request: parity_traces.transaction_frames(services.chain, position, request)
-    )
+    frames = run_trace(services, deadline, lambda request: parity.transaction_frames(services.chain, position, request))
     found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
     return None if found is None else _encoded(found)
 
 
 @method("trace_block", cost=Cost.EXECUTION, params=(BLOCK,), result=FRAMES)
-def block(services: Services, reference: BlockReference, *, deadline: float) -> orjson.Fragment | None:
+def block(services: Services, reference: BlockReference, *, deadline: Deadline) -> orjson.Fragment | None:
     """The frames of all transactions of a block."""
     found = _find(services, reference)
     if found is None:
         return None
     return run_trace(
-        services, deadline, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request)))
+        services, deadline, lambda request: _encoded(list(parity.block_frames(services.chain, found, request)))
     )
 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
-def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> orjson.Fragment:
+def filter_(services: Services, wanted: dict[str, Any], *, deadline: Deadline) -> orjson.Fragment:
     """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
@@ -140,13 +141,13 @@ def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> o
     if bounds.first > bounds.last:
         raise InvalidParamsError("invalid block range params")
     return run_trace(
-        services, deadline, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request))
+        services, deadline, lambda request: _encoded(parity.filter_frames(services.chain, bounds, request))
     )
 
 
 @method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
 def replay_transaction(
-    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: float
+    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment:
     """Execute a mined transaction again, for its frames, instructions and state differences."""
     position = services.chain.find_transaction(transaction_hash)
@@ -155,7 +156,7 @@ def replay_transaction(
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
+        lambda request: _encoded(parity.replay_transaction(services.chain, position, wanted, request)),
     )
 
 
@@ -166,15 +167,13 @@ def replay_transaction(
     result="[{output, stateDiff, trace, vmTrace, transactionHash}] or null",
 )
 def replay_block_transactions(
-    services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
+    services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment | None:
-    """The same of all transactions of a block."""
+    """Execute a block's transactions again, for the frames, instructions and state differences of each."""
     found = _find(services, reference)
     if found is None:
         return None
-    return run_trace(
-        services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request)
-    )
+    return run_trace(services, deadline, lambda request: parity.replay_block(services.chain, found, wanted, request))
 
 
 @method(
@@ -193,14 +192,14 @@ def call(
     wanted: tuple[str, ...],
     reference: BlockReference,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> orjson.Fragment:
-    """Execute a call upon a block, for the same."""
+    """Execute a call upon a block, for its frames, instructions and state differences."""
     pairs = [(_request_of(services, arguments), wanted)]
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0]),
+        lambda request: _encoded(parity.trace_calls(services.chain, pairs, reference, request)[0]),
     )
 
 
@@ -215,15 +214,15 @@ def call_many(
     pairs: list[tuple[TransactionArguments, tuple[str, ...]]],
     reference: BlockReference,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> orjson.Fragment:
-    """Execute calls one upon the other, for the same."""
+    """Execute calls one upon the other, for the frames, instructions and state differences of each."""
     check_call_count(len(pairs), services.limits)
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request)),
+        lambda request: _encoded(parity.trace_calls(services.chain, prepared, reference, request)),
     )
 
 
@@ -237,7 +236,9 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
     params=(Param("transaction", scalars.data), KIND_LIST),
     result=REPLAY,
 )
-def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:
+def raw_transaction(
+    services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: Deadline
+) -> orjson.Fragment:
     """Execute a signed transaction as if it were mined next, and keep nothing of it."""
     try:
         signed = Transaction.decode(encoded)
@@ -246,5 +247,5 @@ def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...],
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)),
+        lambda request: _encoded(parity.trace_signed(services.chain, signed, wanted, request)),
     )

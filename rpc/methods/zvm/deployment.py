@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass, field, replace
 
-from zevm.chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
+from zevm.chain.calls.call import call
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
+from zevm.chain.errors import (
+    AUTHENTICATION_FAILURES,
+    ExecutionFailedError,
+    ExecutionRevertedError,
+    TransactionError,
+)
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.inspection import deployment_price
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
@@ -73,7 +79,7 @@ def deploy_contract(services: Services, wanted: Deployment) -> Json:
     chain = services.chain
     try:
         data = creation_data(wanted.module, wanted.call_data, compress=wanted.compress)
-        deployment_price(data, machine_of(services).schedule, chain.block_rules.of(chain.next_header()))
+        deployment_price(data, machine_of(services).price_table, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         return _not_sent(Status.INVALID_MODULE, error.message, rule=error.rule)
     transaction = replace(wanted.transaction, data=data)
@@ -88,7 +94,11 @@ def deploy_contract(services: Services, wanted: Deployment) -> Json:
     try:
         transaction = with_sender(services, transaction)
         transaction_hash = send(services, transaction)
-    except (AuthenticationError, UnknownAccountError, ChainIdError) as error:
+    except TransactionError as error:
+        if error.reason not in AUTHENTICATION_FAILURES:
+            raise
+        return _not_sent(Status.AUTHENTICATION_FAILED, error.message)
+    except (UnknownAccountError, ChainIdError) as error:
         return _not_sent(Status.AUTHENTICATION_FAILED, str(error))
     except (ExecutionRevertedError, ExecutionFailedError, ExecutionTimeoutError) as error:
         return _refused_by_estimate(services, transaction, error)
@@ -118,7 +128,7 @@ def _sent(services: Services, transaction_hash: bytes, report: TransactionReport
         transaction_hash=transaction_hash,
         gas_limit=position.transaction.gas_limit,
         gas_used=receipt.gas_used,
-        error=report.error,
+        error=None if report.fault is None else report.fault.message,
         output=b"" if status is Status.SUCCESS else report.output,
     )
 
@@ -133,7 +143,7 @@ def _refused_by_estimate(services: Services, transaction: TransactionArguments, 
         return _not_sent(Status.TIMEOUT, str(error) or "execution aborted")
     request = call_request(services, transaction, default_gas=services.limits.call_gas)
     try:
-        outcome = services.chain.call(request, PENDING, deadline=execution_deadline(services))
+        outcome = call(services.chain.frame_at(PENDING), request, deadline=execution_deadline(services))
     except ExecutionTimeoutError:
         return _not_sent(Status.TIMEOUT, "execution aborted")
     if outcome.error is None:

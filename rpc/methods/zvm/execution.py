@@ -4,17 +4,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from zevm.chain.concurrency.deadline import moved
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import VmErrorKind
-from zevm.chain.zvm.functions import FunctionCall, FunctionResult
+from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidParamsError
-from zevm.rpc.methods.zvm.modules import status_json
+from zevm.rpc.methods.zvm.modules import machine_of, status_json
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, Account, AccountChange, StateDiff, StateReader
@@ -76,17 +75,18 @@ def function_call(value: object) -> dict[str, Any]:
     ),
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
 )
-def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: float) -> Json:
+def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: Deadline) -> Json:
     """Run a function of a contract or of a module on a block's state, keeping nothing, and tell all it did."""
     limits = services.limits
     given = dict(call)
     timeout_ms = given.pop("timeout_ms", None)
     if timeout_ms is not None:
         capped = min(timeout_ms, int(limits.evm_timeout_seconds * 1_000))
-        deadline = moved(deadline, min(deadline, time.monotonic() + capped / 1_000))
+        deadline = deadline.sooner(time.monotonic() + capped / 1_000)
     given["gas_limit"] = min(given.get("gas_limit", limits.call_gas), limits.call_gas)
     began = time.perf_counter()
-    result = services.chain.run_function(FunctionCall(**given), block, deadline=deadline)
+    machine, frame = machine_of(services), services.chain.frame_at(block)
+    result = run_function(machine, frame.environment, frame.reader, FunctionCall(**given), deadline=deadline)
     milliseconds = round((time.perf_counter() - began) * 1_000, 3)
     return status_json(result.status) | {
         "returnValue": hexadecimal(result.output),
@@ -99,8 +99,8 @@ def execute_function(services: Services, call: dict[str, Any], block: BlockRefer
 
 
 def _error_text(services: Services, result: FunctionResult) -> str | None:
-    reverted = result.error == VmErrorKind.REVERT.value
-    reason = services.decoder.revert_reason(result.output) if reverted and services.decoder is not None else None
+    decoder = services.decoder
+    reason = None if decoder is None or not result.is_revert else decoder.revert_reason(result.output)
     return result.error if reason is None else f"{result.error}: {reason}"
 
 

@@ -4,7 +4,7 @@ import copy
 import random
 from typing import Any
 
-from scripts.conformance.memory_state import MemoryReader
+from testing.memory_state import MemoryReader
 from tests.chain.vm.support import FakeAccount
 from zevm.chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
 from zevm.storage.account import EMPTY_ROOT, AccountChange

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.conformance.state_fixtures import load_cases, run_case
 from tests.conformance import conformance_path
+from verification.conformance.state_fixtures import load_cases, run_case
 
 SAMPLE_FILES = 90
 CASES_PER_FILE = 2

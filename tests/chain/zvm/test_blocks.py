@@ -11,6 +11,7 @@ from tests.chain.vm.support import assemble
 from tests.chain.zvm.contracts import contract, deployed, invoke, request_to, word
 from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.blockchain import Chain
+from zevm.chain.calls.call import call
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Log, logs_bloom
@@ -133,7 +134,7 @@ def test_calls_on_other_threads_do_not_disturb_blocks(chain: Chain) -> None:
 
     def look() -> None:
         for _ in range(200):
-            outcome = chain.call(request_to(COUNTING, word(1)), LATEST)
+            outcome = call(chain.frame_at(LATEST), request_to(COUNTING, word(1)))
             assert outcome.error is None
             seen.add(outcome.logs[0].topics[0])
 

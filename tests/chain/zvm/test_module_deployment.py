@@ -20,7 +20,8 @@ from tests.chain.zvm.contracts import (
     send,
     word,
 )
-from zevm.chain.calls.call import CallFrame, GasEstimation
+from zevm.chain.blocks.context import CallFrame
+from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.call import call as call_off_chain
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
@@ -312,7 +313,7 @@ def test_a_configured_code_size_does_not_touch_modules() -> None:
 
 def frame(accounts: dict[bytes, FakeAccount] | None = None) -> CallFrame:
     reader = executor(accounts or {}).state.fork_reader()
-    return CallFrame(environment_of(foreign=machine()), reader)
+    return CallFrame(environment_of(wasm_machine=machine()), reader)
 
 
 @pytest.mark.parametrize(
@@ -376,8 +377,8 @@ def test_a_genesis_may_hold_webassembly() -> None:
         schedule = Genesis.default(zvm=zvm).schedule
         chain = open_chain(genesis=genesis.with_changes(accounts=with_code, schedule=schedule))
         try:
-            assert chain.call(request_to(TARGET), LATEST).output == expected
-            packed = chain.call(request_to(OTHER), LATEST)
+            assert call(chain.frame_at(LATEST), request_to(TARGET)).output == expected
+            packed = call(chain.frame_at(LATEST), request_to(OTHER))
             assert (packed.output, packed.error is None) == (expected, zvm)
         finally:
             chain.close()
@@ -404,7 +405,7 @@ def test_z10_a_module_too_large_for_the_cap_on_transactions_is_refused_by_its_na
         " on this chain (EIP-7825)"
     )
     rules = rules_of(unlimited_transaction_gas=True)
-    lifted = CallFrame(environment_of(foreign=machine(), rules=rules), frame().reader)
+    lifted = CallFrame(environment_of(wasm_machine=machine(), rules=rules), frame().reader)
     assert (
         18_000_000 < GasEstimation(lifted, request_to(None, large, gas_limit=0), gas_cap=50_000_000).run() < 30_000_000
     )

@@ -1,6 +1,7 @@
 """Compiled programs in memory and on disk: what is reused, what is rejected, what is made faster."""
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,9 @@ import pytest
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.creation import creation_data
 from zevm.chain.zvm.runtime import aside, program_cache, program_files
@@ -143,6 +143,13 @@ def test_a_file_of_another_contract_or_configuration_is_not_taken(caches: Caches
     assert (first.calls, second.calls) == (2, 1)
 
 
+def test_a_change_anywhere_in_the_machine_is_another_configuration() -> None:
+    loaded = {name: found.__file__ for name, found in sys.modules.items() if name.startswith("zevm.chain.zvm")}
+    assert {"zevm.chain.zvm.module.instrument", "zevm.chain.zvm.price_table"} <= loaded.keys()
+    read = {source.resolve() for source in program_files.sources()}
+    assert [name for name, file in loaded.items() if file and Path(file).resolve() not in read] == []
+
+
 @pytest.mark.parametrize("kind", ["others may write", "symbolic link"])
 def test_a_file_that_others_may_have_written_is_not_executed(caches: Caches, tmp_path: Path, kind: str) -> None:
     source = Source(5)
@@ -240,7 +247,7 @@ def test_z2_memory_of_calls_takes_no_room_of_the_chains(caches: Caches, monkeypa
 
 def test_z2_only_code_of_the_chain_is_written_and_stays_used(caches: Caches, tmp_path: Path) -> None:
     cache, source = caches(tmp_path), Source(5)
-    guest = cache.get(HASH, source, deadline=time.monotonic() + 60)
+    guest = cache.get(HASH, source, deadline=Deadline.after(60))
     assert answer(guest) == 5
     guest.heat = HOT + 1
     assert cache.get(HASH, source) is guest
@@ -280,7 +287,7 @@ def test_z1_who_waits_for_a_compilation_leaves_at_the_deadline(caches: Caches) -
 
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        cache.get(HASH, slow, deadline=started + 0.2)
+        cache.get(HASH, slow, deadline=Deadline.after(0.2))
     assert 0.2 <= time.monotonic() - started < 10
     assert begun.is_set()
     # a block does not wait for it
@@ -331,8 +338,10 @@ def test_z2_calls_write_nothing_and_blocks_write_what_they_deploy_and_run(tmp_pa
     code = contract(invoke("write_result", 0, 32))
     failing = creation_data(contract("(unreachable)"), b"payload")
     try:
-        runner = Executor(environment_of(Fork.OSAKA, foreign=machine), state_of({CONTRACT: FakeAccount(1, 0, code)}))
-        deadline = time.monotonic() + 60
+        runner = Executor(
+            environment_of(Fork.OSAKA, wasm_machine=machine), state_of({CONTRACT: FakeAccount(1, 0, code)})
+        )
+        deadline = Deadline.after(60)
         assert runner.call(request_to(CONTRACT), deadline=deadline).error is None
         assert runner.call(request_to(None, contract("(nop)")), deadline=deadline).error is None
         assert send(runner, None, failing).error is not None

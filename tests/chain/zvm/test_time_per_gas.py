@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench import zvm_per_gas
-from scripts.zvm_compile import Deployments
+from verification.wasm.compile import Deployments
 
 TIMES = 30
 """How many times as long as the EVM's plainest opcodes a row may take; they take a third of what the one in the middle

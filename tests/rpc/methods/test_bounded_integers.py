@@ -92,8 +92,8 @@ async def test_b11_a_block_that_could_not_be_read_again_is_not_sealed(node: Node
 
     def seal(**changes: int) -> None:
         context = chain.next_context()
-        execution = BlockExecution(context.environment, chain.head.state, chain.head.state.root)
-        execution.seal(context.header.with_changes(**changes), chain.database.state)
+        execution = BlockExecution(context.environment, chain.database.state, chain.head.state)
+        execution.seal(context.header.with_changes(**changes))
 
     for field, bits in (("timestamp", 64), ("number", 64), ("gas_limit", 64), ("base_fee_per_gas", 256)):
         with pytest.raises(BlockError, match=field):

@@ -1,30 +1,29 @@
 """Host functions that tell about the call, the transaction, the block and the chain. Their whole price is fixed."""
 
-from zevm.chain.vm.foreign import Frame, instruct
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.vm.host_interface import Frame, instruct
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import MASK_64, HostCallback, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32
-_MASK_64 = (1 << 64) - 1
 
 
 def read_args(instance: Instance, target: int) -> None:
     """Write the call data."""
-    activity: Activity = instance.context
-    data = activity.data
+    context: HostContext = instance.context
+    data = context.data
     if len(data) > _WORD:
-        instance.charge(activity.prices.write(len(data)))
+        instance.charge(context.prices.write(len(data)))
     instance.write(target, data)
 
 
 def write_result(instance: Instance, pointer: int, length: int) -> None:
     """Set the output; the contract goes on."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     if length > _WORD:
-        instance.charge(2 * activity.prices.read(length))
-    activity.output = instance.read(pointer, length)
+        instance.charge(2 * context.prices.read(length))
+    context.output = instance.read(pointer, length)
 
 
 def evm_gas_left(instance: Instance) -> int:
@@ -39,22 +38,22 @@ def evm_ink_left(instance: Instance) -> int:
 
 def chainid(instance: Instance) -> int:
     """The chain's number; its lower 64 bits, as the interface has no more."""
-    return int(_frame(instance).state.execution_context.chain_id) & _MASK_64
+    return int(_frame(instance).state.execution_context.chain_id) & MASK_64
 
 
 def block_gas_limit(instance: Instance) -> int:
     """The block's gas limit."""
-    return _frame(instance).state.gas_limit & _MASK_64
+    return _frame(instance).state.gas_limit & MASK_64
 
 
 def block_number(instance: Instance) -> int:
     """The block's number."""
-    return _frame(instance).state.block_number & _MASK_64
+    return _frame(instance).state.block_number & MASK_64
 
 
 def block_timestamp(instance: Instance) -> int:
     """The block's time in Unix seconds."""
-    return _frame(instance).state.timestamp & _MASK_64
+    return _frame(instance).state.timestamp & MASK_64
 
 
 def block_basefee(instance: Instance, target: int) -> None:
@@ -110,8 +109,8 @@ def _is_own(frame: Frame) -> bool:
 
 def blockhash(instance: Instance, number: int, target: int) -> None:
     """BLOCKHASH: the hash of one of the 256 last blocks, zeros for any other number."""
-    activity: Activity = instance.context
-    digest = activity.with_gas(instance, instruct, BLOCKHASH, number)
+    context: HostContext = instance.context
+    digest = context.with_gas(instance, instruct, BLOCKHASH, number)
     instance.write(target, digest.to_bytes(_WORD, "big"))
 
 
@@ -131,11 +130,11 @@ def is_constructing(instance: Instance) -> int:
 
 
 def _frame(instance: Instance) -> Frame:
-    activity: Activity = instance.context
-    return activity.frame
+    context: HostContext = instance.context
+    return context.frame
 
 
-ENVIRONMENT_HOOKS: dict[str, HookFunction] = {
+ENVIRONMENT_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         read_args,

@@ -1,0 +1,1 @@
+"""The official fixtures, a recorded chain and recorded answers."""

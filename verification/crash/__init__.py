@@ -1,0 +1,1 @@
+"""Kills, damages and full disks, compared with a model of what was acknowledged."""

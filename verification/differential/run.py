@@ -1,0 +1,141 @@
+"""Execute random blocks here and in Ethereum's executable specification until the time is over, and compare.
+
+    python -m verification.differential.run --seconds 3600 --seed 1
+    python -m verification.differential.run --case differential-17-Osaka.json     # run a failing case again
+
+Every case has transactions that must be refused beside good ones; a second run takes the accepted ones alone, since the
+oracle numbers its receipts with the refused ones. A difference is shrunk and written to a file. Ends with 1 then.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from verification.differential.build import Result, address_of, for_oracle, result_of, run_here, transactions_of
+from verification.differential.cases import FORKS, KEYS, Case, new_case
+from verification.differential.coverage import Coverage
+from verification.differential.shrink import shrink
+from verification.differential.specification import KnownFaultError, Specification
+
+SHRINK_ATTEMPTS = 400
+
+
+def run_there(case: Case, specification: Specification, accepted: frozenset[int] | None = None) -> Result:
+    """The specification's result for the case, of the transactions with these indices or of all."""
+    transactions = transactions_of(case)
+    if accepted is not None:
+        transactions = [transactions[index] for index in sorted(accepted)]
+    return result_of(specification.ask(for_oracle(case, transactions)))
+
+
+def differences(case: Case, specification: Specification, *, zvm: bool) -> dict[str, tuple[object, object]]:
+    """Field -> (here, there), for the fields that differ; none where the specification's fault is known."""
+    transactions = transactions_of(case)
+    here = run_here(case, transactions, zvm=zvm)
+    try:
+        there = run_there(case, specification)
+    except KnownFaultError:
+        return {}
+    if there.rejected:
+        there = there._replace(receipts_root=here.receipts_root)
+        if here.rejected == there.rejected:
+            accepted = frozenset(range(len(transactions))) - set(here.rejected)
+            again = run_there(case, specification, accepted)
+            there = there._replace(receipts_root=again.receipts_root)
+    return {
+        name: pair
+        for name, pair in zip(Result._fields, zip(here, there, strict=True), strict=True)
+        if pair[0] != pair[1]
+    }
+
+
+def report(case: Case, found: dict[str, tuple[object, object]], folder: Path) -> None:
+    """Write a failing case and say how to run it again."""
+    file = folder / f"differential-{case['seed']}-{case['fork']}.json"
+    file.write_text(json.dumps(case, indent=1))
+    for name, (here, there) in found.items():
+        print(f"  {name}: here {here}, there {there}")
+    print(f"  again: python -m verification.differential.run --case {file}", flush=True)
+
+
+class Limits(NamedTuple):
+    """When a campaign ends: after so many seconds, or so many seeds if they come first."""
+
+    seconds: float
+    seeds: int = sys.maxsize
+
+
+def campaign(
+    specification: Specification,
+    seed: int,
+    limits: Limits,
+    folder: Path,
+    *,
+    zvm: bool,
+    coverage: Coverage | None = None,
+) -> int:
+    """Run the cases from a seed on; how many of them differed. Failing cases go to the folder."""
+    senders, counts = [address_of(key) for key in KEYS], Counter[str]()
+    stop, end = seed + limits.seeds, time.monotonic() + limits.seconds
+
+    def differ(case: Case) -> bool:
+        return bool(differences(case, specification, zvm=zvm))
+
+    while seed < stop and time.monotonic() < end:
+        for fork in FORKS:
+            case = new_case(seed, fork, senders)
+            found = differences(case, specification, zvm=zvm)
+            counts["blocks"] += 1
+            counts["transactions"] += len(case["transactions"])
+            if coverage is not None:
+                coverage.add(case)
+            if found:
+                counts["differences"] += 1
+                print(f"seed {seed}, {fork}: {', '.join(found)}", flush=True)
+                small = shrink(case, differ, SHRINK_ATTEMPTS)
+                report(small, differences(small, specification, zvm=zvm), folder)
+        seed += 1
+    print(
+        f"{counts['blocks']} blocks, {counts['transactions']} transactions, {counts['differences']} differences, "
+        f"next seed {seed}"
+    )
+    return counts["differences"]
+
+
+def main() -> int:
+    """1 where a block differed."""
+    parser = argparse.ArgumentParser(description="Compare the node's execution with the executable specification.")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="of the first case; later ones follow")
+    parser.add_argument("--seeds", type=int, default=sys.maxsize, help="how many at most")
+    parser.add_argument("--case", type=Path, metavar="FILE", help="run this case alone")
+    parser.add_argument("--zvm", action="store_true", help="with WebAssembly contracts switched on here")
+    parser.add_argument("--coverage", action="store_true", help="tell what the cases exercised")
+    parser.add_argument("--output", type=Path, default=Path(os.curdir), metavar="FOLDER", help="for failing cases")
+    arguments = parser.parse_args()
+    with Specification() as specification:
+        if arguments.case is not None:
+            return run_again(specification, arguments.case, zvm=arguments.zvm)
+        coverage = Coverage() if arguments.coverage else None
+        limits = Limits(arguments.seconds, arguments.seeds)
+        count = campaign(specification, arguments.seed, limits, arguments.output, zvm=arguments.zvm, coverage=coverage)
+    if coverage is not None:
+        print(coverage.report())
+    return int(count > 0)
+
+
+def run_again(specification: Specification, file: Path, *, zvm: bool) -> int:
+    """A case from a file; 1 where it differs."""
+    found = differences(json.loads(file.read_text()), specification, zvm=zvm)
+    for name, (here, there) in found.items():
+        print(f"{name}: here {here}, there {there}")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Random WebAssembly modules, and chains of mixed blocks played again in other processes."""

@@ -1,0 +1,247 @@
+"""Make a chain of mixed blocks, and replay it in fresh processes: every run must give the same roots and receipts.
+
+    python -m verification.wasm.replay --blocks 1000 --seed 1
+
+The chain is exported, and imported by four processes: with an empty cache of compiled code, with the cache that the
+first has left, with every program optimised from its first run on, and with programs optimised and exchanged in the
+background while blocks run. An import verifies every root; heads and a digest of all receipts are compared beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from testing.node_process import ROOT
+from verification.wasm.chain import Mix
+from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.options import ChainOptions
+from zevm.chain.rules.genesis import load_default_genesis
+from zevm.chain.zvm import execution
+from zevm.chain.zvm.runtime import program_cache
+from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
+from zevm.chain.zvm.runtime.runtime import RunResult
+from zevm.node.commands.blocks import export_blocks, import_blocks
+from zevm.node.commands.options import settings_of
+from zevm.node.network import existing_chain, initialise
+from zevm.storage.database import Database
+
+CODE_FOLDER = "zvm"
+START_SECONDS = 1_900_000_000
+REPLAY_TIMEOUT_SECONDS = 3_600
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a run of the chain came to.
+
+    head: hash of the last block. compiled, optimised: how many programs were compiled without and with optimisation.
+    """
+
+    head: str
+    state_root: str
+    receipts: str
+    blocks: int
+    compiled: int = 0
+    optimised: int = 0
+
+    @property
+    def outcome(self) -> tuple[str, str, str, int]:
+        """What all runs must agree on."""
+        return self.head, self.state_root, self.receipts, self.blocks
+
+
+def outcome_of(chain: Chain, **counts: int) -> Replay:
+    """The chain's head, and a digest of every receipt."""
+    digest = hashlib.sha256()
+    for number in range(1, chain.head.number + 1):
+        header = chain.header_by_number(number)
+        receipts = None if header is None else chain.receipts(header.hash)
+        if receipts is None:
+            raise RuntimeError(f"block {number} has no receipts")
+        for receipt in receipts:
+            digest.update(receipt.encode_stored())
+    head = chain.head.header
+    return Replay(head.hash.hex(), head.state_root.hex(), digest.hexdigest(), head.number, **counts)
+
+
+def count_ends(counts: Counter[str]) -> None:
+    """Count how the runs of this process end."""
+    run = execution.run
+
+    def run_counted(*arguments: Any, **options: Any) -> RunResult:
+        result = run(*arguments, **options)
+        counts[f"runs {result.end.value}"] += 1
+        return result
+
+    execution.run = run_counted  # type: ignore[attr-defined]
+
+
+def make_chain(datadir: Path, blocks: int, seed: int) -> Mix:
+    """A chain of so many blocks in a data directory; what is in it."""
+    options = ChainOptions(mining=MiningMode(automine=False), zvm_directory=datadir / CODE_FOLDER)
+    with Database.open(datadir, sync=False) as database:
+        chain = Chain(database, load_default_genesis(), options, Clock(lambda: START_SECONDS))
+        try:
+            mix = Mix(chain, Random(seed))
+            count_ends(mix.counts)
+            mix.first_blocks()
+            while chain.head.number < blocks:
+                mix.block()
+        finally:
+            chain.close()
+    return mix
+
+
+# The process that replays
+
+MODES = ("as is", "optimised", "exchanged")
+
+
+def count_and_force(mode: str) -> list[bool]:
+    """Note each compilation of this process, and make the compiler do what the mode says."""
+    compilations: list[bool] = []
+    compile_program: Callable[..., Program] = Engine.compile
+
+    def compile_noted(self: Engine, prepared: Instrumented, *, optimise: bool) -> Program:
+        compilations.append(optimise or mode == "optimised")
+        return compile_program(self, prepared, optimise=compilations[-1])
+
+    Engine.compile = compile_noted  # type: ignore[method-assign]
+    if mode == "exchanged":
+        program_cache.HOT = 0
+    return compilations
+
+
+def replay(file: Path, genesis: Path, datadir: Path, mode: str) -> Replay:
+    """Import the file into a new data directory, in this process."""
+    compilations = count_and_force(mode)
+    import_blocks(file, genesis=genesis, datadir=datadir, config=None)
+    with existing_chain(settings_of(datadir, None)) as chain:
+        return outcome_of(chain, compiled=compilations.count(False), optimised=compilations.count(True))
+
+
+# The process that compares
+
+
+class Campaign:
+    """The chain that was made, and its replays in fresh processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "chain.rlp"
+        self.genesis = folder / "genesis.json"
+        self.seconds: dict[str, float] = {}
+
+    def make(self, blocks: int, seed: int) -> tuple[Replay, Mix]:
+        """Make and export it."""
+        started = time.monotonic()
+        datadir = self.folder / "made"
+        mix = make_chain(datadir, blocks, seed)
+        export_blocks(self.file, genesis_out=self.genesis, datadir=datadir, config=None)
+        self.seconds["made"] = time.monotonic() - started
+        with existing_chain(settings_of(datadir, None)) as chain:
+            return outcome_of(chain), mix
+
+    def replay(self, name: str, mode: str, code: Path | None = None) -> Replay:
+        """Replay in a fresh process. code: compiled code that is there already."""
+        datadir = self.folder / name
+        if code is not None:
+            initialise(settings_of(datadir, None, init=str(self.genesis)))
+            shutil.copytree(code, datadir / CODE_FOLDER)
+        command = [
+            sys.executable,
+            "-m",
+            "verification.wasm.replay",
+            "--replay",
+            *map(str, (self.file, self.genesis, datadir)),
+            mode,
+        ]
+        started = time.monotonic()
+        finished = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=REPLAY_TIMEOUT_SECONDS, check=False
+        )
+        self.seconds[name] = time.monotonic() - started
+        if finished.returncode != 0:
+            raise RuntimeError(f"replay {name}: {finished.stdout}{finished.stderr}")
+        return Replay(**json.loads(finished.stdout.splitlines()[-1]))
+
+    def replays(self) -> dict[str, Replay]:
+        """By name: cold, warm, optimised, exchanged."""
+        found = {"cold": self.replay("cold", "as is")}
+        found["warm"] = self.replay("warm", "as is", self.folder / "cold" / CODE_FOLDER)
+        return found | {mode: self.replay(mode, mode) for mode in ("optimised", "exchanged")}
+
+
+def problems(made: Replay, replays: dict[str, Replay]) -> list[str]:
+    """How the replays differ from the chain that was made, and from what their kinds promise."""
+    found = [
+        f"{name} has {replay.outcome}, made was {made.outcome}"
+        for name, replay in replays.items()
+        if replay.outcome != made.outcome
+    ]
+    if not replays["cold"].compiled:
+        found.append("the cold replay compiled nothing")
+    if replays["warm"].compiled:
+        found.append(f"the warm replay compiled {replays['warm'].compiled} programs that were on disk")
+    if replays["optimised"].compiled or not replays["optimised"].optimised:
+        found.append("the optimised replay ran programs that were not optimised")
+    if not replays["exchanged"].optimised:
+        found.append("the exchanging replay optimised nothing")
+    return found
+
+
+def campaign(folder: Path, blocks: int, seed: int) -> tuple[str, list[str]]:
+    """One line of figures, and what went wrong."""
+    work = Campaign(folder)
+    made, mix = work.make(blocks, seed)
+    replays = work.replays()
+    seconds = ", ".join(f"{name} {taken:.1f}" for name, taken in work.seconds.items())
+    mixed = ", ".join(f"{count} {kind}" for kind, count in mix.counts.items())
+    compiled = ", ".join(f"{name} {replay.compiled}+{replay.optimised}" for name, replay in replays.items())
+    line = (
+        f"seed {seed}: {made.blocks} blocks ({mixed}); head {made.head[:16]}, state {made.state_root[:16]}, "
+        f"receipts {made.receipts[:16]}; compiled plain+optimised: {compiled}; seconds: {seconds}"
+    )
+    return line, problems(made, replays)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a campaign, or one replay for it; 1 where runs differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--blocks", type=int, default=1_000, help="7 that deploy come first; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--folder", type=Path, help="must not exist yet; kept. Default: temporary, kept on failure")
+    parser.add_argument("--replay", nargs=4, metavar=("FILE", "GENESIS", "DATADIR", "MODE"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.replay:
+        file, genesis, datadir, mode = options.replay
+        print(json.dumps(asdict(replay(Path(file), Path(genesis), Path(datadir), mode))))
+        return 0
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="zevm-replay-")) / "replay"
+    folder.mkdir(parents=True)
+    line, found = campaign(folder, options.blocks, options.seed)
+    for problem in found:
+        print(f"FAILED: {problem}; files: {folder}", file=sys.stderr)
+    if not found and options.folder is None:
+        shutil.rmtree(folder.parent)
+    print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
