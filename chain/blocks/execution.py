@@ -38,6 +38,12 @@ class SealedBlock:
         """The block."""
         return self.record.block
 
+    @property
+    def tips_wei(self) -> int:
+        """What its transactions pay to the coinbase."""
+        base_fee = self.block.header.base_fee_per_gas or 0
+        return sum([item.gas_used * (item.effective_gas_price - base_fee) for item in self.record.receipts])
+
 
 class BodyRoots(NamedTuple):
     """The roots of a block's lists; that of the withdrawals is None before Shanghai."""

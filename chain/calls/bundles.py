@@ -11,12 +11,11 @@ from typing import TypeVar
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.header import assumed_header
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.place import StateContext, frame_of
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
-from zevm.chain.rules import fees
-from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
@@ -88,17 +87,13 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
 class BundleRequest:
     """Signed transactions for a block to come, and that block's fields; None for what follows from its parent.
 
-    number: the block's. parent: the block whose state they begin upon. base_fee_per_gas in wei.
+    number: the block's. parent: the block whose state they begin upon.
     """
 
     transactions: tuple[Transaction, ...]
     number: int
     parent: BlockReference = field(default_factory=lambda: BlockReference(tag=BlockTag.LATEST))
-    timestamp: int | None = None
-    coinbase: bytes | None = None
-    gas_limit: int | None = None
-    difficulty: int | None = None
-    base_fee_per_gas: int | None = None
+    overrides: BlockOverrides = NO_OVERRIDES.block
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +149,9 @@ def call_bundle(view: ChainView, request: BundleRequest, *, deadline: Deadline |
 
 
 def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header) -> BlockEnvironment:
-    timestamp = parent.timestamp + 1 if request.timestamp is None else request.timestamp
-    rules = view.spec.at(request.number, timestamp)
-    base_fee = request.base_fee_per_gas
-    if base_fee is None:
-        base_fee = fees.next_base_fee(parent, rules)
-    cancun = rules.fork >= Fork.CANCUN
-    header = Header(
-        parent_hash=parent.hash,
-        coinbase=parent.coinbase if request.coinbase is None else request.coinbase,
-        difficulty=parent.difficulty if request.difficulty is None else request.difficulty,
-        number=request.number,
-        gas_limit=parent.gas_limit if request.gas_limit is None else request.gas_limit,
-        timestamp=timestamp,
-        mix_hash=parent.mix_hash,
-        base_fee_per_gas=base_fee,
-        excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
-        parent_beacon_block_root=bytes(32) if cancun else None,
-    )
+    overrides = request.overrides
+    timestamp = parent.timestamp + 1 if overrides.timestamp is None else overrides.timestamp
+    header = assumed_header(view.spec, parent, request.number, timestamp, overrides)
 
     def block_hash(number: int) -> bytes | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)

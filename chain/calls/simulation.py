@@ -10,12 +10,11 @@ from typing import TypeVar
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
+from zevm.chain.calls.header import assumed_header
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import Reason, SimulationError, TransactionError
-from zevm.chain.rules import fees
-from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
@@ -153,32 +152,13 @@ class Simulation:
 
     def _header(self, overrides: BlockOverrides) -> Header:
         """The block's fields as far as they are known before its calls."""
-        parent, rules_of = self._parent, self._view.spec
-        assert overrides.number is not None
-        assert overrides.timestamp is not None
-        rules = rules_of.at(overrides.number, overrides.timestamp)
-        cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
-        difficulty = 0 if merged else parent.difficulty
-        return Header(
-            parent_hash=parent.hash,
-            coinbase=_chosen(overrides.coinbase, parent.coinbase),
-            difficulty=_chosen(overrides.difficulty, difficulty),
-            number=overrides.number,
-            gas_limit=_chosen(overrides.gas_limit, parent.gas_limit),
-            timestamp=overrides.timestamp,
-            mix_hash=_chosen(overrides.prev_randao, bytes(32)),
-            base_fee_per_gas=self._base_fee(overrides, parent) if rules.fork >= Fork.LONDON else None,
-            excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
-            parent_beacon_block_root=_chosen(overrides.parent_beacon_block_root, bytes(32)) if cancun else None,
-        )
-
-    def _base_fee(self, overrides: BlockOverrides, parent: Header) -> int | None:
-        """Without validation the base fee is 0, so that code does not see a price below it."""
-        assert overrides.number is not None
-        assert overrides.timestamp is not None
-        if overrides.base_fee_per_gas is not None or not self._validate:
-            return overrides.base_fee_per_gas or 0
-        return fees.next_base_fee(parent, self._view.spec.at(overrides.number, overrides.timestamp))
+        number, timestamp = overrides.number, overrides.timestamp
+        assert number is not None
+        assert timestamp is not None
+        if overrides.base_fee_per_gas is None and not self._validate:
+            # so that code does not see a price below it
+            overrides = replace(overrides, base_fee_per_gas=0)
+        return assumed_header(self._view.spec, self._parent, number, timestamp, overrides)
 
     def _block_hash(self, number: int) -> bytes | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
@@ -222,10 +202,6 @@ class _BlockRun:
     execution: BlockExecution
     executor: Executor
     state: RecordingState
-
-
-def _chosen(override: Value | None, otherwise: Value) -> Value:
-    return otherwise if override is None else override
 
 
 def check_size(blocks: Sequence[SimulatedBlock]) -> None:

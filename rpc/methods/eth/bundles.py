@@ -3,7 +3,7 @@
 from typing import Any
 
 from zevm.chain.calls.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
-from zevm.chain.calls.overrides import CallOverrides, StateOverrides
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.calls.place import StateContext
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
@@ -73,6 +73,8 @@ _BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "txs": ("transactions", scalars.tuple_of(scalars.data)),
     "blockNumber": ("number", scalars.number),
     "stateBlockNumber": ("parent", scalars.block_number),
+}
+_BUNDLE_BLOCK_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "timestamp": ("timestamp", scalars.number),
     "coinbase": ("coinbase", scalars.address),
     "gasLimit": ("gas_limit", scalars.number),
@@ -81,7 +83,11 @@ _BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
 }
 
 
-@schema(type="object", title="Signed bundle", properties={name: {} for name in _BUNDLE_REQUEST_FIELDS})
+@schema(
+    type="object",
+    title="Signed bundle",
+    properties={name: {} for name in (*_BUNDLE_REQUEST_FIELDS, *_BUNDLE_BLOCK_FIELDS)},
+)
 def signed_bundle(value: object) -> dict[str, Any]:
     """{txs: [signed], blockNumber, stateBlockNumber, timestamp, coinbase, gasLimit, difficulty, baseFee}."""
     decoded: dict[str, Any] = decode_fields(value, _BUNDLE_REQUEST_FIELDS)
@@ -89,7 +95,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
         raise InvalidParamsError("bundle missing txs")
     if "number" not in decoded:
         raise InvalidParamsError("bundle missing blockNumber")
-    return decoded
+    return decoded | {"overrides": BlockOverrides(**decode_fields(value, _BUNDLE_BLOCK_FIELDS))}
 
 
 @method(
