@@ -32,7 +32,7 @@ from verification.abuse.dearest import (
     opcodes,
     precompile_inputs,
 )
-from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, Rules, fork_by_name
+from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, ForkRules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
@@ -70,7 +70,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
     """A block without fees."""
     blob = BlobParameters(6, 9, 5_007_716) if fork >= Fork.CANCUN else None
     return BlockEnvironment(
-        rules=Rules(fork, 31_337, blob),
+        rules=ForkRules(fork, 31_337, blob),
         coinbase=b"\x99" * 20,
         number=1,
         timestamp=1_000,

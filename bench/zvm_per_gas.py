@@ -21,7 +21,7 @@ from verification.wasm.shapes import SHAPES
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import ZVM
@@ -91,7 +91,7 @@ def _contract(step: str, steps: int, rounds: int, imports: str = "") -> bytes:
 
 
 def _import(place: str, name: str, alias: str) -> str:
-    row = HOOKS[place, name]
+    row = HOST_FUNCTIONS[place, name]
     parameters = " ".join(_TYPES[kind] for kind in row.parameters)
     result = f"(result {_TYPES[row.result]})" if row.result else ""
     return f'(import "{place}" "{name}" (func ${alias} (param {parameters}) {result}))'
@@ -152,7 +152,7 @@ _ENDING = {"exit_early", "selfdestruct", "create2"}
 
 
 def _hosts(bench: _Bench) -> Iterator[Figures]:
-    for (place, name), row in HOOKS.items():
+    for (place, name), row in HOST_FUNCTIONS.items():
         if name in _ENDING:
             continue
         for arguments in _ARGUMENTS.get(name, (tuple(1_024 + 32 * index for index in range(len(row.parameters))),)):

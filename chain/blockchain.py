@@ -49,7 +49,11 @@ class Chain(ChainView):
         self._memory = MemoryGuard(self)
         self.writer = Writer(self._memory)
         self.mining = Mining(
-            self.writer, self.mine, options.mining, driven=options.driven, equal_timestamps=options.equal_timestamps
+            self.writer,
+            self.mine,
+            options.mining,
+            external_consensus=options.external_consensus,
+            equal_timestamps=options.equal_timestamps,
         )
         self._instant = InstantMining(self, self._memory, self._build_of_waiting)
         self.snapshots = Snapshots()
@@ -57,7 +61,7 @@ class Chain(ChainView):
         self.auto_impersonate = options.auto_impersonate
         self._journal = PoolJournal(database)
         self.writer.run(self.follow_disk)
-        self.engine = self.writer.run(Engine, self) if options.driven else None
+        self.engine = self.writer.run(Engine, self) if options.external_consensus else None
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -85,10 +89,10 @@ class Chain(ChainView):
             sender = transaction.sender
         except InvalidSignatureError as error:
             raise AuthenticationError("invalid sender") from error
-        if self.options.driven and transaction.is_impersonated:
+        if self.options.external_consensus and transaction.is_impersonated:
             raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
         if transaction.sidecar is not None:
-            check_sidecar(transaction, self.block_rules.of(self.next_header()))
+            check_sidecar(transaction, self.spec.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -332,7 +336,7 @@ class Chain(ChainView):
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
         self.chain_id = chain_id
-        self.block_rules.set_chain_id(chain_id)
+        self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
         self._replace_pool(self._reset_pool_alone)
 
@@ -359,7 +363,7 @@ class Chain(ChainView):
                 continue
             transaction = Transaction.decode(data)
             try:
-                if self.options.driven and transaction.is_impersonated:
+                if self.options.external_consensus and transaction.is_impersonated:
                     raise TransactionError("invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
@@ -368,7 +372,7 @@ class Chain(ChainView):
 
     def refuse_when_driven(self) -> None:
         """Raise DrivenChainError where a consensus client alone may change the chain."""
-        if self.options.driven:
+        if self.options.external_consensus:
             raise DrivenChainError
 
     def _settle(self, transaction: Transaction, added: AddResult) -> None:

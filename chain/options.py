@@ -16,11 +16,11 @@ class ChainOptions:
 
     gas_limit, base_fee_per_gas: of the blocks built here; None follows the parent.
     max_transactions: in one built block; None lets gas decide.
-    transaction_gas_cap: whether EIP-7825's cap holds; None as the genesis says, or mainnet where the chain is driven.
+    transaction_gas_cap: whether EIP-7825's cap holds; None as the genesis says, or mainnet under external consensus.
     code_size_limit: bytes; None for the fork's own, 0 for no limit. slots_in_an_epoch: `safe` is that many blocks
     behind the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
     equal_timestamps: let blocks of one second have one timestamp, which no other chain of Ethereum takes.
-    driven: a consensus client makes the chain through the Engine API, and nothing else may change it.
+    external_consensus: a consensus client makes the chain through the Engine API, and nothing else may change it.
     zvm_directory: where compiled WebAssembly is kept, None for nowhere.
     """
 
@@ -36,7 +36,7 @@ class ChainOptions:
     safe_distance: int | None = None
     finalized_distance: int | None = None
     equal_timestamps: bool = False
-    driven: bool = False
+    external_consensus: bool = False
     auto_impersonate: bool = False
     zvm_directory: Path | None = None
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI

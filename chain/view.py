@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockRules, CallFrame, NextContext
+from zevm.chain.blocks.context import CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import fill
@@ -40,7 +40,7 @@ class ChainView:
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         zvm = genesis.schedule.zvm
         self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
-        self.block_rules = BlockRules(genesis.schedule, options, self.zvm)
+        self.spec = ChainSpec(genesis.schedule, options, self.zvm)
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
@@ -73,7 +73,7 @@ class ChainView:
     @property
     def is_for_development(self) -> bool:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
-        return self.schedule.development and not self.options.driven
+        return self.schedule.development and not self.options.external_consensus
 
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""
@@ -129,7 +129,7 @@ class ChainView:
             return first
         if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
             return head
-        marked = self._marked_number(tag) if self.options.driven else None
+        marked = self._marked_number(tag) if self.options.external_consensus else None
         return max(first, head - self._distance(tag)) if marked is None else marked
 
     def _distance(self, tag: BlockTag) -> int:
@@ -138,7 +138,7 @@ class ChainView:
         distance = options.safe_distance if is_safe else options.finalized_distance
         if distance is not None:
             return distance
-        if options.driven:
+        if options.external_consensus:
             raise UnknownBlockError(f"{tag.value} block not found")
         return options.slots_in_an_epoch * (1 if is_safe else 2)
 
@@ -176,7 +176,7 @@ class ChainView:
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it."""
-        return self.block_rules.environment(header, self.records.canonical_hash, self.settings.recoveries)
+        return self.spec.environment(header, self.records.canonical_hash, self.settings.recoveries)
 
     def frame_at(self, reference: BlockReference) -> CallFrame:
         """Environment and state in which a call at a block executes."""
@@ -206,7 +206,7 @@ class ChainView:
 
         The last one is kept: the pool is reset to the context in which the next block is then built.
         """
-        parent, settings, rules = self.head.header, self.settings, self.block_rules
+        parent, settings, rules = self.head.header, self.settings, self.spec
         timestamp, kept = self.clock.peek(parent.timestamp), self._next_context
         if kept is not None and kept.is_of(parent, timestamp, settings, rules.schedule):
             return kept
@@ -222,7 +222,7 @@ class ChainView:
     def next_blob_base_fee(self) -> int | None:
         """The blob base fee of the next block in wei per blob gas; None before Cancun."""
         header = self.next_header()
-        rules = self.block_rules.of(header)
+        rules = self.spec.of(header)
         if header.excess_blob_gas is None or rules.blob is None:
             return None
         return fees.blob_base_fee(header.excess_blob_gas, rules.blob)

@@ -141,7 +141,7 @@ class Node:
         self.chain.take_up()
         await server.start()
         self.chain.database.keep()
-        if self.chain.block_rules.of(self.chain.next_header()).fork >= Fork.CANCUN:
+        if self.chain.spec.of(self.chain.next_header()).fork >= Fork.CANCUN:
             BLOBS.prepare()
         settle_memory()
         try:
@@ -196,7 +196,7 @@ class Node:
     def _engine_port(self) -> EnginePortOptions | None:
         """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
         settings, chain = self._settings, self.chain
-        if not settings.driven:
+        if not settings.external_consensus:
             return None
         head = chain.head.header
         check_drivable(chain.schedule, head.number, head.timestamp)
@@ -258,7 +258,10 @@ class Node:
         settings = self._settings
         console = not settings.disable_console_log
         paint = str if settings.json_logs else painter(sys.stdout, settings.color)
-        return NodeLog(kind(self._decoder.revert_reason, console=console, driven=settings.driven), paint=paint)
+        return NodeLog(
+            kind(self._decoder.revert_reason, console=console, external_consensus=settings.external_consensus),
+            paint=paint,
+        )
 
 
 def settle_memory() -> None:
@@ -276,7 +279,7 @@ def announced_version(settings: NodeSettings) -> str:
     """
     if settings.client_version is not None:
         return settings.client_version
-    return default_client_version() if settings.driven else f"anvil/{default_client_version()}"
+    return default_client_version() if settings.external_consensus else f"anvil/{default_client_version()}"
 
 
 def default_client_version() -> str:

@@ -148,11 +148,11 @@ class NodeLog:
 class Formatter:
     """Turns events into lines for people, as Anvil writes them."""
 
-    def __init__(self, reason: Reason | None = None, *, console: bool = True, driven: bool = False) -> None:
-        """`driven`: payloads are told of as they are executed, so that new heads, which name them again, are not."""
+    def __init__(self, reason: Reason | None = None, *, console: bool = True, external_consensus: bool = False) -> None:
+        """`external_consensus`: tell of payloads as they are executed, and not of new heads, which name them again."""
         self._reason = reason or (lambda _: None)
         self._console = console
-        self._driven = driven
+        self._external_consensus = external_consensus
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
         """The lines of some events; like methods in a row become one line with their number."""
@@ -190,7 +190,7 @@ class Formatter:
         if change.removed:
             oldest = change.removed[-1].block.number
             yield f"Removed {len(change.removed)} blocks, from block {oldest} on"
-        for record in () if self._driven else change.added:
+        for record in () if self._external_consensus else change.added:
             yield from self._record_lines(record)
 
     def _record_lines(self, record: BlockAndReceipts) -> Iterator[str]:

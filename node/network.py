@@ -59,7 +59,7 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
     if settings.fresh:
         # a chain is forgotten only for one that can begin
         genesis = _new_genesis(settings, ())
-        if settings.driven:
+        if settings.external_consensus:
             check_drivable(genesis.schedule, genesis.number, genesis.timestamp)
         Database.erase(settings.datadir)
     return Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
@@ -133,7 +133,7 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
         return _with_first_block_settings(genesis, settings)
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
-    if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.driven:
+    if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.external_consensus:
         return load_default_genesis().with_changes(timestamp=int(time.time()))
     fee = settings.block_base_fee_per_gas
     genesis = Genesis.default(
@@ -145,7 +145,7 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
         base_fee=INITIAL_BASE_FEE_WEI if fee is None else fee,
         timestamp=int(time.time()) if settings.timestamp is None else settings.timestamp,
         create2_deployer=not settings.disable_default_create2_deployer,
-        development=not settings.driven,
+        development=not settings.external_consensus,
     )
     return genesis.with_changes(number=settings.number or 0)
 
@@ -200,7 +200,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         safe_distance=settings.safe_distance,
         finalized_distance=settings.finalized_distance,
         equal_timestamps=settings.allow_blocks_with_same_timestamp,
-        driven=settings.driven,
+        external_consensus=settings.external_consensus,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,

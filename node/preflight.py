@@ -19,7 +19,7 @@ JWT_SECRET_NAME = "jwtsecret"
 def check_start(settings: NodeSettings) -> None:
     """Raises NodeError, AddressInUseError or IpcError for what would end the start later."""
     check_addresses(settings.host, settings.port, "--port")
-    if settings.driven:
+    if settings.external_consensus:
         check_addresses(settings.authrpc_addr, settings.authrpc_port, "--authrpc-port")
         if jwt_secret_path(settings).exists():
             read_jwt_secret(settings)

@@ -383,16 +383,16 @@ class NodeSettings(BaseSettings):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
         if self.state_interval is not None and self.state is None and self.dump_state is None:
             raise ValueError("--state-interval needs --state or --dump-state")
-        if self.driven and (self.load_state or self.state):
+        if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
-        if self.driven and self.block_time is not None:
+        if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
 
     @property
-    def driven(self) -> bool:
+    def external_consensus(self) -> bool:
         """Whether a consensus client makes the blocks: any setting of the Engine API that was given says so."""
         return self.authrpc or any(name.startswith("authrpc_") for name in self.model_fields_set)
 

@@ -28,6 +28,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
+from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import (
     InvalidParamsError,
     InvalidRequestError,
@@ -36,7 +37,6 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from zevm.rpc.explaining import explain
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
@@ -298,7 +298,7 @@ class Dispatcher:
             else:
                 result = method.function(self._services, *call.arguments)
         except Exception as error:
-            call.error = explain(self._services, call.name, error)
+            call.error = to_rpc_error(self._services, call.name, error)
             result = None
         if type(result) is Later:
             return self._answer_later(call, result)
@@ -309,7 +309,7 @@ class Dispatcher:
         try:
             reply = await self.workers.encode(_answer_in_slices, call.identifier, later)
         except Exception as error:
-            call.error = explain(self._services, call.name, error)
+            call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, None, reply)
 
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
@@ -329,7 +329,7 @@ class Dispatcher:
                 if type(result) is Later or type(result) is Encoded:
                     reply = await self.workers.encode(_answer_in_slices, call.identifier, result)
         except Exception as error:
-            call.error = explain(self._services, call.name, error)
+            call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
@@ -347,7 +347,7 @@ class Dispatcher:
             try:
                 reply = done.result()
             except Exception as error:
-                call.error = explain(self._services, call.name, error)
+                call.error = to_rpc_error(self._services, call.name, error)
             reply = self._finish(call, None, reply)
             if not answer.done():
                 answer.set_result(reply)
@@ -368,7 +368,7 @@ class Dispatcher:
         try:
             self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
         except WriterStoppedError as error:
-            call.error = explain(self._services, call.name, error)
+            call.error = to_rpc_error(self._services, call.name, error)
             answer.set_result(self._finish(call, None))
         return answer
 
@@ -390,7 +390,7 @@ class Dispatcher:
             try:
                 return success(call.identifier, result)
             except (TypeError, ValueError) as error:
-                call.error = explain(self._services, call.name, error)
+                call.error = to_rpc_error(self._services, call.name, error)
         return failure(call.identifier, call.error)
 
     async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:

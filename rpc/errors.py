@@ -97,7 +97,7 @@ class InvalidParamsError(RpcError):
 
 
 class InternalError(RpcError):
-    """A fault of the node. Made by rpc.explaining alone."""
+    """A fault of the node. Made by rpc.error_translation alone."""
 
     code = -32603
 

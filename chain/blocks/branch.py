@@ -32,8 +32,8 @@ class Branch:
         """
         view, states = self._view, self._view.database.state
         timestamp = view.clock.take(self._parent.timestamp)
-        header = view.block_rules.next_header(self._parent, timestamp, view.settings)
-        environment = view.block_rules.environment(header, self._block_hash)
+        header = view.spec.next_header(self._parent, timestamp, view.settings)
+        environment = view.spec.environment(header, self._block_hash)
         execution = BlockExecution(environment, states, self._reader)
         for item in transactions:
             frame = CallFrame(environment, execution.state.fork_reader())

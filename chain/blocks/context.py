@@ -7,10 +7,10 @@ from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules import fees
 from zevm.chain.rules.difficulty import next_difficulty
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 
@@ -42,25 +42,27 @@ class NextContext:
         return same and self.header.timestamp == timestamp
 
 
-class BlockRules:
+class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
 
-    def __init__(self, schedule: ForkSchedule, options: ChainOptions, foreign: ForeignMachine | None = None) -> None:
+    def __init__(self, schedule: ForkSchedule, options: ChainOptions, wasm_machine: WasmMachine | None = None) -> None:
         # a consensus client's network knows nothing of development
-        capped = True if options.transaction_gas_cap is None and options.driven else options.transaction_gas_cap
+        capped = (
+            True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap
+        )
         self.schedule = schedule.with_transaction_gas_cap(capped)
         self._options = options
-        self._foreign = foreign
+        self._wasm_machine = wasm_machine
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
         self.schedule = replace(self.schedule, chain_id=chain_id)
 
-    def at(self, number: int, timestamp: int) -> Rules:
+    def at(self, number: int, timestamp: int) -> ForkRules:
         """The rules of the block at a height and time."""
         return self.schedule.rules(number, timestamp)
 
-    def of(self, header: Header) -> Rules:
+    def of(self, header: Header) -> ForkRules:
         """The rules of a block."""
         return self.at(header.number, header.timestamp)
 
@@ -96,7 +98,7 @@ class BlockRules:
             parent_beacon_block_root=header.parent_beacon_block_root,
             code_size_limit=self._code_size_limit(),
             recoveries=recoveries,
-            foreign=self._foreign,
+            wasm_machine=self._wasm_machine,
         )
 
     def _code_size_limit(self) -> int | None:
@@ -125,7 +127,7 @@ class BlockRules:
         )
 
 
-def _blob_base_fee(header: Header, rules: Rules) -> int:
+def _blob_base_fee(header: Header, rules: ForkRules) -> int:
     assert header.excess_blob_gas is not None
     assert rules.blob is not None
     return fees.blob_base_fee(header.excess_blob_gas, rules.blob)

@@ -9,7 +9,7 @@ from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
@@ -55,19 +55,17 @@ def _verify_and_execute(
     development: bool,
 ) -> SealedBlock:
     def check_header(checked: Header, its_parent: Header) -> None:
-        _check_header(checked, its_parent, chain.block_rules.of(checked))
+        _check_header(checked, its_parent, chain.spec.of(checked))
         if not development:
             _check_gas_limit(checked, its_parent)
             _check_later(checked, its_parent)
 
     header = block.header
     check_header(header, parent)
-    _check_body(block, chain.block_rules.of(header))
+    _check_body(block, chain.spec.of(header))
     check_uncles(block, parent, chain, check_header)
     state = chain.canonical.state_of(parent)
-    environment = (
-        chain.environment_of(header) if block_hash is None else chain.block_rules.environment(header, block_hash)
-    )
+    environment = chain.environment_of(header) if block_hash is None else chain.spec.environment(header, block_hash)
     execution = BlockExecution(environment, chain.database.state, state)
     try:
         execute_all(execution, block.transactions)
@@ -78,7 +76,7 @@ def _verify_and_execute(
     return sealed
 
 
-def _check_header(header: Header, parent: Header, rules: Rules) -> None:
+def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
     cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
     expected: dict[str, object] = {
         "number": parent.number + 1,
@@ -105,7 +103,7 @@ def _check_header(header: Header, parent: Header, rules: Rules) -> None:
         raise BlockError(f"block {header.number}: parent beacon block root is missing")
 
 
-def _check_body(block: Block, rules: Rules) -> None:
+def _check_body(block: Block, rules: ForkRules) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)

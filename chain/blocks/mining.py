@@ -31,14 +31,14 @@ class Mining:
         mine: Callable[[], object],
         mode: MiningMode,
         *,
-        driven: bool = False,
+        external_consensus: bool = False,
         equal_timestamps: bool = False,
     ) -> None:
-        """`driven`: a consensus client makes the blocks, this chain none by itself. equal_timestamps: see Clock."""
+        """`external_consensus`: a consensus client makes the blocks, not this chain. equal_timestamps: see Clock."""
         self._writer = writer
         self._mine = mine
-        self._mode = MiningMode(automine=False) if driven else mode
-        self._driven = driven
+        self._mode = MiningMode(automine=False) if external_consensus else mode
+        self._external_consensus = external_consensus
         self._whole_seconds = not equal_timestamps
         self._warned_ms = 0
         self._changed = threading.Condition()
@@ -74,7 +74,7 @@ class Mining:
 
     def set_mode(self, mode: MiningMode) -> None:
         """Set both switches. Raises DrivenChainError where the chain may not make blocks by itself."""
-        if self._driven and (mode.automine or mode.interval_ms):
+        if self._external_consensus and (mode.automine or mode.interval_ms):
             raise DrivenChainError
         self._warn_of_haste(mode.interval_ms)
         with self._changed:

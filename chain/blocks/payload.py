@@ -53,7 +53,7 @@ def build_payload(
     """
     head = view.head
     header = _header(view, head.header, attributes, extra_data)
-    environment = view.block_rules.environment(header, view.records.canonical_hash, view.settings.recoveries)
+    environment = view.spec.environment(header, view.records.canonical_hash, view.settings.recoveries)
     execution = BlockExecution(environment, view.database.state, head.state)
     if transactions is None:
         fill(execution, view)
@@ -72,7 +72,7 @@ def build_payload(
 def _header(view: "ChainView", parent: Header, attributes: PayloadAttributes, extra_data: bytes) -> Header:
     if attributes.timestamp <= parent.timestamp:
         raise InvalidRequestError(f"invalid timestamp, parent {parent.timestamp} given {attributes.timestamp}")
-    rules = view.block_rules.at(parent.number + 1, attributes.timestamp)
+    rules = view.spec.at(parent.number + 1, attributes.timestamp)
     for name, value, since in (
         ("withdrawals", attributes.withdrawals, Fork.SHANGHAI),
         ("parentBeaconBlockRoot", attributes.parent_beacon_block_root, Fork.CANCUN),
@@ -81,7 +81,7 @@ def _header(view: "ChainView", parent: Header, attributes: PayloadAttributes, ex
             state = "is missing" if value is None else "has no place"
             raise InvalidRequestError(f"{name} {state} in a block under {FORK_NAMES[rules.fork]}")
     target = view.settings.gas_limit or GAS_LIMIT_TARGET
-    header = view.block_rules.next_header(parent, attributes.timestamp, view.settings)
+    header = view.spec.next_header(parent, attributes.timestamp, view.settings)
     return header.with_changes(
         coinbase=attributes.fee_recipient,
         gas_limit=fees.next_gas_limit(parent.gas_limit, target),

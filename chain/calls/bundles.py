@@ -158,7 +158,7 @@ def call_bundle(view: ChainView, request: BundleRequest, *, deadline: float | No
 
 def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header) -> BlockEnvironment:
     timestamp = parent.timestamp + 1 if request.timestamp is None else request.timestamp
-    rules = view.block_rules.at(request.number, timestamp)
+    rules = view.spec.at(request.number, timestamp)
     base_fee = request.base_fee_per_gas
     if base_fee is None:
         base_fee = fees.next_base_fee(parent, rules)
@@ -179,4 +179,4 @@ def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header)
     def block_hash(number: int) -> bytes | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)
 
-    return view.block_rules.environment(header, block_hash, view.settings.recoveries)
+    return view.spec.environment(header, block_hash, view.settings.recoveries)

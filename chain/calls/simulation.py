@@ -153,7 +153,7 @@ class Simulation:
         self._check_deadline()
         view, states = self._view, self._view.database.state
         header = self._header(block.block_overrides)
-        environment = view.block_rules.environment(header, self._block_hash, view.settings.recoveries)
+        environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
         if block.block_overrides.blob_base_fee is not None:
             environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
         state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
@@ -171,7 +171,7 @@ class Simulation:
 
     def _header(self, overrides: BlockOverrides) -> Header:
         """The block's fields as far as they are known before its calls."""
-        parent, rules_of = self._parent, self._view.block_rules
+        parent, rules_of = self._parent, self._view.spec
         assert overrides.number is not None
         assert overrides.timestamp is not None
         rules = rules_of.at(overrides.number, overrides.timestamp)
@@ -196,7 +196,7 @@ class Simulation:
         assert overrides.timestamp is not None
         if overrides.base_fee_per_gas is not None or not self._validate:
             return overrides.base_fee_per_gas or 0
-        return fees.next_base_fee(parent, self._view.block_rules.at(overrides.number, overrides.timestamp))
+        return fees.next_base_fee(parent, self._view.spec.at(overrides.number, overrides.timestamp))
 
     def _block_hash(self, number: int) -> bytes | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)

@@ -52,7 +52,7 @@ class MemoryGuard:
             chain.impersonated,
             chain.auto_impersonate,
             chain.chain_id,
-            chain.block_rules.schedule,
+            chain.spec.schedule,
         )
 
     def undo(self) -> None:
@@ -62,7 +62,7 @@ class MemoryGuard:
         chain.clock.state, chain.settings = before.clock, before.settings
         chain.snapshots, chain.snapshots.taken = before.snapshots, before.taken
         chain.impersonated, chain.auto_impersonate = before.impersonated, before.auto_impersonate
-        chain.chain_id, chain.block_rules.schedule = before.chain_id, before.schedule
+        chain.chain_id, chain.spec.schedule = before.chain_id, before.schedule
         if chain.mining.mode != before.mining:
             chain.mining.set_mode(before.mining)
         self._is_behind = True

@@ -114,9 +114,9 @@ class PayloadBuilder:
             gas_limit=next_gas_limit(parent.gas_limit, target),
             prev_randao=attributes.prev_randao,
         )
-        header = chain.block_rules.next_header(parent, attributes.timestamp, settings)
+        header = chain.spec.next_header(parent, attributes.timestamp, settings)
         if attributes.parent_beacon_block_root is not None:
             header = replace(header, parent_beacon_block_root=attributes.parent_beacon_block_root)
         state = chain.canonical.state_of(parent)
-        environment = chain.block_rules.environment(header, chain.records.canonical_hash)
+        environment = chain.spec.environment(header, chain.records.canonical_hash)
         return BlockExecution(environment, chain.database.state, state), header

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from zevm.chain.errors import AuthenticationError, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
-from zevm.chain.rules.forks import Rules
+from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
@@ -67,7 +67,7 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
         _check_blob(transaction)
 
 
-def _check_gas(transaction: Transaction, rules: Rules) -> None:
+def _check_gas(transaction: Transaction, rules: ForkRules) -> None:
     """The pool's words for what `validate_static` refuses too: geth's texts differ by place."""
     cap = rules.transaction_gas_cap
     if cap is not None and transaction.gas_limit > cap:

@@ -9,7 +9,7 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import CELLS_PER_BLOB
 from zevm.chain.native.process import BLOBS
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import BlobSidecar, Transaction
 
 VERSIONED_HASH_PREFIX = b"\x01"
@@ -32,7 +32,7 @@ def make_sidecar(blobs: Iterable[bytes]) -> BlobSidecar:
     return BlobSidecar(0, kept, commitments, proofs)
 
 
-def check_sidecar(transaction: Transaction, rules: Rules) -> None:
+def check_sidecar(transaction: Transaction, rules: ForkRules) -> None:
     """Raise TransactionError unless the sidecar's blobs are the ones that the transaction names.
 
     A sidecar of version 0 (a proof per blob) is good under every fork: geth computes the cell proofs that

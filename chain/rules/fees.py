@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.genesis import INITIAL_BASE_FEE_WEI
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header, Receipt
@@ -36,7 +36,7 @@ CROWDED_PERCENT = 90
 """Of its gas limit: what a block uses at least in which transactions may have had to outbid one another."""
 
 
-def next_base_fee(parent: Header, rules: Rules) -> int | None:
+def next_base_fee(parent: Header, rules: ForkRules) -> int | None:
     """Wei per gas of the block after `parent` (EIP-1559); `rules` are that block's. None before London."""
     if rules.fork < Fork.LONDON:
         return None
@@ -65,7 +65,7 @@ def blob_base_fee(excess_blob_gas: int, blob: BlobParameters) -> int:
     return output // blob.base_fee_update_fraction
 
 
-def next_excess_blob_gas(parent: Header, rules: Rules) -> int | None:
+def next_excess_blob_gas(parent: Header, rules: ForkRules) -> int | None:
     """The excess blob gas of the block after `parent`; `rules` are that block's. None before Cancun."""
     blob = rules.blob
     if blob is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from zevm.chain.errors import GenesisError
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.json_fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
 
 ZVM = "zvm"
@@ -98,7 +98,7 @@ class ForkSchedule:
     development: bool = False
     transaction_gas_cap: bool | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
-    _rules: dict[Fork, Rules] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _rules: dict[Fork, ForkRules] = field(default_factory=dict, init=False, repr=False, compare=False)
     _blocks: tuple[tuple[int, Fork], ...] = field(default=(), init=False, repr=False, compare=False)
     _times: tuple[tuple[int, Fork], ...] = field(default=(), init=False, repr=False, compare=False)
     _merge_block: int | None = field(default=None, init=False, repr=False, compare=False)
@@ -133,9 +133,9 @@ class ForkSchedule:
                 "from its start, or remove the entry for one that stays before the merge"
             )
 
-    def _build_rules(self, fork: Fork) -> Rules:
+    def _build_rules(self, fork: Fork) -> ForkRules:
         capped = self.transaction_gas_cap
-        return Rules(
+        return ForkRules(
             fork=fork,
             chain_id=self.chain_id,
             blob=self.blob_parameters(fork),
@@ -166,7 +166,7 @@ class ForkSchedule:
             return later
         return fork if self._merge_block is None else Fork.PARIS
 
-    def rules(self, number: int, timestamp: int) -> Rules:
+    def rules(self, number: int, timestamp: int) -> ForkRules:
         """The rules of the block with this number and timestamp (Unix seconds)."""
         return self._rules[self.fork_at(number, timestamp)]
 

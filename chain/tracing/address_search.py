@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from zevm.chain.tracing.call_tree import caller_of
+from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
-from zevm.chain.tracing.traces import TraceRequest, replay_of
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart

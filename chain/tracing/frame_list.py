@@ -10,8 +10,8 @@ from enum import IntEnum
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
 from zevm.chain.tracing.settings import Budget
+from zevm.chain.tracing.trace import TraceRequest, replay_before, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
-from zevm.chain.tracing.traces import TraceRequest, replay_before, replay_of
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind

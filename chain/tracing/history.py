@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.replay import Replay
-from zevm.chain.tracing.traces import replay_of
+from zevm.chain.tracing.trace import replay_of
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import ExecutionTimeoutError

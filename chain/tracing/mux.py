@@ -59,10 +59,10 @@ class MuxTracer(ResultTracer):
         for tracer in self._stepping:
             tracer.on_halt(frame)
 
-    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
         """An instruction on behalf of a WebAssembly contract."""
         for tracer in self._stepping:
-            tracer.on_foreign(frame, opcode, stack)
+            tracer.on_host_instruction(frame, opcode, stack)
 
     def on_host_call(self, frame: Frame, call: HostCall) -> None:
         """A host function begins."""

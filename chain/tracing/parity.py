@@ -1,144 +1,150 @@
-"""What the trace_ methods show: Parity's frames in a row, state differences, and all of a replay."""
+"""The trace_ methods' work: frames with their places, replays, calls; on a worker, under a deadline."""
 
-# ruff: noqa: ARG002  one signature for all tracers, used or not
-
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from zevm.chain.tracing.call_tracers import FlatCallTracer
+from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.mux import MuxTracer
-from zevm.chain.tracing.prestate import Before, PrestateTracer
-from zevm.chain.tracing.settings import TraceContext
-from zevm.chain.tracing.tracer import Json
-from zevm.chain.tracing.vm_trace import VmTracer
-from zevm.chain.vm.interface import FrameStart, Outcome, VmError
+from zevm.chain.tracing.parity_tracers import ParityTracer, ReplayTracer
+from zevm.chain.tracing.replay import Replay
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
+from zevm.chain.tracing.trace import TraceRequest, call_place, replay_before, replay_of
+from zevm.chain.types import Block, Transaction
+from zevm.chain.types.block_reference import BlockReference
+from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.interface import CallRequest
 
-KINDS = ("trace", "vmTrace", "stateDiff")
-"""What a replay may be asked for."""
+Kinds = Sequence[str]
+Frames = list[dict[str, Any]]
 
 
-class ParityTracer(FlatCallTracer):
-    """flatCallTracer's frames as Parity has them: the outermost one's gas is its code's alone, errors are Parity's.
+def transaction_frames(chain: ChainView, position: TransactionPosition, request: TraceRequest) -> Frames:
+    """The frames of a mined transaction. Raises TraceError, ExecutionTimeoutError, as all here."""
+    deadline = request.deadline()
+    return _next_frames(replay_before(chain, position, deadline), request, deadline)
 
-    context.transaction_hash: None leaves out where the transaction stands, as in a replay.
+
+def block_frames(chain: ChainView, block: Block, request: TraceRequest) -> Iterator[dict[str, Any]]:
+    """The frames of all transactions of a block, none for the chain's first."""
+    if not block.transactions:
+        return
+    replay = replay_of(chain, block)
+    for _ in block.transactions:
+        yield from _next_frames(replay, request, request.deadline())
+
+
+def _next_frames(replay: Replay, request: TraceRequest, deadline: float) -> Frames:
+    tracer = ParityTracer(request.context(replay))
+    replay.run(tracer, deadline)
+    return tracer.frames()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFilter:
+    """Which frames of which blocks, both included. Empty addresses are any.
+
+    intersection: with addresses of both kinds, both must fit, not either. after: so many are passed over;
+    count: so many at most, None for all.
     """
 
-    def __init__(self, context: TraceContext) -> None:
-        super().__init__({"convertParityErrors": True}, context)
-        self._code_gas = self._code_gas_used = 0
+    first: int
+    last: int
+    senders: frozenset[bytes] = frozenset()
+    receivers: frozenset[bytes] = frozenset()
+    intersection: bool = False
+    after: int = 0
+    count: int | None = None
 
-    def on_enter(self, start: FrameStart) -> None:
-        """Remember the outermost frame's own gas."""
-        if self.root is None:
-            self._code_gas = start.gas_limit
-        super().on_enter(start)
+    def matches(self, frame: dict[str, Any]) -> bool:
+        """Whether a frame's addresses fit."""
+        action, result = frame["action"], frame.get("result") or {}
+        sender = action.get("from", action.get("address"))
+        receiver = action.get("to", action.get("refundAddress", result.get("address")))
+        by_sender = self._fits(sender, self.senders)
+        by_receiver = self._fits(receiver, self.receivers)
+        if self.intersection or not (self.senders and self.receivers):
+            return by_sender and by_receiver
+        return by_sender or by_receiver
 
-    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
-        """The outermost frame ends last."""
-        self._code_gas_used = gas_used
-        super().on_exit(gas_used, output, error)
-
-    def frames(self) -> list[dict[str, Any]]:
-        """The frames, each before its calls; failed ones have no result."""
-        if self.root is None:
-            raise TraceError("invalid number of calls")
-        self.root.gas_limit, self.root.gas_used = self._code_gas, self._code_gas_used
-        return [self._shape(self._encode(node, path)) for node, path in self._walk(self.root)]
-
-    def _shape(self, frame: dict[str, Any]) -> dict[str, Any]:
-        if "error" in frame:
-            frame.pop("result", None)
-        else:
-            frame.setdefault("result", None)
-        if self.context.transaction_hash is None:
-            for name in ("blockHash", "blockNumber", "transactionHash", "transactionPosition"):
-                del frame[name]
-        return frame
-
-    def result(self) -> Json:
-        """The list of frames."""
-        return orjson.Fragment(orjson.dumps(self.frames()))
+    @staticmethod
+    def _fits(address: str | None, wanted: frozenset[bytes]) -> bool:
+        return not wanted or (address is not None and bytes.fromhex(address[2:]) in wanted)
 
 
-class StateDiffTracer(PrestateTracer):
-    """{address: {balance, nonce, code, storage}} of accounts that changed: "=", {"*": {from, to}}, {"+"} or {"-"}."""
-
-    def __init__(self) -> None:
-        super().__init__({}, TraceContext(lambda _: None))
-        self._differences: dict[str, Any] = {}
-
-    def on_end(self, outcome: Outcome) -> None:
-        """Compare, while the state is at hand."""
-        for address, before in sorted(self.accounts.items()):
-            difference = self._compare(address, before)
-            if difference is not None:
-                self._differences["0x" + address.hex()] = difference
-
-    def _compare(self, address: bytes, before: Before) -> dict[str, Any] | None:
-        state = self.state
-        after = Before(state, address)
-        after.slots = {slot: state.get_storage(address, slot) for slot in before.slots}
-        fields_before, fields_after = _fields(before), _fields(after)
-        pairs = {slot: (value, after.slots[slot]) for slot, value in before.slots.items()}
-        changed = {slot: pair for slot, pair in pairs.items() if pair[0] != pair[1]}
-        if fields_before == fields_after and not changed:
-            return None
-        born, died = before.is_empty, after.is_empty
-        difference: dict[str, Any] = {
-            name: _difference(value, fields_after[name], born=born, died=died) for name, value in fields_before.items()
-        }
-        difference["storage"] = {
-            f"0x{slot:064x}": _difference(f"0x{old:064x}", f"0x{new:064x}", born=born, died=died)
-            for slot, (old, new) in sorted(changed.items())
-        }
-        return difference
-
-    def result(self) -> Json:
-        """The differences by address."""
-        return self._differences
+def filter_frames(chain: ChainView, wanted: FrameFilter, request: TraceRequest) -> Frames:
+    """Frames in order that fit a filter."""
+    found: Frames = []
+    passed, budget = 0, Budget(2 * TRACE_BYTES_LIMIT)
+    for number in range(wanted.first, wanted.last + 1):
+        request.check()
+        block = chain.block_by_number(number)
+        if block is None:
+            break
+        for frame in block_frames(chain, block, request):
+            if not wanted.matches(frame):
+                continue
+            passed += 1
+            if passed <= wanted.after:
+                continue
+            if len(found) == wanted.count:
+                return found
+            budget.take(len(orjson.dumps(frame)))
+            found.append(frame)
+    return found
 
 
-def _fields(account: Before) -> dict[str, str]:
-    return {"balance": hex(account.balance), "code": "0x" + account.code.hex(), "nonce": hex(account.nonce)}
+def replay_transaction(
+    chain: ChainView, position: TransactionPosition, kinds: Kinds, request: TraceRequest
+) -> dict[str, Any]:
+    """{output, stateDiff, trace, vmTrace} of a mined transaction."""
+    deadline = request.deadline()
+    return _replay_next(replay_before(chain, position, deadline), kinds, request, deadline)
 
 
-def _difference(old: str, new: str, *, born: bool, died: bool) -> Any:
-    if born:
-        return {"+": new}
-    if died:
-        return {"-": old}
-    return "=" if old == new else {"*": {"from": old, "to": new}}
+def replay_block(chain: ChainView, block: Block, kinds: Kinds, request: TraceRequest) -> orjson.Fragment:
+    """The same of each transaction of a block, with its `transactionHash`."""
+    if not block.transactions:
+        return orjson.Fragment(b"[]")
+    replay, budget, parts = replay_of(chain, block), Budget(2 * TRACE_BYTES_LIMIT), []
+    for transaction in block.transactions:
+        found = _replay_next(replay, kinds, request, request.deadline())
+        part = orjson.dumps(found | {"transactionHash": "0x" + transaction.hash.hex()})
+        budget.take(len(part))
+        parts.append(part)
+    return orjson.Fragment(b"[" + b",".join(parts) + b"]")
 
 
-class ReplayTracer(MuxTracer):
-    """{output, stateDiff, trace, vmTrace}: what was not asked for is null, but for `trace`, which then is empty."""
+def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: float) -> dict[str, Any]:
+    tracer = ReplayTracer(kinds, TraceContext(request.reason_of))
+    replay.run(tracer, deadline)
+    return tracer.parts()
 
-    def __init__(self, kinds: Collection[str], context: TraceContext) -> None:
-        makers = {
-            "trace": lambda: ParityTracer(context),
-            "vmTrace": VmTracer,
-            "stateDiff": StateDiffTracer,
-        }
-        super().__init__({kind: {} for kind in kinds}, context, lambda name, _options, _context: makers[name]())
-        self._outcome: Outcome | None = None
 
-    def on_end(self, outcome: Outcome) -> None:
-        """Keep the output."""
-        super().on_end(outcome)
-        self._outcome = outcome
+def trace_calls(
+    chain: ChainView, calls: Sequence[tuple[CallRequest, Kinds]], reference: BlockReference, request: TraceRequest
+) -> list[dict[str, Any]]:
+    """Calls one upon the other, upon a block."""
+    environment, reader = call_place(chain, reference, None, request.deadline())
+    executor, results = Executor(environment, BlockState(reader)), []
+    for call, kinds in calls:
+        tracer = ReplayTracer(kinds, TraceContext(request.reason_of))
+        try:
+            executor.call(call, deadline=request.deadline(), tracer=tracer)
+        except TransactionError as error:
+            raise TraceError(f"tracing failed: {error.message}") from error
+        results.append(tracer.parts())
+    return results
 
-    def parts(self) -> dict[str, Any]:
-        """The result as a dict of encoded parts."""
-        if self._outcome is None:
-            raise TraceError("the transaction has not ended")
-        found = super().result()
-        assert isinstance(found, Mapping)
-        absent: dict[str, Any] = {"stateDiff": None, "trace": [], "vmTrace": None}
-        return {"output": "0x" + self._outcome.output.hex()} | absent | found
 
-    def result(self) -> Json:
-        """See the class."""
-        return self.parts()
+def trace_signed(chain: ChainView, transaction: Transaction, kinds: Kinds, request: TraceRequest) -> dict[str, Any]:
+    """A signed transaction as if it were the first of the next block; nothing is kept."""
+    head, environment = chain.head, chain.next_context().environment
+    block = Block(chain.next_header(), (transaction,))
+    replay = Replay(environment, head.state, block)
+    return _replay_next(replay, kinds, request, request.deadline())

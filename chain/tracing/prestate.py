@@ -108,7 +108,7 @@ class PrestateTracer(ResultTracer):
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, frame.stack)
 
-    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
         """The same on behalf of a WebAssembly contract."""
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, stack)

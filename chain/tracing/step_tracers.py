@@ -197,7 +197,7 @@ class Erc7562Tracer(CallTree):
             self._budget.take(2 * len(preimage) + 4)
             self._preimages.add(preimage)
 
-    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
         """The slots and the code sizes that a WebAssembly contract looks at."""
         details: _Details = self.open[-1].details
         self._note_size(details, opcode, stack)

@@ -36,7 +36,7 @@ class QuietTracer:
     def on_halt(self, frame: Frame) -> None:
         """The code ended."""
 
-    def on_foreign(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
         """An instruction on behalf of a WebAssembly contract."""
 
     def on_host_call(self, frame: Frame, call: HostCall) -> None:

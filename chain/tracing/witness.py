@@ -83,7 +83,7 @@ def make_witness(chain: ChainView, block: Block) -> Witness:
         raise UnknownBlockError(f"block 0x{block.hash.hex()} found, but parent missing")
     recorder, headers = _Recorder(chain.database.state), _Headers(chain, parent)
     root = chain.canonical.root_of(parent)
-    environment = chain.block_rules.environment(block.header, headers.hash_of, chain.settings.recoveries)
+    environment = chain.spec.environment(block.header, headers.hash_of, chain.settings.recoveries)
     execution = BlockExecution(environment, recorder, TrieReader(recorder.node, root, recorder.code))
     execute_all(execution, block.transactions)
     execution.seal(block.header, uncles=block.uncles, withdrawals=block.withdrawals or ())

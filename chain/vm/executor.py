@@ -12,9 +12,9 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_addr
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
-from zevm.chain.vm.transition import Purchase, execute, execute_alone
-from zevm.chain.vm.world import World
+from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
@@ -22,10 +22,10 @@ GWEI = 10**9
 
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
-    """The precompiles of a block at their own addresses, those of the foreign machine too."""
+    """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
     fixed = dict(PRECOMPILES[environment.rules.fork])
-    if environment.foreign is not None:
-        fixed.update(environment.foreign.precompiles)
+    if environment.wasm_machine is not None:
+        fixed.update(environment.wasm_machine.precompiles)
     return fixed
 
 
@@ -52,7 +52,7 @@ class Executor:
         self.environment = environment
         self._deadline = deadline
         self.state = state
-        self._world = self._new_world()
+        self._evm_state = self._new_evm_state()
         fixed = active_precompiles(environment)
         self._warm = dict.fromkeys(fixed, True)
         self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
@@ -63,9 +63,9 @@ class Executor:
             if target is not None and body is not None:
                 self._precompiles[target] = body
 
-    def _new_world(self) -> World:
+    def _new_evm_state(self) -> PyEvmState:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits
-        return World(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
+        return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
         self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: float | None, tracer: Tracer | None
@@ -93,7 +93,7 @@ class Executor:
         rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
         validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        purchase = Purchase(
+        transaction_environment = TransactionEnvironment(
             sender=transaction.sender,
             to=transaction.to,
             value=transaction.value,
@@ -108,8 +108,10 @@ class Executor:
             authorization_list=transaction.authorization_list,
             blob_versioned_hashes=transaction.blob_versioned_hashes,
         )
-        context = self._context(purchase.sender, price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, environment, self._world, context)
+        context = self._context(
+            transaction_environment.sender, price, transaction_environment.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction_environment, environment, self._evm_state, context)
 
     def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
@@ -119,15 +121,17 @@ class Executor:
         """
         free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        world = self._new_world()
+        evm_state = self._new_evm_state()
         if free:
-            world.base_fee = 0
+            evm_state.base_fee = 0
         if request.blob_versioned_hashes and free_blobs:
-            world.blob_base_fee = 0
+            evm_state.blob_base_fee = 0
         blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
-        purchase = self._purchase(request, free=free, blob_price=blob_price)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, tracer)
-        return execute(purchase, self.environment, world, context)
+        transaction = self._transaction_environment(request, free=free, blob_price=blob_price)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, tracer
+        )
+        return execute(transaction, self.environment, evm_state, context)
 
     def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
@@ -139,16 +143,18 @@ class Executor:
             validation.check_nonce(request.sender, nonce, self.state)
         free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
         validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        purchase = self._purchase(request, free=free, blob_price=self.environment.blob_base_fee or 0)
+        transaction = self._transaction_environment(request, free=free, blob_price=self.environment.blob_base_fee or 0)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
-        validation.check_funds(request.sender, purchase.price_wei + request.value, self.state)
-        context = self._context(request.sender, purchase.gas_price, purchase.blob_versioned_hashes, deadline, None)
-        return execute(purchase, self.environment, self._world, context)
+        validation.check_funds(request.sender, transaction.price_wei + request.value, self.state)
+        context = self._context(
+            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, None
+        )
+        return execute(transaction, self.environment, self._evm_state, context)
 
-    def _purchase(self, request: CallRequest, *, free: bool, blob_price: int) -> Purchase:
+    def _transaction_environment(self, request: CallRequest, *, free: bool, blob_price: int) -> TransactionEnvironment:
         rules = self.environment.rules
         price = 0 if free else self._effective_price(request)
-        return Purchase(
+        return TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -164,17 +170,17 @@ class Executor:
             blob_versioned_hashes=request.blob_versioned_hashes or (),
         )
 
-    def call_alone(self, request: CallRequest, *, foreign_scope: Any = None, deadline: float | None = None) -> Outcome:
+    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: float | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
 
-        foreign_scope: what the foreign machine has prepared for it. Raises TransactionError for want of funds,
+        wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,
         ExecutionTimeoutError at the deadline.
         """
         assert request.to is not None
         validation.check_funds(request.sender, request.value, self.state)
-        world = self._new_world()
-        world.base_fee = 0
-        purchase = Purchase(
+        evm_state = self._new_evm_state()
+        evm_state.base_fee = 0
+        transaction = TransactionEnvironment(
             sender=request.sender,
             to=request.to,
             value=request.value,
@@ -187,8 +193,8 @@ class Executor:
             floor_gas=0,
         )
         context = self._context(request.sender, 0, (), deadline, None)
-        context.foreign_scope = foreign_scope
-        return execute_alone(purchase, self.environment, world, context)
+        context.wasm_scope = wasm_scope
+        return execute_alone(transaction, self.environment, evm_state, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas
@@ -211,7 +217,7 @@ class Executor:
         if known is not None:
             return known
         context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
-        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._world, context, target, data)
+        return system.call(FRAME_CLASSES[self.environment.rules.fork], self._evm_state, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
         """Credit withdrawals of the beacon chain (EIP-4895)."""

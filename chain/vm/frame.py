@@ -22,7 +22,7 @@ from zevm.chain.vm.faults import (
 from zevm.chain.vm.message import Message, TransactionContext, describe_start
 from zevm.chain.vm.operations import Operation
 from zevm.chain.vm.program import Program
-from zevm.chain.vm.world import World
+from zevm.chain.vm.py_evm_state import PyEvmState
 
 GAS_CODE_DEPOSIT_BYTE = 200
 
@@ -65,7 +65,7 @@ class Frame:
     operations: ClassVar[tuple[Operation, ...]]
     program_of: "ClassVar[staticmethod[[bytes], Program]]"
 
-    def __init__(self, state: World, message: Message, context: TransactionContext) -> None:
+    def __init__(self, state: PyEvmState, message: Message, context: TransactionContext) -> None:
         self.state = state
         self.block_state = state.block_state
         self.msg = message
@@ -82,7 +82,7 @@ class Frame:
     # Running messages
 
     @classmethod
-    def apply_message(cls, state: World, message: Message, context: TransactionContext) -> "Frame":
+    def apply_message(cls, state: PyEvmState, message: Message, context: TransactionContext) -> "Frame":
         """Transfer the value and run the code; undo everything when it fails."""
         frame = cls(state, message, context)
         frame._enter()
@@ -91,7 +91,7 @@ class Frame:
         return frame
 
     @classmethod
-    def apply_create_message(cls, state: World, message: Message, context: TransactionContext) -> "Frame":
+    def apply_create_message(cls, state: PyEvmState, message: Message, context: TransactionContext) -> "Frame":
         """Run creation code and store what it returns. Raises InitcodeSizeError into the creating frame."""
         if cls.initcode_too_long(state, message.code):
             raise InitcodeSizeError("initcode too long")
@@ -153,11 +153,11 @@ class Frame:
         block_state.transfer(message.sender, message.storage_address, message.value)
 
     @classmethod
-    def initcode_too_long(cls, state: World, code: bytes) -> bool:
+    def initcode_too_long(cls, state: PyEvmState, code: bytes) -> bool:
         """Whether creation code breaks EIP-3860's limit, or twice the configured code size limit."""
         limit = cls.traits.initcode_size_limit
-        if state.foreign is not None and state.foreign.claims(code):
-            return len(code) > state.foreign.initcode_size_limit
+        if state.wasm_machine is not None and state.wasm_machine.claims(code):
+            return len(code) > state.wasm_machine.initcode_size_limit
         if limit is None:
             return False
         if state.code_size_limit is not None:
@@ -165,11 +165,11 @@ class Frame:
         return len(code) > limit
 
     def _store_code(self, code: bytes) -> None:
-        traits, foreign = self.traits, self.state.foreign
+        traits, wasm_machine = self.traits, self.state.wasm_machine
         limit = traits.code_size_limit if self.state.code_size_limit is None else self.state.code_size_limit
         try:
-            if foreign is not None and foreign.claims(code):
-                foreign.deploy(self, code)
+            if wasm_machine is not None and wasm_machine.claims(code):
+                wasm_machine.deploy(self, code)
                 return
             if limit is not None and len(code) > limit:
                 raise CodeSizeError("code too long")

@@ -5,7 +5,7 @@ CallRequest       an eth_call-like message
 Outcome           what a transaction or call did
 VmError           why it failed, in geth's words
 Tracer            who watches a transaction: its frames, and its instructions if it wants them
-ForeignMachine    who runs code that is not the EVM's
+WasmMachine       who runs code that is not the EVM's
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from zevm.chain.rules.forks import Rules
+from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class VmError:
     status: int | None = None
 
 
-class ForeignMachine(Protocol):
+class WasmMachine(Protocol):
     """Another machine under the same accounts, frames and gas. Code that it claims runs there, not in the EVM."""
 
     @property
@@ -101,10 +101,10 @@ class BlockEnvironment:
     blob_base_fee: wei per blob gas, None before Cancun. base_fee_per_gas: None before London.
     prev_randao: the header's mix hash. code_size_limit: None for the fork's own.
     recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
-    foreign: the machine of WebAssembly contracts, None where the chain has none.
+    wasm_machine: the machine of WebAssembly contracts, None where the chain has none.
     """
 
-    rules: Rules
+    rules: ForkRules
     coinbase: bytes
     number: int
     timestamp: int
@@ -117,7 +117,7 @@ class BlockEnvironment:
     parent_beacon_block_root: bytes | None = None
     code_size_limit: int | None = None
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
-    foreign: ForeignMachine | None = None
+    wasm_machine: WasmMachine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class TransactionStart:
     address: bytes
     gas_limit: int
     coinbase: bytes
-    rules: Rules
+    rules: ForkRules
     authorities: tuple[bytes, ...]
     precompiles: Collection[bytes]
     gas_price: int
@@ -253,7 +253,7 @@ class Tracer(Protocol):
         """The last instruction shown of this frame ended it without a fault."""
         ...
 
-    def on_foreign(self, frame: "Frame", opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: "Frame", opcode: int, stack: Sequence[int]) -> None:
         """A WebAssembly contract has an instruction of the EVM done, with these words, the top one last."""
         ...
 

@@ -34,12 +34,12 @@ def run(frame: "Frame") -> None:
     context = frame.transaction_context
     if context.deadline is not None:
         context.check_deadline()
-    foreign = frame.state.foreign
-    if foreign is not None and foreign.claims(code):
+    wasm_machine = frame.state.wasm_machine
+    if wasm_machine is not None and wasm_machine.claims(code):
         if frame.msg.is_create:
             frame.output = code  # as if creation code of the EVM had returned it: Frame has it deployed
         else:
-            foreign.execute(frame)
+            wasm_machine.execute(frame)
         return
     program = frame.program = frame.program_of(code)
     if context.step_tracer is None:

@@ -103,7 +103,7 @@ class TransactionContext:
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
     deadline: a time.monotonic() value, None for no limit. step_tracer: the tracer, if it wants instructions.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
-    foreign_scope: what the foreign machine keeps for the transaction.
+    wasm_scope: what the WebAssembly machine keeps for the transaction.
     """
 
     __slots__ = (
@@ -111,7 +111,6 @@ class TransactionContext:
         "blob_versioned_hashes",
         "console",
         "deadline",
-        "foreign_scope",
         "frames",
         "gas_price",
         "origin",
@@ -119,6 +118,7 @@ class TransactionContext:
         "step_tracer",
         "tracer",
         "warm_precompiles",
+        "wasm_scope",
     )
 
     def __init__(
@@ -142,7 +142,7 @@ class TransactionContext:
         self.console: list[bytes] = []
         self._console_bytes_left = CONSOLE_BYTES
         self.frames: list[Frame] = []
-        self.foreign_scope: Any = None
+        self.wasm_scope: Any = None
 
     def print_console(self, data: bytes) -> None:
         """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""
@@ -154,7 +154,7 @@ class TransactionContext:
     def abandon(self) -> None:
         """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
         self.frames.clear()
-        self.tracer = self.step_tracer = self.foreign_scope = None
+        self.tracer = self.step_tracer = self.wasm_scope = None
 
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""

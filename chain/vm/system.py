@@ -11,8 +11,8 @@ from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
-from zevm.chain.vm.world import World
 from zevm.storage.keccak import keccak256
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
@@ -42,16 +42,16 @@ class SystemCallResult(NamedTuple):
 
 
 def call(
-    frames: type[Frame], world: World, context: TransactionContext, target: bytes, data: bytes
+    frames: type[Frame], evm_state: PyEvmState, context: TransactionContext, target: bytes, data: bytes
 ) -> SystemCallResult:
     """Call a contract as SYSTEM_ADDRESS: 30 million gas, no fee, no nonce, no trace when it fails."""
-    state = world.block_state
+    state = evm_state.block_state
     code = state.get_code(target)
     if not code:
         return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    frame = frames.apply_message(world, message, context)
+    frame = frames.apply_message(evm_state, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
     return SystemCallResult(has_code=True, output=frame.output, failure=failure)

@@ -16,7 +16,7 @@ from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
 from zevm.chain.vm.message import Message, TransactionContext
-from zevm.chain.vm.world import World
+from zevm.chain.vm.py_evm_state import PyEvmState
 
 AUTHORIZATION_REFUND = 12_500
 """For an authority whose account exists: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST (EIP-7702)."""
@@ -30,7 +30,7 @@ NO_ADDRESS = bytes(20)
 
 
 @dataclass(slots=True)
-class Purchase:
+class TransactionEnvironment:
     """A message with its prices settled, whether signed or not.
 
     gas_price: wei per gas that the sender pays; tip: the part of it that the coinbase gets.
@@ -59,23 +59,30 @@ class Purchase:
         )
 
 
-def execute(purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext) -> Outcome:
-    """Take the purchase through all phases and end the transaction."""
-    state = world.block_state
+def execute(
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
+) -> Outcome:
+    """Take the transaction through all phases and end it."""
+    state = evm_state.block_state
     state.begin_transaction()
-    creates = contract_address(purchase.sender, state.get_nonce(purchase.sender)) if purchase.to is None else None
+    creates = (
+        contract_address(transaction.sender, state.get_nonce(transaction.sender)) if transaction.to is None else None
+    )
     if context.tracer is not None:
-        context.tracer.on_begin(_describe(purchase, environment, state, context, creates))
-    _buy_gas(purchase, state)
-    _warm_up(purchase, environment, state, context, creates)
-    _authorize(purchase, environment.rules.chain_id, state)
+        context.tracer.on_begin(_describe(transaction, environment, state, context, creates))
+    _buy_gas(transaction, state)
+    _warm_up(transaction, environment, state, context, creates)
+    _authorize(transaction, environment.rules.chain_id, state)
     try:
-        frame, error = _run(purchase, environment, world, context, creates)
+        frame, error = _run(transaction, environment, evm_state, context, creates)
     except BaseException:
         context.abandon()
         raise
     gas_left = 0 if frame is None else frame.gas_left
-    outcome = _settle(purchase, environment, world, gas_left)
+    outcome = _settle(transaction, environment, evm_state, gas_left)
     outcome.error = error
     outcome.output = b"" if frame is None else frame.output
     outcome.contract_address = creates
@@ -87,18 +94,18 @@ def execute(purchase: Purchase, environment: BlockEnvironment, world: World, con
 
 
 def _describe(
-    purchase: Purchase,
+    transaction: TransactionEnvironment,
     environment: BlockEnvironment,
     state: BlockState,
     context: TransactionContext,
     creates: bytes | None,
 ) -> TransactionStart:
-    authorities = (authorization.authority for authorization in purchase.authorization_list)
+    authorities = (authorization.authority for authorization in transaction.authorization_list)
     return TransactionStart(
-        sender=purchase.sender,
-        to=purchase.to,
-        address=creates or purchase.to or NO_ADDRESS,
-        gas_limit=purchase.gas_limit,
+        sender=transaction.sender,
+        to=transaction.to,
+        address=creates or transaction.to or NO_ADDRESS,
+        gas_limit=transaction.gas_limit,
         coinbase=environment.coinbase,
         rules=environment.rules,
         authorities=tuple(authority for authority in authorities if authority is not None),
@@ -111,36 +118,39 @@ def _describe(
 
 
 def execute_alone(
-    purchase: Purchase, environment: BlockEnvironment, world: World, context: TransactionContext
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
 ) -> Outcome:
     """Run a call without a transaction around it: its gas is the code's alone, no nonce changes, no fee is paid.
 
     The state keeps its effects, but for what lasts one transaction.
     """
-    state = world.block_state
+    state = evm_state.block_state
     state.begin_transaction()
-    _warm_up(purchase, environment, state, context, None)
+    _warm_up(transaction, environment, state, context, None)
     try:
-        frame, error = _run(purchase, environment, world, context, None)
+        frame, error = _run(transaction, environment, evm_state, context, None)
     except BaseException:
         context.abandon()
         raise
     assert frame is not None
-    used = purchase.gas_limit - frame.gas_left
+    used = transaction.gas_limit - frame.gas_left
     outcome = Outcome(used, used, frame.output, tuple(state.logs.values()), error)
-    state.end_transaction(clear_empty=not world.has_empty_accounts)
+    state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return outcome
 
 
-def _buy_gas(purchase: Purchase, state: BlockState) -> None:
+def _buy_gas(transaction: TransactionEnvironment, state: BlockState) -> None:
     """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
-    state.add_balance(purchase.sender, -purchase.price_wei)
+    state.add_balance(transaction.sender, -transaction.price_wei)
     # a simulation may begin at the last nonce; from there it goes on at 0, as geth's does
-    state.set_nonce(purchase.sender, (state.get_nonce(purchase.sender) + 1) & MAX_NONCE)
+    state.set_nonce(transaction.sender, (state.get_nonce(transaction.sender) + 1) & MAX_NONCE)
 
 
 def _warm_up(
-    purchase: Purchase,
+    transaction: TransactionEnvironment,
     environment: BlockEnvironment,
     state: BlockState,
     context: TransactionContext,
@@ -152,19 +162,19 @@ def _warm_up(
         return
     warm = state.warm_addresses
     warm.update(context.warm_precompiles)
-    warm[purchase.sender] = True
-    warm[creates or purchase.to or NO_ADDRESS] = True
+    warm[transaction.sender] = True
+    warm[creates or transaction.to or NO_ADDRESS] = True
     if fork >= Fork.SHANGHAI:
         warm[environment.coinbase] = True
-    for entry in purchase.access_list:
+    for entry in transaction.access_list:
         warm[entry.address] = True
         for key in entry.storage_keys:
             state.warm_slots[entry.address, int.from_bytes(key, "big")] = True
 
 
-def _authorize(purchase: Purchase, chain_id: int, state: BlockState) -> None:
+def _authorize(transaction: TransactionEnvironment, chain_id: int, state: BlockState) -> None:
     """Pre-execution: set the delegations of EIP-7702; an entry that does not hold is passed over."""
-    for authorization in purchase.authorization_list:
+    for authorization in transaction.authorization_list:
         if authorization.chain_id not in (0, chain_id) or authorization.nonce >= MAX_NONCE:
             continue
         authority = authorization.authority
@@ -182,33 +192,42 @@ def _authorize(purchase: Purchase, chain_id: int, state: BlockState) -> None:
 
 
 def _run(
-    purchase: Purchase,
+    transaction: TransactionEnvironment,
     environment: BlockEnvironment,
-    world: World,
+    evm_state: PyEvmState,
     context: TransactionContext,
     creates: bytes | None,
 ) -> tuple[Frame | None, VmError | None]:
     """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
     frames = FRAME_CLASSES[environment.rules.fork]
-    gas = purchase.gas_limit - purchase.intrinsic_gas
+    gas = transaction.gas_limit - transaction.intrinsic_gas
     if creates is not None:
         message = Message(
-            gas, b"", purchase.sender, purchase.value, b"", purchase.data, create_address=creates, kind="CREATE"
+            gas,
+            b"",
+            transaction.sender,
+            transaction.value,
+            b"",
+            transaction.data,
+            create_address=creates,
+            kind="CREATE",
         )
-        if world.has_code_or_nonce(creates):
+        if evm_state.has_code_or_nonce(creates):
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
             return None, VmError(kind, kind.value)
-        frame = frames.apply_create_message(world, message, context)
+        frame = frames.apply_create_message(evm_state, message, context)
     else:
-        frame = frames.apply_message(world, _call_message(purchase, environment, world, gas), context)
+        frame = frames.apply_message(evm_state, _call_message(transaction, environment, evm_state, gas), context)
     return frame, None if frame.error is None else describe_fault(frame.error)
 
 
-def _call_message(purchase: Purchase, environment: BlockEnvironment, world: World, gas: int) -> Message:
-    assert purchase.to is not None
-    state = world.block_state
-    code, code_address = state.get_code(purchase.to), purchase.to
+def _call_message(
+    transaction: TransactionEnvironment, environment: BlockEnvironment, evm_state: PyEvmState, gas: int
+) -> Message:
+    assert transaction.to is not None
+    state = evm_state.block_state
+    code, code_address = state.get_code(transaction.to), transaction.to
     if environment.rules.fork >= Fork.PRAGUE:
         delegate = delegation_of(code)
         if delegate is not None:
@@ -216,29 +235,31 @@ def _call_message(purchase: Purchase, environment: BlockEnvironment, world: Worl
             code, code_address = state.get_code(delegate), delegate
     return Message(
         gas,
-        purchase.to,
-        purchase.sender,
-        purchase.value,
-        purchase.data,
+        transaction.to,
+        transaction.sender,
+        transaction.value,
+        transaction.data,
         code,
         code_address=code_address,
-        is_delegation=code_address != purchase.to,
-        target=purchase.to,
+        is_delegation=code_address != transaction.to,
+        target=transaction.to,
     )
 
 
-def _settle(purchase: Purchase, environment: BlockEnvironment, world: World, gas_left: int) -> Outcome:
+def _settle(
+    transaction: TransactionEnvironment, environment: BlockEnvironment, evm_state: PyEvmState, gas_left: int
+) -> Outcome:
     """Post-execution: refunds, the coinbase's pay, deletions. The base fee and the blob fee are burnt."""
-    state, fork = world.block_state, environment.rules.fork
-    used = purchase.gas_limit - gas_left
+    state, fork = evm_state.block_state, environment.rules.fork
+    used = transaction.gas_limit - gas_left
     refund = state.refund[None]
     if fork < Fork.LONDON:
         refund += SELFDESTRUCT_REFUND * len(state.destroyed)
     quotient = REFUND_QUOTIENT_LONDON if fork >= Fork.LONDON else REFUND_QUOTIENT
-    gas_used = max(used - min(refund, used // quotient), purchase.floor_gas)
-    state.add_balance(purchase.sender, (purchase.gas_limit - gas_used) * purchase.gas_price)
-    state.add_balance(environment.coinbase, gas_used * purchase.tip)
-    world.touch_account(environment.coinbase)
+    gas_used = max(used - min(refund, used // quotient), transaction.floor_gas)
+    state.add_balance(transaction.sender, (transaction.gas_limit - gas_used) * transaction.gas_price)
+    state.add_balance(environment.coinbase, gas_used * transaction.tip)
+    evm_state.touch_account(environment.coinbase)
     logs = tuple(state.logs.values())
-    state.end_transaction(clear_empty=not world.has_empty_accounts)
-    return Outcome(gas_used, max(used, purchase.floor_gas), b"", logs)
+    state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
+    return Outcome(gas_used, max(used, transaction.floor_gas), b"", logs)

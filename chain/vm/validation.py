@@ -9,7 +9,7 @@ from collections.abc import Callable
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.errors import AuthenticationError, TransactionError
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.block_state import BlockState
@@ -40,7 +40,7 @@ _SINCE = {
 }
 
 
-def intrinsic_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
+def intrinsic_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
     """The gas that a transaction costs before it runs (Yellow Paper 6.2; EIP-2028, 2930, 3860, 7702)."""
     data = transaction.data
     zeros = data.count(0)
@@ -56,7 +56,7 @@ def intrinsic_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
     return gas + AUTHORIZATION_GAS * len(transaction.authorization_list or ())
 
 
-def floor_gas(transaction: Transaction | CallRequest, rules: Rules) -> int:
+def floor_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
     """The least gas that a transaction uses for its data (EIP-7623); 0 before Prague."""
     if rules.fork < Fork.PRAGUE:
         return 0
@@ -72,18 +72,18 @@ def transaction_cost(transaction: Transaction | CallRequest) -> int:
     return gas + blob_gas * transaction.max_fee_per_blob_gas + transaction.value
 
 
-def validate_static(transaction: Transaction, rules: Rules) -> None:
+def validate_static(transaction: Transaction, rules: ForkRules) -> None:
     """The checks that need no block and no state. Raises TransactionError."""
     for check in _STATIC_CHECKS:
         check(transaction, rules)
 
 
-def _check_type(transaction: Transaction, rules: Rules) -> None:
+def _check_type(transaction: Transaction, rules: ForkRules) -> None:
     if rules.fork < _SINCE[transaction.type]:
         raise TransactionError("transaction type not supported")
 
 
-def _check_signature(transaction: Transaction, rules: Rules) -> None:
+def _check_signature(transaction: Transaction, rules: ForkRules) -> None:
     chain_id = transaction.chain_id
     if chain_id is not None:
         if chain_id != rules.chain_id:
@@ -98,7 +98,7 @@ def _check_signature(transaction: Transaction, rules: Rules) -> None:
         raise AuthenticationError("invalid sender") from error
 
 
-def _check_ranges(transaction: Transaction, rules: Rules) -> None:
+def _check_ranges(transaction: Transaction, rules: ForkRules) -> None:
     if transaction.nonce >= MAX_NONCE:
         raise TransactionError(
             f"nonce has max value: address {to_checksum_address(transaction.sender)}, nonce: {transaction.nonce}"
@@ -112,7 +112,7 @@ def _check_ranges(transaction: Transaction, rules: Rules) -> None:
         raise TransactionError(f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})")
 
 
-def check_fee_order(transaction: Transaction | CallRequest, rules: Rules) -> None:
+def check_fee_order(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
     """The tip is not over the fee cap (EIP-1559). Raises TransactionError."""
     cap, tip = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
     if rules.fork >= Fork.LONDON and tip > cap:
@@ -122,7 +122,7 @@ def check_fee_order(transaction: Transaction | CallRequest, rules: Rules) -> Non
         )
 
 
-def _check_blobs(transaction: Transaction, rules: Rules) -> None:
+def _check_blobs(transaction: Transaction, rules: ForkRules) -> None:
     if transaction.type is not TransactionType.BLOB:
         return
     hashes = transaction.blob_versioned_hashes
@@ -144,7 +144,7 @@ def _check_hash_versions(hashes: tuple[bytes, ...]) -> None:
             raise TransactionError(f"blob {index} has invalid hash version")
 
 
-def _check_authorizations(transaction: Transaction, rules: Rules) -> None:  # noqa: ARG001  all checks have one form
+def _check_authorizations(transaction: Transaction, rules: ForkRules) -> None:  # noqa: ARG001  all checks have one form
     if transaction.type is not TransactionType.SET_CODE:
         return
     if transaction.to is None:
@@ -153,7 +153,7 @@ def _check_authorizations(transaction: Transaction, rules: Rules) -> None:  # no
         raise TransactionError("EIP-7702 transaction with empty auth list")
 
 
-def check_gas(transaction: Transaction | CallRequest, rules: Rules) -> None:
+def check_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
     """The gas limit covers what the transaction costs before it runs. Raises TransactionError."""
     have, want = transaction.gas_limit, intrinsic_gas(transaction, rules)
     if have < want:
@@ -163,7 +163,7 @@ def check_gas(transaction: Transaction | CallRequest, rules: Rules) -> None:
         raise TransactionError(f"insufficient gas for floor data gas cost: have {have}, want {want}")
 
 
-_STATIC_CHECKS: tuple[Callable[[Transaction, Rules], None], ...] = (
+_STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
     _check_type,
     _check_signature,
     _check_ranges,
@@ -241,10 +241,10 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
     """The creation code is within EIP-3860's limit, or twice the configured code size. Raises TransactionError."""
     if transaction.to is not None or environment.rules.fork < Fork.SHANGHAI:
         return
-    size, configured, foreign = len(transaction.data), environment.code_size_limit, environment.foreign
+    size, configured, wasm_machine = len(transaction.data), environment.code_size_limit, environment.wasm_machine
     limit = INITCODE_SIZE_LIMIT if configured is None else 2 * configured
-    if foreign is not None and foreign.claims(transaction.data):
-        limit = foreign.initcode_size_limit
+    if wasm_machine is not None and wasm_machine.claims(transaction.data):
+        limit = wasm_machine.initcode_size_limit
     if size > limit:
         raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
 
@@ -269,7 +269,7 @@ def check_message(
     check_initcode(message, environment)
 
 
-def _check_message_blobs(message: CallRequest, rules: Rules) -> None:
+def _check_message_blobs(message: CallRequest, rules: ForkRules) -> None:
     hashes = message.blob_versioned_hashes
     if hashes is None:
         return
@@ -303,7 +303,7 @@ def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
         raise TransactionError(f"nonce has max value: address {to_checksum_address(sender)}, nonce: {nonce}")
 
 
-def check_sender_code(sender: bytes, rules: Rules, state: BlockState) -> None:
+def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> None:
     """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
@@ -319,6 +319,6 @@ def check_funds(sender: bytes, want: int, state: BlockState) -> None:
         raise TransactionError(f"insufficient funds for gas * price + value: address {address} have {have} want {want}")
 
 
-def blob_gas_limit(rules: Rules) -> int | None:
+def blob_gas_limit(rules: ForkRules) -> int | None:
     """The blob gas that a block may use; None before Cancun."""
     return None if rules.blob is None else rules.blob.maximum * BLOB_GAS_PER_BLOB

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from zevm.chain.vm.foreign import (
+from zevm.chain.vm.host_interface import (
     GAS_CODE_DEPOSIT_BYTE,
     CallDataSizeError,
     CodeStoreError,
@@ -20,15 +20,15 @@ from zevm.chain.vm.foreign import (
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
-from zevm.chain.zvm.host.context import Activity
-from zevm.chain.zvm.host.functions import CONTRACT_HOOKS, HookTable
+from zevm.chain.zvm.host.context import HostContext
+from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS, HostCallbacks
 from zevm.chain.zvm.host.observer import observed
 from zevm.chain.zvm.module.activation import BASE_GAS
 from zevm.chain.zvm.module.prepare import Prepared, length_gas, prepare
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Program
-from zevm.chain.zvm.runtime.instance import HookFunction
+from zevm.chain.zvm.runtime.instance import HostCallback
 from zevm.chain.zvm.runtime.runtime import End, RunResult, run
 from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
@@ -78,7 +78,7 @@ def program_of(
     of_chain = deadline is None and not library
     try:
         return scope.programs.get(
-            key, lambda: prepare(code, scope.schedule, library=library), of_chain=of_chain, deadline=deadline
+            key, lambda: prepare(code, scope.price_table, library=library), of_chain=of_chain, deadline=deadline
         )
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
@@ -111,7 +111,7 @@ def activate(frame: Frame, scope: TransactionScope, code: bytes, *, library: boo
         least = length_gas(code)
         frame.consume_gas(least - BASE_GAS, "activation")
         deadline = frame.transaction_context.deadline
-        prepared = in_time(deadline, lambda: prepare(code, scope.schedule, library=library))
+        prepared = in_time(deadline, lambda: prepare(code, scope.price_table, library=library))
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
     frame.consume_gas(max(0, prepared.activation_gas - least), "activation")
@@ -125,68 +125,68 @@ def run_program(
     data: bytes,
     *,
     entry: Entry = ENTRY,
-    hooks: HookTable = CONTRACT_HOOKS,
+    callbacks: HostCallbacks = CONTRACT_CALLBACKS,
 ) -> None:
     """Run a function of a program as this frame. Raises VMError, with the gas left and the output set."""
     if len(data) > CALL_DATA_LIMIT_BYTES:
         raise CallDataSizeError(
             f"max wasm call data size exceeded: {len(data)} bytes, the limit is {CALL_DATA_LIMIT_BYTES}"
         )
-    frame.consume_gas(scope.schedule.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
-    activity = Activity(frame, scope, data, entry)
+    frame.consume_gas(scope.price_table.entry.price(program.data_bytes, program.activation_gas), "wasm entry")
+    context = HostContext(frame, scope, data, entry)
     words_before = scope.stack_words
     try:
-        _open_memory(frame, scope, activity, program.initial_pages)
+        _open_memory(frame, scope, context, program.initial_pages)
         gas_at_start = frame.gas_left
-        result = _run(frame, activity, program, _bound(program, _watched(frame, hooks)))
+        result = _run(frame, context, program, _bound(program, _watched(frame, callbacks)))
     finally:
-        scope.close(activity.pages)
+        scope.close(context.pages)
         scope.stack_words = words_before
     if frame.msg.depth and result.end in _WITH_OUTPUT:
-        _pay_for_output(frame, gas_at_start, len(activity.output))
-    _ENDS[result.end](frame, activity, result)
+        _pay_for_output(frame, gas_at_start, len(context.output))
+    _ENDS[result.end](frame, context, result)
 
 
-def _open_memory(frame: Frame, scope: TransactionScope, activity: Activity, pages: int) -> None:
+def _open_memory(frame: Frame, scope: TransactionScope, context: HostContext, pages: int) -> None:
     try:
         gas = scope.open(pages, 0)
     except OutOfPagesError as error:
         raise MemoryPagesError(f"out of wasm memory: {error}") from error
-    activity.pages = pages
+    context.pages = pages
     frame.consume_gas(gas, "wasm memory")
 
 
-def _run(frame: Frame, activity: Activity, program: Program, hooks: Sequence[HookFunction]) -> RunResult:
-    entry = activity.entry
+def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequence[HostCallback]) -> RunResult:
+    entry = context.entry
     spare = max(0, frame.gas_left - _MAXIMUM_GAS)
-    activity.stack_words = min(FRAME_STACK_WORDS, activity.scope.stack_words)
-    arguments = (len(activity.data),) if entry.arguments is None else entry.arguments
+    context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
+    arguments = (len(context.data),) if entry.arguments is None else entry.arguments
     result = run(
         program,
-        hooks,
-        context=activity,
+        callbacks,
+        context=context,
         ink=(frame.gas_left - spare) * INK_PER_GAS,
-        stack_words=activity.stack_words,
+        stack_words=context.stack_words,
         entry=entry.name,
         arguments=arguments,
-        memory_pages=activity.scope.instance_pages_limit,
+        memory_pages=context.scope.instance_pages_limit,
         deadline=frame.transaction_context.deadline,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
     return result
 
 
-def _watched(frame: Frame, hooks: HookTable) -> HookTable:
+def _watched(frame: Frame, callbacks: HostCallbacks) -> HostCallbacks:
     """The functions themselves, or ones that tell the frame's tracer of every call."""
-    return hooks if frame.transaction_context.step_tracer is None else observed(hooks)
+    return callbacks if frame.transaction_context.step_tracer is None else observed(callbacks)
 
 
-def _bound(program: Program, hooks: HookTable) -> Sequence[HookFunction]:
+def _bound(program: Program, callbacks: HostCallbacks) -> Sequence[HostCallback]:
     """The functions of the program's imports: one tuple for all its runs, by which the runtime knows its binding."""
-    bound = program.hooks.get(id(hooks))
+    bound = program.callbacks.get(id(callbacks))
     if bound is None:
-        bound = program.hooks[id(hooks)] = tuple(hooks[item.module, item.name] for item in program.imports)
-    return cast(Sequence[HookFunction], bound)
+        bound = program.callbacks[id(callbacks)] = tuple(callbacks[item.module, item.name] for item in program.imports)
+    return cast(Sequence[HostCallback], bound)
 
 
 def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:
@@ -196,45 +196,45 @@ def _pay_for_output(frame: Frame, gas_at_start: int, size: int) -> None:
         frame.consume_gas(missing, "wasm output")
 
 
-def _returned(frame: Frame, activity: Activity, result: RunResult) -> None:
+def _returned(frame: Frame, context: HostContext, result: RunResult) -> None:
     """The entry point's status decides; any other function's result is the output."""
-    if activity.entry.arguments is not None:
+    if context.entry.arguments is not None:
         frame.output = result.values[0].to_bytes(32, "big") if result.values else b""
         return
-    _exited(frame, activity, result)
+    _exited(frame, context, result)
 
 
-def _exited(frame: Frame, activity: Activity, result: RunResult) -> None:
-    frame.output = activity.output
+def _exited(frame: Frame, context: HostContext, result: RunResult) -> None:
+    frame.output = context.output
     status = result.values[0]
     if status:
         raise StatusError(status)
 
 
-def _trapped(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+def _trapped(_frame: Frame, _context: HostContext, result: RunResult) -> None:
     raise TrapError(f"wasm trap: {result.trap}")
 
 
-def _out_of_ink(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+def _out_of_ink(_frame: Frame, _context: HostContext, _result: RunResult) -> None:
     raise OutOfGas("ink")
 
 
-def _out_of_stack(_frame: Frame, activity: Activity, _result: RunResult) -> None:
-    raise StackWordsError(f"out of wasm stack: {activity.stack_words} words are used up")
+def _out_of_stack(_frame: Frame, context: HostContext, _result: RunResult) -> None:
+    raise StackWordsError(f"out of wasm stack: {context.stack_words} words are used up")
 
 
-def _out_of_memory(_frame: Frame, _activity: Activity, result: RunResult) -> None:
+def _out_of_memory(_frame: Frame, _context: HostContext, result: RunResult) -> None:
     raise MemoryPagesError(f"out of wasm memory: {result.trap}")
 
 
-def _interrupted(_frame: Frame, _activity: Activity, _result: RunResult) -> None:
+def _interrupted(_frame: Frame, _context: HostContext, _result: RunResult) -> None:
     raise ExecutionTimeoutError("execution aborted")
 
 
 _WITH_OUTPUT = (End.RETURNED, End.EXITED)
 """The other ends drop what was set as the output."""
 
-_ENDS: dict[End, Callable[[Frame, Activity, RunResult], None]] = {
+_ENDS: dict[End, Callable[[Frame, HostContext, RunResult], None]] = {
     End.RETURNED: _returned,
     End.EXITED: _exited,
     End.TRAPPED: _trapped,

@@ -1,16 +1,16 @@
 """How a run of a WebAssembly contract can be stopped from the host's side.
 
-HostStopError           raised inside a hook, it ends the run of that instance with an outcome
-├── OutOfInkError       ink ran out in a hook
+HostStopError           raised inside a host function, it ends the run of that instance with an outcome
+├── OutOfInkError       ink ran out in a host function
 ├── OutOfPagesError     more memory than the chain's page caps
-├── HostTrapError       the hook was called wrongly; as a trap of the code
+├── HostTrapError       the host function was called wrongly; as a trap of the code
 └── ExitError           the contract ends with a status, as by returning it
 NodeFaultError          this node cannot run the code: never an outcome, it goes through every open frame
 """
 
 
 class HostStopError(Exception):
-    """A hook ends the run of its instance; `chain.zvm.runtime.runtime.run` tells how in its result."""
+    """A host function ends the run of its instance; `chain.zvm.runtime.runtime.run` tells how in its result."""
 
 
 class OutOfInkError(HostStopError):
@@ -22,7 +22,7 @@ class OutOfPagesError(HostStopError):
 
 
 class HostTrapError(HostStopError):
-    """A trap in a hook; the message says what the contract did wrong, and is never seen on chain."""
+    """A trap in a host function; the message says what the contract did wrong, and is never seen on chain."""
 
 
 class ExitError(HostStopError):

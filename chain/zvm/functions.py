@@ -80,7 +80,7 @@ def run_function(
         sender=call.sender, to=address, gas_limit=call.gas_limit, value=call.value_wei, data=_data_of(call)
     )
     try:
-        outcome = Executor(environment, base).call_alone(request, foreign_scope=scope, deadline=deadline)
+        outcome = Executor(environment, base).call_alone(request, wasm_scope=scope, deadline=deadline)
     except ExecutionTimeoutError as error:
         return _not_run(Status.TIMEOUT, str(error), reader)
     error_text = None if outcome.error is None else outcome.error.message

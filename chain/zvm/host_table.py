@@ -1,6 +1,6 @@
 """Every function that a module may import: signature, fixed price, and whether it may change state.
 
-The fixed part of a price (`HookRow.static_ink`) is charged by the instrumented module in front of the call; what
+The fixed part of a price (`HostFunction.static_ink`) is charged by the instrumented module in front of the call; what
 depends on lengths, and every cost of the EVM, is charged by the function itself.
 """
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 
 VM_HOOKS = "vm_hooks"
 EXTENSION = "zvm"
 CONSOLE = "console"
 
 
-class HookRow(NamedTuple):
+class HostFunction(NamedTuple):
     """One host function. In signatures `i` is i32 and `I` is i64; pointers and lengths are i32, gas is i64."""
 
     parameters: str
@@ -30,13 +30,13 @@ class HookRow(NamedTuple):
     writes: int = 0
     keccaks: int = 0
     extra_ink: int = 0
-    """What the price has beside multiples of `HookPrices`."""
+    """What the price has beside multiples of `HostPrices`."""
     powers: int = 0
     heavy: bool = False
 
-    def static_ink(self, schedule: Schedule) -> int:
-        """The fixed price under a schedule, charged before the function runs."""
-        prices = schedule.hooks
+    def static_ink(self, price_table: PriceTable) -> int:
+        """The fixed price under a price table, charged before the function runs."""
+        prices = price_table.host_functions
         return (
             self.calls * prices.call
             + self.pointers * prices.pointer
@@ -50,30 +50,32 @@ class HookRow(NamedTuple):
         )
 
 
-def _clock(summary: str) -> HookRow:
-    return HookRow("", "I", summary)
+def _clock(summary: str) -> HostFunction:
+    return HostFunction("", "I", summary)
 
 
-def _word(summary: str) -> HookRow:
-    return HookRow("i", "", summary, pointers=1)
+def _word(summary: str) -> HostFunction:
+    return HostFunction("i", "", summary, pointers=1)
 
 
-_VM_HOOKS: dict[str, HookRow] = {
-    "read_args": HookRow("i", "", "(dest): write the call data", writes=1),
-    "write_result": HookRow("ii", "", "(data, length): set the output; does not exit", reads=2),
-    "exit_early": HookRow("i", "", "(status): stop as if the entry point had returned status", calls=0),
-    "storage_load_bytes32": HookRow(
+_VM_HOOKS: dict[str, HostFunction] = {
+    "read_args": HostFunction("i", "", "(dest): write the call data", writes=1),
+    "write_result": HostFunction("ii", "", "(data, length): set the output; does not exit", reads=2),
+    "exit_early": HostFunction("i", "", "(status): stop as if the entry point had returned status", calls=0),
+    "storage_load_bytes32": HostFunction(
         "ii", "", "(key, dest): read a slot through the frame's cache; access gas when the cache misses", pointers=2
     ),
-    "storage_cache_bytes32": HookRow(
+    "storage_cache_bytes32": HostFunction(
         "ii", "", "(key, value): write a slot into the frame's cache; needs 2310 gas left", pointers=2
     ),
-    "storage_flush_cache": HookRow(
+    "storage_flush_cache": HostFunction(
         "i", "", "(clear): write changed slots to the state, at the EVM's price each", may_write=True, api=1
     ),
-    "transient_load_bytes32": HookRow("ii", "", "(key, dest): TLOAD, 100 gas", pointers=2, api=1),
-    "transient_store_bytes32": HookRow("ii", "", "(key, value): TSTORE, 100 gas", may_write=True, pointers=2, api=1),
-    "call_contract": HookRow(
+    "transient_load_bytes32": HostFunction("ii", "", "(key, dest): TLOAD, 100 gas", pointers=2, api=1),
+    "transient_store_bytes32": HostFunction(
+        "ii", "", "(key, value): TSTORE, 100 gas", may_write=True, pointers=2, api=1
+    ),
+    "call_contract": HostFunction(
         "iiiiIi",
         "i",
         "(address, data, length, value, gas, return_length): CALL at the EVM's price; 0 is success",
@@ -82,13 +84,13 @@ _VM_HOOKS: dict[str, HookRow] = {
         api=1,
         reads=2,
     ),
-    "delegate_call_contract": HookRow(
+    "delegate_call_contract": HostFunction(
         "iiiIi", "i", "(address, data, length, gas, return_length): DELEGATECALL", pointers=3, api=1, reads=2
     ),
-    "static_call_contract": HookRow(
+    "static_call_contract": HostFunction(
         "iiiIi", "i", "(address, data, length, gas, return_length): STATICCALL", pointers=3, api=1, reads=2
     ),
-    "create1": HookRow(
+    "create1": HostFunction(
         "iiiii",
         "",
         "(code, length, endowment, address_out, return_length): CREATE",
@@ -97,7 +99,7 @@ _VM_HOOKS: dict[str, HookRow] = {
         api=1,
         reads=2,
     ),
-    "create2": HookRow(
+    "create2": HostFunction(
         "iiiiii",
         "",
         "(code, length, endowment, salt, address_out, return_length): CREATE2",
@@ -106,11 +108,11 @@ _VM_HOOKS: dict[str, HookRow] = {
         api=1,
         reads=2,
     ),
-    "read_return_data": HookRow(
+    "read_return_data": HostFunction(
         "iii", "i", "(dest, offset, size): copy output of the last call; returns the bytes copied", api=1, writes=1
     ),
-    "return_data_size": HookRow("", "i", "(): length of the last call's output"),
-    "emit_log": HookRow(
+    "return_data_size": HostFunction("", "i", "(): length of the last call's output"),
+    "emit_log": HostFunction(
         "iii",
         "",
         "(data, length, topics): log data that begins with so many 32-byte topics; LOG's gas",
@@ -118,12 +120,12 @@ _VM_HOOKS: dict[str, HookRow] = {
         api=1,
         reads=1,
     ),
-    "account_balance": HookRow("ii", "", "(address, dest): balance; access gas", pointers=2, api=1),
-    "account_codehash": HookRow("ii", "", "(address, dest): code hash; access gas", pointers=2, api=1),
-    "account_code": HookRow(
+    "account_balance": HostFunction("ii", "", "(address, dest): balance; access gas", pointers=2, api=1),
+    "account_codehash": HostFunction("ii", "", "(address, dest): code hash; access gas", pointers=2, api=1),
+    "account_code": HostFunction(
         "iiii", "i", "(address, offset, size, dest): copy code; access and 700 gas; bytes copied", api=1, writes=1
     ),
-    "account_code_size": HookRow("i", "i", "(address): code length; access and 700 gas", api=1),
+    "account_code_size": HostFunction("i", "i", "(address): code length; access and 700 gas", api=1),
     "evm_gas_left": _clock("(): gas left"),
     "evm_ink_left": _clock("(): ink left"),
     "chainid": _clock("(): chain id"),
@@ -137,12 +139,12 @@ _VM_HOOKS: dict[str, HookRow] = {
     "msg_value": _word("(dest): value in wei, 32 bytes"),
     "tx_gas_price": _word("(dest): gas price in wei, 32 bytes"),
     "tx_origin": _word("(dest): the transaction's sender, 20 bytes"),
-    "msg_reentrant": HookRow("", "i", "(): whether the acting account is open more than once"),
-    "tx_ink_price": HookRow("", "i", "(): ink for one gas"),
-    "native_keccak256": HookRow("iii", "", "(data, length, dest): Keccak-256", calls=0, keccaks=1, heavy=True),
-    "math_div": HookRow("ii", "", "(a, b): a becomes a / b", pointers=3, extra_ink=20_000, heavy=True),
-    "math_mod": HookRow("ii", "", "(a, b): a becomes a % b", pointers=3, extra_ink=20_000, heavy=True),
-    "math_pow": HookRow(
+    "msg_reentrant": HostFunction("", "i", "(): whether the acting account is open more than once"),
+    "tx_ink_price": HostFunction("", "i", "(): ink for one gas"),
+    "native_keccak256": HostFunction("iii", "", "(data, length, dest): Keccak-256", calls=0, keccaks=1, heavy=True),
+    "math_div": HostFunction("ii", "", "(a, b): a becomes a / b", pointers=3, extra_ink=20_000, heavy=True),
+    "math_mod": HostFunction("ii", "", "(a, b): a becomes a % b", pointers=3, extra_ink=20_000, heavy=True),
+    "math_pow": HostFunction(
         "ii",
         "",
         "(a, b): a becomes a ** b, more for each byte of b",
@@ -151,24 +153,26 @@ _VM_HOOKS: dict[str, HookRow] = {
         powers=1,
         heavy=True,
     ),
-    "math_add_mod": HookRow("iii", "", "(a, b, c): a becomes (a + b) % c", pointers=4, extra_ink=21_000, heavy=True),
-    "math_mul_mod": HookRow("iii", "", "(a, b, c): a becomes a * b % c", pointers=4, extra_ink=24_100, heavy=True),
-    "pay_for_memory_grow": HookRow(
+    "math_add_mod": HostFunction(
+        "iii", "", "(a, b, c): a becomes (a + b) % c", pointers=4, extra_ink=21_000, heavy=True
+    ),
+    "math_mul_mod": HostFunction("iii", "", "(a, b, c): a becomes a * b % c", pointers=4, extra_ink=24_100, heavy=True),
+    "pay_for_memory_grow": HostFunction(
         "i", "", "(pages): pay for growth of so many pages; for none, one host call's price", calls=0
     ),
 }
 
-_EXTENSION: dict[str, HookRow] = {
-    "selfdestruct": HookRow(
+_EXTENSION: dict[str, HostFunction] = {
+    "selfdestruct": HostFunction(
         "i", "", "(beneficiary): SELFDESTRUCT by EIP-6780 at the EVM's price; stops", may_write=True, pointers=1, api=1
     ),
-    "blockhash": HookRow("Ii", "", "(number, dest): hash of a recent block or zeros; 20 gas", pointers=1, api=1),
+    "blockhash": HostFunction("Ii", "", "(number, dest): hash of a recent block or zeros; 20 gas", pointers=1, api=1),
     "blobbasefee": _word("(dest): blob base fee in wei, 32 bytes"),
     "prevrandao": _word("(dest): the block's random value, 32 bytes"),
-    "is_constructing": HookRow("", "i", "(): 1 while the account is being created"),
+    "is_constructing": HostFunction("", "i", "(): 1 while the account is being created"),
 }
 
-HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
+HOST_FUNCTIONS: Mapping[tuple[str, str], HostFunction] = MappingProxyType(
     {(VM_HOOKS, name): row for name, row in _VM_HOOKS.items()}
     | {(EXTENSION, name): row for name, row in _EXTENSION.items()}
 )
@@ -177,15 +181,19 @@ HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
 _LINE_INK = 3_750_000
 """375 gas, as for a log: a line is kept until its block has been told of."""
 
-CONSOLE_HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType(
+CONSOLE_HOST_FUNCTIONS: Mapping[tuple[str, str], HostFunction] = MappingProxyType(
     {
-        (CONSOLE, "log_txt"): HookRow("ii", "", "(text, length): print; 8 gas a byte", reads=1, extra_ink=_LINE_INK),
-        (CONSOLE, "log_i32"): HookRow("i", "", "(value): print", extra_ink=_LINE_INK),
-        (CONSOLE, "log_i64"): HookRow("I", "", "(value): print", extra_ink=_LINE_INK),
-        (CONSOLE, "tee_i32"): HookRow("i", "i", "(value): print it and give it back", extra_ink=_LINE_INK),
-        (CONSOLE, "tee_i64"): HookRow("I", "I", "(value): print it and give it back", extra_ink=_LINE_INK),
+        (CONSOLE, "log_txt"): HostFunction(
+            "ii", "", "(text, length): print; 8 gas a byte", reads=1, extra_ink=_LINE_INK
+        ),
+        (CONSOLE, "log_i32"): HostFunction("i", "", "(value): print", extra_ink=_LINE_INK),
+        (CONSOLE, "log_i64"): HostFunction("I", "", "(value): print", extra_ink=_LINE_INK),
+        (CONSOLE, "tee_i32"): HostFunction("i", "i", "(value): print it and give it back", extra_ink=_LINE_INK),
+        (CONSOLE, "tee_i64"): HostFunction("I", "I", "(value): print it and give it back", extra_ink=_LINE_INK),
     }
 )
 """Host functions of development chains alone: Stylus' console, but for its floats."""
 
-ALL_HOOKS: Mapping[tuple[str, str], HookRow] = MappingProxyType({**HOOKS, **CONSOLE_HOOKS})
+ALL_HOST_FUNCTIONS: Mapping[tuple[str, str], HostFunction] = MappingProxyType(
+    {**HOST_FUNCTIONS, **CONSOLE_HOST_FUNCTIONS}
+)

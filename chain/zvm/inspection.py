@@ -4,13 +4,13 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import ALL_HOOKS
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
+from zevm.chain.zvm.price_table import PriceTable
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.module.binary import Export, Module
@@ -23,7 +23,7 @@ EXPORT_KINDS = ("function", "table", "memory", "global")
 class ImportedFunction:
     """One import. parameters, result: a character each, `i` for i32 and `I` for i64.
 
-    ink: the fixed price of a call under the schedule; None where the host has no such function.
+    ink: the fixed price of a call under the price table; None where the host has no such function.
     """
 
     module: str
@@ -93,16 +93,16 @@ class DeploymentPrice:
         return max(self.intrinsic + self.activation + self.deposit, self.floor)
 
 
-def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
+def inspect_module(code: bytes, price_table: PriceTable) -> Inspection:
     """All about a module, raw or compressed. Any bytes may come; takes up to a second."""
     from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, prepare
 
     refusal, library, prepared = None, False, None
     try:
-        prepared = prepare(code, schedule)
+        prepared = prepare(code, price_table)
     except ModuleRefusedError as error:
         refusal = error
-        prepared = _as_library(code, schedule)
+        prepared = _as_library(code, price_table)
         library = prepared is not None
     module = _decoded(code)
     return Inspection(
@@ -110,9 +110,9 @@ def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
         compressed=code[:3] == COMPRESSED_PREFIX,
         refusal=refusal,
         library=library,
-        imports=() if module is None else _imports(module, schedule),
+        imports=() if module is None else _imports(module, price_table),
         exports=() if module is None else _exports(module),
-        memory=_memory(module, schedule),
+        memory=_memory(module, price_table),
         module_bytes=None if module is None else len(module.raw[: module.init_start]),
         stored_bytes=None if prepared is None else len(prepared.stored),
         data_bytes=None if prepared is None else prepared.data_bytes,
@@ -121,17 +121,17 @@ def inspect_module(code: bytes, schedule: Schedule) -> Inspection:
     )
 
 
-def delegate_of(code: bytes, rules: Rules) -> bytes | None:
+def delegate_of(code: bytes, rules: ForkRules) -> bytes | None:
     """Whose code runs at an account with this code: the address of EIP-7702's delegation; None for its own."""
     return delegation_of(code) if rules.fork >= Fork.PRAGUE else None
 
 
-def deployment_price(code: bytes, schedule: Schedule, rules: Rules) -> DeploymentPrice:
+def deployment_price(code: bytes, price_table: PriceTable, rules: ForkRules) -> DeploymentPrice:
     """What a transaction with this creation data costs. Raises ModuleRefusedError."""
-    from zevm.chain.vm.foreign import GAS_CODE_DEPOSIT_BYTE
+    from zevm.chain.vm.host_interface import GAS_CODE_DEPOSIT_BYTE
     from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare
 
-    prepared = prepare(code, schedule)
+    prepared = prepare(code, price_table)
     creation = CallRequest(to=None, data=code)
     return DeploymentPrice(
         estimate=estimate_gas_usage(code),
@@ -154,11 +154,11 @@ def wasmtime_version() -> str:
     return importlib.metadata.version("wasmtime")
 
 
-def _as_library(code: bytes, schedule: Schedule) -> "Prepared | None":
+def _as_library(code: bytes, price_table: PriceTable) -> "Prepared | None":
     from zevm.chain.zvm.module.prepare import prepare
 
     try:
-        return prepare(code, schedule, library=True)
+        return prepare(code, price_table, library=True)
     except ModuleRefusedError:
         return None
 
@@ -174,12 +174,12 @@ def _decoded(code: bytes) -> "Module | None":
         return None
 
 
-def _imports(module: "Module", schedule: Schedule) -> tuple[ImportedFunction, ...]:
+def _imports(module: "Module", price_table: PriceTable) -> tuple[ImportedFunction, ...]:
     rows = []
     for item in module.imports:
-        known = ALL_HOOKS.get((item.module, item.name))
+        known = ALL_HOST_FUNCTIONS.get((item.module, item.name))
         kinds = module.types[item.type_index] if item.type_index < len(module.types) else ("", "")
-        ink = None if known is None else known.static_ink(schedule)
+        ink = None if known is None else known.static_ink(price_table)
         rows.append(ImportedFunction(item.module, item.name, *kinds, ink))
     return tuple(rows)
 
@@ -199,10 +199,10 @@ def _export(module: "Module", item: "Export") -> ExportedItem:
         return ExportedItem(item.name, kind)
 
 
-def _memory(module: "Module | None", schedule: Schedule) -> Memory | None:
+def _memory(module: "Module | None", price_table: PriceTable) -> Memory | None:
     from zevm.chain.zvm.module.instrument import maximum_pages
 
     if module is None or not module.memories:
         return None
     memory = module.memories[0]
-    return Memory(memory.minimum, maximum_pages(memory, schedule))
+    return Memory(memory.minimum, maximum_pages(memory, price_table))

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zevm.chain.vm.foreign import Frame, Precompile, TransactionContext
+from zevm.chain.vm.host_interface import Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
-from zevm.chain.zvm.price_table import SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
 
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ class ProgramUsage:
 
 
 class ZvmMachine:
-    """Runs contracts under one price schedule. Every method may be called from any thread.
+    """Runs contracts under one price table. Every method may be called from any thread.
 
     Runs take pooled instances, which are several times as fast; they suffice for two threads: the one that executes
     blocks, and one other at a time. What runs beside them takes instances made on demand.
     directory: where compiled code is kept, None for memory alone. console: whether modules may print.
     """
 
-    def __init__(self, schedule: str, directory: Path | None = None, *, console: bool = False) -> None:
-        prices = SCHEDULES[schedule]
-        self.schedule: Schedule = prices.with_console() if console else prices
+    def __init__(self, price_table: str, directory: Path | None = None, *, console: bool = False) -> None:
+        prices = PRICE_TABLES[price_table]
+        self.price_table: PriceTable = prices.with_console() if console else prices
         self.precompiles: Mapping[bytes, Precompile] = MappingProxyType(
             {address: body.__get__(self) for address, body in PRECOMPILES.items()}
         )
@@ -75,16 +75,16 @@ class ZvmMachine:
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
         """What the transaction's WebAssembly frames share; made by the first of them."""
-        if context.foreign_scope is None:
-            context.foreign_scope = self.new_scope(for_blocks=context.deadline is None)
-        scope: TransactionScope = context.foreign_scope
+        if context.wasm_scope is None:
+            context.wasm_scope = self.new_scope(for_blocks=context.deadline is None)
+        scope: TransactionScope = context.wasm_scope
         return scope
 
     def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:
         """A TransactionScope for one transaction or call; see there. Who first asks for blocks is their thread."""
         if for_blocks and self._block_thread is None:
             self._block_thread = threading.get_ident()
-        return TransactionScope(self.schedule, self, entry=entry, pages_limit=pages_limit)
+        return TransactionScope(self.price_table, self, entry=entry, pages_limit=pages_limit)
 
     def borrow(self) -> "ProgramCache":
         """The compiled programs for a run on this thread, which ends with `give_back`."""
@@ -131,5 +131,5 @@ class ZvmMachine:
         with self._lock:
             if pooled not in self._caches:
                 engine = shared_engine(pooled=pooled)
-                self._caches[pooled] = ProgramCache(self._directory, engine, variant=self.schedule.name)
+                self._caches[pooled] = ProgramCache(self._directory, engine, variant=self.price_table.name)
             return self._caches[pooled]

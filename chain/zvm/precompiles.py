@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from zevm.chain.vm.foreign import (
+from zevm.chain.vm.host_interface import (
     Frame,
     InvalidModuleError,
     NoSuchFunctionError,
@@ -145,7 +145,7 @@ def _of_codehash(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ..
 
 def _init_gas(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     program = _program_at(machine, frame, arguments[0])
-    price = machine.schedule.entry.price(program.data_bytes, program.activation_gas)
+    price = machine.price_table.entry.price(program.data_bytes, program.activation_gas)
     return price, price
 
 
@@ -165,7 +165,7 @@ def _keep_alive(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...
 
 def _minimum_init_gas(machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
-    return machine.schedule.entry.gas, machine.schedule.entry.gas
+    return machine.price_table.entry.gas, machine.price_table.entry.gas
 
 
 _ARBWASM = _table(
@@ -181,10 +181,10 @@ _ARBWASM = _table(
         "programTimeLeft(address)": (("uint64",), _time_left),
         "inkPrice()": (("uint32",), _constant(lambda _machine: INK_PER_GAS)),
         "maxStackDepth()": (("uint32",), _constant(lambda _machine: FRAME_STACK_WORDS)),
-        "freePages()": (("uint16",), _constant(lambda machine: machine.schedule.pages.free_pages)),
-        "pageGas()": (("uint16",), _constant(lambda machine: machine.schedule.pages.page_gas)),
-        "pageRamp()": (("uint64",), _constant(lambda machine: machine.schedule.pages.ramp)),
-        "pageLimit()": (("uint16",), _constant(lambda machine: machine.schedule.pages.instance_pages_limit)),
+        "freePages()": (("uint16",), _constant(lambda machine: machine.price_table.pages.free_pages)),
+        "pageGas()": (("uint16",), _constant(lambda machine: machine.price_table.pages.page_gas)),
+        "pageRamp()": (("uint64",), _constant(lambda machine: machine.price_table.pages.ramp)),
+        "pageLimit()": (("uint16",), _constant(lambda machine: machine.price_table.pages.instance_pages_limit)),
         "minInitGas()": (("uint64", "uint64"), _minimum_init_gas),
         "initCostScalar()": (("uint64",), _constant(lambda _machine: 100)),
         "expiryDays()": (("uint16",), _constant(lambda _machine: (1 << 16) - 1)),
@@ -226,7 +226,7 @@ def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Pro
 
 def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
     from zevm.chain.zvm.execution import require_function, run_program
-    from zevm.chain.zvm.host.functions import STATELESS_HOOKS
+    from zevm.chain.zvm.host.functions import STATELESS_CALLBACKS
 
     try:
         require_function(program, entry)
@@ -236,7 +236,7 @@ def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, e
             program,
             data,
             entry=entry,
-            hooks=STATELESS_HOOKS,
+            callbacks=STATELESS_CALLBACKS,
         )
     except NoSuchFunctionError as error:
         raise _fail(frame, Status.INVALID_FUNCTION) from error

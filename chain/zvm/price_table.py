@@ -12,7 +12,7 @@ INK_PER_GAS = 10_000
 
 MEMORY_COPY = 0xFC0A
 MEMORY_FILL = 0xFC0B
-"""Keys of `Schedule.operations` for the two bulk operations: prefix byte, then the second opcode."""
+"""Keys of `PriceTable.operations` for the two bulk operations: prefix byte, then the second opcode."""
 
 MEMORY_GROW = 0x40
 BR_TABLE = 0x0E
@@ -21,7 +21,7 @@ CALL_INDIRECT = 0x11
 
 
 @dataclass(frozen=True, slots=True)
-class HookPrices:
+class HostPrices:
     """Prices of host functions in ink. Costs of the EVM itself (access, logs, calls) are gas, and not in here.
 
     A read or write of `n` bytes of the module's memory costs its base, which is part of the fixed price, and
@@ -132,7 +132,7 @@ class StateGas:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Schedule:
+class PriceTable:
     """One complete price table, compared by identity. Prices are ink unless they say gas."""
 
     name: str
@@ -147,7 +147,7 @@ class Schedule:
     """For each byte of memory.copy and memory.fill, charged before the work."""
     stack_counts_parameters: bool
     """Whether a frame's stack words count parameters as they count locals."""
-    hooks: HookPrices
+    host_functions: HostPrices
     pages: PageModel
     entry: CallEntry
     state: StateGas | None = None
@@ -155,7 +155,7 @@ class Schedule:
     console: bool = False
     """Whether modules may print, as on a development chain."""
 
-    def with_console(self) -> "Schedule":
+    def with_console(self) -> "PriceTable":
         """The same prices for a development chain."""
         return replace(self, console=True)
 
@@ -210,7 +210,7 @@ _STYLUS_LAST_PAGE_GAS = 31_874_000
 ZVM_INSTANCE_PAGES = 1_024
 ZVM_TRANSACTION_PAGES = 4_096
 
-STYLUS = Schedule(
+STYLUS = PriceTable(
     name="stylus",
     block_header=2_450,
     operations=_OPERATIONS,
@@ -218,7 +218,7 @@ STYLUS = Schedule(
     indirect_parameter=650,
     bulk_byte=100,
     stack_counts_parameters=False,
-    hooks=HookPrices(),
+    host_functions=HostPrices(),
     pages=PageModel(
         free_pages=2,
         page_gas=1_000,
@@ -234,7 +234,7 @@ ZVM = replace(
     STYLUS,
     name="zvm",
     stack_counts_parameters=True,
-    hooks=HookPrices(
+    host_functions=HostPrices(
         surcharge=3 * INK_PER_GAS,
         heavy_surcharge=6 * INK_PER_GAS,
         power_byte=50 * INK_PER_GAS,
@@ -257,4 +257,4 @@ COVENANT = replace(
 )
 """The guide's table for state, over the operations and memory of `ZVM`."""
 
-SCHEDULES: Mapping[str, Schedule] = MappingProxyType({table.name: table for table in (STYLUS, ZVM, COVENANT)})
+PRICE_TABLES: Mapping[str, PriceTable] = MappingProxyType({table.name: table for table in (STYLUS, ZVM, COVENANT)})

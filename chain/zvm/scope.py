@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.module.rules import ENTRYPOINT
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.runtime.program_cache import ProgramCache
@@ -43,7 +43,7 @@ class TransactionScope:
     """Counters of one transaction or call. The outermost frame makes it; nothing of it outlives the transaction.
 
     Each frame enters it, as a context manager: what the frames have borrowed goes back when the outermost one ends.
-    instance_pages_limit: pages that one instance may have, at most the schedule's.
+    instance_pages_limit: pages that one instance may have, at most the price table's.
     """
 
     __slots__ = (
@@ -54,15 +54,15 @@ class TransactionScope:
         "ever_pages",
         "instance_pages_limit",
         "open_pages",
-        "schedule",
+        "price_table",
         "stack_words",
     )
 
     def __init__(
-        self, schedule: Schedule, lender: Lender, *, entry: Entry = ENTRY, pages_limit: int | None = None
+        self, price_table: PriceTable, lender: Lender, *, entry: Entry = ENTRY, pages_limit: int | None = None
     ) -> None:
-        limit = schedule.pages.instance_pages_limit
-        self.schedule = schedule
+        limit = price_table.pages.instance_pages_limit
+        self.price_table = price_table
         self.entry = entry
         self._lender = lender
         self._frames = 0
@@ -92,7 +92,7 @@ class TransactionScope:
 
     def open(self, added: int, instance_pages: int) -> int:
         """Open pages in an instance that has `instance_pages`: their price in gas. Raises OutOfPagesError."""
-        model = self.schedule.pages
+        model = self.price_table.pages
         if instance_pages + added > self.instance_pages_limit:
             raise OutOfPagesError(
                 f"{instance_pages + added} pages in one instance, the limit is {self.instance_pages_limit}"

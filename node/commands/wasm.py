@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 from zevm.node.commands import wasm_call
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
@@ -22,8 +22,8 @@ from zevm.node.commands.wasm_options import (
     ScheduleOption,
     ValueOption,
     client_of,
+    price_table_of,
     read_module,
-    schedule_of,
 )
 from zevm.node.errors import NodeError
 
@@ -48,7 +48,7 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
     from zevm.chain.zvm.inspection import inspect_module
 
-    code, prices = read_module(file), schedule_of(schedule)
+    code, prices = read_module(file), price_table_of(schedule)
     found = inspect_module(code, prices)
     console = Console()
     console.print(f"{file}: {_verdict(found)}", highlight=False, soft_wrap=True, markup=False)
@@ -83,7 +83,7 @@ def _print_parts(console: Console, found: "Inspection") -> None:
         console.print(f"memory: {initial} to {maximum} pages of 64 KiB", highlight=False)
 
 
-def _print_price(console: Console, code: bytes, prices: Schedule) -> None:
+def _print_price(console: Console, code: bytes, prices: PriceTable) -> None:
     from zevm.chain.rules.forks import LATEST_FORK
     from zevm.chain.rules.schedule import ForkSchedule
     from zevm.chain.zvm.inspection import deployment_price
@@ -114,7 +114,7 @@ def validate(
     """Check modules against the chain's rules. The exit code is 1 where one is refused."""
     from zevm.chain.zvm.inspection import inspect_module
 
-    prices, refused = schedule_of(schedule), 0
+    prices, refused = price_table_of(schedule), 0
     for file in files:
         refusal = inspect_module(read_module(file), prices).refusal
         refused += refusal is not None

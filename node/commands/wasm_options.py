@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zevm.chain.zvm.price_table import SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.node.commands.options import node_url, settings_of
 from zevm.node.errors import NodeError, reason_of
 
@@ -17,7 +17,7 @@ NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
 ScheduleOption = Annotated[
-    str, typer.Option("--schedule", metavar="NAME", help=f"Prices and page limits: {', '.join(SCHEDULES)}.")
+    str, typer.Option("--schedule", metavar="NAME", help=f"Prices and page limits: {', '.join(PRICE_TABLES)}.")
 ]
 RpcOption = Annotated[
     str | None,
@@ -38,11 +38,11 @@ def read_module(file: Path) -> bytes:
         raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
 
 
-def schedule_of(name: str) -> Schedule:
+def price_table_of(name: str) -> PriceTable:
     """A price schedule by its name. Raises NodeError."""
-    found = SCHEDULES.get(name)
+    found = PRICE_TABLES.get(name)
     if found is None:
-        raise NodeError(f"--schedule {name}: there are {', '.join(SCHEDULES)}")
+        raise NodeError(f"--schedule {name}: there are {', '.join(PRICE_TABLES)}")
     return found
 
 

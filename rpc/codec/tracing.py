@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from zevm.chain.concurrency.deadline import moved
 from zevm.chain.tracing.errors import TraceMemoryError
-from zevm.chain.tracing.traces import CallOverrides, TraceRequest
+from zevm.chain.tracing.trace import CallOverrides, TraceRequest
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import decode_fields

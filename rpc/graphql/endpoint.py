@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
+from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidRequestError, RpcError
-from zevm.rpc.explaining import explain
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
@@ -77,7 +77,7 @@ class GraphqlEndpoint:
         try:
             answer = await self._execute(request, writes=writes)
         except Exception as error:
-            answer = failed(explain(self._services, "graphql", error))
+            answer = failed(to_rpc_error(self._services, "graphql", error))
         log = self._services.call_log
         if log is not None:
             log.called("graphql", [request.query, request.variables], time.perf_counter() - begun, answer.error)

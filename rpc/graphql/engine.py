@@ -9,8 +9,8 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
 from zevm.rpc.codec.results import Json
+from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
-from zevm.rpc.explaining import explain
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered
 from zevm.rpc.graphql.context import Context
 from zevm.rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
@@ -108,9 +108,9 @@ class Engine:
         if cause is None or isinstance(cause, GraphQLError):
             return _formatted(error), InvalidParamsError(error.message)
         field = str((error.path or ["a field"])[-1])
-        explained = explain(self._services, field, cause)
-        extensions = explained.to_json()
-        return dict(error.formatted) | {"message": extensions.pop("message"), "extensions": extensions}, explained
+        rpc_error = to_rpc_error(self._services, field, cause)
+        extensions = rpc_error.to_json()
+        return dict(error.formatted) | {"message": extensions.pop("message"), "extensions": extensions}, rpc_error
 
 
 def _formatted(error: GraphQLError) -> Json:

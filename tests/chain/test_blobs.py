@@ -10,11 +10,11 @@ import pytest
 from zevm.chain.errors import TransactionError
 from zevm.chain.native.kzg import trusted_setup
 from zevm.chain.rules.blobs import check_sidecar, versioned_hash
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import BlobSidecar, Transaction, TransactionType
 from zevm.chain.types.transaction import encode_network_form
 
-PRAGUE, OSAKA = (Rules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
+PRAGUE, OSAKA = (ForkRules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
 
 
 def transaction(sidecar: BlobSidecar | None, commitments: tuple[bytes, ...]) -> Transaction:
@@ -52,7 +52,7 @@ def changed(original: Transaction, **parts: Any) -> Transaction:
     return replace(original, sidecar=replace(original.sidecar, **parts))
 
 
-def refusal(transaction: Transaction, rules: Rules = OSAKA) -> str:
+def refusal(transaction: Transaction, rules: ForkRules = OSAKA) -> str:
     with pytest.raises(TransactionError) as caught:
         check_sidecar(transaction, rules)
     return caught.value.message

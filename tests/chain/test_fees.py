@@ -21,7 +21,7 @@ from zevm.chain.rules.fees import (
     next_gas_limit,
     suggested_tip,
 )
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header, Receipt
@@ -39,8 +39,8 @@ def receipt(gas_used: int, price: int, sender: bytes = b"\x01" * 20) -> Receipt:
     return Receipt(2, 1, gas_used, (), bytes(256), sender, gas_used, price)
 
 
-def rules(fork: Fork, blob: BlobParameters | None = None) -> Rules:
-    return Rules(fork, 1, blob)
+def rules(fork: Fork, blob: BlobParameters | None = None) -> ForkRules:
+    return ForkRules(fork, 1, blob)
 
 
 @pytest.mark.parametrize(

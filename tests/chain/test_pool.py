@@ -10,7 +10,7 @@ from coincurve import PrivateKey
 
 from zevm.chain.errors import TransactionError
 from zevm.chain.pool.pool import Pool, PoolLimits, PoolStats
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Authorization, BlobSidecar, Transaction, TransactionType
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage import rlp
@@ -20,7 +20,7 @@ from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 A, B, C, D = (bytes([item]) * 20 for item in (0xA1, 0xB2, 0xC3, 0xD4))
 GWEI = 10**9
 ETHER = 10**18
-RULES = Rules(Fork.BPO2, 1, BlobParameters(14, 21, 11_684_671))
+RULES = ForkRules(Fork.BPO2, 1, BlobParameters(14, 21, 11_684_671))
 
 
 class State:
@@ -55,7 +55,7 @@ class Clock:
         return self.seconds
 
 
-def environment(gas_limit: int = 30_000_000, rules: Rules = RULES) -> BlockEnvironment:
+def environment(gas_limit: int = 30_000_000, rules: ForkRules = RULES) -> BlockEnvironment:
     return BlockEnvironment(rules, bytes(20), 1, 1, gas_limit, lambda _: b"", base_fee_per_gas=GWEI)
 
 
@@ -461,7 +461,7 @@ def test_reset_drops_what_no_block_can_hold() -> None:
         pool.add(item, A)
     assert pool.reset(environment(gas_limit=59_999), state) == [large.hash]
     assert pool.stats() == PoolStats(1, 1)
-    older = Rules(Fork.BERLIN, 1)
+    older = ForkRules(Fork.BERLIN, 1)
     assert set(pool.reset(environment(rules=older), state)) == {small.hash, after.hash}
 
 

@@ -41,7 +41,7 @@ def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
     """The header that executing the block gives. Raises KeyError or MissingNodeError for what the witness lacks."""
     store = Stateless(witness)
     hashes = {header.number: header.hash for header in witness.headers}
-    environment = chain.block_rules.environment(block.header, hashes.__getitem__)
+    environment = chain.spec.environment(block.header, hashes.__getitem__)
     root = witness.headers[-1].state_root
     execution = BlockExecution(environment, store, TrieReader(store.nodes.get, root, store.codes.__getitem__))
     with pytest.MonkeyPatch.context() as patch:

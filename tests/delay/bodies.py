@@ -180,7 +180,7 @@ LARGEST: dict[scalars.Decoder, Value] = {
         "module": "0x0061736d01000000" + blob(world, size)[2:],
         "function": "f",
     },
-    modules.schedule_name: lambda _world, _size: None,
+    modules.price_table_name: lambda _world, _size: None,
     bundles.state_context: lambda _world, _size: {"blockNumber": "latest"},
 }
 """Decoder -> its largest value."""

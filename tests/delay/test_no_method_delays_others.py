@@ -158,7 +158,7 @@ def development() -> Iterator[tuple[NodeProcess, World]]:
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NodeProcess, World, int, str]]:
+def external_consensus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NodeProcess, World, int, str]]:
     """A node with a consensus client's port, its number and the secret."""
     secret_file = tmp_path_factory.mktemp("engine") / "jwtsecret"
     command = zevm_command("--memory", "--authrpc", "--authrpc-port", "0", "--authrpc-jwtsecret", str(secret_file))
@@ -207,9 +207,9 @@ def test_b1_b14_the_largest_body_of_no_method_delays_others(development: tuple[N
 
 
 def test_b1_the_largest_body_of_no_engine_method_delays_others(
-    driven: tuple[NodeProcess, World, int, str],
+    external_consensus: tuple[NodeProcess, World, int, str],
 ) -> None:
-    node, world, port, secret = driven
+    node, world, port, secret = external_consensus
     authorization = f"Bearer {token(secret=bytes.fromhex(secret.removeprefix('0x')))}"
     attacker = Attacker(port, authorization)
     with closing(Probe(node.port)) as probe:

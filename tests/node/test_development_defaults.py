@@ -1,4 +1,4 @@
-"""What a development chain leaves to its users' tools, and a genesis of one's own or a driven chain does not."""
+"""What a development chain leaves to its users' tools; a genesis of one's own or external consensus does not."""
 
 import json
 from pathlib import Path

@@ -160,8 +160,8 @@ def test_l4_a_payload_is_one_line() -> None:
     executed = PayloadEvent(1.0, PayloadExecuted(block, 0.0314))
     became_head = BlockEvent(1.1, HeadChanged((BlockAndReceipts(block, ()),)))
     line = f"Block 7 0x{block.hash.hex()}: 2 transactions, 1,234,567 gas, 31 ms"
-    assert _text(executed, became_head, formatter=Formatter(driven=True)) == [line]
-    [entry] = [json.loads(text) for text in JsonFormatter(driven=True).lines([executed])]
+    assert _text(executed, became_head, formatter=Formatter(external_consensus=True)) == [line]
+    [entry] = [json.loads(text) for text in JsonFormatter(external_consensus=True).lines([executed])]
     assert (entry["event"], entry["number"], entry["transactions"]) == ("payload", 7, 2)
     assert (entry["gas_used"], entry["seconds"]) == (1_234_567, 0.0314)
 
@@ -169,7 +169,7 @@ def test_l4_a_payload_is_one_line() -> None:
 def test_l4_an_executed_payload_reaches_the_log() -> None:
     """L4: the event of the chain becomes that line."""
     stream = _Signalling()
-    log = NodeLog(Formatter(driven=True), stream)
+    log = NodeLog(Formatter(external_consensus=True), stream)
     log.start()
     log.on_event(PayloadExecuted(Block(Header(bytes(32), number=9)), 1.5))
     log.close()

@@ -92,7 +92,7 @@ def opened(database: Database, settings: NodeSettings, *, mine: bool) -> bytes:
     """Start and stop upon a database, with a block made between; the first block's hash."""
     chain = open_chain(database, settings, accounts_of(settings))
     try:
-        if mine and not settings.driven:
+        if mine and not settings.external_consensus:
             chain.writer.run(chain.mine)
         first = chain.header_by_number(chain.genesis.number)
         assert first is not None

@@ -132,14 +132,14 @@ def test_a_wrong_flag_says_which_and_why(flags: dict[str, object], words: str) -
 
 @pytest.mark.parametrize("name", ["addr", "port", "vhosts", "jwtsecret"])
 def test_every_flag_of_the_engine_api_asks_for_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not load_settings({}).driven
-    assert load_settings({"authrpc": True}).driven
+    assert not load_settings({}).external_consensus
+    assert load_settings({"authrpc": True}).external_consensus
     assert f"--authrpc.{name}" in setting_flags()[f"authrpc_{name}"].names, "geth's flag"
     monkeypatch.setenv(f"ZEVM_AUTHRPC_{name.upper()}", "8551")
     settings = load_settings({})
-    assert settings.driven
+    assert settings.external_consensus
     options = chain_options(settings)
-    assert (options.driven, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 128, 1_024)
+    assert (options.external_consensus, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 128, 1_024)
 
 
 def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

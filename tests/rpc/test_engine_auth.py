@@ -41,7 +41,7 @@ SPECIFIED = [
 async def node() -> AsyncIterator[Node]:
     """A node with the consensus client's port."""
     options = EnginePortOptions(SECRET, port=0, allow_hosts=("execution.example",))
-    running = await start_node(options=ChainOptions(driven=True), engine=options)
+    running = await start_node(options=ChainOptions(external_consensus=True), engine=options)
     yield running
     await stop_node(running)
 
@@ -171,7 +171,7 @@ async def test_payloads_may_be_larger_than_other_bodies() -> None:
     limits = Limits(http_body_bytes=1_000, websocket_message_bytes=1_000, engine_body_bytes=5_000)
     assert engine_limits(limits).websocket_message_bytes == 5_000
     options = EnginePortOptions(SECRET, port=0)
-    node = await start_node(options=ChainOptions(driven=True), engine=options, limits=limits)
+    node = await start_node(options=ChainOptions(external_consensus=True), engine=options, limits=limits)
     try:
         large = call("engine_exchangeCapabilities", ["x" * 4_000])
         assert (await http(engine_port(node), large, bearer())).status == 200

@@ -9,11 +9,11 @@ from typing import Any
 from testing.memory_state import MemoryAccount, MemoryReader, diff_of
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules.fees import blob_base_fee
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, ForeignMachine
+from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage import rlp, state_update
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import keccak256
@@ -63,17 +63,17 @@ def state_before(case: Case) -> MemoryReader:
     return MemoryReader(_accounts(case.test["pre"]))
 
 
-def run_case(case: Case, *, foreign: ForeignMachine | None = None, reader: MemoryReader | None = None) -> str | None:
+def run_case(case: Case, *, wasm_machine: WasmMachine | None = None, reader: MemoryReader | None = None) -> str | None:
     """None when the outcome is the expected one, else what differs.
 
-    foreign: the machine of WebAssembly contracts. reader: the case's own state, to see what is read of it.
+    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to see what is read of it.
     A case that must be rejected is as expected only when the reason is the recorded one.
     """
     state = BlockState(state_before(case) if reader is None else reader)
     expected = case.post.get("expectException")
     try:
         transaction = Transaction.decode(_bytes(case.post["txbytes"]))
-        executor = Executor(_environment(case, foreign), state)
+        executor = Executor(_environment(case, wasm_machine), state)
         outcome = executor.apply(transaction, _int(case.test["env"]["currentGasLimit"]))
     except (TransactionError, rlp.RlpError) as error:
         if expected is None:
@@ -120,7 +120,7 @@ def _accounts(raw: dict[str, Any]) -> dict[bytes, MemoryAccount]:
     }
 
 
-def _environment(case: Case, foreign: ForeignMachine | None) -> BlockEnvironment:
+def _environment(case: Case, wasm_machine: WasmMachine | None) -> BlockEnvironment:
     env, config = case.test["env"], case.test.get("config", {})
     schedule = config.get("blobSchedule", {}).get(case.fork.name.title())
     blob = None
@@ -129,7 +129,7 @@ def _environment(case: Case, foreign: ForeignMachine | None) -> BlockEnvironment
     elif case.fork >= Fork.CANCUN:
         blob = BlobParameters(3, 6, 3338477) if case.fork is Fork.CANCUN else BlobParameters(6, 9, 5007716)
     return BlockEnvironment(
-        rules=Rules(case.fork, _int(config.get("chainid", "0x1")), blob),
+        rules=ForkRules(case.fork, _int(config.get("chainid", "0x1")), blob),
         coinbase=_bytes(env["currentCoinbase"]),
         number=_int(env["currentNumber"]),
         timestamp=_int(env["currentTimestamp"]),
@@ -138,7 +138,7 @@ def _environment(case: Case, foreign: ForeignMachine | None) -> BlockEnvironment
         base_fee_per_gas=_int(env["currentBaseFee"]),
         prev_randao=_int(env["currentRandom"]).to_bytes(32, "big"),
         blob_base_fee=None if blob is None else blob_base_fee(_int(env["currentExcessBlobGas"]), blob),
-        foreign=foreign,
+        wasm_machine=wasm_machine,
     )
 
 

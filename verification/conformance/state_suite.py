@@ -18,7 +18,7 @@ from rich.table import Table
 from verification.conformance.outcome import Shortfall, SuiteResult
 from verification.conformance.state_fixtures import Case, load_cases, run_case, state_before
 from zevm.chain.rules.forks import Fork
-from zevm.chain.vm.interface import ForeignMachine
+from zevm.chain.vm.interface import WasmMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 
@@ -83,14 +83,14 @@ class WatchedMachine(ZvmMachine):
 def reasons_of(case: Case) -> tuple[str, ...]:
     """What the zvm flag means for a case: the things in it that are WebAssembly's. Empty: nothing."""
     machine, reader = WatchedMachine(), state_before(case)
-    run_case(case, foreign=machine, reader=reader)
+    run_case(case, wasm_machine=machine, reader=reader)
     machine.close()
     found = [_MODULE] if machine.has_claimed else []
     return (*found, *(text for address, text in _PRECOMPILES.items() if address in reader.touched))
 
 
 @cache
-def _machine() -> ForeignMachine:
+def _machine() -> WasmMachine:
     """One for the process."""
     return ZvmMachine("zvm")
 
@@ -101,7 +101,7 @@ def run_file(path: Path, zvm: bool) -> FileResult:
     number, title = next((match.groups() for part in path.parts if (match := _EIP.fullmatch(part))), ("0", "none"))
     for case in load_cases(path):
         started = time.perf_counter()
-        difference = run_case(case, foreign=_machine() if zvm else None)
+        difference = run_case(case, wasm_machine=_machine() if zvm else None)
         seconds = time.perf_counter() - started
         group = Group(case.fork, int(number), title.replace("_", " "))
         result.tallies[group].add(Tally(1, case.rejected, difference is not None, seconds))

@@ -10,7 +10,7 @@ from verification.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules import fees
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import (
     AccessListEntry,
@@ -93,7 +93,7 @@ def transactions_of(case: Case) -> list[Transaction]:
     return transactions
 
 
-def _rules(case: Case) -> Rules:
+def _rules(case: Case) -> ForkRules:
     return ForkSchedule.default(CHAIN_ID, _FORKS[case["fork"]]).rules(NUMBER, TIMESTAMP)
 
 
@@ -234,7 +234,7 @@ def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:
         prev_randao=bytes.fromhex(case["prevRandao"]),
         blob_base_fee=fees.blob_base_fee(case["excessBlobGas"], rules.blob),
         parent_beacon_block_root=_BEACON_ROOT,
-        foreign=_machine() if zvm else None,
+        wasm_machine=_machine() if zvm else None,
     )
 
 

@@ -35,9 +35,9 @@ from testing.node_process import ROOT
 from verification.wasm.generate import generate, mutate
 from zevm.chain.concurrency.writer import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.prepare import Prepared, prepare
-from zevm.chain.zvm.price_table import INK_PER_GAS, SCHEDULES
+from zevm.chain.zvm.price_table import INK_PER_GAS, PRICE_TABLES
 from zevm.chain.zvm.runtime.engine import PAGE_BYTES
 from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
@@ -58,7 +58,7 @@ class FoundError(Exception):
 
 @dataclass(slots=True)
 class Context:
-    """What the hooks of one run see: storage, and a running digest of the host calls."""
+    """What the host functions of one run see: storage, and a running digest of the host calls."""
 
     storage: dict[bytes, bytes]
     trace: Any
@@ -66,11 +66,11 @@ class Context:
     output: bytes = b""
 
 
-def _hook(name: str, parameters: str, result: str) -> Callable[..., int | None]:
-    """A hook without a host behind it: reads at its first pointer, writes at its last, answers from its arguments."""
+def _callback(name: str, parameters: str, result: str) -> Callable[..., int | None]:
+    """A function without a host: reads at its first pointer, writes at its last, answers from its arguments."""
     special = _SPECIAL.get(name)
 
-    def hook(instance: Instance, *values: int) -> int | None:
+    def callback(instance: Instance, *values: int) -> int | None:
         context = instance.context
         context.trace.update(f"{name}{values}{instance.ink_left}".encode())
         if special is not None:
@@ -83,7 +83,7 @@ def _hook(name: str, parameters: str, result: str) -> Callable[..., int | None]:
             instance.write(values[0], hashlib.sha256(name.encode()).digest())
         return zlib.crc32(repr((name, values)).encode()) if result else None
 
-    return hook
+    return callback
 
 
 def _read_args(instance: Instance, pointer: int) -> None:
@@ -143,7 +143,7 @@ _SPECIAL: dict[str, Callable[..., None]] = {
     "pay_for_memory_grow": _grow,
     "emit_log": _log,
 }
-HOOK_FUNCTIONS = {key: _hook(key[1], row.parameters, row.result) for key, row in HOOKS.items()}
+CALLBACKS = {key: _callback(key[1], row.parameters, row.result) for key, row in HOST_FUNCTIONS.items()}
 
 
 def _watch_memory() -> None:
@@ -165,7 +165,7 @@ def make_case(seed: int, number: int, contracts: list[bytes]) -> tuple[bytes, st
     if number % 2:
         source = random.choice([raw, *contracts])
         raw = mutate(random, source, random.choice([raw, *contracts]))
-    return raw, random.choice(sorted(SCHEDULES)), random.random() < 0.2
+    return raw, random.choice(sorted(PRICE_TABLES)), random.random() < 0.2
 
 
 class Tester:
@@ -193,21 +193,21 @@ class Tester:
 
     def _prepare(self, raw: bytes, schedule: str, library: bool) -> Prepared | str:
         try:
-            return prepare(raw, SCHEDULES[schedule], library=library)
+            return prepare(raw, PRICE_TABLES[schedule], library=library)
         except ModuleRefusedError as error:
             return str(error)
         except BaseException as error:
             raise FoundError(f"prepare raises {error!r}") from error
 
     def _compare(self, prepared: Prepared, entry: str, arguments: tuple[int, ...]) -> bytes:
-        hooks = tuple(HOOK_FUNCTIONS[key] for key in prepared.imports)
+        callbacks = tuple(CALLBACKS[key] for key in prepared.imports)
         outcomes: dict[str, str] = {}
         for engine in self.engines:
             for optimise in (False, True) if self.thorough else (False,):
                 program = engine.compile(prepared, optimise=optimise)
                 for turn in range(2 if self.thorough else 1):
                     name = f"pooled={engine.pooled} optimise={optimise} turn={turn}"
-                    outcomes[name] = self._run(program, hooks, entry, arguments)
+                    outcomes[name] = self._run(program, callbacks, entry, arguments)
         if len(set(outcomes.values())) != 1:
             raise FoundError(f"{entry}{arguments} differs: {outcomes}")
         outcome = next(iter(outcomes.values()))
@@ -215,10 +215,10 @@ class Tester:
         self.counts[f"ends {outcome.partition('|')[0]}"] += 1
         return outcome.encode()
 
-    def _run(self, program: Program, hooks: Any, entry: str, arguments: tuple[int, ...]) -> str:
+    def _run(self, program: Program, callbacks: Any, entry: str, arguments: tuple[int, ...]) -> str:
         context = Context({}, hashlib.sha256())
         result = run(
-            program, hooks, context=context, ink=INK, stack_words=STACK_WORDS, entry=entry, arguments=arguments
+            program, callbacks, context=context, ink=INK, stack_words=STACK_WORDS, entry=entry, arguments=arguments
         )
         state = sorted(context.storage.items()), context.output, context.trace.hexdigest(), context.memory
         return f"{result.end.value}|{result}|{hashlib.sha256(repr(state).encode()).hexdigest()}"
@@ -342,7 +342,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--processes", type=int, default=1)
     found.add_argument("--output", type=Path, default=Path(), help="folder for modules that fail")
     found.add_argument("--module", type=Path, help="run this one alone")
-    found.add_argument("--schedule", choices=sorted(SCHEDULES), default="zvm")
+    found.add_argument("--schedule", choices=sorted(PRICE_TABLES), default="zvm")
     found.add_argument("--library", action="store_true")
     found.add_argument("--worker", help=argparse.SUPPRESS)
     found.add_argument("--repeat", action="store_true", help=argparse.SUPPRESS)

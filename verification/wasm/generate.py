@@ -8,7 +8,7 @@ from random import Random
 import brotli
 
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.binary import (
     FUNCTION,
     MEMORY,
@@ -26,7 +26,7 @@ from zevm.chain.zvm.module.binary import (
     unsigned,
 )
 from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
-from zevm.chain.zvm.module.rules import ENTRYPOINT, GROW_HOOK, MEMORY_NAME
+from zevm.chain.zvm.module.rules import ENTRYPOINT, GROW_FUNCTION, MEMORY_NAME
 
 PAGE_BYTES = 65_536
 VOID = b"\x40"
@@ -253,10 +253,10 @@ _STATEMENTS: tuple[Callable[[BodyMaker, int], bytes], ...] = (
 def generate(random: Random) -> bytes:
     """A module that passes the engine's validation, and nearly always ZVM's rules."""
     module = Module(b"")
-    keys = [GROW_HOOK, *(("vm_hooks", name) for name in random.sample(PREFERRED, random.randint(0, 6)))]
-    keys += random.sample(sorted(HOOKS), random.randint(0, 3))
+    keys = [GROW_FUNCTION, *(("vm_hooks", name) for name in random.sample(PREFERRED, random.randint(0, 6)))]
+    keys += random.sample(sorted(HOST_FUNCTIONS), random.randint(0, 3))
     for key in dict.fromkeys(keys):
-        signature = FunctionType(HOOKS[key].parameters, HOOKS[key].result)
+        signature = FunctionType(HOST_FUNCTIONS[key].parameters, HOST_FUNCTIONS[key].result)
         module.imports.append(Import(*key, _type_index(module, signature)))
     module.functions = [_type_index(module, FunctionType("i", "i"))]
     for _ in range(random.randint(0, 6)):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zevm.chain.vm.foreign import Frame, OutOfGas, VMError
+from zevm.chain.vm.host_interface import Frame, OutOfGas, VMError
 from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import Instance
@@ -12,7 +12,7 @@ from zevm.chain.zvm.scope import Entry, TransactionScope
 Result = TypeVar("Result")
 
 
-class Activity:
+class HostContext:
     """The context of a run.
 
     data: call data. entry: the function that runs. output: what write_result set.
@@ -40,7 +40,7 @@ class Activity:
     def __init__(self, frame: Frame, scope: TransactionScope, data: bytes, entry: Entry) -> None:
         self.frame = frame
         self.scope = scope
-        self.prices = scope.schedule.hooks
+        self.prices = scope.price_table.host_functions
         self.data = data
         self.entry = entry
         self.output = b""
@@ -62,7 +62,7 @@ class Activity:
         try:
             return action(frame, *arguments)
         except OutOfGas as fault:
-            raise OutOfInkError(f"a hook has too little gas: {fault}") from fault
+            raise OutOfInkError(f"a host function has too little gas: {fault}") from fault
         except VMError as fault:
             raise HostTrapError(str(fault)) from fault
         finally:

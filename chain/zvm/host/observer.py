@@ -5,28 +5,30 @@ from types import MappingProxyType
 
 from zevm.chain.vm.interface import HostCall
 from zevm.chain.zvm.faults import ExitError, HostTrapError
-from zevm.chain.zvm.host.context import Activity
-from zevm.chain.zvm.host.functions import HookTable
+from zevm.chain.zvm.host.context import HostContext
+from zevm.chain.zvm.host.functions import HostCallbacks
 from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
-_TABLES: dict[int, HookTable] = {}
+_TABLES: dict[int, HostCallbacks] = {}
 """By the identity of the table that was wrapped: tables are constants, and bindings go by their functions."""
 
 
-def observed(hooks: HookTable) -> HookTable:
+def observed(callbacks: HostCallbacks) -> HostCallbacks:
     """The same table with every function watched; always the same one for a table."""
-    table = _TABLES.get(id(hooks))
+    table = _TABLES.get(id(callbacks))
     if table is None:
-        wrapped: Mapping[tuple[str, str], HookFunction] = {key: _observe(key[1], hook) for key, hook in hooks.items()}
-        table = _TABLES.setdefault(id(hooks), MappingProxyType(wrapped))
+        wrapped: Mapping[tuple[str, str], HostCallback] = {
+            key: _observe(key[1], callback) for key, callback in callbacks.items()
+        }
+        table = _TABLES.setdefault(id(callbacks), MappingProxyType(wrapped))
     return table
 
 
-def _observe(name: str, hook: HookFunction) -> HookFunction:
+def _observe(name: str, callback: HostCallback) -> HostCallback:
     def call(instance: Instance, *arguments: int) -> int | None:
-        activity: Activity = instance.context
-        frame = activity.frame
+        context: HostContext = instance.context
+        frame = context.frame
         tracer = frame.transaction_context.step_tracer
         assert tracer is not None
 
@@ -40,7 +42,7 @@ def _observe(name: str, hook: HookFunction) -> HookFunction:
         error = None
         result = None
         try:
-            result = hook(instance, *arguments)
+            result = callback(instance, *arguments)
         except ExitError:
             raise
         except Exception as fault:

@@ -23,7 +23,7 @@ from zevm.chain.zvm.module.binary import (
 )
 from zevm.chain.zvm.module.code_writer import Writer
 from zevm.chain.zvm.module.limits import within
-from zevm.chain.zvm.price_table import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, Schedule
+from zevm.chain.zvm.price_table import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, PriceTable
 
 FRAME_BASE_WORDS = 4
 """Stack words of every frame beside its operands and locals."""
@@ -109,8 +109,8 @@ class _Frame:
 
 
 @cache
-def _prices(schedule: Schedule) -> tuple[int, ...]:
-    return tuple(schedule.operations.get(opcode, 0) for opcode in range(256))
+def _prices(price_table: PriceTable) -> tuple[int, ...]:
+    return tuple(price_table.operations.get(opcode, 0) for opcode in range(256))
 
 
 class BodyWalk:
@@ -121,15 +121,15 @@ class BodyWalk:
         module: Module,
         index: int,
         *,
-        schedule: Schedule,
+        price_table: PriceTable,
         calls: Sequence[tuple[int, int, int]],
         writer: Writer,
         growth_ink: int,
     ) -> None:
-        self.module, self.schedule, self.calls, self.writer = module, schedule, calls, writer
+        self.module, self.price_table, self.calls, self.writer = module, price_table, calls, writer
         self.growth_ink = growth_ink
         self.data, (self.position, self.stop) = module.raw, module.bodies[index]
-        self.prices = _prices(schedule)
+        self.prices = _prices(price_table)
         self.signature: FunctionType = module.types[module.functions[index]]
         self.height = self.maximum = self.cost = self.operations = self.blocks = self.values = 0
         self.carried = self.call_count = self.indirect_calls = self.loops = 0
@@ -168,7 +168,7 @@ class BodyWalk:
 
     def _assemble(self, declared: list[tuple[int, int]]) -> MeteredBody:
         counted = self.local_count
-        if not self.schedule.stack_counts_parameters:
+        if not self.price_table.stack_counts_parameters:
             counted -= len(self.signature.parameters)
         depth = within("operand depth", self.maximum)
         words = within("frame words", depth + counted + FRAME_BASE_WORDS)
@@ -242,7 +242,7 @@ class BodyWalk:
     def _flush(self) -> None:
         """End the block behind the instruction just read."""
         if not self.block_dead:
-            self.out.append(self.writer.charge(self.cost + self.schedule.block_header))
+            self.out.append(self.writer.charge(self.cost + self.price_table.block_header))
             self.blocks += 1
             within("metered blocks in a function", self.blocks)
         self.out += self.parts
@@ -332,7 +332,7 @@ class BodyWalk:
         targets = self._unsigned()
         self.operations += targets
         within("operations in a function", self.operations)
-        self.cost += targets * self.schedule.branch_target
+        self.cost += targets * self.price_table.branch_target
         for _ in range(targets + 1):
             self._branch(self._unsigned())
         self.height -= 1
@@ -360,7 +360,7 @@ class BodyWalk:
         if table:
             raise ModuleRefusedError("table", f"call_indirect through table {table}, there is only table 0")
         self._insert(at, b"\0", self.position)
-        self.cost += len(signature.parameters) * self.schedule.indirect_parameter
+        self.cost += len(signature.parameters) * self.price_table.indirect_parameter
         self.height += len(signature.results) - len(signature.parameters) - 1
         self.values += len(signature.results)
         self._flush()
@@ -388,7 +388,7 @@ class BodyWalk:
         opcode = _BULK << 8 | self._unsigned()
         if opcode not in (MEMORY_COPY, MEMORY_FILL):
             raise ModuleRefusedError("opcode", f"opcode 0x{opcode:04x} at byte {at} is not available")
-        self.cost += self.schedule.operations[opcode]
+        self.cost += self.price_table.operations[opcode]
         self.call_count += 1
         for _ in range(2 if opcode == MEMORY_COPY else 1):
             self._zero()

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from zevm.chain.zvm.module.binary import FunctionType, signed, unsigned
-from zevm.chain.zvm.price_table import INK_PER_GAS, MEMORY_COPY, MEMORY_GROW, Schedule
+from zevm.chain.zvm.price_table import INK_PER_GAS, MEMORY_COPY, MEMORY_GROW, PriceTable
 
 
 class Places(NamedTuple):
@@ -26,7 +26,7 @@ class Helper(NamedTuple):
 
 
 class Writer:
-    """The instructions that instrumentation adds, for one module under one schedule.
+    """The instructions that instrumentation adds, for one module under one price table.
 
     What growing and the bulk operations cost depends on an operand. The code that charges it stands once in the module,
     in a helper that does the operation too: the compiler needs milliseconds for a thousand copies of it, and more than
@@ -35,14 +35,14 @@ class Writer:
     can_grow: whether the memory's maximum is above its minimum. Growing one that cannot is free, and fails.
     """
 
-    def __init__(self, places: Places, schedule: Schedule, *, can_grow: bool) -> None:
+    def __init__(self, places: Places, price_table: PriceTable, *, can_grow: bool) -> None:
         self._get_ink, self._set_ink = b"\x23" + unsigned(places.ink), b"\x24" + unsigned(places.ink)
         self._get_stack, self._set_stack = b"\x23" + unsigned(places.stack), b"\x24" + unsigned(places.stack)
         self._no_ink = b"\x04\x40\x10" + unsigned(places.out_of_ink) + b"\x00\x0b"
         self._no_stack = b"\x04\x40\x10" + unsigned(places.out_of_stack) + b"\x00\x0b"
         self._pay = places.pay_for_growth
-        self._bulk_byte = schedule.bulk_byte
-        self._page_ink = schedule.pages.page_gas * INK_PER_GAS
+        self._bulk_byte = price_table.bulk_byte
+        self._page_ink = price_table.pages.page_gas * INK_PER_GAS
         self._can_grow = can_grow
         self._first_helper = places.helpers
         self._charges: dict[int, bytes] = {}

@@ -7,7 +7,7 @@ call site to charge it at.
 
 from dataclasses import dataclass, replace
 
-from zevm.chain.zvm.host_table import ALL_HOOKS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.module.activation import Work
 from zevm.chain.zvm.module.binary import (
     FUNCTION,
@@ -23,8 +23,8 @@ from zevm.chain.zvm.module.binary import (
 )
 from zevm.chain.zvm.module.body import BodyWalk, MeteredBody
 from zevm.chain.zvm.module.code_writer import Places, Writer, fault
-from zevm.chain.zvm.module.rules import FAULT, GROW_HOOK, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.module.rules import FAULT, GROW_FUNCTION, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
+from zevm.chain.zvm.price_table import PriceTable
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""
@@ -42,7 +42,7 @@ class Instrumented:
     work: Work
 
 
-def instrument(module: Module, schedule: Schedule) -> Instrumented:
+def instrument(module: Module, price_table: PriceTable) -> Instrumented:
     """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions."""
     imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
     places = Places(
@@ -54,9 +54,9 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
         helpers=imports + functions + 2,
         pay_for_growth=pays_for_growth(module),
     )
-    writer = Writer(places, schedule, can_grow=can_grow(module))
-    prices = [ALL_HOOKS[row.module, row.name].static_ink(schedule) for row in module.imports]
-    bodies = _walk(module, schedule, writer, prices)
+    writer = Writer(places, price_table, can_grow=can_grow(module))
+    prices = [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
+    bodies = _walk(module, price_table, writer, prices)
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
     code.append(fault(places, OUT_OF_STACK, clear_ink=False))
@@ -66,12 +66,12 @@ def instrument(module: Module, schedule: Schedule) -> Instrumented:
     code += [_forward(module, index, prices[index], writer) for index in indirect]
     added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
     return Instrumented(
-        module=encode(_rebuilt(module, schedule, moved, added), code),
+        module=encode(_rebuilt(module, price_table, moved, added), code),
         work=Work.of(bodies),
     )
 
 
-def _walk(module: Module, schedule: Schedule, writer: Writer, prices: list[int]) -> list[MeteredBody]:
+def _walk(module: Module, price_table: PriceTable, writer: Writer, prices: list[int]) -> list[MeteredBody]:
     signatures = [module.types[row.type_index] for row in module.imports]
     signatures += [module.types[index] for index in module.functions]
     fixed = prices + [0] * len(module.functions)
@@ -79,9 +79,9 @@ def _walk(module: Module, schedule: Schedule, writer: Writer, prices: list[int])
         (len(signature.parameters), len(signature.results), ink)
         for signature, ink in zip(signatures, fixed, strict=True)
     ]
-    growth_ink = ALL_HOOKS[GROW_HOOK].static_ink(schedule)
+    growth_ink = ALL_HOST_FUNCTIONS[GROW_FUNCTION].static_ink(price_table)
     return [
-        BodyWalk(module, index, schedule=schedule, calls=calls, writer=writer, growth_ink=growth_ink).run()
+        BodyWalk(module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink).run()
         for index in range(len(module.functions))
     ]
 
@@ -98,7 +98,7 @@ def _forward(module: Module, index: int, ink: int, writer: Writer) -> bytes:
     return b"\x00" + charge + arguments + b"\x10" + unsigned(index) + b"\x0b"
 
 
-def _rebuilt(module: Module, schedule: Schedule, moved: dict[int, int], helpers: list[FunctionType]) -> Module:
+def _rebuilt(module: Module, price_table: PriceTable, moved: dict[int, int], helpers: list[FunctionType]) -> Module:
     """The module around the new bodies: `moved` has the forwarding function of each import that needs one."""
     types = list(module.types)
     types += [signature for signature in dict.fromkeys(helpers) if signature not in types]
@@ -114,18 +114,18 @@ def _rebuilt(module: Module, schedule: Schedule, moved: dict[int, int], helpers:
         module,
         types=types,
         functions=module.functions + added,
-        memories=[_bounded(memory, schedule) for memory in module.memories],
+        memories=[_bounded(memory, price_table) for memory in module.memories],
         globals=[*module.globals, _ZERO_I64, _ZERO_I32, _ZERO_I32],
         exports=exports,
         elements=[Element(row.offset, [moved.get(index, index) for index in row.functions]) for row in module.elements],
     )
 
 
-def _bounded(memory: Bounds, schedule: Schedule) -> Bounds:
-    return Bounds(memory.minimum, maximum_pages(memory, schedule))
+def _bounded(memory: Bounds, price_table: PriceTable) -> Bounds:
+    return Bounds(memory.minimum, maximum_pages(memory, price_table))
 
 
-def maximum_pages(memory: Bounds, schedule: Schedule) -> int:
-    """How far a memory can grow: to its own limit or the schedule's."""
-    limit = schedule.pages.instance_pages_limit
+def maximum_pages(memory: Bounds, price_table: PriceTable) -> int:
+    """How far a memory can grow: to its own limit or the price table's."""
+    limit = price_table.pages.instance_pages_limit
     return limit if memory.maximum is None else min(memory.maximum, limit)

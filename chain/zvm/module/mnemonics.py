@@ -31,4 +31,4 @@ _NAMES: tuple[tuple[int, str], ...] = (
 MNEMONICS: Mapping[int, str] = MappingProxyType(
     {first + index: name for first, names in _NAMES for index, name in enumerate(names.split())}
 )
-"""By the keys of `Schedule.operations`. Numbers: WebAssembly specification, 5.4."""
+"""By the keys of `PriceTable.operations`. Numbers: WebAssembly specification, 5.4."""

@@ -14,7 +14,7 @@ from zevm.chain.zvm.module.instrument import instrument, maximum_pages
 from zevm.chain.zvm.module.limits import LIMITS, within
 from zevm.chain.zvm.module.rules import check_module
 from zevm.chain.zvm.module.shape import shape_of
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 from zevm.chain.zvm.runtime.engine import why_refused
 
 COMPRESSED_PREFIX = b"\xef\xf0\x00"
@@ -48,7 +48,7 @@ class Prepared:
     data_bytes: int
     """Length of all data segments."""
     imports: tuple[tuple[str, str], ...]
-    """(module, name) of each import in order; keys of `HOOKS`."""
+    """(module, name) of each import in order; keys of `HOST_FUNCTIONS`."""
     exports: tuple[ExportedFunction, ...]
     init_payload: bytes | None
     """Call data of the constructor, from a trailing custom section `zvm.init`."""
@@ -92,11 +92,11 @@ def length_gas(code: bytes) -> int:
     return least_activation_gas(len(decompress(code) if code[:3] == COMPRESSED_PREFIX else code))
 
 
-def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepared:
+def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> Prepared:
     """Check and instrument a module, raw or behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError for any other bytes.
 
     A `library` is called off-chain alone: it may lack the entry point, the memory, and the import that pays for
-    growth (each page then costs the schedule's linear price).
+    growth (each page then costs the price table's linear price).
     """
     compressed = code[:3] == COMPRESSED_PREFIX
     if compressed:
@@ -104,9 +104,9 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
     module = decode(decompress(code) if compressed else code)
     stored = code if compressed else code[: module.init_start]
     within("stored code bytes", len(stored))
-    check_module(module, schedule, library=library)
+    check_module(module, price_table, library=library)
     _validate(module.raw, _engine())
-    result = instrument(module, schedule)
+    result = instrument(module, price_table)
     _validate(module.raw, _strict_engine())
     _require_compilable(result.module)
     joins_times_locals = _check_shapes(module)
@@ -119,7 +119,7 @@ def prepare(code: bytes, schedule: Schedule, *, library: bool = False) -> Prepar
             len(module.raw[: module.init_start]), result.work, joins_times_locals, _values_of(module.types)
         ),
         initial_pages=memory.minimum if memory else 0,
-        maximum_pages=maximum_pages(memory, schedule) if memory else 0,
+        maximum_pages=maximum_pages(memory, price_table) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
         imports=tuple((row.module, row.name) for row in module.imports),
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),

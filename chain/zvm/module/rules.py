@@ -1,14 +1,14 @@
 """What a module must and must not have, beyond its format: indices, segments, imports, exports, memory."""
 
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import ALL_HOOKS, CONSOLE, VM_HOOKS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, CONSOLE, VM_HOOKS
 from zevm.chain.zvm.module.binary import FUNCTION, GLOBAL, MEMORY, PAGE_BYTES, TABLE, FunctionType, Module
 from zevm.chain.zvm.module.limits import within
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 
 ENTRYPOINT = "user_entrypoint"
 MEMORY_NAME = "memory"
-GROW_HOOK = (VM_HOOKS, "pay_for_memory_grow")
+GROW_FUNCTION = (VM_HOOKS, "pay_for_memory_grow")
 INK, STACK, FAULT = "zvm_ink", "zvm_stack", "zvm_fault"
 """Exports that instrumentation adds."""
 
@@ -16,11 +16,11 @@ _RESERVED_PREFIX = "stylus"
 _ENGINE_PAGES = 65_536
 
 
-def check_module(module: Module, schedule: Schedule, *, library: bool) -> None:
+def check_module(module: Module, price_table: PriceTable, *, library: bool) -> None:
     """Refuse a decoded module that breaks a rule. A library, never deployed, needs no entry point or memory."""
     _check_indices(module)
-    _check_imports(module, schedule)
-    _check_memory(module, schedule)
+    _check_imports(module, price_table)
+    _check_memory(module, price_table)
     _check_table(module)
     _check_data(module)
     _check_exports(module)
@@ -30,7 +30,7 @@ def check_module(module: Module, schedule: Schedule, *, library: bool) -> None:
 
 def pays_for_growth(module: Module) -> int | None:
     """Index of the import that a module pays for memory with; None without."""
-    return next((index for index, row in enumerate(module.imports) if (row.module, row.name) == GROW_HOOK), None)
+    return next((index for index, row in enumerate(module.imports) if (row.module, row.name) == GROW_FUNCTION), None)
 
 
 def can_grow(module: Module) -> bool:
@@ -67,23 +67,23 @@ def _text(signature: FunctionType) -> str:
     return f"({parameters}) -> ({results})"
 
 
-def _check_imports(module: Module, schedule: Schedule) -> None:
+def _check_imports(module: Module, price_table: PriceTable) -> None:
     for row in module.imports:
         if row.name.startswith(_RESERVED_PREFIX):
             raise ModuleRefusedError("reserved name", f"import {row.name} begins with {_RESERVED_PREFIX}")
-        hook = ALL_HOOKS.get((row.module, row.name))
-        if hook is not None and row.module == CONSOLE and not schedule.console:
+        known = ALL_HOST_FUNCTIONS.get((row.module, row.name))
+        if known is not None and row.module == CONSOLE and not price_table.console:
             raise ModuleRefusedError("import", f"{row.module}.{row.name} is there on development chains alone")
-        if hook is None:
+        if known is None:
             raise ModuleRefusedError("import", f"there is no function {row.module}.{row.name}")
-        expected, found = FunctionType(hook.parameters, hook.result), module.types[row.type_index]
+        expected, found = FunctionType(known.parameters, known.result), module.types[row.type_index]
         if found != expected:
             message = f"{row.module}.{row.name} is imported as {_text(found)}, it is {_text(expected)}"
             raise ModuleRefusedError("import", message)
 
 
-def _check_memory(module: Module, schedule: Schedule) -> None:
-    limit = schedule.pages.instance_pages_limit
+def _check_memory(module: Module, price_table: PriceTable) -> None:
+    limit = price_table.pages.instance_pages_limit
     for memory in module.memories:
         if memory.minimum > limit:
             raise ModuleRefusedError("memory", f"{memory.minimum} initial pages, the limit is {limit}")
@@ -140,5 +140,7 @@ def _check_contract(module: Module) -> None:
     if found != expected:
         raise ModuleRefusedError("entry point", f"{ENTRYPOINT} is {_text(found)}, it must be {_text(expected)}")
     if can_grow(module) and pays_for_growth(module) is None:
-        message = f"memory can grow from {module.memories[0].minimum} pages, so {'.'.join(GROW_HOOK)} must be imported"
+        message = (
+            f"memory can grow from {module.memories[0].minimum} pages, so {'.'.join(GROW_FUNCTION)} must be imported"
+        )
         raise ModuleRefusedError("memory", message)

@@ -118,8 +118,8 @@ class Program:
     """A compiled module: machine code in memory that any number of threads may instantiate.
 
     imports: in the module's order. exports: its functions; has_memory: and a memory.
-    initial_pages, data_bytes, activation_gas: of the module, for pricing. hooks: what its imports are bound to, by who
-    runs it.
+    initial_pages, data_bytes, activation_gas: of the module, for pricing.
+    callbacks: what its imports are bound to, by who runs it.
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
     Two programs of the same code differ in `optimised` alone.
@@ -136,7 +136,7 @@ class Program:
         self.activation_gas = source.activation_gas
         self.bindings: dict[Sequence[object], object] = {}
         self.last_binding: tuple[Sequence[object], object] | None = None
-        self.hooks: dict[int, Sequence[object]] = {}
+        self.callbacks: dict[int, Sequence[object]] = {}
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))

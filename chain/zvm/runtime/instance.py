@@ -11,10 +11,10 @@ from zevm.chain.zvm.runtime import capi
 from zevm.chain.zvm.runtime.deadlines import NEXT_EPOCH
 from zevm.chain.zvm.runtime.engine import PAGE_BYTES, Import, Program, Signature
 
-HookFunction = Callable[..., int | None]
-"""(instance, *parameters as unsigned ints) -> the result, or None for a hook without one."""
+HostCallback = Callable[..., int | None]
+"""(instance, *parameters as unsigned ints) -> the result, or None for a host function without one."""
 
-_ENDED = "a hook uses an instance whose run has ended"
+_ENDED = "a host function uses an instance whose run has ended"
 _I64 = capi.I64
 _global_get, _global_set = capi.global_get, capi.global_set
 """By short names, since every host call that charges goes through them."""
@@ -31,7 +31,7 @@ _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
 
 
 class Instance:
-    """What a hook sees of the instance that called it. Usable only until the run ends.
+    """What a host function sees of the instance that called it. Usable only until the run ends.
 
     context: what the caller of run passed. is_interrupted: it has met its deadline.
     """
@@ -99,7 +99,7 @@ class Instance:
         left = self.ink_left - ink
         self.ink_left = max(left, 0)
         if left < 0:
-            raise OutOfInkError(f"a hook costs {ink} ink, {left + ink} are left")
+            raise OutOfInkError(f"a host function costs {ink} ink, {left + ink} are left")
 
     @property
     def ink_left(self) -> int:
@@ -176,12 +176,14 @@ look_at_deadline = capi.EpochCallback(_look_at_deadline)
 
 
 class Binding:
-    """A program tied to its hooks, ready to be instantiated on any thread."""
+    """A program tied to its host functions, ready to be instantiated on any thread."""
 
-    def __init__(self, program: Program, hooks: Sequence[HookFunction]) -> None:
-        if len(hooks) != len(program.imports):
-            raise NodeFaultError(f"{len(hooks)} hooks for a module with {len(program.imports)} imports")
-        self._callbacks = [_callback(hook, item.signature) for hook, item in zip(hooks, program.imports, strict=True)]
+    def __init__(self, program: Program, callbacks: Sequence[HostCallback]) -> None:
+        if len(callbacks) != len(program.imports):
+            raise NodeFaultError(f"{len(callbacks)} host functions for a module with {len(program.imports)} imports")
+        self._callbacks = [
+            _callback(callback, item.signature) for callback, item in zip(callbacks, program.imports, strict=True)
+        ]
         linker = capi.linker_new(program.engine.address)
         try:
             capi.linker_allow_shadowing(linker, True)
@@ -200,14 +202,14 @@ class Binding:
             capi.template_delete(self.template)
 
 
-def bind(program: Program, hooks: Sequence[HookFunction]) -> Binding:
-    """The binding of a program to these hooks, kept for the next run.
+def bind(program: Program, callbacks: Sequence[HostCallback]) -> Binding:
+    """The binding of a program to these host functions, kept for the next run.
 
-    Hooks are functions of a module, the same for every run: what differs between runs belongs in the context.
+    Host functions are functions of a module, the same for every run: what differs between runs belongs in the context.
     """
-    if program.last_binding is not None and program.last_binding[0] is hooks:
+    if program.last_binding is not None and program.last_binding[0] is callbacks:
         return cast(Binding, program.last_binding[1])
-    key = tuple(hooks)
+    key = tuple(callbacks)
     found = program.bindings.get(key)
     if found is None:
         found = Binding(program, key)
@@ -215,7 +217,7 @@ def bind(program: Program, hooks: Sequence[HookFunction]) -> Binding:
             program.bindings.clear()
         program.bindings[key] = found
     binding = cast(Binding, found)
-    if key is hooks:
+    if key is callbacks:
         program.last_binding = (key, binding)
     return binding
 
@@ -224,11 +226,11 @@ def _define(linker: int, item: Import, callback: Any) -> None:
     module, name = item.module.encode(), item.name.encode()
     error = capi.linker_define(linker, module, len(module), name, len(name), item.type_address, callback, None, None)
     if error:
-        raise NodeFaultError(f"hook {item.module}.{item.name} cannot be defined: {capi.take_error(error)}")
+        raise NodeFaultError(f"host function {item.module}.{item.name} cannot be defined: {capi.take_error(error)}")
 
 
-def _callback(hook: HookFunction, signature: Signature) -> Any:
-    """The C function of a hook. Whatever the hook raises is kept for the caller of run: C cannot pass it on."""
+def _callback(callback: HostCallback, signature: Signature) -> Any:
+    """The C function of a host function. Whatever that raises is kept for the caller of run: C cannot pass it on."""
     take = _TAKERS.get(signature.parameters) or _taker(signature.parameters)
     current = frames
 
@@ -236,7 +238,7 @@ def _callback(hook: HookFunction, signature: Signature) -> Any:
         instance = current.stack[-1]
         try:
             instance.stack_mark = slots
-            result = take(hook, instance, slots)
+            result = take(callback, instance, slots)
             if result is not None:
                 slots[0] = result
         except BaseException as error:
@@ -247,27 +249,27 @@ def _callback(hook: HookFunction, signature: Signature) -> Any:
     return capi.Callback(enter)
 
 
-def _taker(parameters: str) -> Callable[[HookFunction, Instance, Any], int | None]:
+def _taker(parameters: str) -> Callable[[HostCallback, Instance, Any], int | None]:
     masks = tuple((2 * index, _MASK_32 if kind == "i" else _MASK_64) for index, kind in enumerate(parameters))
 
-    def take(hook: HookFunction, instance: Instance, slots: Any) -> int | None:
-        return hook(instance, *[slots[index] & mask for index, mask in masks])
+    def take(callback: HostCallback, instance: Instance, slots: Any) -> int | None:
+        return callback(instance, *[slots[index] & mask for index, mask in masks])
 
     return take
 
 
-_TAKERS: dict[str, Callable[[HookFunction, Instance, Any], int | None]] = {
-    "": lambda hook, instance, _s: hook(instance),
-    "i": lambda hook, instance, s: hook(instance, s[0] & _MASK_32),
-    "ii": lambda hook, instance, s: hook(instance, s[0] & _MASK_32, s[2] & _MASK_32),
-    "iii": lambda hook, instance, s: hook(instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32),
-    "iiii": lambda hook, instance, s: hook(
+_TAKERS: dict[str, Callable[[HostCallback, Instance, Any], int | None]] = {
+    "": lambda callback, instance, _s: callback(instance),
+    "i": lambda callback, instance, s: callback(instance, s[0] & _MASK_32),
+    "ii": lambda callback, instance, s: callback(instance, s[0] & _MASK_32, s[2] & _MASK_32),
+    "iii": lambda callback, instance, s: callback(instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32),
+    "iiii": lambda callback, instance, s: callback(
         instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_32
     ),
-    "iiiIi": lambda hook, instance, s: hook(
+    "iiiIi": lambda callback, instance, s: callback(
         instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_64, s[8] & _MASK_32
     ),
-    "iiiiIi": lambda hook, instance, s: hook(
+    "iiiiIi": lambda callback, instance, s: callback(
         instance,
         s[0] & _MASK_32,
         s[2] & _MASK_32,

@@ -1,6 +1,6 @@
 """Room on the native stack of a thread: running out of it would end the process, so it is looked up before a run.
 
-Every instance may use NATIVE_STACK_BYTES of it, and the host's way from a hook to the next instance a few KiB.
+Every instance may use NATIVE_STACK_BYTES of it, and the host's way from a host function to the next instance a few KiB.
 """
 
 import ctypes

@@ -30,14 +30,14 @@ from zevm.chain.zvm.runtime.engine import (
     Program,
     Signature,
 )
-from zevm.chain.zvm.runtime.instance import Binding, HookFunction, Instance, bind, frames, look_at_deadline
+from zevm.chain.zvm.runtime.instance import Binding, HostCallback, Instance, bind, frames, look_at_deadline
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 __all__ = [
     "End",
     "Engine",
     "ExitError",
-    "HookFunction",
+    "HostCallback",
     "HostStopError",
     "HostTrapError",
     "Import",
@@ -88,7 +88,7 @@ _MASKS = {"i": 0xFFFFFFFF, "I": 0xFFFFFFFFFFFFFFFF}
 
 def run(
     program: Program,
-    hooks: Sequence[HookFunction],
+    callbacks: Sequence[HostCallback],
     *,
     context: object,
     ink: int,
@@ -100,30 +100,30 @@ def run(
 ) -> RunResult:
     """Instantiate a program, call one of its functions and drop the instance.
 
-    hooks: one per import, in their order, the same function objects in every run. May be called from a hook.
+    callbacks: one per import, in their order, the same function objects in every run. A callback may call this again.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
     deadline: time.monotonic() value, off chain only; the run is interrupted a tick after it at most, or after it was
     cancelled (chain.concurrency.deadline).
-    Raises what a hook raises other than HostStopError, and NodeFaultError.
+    Raises what a host function raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack
     if len(open_frames) >= MAXIMUM_FRAMES:
         raise NodeFaultError(f"{MAXIMUM_FRAMES} instances are open on this thread: the call depth was not checked")
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
     if deadline is None:
-        result = _run(program, hooks, context, ink, stack_words, entry, arguments, memory_pages, None)
+        result = _run(program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None)
     elif time.monotonic() >= deadline:
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address, deadline):
-            result = _run(program, hooks, context, ink, stack_words, entry, arguments, memory_pages, deadline)
+            result = _run(program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline)
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
 
 
 def _run(
     program: Program,
-    hooks: Sequence[HookFunction],
+    callbacks: Sequence[HostCallback],
     context: object,
     ink: int,
     stack_words: int,
@@ -133,7 +133,7 @@ def _run(
     deadline: float | None,
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
-    binding = bind(program, hooks)
+    binding = bind(program, callbacks)
     instance = Instance(context, deadline)
     store = capi.store_new(program.engine.address, None, None)
     frames.stack.append(instance)
@@ -241,7 +241,7 @@ _OTHER_ITEM: int = _OTHER + capi.EXTERN_ITEM
 
 
 def _stopped(instance: Instance, failure: BaseException) -> RunResult:
-    """The outcome that a hook chose. What is no HostStopError goes on to the caller of run."""
+    """The outcome that a host function chose. What is no HostStopError goes on to the caller of run."""
     if not isinstance(failure, HostStopError):
         raise failure
     left = instance.ink_left

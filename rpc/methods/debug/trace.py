@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zevm.chain.tracing import traces
+from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
@@ -38,7 +38,7 @@ def trace_transaction(
     if transaction_hash == NO_TRANSACTION:
         return None
     return run_trace(
-        services, deadline, lambda request: traces.trace_transaction(services.chain, transaction_hash, request), config
+        services, deadline, lambda request: trace.trace_transaction(services.chain, transaction_hash, request), config
     )
 
 
@@ -60,7 +60,7 @@ def trace_call(
     return run_trace(
         services,
         deadline,
-        lambda request: traces.trace_call(services.chain, call, block, config.overrides, request),
+        lambda request: trace.trace_call(services.chain, call, block, config.overrides, request),
         config,
     )
 
@@ -81,7 +81,7 @@ def trace_block_by_number(
     """Execute every transaction of a block again under a tracer."""
     chain = services.chain
     if block.tag is BlockTag.PENDING:
-        return run_trace(services, deadline, lambda request: traces.trace_pending(chain, request), config)
+        return run_trace(services, deadline, lambda request: trace.trace_pending(chain, request), config)
     number = chain.number_of(block)
     found = chain.block_by_number(number) if number <= chain.head.number else None
     if found is None:
@@ -133,7 +133,7 @@ def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, 
 
 
 def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
-    return run_trace(services, deadline, lambda request: traces.trace_block(services.chain, block, request), config)
+    return run_trace(services, deadline, lambda request: trace.trace_block(services.chain, block, request), config)
 
 
 @method(
@@ -157,6 +157,6 @@ def trace_call_many(
     return run_trace(
         services,
         deadline,
-        lambda request: traces.trace_bundles(services.chain, prepared, context.block, overrides, request),
+        lambda request: trace.trace_bundles(services.chain, prepared, context.block, overrides, request),
         config,
     )

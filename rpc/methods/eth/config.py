@@ -95,7 +95,7 @@ async def _no_access_list(services: Services, reference: BlockReference) -> None
     header = (await on_writer(services, services.chain.pending)).header if pending else header_at(services, reference)
     if header is None:
         return
-    fork = FORK_NAMES[services.chain.block_rules.of(header).fork]
+    fork = FORK_NAMES[services.chain.spec.of(header).fork]
     raise CodedError(
         RESOURCE_NOT_FOUND,
         f"block {header.number} has no access list: it is under {fork}, and lists begin with Amsterdam (EIP-7928)",

@@ -7,7 +7,7 @@ its cells (`cellProofs` of Foundry and alloy, `proofs` of geth, from Osaka on). 
 from zevm.chain.errors import TransactionError
 from zevm.chain.native.kzg import CELLS_PER_BLOB
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
-from zevm.chain.rules.forks import Fork, Rules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import BlobSidecar
 from zevm.chain.vm.validation import BLOBS_PER_TRANSACTION
 from zevm.rpc.codec.objects import TransactionArguments
@@ -20,7 +20,7 @@ def carries_blobs(arguments: TransactionArguments) -> bool:
     return arguments.blob_versioned_hashes is not None or arguments.blobs is not None
 
 
-def check_blobs(arguments: TransactionArguments, rules: Rules) -> None:
+def check_blobs(arguments: TransactionArguments, rules: ForkRules) -> None:
     """Refuse numbers of blobs, hashes, commitments and proofs that no transaction has. Raises ServerError."""
     hashes, blobs = arguments.blob_versioned_hashes, arguments.blobs
     most = BLOBS_PER_TRANSACTION

@@ -12,7 +12,7 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.tracing import frame_list
 from zevm.chain.tracing.address_search import Match, SearchLimitError
 from zevm.chain.tracing.frame_list import FrameRow
-from zevm.chain.tracing.traces import TraceRequest
+from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference, BlockTag
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.later import Later

@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.tracing import parity_traces
-from zevm.chain.tracing.parity import KINDS
-from zevm.chain.tracing.parity_traces import FrameFilter
+from zevm.chain.tracing import parity
+from zevm.chain.tracing.parity import FrameFilter
+from zevm.chain.tracing.parity_tracers import KINDS
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.calls import MAX_DEPTH
@@ -98,7 +98,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.transaction_frames(services.chain, position, request)),
+        lambda request: _encoded(parity.transaction_frames(services.chain, position, request)),
     )
 
 
@@ -113,9 +113,7 @@ def get(services: Services, transaction_hash: bytes, address: list[int], *, dead
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
-    frames = run_trace(
-        services, deadline, lambda request: parity_traces.transaction_frames(services.chain, position, request)
-    )
+    frames = run_trace(services, deadline, lambda request: parity.transaction_frames(services.chain, position, request))
     found = next((frame for frame in frames if list(frame["traceAddress"]) == address), None)
     return None if found is None else _encoded(found)
 
@@ -127,7 +125,7 @@ def block(services: Services, reference: BlockReference, *, deadline: float) -> 
     if found is None:
         return None
     return run_trace(
-        services, deadline, lambda request: _encoded(list(parity_traces.block_frames(services.chain, found, request)))
+        services, deadline, lambda request: _encoded(list(parity.block_frames(services.chain, found, request)))
     )
 
 
@@ -140,7 +138,7 @@ def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> o
     if bounds.first > bounds.last:
         raise InvalidParamsError("invalid block range params")
     return run_trace(
-        services, deadline, lambda request: _encoded(parity_traces.filter_frames(services.chain, bounds, request))
+        services, deadline, lambda request: _encoded(parity.filter_frames(services.chain, bounds, request))
     )
 
 
@@ -155,7 +153,7 @@ def replay_transaction(
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.replay_transaction(services.chain, position, wanted, request)),
+        lambda request: _encoded(parity.replay_transaction(services.chain, position, wanted, request)),
     )
 
 
@@ -172,9 +170,7 @@ def replay_block_transactions(
     found = _find(services, reference)
     if found is None:
         return None
-    return run_trace(
-        services, deadline, lambda request: parity_traces.replay_block(services.chain, found, wanted, request)
-    )
+    return run_trace(services, deadline, lambda request: parity.replay_block(services.chain, found, wanted, request))
 
 
 @method(
@@ -200,7 +196,7 @@ def call(
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_calls(services.chain, pairs, reference, request)[0]),
+        lambda request: _encoded(parity.trace_calls(services.chain, pairs, reference, request)[0]),
     )
 
 
@@ -223,7 +219,7 @@ def call_many(
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_calls(services.chain, prepared, reference, request)),
+        lambda request: _encoded(parity.trace_calls(services.chain, prepared, reference, request)),
     )
 
 
@@ -246,5 +242,5 @@ def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...],
     return run_trace(
         services,
         deadline,
-        lambda request: _encoded(parity_traces.trace_signed(services.chain, signed, wanted, request)),
+        lambda request: _encoded(parity.trace_signed(services.chain, signed, wanted, request)),
     )

@@ -74,7 +74,7 @@ def deploy_contract(services: Services, wanted: Deployment) -> Json:
     chain = services.chain
     try:
         data = creation_data(wanted.module, wanted.call_data, compress=wanted.compress)
-        deployment_price(data, machine_of(services).schedule, chain.block_rules.of(chain.next_header()))
+        deployment_price(data, machine_of(services).price_table, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         return _not_sent(Status.INVALID_MODULE, error.message, rule=error.rule)
     transaction = replace(wanted.transaction, data=data)

@@ -6,7 +6,7 @@ from typing import Any
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.inspection import (
     Inspection,
     delegate_of,
@@ -19,7 +19,7 @@ from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.outcomes import Status
-from zevm.chain.zvm.price_table import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, SCHEDULES, Schedule
+from zevm.chain.zvm.price_table import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, PRICE_TABLES, PriceTable
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import Json, hexadecimal
@@ -32,17 +32,17 @@ TYPE_NAMES = {"i": "i32", "I": "i64"}
 MODULE = Param("module", scalars.data, summary="a WebAssembly module, raw or compressed, as creation data has it")
 
 
-@scalars.schema(type="string", enum=list(SCHEDULES))
-def schedule_name(value: object) -> Schedule:
+@scalars.schema(type="string", enum=list(PRICE_TABLES))
+def price_table_name(value: object) -> PriceTable:
     """A price schedule by its name."""
     name = scalars.string(value)
-    found = SCHEDULES.get(name)
+    found = PRICE_TABLES.get(name)
     if found is None:
-        raise InvalidParamsError(f"no schedule {name[:32]!r}, there are {', '.join(SCHEDULES)}")
+        raise InvalidParamsError(f"no schedule {name[:32]!r}, there are {', '.join(PRICE_TABLES)}")
     return found
 
 
-SCHEDULE = Param("schedule", schedule_name, default=None, summary="by name; the chain's by default")
+SCHEDULE = Param("schedule", price_table_name, default=None, summary="by name; the chain's by default")
 
 
 def machine_of(services: Services) -> ZvmMachine:
@@ -118,9 +118,9 @@ def inspection_json(found: Inspection) -> Json:
     params=(MODULE, SCHEDULE),
     result="{valid, rule, message, imports, exports, memory, activationGas, estimate, size, ...}",
 )
-def validate_module(services: Services, module: bytes, schedule: Schedule | None, *, deadline: float) -> Json:  # noqa: ARG001
+def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
     """Whether a module may be deployed, or which rule it breaks; its imports, exports and price."""
-    prices = schedule or machine_of(services).schedule
+    prices = schedule or machine_of(services).price_table
     found = inspect_module(module, prices)
     constructor = None if found.init_payload is None else hexadecimal(found.init_payload)
     return inspection_json(found) | {
@@ -136,12 +136,12 @@ def validate_module(services: Services, module: bytes, schedule: Schedule | None
     params=(MODULE, SCHEDULE),
     result="{estimate, intrinsic, activation, deposit, floor, total}",
 )
-def estimate_gas_usage(services: Services, module: bytes, schedule: Schedule | None, *, deadline: float) -> Json:  # noqa: ARG001
+def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
     """The guide's rough price of a module, and what its deployment costs without the constructor's run."""
-    prices = schedule or machine_of(services).schedule
+    prices = schedule or machine_of(services).price_table
     chain = services.chain
     try:
-        price = deployment_price(module, prices, chain.block_rules.of(chain.next_header()))
+        price = deployment_price(module, prices, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         raise refused(error) from error
     return {name: hex(gas) for name, gas in asdict(price).items()} | {"total": hex(price.total)}
@@ -165,7 +165,7 @@ def get_contract(services: Services, address: bytes, block: BlockReference, *, d
         code = state.code(code_hash)
     if not machine.claims(code):
         return None
-    found = inspect_module(code, machine.schedule)
+    found = inspect_module(code, machine.price_table)
     return {
         "address": hexadecimal(address),
         "delegate": None if delegate is None else hexadecimal(delegate),
@@ -175,10 +175,10 @@ def get_contract(services: Services, address: bytes, block: BlockReference, *, d
 
 
 @method("zvm_gasSchedule", cost=Cost.LIGHT, params=(SCHEDULE,), result="{name, inkPerGas, operations, hooks, ...}")
-def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
+def gas_schedule(services: Services, schedule: PriceTable | None) -> Json:
     """A complete price table: operations, host functions, memory, entry and state; numbers, in ink unless named gas."""
-    prices = schedule or machine_of(services).schedule
-    pages, entry, hooks = prices.pages, prices.entry, prices.hooks
+    prices = schedule or machine_of(services).price_table
+    pages, entry, host = prices.pages, prices.entry, prices.host_functions
     return {
         "name": prices.name,
         "inkPerGas": INK_PER_GAS,
@@ -188,16 +188,16 @@ def gas_schedule(services: Services, schedule: Schedule | None) -> Json:
         "indirectParameter": prices.indirect_parameter,
         "bulkByte": prices.bulk_byte,
         "stackCountsParameters": prices.stack_counts_parameters,
-        "hooks": {f"{module}.{name}": row.static_ink(prices) for (module, name), row in HOOKS.items()},
+        "hooks": {f"{module}.{name}": row.static_ink(prices) for (module, name), row in HOST_FUNCTIONS.items()},
         "hookParts": {
-            "readByte": hooks.read_byte,
-            "writeByte": hooks.write_byte,
-            "keccakWord": hooks.keccak_word,
-            "powerByte": hooks.power_byte,
-            "growthOfNone": hooks.growth_of_none,
-            "storageMissGas": hooks.storage_miss_gas,
-            "storageReadTiersGas": _tiers(hooks.storage_read_tiers),
-            "storageWriteTiersGas": _tiers(hooks.storage_write_tiers),
+            "readByte": host.read_byte,
+            "writeByte": host.write_byte,
+            "keccakWord": host.keccak_word,
+            "powerByte": host.power_byte,
+            "growthOfNone": host.growth_of_none,
+            "storageMissGas": host.storage_miss_gas,
+            "storageReadTiersGas": _tiers(host.storage_read_tiers),
+            "storageWriteTiersGas": _tiers(host.storage_write_tiers),
         },
         "pages": {
             "freePages": pages.free_pages,
@@ -219,7 +219,7 @@ def _tiers(tiers: tuple[tuple[int, int], ...]) -> list[dict[str, int]]:
     return [{"after": count, "gas": gas} for count, gas in tiers]
 
 
-def _state_prices(prices: Schedule) -> dict[str, int]:
+def _state_prices(prices: PriceTable) -> dict[str, int]:
     state = prices.state
     assert state is not None
     return {
@@ -241,8 +241,8 @@ def zvm_status(services: Services, *, deadline: float) -> Json:  # noqa: ARG001
     disk = None if usage.disk_programs is None else {"count": usage.disk_programs, "bytes": usage.disk_bytes}
     return {
         "enabled": True,
-        "schedule": machine.schedule.name,
-        "limits": _limits(services, machine.schedule),
+        "schedule": machine.price_table.name,
+        "limits": _limits(services, machine.price_table),
         "programs": {
             "memory": {"count": usage.memory_programs, "moduleBytes": usage.memory_module_bytes},
             "disk": disk,
@@ -251,7 +251,7 @@ def zvm_status(services: Services, *, deadline: float) -> Json:  # noqa: ARG001
     }
 
 
-def _limits(services: Services, schedule: Schedule) -> dict[str, Any]:
+def _limits(services: Services, schedule: PriceTable) -> dict[str, Any]:
     return {
         "module": dict(LIMITS),
         "instancePages": schedule.pages.instance_pages_limit,

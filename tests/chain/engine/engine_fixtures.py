@@ -20,7 +20,7 @@ from zevm.storage.database import Database
 START = 1_900_000_000
 SLOT_SECONDS = 12
 FEE_RECIPIENT = b"\xfe" * 20
-DRIVEN = ChainOptions(driven=True)
+EXTERNAL_CONSENSUS = ChainOptions(external_consensus=True)
 ZERO = bytes(32)
 VERSIONS = {Fork.PARIS: (1, 1, 1), Fork.SHANGHAI: (2, 2, 2), Fork.CANCUN: (3, 3, 3), Fork.PRAGUE: (4, 3, 4)}
 """Fork -> versions of newPayload, forkchoiceUpdated and getPayload; later forks as Prague but for getPayloadV5."""
@@ -148,7 +148,7 @@ def genesis_at(fork: Fork) -> Genesis:
 
 
 @contextmanager
-def driven_chain(
+def engine_chain(
     database: Database | None = None,
     *,
     fork: Fork = Fork.BPO2,
@@ -156,7 +156,7 @@ def driven_chain(
     limits: EngineLimits | None = None,
 ) -> Iterator[Consensus]:
     """A chain that waits for its consensus client."""
-    options = DRIVEN if limits is None else replace(DRIVEN, engine=limits)
+    options = EXTERNAL_CONSENSUS if limits is None else replace(EXTERNAL_CONSENSUS, engine=limits)
     chain = open_chain(database, genesis=genesis or genesis_at(fork), options=options)
     try:
         yield Consensus(chain)

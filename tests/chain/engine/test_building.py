@@ -8,7 +8,7 @@ import ckzg
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
-from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, driven_chain, genesis_at
+from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, engine_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.blocks.payload import PayloadAttributes
@@ -37,8 +37,8 @@ COUNTER = contract(
 
 @pytest.fixture
 def consensus() -> Iterator[Consensus]:
-    with driven_chain() as driven:
-        yield driven
+    with engine_chain() as consensus:
+        yield consensus
 
 
 def built(consensus: Consensus, attributes: PayloadAttributes, version: int) -> BuiltPayload:
@@ -50,7 +50,7 @@ def built(consensus: Consensus, attributes: PayloadAttributes, version: int) -> 
 
 @pytest.mark.parametrize("fork", [Fork.PARIS, Fork.SHANGHAI, Fork.CANCUN, Fork.PRAGUE, Fork.OSAKA, Fork.BPO2])
 def test_blocks_of_every_fork_are_built_and_taken(fork: Fork) -> None:
-    with driven_chain(fork=fork) as consensus:
+    with engine_chain(fork=fork) as consensus:
         _, _, version = consensus.versions(START)
         for nonce in range(3):
             consensus.send(transfer(nonce, 5, to=CAROL))
@@ -156,7 +156,7 @@ def test_the_gas_limit_moves_slowly_to_the_configured_one(consensus: Consensus) 
 def test_attributes_that_do_not_fit_leave_the_fork_choice(
     fork: Fork, version: int, changes: dict[str, object], error: type[errors.EngineError], words: str
 ) -> None:
-    with driven_chain(fork=fork) as consensus:
+    with engine_chain(fork=fork) as consensus:
         block = consensus.build()
         consensus.new_payload(block)
         attributes = replace(consensus.attributes(), timestamp=block.header.timestamp + 12)
@@ -192,7 +192,7 @@ def test_versions_of_getpayload_serve_their_forks_alone(consensus: Consensus) ->
 def test_parameters_that_do_not_fit_the_version(
     fork: Fork, version: int, changes: dict[str, object], error: type[errors.EngineError], words: str
 ) -> None:
-    with driven_chain(fork=fork) as consensus:
+    with engine_chain(fork=fork) as consensus:
         call = replace(consensus.call(consensus.build()), version=version, **changes)  # type: ignore[arg-type]
         with pytest.raises(error, match=words):
             consensus.run(consensus.engine.new_payload, call)
@@ -211,14 +211,14 @@ def test_parameters_that_do_not_fit_the_version(
     ],
 )
 def test_fields_that_do_not_fit_the_fork(fork: Fork, changes: dict[str, object], words: str) -> None:
-    with driven_chain(fork=fork) as consensus, pytest.raises(errors.InvalidParametersError, match=words):
+    with engine_chain(fork=fork) as consensus, pytest.raises(errors.InvalidParametersError, match=words):
         consensus.run(consensus.engine.new_payload, consensus.call(consensus.build(), **changes))
 
 
 def test_a_block_stays_within_its_size() -> None:
     """EIP-7934: 70 transactions of nearly 128 KiB are more than a block's 8 MiB."""
     genesis = genesis_at(Fork.OSAKA).with_changes(gas_limit=200_000_000)
-    with driven_chain(genesis=genesis) as consensus:
+    with engine_chain(genesis=genesis) as consensus:
         size = 130_000
         for nonce in range(70):
             consensus.send(transfer(nonce, 0, data=bytes(size), gas_limit=21_000 + 10 * size))
@@ -259,7 +259,7 @@ def blob_transaction(nonce: int = 0) -> Transaction:
 
 def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
     transaction = blob_transaction()
-    with driven_chain(fork=Fork.PRAGUE) as consensus:
+    with engine_chain(fork=Fork.PRAGUE) as consensus:
         consensus.send(transaction)
         payload = built(consensus, consensus.attributes(), 4)
         assert payload.sidecars == (transaction.sidecar,)
@@ -270,7 +270,7 @@ def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
         returned = consensus.chain.pool.get(transaction.hash)
         assert returned is not None
         assert returned.sidecar == transaction.sidecar
-    with driven_chain(fork=Fork.OSAKA) as consensus:
+    with engine_chain(fork=Fork.OSAKA) as consensus:
         consensus.send(transaction)
         sidecar = built(consensus, consensus.attributes(), 5).sidecars[0]
         assert (sidecar.version, len(sidecar.proofs)) == (1, CELLS_PER_BLOB)
@@ -295,7 +295,7 @@ def test_contracts_of_both_machines_run_in_blocks_built_and_taken(consensus: Con
     assert receipts is not None
     assert [[log.data for log in receipt.logs] for receipt in receipts] == [[word(5)], [word(12)]]
     assert consensus.chain.head.state.storage(counter, 1) == 12
-    with driven_chain() as other:
+    with engine_chain() as other:
         for block in (first, second):
             assert other.new_payload(block) == PayloadStatus(Status.VALID, block.hash)
         other.forkchoice(second.hash)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
-from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, driven_chain, genesis_at
+from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, engine_chain, genesis_at
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import Checkpoints
 from zevm.chain.canonical.integrity import deep_problems
@@ -30,8 +30,8 @@ SAFE, FINALIZED = BlockReference(tag=BlockTag.SAFE), BlockReference(tag=BlockTag
 
 @pytest.fixture
 def consensus() -> Iterator[Consensus]:
-    with driven_chain() as driven:
-        yield driven
+    with engine_chain() as consensus:
+        yield consensus
 
 
 def number(value: int) -> bytes:
@@ -136,7 +136,7 @@ def test_versioned_hashes_must_be_those_of_the_transactions(consensus: Consensus
 
 
 def test_version_one_has_a_status_of_its_own_for_a_wrong_hash() -> None:
-    with driven_chain(fork=Fork.PARIS) as consensus:
+    with engine_chain(fork=Fork.PARIS) as consensus:
         call = consensus.call(consensus.build(), block_hash=ZERO)
         assert consensus.run(consensus.engine.new_payload, call).status is Status.INVALID_BLOCK_HASH
 
@@ -164,7 +164,7 @@ def test_an_invalid_block_is_tried_again_after_many_refusals(consensus: Consensu
 
 
 def test_a_payload_without_its_parent_waits_for_it(consensus: Consensus) -> None:
-    with driven_chain() as other:
+    with engine_chain() as other:
         blocks = other.extend(3)
     assert consensus.new_payload(blocks[2]) == PayloadStatus(Status.SYNCING)
     assert consensus.forkchoice(blocks[2].hash).status == PayloadStatus(Status.SYNCING)
@@ -177,7 +177,7 @@ def test_a_payload_without_its_parent_waits_for_it(consensus: Consensus) -> None
 
 
 def test_a_waiting_payload_that_proves_invalid_is_told_at_the_fork_choice(consensus: Consensus) -> None:
-    with driven_chain() as other:
+    with engine_chain() as other:
         blocks = other.extend(2)
     bad = rehashed(blocks[1], state_root=ZERO)
     assert consensus.new_payload(bad).status is Status.SYNCING
@@ -197,7 +197,7 @@ def test_the_hashes_of_a_side_branch_are_its_own(consensus: Consensus) -> None:
     consensus.send(transfer(1, to=contract, value_wei=0, gas_limit=100_000))
     right += consensus.extend(salt=2)
     assert consensus.chain.head.state.storage(contract, 4) == int.from_bytes(right[0].hash, "big")
-    with driven_chain() as other:
+    with engine_chain() as other:
         for block in (fork, *left):
             assert other.new_payload(block).status is Status.VALID
         assert other.forkchoice(left[-1].hash).status.status is Status.VALID
@@ -254,7 +254,7 @@ def test_slots_that_a_branch_clears_are_restored(consensus: Consensus) -> None:
 
 
 def test_a_contract_that_a_side_block_destroys_leaves_no_slot() -> None:
-    with driven_chain(fork=Fork.SHANGHAI) as consensus:
+    with engine_chain(fork=Fork.SHANGHAI) as consensus:
         # with call data it destroys itself, otherwise it sets slot 9
         consensus.send(creation(0, bytes.fromhex("36600a576001600955005b33ff")))
         contract = contract_address(ALICE, 0)
@@ -282,7 +282,7 @@ def test_blocks_upon_development_changes_do_not_come_back() -> None:
         chain.writer.run(chain.mine, 2)
         hashes = [block.hash for number in range(5) if (block := chain.block_by_number(number)) is not None]
         chain.close()
-        with driven_chain(database) as consensus:
+        with engine_chain(database) as consensus:
             assert consensus.forkchoice(hashes[1]).status.status is Status.VALID
             assert consensus.forkchoice(hashes[4]).status.status is Status.SYNCING
             assert consensus.forkchoice(hashes[2]).status.status is Status.VALID
@@ -291,7 +291,7 @@ def test_blocks_upon_development_changes_do_not_come_back() -> None:
 
 
 def test_a_reorganisation_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
-    with driven_chain(limits=EngineLimits(reorg_blocks=4, side_blocks=50)) as consensus:
+    with engine_chain(limits=EngineLimits(reorg_blocks=4, side_blocks=50)) as consensus:
         genesis = consensus.head
         trunk = consensus.extend(4)
         assert consensus.forkchoice(genesis).status.status is Status.VALID
@@ -313,7 +313,7 @@ def test_l4_an_executed_payload_is_told_of(consensus: Consensus) -> None:
 
 
 def test_l2_the_default_limit_is_128_blocks() -> None:
-    with driven_chain() as consensus:
+    with engine_chain() as consensus:
         first = consensus.extend(129)[0]
         tip = consensus.head
         assert consensus.forkchoice(first.hash).status.status is Status.VALID
@@ -325,9 +325,9 @@ def test_l2_the_default_limit_is_128_blocks() -> None:
 
 
 def test_a_head_far_ahead_is_reached_in_parts() -> None:
-    with driven_chain() as other:
+    with engine_chain() as other:
         blocks = other.extend(150)
-    with driven_chain() as consensus:
+    with engine_chain() as consensus:
         for block in blocks:
             assert consensus.new_payload(block).status is Status.VALID
         side = consensus.build(salt=9)
@@ -343,9 +343,9 @@ def test_a_head_far_ahead_is_reached_in_parts() -> None:
 
 
 def test_no_branch_loses_its_middle_to_the_limit() -> None:
-    with driven_chain() as other:
+    with engine_chain() as other:
         blocks = other.extend(12)
-    with driven_chain(limits=EngineLimits(side_blocks=8)) as consensus:
+    with engine_chain(limits=EngineLimits(side_blocks=8)) as consensus:
         for salt, block in enumerate(blocks):
             assert consensus.new_payload(consensus.build(salt + 1)).status is Status.VALID
             assert consensus.new_payload(block).status is Status.VALID
@@ -354,7 +354,7 @@ def test_no_branch_loses_its_middle_to_the_limit() -> None:
 
 
 def test_side_blocks_are_bounded_and_old_ones_go() -> None:
-    with driven_chain(limits=EngineLimits(reorg_blocks=3, side_blocks=5)) as consensus:
+    with engine_chain(limits=EngineLimits(reorg_blocks=3, side_blocks=5)) as consensus:
         siblings = [consensus.build(salt) for salt in range(1, 9)]
         for block in siblings:
             assert consensus.new_payload(block).status is Status.VALID
@@ -370,20 +370,20 @@ def test_side_blocks_are_bounded_and_old_ones_go() -> None:
 
 
 def test_checkpoints_follow_the_fork_choice_and_a_restart(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
+    with Database.open(tmp_path / "data") as database, engine_chain(database) as consensus:
         with pytest.raises(UnknownBlockError, match="safe block not found"):
             consensus.chain.resolve(SAFE)
         blocks = [*consensus.extend(3), consensus.build()]
         consensus.new_payload(blocks[3])
         consensus.forkchoice(blocks[3].hash, safe=blocks[2].hash, finalized=blocks[0].hash)
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
-    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
+    with Database.open(tmp_path / "data") as database, engine_chain(database) as consensus:
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
         consensus.forkchoice(blocks[3].hash)
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (3, 1)
         consensus.forkchoice(blocks[3].hash, safe=blocks[1].hash)
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (2, 1)
-    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
+    with Database.open(tmp_path / "data") as database, engine_chain(database) as consensus:
         assert consensus.chain.head.number == 4
         assert (consensus.chain.number_of(SAFE), consensus.chain.number_of(FINALIZED)) == (2, 1)
         genesis = blocks[0].header.parent_hash
@@ -434,14 +434,14 @@ def test_a_head_of_zeros_is_invalid(consensus: Consensus) -> None:
 
 
 def test_side_blocks_and_their_states_survive_a_restart(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
+    with Database.open(tmp_path / "data") as database, engine_chain(database) as consensus:
         consensus.send(transfer(0, 7, to=CAROL))
         left = consensus.extend(2, salt=1)
         genesis = left[0].header.parent_hash
         consensus.extend(salt=2, parent=genesis)
         kept = consensus.build(salt=3)
         assert consensus.new_payload(kept).status is Status.VALID
-    with Database.open(tmp_path / "data") as database, driven_chain(database) as consensus:
+    with Database.open(tmp_path / "data") as database, engine_chain(database) as consensus:
         assert database.scrub() == []
         assert consensus.forkchoice(kept.hash).status.status is Status.VALID
         assert consensus.forkchoice(left[-1].hash).status.status is Status.VALID

@@ -9,8 +9,8 @@ from tests.chain.tracing.tracing import CONTEXT, OTHER, THIRD, hexadecimal, trac
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, deploying, returning
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import settings
-from zevm.chain.tracing.catalogue import TRACERS, make_tracer
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
+from zevm.chain.tracing.registry import TRACERS, make_tracer
 from zevm.chain.types import TransactionType
 from zevm.chain.vm.calls import contract_address
 

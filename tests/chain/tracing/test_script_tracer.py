@@ -21,8 +21,8 @@ from tests.chain.vm.support import CONTRACT, FakeAccount, assemble, environment_
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import script_tracer
-from zevm.chain.tracing.catalogue import make_tracer
 from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.calls import contract_address

@@ -11,7 +11,7 @@ from wasmtime import wat2wasm
 from tests.chain.tracing.tracing import CONTEXT, OTHER, hexadecimal, word
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, environment_of, state_of, transaction_of
 from tests.chain.zvm.zvm_modules import on_thread
-from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.zvm.machine import ZvmMachine
@@ -20,7 +20,7 @@ from zevm.storage.keccak import keccak256
 MACHINE = ZvmMachine("zvm")
 """One for all tests: each takes much address space for its instances."""
 
-HOOKS = {
+HOST_FUNCTIONS = {
     "read_args": "(param i32)",
     "write_result": "(param i32 i32)",
     "storage_load_bytes32": "(param i32 i32)",
@@ -36,7 +36,7 @@ DATA = f'(data (i32.const 512) "{"".join(f"{chr(92)}{byte:02x}" for byte in OTHE
 
 
 def module(body: str) -> bytes:
-    imports = " ".join(f'(import "vm_hooks" "{name}" (func ${name} {types}))' for name, types in HOOKS.items())
+    imports = " ".join(f'(import "vm_hooks" "{name}" (func ${name} {types}))' for name, types in HOST_FUNCTIONS.items())
     entry = f'(func (export "user_entrypoint") (param i32) (result i32) {body})'
     return bytes(wat2wasm(f'(module {imports} (memory (export "memory") 1 1) {DATA} {entry})'))
 
@@ -71,7 +71,7 @@ def run(tracer: str | None, code: bytes, options: Mapping[str, Any] | None = Non
 
 
 def execute(accounts: dict[bytes, FakeAccount], watcher: Any, transaction: dict[str, Any]) -> Outcome:
-    executor = Executor(environment_of(foreign=MACHINE), state_of(accounts))
+    executor = Executor(environment_of(wasm_machine=MACHINE), state_of(accounts))
 
     def apply() -> Outcome:
         return executor.apply(transaction_of(**transaction), 10**8, 10**6, deadline=None, tracer=watcher)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of, transaction_of
 from zevm.chain.rules.forks import Fork
-from zevm.chain.tracing.catalogue import make_tracer
+from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.executor import Executor
 from zevm.rpc.codec.revert_reasons import Decoder

@@ -2,7 +2,7 @@
 
 from testing.memory_state import MemoryAccount as FakeAccount
 from testing.memory_state import MemoryReader
-from zevm.chain.rules.forks import BlobParameters, Fork, Rules
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
@@ -17,10 +17,10 @@ ETHER = 10**18
 GWEI = 10**9
 
 
-def rules_of(fork: Fork = Fork.OSAKA, **changes: object) -> Rules:
-    """Rules of the development chain."""
+def rules_of(fork: Fork = Fork.OSAKA, **changes: object) -> ForkRules:
+    """ForkRules of the development chain."""
     blob = BlobParameters(6, 9, 5_007_716) if fork >= Fork.CANCUN else None
-    return Rules(fork, 31337, blob, **changes)  # type: ignore[arg-type]
+    return ForkRules(fork, 31337, blob, **changes)  # type: ignore[arg-type]
 
 
 def environment_of(fork: Fork = Fork.OSAKA, **changes: object) -> BlockEnvironment:

@@ -16,7 +16,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.message import Message, TransactionContext
 from zevm.chain.vm.operations import REPLACEMENTS
-from zevm.chain.vm.world import World
+from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.keccak import keccak256
 
 MAX = 2**256 - 1
@@ -47,9 +47,9 @@ BYTE_BODIES = [
 
 def make_frame(chooser: random.Random, words: list[int]) -> Frame:
     state = state_of({CONTRACT: FakeAccount(balance=5, storage={1: 7, 32: MAX})})
-    world = World(state, environment_of(), has_empty_accounts=False)
+    evm_state = PyEvmState(state, environment_of(), has_empty_accounts=False)
     message = Message(50_000, CONTRACT, SENDER, 9, chooser.randbytes(chooser.randrange(80)), b"")
-    frame = FRAME_CLASSES[Fork.OSAKA](world, message, TransactionContext(SENDER, 1, (), {}, {}))
+    frame = FRAME_CLASSES[Fork.OSAKA](evm_state, message, TransactionContext(SENDER, 1, (), {}, {}))
     frame.stack.extend(words)
     frame.return_data = chooser.randbytes(chooser.randrange(80))
     frame.memory.extend(chooser.randbytes(32 * chooser.randrange(4)))

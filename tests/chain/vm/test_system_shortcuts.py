@@ -36,7 +36,7 @@ def interpreted(address: bytes, accounts, environment, data: bytes):
     state = state_of(accounts)
     executor = Executor(environment, state)
     context = executor._context(system.SYSTEM_ADDRESS, 0, (), None, None)
-    return system.call(FRAME_CLASSES[Fork.OSAKA], executor._world, context, address, data), state
+    return system.call(FRAME_CLASSES[Fork.OSAKA], executor._evm_state, context, address, data), state
 
 
 def both(address: bytes, storage: dict[int, int], data: bytes, **block: int):

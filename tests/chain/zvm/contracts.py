@@ -18,10 +18,10 @@ from tests.chain.vm.support import (
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import SCHEDULES
+from zevm.chain.zvm.price_table import PRICE_TABLES
 
 TARGET = b"\x44" * 20
 OTHER = b"\x55" * 20
@@ -36,7 +36,7 @@ def module(body: str, *, imports: str = "", memory: str = "1 1", data: Mapping[i
     used = set(re.findall(r"\$(\w+)", body))
     imports += "\n".join(
         f'(import "{place}" "{name}" (func ${name} {_parameters(row.parameters)} {_result(row.result)}))'
-        for (place, name), row in HOOKS.items()
+        for (place, name), row in HOST_FUNCTIONS.items()
         if name in used
     )
     segments = "\n".join(
@@ -64,7 +64,7 @@ def returning(instructions: str, size: int = 32, at: int = 0, **parts: object) -
 
 def invoke(name: str, *arguments: int | str) -> str:
     """The text of a call; integers are constants of the types that the host function has."""
-    row = next(row for (_, known), row in HOOKS.items() if known == name)
+    row = next(row for (_, known), row in HOST_FUNCTIONS.items() if known == name)
     texts = [
         f"({_TYPES[kind]}.const {argument})" if isinstance(argument, int) else argument
         for kind, argument in zip(row.parameters, arguments, strict=True)
@@ -96,13 +96,13 @@ def padded(address: bytes) -> int:
 
 def entry_gas(code: bytes, schedule: str = "zvm") -> int:
     """What entering this code costs, for a module without data."""
-    return {"stylus": 352, "zvm": 700}[schedule] + prepare(code, SCHEDULES[schedule]).activation_gas // 256
+    return {"stylus": 352, "zvm": 700}[schedule] + prepare(code, PRICE_TABLES[schedule]).activation_gas // 256
 
 
 # Measuring in ink
 
 HEADER, CONSTANT, CALL, LOCAL_GET, LOCAL_SET, DROP, I64_SUB, I64_STORE = 2_450, 1, 3_800, 75, 210, 9, 100, 950
-HOOK = 8_400
+HOST_CALL = 8_400
 SURCHARGE = {"stylus": 0, "zvm": 30_000}
 
 _RESULTS = 32_768
@@ -131,7 +131,7 @@ def measured(output: bytes, steps: Sequence[str], schedule: str = "stylus") -> l
 
 def _overhead(step: str, schedule: str) -> int:
     first = HEADER + LOCAL_SET + CONSTANT * step.count(".const") + CALL
-    second = HEADER + DROP * step.count("(drop") + CALL + HOOK + SURCHARGE[schedule]
+    second = HEADER + DROP * step.count("(drop") + CALL + HOST_CALL + SURCHARGE[schedule]
     return first + second
 
 
@@ -152,8 +152,8 @@ def executor(
     **environment: object,
 ) -> Executor:
     """An executor over these accounts and SENDER's; schedule None: a chain without WebAssembly."""
-    foreign = None if schedule is None else machine(schedule)
-    return Executor(environment_of(fork, foreign=foreign, **environment), state_of(dict(accounts)))
+    wasm_machine = None if schedule is None else machine(schedule)
+    return Executor(environment_of(fork, wasm_machine=wasm_machine, **environment), state_of(dict(accounts)))
 
 
 def accounts_of(codes: Mapping[bytes, bytes]) -> dict[bytes, FakeAccount]:

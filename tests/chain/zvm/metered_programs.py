@@ -7,7 +7,7 @@ from functools import cache
 from wasmtime import wat2wasm
 
 from zevm.chain.zvm.module.prepare import Prepared, prepare
-from zevm.chain.zvm.price_table import Schedule
+from zevm.chain.zvm.price_table import PriceTable
 from zevm.chain.zvm.runtime.runtime import End
 
 BLOCK = 2_450
@@ -16,18 +16,18 @@ END = BLOCK + 1
 """A block that holds nothing but the function's end."""
 
 HEAD = """
-  (import "vm_hooks" "msg_value" (func $hook (param i32)))
+  (import "vm_hooks" "msg_value" (func $host (param i32)))
   (import "vm_hooks" "chainid" (func $chain (result i64)))
   (memory (export "memory") 1 3)
   (type $none (func)) (type $two (func (param i32 i64) (result i64)))
-  (table 4 funcref) (elem (i32.const 0) $empty $add $hook)
+  (table 4 funcref) (elem (i32.const 0) $empty $add $host)
   (global $i (mut i32) (i32.const 7)) (global $I (mut i64) (i64.const 8))
   (func $empty)
   (func $add (param i32 i64) (result i64) (i64.add (local.get 1) (i64.extend_i32_s (local.get 0))))
 """
 ADD = BLOCK + 75 + 75 + 100 + 100 + 1
 """What $add costs."""
-HOOK = 8_400 + 5_040 + 30_000
+HOST_CALL = 8_400 + 5_040 + 30_000
 CHAIN = 8_400 + 30_000
 """The fixed prices of the two host functions under the default schedule."""
 
@@ -50,7 +50,7 @@ class Case:
 
 
 @cache
-def prepared(case: Case, schedule: Schedule) -> Prepared:
+def prepared(case: Case, schedule: PriceTable) -> Prepared:
     """The instrumented module of a case; `f` is its function."""
     result = "(result i64)" if case.values else ""
     text = f'(module {HEAD} (func $f (export "f") (param i32) {result} {case.locals} {case.code}))'
@@ -182,7 +182,7 @@ CASES = (
         BLOCK + 3 + 13_610 + 2 * 650 + ADD + END,
         values=(1,),
     ),
-    Case("host call", "(call $hook (i32.const 4))", BLOCK + 1 + 3_800 + HOOK + END),
+    Case("host call", "(call $host (i32.const 4))", BLOCK + 1 + 3_800 + HOST_CALL + END),
     Case(
         "two host calls",
         "(drop (call $chain)) (drop (call $chain))",
@@ -191,7 +191,7 @@ CASES = (
     Case(
         "host call through the table",
         "(call_indirect (param i32) (i32.const 4) (i32.const 2))",
-        BLOCK + 2 + 13_610 + 650 + HOOK + END,
+        BLOCK + 2 + 13_610 + 650 + HOST_CALL + END,
     ),
     Case(
         "memory.fill",

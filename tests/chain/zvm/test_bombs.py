@@ -225,13 +225,13 @@ def test_the_largest_modules_are_ready_in_time(engines: list[Engine], name: str)
     program = engines[1].compile(prepared, optimise=False)
     assert time.thread_time() - start < SECONDS
     assert len(program.serialise()) < CODE_BYTES
-    hooks = (lambda _: 0,) * len(prepared.imports)
-    outcome = run(program, hooks, context=None, ink=10**9, stack_words=65_536, arguments=(0,))
+    callbacks = (lambda _: 0,) * len(prepared.imports)
+    outcome = run(program, callbacks, context=None, ink=10**9, stack_words=65_536, arguments=(0,))
     assert outcome.end in (End.RETURNED, End.TRAPPED, End.OUT_OF_STACK, End.OUT_OF_INK)
     start = time.thread_time()
     faster = engines[0].compile(prepared, optimise=True)
     assert time.thread_time() - start < OPTIMISED_SECONDS
-    assert run(faster, hooks, context=None, ink=10**9, stack_words=65_536, arguments=(0,)) == outcome
+    assert run(faster, callbacks, context=None, ink=10**9, stack_words=65_536, arguments=(0,)) == outcome
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -12,10 +12,10 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.host_table import CONSOLE_HOOKS
+from zevm.chain.zvm.host_table import CONSOLE_HOST_FUNCTIONS
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import SCHEDULES, ZVM
+from zevm.chain.zvm.price_table import PRICE_TABLES, ZVM
 from zevm.storage.database import Database
 
 TEXT = "höhe \\ff"
@@ -40,7 +40,7 @@ LINES = ["höhe \N{REPLACEMENT CHARACTER}", "-5", "-9223372036854775808", "12", 
 @pytest.fixture
 def development() -> Executor:
     machine = ZvmMachine("zvm", console=True)
-    return Executor(environment_of(Fork.OSAKA, foreign=machine), state_of({CONTRACT: FakeAccount(1, 0, MODULE)}))
+    return Executor(environment_of(Fork.OSAKA, wasm_machine=machine), state_of({CONTRACT: FakeAccount(1, 0, MODULE)}))
 
 
 def call(runner: Executor) -> Outcome:
@@ -58,16 +58,16 @@ def test_z13_a_line_costs_what_a_log_costs(development: Executor) -> None:
     assert call(development).gas_used > 21_000 + 700 + 5 * 375 + 8 * 7
 
 
-@pytest.mark.parametrize("key", CONSOLE_HOOKS, ids=lambda key: key[1])
+@pytest.mark.parametrize("key", CONSOLE_HOST_FUNCTIONS, ids=lambda key: key[1])
 def test_z13_elsewhere_each_is_refused_by_its_name(key: tuple[str, str]) -> None:
-    row, kinds = CONSOLE_HOOKS[key], {"i": "i32", "I": "i64", "": ""}
+    row, kinds = CONSOLE_HOST_FUNCTIONS[key], {"i": "i32", "I": "i64", "": ""}
     parameters = " ".join(kinds[kind] for kind in row.parameters)
     result = f"(result {kinds[row.result]})" if row.result else ""
     module = bytes(
         wat2wasm(f"""(module (import "{key[0]}" "{key[1]}" (func (param {parameters}) {result}))
           (memory (export "memory") 1 1) (func (export "user_entrypoint") (param i32) (result i32) (local.get 0)))""")
     )
-    for schedule in SCHEDULES.values():
+    for schedule in PRICE_TABLES.values():
         with pytest.raises(ModuleRefusedError, match=f"{key[0]}.{key[1]} is there on development chains alone"):
             prepare(module, schedule)
         assert prepare(module, schedule.with_console()).imports == (key,)
@@ -87,5 +87,5 @@ def test_z13_floats_are_not_printed() -> None:
 def test_z13_the_default_chain_is_for_development() -> None:
     chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))
     assert chain.zvm is not None
-    assert chain.zvm.schedule.console
+    assert chain.zvm.price_table.console
     chain.close()

@@ -12,7 +12,7 @@ from verification.wasm import fuzz
 from verification.wasm.generate import generate, mutate
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.prepare import Prepared, prepare
-from zevm.chain.zvm.price_table import SCHEDULES, ZVM
+from zevm.chain.zvm.price_table import PRICE_TABLES, ZVM
 from zevm.chain.zvm.runtime.runtime import NodeFaultError
 
 FUZZ = [sys.executable, "-m", "verification.wasm.fuzz"]
@@ -79,4 +79,4 @@ def test_other_errors_and_differences_are_found(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(fuzz.FoundError, match="IndexError"):
         tester.test(*case)
     assert not issubclass(NodeFaultError, ModuleRefusedError)
-    assert case[1] in SCHEDULES
+    assert case[1] in PRICE_TABLES

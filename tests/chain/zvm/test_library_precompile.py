@@ -30,7 +30,7 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 from zevm.chain.zvm.price_table import ZVM
@@ -249,9 +249,9 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("key", HOOKS, ids=lambda key: key[1])
+@pytest.mark.parametrize("key", HOST_FUNCTIONS, ids=lambda key: key[1])
 def test_only_what_depends_on_the_call_alone_is_there(key: tuple[str, str]) -> None:
-    row = HOOKS[key]
+    row = HOST_FUNCTIONS[key]
     call = invoke(key[1], *[0] * len(row.parameters))
     body = f"(drop {call})" if row.result else call
     outcome = ask(execute(module(f'(func (export "f") (param i32) (result i32) {body} (i32.const 0))'), "f", b""))

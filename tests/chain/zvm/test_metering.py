@@ -3,9 +3,9 @@
 import pytest
 from wasmtime import wat2wasm
 
-from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOOK, INSTRUCTIONS, Case, prepared
+from tests.chain.zvm.metered_programs import BLOCK, CASES, CHAIN, END, HEAD, HOST_CALL, INSTRUCTIONS, Case, prepared
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, Program, RunResult, run
 
@@ -26,11 +26,11 @@ def chain_id(_: Instance) -> int:
     return 5
 
 
-HOOKS = (nothing, chain_id)
+HOST_FUNCTIONS = (nothing, chain_id)
 
 
 def execute(program: Program, argument: int = 0, ink: int = INK) -> RunResult:
-    return run(program, HOOKS, context=None, ink=ink, stack_words=WORDS, entry="f", arguments=(argument,))
+    return run(program, HOST_FUNCTIONS, context=None, ink=ink, stack_words=WORDS, entry="f", arguments=(argument,))
 
 
 def expected(case: Case) -> RunResult:
@@ -69,18 +69,21 @@ def test_schedules_differ_by_host_functions_alone(engine: Engine, case: Case) ->
 
 
 STEPS = [
-    ("(call $hook (i32.const 1))", BLOCK + 1 + 3_800 + HOOK),
+    ("(call $host (i32.const 1))", BLOCK + 1 + 3_800 + HOST_CALL),
     ("(block", 0),
-    ("(call $hook (i32.const 2))", BLOCK + 1 + 1 + 3_800 + HOOK),
+    ("(call $host (i32.const 2))", BLOCK + 1 + 1 + 3_800 + HOST_CALL),
     (
-        "(memory.fill (i32.const 0) (i32.const 1) (i32.const 9)) (call $hook (i32.const 3))",
-        BLOCK + 4 + 950 + 900 + 3_800 + HOOK,
+        "(memory.fill (i32.const 0) (i32.const 1) (i32.const 9)) (call $host (i32.const 3))",
+        BLOCK + 4 + 950 + 900 + 3_800 + HOST_CALL,
     ),
     (")", 0),
     ("(loop", BLOCK + 1 + BLOCK + 1),
-    ("(call $hook (i32.const 4))", BLOCK + 1 + 3_800 + HOOK),
+    ("(call $host (i32.const 4))", BLOCK + 1 + 3_800 + HOST_CALL),
     (")", BLOCK + 1),
-    ("(drop (i64.mul (i64.const 4) (i64.const 4))) (call $hook (i32.const 5))", BLOCK + 2 + 160 + 9 + 1 + 3_800 + HOOK),
+    (
+        "(drop (i64.mul (i64.const 4) (i64.const 4))) (call $host (i32.const 5))",
+        BLOCK + 2 + 160 + 9 + 1 + 3_800 + HOST_CALL,
+    ),
 ]
 
 
@@ -90,7 +93,7 @@ def test_a_block_runs_whole_or_not_at_all(engine: Engine) -> None:
     paid, total = [], 0
     for text, ink in STEPS:
         total += ink
-        if "$hook" in text:
+        if "$host" in text:
             paid.append(total)
     programs = [engine.compile(prepared(case, ZVM), optimise=optimise) for optimise in (False, True)]
     seen: list[int] = []
@@ -98,13 +101,13 @@ def test_a_block_runs_whole_or_not_at_all(engine: Engine) -> None:
     def record(_: Instance, number: int) -> None:
         seen.append(number)
 
-    hooks = (record, chain_id)
+    callbacks = (record, chain_id)
     edges = {edge + near for edge in [*paid, 0, case.ink, case.ink - END] for near in range(-3, 4)}
     amounts = {amount for amount in edges | set(range(0, case.ink, 997)) if 0 <= amount <= case.ink + 3}
     for amount in sorted(amounts):
         for program in programs:
             seen.clear()
-            result = run(program, hooks, context=None, ink=amount, stack_words=WORDS, entry="f", arguments=(0,))
+            result = run(program, callbacks, context=None, ink=amount, stack_words=WORDS, entry="f", arguments=(0,))
             calls = sum(edge <= amount for edge in paid)
             assert seen == list(range(1, calls + 1)), amount
             if amount >= case.ink:
@@ -114,14 +117,14 @@ def test_a_block_runs_whole_or_not_at_all(engine: Engine) -> None:
 
 
 def test_bulk_work_is_not_begun_without_its_ink(engine: Engine) -> None:
-    code = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 9)) (call $hook (i32.const 3))"
-    case = Case("fill", code, BLOCK + 4 + 950 + 900 + 3_800 + HOOK + END)
+    code = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 9)) (call $host (i32.const 3))"
+    case = Case("fill", code, BLOCK + 4 + 950 + 900 + 3_800 + HOST_CALL + END)
     program = engine.compile(prepared(case, ZVM), optimise=False)
-    head = BLOCK + 4 + 950 + 3_800 + HOOK
+    head = BLOCK + 4 + 950 + 3_800 + HOST_CALL
     assert execute(program, 0, head + 899).end is End.OUT_OF_INK
     seen: list[bytes] = []
-    hooks = (lambda instance, _: seen.append(instance.read(0, 10)), chain_id)
-    run(program, hooks, context=None, ink=head + 900, stack_words=WORDS, entry="f", arguments=(0,))
+    callbacks = (lambda instance, _: seen.append(instance.read(0, 10)), chain_id)
+    run(program, callbacks, context=None, ink=head + 900, stack_words=WORDS, entry="f", arguments=(0,))
     assert seen == [b"\1" * 9 + b"\0"]
 
 
@@ -171,9 +174,12 @@ def test_the_host_is_asked_for_pages_before_they_are_there(engine: Engine) -> No
 def test_an_exported_host_function_charges_for_itself(engine: Engine) -> None:
     text = f'(module {HEAD} (export "again" (func $chain)) (export "f" (func $empty)))'
     program = engine.compile(prepare(bytes(wat2wasm(text)), ZVM, library=True), optimise=False)
-    result = run(program, HOOKS, context=None, ink=INK, stack_words=WORDS, entry="again")
+    result = run(program, HOST_FUNCTIONS, context=None, ink=INK, stack_words=WORDS, entry="again")
     assert result == RunResult(End.RETURNED, (5,), INK - CHAIN, None)
-    assert run(program, HOOKS, context=None, ink=CHAIN - 1, stack_words=WORDS, entry="again").end is End.OUT_OF_INK
+    assert (
+        run(program, HOST_FUNCTIONS, context=None, ink=CHAIN - 1, stack_words=WORDS, entry="again").end
+        is End.OUT_OF_INK
+    )
 
 
 FIXED = """(module (import "vm_hooks" "pay_for_memory_grow" (func (param i32))) (memory (export "memory") {pages})
@@ -186,7 +192,9 @@ def pay(instance: Instance, pages: int) -> None:
 
 @pytest.mark.parametrize("schedule", [ZVM, STYLUS], ids=["zvm", "stylus"])
 @pytest.mark.parametrize("optimise", [False, True], ids=["plain", "optimised"])
-def test_z8_a_memory_that_cannot_grow_does_not_and_for_free(engine: Engine, schedule: Schedule, optimise: bool) -> None:
+def test_z8_a_memory_that_cannot_grow_does_not_and_for_free(
+    engine: Engine, schedule: PriceTable, optimise: bool
+) -> None:
     def grown(pages: str, by: int) -> tuple[int, int]:
         module = prepare(bytes(wat2wasm(FIXED.format(pages=pages))), schedule)
         program = engine.compile(module, optimise=optimise)

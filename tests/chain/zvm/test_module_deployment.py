@@ -313,7 +313,7 @@ def test_a_configured_code_size_does_not_touch_modules() -> None:
 
 def frame(accounts: dict[bytes, FakeAccount] | None = None) -> CallFrame:
     reader = executor(accounts or {}).state.fork_reader()
-    return CallFrame(environment_of(foreign=machine()), reader)
+    return CallFrame(environment_of(wasm_machine=machine()), reader)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_z10_a_module_too_large_for_the_cap_on_transactions_is_refused_by_its_na
         " on this chain (EIP-7825)"
     )
     rules = rules_of(unlimited_transaction_gas=True)
-    lifted = CallFrame(environment_of(foreign=machine(), rules=rules), frame().reader)
+    lifted = CallFrame(environment_of(wasm_machine=machine(), rules=rules), frame().reader)
     assert (
         18_000_000 < GasEstimation(lifted, request_to(None, large, gas_limit=0), gas_cap=50_000_000).run() < 30_000_000
     )

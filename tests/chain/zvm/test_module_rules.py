@@ -208,7 +208,7 @@ def test_every_refusal_names_its_rule(rule: str, text: str, code: bytes) -> None
     assert text in str(error)
 
 
-def hook_imports(count: int) -> bytes:
+def function_imports(count: int) -> bytes:
     return contract(imports='(import "vm_hooks" "msg_value" (func (param i32)))' * count)
 
 
@@ -260,7 +260,7 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
     "stored code bytes": data_of,
     "module bytes": lambda count: compressed(data_of(count)),
     "types": lambda count: contract("(type (func (param i64)))" * (count - 1)),
-    "imports": hook_imports,
+    "imports": function_imports,
     "functions": lambda count: contract("(func)" * (count - 1)),
     "globals": lambda count: compressed(contract("(global i32 (i32.const 0))" * count)),
     "exports": exports,
@@ -310,8 +310,8 @@ def test_a_module_at_many_limits_at_once_has_room() -> None:
     text = "(global i64 (i64.const 1))" * LIMITS["globals"] + "(func)" * (LIMITS["table entries"] - 514)
     text += f"(table {LIMITS['table entries']} 4294967295 funcref) (elem (i32.const 0) {table})"
     program = engine().compile(prepare(compressed(contract(text, imports=imports)), ZVM), optimise=False)
-    hooks = [lambda _, __: None] * LIMITS["imports"]
-    assert run(program, hooks, context=None, ink=10**9, stack_words=9, arguments=(1,)).end is End.RETURNED
+    callbacks = [lambda _, __: None] * LIMITS["imports"]
+    assert run(program, callbacks, context=None, ink=10**9, stack_words=9, arguments=(1,)).end is End.RETURNED
 
 
 def test_targets_of_a_branch_table_count_as_operations() -> None:

@@ -108,7 +108,7 @@ ENDINGS: dict[str, tuple[bytes, VmErrorKind | None, Status, bool]] = {
         Status.RUNTIME_ERROR,
         False,
     ),
-    "a hook's pointer": (contract(invoke("msg_sender", -1)), VmErrorKind.TRAP, Status.RUNTIME_ERROR, False),
+    "a host function's pointer": (contract(invoke("msg_sender", -1)), VmErrorKind.TRAP, Status.RUNTIME_ERROR, False),
     "no module": (b"\0asm\x01\0\0\0?", VmErrorKind.INVALID_MODULE, Status.INVALID_MODULE, True),
 }
 
@@ -158,7 +158,7 @@ def test_a_traps_message_tells_why() -> None:
         "unreachable": "wasm trap: unreachable",
         "division by zero": "wasm trap: integer divide by zero",
         "memory out of bounds": "wasm trap: out of bounds memory access",
-        "a hook's pointer": "wasm trap: memory access up to byte 4294967315, the memory has 65536",
+        "a host function's pointer": "wasm trap: memory access up to byte 4294967315, the memory has 65536",
     }
     runner = executor(accounts_of({address_of(name): ENDINGS[name][0] for name in messages}))
     for name, text in messages.items():

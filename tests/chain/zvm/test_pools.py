@@ -12,8 +12,8 @@ from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, Program, shared_engine
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
 from zevm.chain.zvm.runtime.runtime import End, Instance, run
 
-CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $hook (local.get 0)) (i32.const 0))'
-IMPORT = '(import "vm_hooks" "hook" (func $hook (param i32)))'
+CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $host (local.get 0)) (i32.const 0))'
+IMPORT = '(import "vm_hooks" "host" (func $host (param i32)))'
 WAIT_SECONDS = 30
 
 
@@ -78,23 +78,23 @@ def test_a_frame_that_fails_gives_back(machine: ZvmMachine) -> None:
         assert scope.programs.engine.pooled
 
 
-def execute(program: Program, *hooks: object, depth: int) -> End:
-    return run(program, hooks, context=None, ink=1_000_000, stack_words=1_000, arguments=(depth,)).end  # type: ignore[arg-type]
+def execute(program: Program, *callbacks: object, depth: int) -> End:
+    return run(program, callbacks, context=None, ink=1_000_000, stack_words=1_000, arguments=(depth,)).end  # type: ignore[arg-type]
 
 
 def test_a_pool_suffices_for_two_calls_of_the_deepest_nesting() -> None:
     program = shared_engine(pooled=True).compile(module(CALLER, imports=IMPORT), optimise=False)
     both_deep = threading.Barrier(2)
 
-    def hook(_: Instance, left: int) -> None:
+    def callback(_: Instance, left: int) -> None:
         if left:
-            assert execute(program, hook, depth=left - 1) is End.RETURNED
+            assert execute(program, callback, depth=left - 1) is End.RETURNED
         else:
             both_deep.wait(WAIT_SECONDS)
 
     def nest() -> object:
         try:
-            return execute(program, hook, depth=MAXIMUM_FRAMES - 1)
+            return execute(program, callback, depth=MAXIMUM_FRAMES - 1)
         except BaseException:
             both_deep.abort()
             raise

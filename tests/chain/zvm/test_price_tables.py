@@ -2,7 +2,7 @@
 
 import pytest
 
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.price_table import (
     BR_TABLE,
     CALL,
@@ -11,14 +11,14 @@ from zevm.chain.zvm.price_table import (
     INK_PER_GAS,
     MEMORY_COPY,
     MEMORY_FILL,
-    SCHEDULES,
+    PRICE_TABLES,
     STYLUS,
     ZVM,
     PageModel,
-    Schedule,
+    PriceTable,
 )
 
-STYLUS_HOOKS = {
+STYLUS_FUNCTIONS = {
     "read_args": 13_440,
     "write_result": 41_162,
     "exit_early": 0,
@@ -64,18 +64,18 @@ STYLUS_HOOKS = {
     "math_mul_mod": 52_660,
     "pay_for_memory_grow": 0,
 }
-HEAVY = {name for name in STYLUS_HOOKS if name.startswith("math_")} | {"native_keccak256"}
+HEAVY = {name for name in STYLUS_FUNCTIONS if name.startswith("math_")} | {"native_keccak256"}
 
 
 def test_every_function_of_stylus_is_there_at_its_price() -> None:
-    assert {name for module, name in HOOKS if module == "vm_hooks"} == set(STYLUS_HOOKS)
-    for name, ink in STYLUS_HOOKS.items():
-        assert HOOKS["vm_hooks", name].static_ink(STYLUS) == ink, name
+    assert {name for module, name in HOST_FUNCTIONS if module == "vm_hooks"} == set(STYLUS_FUNCTIONS)
+    for name, ink in STYLUS_FUNCTIONS.items():
+        assert HOST_FUNCTIONS["vm_hooks", name].static_ink(STYLUS) == ink, name
 
 
 @pytest.mark.parametrize("schedule", [ZVM, COVENANT], ids=["zvm", "covenant"])
-def test_the_others_add_three_gas_to_a_host_function_and_six_to_a_heavy_one(schedule: Schedule) -> None:
-    for (module, name), row in HOOKS.items():
+def test_the_others_add_three_gas_to_a_host_function_and_six_to_a_heavy_one(schedule: PriceTable) -> None:
+    for (module, name), row in HOST_FUNCTIONS.items():
         added = 60_000 if name in HEAVY else 30_000
         assert row.static_ink(schedule) == row.static_ink(STYLUS) + added, (module, name)
 
@@ -88,36 +88,39 @@ POWER = {1: 61_520, 2: 79_020, 10: 219_020, 32: 604_020}
 
 
 def test_prices_of_lengths_are_those_measured_on_stylus() -> None:
-    prices = STYLUS.hooks
+    prices = STYLUS.host_functions
     for length, ink in KECCAK.items():
-        assert HOOKS["vm_hooks", "native_keccak256"].static_ink(STYLUS) + prices.keccak(length) == ink
+        assert HOST_FUNCTIONS["vm_hooks", "native_keccak256"].static_ink(STYLUS) + prices.keccak(length) == ink
     for length, ink in RETURN_DATA.items():
-        assert HOOKS["vm_hooks", "read_return_data"].static_ink(STYLUS) + prices.write(length) == ink
+        assert HOST_FUNCTIONS["vm_hooks", "read_return_data"].static_ink(STYLUS) + prices.write(length) == ink
     for length, ink in POWER.items():
-        assert HOOKS["vm_hooks", "math_pow"].static_ink(STYLUS) + length * prices.power_byte == ink
+        assert HOST_FUNCTIONS["vm_hooks", "math_pow"].static_ink(STYLUS) + length * prices.power_byte == ink
     for (topics, length), ink in LOGS.items():
-        data = HOOKS["vm_hooks", "emit_log"].static_ink(STYLUS) + prices.read(length + 32 * topics)
+        data = HOST_FUNCTIONS["vm_hooks", "emit_log"].static_ink(STYLUS) + prices.read(length + 32 * topics)
         assert data + (375 * (1 + topics) + 8 * length) * INK_PER_GAS == ink
 
 
 def test_z3_a_power_costs_by_its_exponent_as_in_the_evm() -> None:
     for schedule in (ZVM, COVENANT):
-        assert schedule.hooks.power_byte == 50 * INK_PER_GAS
-        assert HOOKS["vm_hooks", "math_pow"].static_ink(schedule) + schedule.hooks.power_byte * 32 > 1_600 * INK_PER_GAS
-    assert [table.hooks.growth_of_none for table in (STYLUS, ZVM, COVENANT)] == [8_400, 60_000, 60_000]
+        assert schedule.host_functions.power_byte == 50 * INK_PER_GAS
+        assert (
+            HOST_FUNCTIONS["vm_hooks", "math_pow"].static_ink(schedule) + schedule.host_functions.power_byte * 32
+            > 1_600 * INK_PER_GAS
+        )
+    assert [table.host_functions.growth_of_none for table in (STYLUS, ZVM, COVENANT)] == [8_400, 60_000, 60_000]
 
 
 def test_prices_of_storage_are_those_measured_on_stylus() -> None:
-    load = HOOKS["vm_hooks", "storage_load_bytes32"].static_ink(STYLUS)
-    miss = STYLUS.hooks.storage_miss_gas
+    load = HOST_FUNCTIONS["vm_hooks", "storage_load_bytes32"].static_ink(STYLUS)
+    miss = STYLUS.host_functions.storage_miss_gas
     assert load + (2_100 + miss) * INK_PER_GAS == 21_068_480
     assert load + (100 + miss) * INK_PER_GAS == 1_068_480
-    flush = HOOKS["vm_hooks", "storage_flush_cache"].static_ink(STYLUS)
+    flush = HOST_FUNCTIONS["vm_hooks", "storage_flush_cache"].static_ink(STYLUS)
     for gas, ink in ((22_100, 221_068_073), (5_000, 50_068_073), (100, 1_068_073)):
         assert flush + gas * INK_PER_GAS == ink
-    assert HOOKS["vm_hooks", "transient_load_bytes32"].static_ink(STYLUS) + 100 * INK_PER_GAS == 1_078_153
-    assert STYLUS.hooks.storage_read_tiers == ((32, 2), (128, 10))
-    assert STYLUS.hooks.storage_write_tiers == ((8, 7), (64, 10))
+    assert HOST_FUNCTIONS["vm_hooks", "transient_load_bytes32"].static_ink(STYLUS) + 100 * INK_PER_GAS == 1_078_153
+    assert STYLUS.host_functions.storage_read_tiers == ((32, 2), (128, 10))
+    assert STYLUS.host_functions.storage_write_tiers == ((8, 7), (64, 10))
 
 
 CONTROL = {
@@ -211,7 +214,7 @@ def test_covenant_has_flat_prices_for_state_and_the_others_none() -> None:
     assert flat == (800, 5_000, 700, 32_000, 21_000)
     assert STYLUS.state is None
     assert ZVM.state is None
-    assert dict(SCHEDULES) == {"stylus": STYLUS, "zvm": ZVM, "covenant": COVENANT}
+    assert dict(PRICE_TABLES) == {"stylus": STYLUS, "zvm": ZVM, "covenant": COVENANT}
     assert [table.stack_counts_parameters for table in (STYLUS, ZVM, COVENANT)] == [False, True, True]
 
 

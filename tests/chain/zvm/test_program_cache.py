@@ -339,7 +339,9 @@ def test_z2_calls_write_nothing_and_blocks_write_what_they_deploy_and_run(tmp_pa
     code = contract(invoke("write_result", 0, 32))
     failing = creation_data(contract("(unreachable)"), b"payload")
     try:
-        runner = Executor(environment_of(Fork.OSAKA, foreign=machine), state_of({CONTRACT: FakeAccount(1, 0, code)}))
+        runner = Executor(
+            environment_of(Fork.OSAKA, wasm_machine=machine), state_of({CONTRACT: FakeAccount(1, 0, code)})
+        )
         deadline = time.monotonic() + 60
         assert runner.call(request_to(CONTRACT), deadline=deadline).error is None
         assert runner.call(request_to(None, contract("(nop)")), deadline=deadline).error is None

@@ -1,4 +1,4 @@
-"""Runs of WebAssembly modules: outcomes, hooks, limits, and that nothing a contract does ends the process."""
+"""Runs of WebAssembly modules: outcomes, host functions, limits, and that nothing a contract does ends the process."""
 
 import threading
 import time
@@ -36,22 +36,22 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return engine
 
 
-def execute(program: Program, *hooks: Callable[..., int | None], **options: Any) -> RunResult:
+def execute(program: Program, *callbacks: Callable[..., int | None], **options: Any) -> RunResult:
     options = {"context": None, "ink": INK, "stack_words": 1000, "arguments": (0,)} | options
-    return run(program, hooks, **options)
+    return run(program, callbacks, **options)
 
 
 def build(engine: Engine, body: str, *, optimise: bool = False, **parts: str) -> Program:
     return engine.compile(module(body, **parts), optimise=optimise)
 
 
-CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $hook (local.get 0)) (i32.const 0))'
-IMPORT = '(import "vm_hooks" "hook" (func $hook (param i32)))'
+CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $host (local.get 0)) (i32.const 0))'
+IMPORT = '(import "vm_hooks" "host" (func $host (param i32)))'
 
 
 @pytest.fixture(scope="module")
 def caller(engine: Engine) -> Program:
-    """Calls its only hook with its argument, and returns 0."""
+    """Calls its only host function with its argument, and returns 0."""
     return build(engine, CALLER, imports=IMPORT)
 
 
@@ -75,22 +75,22 @@ SHAPES = ["", "i", "ii", "iii", "iiii", "iiiii", "iiiiii", "iiiIi", "iiiiIi", "I
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_hooks_get_every_parameter_as_an_unsigned_number(engine: Engine, shape: str) -> None:
+def test_host_functions_get_every_parameter_as_an_unsigned_number(engine: Engine, shape: str) -> None:
     types = " ".join("i32" if kind == "i" else "i64" for kind in shape)
     constants = " ".join(f"({'i32' if kind == 'i' else 'i64'}.const {-1 - at})" for at, kind in enumerate(shape))
     program = build(
         engine,
         f"""(func (export "user_entrypoint") (param i32) (result i32)
-             (i32.wrap_i64 (i64.shr_u (call $hook {constants}) (i64.const 32))))""",
-        imports=f'(import "vm_hooks" "hook" (func $hook (param {types}) (result i64)))',
+             (i32.wrap_i64 (i64.shr_u (call $host {constants}) (i64.const 32))))""",
+        imports=f'(import "vm_hooks" "host" (func $host (param {types}) (result i64)))',
     )
     seen: list[tuple[int, ...]] = []
 
-    def hook(_: Instance, *values: int) -> int:
+    def callback(_: Instance, *values: int) -> int:
         seen.append(values)
         return 0xFEDCBA98_00000000
 
-    assert execute(program, hook).values == (0xFEDCBA98,)
+    assert execute(program, callback).values == (0xFEDCBA98,)
     assert seen == [tuple(2 ** (32 if kind == "i" else 64) - 1 - at for at, kind in enumerate(shape))]
     assert program.imports[0].signature.parameters == shape
 
@@ -144,22 +144,22 @@ def test_native_stack_overflow_is_a_fault_of_the_node(engine: Engine) -> None:
         assert execute(program).values == (3,)
 
 
-def test_hooks_see_memory_that_has_grown(engine: Engine) -> None:
+def test_host_functions_see_memory_that_has_grown(engine: Engine) -> None:
     program = build(
         engine,
         """(func (export "user_entrypoint") (param i32) (result i32)
-          (call $hook (i32.const 0)) (drop (memory.grow (i32.const 2))) (call $hook (i32.const 131072))
+          (call $host (i32.const 0)) (drop (memory.grow (i32.const 2))) (call $host (i32.const 131072))
           (i32.load (i32.const 131072)))""",
         imports=IMPORT,
     )
     pages: list[int] = []
 
-    def hook(instance: Instance, pointer: int) -> None:
+    def callback(instance: Instance, pointer: int) -> None:
         instance.write(pointer, b"\x2a\0\0\0")
         assert instance.read(pointer, 4) == b"\x2a\0\0\0"
         pages.append(instance.pages)
 
-    assert execute(program, hook).values == (42,)
+    assert execute(program, callback).values == (42,)
     assert pages == [1, 3]
 
 
@@ -197,14 +197,14 @@ def test_access_out_of_memory_is_a_trap_that_writes_nothing(caller: Program, poi
 
 
 def test_access_up_to_the_end_of_memory_is_allowed(caller: Program) -> None:
-    def hook(instance: Instance, _: int) -> None:
+    def callback(instance: Instance, _: int) -> None:
         instance.write(PAGE - 2, b"ab")
         instance.write(PAGE, b"")
         instance.check(0, PAGE)
         assert instance.read(PAGE - 2, 2) == b"ab"
         assert instance.read(PAGE, 0) == b""
 
-    assert execute(caller, hook).end is End.RETURNED
+    assert execute(caller, callback).end is End.RETURNED
 
 
 ZERO_LENGTH: dict[str, Callable[[Instance, int], object]] = {
@@ -226,25 +226,25 @@ def test_no_bytes_may_lie_anywhere_up_to_the_end(engine: Engine, access: str, me
         instance.check(0, size)
         ZERO_LENGTH[access](instance, pointer)
 
-    for hook in (first, later):
+    for callback in (first, later):
         for pointer in (0, size):
-            assert execute(program, hook, arguments=(pointer,)).end is End.RETURNED
+            assert execute(program, callback, arguments=(pointer,)).end is End.RETURNED
         for pointer in (size + 1, 0xFFFFFFFF):
             text = f"memory access up to byte {pointer}, the memory has {size}"
-            assert execute(program, hook, arguments=(pointer,)) == RunResult(End.TRAPPED, (), INK, text)
+            assert execute(program, callback, arguments=(pointer,)) == RunResult(End.TRAPPED, (), INK, text)
 
 
 def test_a_module_without_memory_runs_and_has_no_bytes(engine: Engine) -> None:
     program = build(engine, CALLER, imports=IMPORT, memory="")
     pages: list[int] = []
 
-    def hook(instance: Instance, pointer: int) -> None:
+    def callback(instance: Instance, pointer: int) -> None:
         pages.append(instance.pages)
         assert instance.read(0, 0) == b""
         instance.write(pointer, b"x")
 
     text = "memory access up to byte 4, the memory has 0"
-    assert execute(program, hook, arguments=(3,)) == RunResult(End.TRAPPED, (), INK, text)
+    assert execute(program, callback, arguments=(3,)) == RunResult(End.TRAPPED, (), INK, text)
     assert pages == [0]
 
 
@@ -270,50 +270,50 @@ STOPS = [
 
 
 @pytest.mark.parametrize(("error", "expected"), STOPS)
-def test_a_hook_ends_the_run(engine: Engine, error: Exception, expected: RunResult) -> None:
+def test_a_host_function_ends_the_run(engine: Engine, error: Exception, expected: RunResult) -> None:
     calls: list[int] = []
 
-    def hook(instance: Instance, _: int) -> None:
+    def callback(instance: Instance, _: int) -> None:
         calls.append(1)
         instance.charge(5)
         raise error
 
-    program = build(engine, CALLER.replace("(i32.const 0)", "(call $hook (i32.const 0)) (i32.const 0)"), imports=IMPORT)
-    assert execute(program, hook) == expected
+    program = build(engine, CALLER.replace("(i32.const 0)", "(call $host (i32.const 0)) (i32.const 0)"), imports=IMPORT)
+    assert execute(program, callback) == expected
     assert calls == [1]
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), NodeFaultError("disk"), MemoryError()])
 def test_other_exceptions_pass_through_every_open_instance(caller: Program, error: BaseException) -> None:
-    def hook(_: Instance, depth: int) -> None:
+    def callback(_: Instance, depth: int) -> None:
         if not depth:
             raise error
-        execute(caller, hook, arguments=(depth - 1,))
+        execute(caller, callback, arguments=(depth - 1,))
 
     with pytest.raises(type(error)) as caught:
-        execute(caller, hook, arguments=(3,))
+        execute(caller, callback, arguments=(3,))
     assert caught.value is error
-    assert execute(caller, hook_nothing).end is End.RETURNED
+    assert execute(caller, call_nothing).end is End.RETURNED
 
 
-def hook_nothing(_: Instance, __: int) -> None:
+def call_nothing(_: Instance, __: int) -> None:
     """Does nothing."""
 
 
 def test_an_outcome_of_a_nested_run_is_its_callers_to_judge(caller: Program) -> None:
     inner: list[End] = []
 
-    def hook(instance: Instance, depth: int) -> None:
+    def callback(instance: Instance, depth: int) -> None:
         instance.charge(1)
         if depth == 0:
             raise HostTrapError("innermost")
-        inner.append(execute(caller, hook, arguments=(depth - 1,), ink=instance.ink_left).end)
+        inner.append(execute(caller, callback, arguments=(depth - 1,), ink=instance.ink_left).end)
         assert instance.ink_left == instance.context - 1
 
-    assert execute(caller, lambda i, d: hook(i, d), context=INK, arguments=(0,)).end is End.TRAPPED
+    assert execute(caller, lambda i, d: callback(i, d), context=INK, arguments=(0,)).end is End.TRAPPED
 
     def outer(instance: Instance, depth: int) -> None:
-        inner.append(execute(caller, hook, context=INK, arguments=(depth,)).end)
+        inner.append(execute(caller, callback, context=INK, arguments=(depth,)).end)
         instance.write(0, b"still here")
 
     assert execute(caller, outer).end is End.RETURNED
@@ -370,12 +370,12 @@ def test_a_cancelled_deadline_ends_its_loop_and_no_other(engine: Engine) -> None
     cancelled, other = Deadline(time.monotonic() + 60, Cancellation()), Deadline(time.monotonic() + 1, Cancellation())
     ends: dict[Deadline, tuple[End, float]] = {}
 
-    def hook(_: Instance, __: int) -> None:
+    def callback(_: Instance, __: int) -> None:
         inside.wait()
 
     def start(deadline: Deadline) -> threading.Thread:
         def work() -> None:
-            ends[deadline] = execute(program, hook, deadline=deadline).end, time.monotonic()
+            ends[deadline] = execute(program, callback, deadline=deadline).end, time.monotonic()
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -397,16 +397,16 @@ def test_a_deadline_ends_the_nested_loop_too(engine: Engine, caller: Program) ->
     inner: list[End] = []
     deadline = time.monotonic() + 0.1
 
-    def hook(_: Instance, __: int) -> None:
+    def callback(_: Instance, __: int) -> None:
         inner.append(execute(endless, deadline=deadline).end)
 
-    execute(caller, hook, deadline=deadline)
+    execute(caller, callback, deadline=deadline)
     assert inner == [End.INTERRUPTED]
     assert time.monotonic() - deadline < 0.5
 
 
 def test_an_epoch_that_advances_while_memory_is_filled_ends_nothing(engine: Engine) -> None:
-    body = CALLER.replace("(call $hook (local.get 0))", "")
+    body = CALLER.replace("(call $host (local.get 0))", "")
     program = build(engine, body + '(data (i32.const 0) "some") (data (i32.const 60000) "more")')
     capi.engine_increment_epoch(engine.address)
     assert execute(program, deadline=time.monotonic() + 10).end is End.RETURNED
@@ -431,9 +431,9 @@ def test_a_run_without_deadline_outlasts_the_ticks_of_others(engine: Engine) -> 
 
 def test_two_threads_keep_their_exceptions_apart(caller: Program) -> None:
     def worker(name: str) -> Callable[[], object]:
-        def hook(instance: Instance, depth: int) -> None:
+        def callback(instance: Instance, depth: int) -> None:
             if depth:
-                execute(caller, hook, context=instance.context, arguments=(depth - 1,))
+                execute(caller, callback, context=instance.context, arguments=(depth - 1,))
             elif instance.context % 2:
                 raise LookupError(f"{name} {instance.context}")
 
@@ -441,7 +441,7 @@ def test_two_threads_keep_their_exceptions_apart(caller: Program) -> None:
             wrong = 0
             for number in range(400):
                 try:
-                    execute(caller, hook, context=number, arguments=(2,))
+                    execute(caller, callback, context=number, arguments=(2,))
                     wrong += number % 2
                 except LookupError as error:
                     wrong += str(error) != f"{name} {number}"
@@ -459,14 +459,14 @@ def test_two_threads_keep_their_exceptions_apart(caller: Program) -> None:
 
 
 def nest(program: Program, depth: int, at_end: Callable[[], object] = lambda: None) -> Callable[[], object]:
-    def hook(_: Instance, left: int) -> None:
+    def callback(_: Instance, left: int) -> None:
         if left == 0:
             at_end()
             return
-        result = execute(program, hook, arguments=(left - 1,))
+        result = execute(program, callback, arguments=(left - 1,))
         assert result.end is End.RETURNED
 
-    return lambda: execute(program, hook, arguments=(depth,)).end
+    return lambda: execute(program, callback, arguments=(depth,)).end
 
 
 def test_instances_nest_as_deep_as_calls(caller: Program) -> None:
@@ -477,18 +477,18 @@ def test_instances_nest_as_deep_as_calls(caller: Program) -> None:
 
 
 def fill_stacks(engine: Engine, instances: int) -> Callable[[], object]:
-    """As many nested instances, each with 2,000 native frames of its own below the hook's."""
+    """As many nested instances, each with 2,000 native frames of its own below the host function's."""
     body = """(func $deep (param i32) (result i32) (if (result i32) (local.get 0)
         (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
-        (else (call $hook (i32.const 1)) (i32.const 0))))
+        (else (call $host (i32.const 1)) (i32.const 0))))
       (func (export "user_entrypoint") (param i32) (result i32) (call $deep (i32.const 2000)))"""
     program = build(engine, body, imports=IMPORT)
 
-    def hook(instance: Instance, _: int) -> None:
+    def callback(instance: Instance, _: int) -> None:
         if instance.context > 1:
-            execute(program, hook, context=instance.context - 1)
+            execute(program, callback, context=instance.context - 1)
 
-    return lambda: execute(program, hook, context=instances).values
+    return lambda: execute(program, callback, context=instances).values
 
 
 def test_instances_that_fill_their_stacks_nest(engine: Engine) -> None:
@@ -543,9 +543,9 @@ def test_what_the_compiler_refuses_is_a_fault_of_the_node(engine: Engine, text: 
 
 
 def test_calls_that_do_not_fit_the_module_are_refused(caller: Program) -> None:
-    with pytest.raises(NodeFaultError, match="0 hooks for a module with 1 imports"):
+    with pytest.raises(NodeFaultError, match="0 host functions for a module with 1 imports"):
         run(caller, (), context=None, ink=1, stack_words=1, arguments=(0,))
     with pytest.raises(NodeFaultError, match="no function user_entrypoint of 2 parameters"):
-        execute(caller, hook_nothing, arguments=(1, 2))
+        execute(caller, call_nothing, arguments=(1, 2))
     with pytest.raises(NodeFaultError, match="no function absent"):
-        execute(caller, hook_nothing, entry="absent")
+        execute(caller, call_nothing, entry="absent")

@@ -12,9 +12,9 @@ import pytest
 
 from tests.chain.zvm.metered_programs import CASES, INSTRUCTIONS, Case, prepared
 from zevm.chain.zvm.module.prepare import Prepared
-from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import shared_engine
-from zevm.chain.zvm.runtime.runtime import End, Engine, HookFunction, Instance, run
+from zevm.chain.zvm.runtime.runtime import End, Engine, HostCallback, Instance, run
 
 RUNNER = Path(__file__).with_name("run_in_v8.mjs")
 MERGED = {"call of a null function": "no such function", "indirect call type mismatch": "no such function"}
@@ -25,7 +25,7 @@ class Run(NamedTuple):
     """One run of a case."""
 
     case: Case
-    schedule: Schedule
+    schedule: PriceTable
     ink: int
     words: int
 
@@ -66,7 +66,7 @@ def five(_: Instance) -> int:
     return 5
 
 
-HOOKS: Sequence[HookFunction] = (nothing, five)
+HOST_FUNCTIONS: Sequence[HostCallback] = (nothing, five)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def in_v8() -> list[tuple[str, str | None, str]]:
 def in_wasmtime(engine: Engine, entry: Run) -> tuple[str, str | None, str]:
     result = run(
         engine.compile(entry.prepared, optimise=False),
-        HOOKS,
+        HOST_FUNCTIONS,
         context=None,
         ink=entry.ink,
         stack_words=entry.words,

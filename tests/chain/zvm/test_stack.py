@@ -8,7 +8,7 @@ from wasmtime import wat2wasm
 from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.zvm.module import body
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import STYLUS, ZVM, Schedule
+from zevm.chain.zvm.price_table import STYLUS, ZVM, PriceTable
 from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, shared_engine
 from zevm.chain.zvm.runtime.runtime import End, Engine, Instance, NodeFaultError, Program, RunResult, run
 
@@ -29,21 +29,21 @@ def read_args(_: Instance, __: int) -> None:
     """A host call that does nothing."""
 
 
-HOOKS = (read_args,)
-IMPORT = '(import "vm_hooks" "read_args" (func $hook (param i32)))'
+HOST_FUNCTIONS = (read_args,)
+IMPORT = '(import "vm_hooks" "read_args" (func $host (param i32)))'
 
 
-def build(engine: Engine, text: str, schedule: Schedule = ZVM, *, optimise: bool = False) -> Program:
+def build(engine: Engine, text: str, schedule: PriceTable = ZVM, *, optimise: bool = False) -> Program:
     module = bytes(wat2wasm(f"(module {IMPORT} {text})"))
     return engine.compile(prepare(module, schedule, library=True), optimise=optimise)
 
 
 def execute(program: Program, words: int, *arguments: int, entry: str = "f") -> RunResult:
-    return run(program, HOOKS, context=None, ink=INK, stack_words=words, entry=entry, arguments=arguments)
+    return run(program, HOST_FUNCTIONS, context=None, ink=INK, stack_words=words, entry=entry, arguments=arguments)
 
 
 def frame_words(
-    engine: Engine, body: str, *, schedule: Schedule = ZVM, signature: str = "", optimise: bool = False
+    engine: Engine, body: str, *, schedule: PriceTable = ZVM, signature: str = "", optimise: bool = False
 ) -> int:
     """Words of one frame: with so many the stack is out, with one more the function runs."""
     text = f'(memory 1 1) (global $g (mut i64) (i64.const 0)) (func (export "f") {signature} {body})'
@@ -245,7 +245,7 @@ def bulk(count: int) -> str:
     return function("(param i64)", code + "(drop (memory.grow (i32.const 0))) (call $f (local.get 0))" + code)
 
 
-WIDE_CALL = "(call $hook (i32.const 0)) (call $f (local.get 0)) (call $hook (i32.const 0))"
+WIDE_CALL = "(call $host (i32.const 0)) (call $f (local.get 0)) (call $host (i32.const 0))"
 
 RECURSIONS: dict[str, str] = {
     "nothing": function("", "(call $f)"),
@@ -295,13 +295,13 @@ def test_without_counting_values_a_hot_recursion_overflows(engine: Engine, monke
 def nested(program: Program, deep: int, words: int, instances: int) -> Callable[[], object]:
     """`instances` nested ones, of which the outer ones use up `words` each, until the transaction has none left."""
 
-    def hook(instance: Instance, _: int) -> None:
+    def callback(instance: Instance, _: int) -> None:
         left: int = instance.context
         if left:
             inner = min(left - 1, TRANSACTION_WORDS // words - (instances - left))
             result = run(
                 program,
-                (hook,),
+                (callback,),
                 context=left - 1,
                 ink=INK,
                 stack_words=STACK_WORDS,
@@ -313,7 +313,7 @@ def nested(program: Program, deep: int, words: int, instances: int) -> Callable[
     return lambda: (
         run(
             program,
-            (hook,),
+            (callback,),
             context=instances - 1,
             ink=INK,
             stack_words=STACK_WORDS,
@@ -328,7 +328,7 @@ def test_the_deepest_nesting_with_every_word_used_fits_a_thread(engine: Engine, 
     """The widest frames known, of 255 parameters under Stylus' table, in 16 instances, and 1,009 more below."""
     gets = "".join(f"(local.get {at})" for at in range(1, 255))
     again = f"(call $f (i64.sub (local.get 0) (i64.const 1)) {gets})"
-    code = f"(if (i64.eqz (local.get 0)) (then (call $hook (i32.const 0))) (else {again}))"
+    code = f"(if (i64.eqz (local.get 0)) (then (call $host (i32.const 0))) (else {again}))"
     code += accumulate([f"(local.get {at})" for at in range(255)])
     program = build(engine, function(f"(param {'i64 ' * 255})", code), STYLUS, optimise=optimise)
     words = next(words for words in range(200, 400) if execute(program, words, *[0] * 255).end is End.RETURNED)

@@ -65,7 +65,7 @@ def one_each(keys: Sequence[Key], values: st.SearchStrategy[int]) -> st.SearchSt
 @pytest.fixture(scope="module")
 def environment() -> Iterator[BlockEnvironment]:
     machine = ZvmMachine("zvm")
-    yield environment_of(base_fee_per_gas=0, foreign=machine)
+    yield environment_of(base_fee_per_gas=0, wasm_machine=machine)
     machine.close()
 
 

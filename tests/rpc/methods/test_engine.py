@@ -91,7 +91,9 @@ class EngineNode(Node):
 @asynccontextmanager
 async def engine_node(fork: Fork = Fork.BPO2, limits: Limits | None = None) -> AsyncIterator[EngineNode]:
     genesis = Genesis.default(accounts=[ALICE, BLOB_SENDER], fork=fork, timestamp=START - 1)
-    running = await start_node(genesis, ChainOptions(driven=True), limits, EnginePortOptions(SECRET, port=0))
+    running = await start_node(
+        genesis, ChainOptions(external_consensus=True), limits, EnginePortOptions(SECRET, port=0)
+    )
     try:
         yield EngineNode(running.chain, running.services, running.server)
     finally:

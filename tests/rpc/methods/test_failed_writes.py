@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.chain.engine.engine_fixtures import DRIVEN as DRIVEN_OPTIONS
+from tests.chain.engine.engine_fixtures import EXTERNAL_CONSENSUS as EXTERNAL_CONSENSUS_OPTIONS
 from tests.chain.engine.engine_fixtures import Consensus
 from tests.rpc.methods.memory_node import (
     ALICE,
@@ -119,7 +119,7 @@ class Trial:
             "mining": chain.mining.mode,
             "impersonated": (set(chain.impersonated), chain.auto_impersonate),
             "snapshots": list(chain.snapshots.listing()),
-            "chain id": (chain.chain_id, chain.block_rules.schedule.chain_id),
+            "chain id": (chain.chain_id, chain.spec.schedule.chain_id),
         }
 
     def restarted(self) -> dict[str, Any]:
@@ -309,24 +309,28 @@ def engine(command: Callable[[Consensus, Block, Block], Any]) -> Command:
 
 
 CASES |= {
-    "engine_newPayload": (DRIVEN_OPTIONS, engine_blocks, engine(lambda client, block, _: client.new_payload(block))),
+    "engine_newPayload": (
+        EXTERNAL_CONSENSUS_OPTIONS,
+        engine_blocks,
+        engine(lambda client, block, _: client.new_payload(block)),
+    ),
     "engine_forkchoiceUpdated": (
-        DRIVEN_OPTIONS,
+        EXTERNAL_CONSENSUS_OPTIONS,
         engine_sides,
         engine(lambda client, first, second: client.forkchoice(second.hash, safe=first.header.parent_hash)),
     ),
     "engine_forkchoiceUpdated naming checkpoints": (
-        DRIVEN_OPTIONS,
+        EXTERNAL_CONSENSUS_OPTIONS,
         engine_sides,
         engine(lambda client, first, _: client.forkchoice(first.hash, finalized=first.header.parent_hash)),
     ),
     "engine_forkchoiceUpdated back": (
-        DRIVEN_OPTIONS,
+        EXTERNAL_CONSENSUS_OPTIONS,
         engine_sides,
         engine(lambda client, first, _: client.forkchoice(first.header.parent_hash)),
     ),
     "an imported block": (
-        DRIVEN_OPTIONS,
+        EXTERNAL_CONSENSUS_OPTIONS,
         engine_blocks,
         engine(lambda client, block, _: client.chain.import_block(block)),
     ),

@@ -23,7 +23,7 @@ from tests.rpc.methods.memory_node import (
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
-from zevm.chain.zvm.price_table import SCHEDULES, STYLUS, ZVM
+from zevm.chain.zvm.price_table import PRICE_TABLES, STYLUS, ZVM
 from zevm.storage.keccak import keccak256
 
 BOX_WASM = hexadecimal(box())
@@ -168,9 +168,9 @@ def test_every_mnemonic_is_the_text_of_its_opcode() -> None:
         assert bytes(wat2wasm(text))[-3] == code, name
 
 
-@pytest.mark.parametrize("name", list(SCHEDULES))
+@pytest.mark.parametrize("name", list(PRICE_TABLES))
 async def test_a_schedule_is_told_whole(node: Node, name: str) -> None:
-    answer, table = await node.call("zvm_gasSchedule", name), SCHEDULES[name]
+    answer, table = await node.call("zvm_gasSchedule", name), PRICE_TABLES[name]
     assert (answer["name"], answer["inkPerGas"], answer["blockHeader"]) == (name, 10_000, 2_450)
     assert len(answer["operations"]) == len(table.operations) == 111
     for mnemonic, ink in (("i32.add", 70), ("i64.div_s", 1_270), ("memory.copy", 950), ("call_indirect", 13_610)):

@@ -1,4 +1,4 @@
-"""The host functions by (module, name): what `chain.zvm.host_table.HOOKS` prices, done.
+"""The host functions by (module, name): what `chain.zvm.host_table.HOST_FUNCTIONS` prices, done.
 
 Each takes the instance and its parameters as unsigned integers. Fixed prices were charged by the instrumented code;
 what depends on a length or on the state is charged here.
@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from zevm.chain.zvm.faults import HostTrapError
-from zevm.chain.zvm.host.functions.calls import CALL_HOOKS
-from zevm.chain.zvm.host.functions.computation import COMPUTATION_HOOKS
+from zevm.chain.zvm.host.functions.calls import CALL_FUNCTIONS
+from zevm.chain.zvm.host.functions.computation import COMPUTATION_FUNCTIONS
 from zevm.chain.zvm.host.functions.console import CONSOLE_FUNCTIONS
-from zevm.chain.zvm.host.functions.environment import ENVIRONMENT_HOOKS
-from zevm.chain.zvm.host.functions.state import STATE_HOOKS
-from zevm.chain.zvm.host_table import ALL_HOOKS
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.host.functions.environment import ENVIRONMENT_FUNCTIONS
+from zevm.chain.zvm.host.functions.state import STATE_FUNCTIONS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
-_FUNCTIONS = STATE_HOOKS | CALL_HOOKS | ENVIRONMENT_HOOKS | COMPUTATION_HOOKS | CONSOLE_FUNCTIONS
+_FUNCTIONS = STATE_FUNCTIONS | CALL_FUNCTIONS | ENVIRONMENT_FUNCTIONS | COMPUTATION_FUNCTIONS | CONSOLE_FUNCTIONS
 _STATELESS = (
-    frozenset(COMPUTATION_HOOKS)
+    frozenset(COMPUTATION_FUNCTIONS)
     | frozenset(CONSOLE_FUNCTIONS)
     | {
         "read_args",
@@ -35,20 +35,20 @@ _STATELESS = (
 )
 """What depends on the call alone, and what a contract's entry point asks before it knows which function is meant."""
 
-HookTable = Mapping[tuple[str, str], HookFunction]
+HostCallbacks = Mapping[tuple[str, str], HostCallback]
 
-CONTRACT_HOOKS: HookTable = MappingProxyType({key: _FUNCTIONS[key[1]] for key in ALL_HOOKS})
+CONTRACT_CALLBACKS: HostCallbacks = MappingProxyType({key: _FUNCTIONS[key[1]] for key in ALL_HOST_FUNCTIONS})
 """For contracts: everything."""
 
 
-def _refused(name: str) -> HookFunction:
+def _refused(name: str) -> HostCallback:
     def refuse(_instance: Instance, *_arguments: int) -> None:
         raise HostTrapError(f"{name} in a run without a state")
 
     return refuse
 
 
-STATELESS_HOOKS: HookTable = MappingProxyType(
-    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in ALL_HOOKS}
+STATELESS_CALLBACKS: HostCallbacks = MappingProxyType(
+    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in ALL_HOST_FUNCTIONS}
 )
 """For functions that depend on their arguments alone: what would read or write the chain is a trap."""

@@ -1,8 +1,8 @@
 """Host functions that call and create contracts in either machine, and read what came back."""
 
-from zevm.chain.vm.foreign import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
-from zevm.chain.zvm.host.context import Activity
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.vm.host_interface import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
+from zevm.chain.zvm.host.context import HostContext
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 SUCCEEDED, FAILED = 0, 1
 
@@ -14,10 +14,10 @@ def call_contract(
     instance: Instance, address: int, data: int, length: int, value: int, gas: int, length_target: int
 ) -> int:
     """CALL: 0 for success."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     value_wei = int.from_bytes(instance.read(value, _WORD), "big")
     if value_wei:
-        activity.refuse_static("a call with value")
+        context.refuse_static("a call with value")
     return _call(instance, CALL, address, data, length, value_wei, gas, length_target)
 
 
@@ -36,24 +36,24 @@ def static_call_contract(instance: Instance, address: int, data: int, length: in
 def _call(
     instance: Instance, opcode: int, address: int, pointer: int, length: int, value: int, gas: int, length_target: int
 ) -> int:
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     target = instance.read(address, _ADDRESS)
     instance.check(length_target, 4)
-    instance.charge(2 * activity.prices.read(length))
+    instance.charge(2 * context.prices.read(length))
     data = instance.read(pointer, length)
-    flat = activity.scope.schedule.state
+    flat = context.scope.price_table.state
     used = _set_aside_words(instance)
-    succeeded = activity.with_gas(instance, call, opcode, gas, target, value, data, None if flat is None else flat.call)
-    activity.scope.stack_words += used
-    instance.write(length_target, len(activity.frame.return_data).to_bytes(4, "little"))
+    succeeded = context.with_gas(instance, call, opcode, gas, target, value, data, None if flat is None else flat.call)
+    context.scope.stack_words += used
+    instance.write(length_target, len(context.frame.return_data).to_bytes(4, "little"))
     return SUCCEEDED if succeeded else FAILED
 
 
 def _set_aside_words(instance: Instance) -> int:
     """Take the words that the calling frame has in use from what the callee's frames may have; how many."""
-    activity: Activity = instance.context
-    used = activity.stack_words - instance.stack_words_left
-    activity.scope.stack_words -= used
+    context: HostContext = instance.context
+    used = context.stack_words - instance.stack_words_left
+    context.scope.stack_words -= used
     return used
 
 
@@ -82,36 +82,36 @@ def _create(
     address_target: int,
     length_target: int,
 ) -> None:
-    activity: Activity = instance.context
-    activity.refuse_static("a creation")
+    context: HostContext = instance.context
+    context.refuse_static("a creation")
     value = int.from_bytes(instance.read(endowment, _WORD), "big")
     instance.check(address_target, _ADDRESS)
     instance.check(length_target, 4)
-    instance.charge(2 * activity.prices.read(length))
+    instance.charge(2 * context.prices.read(length))
     code = instance.read(pointer, length)
     used = _set_aside_words(instance)
-    address = activity.with_gas(instance, create, opcode, value, code, salt)
-    activity.scope.stack_words += used
+    address = context.with_gas(instance, create, opcode, value, code, salt)
+    context.scope.stack_words += used
     instance.write(address_target, address or bytes(_ADDRESS))
-    instance.write(length_target, len(activity.frame.return_data).to_bytes(4, "little"))
+    instance.write(length_target, len(context.frame.return_data).to_bytes(4, "little"))
 
 
 def read_return_data(instance: Instance, target: int, offset: int, size: int) -> int:
     """Copy a part of the last call's output; how many bytes there were to copy."""
-    activity: Activity = instance.context
-    part = activity.frame.return_data[offset : offset + size]
-    instance.charge(activity.prices.write(len(part)))
+    context: HostContext = instance.context
+    part = context.frame.return_data[offset : offset + size]
+    instance.charge(context.prices.write(len(part)))
     instance.write(target, part)
     return len(part)
 
 
 def return_data_size(instance: Instance) -> int:
     """Bytes of the last call's output."""
-    activity: Activity = instance.context
-    return len(activity.frame.return_data)
+    context: HostContext = instance.context
+    return len(context.frame.return_data)
 
 
-CALL_HOOKS: dict[str, HookFunction] = {
+CALL_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         call_contract,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from zevm.chain.zvm.faults import ExitError
-from zevm.chain.zvm.host.context import Activity
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.host.context import HostContext
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 from zevm.storage.keccak import keccak256
 
 _WORD = 32
@@ -20,9 +20,9 @@ def exit_early(instance: Instance, status: int) -> None:  # noqa: ARG001  one si
 
 def native_keccak256(instance: Instance, pointer: int, length: int, target: int) -> None:
     """Keccak-256."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     if length > 2 * _WORD:
-        instance.charge(activity.prices.keccak(length))
+        instance.charge(context.prices.keccak(length))
     instance.write(target, keccak256(instance.read(pointer, length)))
 
 
@@ -30,7 +30,7 @@ def _word(instance: Instance, pointer: int) -> int:
     return int.from_bytes(instance.read(pointer, _WORD), "big")
 
 
-def _binary(name: str, operation: Callable[[int, int], int]) -> HookFunction:
+def _binary(name: str, operation: Callable[[int, int], int]) -> HostCallback:
     """A function that replaces its first operand by the result."""
 
     def apply(instance: Instance, first: int, second: int) -> None:
@@ -41,7 +41,7 @@ def _binary(name: str, operation: Callable[[int, int], int]) -> HookFunction:
     return apply
 
 
-def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HookFunction:
+def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HostCallback:
     def apply(instance: Instance, first: int, second: int, third: int) -> None:
         result = operation(_word(instance, first), _word(instance, second), _word(instance, third))
         instance.write(first, result.to_bytes(_WORD, "big"))
@@ -52,9 +52,9 @@ def _ternary(name: str, operation: Callable[[int, int, int], int]) -> HookFuncti
 
 def math_pow(instance: Instance, base_pointer: int, exponent_pointer: int) -> None:
     """base ** exponent modulo 2**256, more for each byte of the exponent."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     exponent = _word(instance, exponent_pointer)
-    instance.charge(activity.prices.power_byte * ((exponent.bit_length() + 7) // 8))
+    instance.charge(context.prices.power_byte * ((exponent.bit_length() + 7) // 8))
     instance.write(base_pointer, power(_word(instance, base_pointer), exponent).to_bytes(_WORD, "big"))
 
 
@@ -78,16 +78,16 @@ def power(base: int, exponent: int) -> int:
 
 def pay_for_memory_grow(instance: Instance, pages: int) -> None:
     """Pay for pages that the memory is about to grow by; for none, the price of a host call."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     if not pages:
-        instance.charge(activity.prices.growth_of_none)
+        instance.charge(context.prices.growth_of_none)
         return
-    gas = activity.scope.open(pages, activity.pages)
-    activity.pages += pages
-    activity.charge_gas(instance, gas)
+    gas = context.scope.open(pages, context.pages)
+    context.pages += pages
+    context.charge_gas(instance, gas)
 
 
-COMPUTATION_HOOKS: dict[str, HookFunction] = {
+COMPUTATION_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         exit_early,

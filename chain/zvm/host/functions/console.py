@@ -2,8 +2,8 @@
 
 from eth_abi.abi import encode
 
-from zevm.chain.zvm.host.context import Activity
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.host.context import HostContext
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 _LOG_STRING = bytes.fromhex("41304fac")
 """keccak256("log(string)")[:4]"""
@@ -13,8 +13,8 @@ _BYTE_GAS = 8
 
 def log_txt(instance: Instance, pointer: int, length: int) -> None:
     """A line of text; bytes that are no UTF-8 as replacement characters."""
-    activity: Activity = instance.context
-    activity.charge_gas(instance, _BYTE_GAS * length)
+    context: HostContext = instance.context
+    context.charge_gas(instance, _BYTE_GAS * length)
     _print(instance, instance.read(pointer, length).decode(errors="replace"))
 
 
@@ -22,7 +22,7 @@ def _signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _number(name: str, bits: int, *, returns: bool) -> HookFunction:
+def _number(name: str, bits: int, *, returns: bool) -> HostCallback:
     """A function that prints its signed argument, and gives it back where it `returns`."""
 
     def log(instance: Instance, value: int) -> int | None:
@@ -34,11 +34,11 @@ def _number(name: str, bits: int, *, returns: bool) -> HookFunction:
 
 
 def _print(instance: Instance, text: str) -> None:
-    activity: Activity = instance.context
-    activity.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
+    context: HostContext = instance.context
+    context.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
 
 
-CONSOLE_FUNCTIONS: dict[str, HookFunction] = {
+CONSOLE_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         log_txt,

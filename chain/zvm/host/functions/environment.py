@@ -1,9 +1,9 @@
 """Host functions that tell about the call, the transaction, the block and the chain. Their whole price is fixed."""
 
-from zevm.chain.vm.foreign import Frame, instruct
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.vm.host_interface import Frame, instruct
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32
@@ -12,19 +12,19 @@ _MASK_64 = (1 << 64) - 1
 
 def read_args(instance: Instance, target: int) -> None:
     """Write the call data."""
-    activity: Activity = instance.context
-    data = activity.data
+    context: HostContext = instance.context
+    data = context.data
     if len(data) > _WORD:
-        instance.charge(activity.prices.write(len(data)))
+        instance.charge(context.prices.write(len(data)))
     instance.write(target, data)
 
 
 def write_result(instance: Instance, pointer: int, length: int) -> None:
     """Set the output; the contract goes on."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     if length > _WORD:
-        instance.charge(2 * activity.prices.read(length))
-    activity.output = instance.read(pointer, length)
+        instance.charge(2 * context.prices.read(length))
+    context.output = instance.read(pointer, length)
 
 
 def evm_gas_left(instance: Instance) -> int:
@@ -110,8 +110,8 @@ def _is_own(frame: Frame) -> bool:
 
 def blockhash(instance: Instance, number: int, target: int) -> None:
     """BLOCKHASH: the hash of one of the 256 last blocks, zeros for any other number."""
-    activity: Activity = instance.context
-    digest = activity.with_gas(instance, instruct, BLOCKHASH, number)
+    context: HostContext = instance.context
+    digest = context.with_gas(instance, instruct, BLOCKHASH, number)
     instance.write(target, digest.to_bytes(_WORD, "big"))
 
 
@@ -131,11 +131,11 @@ def is_constructing(instance: Instance) -> int:
 
 
 def _frame(instance: Instance) -> Frame:
-    activity: Activity = instance.context
-    return activity.frame
+    context: HostContext = instance.context
+    return context.frame
 
 
-ENVIRONMENT_HOOKS: dict[str, HookFunction] = {
+ENVIRONMENT_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         read_args,

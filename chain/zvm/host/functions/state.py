@@ -1,11 +1,11 @@
 """Host functions on storage, transient storage, logs and accounts, at the prices of the EVM's fork."""
 
 from zevm.chain.types import Log
-from zevm.chain.vm.foreign import Frame, instruct
+from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.faults import ExitError, HostTrapError
-from zevm.chain.zvm.host.context import Activity
+from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import StateGas
-from zevm.chain.zvm.runtime.instance import HookFunction, Instance
+from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
@@ -38,22 +38,22 @@ def _tier_gas(tiers: tuple[tuple[int, int], ...], count: int) -> int:
 
 def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> None:
     """Read a slot through the frame's cache."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     key = instance.read(key_pointer, _WORD)
-    gas = _tier_gas(activity.prices.storage_read_tiers, activity.loads)
-    activity.loads += 1
-    value = activity.values.get(key)
+    gas = _tier_gas(context.prices.storage_read_tiers, context.loads)
+    context.loads += 1
+    value = context.values.get(key)
     if value is None:
-        flat = activity.scope.schedule.state
+        flat = context.scope.price_table.state
         if flat is None:
-            gas += activity.prices.storage_miss_gas
-            number = activity.with_gas(instance, instruct, SLOAD, _number(key))
+            gas += context.prices.storage_miss_gas
+            number = context.with_gas(instance, instruct, SLOAD, _number(key))
         else:
-            number = activity.with_gas(instance, _load_flat, _number(key), flat.storage_load)
+            number = context.with_gas(instance, _load_flat, _number(key), flat.storage_load)
         value = number.to_bytes(_WORD, "big")
-        activity.values[key] = activity.stored[key] = value
+        context.values[key] = context.stored[key] = value
     if gas:
-        activity.charge_gas(instance, gas)
+        context.charge_gas(instance, gas)
     instance.write(target, value)
 
 
@@ -65,33 +65,33 @@ def _load_flat(frame: Frame, slot: int, gas: int) -> int:
 
 def storage_cache_bytes32(instance: Instance, key_pointer: int, value_pointer: int) -> None:
     """Write a slot into the frame's cache."""
-    activity: Activity = instance.context
-    activity.require_gas(instance, CACHE_WRITE_GAS_LEFT)
+    context: HostContext = instance.context
+    context.require_gas(instance, CACHE_WRITE_GAS_LEFT)
     key, value = instance.read(key_pointer, _WORD), instance.read(value_pointer, _WORD)
-    gas = _tier_gas(activity.prices.storage_write_tiers, activity.writes)
-    activity.writes += 1
+    gas = _tier_gas(context.prices.storage_write_tiers, context.writes)
+    context.writes += 1
     if gas:
-        activity.charge_gas(instance, gas)
-    activity.values[key] = value
-    activity.unflushed[key] = None
+        context.charge_gas(instance, gas)
+    context.values[key] = value
+    context.unflushed[key] = None
 
 
 def storage_flush_cache(instance: Instance, clear: int) -> None:
     """Write the slots that changed to the state, each at SSTORE's price; with `clear` forget the cache."""
-    activity: Activity = instance.context
-    activity.require_gas(instance, STORE_SENTRY_GAS + 1)
-    if activity.unflushed:
-        values, stored = activity.values, activity.stored
-        changed = [key for key in activity.unflushed if stored.get(key) != values[key]]
+    context: HostContext = instance.context
+    context.require_gas(instance, STORE_SENTRY_GAS + 1)
+    if context.unflushed:
+        values, stored = context.values, context.stored
+        changed = [key for key in context.unflushed if stored.get(key) != values[key]]
         if changed:
-            activity.refuse_static("a write to storage")
+            context.refuse_static("a write to storage")
             writes = [(_number(values[key]), _number(key)) for key in changed]
-            activity.with_gas(instance, _store, writes, activity.scope.schedule.state)
+            context.with_gas(instance, _store, writes, context.scope.price_table.state)
             stored.update((key, values[key]) for key in changed)
-        activity.unflushed.clear()
+        context.unflushed.clear()
     if clear:
-        activity.values.clear()
-        activity.stored.clear()
+        context.values.clear()
+        context.stored.clear()
 
 
 def _store(frame: Frame, writes: list[tuple[int, int]], flat: StateGas | None) -> None:
@@ -106,51 +106,51 @@ def _store(frame: Frame, writes: list[tuple[int, int]], flat: StateGas | None) -
 
 def transient_load_bytes32(instance: Instance, key_pointer: int, target: int) -> None:
     """TLOAD (EIP-1153)."""
-    activity: Activity = instance.context
-    value = activity.with_gas(instance, instruct, TLOAD, _number(instance.read(key_pointer, _WORD)))
+    context: HostContext = instance.context
+    value = context.with_gas(instance, instruct, TLOAD, _number(instance.read(key_pointer, _WORD)))
     instance.write(target, value.to_bytes(_WORD, "big"))
 
 
 def transient_store_bytes32(instance: Instance, key_pointer: int, value_pointer: int) -> None:
     """TSTORE (EIP-1153)."""
-    activity: Activity = instance.context
-    activity.refuse_static("a write to transient storage")
+    context: HostContext = instance.context
+    context.refuse_static("a write to transient storage")
     key, value = _number(instance.read(key_pointer, _WORD)), _number(instance.read(value_pointer, _WORD))
-    activity.with_gas(instance, instruct, TSTORE, value, key)
+    context.with_gas(instance, instruct, TSTORE, value, key)
 
 
 def emit_log(instance: Instance, pointer: int, length: int, topic_count: int) -> None:
     """Log data that begins with so many 32-byte topics."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     if topic_count > MAXIMUM_TOPICS or length < _WORD * topic_count:
         raise HostTrapError(f"{length} bytes of log with {topic_count} topics; at most 4, of 32 bytes each")
-    activity.refuse_static("a log")
-    instance.charge(activity.prices.read(length))
+    context.refuse_static("a log")
+    instance.charge(context.prices.read(length))
     content = instance.read(pointer, length)
     data = content[_WORD * topic_count :]
-    activity.charge_gas(instance, LOG_GAS * (1 + topic_count) + LOG_BYTE_GAS * len(data))
+    context.charge_gas(instance, LOG_GAS * (1 + topic_count) + LOG_BYTE_GAS * len(data))
     topics = tuple([content[start : start + _WORD] for start in range(0, _WORD * topic_count, _WORD)])
-    activity.frame.block_state.add_log(Log(activity.frame.address, topics, data))
+    context.frame.block_state.add_log(Log(context.frame.address, topics, data))
 
 
 def account_balance(instance: Instance, address_pointer: int, target: int) -> None:
     """BALANCE."""
-    activity: Activity = instance.context
-    balance = activity.with_gas(instance, instruct, BALANCE, _number(instance.read(address_pointer, _ADDRESS)))
+    context: HostContext = instance.context
+    balance = context.with_gas(instance, instruct, BALANCE, _number(instance.read(address_pointer, _ADDRESS)))
     instance.write(target, balance.to_bytes(_WORD, "big"))
 
 
 def account_codehash(instance: Instance, address_pointer: int, target: int) -> None:
     """EXTCODEHASH."""
-    activity: Activity = instance.context
-    digest = activity.with_gas(instance, instruct, EXTCODEHASH, _number(instance.read(address_pointer, _ADDRESS)))
+    context: HostContext = instance.context
+    digest = context.with_gas(instance, instruct, EXTCODEHASH, _number(instance.read(address_pointer, _ADDRESS)))
     instance.write(target, digest.to_bytes(_WORD, "big"))
 
 
 def account_code_size(instance: Instance, address_pointer: int) -> int:
     """EXTCODESIZE, for 700 gas more."""
-    activity: Activity = instance.context
-    return activity.with_gas(instance, _code_size, _number(instance.read(address_pointer, _ADDRESS)))
+    context: HostContext = instance.context
+    return context.with_gas(instance, _code_size, _number(instance.read(address_pointer, _ADDRESS)))
 
 
 def _code_size(frame: Frame, address: int) -> int:
@@ -161,25 +161,25 @@ def _code_size(frame: Frame, address: int) -> int:
 
 def account_code(instance: Instance, address_pointer: int, offset: int, size: int, target: int) -> int:
     """Copy a part of an account's code; how many bytes there were to copy."""
-    activity: Activity = instance.context
+    context: HostContext = instance.context
     address = instance.read(address_pointer, _ADDRESS)
-    whole = activity.with_gas(instance, _code_size, _number(address))
-    instance.charge(activity.prices.write(whole))
-    part = activity.frame.block_state.get_code(address)[offset : offset + size]
+    whole = context.with_gas(instance, _code_size, _number(address))
+    instance.charge(context.prices.write(whole))
+    part = context.frame.block_state.get_code(address)[offset : offset + size]
     instance.write(target, part)
     return len(part)
 
 
 def selfdestruct(instance: Instance, beneficiary_pointer: int) -> None:
     """SELFDESTRUCT, with EIP-6780 where the fork has it; the contract ends with success and no output."""
-    activity: Activity = instance.context
-    activity.refuse_static("a self-destruct")
-    activity.with_gas(instance, instruct, SELFDESTRUCT, _number(instance.read(beneficiary_pointer, _ADDRESS)))
-    activity.output = b""
+    context: HostContext = instance.context
+    context.refuse_static("a self-destruct")
+    context.with_gas(instance, instruct, SELFDESTRUCT, _number(instance.read(beneficiary_pointer, _ADDRESS)))
+    context.output = b""
     raise ExitError(0)
 
 
-STATE_HOOKS: dict[str, HookFunction] = {
+STATE_FUNCTIONS: dict[str, HostCallback] = {
     function.__name__: function
     for function in (
         storage_load_bytes32,

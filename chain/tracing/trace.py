@@ -16,9 +16,9 @@ from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import moved
 from zevm.chain.errors import TransactionError
-from zevm.chain.tracing.catalogue import make_tracer
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
+from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.replay import Replay, parent_state
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
 from zevm.chain.types import Block, Header

@@ -1,4 +1,4 @@
-"""What a foreign machine may use of the EVM: frames, instructions of the frame's fork, calls, creations, faults.
+"""What a WebAssembly machine may use of the EVM: frames, instructions of the frame's fork, calls, creations, faults.
 
 Everything here charges `frame.gas_left` as the EVM does and raises VMError where the EVM's frame would end.
 """
@@ -66,7 +66,7 @@ def instruct(frame: Frame, opcode: int, *words: int) -> int:
     operation, stack = frame.operations[opcode], frame.stack
     tracer = frame.transaction_context.step_tracer
     if tracer is not None:
-        tracer.on_foreign(frame, opcode, words)
+        tracer.on_host_instruction(frame, opcode, words)
     frame.consume_gas(operation.gas, operation.name)
     stack[:] = words
     assert operation.body is not None

@@ -17,14 +17,14 @@ from zevm.rpc.wallet import UnknownAccountError
 LOGGER = logging.getLogger("zevm.rpc")
 
 
-def explain(services: Services, name: str, error: Exception) -> RpcError:
+def to_rpc_error(services: Services, name: str, error: Exception) -> RpcError:
     """The error to send for what `name` (a method, or a field) raised; neither holds on to where that came from."""
-    explained = _explain(services, name, error)
+    rpc_error = _to_rpc_error(services, name, error)
     forget_origin(error)
-    return explained
+    return rpc_error
 
 
-def _explain(services: Services, name: str, error: Exception) -> RpcError:
+def _to_rpc_error(services: Services, name: str, error: Exception) -> RpcError:
     if isinstance(error, RpcError):
         return error
     if isinstance(error, ExecutionRevertedError):

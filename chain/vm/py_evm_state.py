@@ -6,7 +6,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.interface import BlockEnvironment
 
 
-class World:
+class PyEvmState:
     """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
 
     __slots__ = (
@@ -19,7 +19,6 @@ class World:
         "coinbase",
         "difficulty",
         "execution_context",
-        "foreign",
         "gas_limit",
         "get_balance",
         "get_code",
@@ -29,6 +28,7 @@ class World:
         "mix_hash",
         "resolve_block_hash",
         "timestamp",
+        "wasm_machine",
     )
 
     def __init__(self, state: BlockState, environment: BlockEnvironment, *, has_empty_accounts: bool) -> None:
@@ -51,7 +51,7 @@ class World:
         self.blob_base_fee = environment.blob_base_fee or 0
         self.code_size_limit = environment.code_size_limit
         self.resolve_block_hash = environment.block_hash
-        self.foreign = environment.foreign
+        self.wasm_machine = environment.wasm_machine
 
     def get_ancestor_hash(self, number: int) -> bytes:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""

@@ -27,7 +27,7 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from zevm.chain.types import AccessListEntry
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 
 GAS = 10_000
 H, P, A = 8_400, 5_040, 59_673
@@ -63,7 +63,7 @@ def call_to(target: int, value: int = ZERO, length: int = 0) -> str:
 
 def pure(name: str, *arguments: int) -> str:
     call = invoke(name, *arguments)
-    row = next(row for (_, known), row in HOOKS.items() if known == name)
+    row = next(row for (_, known), row in HOST_FUNCTIONS.items() if known == name)
     return f"(drop {call})" if row.result else call
 
 
@@ -276,8 +276,8 @@ def test_zvm_adds_three_gas_to_each_and_six_to_arithmetic_and_hashing(steps: lis
 
 def test_every_host_function_is_measured() -> None:
     measured_names = {name_of(step) for steps, _ in PRICES for step in steps}
-    assert {name for _, name in HOOKS} == measured_names | {"exit_early", "selfdestruct"}
-    assert len(HOOKS) == 42 + 5
+    assert {name for _, name in HOST_FUNCTIONS} == measured_names | {"exit_early", "selfdestruct"}
+    assert len(HOST_FUNCTIONS) == 42 + 5
 
 
 @pytest.mark.parametrize("schedule", ["stylus", "zvm"])

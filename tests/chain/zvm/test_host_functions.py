@@ -29,7 +29,7 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.types import Log
 from zevm.chain.vm.interface import VmErrorKind
 from zevm.chain.zvm.host.functions.computation import power
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
 HUGE = -1
@@ -47,7 +47,7 @@ def returned(instructions: str, size: int = 32, **options: object) -> bytes:
 
 def number(name: str, *arguments: int, **options: object) -> int:
     """The result of a host function."""
-    row = next(row for (_, known), row in HOOKS.items() if known == name)
+    row = next(row for (_, known), row in HOST_FUNCTIONS.items() if known == name)
     store = "i64.store" if row.result == "I" else "i32.store"
     output = returned(f"({store} (i32.const 0) {invoke(name, *arguments)})", 8, **options)
     return int.from_bytes(output, "little")

@@ -24,7 +24,7 @@ from tests.chain.zvm.contracts import (
 )
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.host_table import HOOKS
+from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 
 PAGE = 65_536
 HUGE = -1
@@ -98,12 +98,12 @@ def test_every_pointer_has_a_row() -> None:
         *("block_gas_limit", "block_number", "block_timestamp", "msg_reentrant", "tx_ink_price"),
         *("pay_for_memory_grow", "is_constructing"),
     }
-    assert {name for name, _, _ in POINTERS} | numbers == {name for _, name in HOOKS}
+    assert {name for name, _, _ in POINTERS} | numbers == {name for _, name in HOST_FUNCTIONS}
 
 
 def at_pointer(name: str, arguments: list[int | None], pointer: int) -> Outcome:
     call = invoke(name, *[pointer if argument is None else argument for argument in arguments])
-    row = next(row for (_, known), row in HOOKS.items() if known == name)
+    row = next(row for (_, known), row in HOST_FUNCTIONS.items() if known == name)
     code = contract(f"(drop {call})" if row.result else call, data={64: TARGET})
     return run_wasm(code, data=b"12345", others={TARGET: FakeAccount(nonce=1, code=b"\x01\x02\x03\x04")})
 
@@ -175,14 +175,14 @@ def test_what_writes_is_refused_in_a_static_call(
     assert outcome.error is None
     assert unwrapped(outcome.output, len(way)) == ([1] * (len(way) - 1) + [0], b"")
     assert outcome.gas_used < 200_000
-    assert HOOKS.get(("vm_hooks", name), HOOKS.get(("zvm", name))).may_write  # type: ignore[union-attr]
+    assert HOST_FUNCTIONS.get(("vm_hooks", name), HOST_FUNCTIONS.get(("zvm", name))).may_write  # type: ignore[union-attr]
     if between is None or between[1] == "CALL":
         plain = runner.call(request_to(RELAYS["evm", "CALL"], path(CONTRACT)))
         assert unwrapped(plain.output, 1)[0] == [1]
 
 
 def test_the_rows_that_may_write_are_those() -> None:
-    assert {name for (_, name), row in HOOKS.items() if row.may_write} == set(WRITES)
+    assert {name for (_, name), row in HOST_FUNCTIONS.items() if row.may_write} == set(WRITES)
 
 
 @pytest.mark.parametrize(
