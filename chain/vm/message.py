@@ -1,7 +1,7 @@
 """What one frame is asked to do, and what all frames of one transaction share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
@@ -127,7 +127,7 @@ class TransactionContext:
         gas_price: int,
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[bytes, Precompile],
-        warm_precompiles: dict[bytes, bool],
+        warm_precompiles: Collection[bytes],
         deadline: float | None = None,
         tracer: Tracer | None = None,
     ) -> None:

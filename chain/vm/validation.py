@@ -12,8 +12,8 @@ from zevm.chain.errors import AuthenticationError, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
-from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 
 TRANSACTION_GAS = 21_000
@@ -177,7 +177,7 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
 def validate_in_block(
     transaction: Transaction,
     environment: BlockEnvironment,
-    state: BlockState,
+    state: ExecutionState,
     gas_available: int,
     blob_gas_available: int | None,
 ) -> None:
@@ -250,7 +250,7 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 
 
 def check_message(
-    message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
+    message: CallRequest, environment: BlockEnvironment, state: ExecutionState, *, free: bool, free_blobs: bool
 ) -> None:
     """What geth asks of a message that is no signed transaction. Raises TransactionError.
 
@@ -292,7 +292,7 @@ def _check_message_authorizations(message: CallRequest) -> None:
         raise TransactionError(f"EIP-7702 transaction with empty auth list (sender {sender})")
 
 
-def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
+def check_nonce(sender: bytes, nonce: int, state: ExecutionState) -> None:
     """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
     want = state.get_nonce(sender)
     if nonce != want:
@@ -303,7 +303,7 @@ def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
         raise TransactionError(f"nonce has max value: address {to_checksum_address(sender)}, nonce: {nonce}")
 
 
-def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> None:
+def check_sender_code(sender: bytes, rules: ForkRules, state: ExecutionState) -> None:
     """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
@@ -311,7 +311,7 @@ def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> Non
         raise TransactionError(f"sender not an eoa: address {to_checksum_address(sender)}, codehash: 0x{code_hash}")
 
 
-def check_funds(sender: bytes, want: int, state: BlockState) -> None:
+def check_funds(sender: bytes, want: int, state: ExecutionState) -> None:
     """The sender holds `want` wei. Raises TransactionError."""
     have = state.get_balance(sender)
     if have < want:
