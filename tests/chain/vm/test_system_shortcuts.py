@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import FakeAccount, environment_of, state_of
 
+from tests.chain.vm.support import FakeAccount, environment_of, state_of
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import (
     BEACON_ROOTS_ADDRESS,

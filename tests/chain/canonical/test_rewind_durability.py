@@ -8,8 +8,8 @@ restart        head 0, pool {tx0}
 from pathlib import Path
 
 import pytest
-from chain_fixtures import CAROL, MANUAL, open_chain, transfer
 
+from tests.chain.chain_fixtures import CAROL, MANUAL, open_chain, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import InvalidRequestError, TransactionError
 from zevm.storage.database import Database

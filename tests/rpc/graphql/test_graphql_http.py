@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 import pytest
 from graphql import get_introspection_query
 
-from tests.rpc.graphql_client import JSON, GraphqlClient, running_client
+from tests.rpc.codec.test_parsing import shortest_pause
+from tests.rpc.graphql.graphql_client import JSON, GraphqlClient, running_client
 from tests.rpc.methods.assembly import ENDLESS
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, hexadecimal
 from tests.rpc.support import http, running_server
-from tests.rpc.test_parsing import shortest_pause
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.eth import fees
 from zevm.storage.errors import CorruptionError

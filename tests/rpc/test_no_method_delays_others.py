@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
-from tests.delay.bodies import ENDLESS, LOGGING, STORED, World, largest
+from tests.rpc.bodies import ENDLESS, LOGGING, STORED, World, largest
 from tests.rpc.engine_client import token
 from zevm.rpc.registry import REGISTRY, Cost, Method
 

@@ -9,7 +9,7 @@ from eth_abi import encode
 from graphql import FieldNode, GraphQLObjectType, TypeInfo, TypeInfoVisitor, Visitor, parse, visit
 
 from testing.wasm_modules import box, selector
-from tests.rpc.graphql_client import GraphqlClient, running_client
+from tests.rpc.graphql.graphql_client import GraphqlClient, running_client
 from tests.rpc.methods.assembly import BOX, INVALID, NOPE, REVERT_DATA, TOPIC, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, STRANGER, hexadecimal
 from zevm.chain.events import BlockAndReceipts

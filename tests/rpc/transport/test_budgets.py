@@ -8,17 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.rpc.raw_websocket import (
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    RawWebSocket,
-    frame,
-    open_raw_websocket,
-    raw_websocket,
-)
+from tests.rpc.codec.test_parsing import LongestPause
 from tests.rpc.support import (
     TOPIC,
     ask,
@@ -32,7 +22,17 @@ from tests.rpc.support import (
     running_server,
     tiny,
 )
-from tests.rpc.test_parsing import LongestPause
+from tests.rpc.transport.raw_websocket import (
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    RawWebSocket,
+    frame,
+    open_raw_websocket,
+    raw_websocket,
+)
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport import released_memory
 from zevm.rpc.transport.budgets import InputBudget, OutputBudget

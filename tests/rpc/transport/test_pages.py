@@ -99,4 +99,4 @@ async def test_n12_the_host_of_a_request_is_no_markup(client: AsyncClient) -> No
 
 
 def test_n12_the_page_is_packed() -> None:
-    assert "page.html" in (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert "page.html" in (Path(__file__).parents[3] / "pyproject.toml").read_text()

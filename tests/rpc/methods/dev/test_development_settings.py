@@ -20,7 +20,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
 
 GWEI = 10**9
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ALICE_, BOB_, CAROL_ = map(hexadecimal, (ALICE, BOB, CAROL))
 HASH = "0x" + "5a" * 32
 
