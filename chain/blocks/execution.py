@@ -10,7 +10,6 @@ from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
@@ -85,7 +84,7 @@ class BlockExecution:
     @property
     def _blob_gas_left(self) -> int:
         blob = self.environment.rules.blob
-        return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
+        return 0 if blob is None else blob.maximum_gas - self.blob_gas_used
 
     def add(
         self, transaction: Transaction, *, gas: GasNeeds | None = None, deadline: Deadline | None = None

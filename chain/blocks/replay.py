@@ -6,7 +6,6 @@ from zevm.chain.canonical.chain import CanonicalChain
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ReplayError, TransactionError, UnknownBlockError
 from zevm.chain.types import Block
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
@@ -52,7 +51,7 @@ class Replay:
         """Execute the next transaction. Raises ReplayError where it cannot be executed, ExecutionTimeoutError."""
         deadline.check("execution timeout")
         transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
-        blob_gas = 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self._blob_gas_used
+        blob_gas = 0 if blob is None else blob.maximum_gas - self._blob_gas_used
         gas = self.environment.gas_limit - self._gas_used
         try:
             outcome = self._executor.apply(transaction, gas, blob_gas, deadline=deadline, tracer=tracer)

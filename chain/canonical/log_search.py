@@ -104,11 +104,6 @@ def log_keys(receipts: Iterable[Receipt]) -> set[bytes]:
     return {log_key(item) for item in items}
 
 
-def records_of(block: Block, receipts: Sequence[Receipt], *, removed: bool = False) -> Iterator[LogRecord]:
-    """All logs of a block, in order."""
-    return _records(block.header, block, receipts, None, removed)
-
-
 class _Matcher:
     """A query prepared for many comparisons."""
 
@@ -145,12 +140,12 @@ def _bloom_of(item: bytes) -> int:
 
 
 def _records(
-    header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher | None, removed: bool
+    header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher
 ) -> Iterator[LogRecord]:
     log_index = 0
     for transaction_index, receipt in enumerate(receipts):
         for log in receipt.logs:
-            if matcher is None or matcher.matches(log):
+            if matcher.matches(log):
                 yield LogRecord(
                     log=log,
                     block_hash=header.hash,
@@ -159,7 +154,6 @@ def _records(
                     transaction_hash=block.transactions[transaction_index].hash,
                     transaction_index=transaction_index,
                     log_index=log_index,
-                    removed=removed,
                 )
             log_index += 1
 
@@ -232,7 +226,7 @@ class LogSearch:
         block, receipts = self._source.block_by_hash(header.hash), self._source.receipts(header.hash)
         if block is None or receipts is None:
             return []
-        return list(_records(header, block, receipts, matcher, removed=False))
+        return list(_records(header, block, receipts, matcher))
 
     @staticmethod
     def _too_many(query: LogQuery, reached: int, limit: str) -> InvalidRequestError:

@@ -371,8 +371,3 @@ def check_funds(sender: bytes, want: int, state: ExecutionState) -> None:
             Reason.INSUFFICIENT_FUNDS,
             f"insufficient funds for gas * price + value: address {address} have {have} want {want}",
         )
-
-
-def blob_gas_limit(rules: ForkRules) -> int | None:
-    """The blob gas that a block may use; None before Cancun."""
-    return None if rules.blob is None else rules.blob.maximum * BLOB_GAS_PER_BLOB

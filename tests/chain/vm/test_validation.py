@@ -232,8 +232,10 @@ def test_senders_with_code() -> None:
 
 
 def test_blob_gas_of_a_block() -> None:
-    assert validation.blob_gas_limit(rules_of()) == 9 * 131_072
-    assert validation.blob_gas_limit(rules_of(Fork.SHANGHAI)) is None
+    blob = rules_of().blob
+    assert blob is not None
+    assert (blob.target_gas, blob.maximum_gas) == (6 * 131_072, 9 * 131_072)
+    assert rules_of(Fork.SHANGHAI).blob is None
 
 
 class TestE5OfSeveralReasonsGethsFirstIsTold:
