@@ -12,7 +12,6 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.canonical.integrity import recent_problems
 from zevm.chain.canonical.log_search import LogLimits
-from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import GenesisError
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
@@ -212,7 +211,6 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
         ),
-        engine=EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks),
     )
 
 
