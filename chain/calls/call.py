@@ -7,6 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
     ChainError,
@@ -18,6 +19,7 @@ from zevm.chain.errors import (
 )
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
 
@@ -55,7 +57,7 @@ def _overlay_hashes(block_hash: Callable[[int], bytes], hashes: dict[int, bytes]
     return lambda number: hashes[number] if number in hashes else block_hash(number)
 
 
-def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -> None:
+def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | None) -> None:
     """Write the caller's changes of accounts into `state`."""
     for address, override in (overrides or {}).items():
         if override.balance is not None:
@@ -96,7 +98,7 @@ def call(
     *,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
@@ -129,7 +131,7 @@ class GasEstimation:
         state_overrides: StateOverrides | None = None,
         block_overrides: BlockOverrides | None = None,
         gas_cap: int,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         base = BlockState(frame.reader)
         apply_state_overrides(base, state_overrides)
