@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
+from zevm.chain.blockchain import Chain
 from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
@@ -39,7 +40,7 @@ def word(outcome) -> int:
     return int.from_bytes(outcome.output, "big")
 
 
-def test_a_call_sees_overridden_code_storage_and_block(chain):
+def test_a_call_sees_overridden_code_storage_and_block(chain: Chain) -> None:
     request = CallRequest(to=CONTRACT)
     overrides = with_code(RETURN_SLOT_ZERO, state={0: 77})
     assert word(call(chain.frame_at(LATEST), request, state_overrides=overrides)) == 77
@@ -56,7 +57,7 @@ def test_a_call_sees_overridden_code_storage_and_block(chain):
     )
 
 
-def test_a_call_at_a_past_block_sees_that_state_and_number(chain):
+def test_a_call_at_a_past_block_sees_that_state_and_number(chain: Chain) -> None:
     request = CallRequest(to=CONTRACT)
     for number in (0, 1, 2):
         reference = BlockReference(number=number)
@@ -65,14 +66,14 @@ def test_a_call_at_a_past_block_sees_that_state_and_number(chain):
     assert call(chain.frame_at(EARLIEST), CallRequest(to=chain.contract)).output == b""
 
 
-def test_unknown_blocks_have_geths_text(chain):
+def test_unknown_blocks_have_geths_text(chain: Chain) -> None:
     with pytest.raises(UnknownBlockError, match=r"^header not found$"):
         call(chain.frame_at(BlockReference(number=99)), CallRequest(to=BOB))
     with pytest.raises(UnknownBlockError, match="header for hash not found"):
         chain.state_at(BlockReference(hash=bytes(32)))
 
 
-def test_failures_of_a_call(chain):
+def test_failures_of_a_call(chain: Chain) -> None:
     outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(INVALID))
     assert outcome.error.message == "invalid opcode: INVALID"
     outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(REVERT_WITH_EMPTY))
@@ -81,7 +82,7 @@ def test_failures_of_a_call(chain):
         call(chain.frame_at(LATEST), CallRequest(sender=CAROL, to=BOB, value=1, max_fee_per_gas=GWEI * 10))
 
 
-def test_an_endless_loop_ends_at_the_deadline(chain):
+def test_an_endless_loop_ends_at_the_deadline(chain: Chain) -> None:
     began = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
         call(
@@ -93,7 +94,7 @@ def test_an_endless_loop_ends_at_the_deadline(chain):
     assert time.monotonic() - began < 2
 
 
-def test_estimates(chain):
+def test_estimates(chain: Chain) -> None:
     def estimate(request, **options) -> int:
         return GasEstimation(chain.frame_at(LATEST), request, gas_cap=50_000_000, **options).run()
 
