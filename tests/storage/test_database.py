@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,17 +20,18 @@ from zevm.storage.leveldb import LevelStore
 from zevm.storage.store import Batch
 
 
-def run_python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def run_python(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
+    process: subprocess.Popen[str] = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{root}:{root / 'tests/storage'}"},
+        env={**os.environ, "PYTHONPATH": str(root)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         **options,
     )
+    return process
 
 
 def test_everything_is_there_after_a_clean_stop(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None
         acknowledged = max([acknowledged, *map(int, rest.split())])
         with Database.open(path) as database:
             assert database.unclean_stop
-            head, _ = database.ledger.head()
+            head = database.ledger.head()[0]
             assert acknowledged <= head <= acknowledged + 1
             assert database.scrub() == []
             acknowledged = head

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.storage.storage_toy import grow, put_block, toy_block
-from zevm.chain.types import Block
+from tests.storage.storage_toy import ToyBlock, grow, put_block, toy_block
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError
@@ -25,7 +24,7 @@ def database(request, tmp_path: Path):
     opened.close()
 
 
-def remove(database: Database, batch, block: Block, parent_hash) -> None:
+def remove(database: Database, batch, block: ToyBlock, parent_hash) -> None:
     database.ledger.remove_head(
         batch,
         number=block.number,

@@ -26,7 +26,7 @@ def our_decode(data: bytes):
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, 2**64, 2**256 - 1, 2**440, 2**448, 2**3000])
-def test_an_integers_string_equals_the_reference(value: bytes) -> None:
+def test_an_integers_string_equals_the_reference(value: int) -> None:
     assert rlp.encode_uint(value) == reference.encode(value) == rlp.encode_bytes(rlp.encode_int(value))
 
 
@@ -73,7 +73,7 @@ def test_random_bytes_are_judged_as_by_the_reference(data: bytes) -> None:
 
 @settings(max_examples=250, deadline=None)
 @given(ITEMS, st.data())
-def test_damaged_encodings_are_judged_as_by_the_reference(item, data: bytes) -> None:
+def test_damaged_encodings_are_judged_as_by_the_reference(item: rlp.Item, data: st.DataObject) -> None:
     raw = bytearray(reference.encode(item))
     kind = data.draw(st.sampled_from(["flip", "cut", "extend", "header"]))
     position = data.draw(st.integers(0, len(raw) - 1))
@@ -127,7 +127,7 @@ def test_deep_nesting_is_bounded() -> None:
 
 
 @given(st.integers(0, 2**260))
-def test_integers(value: bytes) -> None:
+def test_integers(value: int) -> None:
     data = rlp.encode_int(value)
     assert rlp.encode_bytes(data) == reference.encode(value)
     assert rlp.decode_int(data) == value

@@ -60,7 +60,7 @@ class Pair:
 
 @settings(max_examples=80, deadline=None)
 @given(batches(SHORT_KEYS) | batches(HASHED_KEYS))
-def test_batches_give_the_roots_of_the_reference(sequence: int) -> None:
+def test_batches_give_the_roots_of_the_reference(sequence: list[dict[bytes, bytes | None]]) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -108,7 +108,7 @@ def test_nodes_around_the_embedding_size(size: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(batches(PAIR_KEYS), st.lists(PAIR_KEYS, max_size=5))
-def test_proofs_hold_for_the_reference_and_show_absence(sequence: int, others) -> None:
+def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[bytes, bytes | None]], others) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -123,7 +123,7 @@ def test_proofs_hold_for_the_reference_and_show_absence(sequence: int, others) -
 
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS), SHORT_KEYS)
-def test_iteration_starts_at_a_key(sequence: int, start) -> None:
+def test_iteration_starts_at_a_key(sequence: list[dict[bytes, bytes | None]], start) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -133,7 +133,7 @@ def test_iteration_starts_at_a_key(sequence: int, start) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS | HASHED_KEYS))
-def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence: int) -> None:
+def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence: list[dict[bytes, bytes | None]]) -> None:
     pair = Pair()
     for changes in sequence:
         update = pair.apply(changes)

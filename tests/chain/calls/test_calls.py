@@ -10,6 +10,7 @@ from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
+from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
 
 CONTRACT = bytes(19) + b"\xcc"
@@ -23,11 +24,14 @@ ENDLESS = bytes.fromhex("5b600056")
 NEEDS_GAS_INSIDE = bytes.fromhex("620186a05a10600a57005b60006000fd")
 
 
+DEPLOYED = contract_address(ALICE, 0)
+
+
 @pytest.fixture(scope="module")
 def chain():
     opened = open_chain()
-    hashes = [opened.writer.run(opened.send_transaction, tx) for tx in (creation(0, STORE_AND_LOG), transfer(1))]
-    opened.contract = opened.receipts(opened.find_transaction(hashes[0]).block.hash)[0].contract_address
+    for transaction in (creation(0, STORE_AND_LOG), transfer(1)):
+        opened.writer.run(opened.send_transaction, transaction)
     yield opened
     opened.close()
 
@@ -62,8 +66,8 @@ def test_a_call_at_a_past_block_sees_that_state_and_number(chain: Chain) -> None
     for number in (0, 1, 2):
         reference = BlockReference(number=number)
         assert word(call(chain.frame_at(reference), request, state_overrides=with_code(RETURN_NUMBER))) == number
-    assert chain.state_at(EARLIEST).account(chain.contract) is None
-    assert call(chain.frame_at(EARLIEST), CallRequest(to=chain.contract)).output == b""
+    assert chain.state_at(EARLIEST).account(DEPLOYED) is None
+    assert call(chain.frame_at(EARLIEST), CallRequest(to=DEPLOYED)).output == b""
 
 
 def test_unknown_blocks_have_geths_text(chain: Chain) -> None:
@@ -99,8 +103,8 @@ def test_estimates(chain: Chain) -> None:
         return GasEstimation(chain.frame_at(LATEST), request, gas_cap=50_000_000, **options).run()
 
     assert estimate(CallRequest(sender=ALICE, to=BOB, value=1)) == 21_000
-    used = estimate(CallRequest(sender=ALICE, to=chain.contract, data=bytes(31) + b"\x05"))
-    exact = call(chain.frame_at(LATEST), CallRequest(sender=ALICE, to=chain.contract, data=bytes(31) + b"\x05"))
+    used = estimate(CallRequest(sender=ALICE, to=DEPLOYED, data=bytes(31) + b"\x05"))
+    exact = call(chain.frame_at(LATEST), CallRequest(sender=ALICE, to=DEPLOYED, data=bytes(31) + b"\x05"))
     assert used == exact.gas_used_before_refund
     inside = estimate(CallRequest(sender=ALICE, to=CONTRACT), state_overrides=with_code(NEEDS_GAS_INSIDE))
     assert 121_000 < inside < 123_500
@@ -109,8 +113,8 @@ def test_estimates(chain: Chain) -> None:
     with pytest.raises(ExecutionFailedError, match="invalid opcode"):
         estimate(CallRequest(to=CONTRACT), state_overrides=with_code(INVALID))
     with pytest.raises(ExecutionFailedError, match=r"gas required exceeds allowance \(22000\)"):
-        estimate(CallRequest(to=chain.contract, gas_limit=22_000, data=bytes(32)))
+        estimate(CallRequest(to=DEPLOYED, gas_limit=22_000, data=bytes(32)))
     with pytest.raises(TransactionError, match="insufficient funds for transfer"):
         estimate(CallRequest(sender=CAROL, to=BOB, value=ETHER, max_fee_per_gas=GWEI))
     with pytest.raises(ExecutionFailedError, match="gas required exceeds allowance"):
-        estimate(CallRequest(sender=CAROL, to=chain.contract, max_fee_per_gas=GWEI))
+        estimate(CallRequest(sender=CAROL, to=DEPLOYED, max_fee_per_gas=GWEI))
