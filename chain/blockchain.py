@@ -17,7 +17,7 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
 from zevm.chain.engine.driver import Engine
-from zevm.chain.errors import AuthenticationError, ChainError, DrivenChainError, InvalidRequestError, TransactionError
+from zevm.chain.errors import ChainError, DrivenChainError, InvalidRequestError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.journal import PoolJournal
@@ -32,8 +32,6 @@ from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.store import Batch
-
-_BLOBS = b"blobs/"
 
 
 class Chain(ChainView):
@@ -88,9 +86,11 @@ class Chain(ChainView):
         try:
             sender = transaction.sender
         except InvalidSignatureError as error:
-            raise AuthenticationError("invalid sender") from error
+            raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
         if self.options.external_consensus and transaction.is_impersonated:
-            raise AuthenticationError("invalid sender: an unsigned transaction is valid on no chain but its own")
+            raise TransactionError(
+                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid on no chain but its own"
+            )
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         added = self.pool.add(transaction, sender, local=local)
@@ -345,7 +345,7 @@ class Chain(ChainView):
         waiting = self.pool.get(transaction_hash)
         if waiting is not None:
             return waiting
-        data = self.database.ledger.meta(_BLOBS + transaction_hash)
+        data = self.database.ledger.blob_transaction(transaction_hash)
         return None if data is None else Transaction.decode(data)
 
     def follow_disk(self) -> None:
@@ -364,7 +364,7 @@ class Chain(ChainView):
             transaction = Transaction.decode(data)
             try:
                 if self.options.external_consensus and transaction.is_impersonated:
-                    raise TransactionError("invalid sender")
+                    raise TransactionError(Reason.INVALID_SENDER, "invalid sender")
                 self.pool.add(transaction, transaction.sender, local=True)
             except ChainError:
                 stale.append(transaction_hash)
@@ -489,7 +489,7 @@ class Chain(ChainView):
         for transaction in block.transactions:
             waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
             if waiting is not None and waiting.sidecar is not None:
-                self.database.ledger.put_meta(batch, _BLOBS + transaction.hash, encode_network_form(waiting))
+                self.database.ledger.put_blob_transaction(batch, transaction.hash, encode_network_form(waiting))
 
     def _return_to_pool(self, transaction: Transaction) -> None:
         try:

@@ -1,17 +1,119 @@
 """What the chain refuses, and why. Every message is the text that a client reads.
 
 ChainError
-├── TransactionError        a transaction that may not enter the pool or a block
-│   └── AuthenticationError     as its signature, nonce or chain id does not fit the sender
-├── BlockError              a block that breaks a rule; names the field, what it has and what it should have
+├── TransactionError        a transaction that may not enter the pool or a block; carries its Reason
+├── BlockError              a block that breaks a rule; carries its Reason, and names the field, what it has and wants
 ├── UnknownBlockError       no such block, or no state for it
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
-├── SimulationError         a block or call of eth_simulateV1 is refused; carries geth's code
+├── SimulationError         a block or call of a simulation is refused; carries its Reason
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
 ├── InvalidRequestError     a development or search request with values that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
+
+Whoever has to tell refusals apart asks for the reason. The text is for people.
 """
+
+from enum import Enum, unique
+
+
+@unique
+class Reason(Enum):
+    """Why a transaction, a block or a simulation is refused. The value is geth's text where geth has one.
+
+    Geth's: core/error.go, core/txpool/errors.go, consensus/errors.go, core/types/transaction.go.
+    """
+
+    # a transaction, in the pool or in a block
+    TYPE_NOT_SUPPORTED = "transaction type not supported"
+    CHAIN_ID_MISMATCH = "invalid chain id for signer"
+    INVALID_SENDER = "invalid sender"
+    NONCE_TOO_LOW = "nonce too low"
+    NONCE_TOO_HIGH = "nonce too high"
+    NONCE_AT_MAXIMUM = "nonce has max value"
+    GAS_OVERFLOW = "gas uint64 overflow"
+    WEI_OVERFLOW = "value, fee cap and blob fee cap are limited to 256 bits"
+    GAS_LIMIT_ABOVE_CAP = "transaction gas limit too high"
+    GAS_LIMIT_REACHED = "gas limit reached"
+    INTRINSIC_GAS = "intrinsic gas too low"
+    FLOOR_DATA_GAS = "insufficient gas for floor data gas cost"
+    TIP_ABOVE_FEE_CAP = "max priority fee per gas higher than max fee per gas"
+    FEE_CAP_BELOW_BASE_FEE = "max fee per gas less than block base fee"
+    INSUFFICIENT_FUNDS = "insufficient funds for gas * price + value"
+    INSUFFICIENT_FUNDS_FOR_TRANSFER = "insufficient funds for transfer"
+    SENDER_NOT_EOA = "sender not an eoa"
+    INIT_CODE_SIZE = "max initcode size exceeded"
+    AUTHORIZATION_CREATION = "EIP-7702 transaction cannot be used to create contract"
+    AUTHORIZATIONS_MISSING = "EIP-7702 transaction with empty auth list"
+
+    # its blobs
+    BLOB_CREATION = "blob transaction of type create"
+    BLOB_HASHES_MISSING = "blob transaction missing blob hashes"
+    BLOB_HASH_VERSION = "blob has invalid hash version"
+    BLOB_COUNT = "blob transaction has too many blobs"
+    BLOB_GAS_LIMIT_REACHED = "blob gas limit reached"
+    BLOB_FEE_CAP_BELOW_BASE_FEE = "max fee per blob gas less than block blob gas fee"
+    BLOB_INVALID = "invalid blob"
+    BLOB_PROOF_INVALID = "KZG verification error"
+    SIDECAR_MISSING = "missing sidecar in blob transaction"
+    SIDECAR_VERSION = "unexpected sidecar version"
+    SIDECAR_COUNT = "invalid number of blobs, commitments or proofs"
+    SIDECAR_HASH_MISMATCH = "computed hash mismatches transaction one"
+
+    # a transaction, in the pool
+    ALREADY_KNOWN = "already known"
+    OVERSIZED_DATA = "oversized data"
+    GAS_LIMIT_ABOVE_BLOCK = "exceeds block gas limit"
+    PRICE_BELOW_MINIMUM = "transaction gas price below minimum"
+    UNDERPRICED = "transaction underpriced"
+    REPLACEMENT_UNDERPRICED = "replacement transaction underpriced"
+    POOL_FULL = "txpool is full"
+    ACCOUNT_LIMIT_EXCEEDED = "account limit exceeded"
+    ADDRESS_RESERVED = "address already reserved"
+    AUTHORITY_RESERVED = "authority already reserved"
+    DELEGATED_NONCE_GAP = "gapped-nonce tx from delegated accounts"
+    DELEGATED_IN_FLIGHT = "in-flight transaction limit reached for delegated accounts"
+
+    # a block; one with a transaction that may not be in it has that transaction's reason
+    HEADER_FIELD_MISMATCH = "a header field is not what the parent, the body or the execution makes it"
+    TIMESTAMP_BEFORE_PARENT = "timestamp is before its parent's"
+    TIMESTAMP_OF_PARENT = "timestamp is not after its parent's"
+    EXTRA_DATA_SIZE = "extra data too long"
+    GAS_LIMIT_OUT_OF_RANGE = "invalid gasLimit"
+    GAS_LIMIT_LEAP = "invalid gas limit"
+    GAS_USED_ABOVE_LIMIT = "invalid gasUsed"
+    BEACON_ROOT_MISSING = "parent beacon block root is missing"
+    UNCLES_AFTER_MERGE = "uncles are not allowed after the merge"
+    UNCLE_COUNT = "too many uncles"
+    UNCLE_IS_ANCESTOR = "uncle is ancestor"
+    UNCLE_NAMED_TWICE = "duplicate uncle"
+    UNCLE_PARENT = "uncle's parent is not ancestor"
+    WITHDRAWALS_PRESENCE = "withdrawals must be present from Shanghai on, and only then"
+    SIDECAR_IN_BLOCK = "unexpected blob sidecar"
+    BLOCK_SIZE = "RLP size exceeds the limit"
+    UNSIGNED_TRANSACTION = "transaction has no signature"
+    SYSTEM_CONTRACT_MISSING = "system contract has no code"
+    SYSTEM_CALL_FAILED = "system call failed to execute"
+    DEPOSIT_MALFORMED = "deposit event malformed"
+    FIELD_OUT_OF_RANGE = "a header field is out of Ethereum's range"
+
+    # a simulation; one with a call that cannot begin has that transaction's reason
+    SIMULATION_EMPTY = "empty input"
+    SIMULATION_BLOCK_COUNT = "too many blocks"
+    SIMULATION_CALL_COUNT = "too many calls"
+    SIMULATION_BLOCK_NUMBERS = "block numbers must be in order"
+    SIMULATION_TIMESTAMPS = "block timestamps must be in order"
+    SIMULATION_BLOCK_GAS = "block gas limit reached"
+    SIMULATION_GAS_CAP = "RPC gas cap exhausted"
+
+
+GAS_SHORTAGES = frozenset({Reason.INTRINSIC_GAS, Reason.FLOOR_DATA_GAS})
+"""More gas would mend them."""
+
+AUTHENTICATION_FAILURES = frozenset(
+    {Reason.CHAIN_ID_MISMATCH, Reason.INVALID_SENDER, Reason.NONCE_TOO_LOW, Reason.NONCE_TOO_HIGH}
+)
+"""The transaction does not prove that its sender sends it now."""
 
 
 class ChainError(Exception):
@@ -22,15 +124,19 @@ class ChainError(Exception):
         self.message = message
 
 
-class TransactionError(ChainError):
+class RefusalError(ChainError):
+    """A refusal with a reason, which is what code asks for; the message is the text for people."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TransactionError(RefusalError):
     """A transaction is refused; the message is geth's."""
 
 
-class AuthenticationError(TransactionError):
-    """A transaction does not prove that its sender sends it now: signature, nonce or chain id are wrong."""
-
-
-class BlockError(ChainError):
+class BlockError(RefusalError):
     """A block is invalid."""
 
 
@@ -53,12 +159,8 @@ class ExecutionFailedError(ChainError):
     """An off-chain execution failed without REVERT; the message is geth's, as "out of gas"."""
 
 
-class SimulationError(ChainError):
-    """A simulated block or call cannot be: the message is geth's, and so is the JSON-RPC `code`."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+class SimulationError(RefusalError):
+    """A simulated block or call cannot be; the message is geth's."""
 
 
 class DrivenChainError(ChainError):

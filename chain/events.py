@@ -21,10 +21,9 @@ class BlockAndReceipts:
 
 @dataclass(frozen=True, slots=True)
 class TransactionReport:
-    """What only the execution knew: console lines, and why it failed; `error` is the text of `fault`."""
+    """What only the execution knew: console lines, what was returned, and why it failed."""
 
     console: tuple[str, ...]
-    error: str | None
     output: bytes
     fault: VmError | None = None
 

@@ -236,7 +236,7 @@ class Node:
             mnemonic=self._mnemonic,
             derivation_path=settings.derivation_path,
             chain_id=chain.chain_id,
-            hardfork=fork_title(chain.schedule.fork_at(header.number, header.timestamp)),
+            hardfork=chain.schedule.fork_at(header.number, header.timestamp).title,
             base_fee_wei=chain.head.header.base_fee_per_gas,
             gas_price_wei=settings.gas_price or 0,
             gas_limit=header.gas_limit,
@@ -287,13 +287,6 @@ def default_client_version() -> str:
     machine = os.uname().machine
     python = ".".join(str(part) for part in sys.version_info[:3])
     return f"zEVM/v{__version__}/{sys.platform}-{machine}/python{python}"
-
-
-def fork_title(fork: Fork) -> str:
-    """A fork's name for people: Osaka, SpuriousDragon."""
-    if fork in (Fork.BPO1, Fork.BPO2):
-        return fork.name
-    return "".join(word.capitalize() for word in fork.name.split("_"))
 
 
 def _stop_by_signal(stopping: asyncio.Event, seconds: float) -> None:

@@ -16,8 +16,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TextIO
 
+from zevm.chain import errors as refusals
 from zevm.chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
 from zevm.chain.types import Block, Receipt, Transaction
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.rpc.errors import RefusedError
 
 QUEUE_LIMIT = 20_000
 """Events that may wait unwritten; more are dropped, and counted."""
@@ -31,7 +34,7 @@ _SECRET_PREFIXES = ("personal_", "wallet_", "account_", "eth_sign")
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """An answered call. `error` is the message that was sent, None for a result."""
+    """An answered call. `error` is the message that was sent, None for a result; `hint`: what the log adds to it."""
 
     started_at: float
     method: str
@@ -39,6 +42,7 @@ class CallEvent:
     seconds: float
     code: int | None
     error: str | None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class NodeLog:
         code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
         # only a failed call's parameters are shown; others would be kept until the log is written
         shown = params if error is not None else None
-        self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message))
+        self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message, hint_for(error)))
 
     def on_event(self, event: Event) -> None:
         """A chain event (chain.events.Listener)."""
@@ -182,9 +186,8 @@ class Formatter:
         yield "RPC request failed:"
         yield f"    Request: {event.method} {shown_parameters(event.method, event.params)}"
         yield f"    Error: {event.error}"
-        hint = nonce_hint(event.error)
-        if hint:
-            yield f"    Hint: {hint}"
+        if event.hint is not None:
+            yield f"    Hint: {event.hint}"
 
     def _block_lines(self, change: HeadChanged) -> Iterator[str]:
         if change.removed:
@@ -292,21 +295,25 @@ class _JsonRecords(logging.Formatter):
 
 def failure_text(report: TransactionReport, reason: Reason) -> str | None:
     """Why a transaction failed: "reverted with: reason", or the execution's own words."""
-    if report.error is None:
+    fault = report.fault
+    if fault is None:
         return None
-    if not report.error.startswith("execution reverted"):
-        return report.error
+    if fault.kind is not VmErrorKind.REVERT:
+        return fault.message
     words = reason(report.output)
     if words is None:
         words = f"0x{report.output.hex()}" if report.output else ""
     return f"reverted with: {words}" if words else "reverted"
 
 
-def nonce_hint(message: str | None) -> str | None:
-    """What to do where a wallet remembers another chain than this one."""
-    if message is not None and message.startswith(("nonce too high", "nonce too low")):
-        return "if the chain was begun anew, clear the wallet's activity data (MetaMask: Settings, Advanced)"
-    return None
+_WALLET_HINT = "if the chain was begun anew, clear the wallet's activity data (MetaMask: Settings, Advanced)"
+_HINTS = {refusals.Reason.NONCE_TOO_LOW: _WALLET_HINT, refusals.Reason.NONCE_TOO_HIGH: _WALLET_HINT}
+"""What to do about a refusal; a wallet whose nonce does not fit remembers another chain than this one."""
+
+
+def hint_for(error: Exception | None) -> str | None:
+    """What the log advises beside a call's error."""
+    return _HINTS.get(error.reason) if isinstance(error, RefusedError) else None
 
 
 def shown_parameters(method: str, params: object) -> str:

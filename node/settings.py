@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.pool.pool import PoolLimits
-from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.forks import Fork, fork_by_name
+from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
 
@@ -24,11 +25,6 @@ SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
 ENGINE = "Consensus client"
 
-FORK_NAMES: dict[str, Fork] = {
-    **{fork.name.lower().replace("_", ""): fork for fork in Fork},
-    "merge": Fork.PARIS,
-    "latest": LATEST_FORK,
-}
 POOL_EFFECTS = {
     "account_slots": "Executable transactions that an account may keep when the pool is full.",
     "global_slots": "Slots of 32 KiB for executable transactions of all accounts; 0 for no limit.",
@@ -80,13 +76,7 @@ def _split(value: object) -> object:
 
 
 def _fork(value: object) -> object:
-    """A fork by Foundry's or our own name, in any case and with or without separators."""
-    if not isinstance(value, str):
-        return value
-    name = value.lower().replace("_", "").replace("-", "").replace(" ", "")
-    if name not in FORK_NAMES:
-        raise ValueError(f"no such hardfork; one of {', '.join(FORK_NAMES)}")
-    return FORK_NAMES[name]
+    return fork_by_name(value) if isinstance(value, str) else value
 
 
 def _word_count(value: object) -> object:
@@ -414,7 +404,7 @@ class NodeSettings(BaseSettings):
     @property
     def balance_wei(self) -> int:
         """Wei of each development account."""
-        return int(self.balance * 10**18)
+        return int(self.balance * ETHER)
 
     @property
     def interval_ms(self) -> int:

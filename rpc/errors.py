@@ -7,6 +7,7 @@ RpcError
 ├── InvalidParamsError      -32602  a parameter is missing, superfluous or ill-formed
 ├── InternalError           -32603  a fault of the node; never for anything deterministic (clients retry it)
 ├── ServerError             -32000  everything that a valid request can meet: pool refusals, halts, look-ups
+│   ├── RefusedError        -32000  a refused transaction or block; carries the reason
 │   └── ChainIdError        -32000  a transaction for another chain
 ├── TimedOutError           -32002  the batch or the request took too long
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
@@ -26,10 +27,13 @@ from contextlib import contextmanager
 from zevm.chain import errors as chain_errors
 from zevm.chain.engine import errors as engine
 from zevm.chain.engine.errors import EngineError
-from zevm.chain.errors import ChainError, ExecutionRevertedError, SimulationError
+from zevm.chain.errors import ChainError, ExecutionRevertedError, Reason, RefusalError, SimulationError
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError
 from zevm.storage.rlp import RlpError
+
+CLIENT_LIMIT_EXCEEDED = -38026
+"""Geth's code for a request with more parts than one may have."""
 
 MESSAGE_CHARACTERS = 4_096
 """Of an error's text; a longer one, as of what a client has sent, is cut."""
@@ -106,6 +110,14 @@ class ServerError(RpcError):
     """What a well-formed request can meet: refused transactions, halted executions, failed look-ups."""
 
     code = -32000
+
+
+class RefusedError(ServerError):
+    """A transaction or a block is refused. `reason` is for the node's log."""
+
+    def __init__(self, error: RefusalError) -> None:
+        super().__init__(error.message)
+        self.reason = error.reason
 
 
 class ChainIdError(ServerError):
@@ -204,6 +216,84 @@ ENGINE_ERRORS: dict[type[EngineError], tuple[int, str]] = {
 }
 """Code and text of each refusal (execution-apis, src/engine/common.md; the texts are geth's)."""
 
+SIMULATION_CODES: dict[Reason, int] = {
+    Reason.SIMULATION_EMPTY: -32602,
+    Reason.SIMULATION_BLOCK_COUNT: CLIENT_LIMIT_EXCEEDED,
+    Reason.SIMULATION_CALL_COUNT: CLIENT_LIMIT_EXCEEDED,
+    Reason.SIMULATION_BLOCK_NUMBERS: -38020,
+    Reason.SIMULATION_TIMESTAMPS: -38021,
+    Reason.SIMULATION_BLOCK_GAS: -38015,
+    Reason.SIMULATION_GAS_CAP: -32000,
+    Reason.NONCE_TOO_LOW: -38010,
+    Reason.NONCE_TOO_HIGH: -38011,
+    Reason.FEE_CAP_BELOW_BASE_FEE: -38012,
+    Reason.INTRINSIC_GAS: -38013,
+    Reason.INSUFFICIENT_FUNDS: -38014,
+    Reason.SENDER_NOT_EOA: -38024,
+    Reason.INIT_CODE_SIZE: -38025,
+    Reason.TIP_ABOVE_FEE_CAP: -32602,
+    # geth has no code of its own for what else can be wrong with a call
+    Reason.NONCE_AT_MAXIMUM: -32603,
+    Reason.FLOOR_DATA_GAS: -32603,
+    Reason.AUTHORIZATION_CREATION: -32603,
+    Reason.AUTHORIZATIONS_MISSING: -32603,
+    Reason.BLOB_CREATION: -32603,
+    Reason.BLOB_HASHES_MISSING: -32603,
+    Reason.BLOB_HASH_VERSION: -32603,
+    Reason.BLOB_COUNT: -32603,
+    Reason.BLOB_FEE_CAP_BELOW_BASE_FEE: -32603,
+    # what no simulated call meets has the code of every other refusal
+    Reason.TYPE_NOT_SUPPORTED: -32000,
+    Reason.CHAIN_ID_MISMATCH: -32000,
+    Reason.INVALID_SENDER: -32000,
+    Reason.GAS_OVERFLOW: -32000,
+    Reason.WEI_OVERFLOW: -32000,
+    Reason.GAS_LIMIT_ABOVE_CAP: -32000,
+    Reason.GAS_LIMIT_REACHED: -32000,
+    Reason.INSUFFICIENT_FUNDS_FOR_TRANSFER: -32000,
+    Reason.BLOB_GAS_LIMIT_REACHED: -32000,
+    Reason.BLOB_INVALID: -32000,
+    Reason.BLOB_PROOF_INVALID: -32000,
+    Reason.SIDECAR_MISSING: -32000,
+    Reason.SIDECAR_VERSION: -32000,
+    Reason.SIDECAR_COUNT: -32000,
+    Reason.SIDECAR_HASH_MISMATCH: -32000,
+    Reason.ALREADY_KNOWN: -32000,
+    Reason.OVERSIZED_DATA: -32000,
+    Reason.GAS_LIMIT_ABOVE_BLOCK: -32000,
+    Reason.PRICE_BELOW_MINIMUM: -32000,
+    Reason.UNDERPRICED: -32000,
+    Reason.REPLACEMENT_UNDERPRICED: -32000,
+    Reason.POOL_FULL: -32000,
+    Reason.ACCOUNT_LIMIT_EXCEEDED: -32000,
+    Reason.ADDRESS_RESERVED: -32000,
+    Reason.AUTHORITY_RESERVED: -32000,
+    Reason.DELEGATED_NONCE_GAP: -32000,
+    Reason.DELEGATED_IN_FLIGHT: -32000,
+    Reason.HEADER_FIELD_MISMATCH: -32000,
+    Reason.TIMESTAMP_BEFORE_PARENT: -32000,
+    Reason.TIMESTAMP_OF_PARENT: -32000,
+    Reason.EXTRA_DATA_SIZE: -32000,
+    Reason.GAS_LIMIT_OUT_OF_RANGE: -32000,
+    Reason.GAS_LIMIT_LEAP: -32000,
+    Reason.GAS_USED_ABOVE_LIMIT: -32000,
+    Reason.BEACON_ROOT_MISSING: -32000,
+    Reason.UNCLES_AFTER_MERGE: -32000,
+    Reason.UNCLE_COUNT: -32000,
+    Reason.UNCLE_IS_ANCESTOR: -32000,
+    Reason.UNCLE_NAMED_TWICE: -32000,
+    Reason.UNCLE_PARENT: -32000,
+    Reason.WITHDRAWALS_PRESENCE: -32000,
+    Reason.SIDECAR_IN_BLOCK: -32000,
+    Reason.BLOCK_SIZE: -32000,
+    Reason.UNSIGNED_TRANSACTION: -32000,
+    Reason.SYSTEM_CONTRACT_MISSING: -32000,
+    Reason.SYSTEM_CALL_FAILED: -32000,
+    Reason.DEPOSIT_MALFORMED: -32000,
+    Reason.FIELD_OUT_OF_RANGE: -32000,
+}
+"""Codes of what eth_simulateV1 refuses: geth's (internal/ethapi/errors.go). Elsewhere a refusal is a RefusedError."""
+
 
 def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | None:
     """The answer for an error of a lower layer, or None where only the catch-all fits.
@@ -215,7 +305,9 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, EngineError):
         return EngineRpcError(error)
     if isinstance(error, SimulationError):
-        return CodedError(error.code, error.message)
+        return CodedError(SIMULATION_CODES[error.reason], error.message)
+    if isinstance(error, RefusalError):
+        return RefusedError(error)
     if isinstance(error, ChainError | RlpError):
         return ServerError(str(error))
     if isinstance(error, ExecutionTimeoutError):

@@ -16,13 +16,10 @@ from typing import Any, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.concurrency.release import release
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")
-STACK_BYTES = 256 * 1024 * 1024
-"""Virtual, not resident: room for the interpreter at call depth 1,024."""
-
-_STACK_SIZE_LOCK = threading.Lock()
 _Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]", Cancellation]
 
 
@@ -38,13 +35,8 @@ class Workers:
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "body-reader")
         self._encoder = ThreadPoolExecutor(1, "large-answers")
-        with _STACK_SIZE_LOCK:
-            previous = threading.stack_size(STACK_BYTES)
-            try:
-                for index in range(count):
-                    threading.Thread(target=self._work, name=f"evm-{index}", daemon=True).start()
-            finally:
-                threading.stack_size(previous)
+        names = [f"evm-{index}" for index in range(count)]
+        start_with_deep_stack(*[threading.Thread(target=self._work, name=name, daemon=True) for name in names])
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.

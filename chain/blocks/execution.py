@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
@@ -66,7 +67,7 @@ class BlockExecution:
     @property
     def _blob_gas_left(self) -> int:
         blob = self.environment.rules.blob
-        return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
+        return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
 
     def add(self, transaction: Transaction, *, deadline: float | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
@@ -88,14 +89,7 @@ class BlockExecution:
         self.blob_gas_used += transaction.blob_gas
         self.transactions.append(transaction.without_sidecar())
         self.receipts.append(self._receipt(transaction, outcome))
-        self.reports.append(
-            TransactionReport(
-                tuple(outcome.console),
-                None if outcome.error is None else outcome.error.message,
-                outcome.output,
-                outcome.error,
-            )
-        )
+        self.reports.append(TransactionReport(tuple(outcome.console), outcome.output, outcome.error))
 
     def seal(
         self,
@@ -128,7 +122,7 @@ class BlockExecution:
         try:
             sealed.check_range()
         except rlp.RlpError as error:
-            raise BlockError(f"this block cannot be: {error}") from error
+            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))
@@ -174,5 +168,5 @@ def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) 
             execution.add(transaction)
         except TransactionError as error:
             raise TransactionError(
-                f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
+                error.reason, f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
             ) from error

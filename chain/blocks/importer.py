@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
 from zevm.chain.blocks.uncles import check_uncles
-from zevm.chain.errors import BlockError, TransactionError
+from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
+from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
 """RLP size of a block from Osaka on (EIP-7934)."""
-_MAX_EXTRA_DATA_BYTES = 32
 _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
@@ -70,7 +70,7 @@ def _verify_and_execute(
     try:
         execute_all(execution, block.transactions)
     except TransactionError as error:
-        raise BlockError(f"block {header.number}: {error.message}") from error
+        raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
     sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
     _compare(header, sealed.block.header)
     return sealed
@@ -91,16 +91,25 @@ def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
         _expect(header.number, name, getattr(header, name), want)
     if header.timestamp < parent.timestamp:
         raise BlockError(
-            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}"
+            Reason.TIMESTAMP_BEFORE_PARENT,
+            f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}",
         )
-    if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
-        raise BlockError(f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32")
+    if len(header.extra_data) > MAX_EXTRA_DATA_BYTES:
+        raise BlockError(
+            Reason.EXTRA_DATA_SIZE, f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32"
+        )
     if header.gas_limit > _MAX_GAS_LIMIT:
-        raise BlockError(f"block {header.number}: invalid gasLimit: have {header.gas_limit}, max {_MAX_GAS_LIMIT}")
+        raise BlockError(
+            Reason.GAS_LIMIT_OUT_OF_RANGE,
+            f"block {header.number}: invalid gasLimit: have {header.gas_limit}, max {_MAX_GAS_LIMIT}",
+        )
     if header.gas_used > header.gas_limit:
-        raise BlockError(f"block {header.number}: invalid gasUsed: have {header.gas_used}, gasLimit {header.gas_limit}")
+        raise BlockError(
+            Reason.GAS_USED_ABOVE_LIMIT,
+            f"block {header.number}: invalid gasUsed: have {header.gas_used}, gasLimit {header.gas_limit}",
+        )
     if cancun and header.parent_beacon_block_root is None:
-        raise BlockError(f"block {header.number}: parent beacon block root is missing")
+        raise BlockError(Reason.BEACON_ROOT_MISSING, f"block {header.number}: parent beacon block root is missing")
 
 
 def _check_body(block: Block, rules: ForkRules) -> None:
@@ -109,32 +118,41 @@ def _check_body(block: Block, rules: ForkRules) -> None:
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
     _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
     if rules.fork >= Fork.PARIS and block.uncles:
-        raise BlockError(f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}")
+        raise BlockError(
+            Reason.UNCLES_AFTER_MERGE,
+            f"block {number}: uncles are not allowed after the merge, there are {len(block.uncles)}",
+        )
     if (block.withdrawals is None) != (rules.fork < Fork.SHANGHAI):
-        raise BlockError(f"block {number}: withdrawals must be present from Shanghai on, and only then")
+        raise BlockError(
+            Reason.WITHDRAWALS_PRESENCE, f"block {number}: withdrawals must be present from Shanghai on, and only then"
+        )
     if block.withdrawals is not None:
         _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
     for index, transaction in enumerate(block.transactions):
         if transaction.sidecar is not None:
-            raise BlockError(f"block {number}: unexpected blob sidecar in transaction at index {index}")
+            raise BlockError(
+                Reason.SIDECAR_IN_BLOCK, f"block {number}: unexpected blob sidecar in transaction at index {index}"
+            )
     if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
-        raise BlockError(f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
+        raise BlockError(Reason.BLOCK_SIZE, f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 
 
 def _check_signed(block: Block) -> None:
     for index, transaction in enumerate(block.transactions):
         if transaction.is_impersonated:
             raise BlockError(
+                Reason.UNSIGNED_TRANSACTION,
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
-                "development node sent it for an impersonated account; `zevm import --development` takes it"
+                "development node sent it for an impersonated account; `zevm import --development` takes it",
             )
 
 
 def _check_later(header: Header, parent: Header) -> None:
     if header.timestamp == parent.timestamp:
         raise BlockError(
+            Reason.TIMESTAMP_OF_PARENT,
             f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
-            "`zevm import --development` takes equal ones"
+            "`zevm import --development` takes equal ones",
         )
 
 
@@ -145,11 +163,14 @@ def _check_gas_limit(header: Header, parent: Header) -> None:
     bound = before // GAS_LIMIT_BOUND_DIVISOR
     if abs(header.gas_limit - before) >= bound:
         raise BlockError(
+            Reason.GAS_LIMIT_LEAP,
             f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}; "
-            "`zevm import --development` takes the leaps of a development node"
+            "`zevm import --development` takes the leaps of a development node",
         )
     if header.gas_limit < MIN_GAS_LIMIT:
-        raise BlockError(f"block {header.number}: invalid gas limit below {MIN_GAS_LIMIT}")
+        raise BlockError(
+            Reason.GAS_LIMIT_OUT_OF_RANGE, f"block {header.number}: invalid gas limit below {MIN_GAS_LIMIT}"
+        )
 
 
 def _compare(header: Header, computed: Header) -> None:
@@ -161,7 +182,10 @@ def _compare(header: Header, computed: Header) -> None:
 
 def _expect(number: int, name: str, have: object, want: object) -> None:
     if have != want:
-        raise BlockError(f"block {number}: {name.replace('_', ' ')} is {_show(have)}, want {_show(want)}")
+        raise BlockError(
+            Reason.HEADER_FIELD_MISMATCH,
+            f"block {number}: {name.replace('_', ' ')} is {_show(have)}, want {_show(want)}",
+        )
 
 
 def _show(value: object) -> str:

@@ -8,7 +8,7 @@ from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.selection import fill
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules import fees
-from zevm.chain.rules.forks import FORK_NAMES, Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _header(view: "ChainView", parent: Header, attributes: PayloadAttributes, ex
     ):
         if (value is not None) != (rules.fork >= since):
             state = "is missing" if value is None else "has no place"
-            raise InvalidRequestError(f"{name} {state} in a block under {FORK_NAMES[rules.fork]}")
+            raise InvalidRequestError(f"{name} {state} in a block under {rules.fork.title}")
     target = view.settings.gas_limit or GAS_LIMIT_TARGET
     header = view.spec.next_header(parent, attributes.timestamp, view.settings)
     return header.with_changes(

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.canonical.snapshots import BlockSettings
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
 
 if TYPE_CHECKING:
     from zevm.chain.view import ChainView
 
-_LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
 """What a block may need of its size (EIP-7934) besides transactions."""
 _LENGTH_BYTES = 9
@@ -23,7 +23,10 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
     """The price is not below what blocks made here ask for. Raises TransactionError, in geth's words."""
     have, needed = transaction.max_fee_per_gas, settings.minimum_gas_price
     if have < needed:
-        raise TransactionError(f"transaction gas price below minimum: gas fee cap {have}, minimum needed {needed}")
+        raise TransactionError(
+            Reason.PRICE_BELOW_MINIMUM,
+            f"transaction gas price below minimum: gas fee cap {have}, minimum needed {needed}",
+        )
 
 
 def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, TransactionError]:
@@ -41,7 +44,7 @@ def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, Transactio
     for transaction in selection:
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
-        if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
+        if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
             execution.add(transaction)

@@ -6,7 +6,7 @@ Only blocks before the merge have any, and they all stand on the canonical chain
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zevm.chain.errors import BlockError
+from zevm.chain.errors import BlockError, Reason
 from zevm.chain.types import Block, Header
 
 if TYPE_CHECKING:
@@ -25,26 +25,29 @@ def check_uncles(
     check_header: checks a header against its parent; raises BlockError.
     """
     if len(block.uncles) > MAX_UNCLES:
-        raise BlockError(f"block {block.number}: {len(block.uncles)} uncles, at most {MAX_UNCLES}")
+        raise BlockError(Reason.UNCLE_COUNT, f"block {block.number}: {len(block.uncles)} uncles, at most {MAX_UNCLES}")
     if not block.uncles:
         return
     ancestors, taken = _family(parent, chain)
     for index, uncle in enumerate(block.uncles):
         where = f"block {block.number}: uncle {index}"
         if uncle.hash in ancestors:
-            raise BlockError(f"{where} 0x{uncle.hash.hex()} is an ancestor")
+            raise BlockError(Reason.UNCLE_IS_ANCESTOR, f"{where} 0x{uncle.hash.hex()} is an ancestor")
         if uncle.hash in taken:
-            raise BlockError(f"{where} 0x{uncle.hash.hex()} is named already, by this block or an ancestor")
+            raise BlockError(
+                Reason.UNCLE_NAMED_TWICE, f"{where} 0x{uncle.hash.hex()} is named already, by this block or an ancestor"
+            )
         taken.add(uncle.hash)
         if uncle.parent_hash not in ancestors or uncle.parent_hash == parent.hash:
             raise BlockError(
+                Reason.UNCLE_PARENT,
                 f"{where}: parent hash 0x{uncle.parent_hash.hex()} is none of the block's ancestors of "
-                f"2 to {ANCESTORS} generations"
+                f"2 to {ANCESTORS} generations",
             )
         try:
             check_header(uncle, ancestors[uncle.parent_hash])
         except BlockError as error:
-            raise BlockError(f"{where} of {error.message}") from error
+            raise BlockError(error.reason, f"{where} of {error.message}") from error
 
 
 def _family(parent: Header, chain: "ChainView") -> tuple[dict[bytes, Header], set[bytes]]:

@@ -16,8 +16,8 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from zevm.chain.vm.validation import AUTHORIZATION_GAS, MAX_NONCE
-from zevm.storage.account import StateReader
+from zevm.chain.vm.validation import AUTHORIZATION_GAS
+from zevm.storage.account import MAX_NONCE, StateReader
 
 Accesses = dict[bytes, set[int]]
 """20-byte address -> slots."""

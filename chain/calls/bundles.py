@@ -148,7 +148,7 @@ def call_bundle(view: ChainView, request: BundleRequest, *, deadline: float | No
         try:
             outcome = execution.add(transaction, deadline=deadline)
         except TransactionError as error:
-            raise TransactionError(f"err: {error.message}; txhash 0x{transaction.hash.hex()}") from error
+            raise TransactionError(error.reason, f"err: {error.message}; txhash 0x{transaction.hash.hex()}") from error
         base_fee = environment.base_fee_per_gas
         tip = transaction.effective_gas_price(base_fee) - (base_fee or 0)
         gained = execution.state.get_balance(environment.coinbase) - before

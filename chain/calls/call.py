@@ -8,21 +8,21 @@ from eth_utils.address import to_checksum_address
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
+    GAS_SHORTAGES,
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
     InvalidRequestError,
+    Reason,
     TransactionError,
 )
+from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
-_CALL_STIPEND = 2_300
-_PLAIN_TRANSFER_GAS = 21_000
-_GAS_SHORTAGES = ("intrinsic gas too low", "insufficient gas for floor data gas cost")
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
@@ -143,8 +143,8 @@ class GasEstimation:
     def run(self) -> int:
         """The estimate. Raises ExecutionRevertedError, ExecutionFailedError, TransactionError."""
         highest = self._allowance()
-        if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
-            return _PLAIN_TRANSFER_GAS
+        if self._is_plain_transfer() and highest >= TRANSACTION_GAS and self._try(TRANSACTION_GAS).succeeded:
+            return TRANSACTION_GAS
         outcome = self._first_try(highest)
         # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
         # for all but code that looks at the gas that is left
@@ -152,7 +152,7 @@ class GasEstimation:
         if self._succeeds(lowest + 1):
             return lowest + 1
         # a child's 1/64 and the call stipend are held back: with them added most calls succeed
-        likely = (outcome.gas_used_before_refund + _CALL_STIPEND) * 64 // 63
+        likely = (outcome.gas_used_before_refund + STIPEND_GAS) * 64 // 63
         if likely < highest:
             if self._succeeds(likely):
                 highest = likely
@@ -175,7 +175,7 @@ class GasEstimation:
         try:
             outcome = self._try(highest)
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 raise shortage from error
             raise
         failure = failure_of(outcome)
@@ -195,14 +195,14 @@ class GasEstimation:
     def _allowance(self) -> int:
         """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""
         request, rules = self._request, self._environment.rules
-        highest = request.gas_limit if request.gas_limit >= _PLAIN_TRANSFER_GAS else self._environment.gas_limit
+        highest = request.gas_limit if request.gas_limit >= TRANSACTION_GAS else self._environment.gas_limit
         if rules.transaction_gas_cap is not None:
             highest = min(highest, rules.transaction_gas_cap)
         if request.max_fee_per_gas:
             balance = self._state.get_balance(request.sender)
             if request.value:
                 if request.value > balance:
-                    raise TransactionError("insufficient funds for transfer")
+                    raise TransactionError(Reason.INSUFFICIENT_FUNDS_FOR_TRANSFER, "insufficient funds for transfer")
                 balance -= request.value
             highest = min(highest, balance // request.max_fee_per_gas)
         return min(highest, self._gas_cap)
@@ -226,6 +226,6 @@ class GasEstimation:
         try:
             return self._try(gas_limit).succeeded
         except TransactionError as error:
-            if error.message.startswith(_GAS_SHORTAGES):
+            if error.reason in GAS_SHORTAGES:
                 return False
             raise

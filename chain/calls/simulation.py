@@ -13,7 +13,7 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog
-from zevm.chain.errors import SimulationError, TransactionError
+from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
@@ -28,25 +28,6 @@ MAX_BLOCKS = 256
 MAX_CALLS_PER_BLOCK = 5_000
 MAX_CALLS = 10_000
 SECONDS_BETWEEN_BLOCKS = 12
-
-INVALID_PARAMETERS = -32602
-INTERNAL_ERROR = -32603
-BLOCK_GAS_LIMIT = -38015
-BLOCK_NUMBER_ORDER = -38020
-BLOCK_TIME_ORDER = -38021
-LIMIT_EXCEEDED = -38026
-
-_REFUSALS = (
-    ("nonce too high", -38011),
-    ("nonce too low", -38010),
-    ("sender not an eoa", -38024),
-    ("max priority fee per gas higher than max fee per gas", INVALID_PARAMETERS),
-    ("max fee per gas less than block base fee", -38012),
-    ("insufficient funds", -38014),
-    ("intrinsic gas too low", -38013),
-    ("max initcode size exceeded", -38025),
-)
-"""How geth's text begins, and its code; anything else is INTERNAL_ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +96,9 @@ class GasBudget:
     def take(self, amount: int) -> None:
         """Use gas up. Raises SimulationError."""
         if amount > self.left:
-            raise SimulationError(-32000, f"RPC gas cap exhausted: need {amount}, remaining {self.left}")
+            raise SimulationError(
+                Reason.SIMULATION_GAS_CAP, f"RPC gas cap exhausted: need {amount}, remaining {self.left}"
+            )
         self.left -= amount
 
 
@@ -229,7 +212,7 @@ class Simulation:
         wanted = gas_left if call.gas_limit is None else call.gas_limit
         if wanted > gas_left:
             text = f"block gas limit reached: remaining: {gas_left}, required: {wanted}"
-            raise SimulationError(BLOCK_GAS_LIMIT, text)
+            raise SimulationError(Reason.SIMULATION_BLOCK_GAS, text)
         return wanted
 
 
@@ -249,17 +232,19 @@ def _chosen(override: Value | None, otherwise: Value) -> Value:
 def check_size(blocks: Sequence[SimulatedBlock]) -> None:
     """Refuse no blocks, and too many blocks or calls. Raises SimulationError."""
     if not blocks:
-        raise SimulationError(INVALID_PARAMETERS, "empty input")
+        raise SimulationError(Reason.SIMULATION_EMPTY, "empty input")
     if len(blocks) > MAX_BLOCKS:
-        raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+        raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
     total = 0
     for block in blocks:
         count = len(block.calls)
         if count > MAX_CALLS_PER_BLOCK:
-            raise SimulationError(LIMIT_EXCEEDED, f"too many calls in block: {count} > {MAX_CALLS_PER_BLOCK}")
+            raise SimulationError(
+                Reason.SIMULATION_CALL_COUNT, f"too many calls in block: {count} > {MAX_CALLS_PER_BLOCK}"
+            )
         total += count
         if total > MAX_CALLS:
-            raise SimulationError(LIMIT_EXCEEDED, f"too many calls: {total} > {MAX_CALLS}")
+            raise SimulationError(Reason.SIMULATION_CALL_COUNT, f"too many calls: {total} > {MAX_CALLS}")
 
 
 def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedBlock]:
@@ -270,15 +255,19 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
         overrides = block.block_overrides
         wanted = number + 1 if overrides.number is None else overrides.number
         if wanted <= number:
-            raise SimulationError(BLOCK_NUMBER_ORDER, f"block numbers must be in order: {wanted} <= {number}")
+            raise SimulationError(
+                Reason.SIMULATION_BLOCK_NUMBERS, f"block numbers must be in order: {wanted} <= {number}"
+            )
         if wanted - base.number > MAX_BLOCKS:
-            raise SimulationError(LIMIT_EXCEEDED, "too many blocks")
+            raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
         for missing in range(number + 1, wanted):
             timestamp += SECONDS_BETWEEN_BLOCKS
             filled.append(SimulatedBlock(block_overrides=BlockOverrides(number=missing, timestamp=timestamp)))
         chosen = timestamp + SECONDS_BETWEEN_BLOCKS if overrides.timestamp is None else overrides.timestamp
         if chosen <= timestamp:
-            raise SimulationError(BLOCK_TIME_ORDER, f"block timestamps must be in order: {chosen} <= {timestamp}")
+            raise SimulationError(
+                Reason.SIMULATION_TIMESTAMPS, f"block timestamps must be in order: {chosen} <= {timestamp}"
+            )
         number, timestamp = wanted, chosen
         filled.append(replace(block, block_overrides=replace(overrides, number=number, timestamp=timestamp)))
     return filled
@@ -308,6 +297,5 @@ def make_transaction(
 
 
 def refusal(error: TransactionError, gas_limit: int) -> SimulationError:
-    """A refused message under geth's code."""
-    code = next((code for text, code in _REFUSALS if error.message.startswith(text)), INTERNAL_ERROR)
-    return SimulationError(code, f"err: {error.message} (supplied gas {gas_limit})")
+    """The refusal of the simulation, for a call of it that cannot begin."""
+    return SimulationError(error.reason, f"err: {error.message} (supplied gas {gas_limit})")

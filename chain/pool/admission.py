@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zevm.chain.errors import AuthenticationError, TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
@@ -53,16 +53,21 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
     transaction = entry.transaction
     size = len(transaction.encoded)
     if limits.max_transaction_bytes and size > limits.max_transaction_bytes:
-        raise TransactionError(f"oversized data: transaction size {size}, limit {limits.max_transaction_bytes}")
+        raise TransactionError(
+            Reason.OVERSIZED_DATA, f"oversized data: transaction size {size}, limit {limits.max_transaction_bytes}"
+        )
     if transaction.gas_limit > environment.gas_limit:
-        raise TransactionError("exceeds block gas limit")
+        raise TransactionError(Reason.GAS_LIMIT_ABOVE_BLOCK, "exceeds block gas limit")
     _check_gas(transaction, environment.rules)
     validate_static(transaction, environment.rules)
     check_initcode(transaction, environment)
     tip = transaction.max_priority_fee_per_gas
     if not entry.local and tip < limits.minimum_tip_wei:
         needed = limits.minimum_tip_wei
-        raise TransactionError(f"transaction gas price below minimum: gas tip cap {tip}, minimum needed {needed}")
+        raise TransactionError(
+            Reason.PRICE_BELOW_MINIMUM,
+            f"transaction gas price below minimum: gas tip cap {tip}, minimum needed {needed}",
+        )
     if entry.is_blob:
         _check_blob(transaction)
 
@@ -72,51 +77,62 @@ def _check_gas(transaction: Transaction, rules: ForkRules) -> None:
     cap = rules.transaction_gas_cap
     if cap is not None and transaction.gas_limit > cap:
         raise TransactionError(
+            Reason.GAS_LIMIT_ABOVE_CAP,
             f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit}); "
-            "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)"
+            "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
         )
     have, intrinsic, floor = transaction.gas_limit, intrinsic_gas(transaction, rules), floor_gas(transaction, rules)
     if have < intrinsic:
-        raise TransactionError(f"intrinsic gas too low: gas {have}, minimum needed {intrinsic}")
+        raise TransactionError(Reason.INTRINSIC_GAS, f"intrinsic gas too low: gas {have}, minimum needed {intrinsic}")
     if have < floor:
-        raise TransactionError(f"insufficient gas for floor data gas cost: gas {have}, minimum needed {floor}")
+        raise TransactionError(
+            Reason.FLOOR_DATA_GAS, f"insufficient gas for floor data gas cost: gas {have}, minimum needed {floor}"
+        )
 
 
 def _check_blob(transaction: Transaction) -> None:
     if transaction.max_fee_per_blob_gas < MIN_BLOB_FEE_WEI:
         fee = transaction.max_fee_per_blob_gas
         raise TransactionError(
-            f"transaction gas price below minimum: blob fee cap {fee}, minimum needed {MIN_BLOB_FEE_WEI}"
+            Reason.PRICE_BELOW_MINIMUM,
+            f"transaction gas price below minimum: blob fee cap {fee}, minimum needed {MIN_BLOB_FEE_WEI}",
         )
     if transaction.sidecar is None:
-        raise TransactionError("missing sidecar in blob transaction")
+        raise TransactionError(Reason.SIDECAR_MISSING, "missing sidecar in blob transaction")
 
 
 def check_account(entry: PooledTransaction, account: PoolAccount, limits: PoolLimits) -> None:
     """Nonce, exclusivity of blob accounts, and funds for this and the executable transactions together."""
     if entry.nonce < account.state_nonce:
-        raise AuthenticationError(f"nonce too low: next nonce {account.state_nonce}, tx nonce {entry.nonce}")
+        raise TransactionError(
+            Reason.NONCE_TOO_LOW, f"nonce too low: next nonce {account.state_nonce}, tx nonce {entry.nonce}"
+        )
     if account.by_nonce and account.holds_blobs is not entry.is_blob:
-        raise TransactionError("address already reserved")
+        raise TransactionError(Reason.ADDRESS_RESERVED, "address already reserved")
     if limits.check_balances:
         _check_funds(entry, account)
     count = len(account.by_nonce)
     most = limits.account_blob_transactions
     if entry.is_blob and most and count >= most and entry.nonce not in account.by_nonce and not entry.local:
-        raise TransactionError(f"account limit exceeded: pooled {count} txs")
+        raise TransactionError(Reason.ACCOUNT_LIMIT_EXCEEDED, f"account limit exceeded: pooled {count} txs")
 
 
 def _check_funds(entry: PooledTransaction, account: PoolAccount) -> None:
     text, balance, cost = "insufficient funds for gas * price + value", account.balance_wei, entry.cost_wei
     if balance < cost:
-        raise TransactionError(f"{text}: balance {balance}, tx cost {cost}, overshot {cost - balance}")
+        raise TransactionError(
+            Reason.INSUFFICIENT_FUNDS, f"{text}: balance {balance}, tx cost {cost}, overshot {cost - balance}"
+        )
     spent = account.executable_cost_wei
     replaced = account.by_nonce[entry.nonce] if entry.nonce < account.executable_end else None
     change = cost if replaced is None else cost - replaced.cost_wei
     if balance < spent + change:
         label = "tx cost" if replaced is None else "tx bumped"
         overshot = spent + change - balance
-        raise TransactionError(f"{text}: balance {balance}, queued cost {spent}, {label} {change}, overshot {overshot}")
+        raise TransactionError(
+            Reason.INSUFFICIENT_FUNDS,
+            f"{text}: balance {balance}, queued cost {spent}, {label} {change}, overshot {overshot}",
+        )
 
 
 def check_delegation(entry: PooledTransaction, account: PoolAccount, has_pending_authorization: bool) -> None:
@@ -124,9 +140,9 @@ def check_delegation(entry: PooledTransaction, account: PoolAccount, has_pending
     if not account.is_delegated and not has_pending_authorization:
         return
     if account.executable_count == 0 and entry.nonce != account.state_nonce:
-        raise TransactionError("gapped-nonce tx from delegated accounts")
+        raise TransactionError(Reason.DELEGATED_NONCE_GAP, "gapped-nonce tx from delegated accounts")
     if account.executable_count > 0 and entry.nonce >= account.executable_end:
-        raise TransactionError("in-flight transaction limit reached for delegated accounts")
+        raise TransactionError(Reason.DELEGATED_IN_FLIGHT, "in-flight transaction limit reached for delegated accounts")
 
 
 class _Cap(NamedTuple):
@@ -149,7 +165,7 @@ def check_replacement(old: PooledTransaction, new: PooledTransaction, limits: Po
     reason = _underpriced(caps, percent)
     if reason is not None:
         detail = f": {reason}" if new.is_blob else ""
-        raise TransactionError(f"replacement transaction underpriced{detail}")
+        raise TransactionError(Reason.REPLACEMENT_UNDERPRICED, f"replacement transaction underpriced{detail}")
 
 
 def _underpriced(caps: Sequence[_Cap], percent: int) -> str | None:

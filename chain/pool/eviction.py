@@ -7,7 +7,7 @@ Queued transactions never displace executable ones. (The attack that this resist
 
 from collections.abc import Callable, Iterable
 
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.pool.admission import PoolLimits
 
@@ -24,7 +24,7 @@ def executable_victims(
     An account at or above its guaranteed number displaces nobody.
     """
     if account.executable_count >= limits.account_slots:
-        raise TransactionError("txpool is full")
+        raise TransactionError(Reason.POOL_FULL, "txpool is full")
     tails = {other.address: other.executable() for other in accounts if other is not account}
     return _victims(entry, tails, missing_slots, lambda held: held > limits.account_slots)
 
@@ -50,12 +50,12 @@ def _victims(
     while missing_slots > 0:
         candidates = [held for held in tails.values() if held and not held[-1].local]
         if not candidates:
-            raise TransactionError("txpool is full")
+            raise TransactionError(Reason.POOL_FULL, "txpool is full")
         chosen = max(candidates, key=len)
         if not has_too_many(len(chosen)):
             chosen = min(candidates, key=lambda held: held[-1].price)
             if entry.price <= chosen[-1].price:
-                raise TransactionError("transaction underpriced")
+                raise TransactionError(Reason.UNDERPRICED, "transaction underpriced")
         victims.append(chosen.pop())
         missing_slots -= victims[-1].slots
     return victims

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
 from zevm.chain.pool.admission import PoolLimits, check_account, check_basics, check_delegation, check_replacement
 from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
+from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
@@ -23,8 +24,6 @@ from zevm.storage.keccak import EMPTY_KECCAK
 
 __all__ = ["AddResult", "Pool", "PoolLimits", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 
-DELEGATION_PREFIX = b"\xef\x01\x00"
-DELEGATION_SIZE = 23
 EXPIRY_INTERVAL_SECONDS = 60.0
 
 
@@ -164,7 +163,7 @@ class Pool:
         """
         with self._lock:
             if transaction.hash in self._by_hash:
-                raise TransactionError("already known")
+                raise TransactionError(Reason.ALREADY_KNOWN, "already known")
             entry = pooled(
                 transaction,
                 sender,
@@ -265,7 +264,7 @@ class Pool:
         account.is_delegated = False
         if state.code_hash != EMPTY_KECCAK:
             code = self._reader.code(state.code_hash)
-            account.is_delegated = len(code) == DELEGATION_SIZE and code.startswith(DELEGATION_PREFIX)
+            account.is_delegated = delegation_of(code) is not None
 
     def _check_entry(self, entry: PooledTransaction, account: PoolAccount) -> PooledTransaction | None:
         """Check against the account; the transaction to be replaced, if any."""
@@ -275,7 +274,7 @@ class Pool:
             for authority in entry.authorities:
                 other = self._accounts.get(authority)
                 if other is not None and len(other.by_nonce) > 1:
-                    raise TransactionError("authority already reserved")
+                    raise TransactionError(Reason.AUTHORITY_RESERVED, "authority already reserved")
         old = account.by_nonce.get(entry.nonce)
         if old is not None:
             check_replacement(old, entry, self.limits)
@@ -294,7 +293,7 @@ class Pool:
         else:
             most, count = self.limits.account_queue, account.queued_count
             if most and old is None and count >= most:
-                raise TransactionError(f"account limit exceeded: pooled {count} txs")
+                raise TransactionError(Reason.ACCOUNT_LIMIT_EXCEEDED, f"account limit exceeded: pooled {count} txs")
             missing = self._slots - self._executable_slots + needed - self.limits.global_queue
             full = self.limits.global_queue > 0 and needed > 0 and missing > 0
             victims = queued_victims(entry, account, accounts, missing) if full else []

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from lru import LRU
 
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import CELLS_PER_BLOB
 from zevm.chain.native.process import BLOBS
@@ -28,7 +28,7 @@ def make_sidecar(blobs: Iterable[bytes]) -> BlobSidecar:
     try:
         commitments, proofs = BLOBS.call("make_proofs", kept)
     except InputError as error:
-        raise TransactionError(f"invalid blob: {error}") from error
+        raise TransactionError(Reason.BLOB_INVALID, f"invalid blob: {error}") from error
     return BlobSidecar(0, kept, commitments, proofs)
 
 
@@ -40,10 +40,12 @@ def check_sidecar(transaction: Transaction, rules: ForkRules) -> None:
     """
     sidecar = transaction.sidecar
     if sidecar is None:
-        raise TransactionError("missing sidecar in blob transaction")
+        raise TransactionError(Reason.SIDECAR_MISSING, "missing sidecar in blob transaction")
     if sidecar.version not in (0, 1) or (sidecar.version == 1 and rules.fork < Fork.OSAKA):
         want = 1 if rules.fork >= Fork.OSAKA else 0
-        raise TransactionError(f"unexpected sidecar version, want: {want}, got: {sidecar.version}")
+        raise TransactionError(
+            Reason.SIDECAR_VERSION, f"unexpected sidecar version, want: {want}, got: {sidecar.version}"
+        )
     _check_counts(sidecar, len(transaction.blob_versioned_hashes))
     _check_hashes(sidecar, transaction.blob_versioned_hashes)
     _check_proofs(sidecar)
@@ -51,16 +53,21 @@ def check_sidecar(transaction: Transaction, rules: ForkRules) -> None:
 
 def _check_counts(sidecar: BlobSidecar, count: int) -> None:
     if count == 0:
-        raise TransactionError("blobless blob transaction")
+        raise TransactionError(Reason.BLOB_HASHES_MISSING, "blobless blob transaction")
     if len(sidecar.blobs) != count:
-        raise TransactionError(f"invalid number of {len(sidecar.blobs)} blobs compared to {count} blob hashes")
+        raise TransactionError(
+            Reason.SIDECAR_COUNT, f"invalid number of {len(sidecar.blobs)} blobs compared to {count} blob hashes"
+        )
     if len(sidecar.commitments) != count:
         raise TransactionError(
-            f"invalid number of {len(sidecar.commitments)} blob commitments compared to {count} blob hashes"
+            Reason.SIDECAR_COUNT,
+            f"invalid number of {len(sidecar.commitments)} blob commitments compared to {count} blob hashes",
         )
     expected = count * (CELLS_PER_BLOB if sidecar.version == 1 else 1)
     if len(sidecar.proofs) != expected:
-        raise TransactionError(f"invalid number of {len(sidecar.proofs)} blob proofs expected {expected}")
+        raise TransactionError(
+            Reason.SIDECAR_COUNT, f"invalid number of {len(sidecar.proofs)} blob proofs expected {expected}"
+        )
 
 
 def _check_hashes(sidecar: BlobSidecar, hashes: tuple[bytes, ...]) -> None:
@@ -68,7 +75,8 @@ def _check_hashes(sidecar: BlobSidecar, hashes: tuple[bytes, ...]) -> None:
         computed = versioned_hash(commitment)
         if computed != named:
             raise TransactionError(
-                f"blob {index}: computed hash 0x{computed.hex()} mismatches transaction one 0x{named.hex()}"
+                Reason.SIDECAR_HASH_MISMATCH,
+                f"blob {index}: computed hash 0x{computed.hex()} mismatches transaction one 0x{named.hex()}",
             )
 
 
@@ -76,7 +84,7 @@ def _check_proofs(sidecar: BlobSidecar) -> None:
     call = "cells_are_proven" if sidecar.version == 1 else "blobs_are_proven"
     if not BLOBS.call(call, sidecar.blobs, sidecar.commitments, sidecar.proofs):
         detail = "invalid proof" if sidecar.version == 1 else "invalid blob proof: invalid proof"
-        raise TransactionError(f"KZG verification error: {detail}")
+        raise TransactionError(Reason.BLOB_PROOF_INVALID, f"KZG verification error: {detail}")
 
 
 def cell_sidecar(sidecar: BlobSidecar) -> BlobSidecar:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
 from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
@@ -18,7 +19,6 @@ from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart
 from zevm.storage.cache import ByteCache
 
 CACHE_BYTES = 32 * 1024 * 1024
-TRANSFER_GAS = 21_000
 """What a transaction without data, access list and code costs."""
 _ADDRESS_BYTES = 20
 _COUNT_BYTES = 4
@@ -147,7 +147,7 @@ class AddressSearch:
 
 def _is_transfer(transaction: Transaction, receipt: Receipt) -> bool:
     """Whether no frame but the outermost can have been there."""
-    return transaction.to is not None and not transaction.data and receipt.gas_used == TRANSFER_GAS
+    return transaction.to is not None and not transaction.data and receipt.gas_used == TRANSACTION_GAS
 
 
 def _encode(touched: Touched) -> bytes:

@@ -30,24 +30,19 @@ class CallTracer(CallTree):
         return encode_tree(self.root, CallNode.to_json)
 
 
-_PARITY_ERRORS = {
-    "contract creation code storage out of gas": "Out of gas",
-    "out of gas": "Out of gas",
-    "gas uint64 overflow": "Out of gas",
-    "max code size exceeded": "Out of gas",
-    "invalid jump destination": "Bad jump destination",
-    "execution reverted": "Reverted",
-    "return data out of bounds": "Out of bounds",
-    "stack limit reached 1024 (1023)": "Out of stack",
-    "precompiled failed": "Built-in failed",
-    "precompile failed": "Built-in failed",
-    "invalid input length": "Built-in failed",
+_PARITY_WORDS = {
+    VmErrorKind.CODE_STORE_OUT_OF_GAS: "Out of gas",
+    VmErrorKind.OUT_OF_GAS: "Out of gas",
+    VmErrorKind.CODE_SIZE: "Out of gas",
+    VmErrorKind.INVALID_JUMP: "Bad jump destination",
+    VmErrorKind.INVALID_OPCODE: "Bad instruction",
+    VmErrorKind.REVERT: "Reverted",
+    VmErrorKind.RETURN_DATA_OUT_OF_BOUNDS: "Out of bounds",
+    VmErrorKind.STACK_OVERFLOW: "Out of stack",
+    VmErrorKind.STACK_UNDERFLOW: "Stack underflow",
+    VmErrorKind.PRECOMPILE_INPUT_LENGTH: "Built-in failed",
 }
-_PARITY_BEGINNINGS = {
-    "out of gas:": "Out of gas",
-    "invalid opcode:": "Bad instruction",
-    "stack underflow": "Stack underflow",
-}
+"""Parity's words for a fault, as geth translates them; for any other fault geth's own stay."""
 
 
 class FlatCallTracer(CallTree):
@@ -98,7 +93,7 @@ class FlatCallTracer(CallTree):
         }
         error = node.error
         if error is not None:
-            encoded["error"] = _parity_error(error.message) if self._convert_errors else error.message
+            encoded["error"] = _parity_error(error) if self._convert_errors else error.message
         if node.kind != "SELFDESTRUCT" and (error is None or error.kind is VmErrorKind.REVERT):
             encoded["result"] = _flat_result(node)
         return encoded | {
@@ -135,11 +130,8 @@ def _flat_result(node: CallNode) -> dict[str, Any]:
     return address | {"code": output, "gasUsed": used}
 
 
-def _parity_error(message: str) -> str:
-    known = _PARITY_ERRORS.get(message)
-    if known is not None:
-        return known
-    return next((parity for geth, parity in _PARITY_BEGINNINGS.items() if message.startswith(geth)), message)
+def _parity_error(error: VmError) -> str:
+    return _PARITY_WORDS.get(error.kind, error.message)
 
 
 class FourByteTracer(ResultTracer):

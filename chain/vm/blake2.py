@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from zevm.chain.native.curves import revm
 from zevm.chain.vm.arithmetic import compute
-from zevm.chain.vm.faults import PrecompileError
+from zevm.chain.vm.faults import InputLengthError, PrecompileError
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -18,7 +18,7 @@ def blake2f(frame: "Frame") -> None:
     """0x09: one gas a round."""
     data = frame.msg.data
     if len(data) != INPUT_BYTES:
-        raise PrecompileError("invalid input length")
+        raise InputLengthError
     data = bytes(data)
     if data[-1] not in FINAL_FLAGS:
         raise PrecompileError("invalid final flag")

@@ -35,7 +35,7 @@ from zevm.chain.native.curves import (
     padded,
 )
 from zevm.chain.vm.arithmetic import compute
-from zevm.chain.vm.faults import PrecompileError
+from zevm.chain.vm.faults import InputLengthError, PrecompileError
 from zevm.chain.vm.message import Precompile
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def _decode(read: Callable[[bytes], Point], data: bytes | memoryview) -> Point:
 
 def _require_size(data: bytes | memoryview, size: int) -> None:
     if len(data) != size:
-        raise PrecompileError("invalid input length")
+        raise InputLengthError
 
 
 def _count(data: bytes | memoryview, size: int) -> int:
     if not data or len(data) % size:
-        raise PrecompileError("invalid input length")
+        raise InputLengthError
     return len(data) // size
 
 

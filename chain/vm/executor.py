@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
+from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
 from zevm.chain.vm.block_state import BlockState
@@ -17,8 +19,6 @@ from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
-
-GWEI = 10**9
 
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
@@ -208,9 +208,9 @@ class Executor:
         """The system calls before the first transaction: EIP-4788, EIP-2935."""
         fork, environment = self.environment.rules.fork, self.environment
         if fork >= Fork.CANCUN and environment.parent_beacon_block_root is not None:
-            self._system_call(system.BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
+            self._system_call(BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
         if fork >= Fork.PRAGUE:
-            self._system_call(system.HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
+            self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
     def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)

@@ -58,6 +58,10 @@ class PrecompileError(VMError):
     """A precompile refused its input."""
 
 
+class InputLengthError(PrecompileError):
+    """A precompile was given more or fewer bytes than it takes."""
+
+
 class StatusError(Revert):
     """A WebAssembly contract returned a status other than 0: its output is revert data."""
 
@@ -120,6 +124,7 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     InvalidModuleError: VmErrorKind.INVALID_MODULE,
     NoSuchFunctionError: VmErrorKind.NO_SUCH_FUNCTION,
     CallDataSizeError: VmErrorKind.CALL_DATA_SIZE,
+    InputLengthError: VmErrorKind.PRECOMPILE_INPUT_LENGTH,
 }
 
 _WITH_FIGURES = {

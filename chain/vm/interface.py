@@ -47,6 +47,7 @@ class VmErrorKind(Enum):
     RETURN_DATA_OUT_OF_BOUNDS = "return data out of bounds"
     NONCE_OVERFLOW = "nonce uint64 overflow"
     PRECOMPILE = "precompile failed"
+    PRECOMPILE_INPUT_LENGTH = "invalid input length"
     TRAP = "wasm trap"
     OUT_OF_STACK = "out of wasm stack"
     OUT_OF_MEMORY = "out of wasm memory"

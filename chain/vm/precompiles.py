@@ -13,7 +13,7 @@ from zevm.chain.native.answers import InputError
 from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.chain.vm.arithmetic import compute
-from zevm.chain.vm.faults import PrecompileError
+from zevm.chain.vm.faults import InputLengthError, PrecompileError
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -147,7 +147,7 @@ def point_evaluation_(frame: "Frame") -> None:
     frame.consume_gas(POINT_EVALUATION_GAS, "POINT_EVALUATION")
     data = frame.msg.data
     if len(data) != 192:
-        raise PrecompileError("invalid input length")
+        raise InputLengthError
     data = bytes(data)
     versioned_hash, z, y, commitment, proof = data[:32], data[32:64], data[64:96], data[96:144], data[144:]
     if b"\x01" + hashlib.sha256(commitment).digest()[1:] != versioned_hash:

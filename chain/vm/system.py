@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from zevm.chain.errors import BlockError
+from zevm.chain.errors import BlockError, Reason
+from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.faults import describe_fault
@@ -17,10 +18,6 @@ from zevm.storage.keccak import keccak256
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 SYSTEM_CALL_GAS = 30_000_000
-BEACON_ROOTS_ADDRESS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
-HISTORY_STORAGE_ADDRESS = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
-WITHDRAWAL_REQUESTS_ADDRESS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")
-CONSOLIDATION_REQUESTS_ADDRESS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")
 
 DEPOSIT_REQUEST = b"\x00"
 REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDATION_REQUESTS_ADDRESS))
@@ -73,9 +70,11 @@ def take_shortcut(
 def require_success(address: bytes, result: SystemCallResult) -> bytes:
     """The output of a call that the block depends on. Raises BlockError (EIP-7002, EIP-7251)."""
     if not result.has_code:
-        raise BlockError(f"system contract 0x{address.hex()} has no code")
+        raise BlockError(Reason.SYSTEM_CONTRACT_MISSING, f"system contract 0x{address.hex()} has no code")
     if result.failure is not None:
-        raise BlockError(f"system call to 0x{address.hex()} failed to execute: {result.failure}")
+        raise BlockError(
+            Reason.SYSTEM_CALL_FAILED, f"system call to 0x{address.hex()} failed to execute: {result.failure}"
+        )
     return result.output
 
 
@@ -93,13 +92,16 @@ def deposits(receipts_logs: Iterable[Sequence[Log]], contract: bytes) -> bytes:
 
 def _deposit(data: bytes) -> bytes:
     if len(data) != _DEPOSIT_SIZE:
-        raise BlockError(f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
+        raise BlockError(Reason.DEPOSIT_MALFORMED, f"deposit event has {len(data)} bytes, want {_DEPOSIT_SIZE}")
     parts = []
     for index, (start, size) in enumerate(_DEPOSIT_FIELDS):
         offset = int.from_bytes(data[32 * index : 32 * index + 32], "big")
         length = int.from_bytes(data[start : start + 32], "big")
         if (offset, length) != (start, size):
-            raise BlockError(f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}")
+            raise BlockError(
+                Reason.DEPOSIT_MALFORMED,
+                f"deposit event field {index} is {length} bytes at {offset}, want {size} at {start}",
+            )
         parts.append(data[start + 32 : start + 32 + size])
     return b"".join(parts)
 

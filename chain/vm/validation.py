@@ -8,27 +8,25 @@ from collections.abc import Callable
 
 from eth_utils.address import to_checksum_address
 
-from zevm.chain.errors import AuthenticationError, TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
+from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.storage.account import MAX_NONCE
 
-TRANSACTION_GAS = 21_000
-CREATION_GAS = 32_000
 ZERO_BYTE_GAS = 4
 NONZERO_BYTE_GAS = 16
 NONZERO_BYTE_GAS_FRONTIER = 68
-INITCODE_WORD_GAS = 2
 ACCESS_ADDRESS_GAS = 2400
 ACCESS_SLOT_GAS = 1900
 AUTHORIZATION_GAS = 25_000
 FLOOR_TOKEN_GAS = 10
 INITCODE_SIZE_LIMIT = 49_152
 BLOBS_PER_TRANSACTION = 6
-MAX_NONCE = (1 << 64) - 1
 MAX_WORD = (1 << 256) - 1
 
 _SINCE = {
@@ -80,36 +78,43 @@ def validate_static(transaction: Transaction, rules: ForkRules) -> None:
 
 def _check_type(transaction: Transaction, rules: ForkRules) -> None:
     if rules.fork < _SINCE[transaction.type]:
-        raise TransactionError("transaction type not supported")
+        raise TransactionError(Reason.TYPE_NOT_SUPPORTED, "transaction type not supported")
 
 
 def _check_signature(transaction: Transaction, rules: ForkRules) -> None:
     chain_id = transaction.chain_id
     if chain_id is not None:
         if chain_id != rules.chain_id:
-            raise AuthenticationError(f"invalid chain id for signer: have {chain_id} want {rules.chain_id}")
+            raise TransactionError(
+                Reason.CHAIN_ID_MISMATCH, f"invalid chain id for signer: have {chain_id} want {rules.chain_id}"
+            )
         if rules.fork < Fork.SPURIOUS_DRAGON:
-            raise AuthenticationError("invalid sender")  # EIP-155's v is no signature yet
+            raise TransactionError(Reason.INVALID_SENDER, "invalid sender")  # EIP-155's v is no signature yet
     if transaction.s > SECP256K1_HALF_ORDER and rules.fork >= Fork.HOMESTEAD:
-        raise AuthenticationError("invalid sender")  # EIP-2: the other signature of the same key and digest
+        raise TransactionError(
+            Reason.INVALID_SENDER, "invalid sender"
+        )  # EIP-2: the other signature of the same key and digest
     try:
         _ = transaction.sender
     except InvalidSignatureError as error:
-        raise AuthenticationError("invalid sender") from error
+        raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
 
 
 def _check_ranges(transaction: Transaction, rules: ForkRules) -> None:
     if transaction.nonce >= MAX_NONCE:
         raise TransactionError(
-            f"nonce has max value: address {to_checksum_address(transaction.sender)}, nonce: {transaction.nonce}"
+            Reason.NONCE_AT_MAXIMUM,
+            f"nonce has max value: address {to_checksum_address(transaction.sender)}, nonce: {transaction.nonce}",
         )
     if transaction.gas_limit > MAX_NONCE:
-        raise TransactionError("gas uint64 overflow")
+        raise TransactionError(Reason.GAS_OVERFLOW, "gas uint64 overflow")
     if max(transaction.value, transaction.max_fee_per_gas, transaction.max_fee_per_blob_gas) > MAX_WORD:
-        raise TransactionError("value, fee cap and blob fee cap are limited to 256 bits")
+        raise TransactionError(Reason.WEI_OVERFLOW, "value, fee cap and blob fee cap are limited to 256 bits")
     cap = rules.transaction_gas_cap
     if cap is not None and transaction.gas_limit > cap:
-        raise TransactionError(f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})")
+        raise TransactionError(
+            Reason.GAS_LIMIT_ABOVE_CAP, f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})"
+        )
 
 
 def check_fee_order(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
@@ -117,8 +122,9 @@ def check_fee_order(transaction: Transaction | CallRequest, rules: ForkRules) ->
     cap, tip = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
     if rules.fork >= Fork.LONDON and tip > cap:
         raise TransactionError(
+            Reason.TIP_ABOVE_FEE_CAP,
             "max priority fee per gas higher than max fee per gas: "
-            f"address {to_checksum_address(transaction.sender)}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {cap}"
+            f"address {to_checksum_address(transaction.sender)}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {cap}",
         )
 
 
@@ -127,40 +133,49 @@ def _check_blobs(transaction: Transaction, rules: ForkRules) -> None:
         return
     hashes = transaction.blob_versioned_hashes
     if transaction.to is None:
-        raise TransactionError("input string too short for common.Address, decoding into (types.BlobTx).To")
+        raise TransactionError(
+            Reason.BLOB_CREATION, "input string too short for common.Address, decoding into (types.BlobTx).To"
+        )
     if not hashes:
-        raise TransactionError("blob transaction missing blob hashes")
+        raise TransactionError(Reason.BLOB_HASHES_MISSING, "blob transaction missing blob hashes")
     limit = rules.blob.maximum if rules.blob is not None else 0
     if rules.fork >= Fork.OSAKA:
         limit = min(limit, BLOBS_PER_TRANSACTION)
     if len(hashes) > limit:
-        raise TransactionError(f"blob transaction has too many blobs: have {len(hashes)}, permitted {limit}")
+        raise TransactionError(
+            Reason.BLOB_COUNT, f"blob transaction has too many blobs: have {len(hashes)}, permitted {limit}"
+        )
     _check_hash_versions(hashes)
 
 
 def _check_hash_versions(hashes: tuple[bytes, ...]) -> None:
     for index, versioned_hash in enumerate(hashes):
         if versioned_hash[:1] != b"\x01":
-            raise TransactionError(f"blob {index} has invalid hash version")
+            raise TransactionError(Reason.BLOB_HASH_VERSION, f"blob {index} has invalid hash version")
 
 
 def _check_authorizations(transaction: Transaction, rules: ForkRules) -> None:  # noqa: ARG001  all checks have one form
     if transaction.type is not TransactionType.SET_CODE:
         return
     if transaction.to is None:
-        raise TransactionError("input string too short for common.Address, decoding into (types.SetCodeTx).To")
+        raise TransactionError(
+            Reason.AUTHORIZATION_CREATION,
+            "input string too short for common.Address, decoding into (types.SetCodeTx).To",
+        )
     if not transaction.authorization_list:
-        raise TransactionError("EIP-7702 transaction with empty auth list")
+        raise TransactionError(Reason.AUTHORIZATIONS_MISSING, "EIP-7702 transaction with empty auth list")
 
 
 def check_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
     """The gas limit covers what the transaction costs before it runs. Raises TransactionError."""
     have, want = transaction.gas_limit, intrinsic_gas(transaction, rules)
     if have < want:
-        raise TransactionError(f"intrinsic gas too low: have {have}, want {want}")
+        raise TransactionError(Reason.INTRINSIC_GAS, f"intrinsic gas too low: have {have}, want {want}")
     want = floor_gas(transaction, rules)
     if have < want:
-        raise TransactionError(f"insufficient gas for floor data gas cost: have {have}, want {want}")
+        raise TransactionError(
+            Reason.FLOOR_DATA_GAS, f"insufficient gas for floor data gas cost: have {have}, want {want}"
+        )
 
 
 _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
@@ -202,9 +217,14 @@ def validate_in_block(
 
 def _check_gas_available(transaction: Transaction, gas_available: int, blob_gas_available: int | None) -> None:
     if transaction.gas_limit > gas_available:
-        raise TransactionError(f"gas limit reached: have {gas_available}, want {transaction.gas_limit}")
+        raise TransactionError(
+            Reason.GAS_LIMIT_REACHED, f"gas limit reached: have {gas_available}, want {transaction.gas_limit}"
+        )
     if blob_gas_available is not None and transaction.blob_gas > blob_gas_available:
-        raise TransactionError(f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}")
+        raise TransactionError(
+            Reason.BLOB_GAS_LIMIT_REACHED,
+            f"blob gas limit reached: have {blob_gas_available}, want {transaction.blob_gas}",
+        )
 
 
 def validate_against_block(
@@ -222,8 +242,9 @@ def check_blob_fee(transaction: Transaction | CallRequest, environment: BlockEnv
     blob_fee, blob_cap = environment.blob_base_fee, transaction.max_fee_per_blob_gas
     if transaction.blob_versioned_hashes and blob_fee is not None and blob_cap < blob_fee:
         raise TransactionError(
+            Reason.BLOB_FEE_CAP_BELOW_BASE_FEE,
             "max fee per blob gas less than block blob gas fee: address "
-            f"{to_checksum_address(transaction.sender)} blobGasFeeCap: {blob_cap}, blobBaseFee: {blob_fee}"
+            f"{to_checksum_address(transaction.sender)} blobGasFeeCap: {blob_cap}, blobBaseFee: {blob_fee}",
         )
 
 
@@ -232,8 +253,9 @@ def check_base_fee(transaction: Transaction | CallRequest, environment: BlockEnv
     base_fee, cap = environment.base_fee_per_gas, transaction.max_fee_per_gas
     if base_fee is not None and cap < base_fee:
         raise TransactionError(
+            Reason.FEE_CAP_BELOW_BASE_FEE,
             "max fee per gas less than block base fee: "
-            f"address {to_checksum_address(transaction.sender)}, maxFeePerGas: {cap}, baseFee: {base_fee}"
+            f"address {to_checksum_address(transaction.sender)}, maxFeePerGas: {cap}, baseFee: {base_fee}",
         )
 
 
@@ -246,7 +268,7 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
     if wasm_machine is not None and wasm_machine.claims(transaction.data):
         limit = wasm_machine.initcode_size_limit
     if size > limit:
-        raise TransactionError(f"max initcode size exceeded: code size {size} limit {limit}")
+        raise TransactionError(Reason.INIT_CODE_SIZE, f"max initcode size exceeded: code size {size} limit {limit}")
 
 
 def check_message(
@@ -274,11 +296,11 @@ def _check_message_blobs(message: CallRequest, rules: ForkRules) -> None:
     if hashes is None:
         return
     if message.to is None:
-        raise TransactionError("blob transaction of type create")
+        raise TransactionError(Reason.BLOB_CREATION, "blob transaction of type create")
     if not hashes:
-        raise TransactionError("blob transaction missing blob hashes")
+        raise TransactionError(Reason.BLOB_HASHES_MISSING, "blob transaction missing blob hashes")
     if rules.fork >= Fork.OSAKA and len(hashes) > BLOBS_PER_TRANSACTION:
-        raise TransactionError("blob transaction has too many blobs")
+        raise TransactionError(Reason.BLOB_COUNT, "blob transaction has too many blobs")
     _check_hash_versions(hashes)
 
 
@@ -287,20 +309,26 @@ def _check_message_authorizations(message: CallRequest) -> None:
         return
     sender = to_checksum_address(message.sender)
     if message.to is None:
-        raise TransactionError(f"EIP-7702 transaction cannot be used to create contract (sender {sender})")
+        raise TransactionError(
+            Reason.AUTHORIZATION_CREATION, f"EIP-7702 transaction cannot be used to create contract (sender {sender})"
+        )
     if not message.authorization_list:
-        raise TransactionError(f"EIP-7702 transaction with empty auth list (sender {sender})")
+        raise TransactionError(
+            Reason.AUTHORIZATIONS_MISSING, f"EIP-7702 transaction with empty auth list (sender {sender})"
+        )
 
 
 def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
     """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
     want = state.get_nonce(sender)
     if nonce != want:
-        relation = "low" if nonce < want else "high"
+        reason = Reason.NONCE_TOO_LOW if nonce < want else Reason.NONCE_TOO_HIGH
         address = to_checksum_address(sender)
-        raise AuthenticationError(f"nonce too {relation}: address {address}, tx: {nonce} state: {want}")
+        raise TransactionError(reason, f"{reason.value}: address {address}, tx: {nonce} state: {want}")
     if nonce >= MAX_NONCE:
-        raise TransactionError(f"nonce has max value: address {to_checksum_address(sender)}, nonce: {nonce}")
+        raise TransactionError(
+            Reason.NONCE_AT_MAXIMUM, f"nonce has max value: address {to_checksum_address(sender)}, nonce: {nonce}"
+        )
 
 
 def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> None:
@@ -308,7 +336,9 @@ def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> Non
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
         code_hash = state.get_code_hash(sender).hex()
-        raise TransactionError(f"sender not an eoa: address {to_checksum_address(sender)}, codehash: 0x{code_hash}")
+        raise TransactionError(
+            Reason.SENDER_NOT_EOA, f"sender not an eoa: address {to_checksum_address(sender)}, codehash: 0x{code_hash}"
+        )
 
 
 def check_funds(sender: bytes, want: int, state: BlockState) -> None:
@@ -316,7 +346,10 @@ def check_funds(sender: bytes, want: int, state: BlockState) -> None:
     have = state.get_balance(sender)
     if have < want:
         address = to_checksum_address(sender)
-        raise TransactionError(f"insufficient funds for gas * price + value: address {address} have {have} want {want}")
+        raise TransactionError(
+            Reason.INSUFFICIENT_FUNDS,
+            f"insufficient funds for gas * price + value: address {address} have {have} want {want}",
+        )
 
 
 def blob_gas_limit(rules: ForkRules) -> int | None:

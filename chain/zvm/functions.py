@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.outcomes import Status, status_of
 from zevm.chain.zvm.scope import Entry
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.keccak import keccak256
 
-PAGE_BYTES = 65_536
 SELECTOR_BYTES = 4
 
 
@@ -41,7 +41,10 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class FunctionResult:
-    """What it did. error: None for success. changes: what it would have changed in `before`, were it kept."""
+    """What it did. error: None for success. changes: what it would have changed in `before`, were it kept.
+
+    is_revert: it failed with REVERT, and `output` is the revert data.
+    """
 
     status: Status
     output: bytes
@@ -50,6 +53,7 @@ class FunctionResult:
     logs: tuple[Log, ...]
     changes: StateDiff
     before: StateReader
+    is_revert: bool = False
 
 
 def run_function(
@@ -83,10 +87,17 @@ def run_function(
         outcome = Executor(environment, base).call_alone(request, wasm_scope=scope, deadline=deadline)
     except ExecutionTimeoutError as error:
         return _not_run(Status.TIMEOUT, str(error), reader)
-    error_text = None if outcome.error is None else outcome.error.message
-    status = status_of(outcome.error)
-    logs = outcome.logs if outcome.succeeded else ()
-    return FunctionResult(status, outcome.output, outcome.gas_used, error_text, logs, base.diff(), before)
+    fault = outcome.error
+    return FunctionResult(
+        status=status_of(fault),
+        output=outcome.output,
+        gas_used=outcome.gas_used,
+        error=None if fault is None else fault.message,
+        logs=outcome.logs if outcome.succeeded else (),
+        changes=base.diff(),
+        before=before,
+        is_revert=fault is not None and fault.kind is VmErrorKind.REVERT,
+    )
 
 
 def _no_module(call: FunctionCall, address: bytes) -> tuple[Status, str]:

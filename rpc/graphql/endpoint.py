@@ -11,8 +11,9 @@ from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidRequestError, RpcError
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
-from zevm.rpc.transport.http_bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
+from zevm.rpc.transport.http_bodies import Bodies, BodyError, refuse, send_json, unless_left
 from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:

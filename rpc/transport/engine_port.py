@@ -10,10 +10,11 @@ from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import Registry
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.budgets import Budgets
 from zevm.rpc.transport.guard import Guard, Refusal
 from zevm.rpc.transport.http import HttpEndpoint
-from zevm.rpc.transport.http_bodies import Receive, Scope, Send, refuse, respond
+from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.jwt import Authenticator
 from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
 from zevm.rpc.workers import Workers

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from zevm.chain.types import Block, Header, Receipt, Transaction
+from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.node.app import Observers
 from zevm.node.logs import (
     QUEUE_LIMIT,
@@ -20,15 +22,17 @@ from zevm.node.logs import (
     NodeLog,
     PayloadEvent,
     failure_text,
+    hint_for,
     rfc2822,
     shown_parameters,
 )
 from zevm.rpc.codec.revert_reasons import Decoder
-from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.errors import InvalidParamsError, RefusedError
 
 CREATED = bytes(19) + b"\x0c"
 NOPE = bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (4).to_bytes(32, "big") + b"nope".ljust(32, b"\0")
-FAILED = TransactionReport((), "execution reverted", NOPE)
+REVERTED = VmError(VmErrorKind.REVERT, "execution reverted")
+FAILED = TransactionReport((), NOPE, REVERTED)
 
 
 def _call(method: str, error: str | None = None, params: object = ()) -> CallEvent:
@@ -38,7 +42,7 @@ def _call(method: str, error: str | None = None, params: object = ()) -> CallEve
 def _block(*reports: TransactionReport, contract: bytes | None = None) -> BlockAndReceipts:
     transactions = tuple(Transaction(nonce=index) for index in range(len(reports)))
     receipts = tuple(
-        Receipt(0, 1 if report.error is None else 0, 21_000, (), bytes(256), bytes(20), 21_000, 1, contract)
+        Receipt(0, 1 if report.fault is None else 0, 21_000, (), bytes(256), bytes(20), 21_000, 1, contract)
         for report in reports
     )
     return BlockAndReceipts(Block(Header(bytes(32), number=7, timestamp=0), transactions), receipts, reports)
@@ -54,7 +58,7 @@ def test_like_methods_in_a_row_are_one_line() -> None:
 
 
 def test_a_block_of_anvils_form() -> None:
-    record = _block(TransactionReport(("hello", "42"), None, b""), contract=CREATED)
+    record = _block(TransactionReport(("hello", "42"), b""), contract=CREATED)
     assert _text(_call("eth_sendRawTransaction"), BlockEvent(1.0, HeadChanged((record,)))) == [
         "eth_sendRawTransaction",
         "",
@@ -79,11 +83,11 @@ def test_a_revert_is_decoded() -> None:
 @pytest.mark.parametrize(
     ("report", "text"),
     [
-        (TransactionReport((), None, b""), None),
+        (TransactionReport((), b""), None),
         (FAILED, "reverted with: nope"),
-        (TransactionReport((), "execution reverted", b""), "reverted"),
-        (TransactionReport((), "execution reverted", b"\x12\x34\x56\x78"), "reverted with: 0x12345678"),
-        (TransactionReport((), "out of gas", b""), "out of gas"),
+        (TransactionReport((), b"", REVERTED), "reverted"),
+        (TransactionReport((), b"\x12\x34\x56\x78", REVERTED), "reverted with: 0x12345678"),
+        (TransactionReport((), b"", VmError(VmErrorKind.OUT_OF_GAS, "out of gas")), "out of gas"),
     ],
 )
 def test_why_a_transaction_failed(report: TransactionReport, text: str | None) -> None:
@@ -91,7 +95,7 @@ def test_why_a_transaction_failed(report: TransactionReport, text: str | None) -
 
 
 def test_console_lines_can_be_left_out() -> None:
-    record = _block(TransactionReport(("hello",), None, b""))
+    record = _block(TransactionReport(("hello",), b""))
     quiet = Formatter(console=False)
     assert "hello" not in _text(BlockEvent(1.0, HeadChanged((record,))), formatter=quiet)
 
@@ -107,9 +111,15 @@ def test_a_failed_call() -> None:
     ]
 
 
-def test_a_wallet_that_remembers_another_chain_gets_a_hint() -> None:
-    lines = _text(_call("eth_sendRawTransaction", "nonce too high: address 0x1, tx: 5 state: 0"))
-    assert any("clear the wallet's activity data" in line for line in lines)
+@pytest.mark.parametrize("reason", [Reason.NONCE_TOO_HIGH, Reason.NONCE_TOO_LOW])
+def test_a_wallet_that_remembers_another_chain_gets_a_hint(reason: Reason) -> None:
+    stream = io.StringIO()
+    log = NodeLog(Formatter(), stream)
+    log.start()
+    log.called("eth_sendRawTransaction", ["0x"], 0.001, RefusedError(TransactionError(reason, "any words")))
+    log.close()
+    assert "Hint: if the chain was begun anew, clear the wallet's activity data" in stream.getvalue()
+    assert hint_for(RefusedError(TransactionError(Reason.ALREADY_KNOWN, "nonce too high"))) is None
 
 
 def test_a_reorganisation_is_told() -> None:

@@ -13,7 +13,7 @@ import orjson
 
 import zevm.rpc.methods.eth.subscribe
 from zevm.chain.concurrency.writer import Writer
-from zevm.chain.errors import ExecutionRevertedError, TransactionError, UnknownBlockError
+from zevm.chain.errors import ExecutionRevertedError, Reason, TransactionError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.vm.interface import ExecutionTimeoutError
@@ -40,7 +40,7 @@ FAULTS: dict[str, Exception] = {
     "recursion": RecursionError("too deep"),
     "corruption": CorruptionError("block 7: bad checksum"),
     "revert": ExecutionRevertedError(b"\x01\x02"),
-    "transaction": TransactionError("nonce too low: next nonce 1, tx nonce 0"),
+    "transaction": TransactionError(Reason.NONCE_TOO_LOW, "nonce too low: next nonce 1, tx nonce 0"),
     "block": UnknownBlockError(),
     "account": UnknownAccountError(ALICE),
     "timeout": ExecutionTimeoutError(),

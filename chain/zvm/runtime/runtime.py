@@ -18,13 +18,13 @@ from zevm.chain.zvm.faults import (
     OutOfInkError,
     OutOfPagesError,
 )
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi, native_stack
 from zevm.chain.zvm.runtime.deadlines import FOREVER, NEXT_EPOCH, ticker
 from zevm.chain.zvm.runtime.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
     MAXIMUM_TABLE_ELEMENTS,
-    PAGE_BYTES,
     Engine,
     Import,
     Program,

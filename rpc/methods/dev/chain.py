@@ -24,29 +24,8 @@ from zevm.rpc.services import Services
 ADDRESS = Param("address", scalars.address)
 HASH = Param("hash", scalars.hash32)
 
-HARD_FORK_NAMES = {
-    Fork.FRONTIER: "Frontier",
-    Fork.HOMESTEAD: "Homestead",
-    Fork.TANGERINE_WHISTLE: "Tangerine",
-    Fork.SPURIOUS_DRAGON: "SpuriousDragon",
-    Fork.BYZANTIUM: "Byzantium",
-    Fork.CONSTANTINOPLE: "Constantinople",
-    Fork.PETERSBURG: "Petersburg",
-    Fork.ISTANBUL: "Istanbul",
-    Fork.MUIR_GLACIER: "MuirGlacier",
-    Fork.BERLIN: "Berlin",
-    Fork.LONDON: "London",
-    Fork.ARROW_GLACIER: "ArrowGlacier",
-    Fork.GRAY_GLACIER: "GrayGlacier",
-    Fork.PARIS: "Paris",
-    Fork.SHANGHAI: "Shanghai",
-    Fork.CANCUN: "Cancun",
-    Fork.PRAGUE: "Prague",
-    Fork.OSAKA: "Osaka",
-    Fork.BPO1: "Osaka",
-    Fork.BPO2: "Osaka",
-}
-"""The names that Foundry parses. Blob parameter forks change nothing for the code that runs: they are Osaka."""
+_FOUNDRY_FORKS = {Fork.TANGERINE_WHISTLE: "Tangerine", Fork.BPO1: "Osaka", Fork.BPO2: "Osaka"}
+"""Foundry's names where they differ. Blob parameter forks change nothing for the code that runs: they are Osaka."""
 
 
 @method("anvil_setCoinbase", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_setCoinbase",))
@@ -234,6 +213,11 @@ def _signed(services: Services, given: bytes | TransactionArguments) -> Transact
     return fill
 
 
+def foundry_fork(fork: Fork) -> str:
+    """The name that Foundry parses."""
+    return _FOUNDRY_FORKS.get(fork, fork.title)
+
+
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")
 def node_info(services: Services) -> dict[str, Any]:
     """The head, the fork, and how blocks are made."""
@@ -244,7 +228,7 @@ def node_info(services: Services) -> dict[str, Any]:
         "currentBlockNumber": hex(header.number),
         "currentBlockTimestamp": header.timestamp,
         "currentBlockHash": hexadecimal(header.hash),
-        "hardFork": HARD_FORK_NAMES[chain.schedule.rules(coming.number, coming.timestamp).fork],
+        "hardFork": foundry_fork(chain.schedule.fork_at(coming.number, coming.timestamp)),
         "transactionOrder": str(chain.pool.order),
         "environment": {
             "baseFee": hex(coming.base_fee_per_gas or 0),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from zevm.chain.events import Event, HeadChanged
+from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.transaction import encode_network_form
@@ -24,7 +25,6 @@ RAW = Param("raw", scalars.data, summary="EIP-2718 bytes; of a blob transaction 
 TRANSACTION = Param("transaction", objects.transaction_arguments)
 TIMEOUT = Param("timeout", scalars.number, default=None, summary="milliseconds")
 DEFAULT_RECEIPT_TIMEOUT_SECONDS = 20.0
-_ETHER = 10**18
 
 
 def decode_raw(services: Services, raw: bytes) -> Transaction:
@@ -41,7 +41,7 @@ def _check_fee_cap(services: Services, transaction: Transaction) -> None:
     fee = transaction.max_fee_per_gas * transaction.gas_limit
     if cap and fee > cap:
         raise ServerError(
-            f"tx fee ({fee / _ETHER:.2f} ether) exceeds the configured cap ({cap / _ETHER:.2f} ether); "
+            f"tx fee ({fee / ETHER:.2f} ether) exceeds the configured cap ({cap / ETHER:.2f} ether); "
             "raise --rpc-transaction-fee-cap-wei, 0 for no cap"
         )
 

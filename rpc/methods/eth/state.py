@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from zevm.chain.calls.simulation import LIMIT_EXCEEDED
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import hexadecimal, word
-from zevm.rpc.errors import CodedError, InvalidParamsError
+from zevm.rpc.errors import CLIENT_LIMIT_EXCEEDED, CodedError, InvalidParamsError
 from zevm.rpc.methods.support.reading import account_of, code_of, state_at
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -75,7 +74,7 @@ async def get_storage_values(
     """Many storage slots of many accounts in one call."""
     count, limit = sum(map(len, wanted.values())), services.limits.storage_values
     if count > limit:
-        raise CodedError(LIMIT_EXCEEDED, f"too many slots (max {limit})")
+        raise CodedError(CLIENT_LIMIT_EXCEEDED, f"too many slots (max {limit})")
     if not count:
         raise InvalidParamsError("empty request")
     state = await state_at(services, block)

@@ -8,6 +8,7 @@ from functools import partial
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation
 from zevm.chain.rules.fees import suggested_tip
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
@@ -19,7 +20,6 @@ from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
 
-PLAIN_TRANSFER_GAS = 21_000
 _RESERVED_ADDRESSES = 1 << 16
 """Addresses below may be precompiles, whose price an estimate has to find."""
 
@@ -218,7 +218,7 @@ def execution_deadline(services: Services) -> float:
 
 def _gas_limit(services: Services, arguments: TransactionArguments, place: Place, deadline: float) -> int:
     if _is_plain_transfer(arguments, place.state):
-        return PLAIN_TRANSFER_GAS
+        return TRANSACTION_GAS
     frame = place.frame()
     request = _payable(call_request(services, arguments, default_gas=0), frame)
     return GasEstimation(frame, request, gas_cap=services.limits.call_gas, deadline=deadline).run()
@@ -227,7 +227,7 @@ def _gas_limit(services: Services, arguments: TransactionArguments, place: Place
 def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
     """The message to estimate. One that cannot pay now is the pool's to judge: its gas is that of a free one."""
     environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
-    fee_wei = PLAIN_TRANSFER_GAS * request.max_fee_per_gas
+    fee_wei = TRANSACTION_GAS * request.max_fee_per_gas
     if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
         request = replace(request, max_fee_per_gas=0, max_priority_fee_per_gas=0)
     if request.max_fee_per_blob_gas < (environment.blob_base_fee or 0) or balance_wei < fee_wei:

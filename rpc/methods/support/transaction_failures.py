@@ -24,7 +24,7 @@ def submit(services: Services, transaction: Transaction, *, local: bool = False)
     def on_event(event: Event) -> None:
         for record in event.added if isinstance(event, HeadChanged) else ():
             for mined, report in zip(record.block.transactions, record.reports, strict=True):
-                if mined.hash == transaction.hash and report.error is not None:
+                if mined.hash == transaction.hash and report.fault is not None:
                     failures.append(report)
 
     # events are published on this thread, before the send returns
@@ -41,8 +41,9 @@ def submit(services: Services, transaction: Transaction, *, local: bool = False)
 
 def failure_message(decoder: ErrorDecoder | None, report: TransactionReport) -> str:
     """Hardhat's words for a failure; test libraries read them."""
-    if report.fault is None or report.fault.kind is not VmErrorKind.REVERT:
-        return f"{_PREFIX}{report.error}"
+    assert report.fault is not None, "the transaction did not fail"
+    if report.fault.kind is not VmErrorKind.REVERT:
+        return f"{_PREFIX}{report.fault.message}"
     output = report.output
     reason = None if decoder is None else decoder.revert_reason(output)
     if not output:

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field, replace
 
 from zevm.chain.calls.call import call
-from zevm.chain.errors import AuthenticationError, ExecutionFailedError, ExecutionRevertedError
+from zevm.chain.errors import (
+    AUTHENTICATION_FAILURES,
+    ExecutionFailedError,
+    ExecutionRevertedError,
+    TransactionError,
+)
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.calls import contract_address
@@ -89,7 +94,11 @@ def deploy_contract(services: Services, wanted: Deployment) -> Json:
     try:
         transaction = with_sender(services, transaction)
         transaction_hash = send(services, transaction)
-    except (AuthenticationError, UnknownAccountError, ChainIdError) as error:
+    except TransactionError as error:
+        if error.reason not in AUTHENTICATION_FAILURES:
+            raise
+        return _not_sent(Status.AUTHENTICATION_FAILED, error.message)
+    except (UnknownAccountError, ChainIdError) as error:
         return _not_sent(Status.AUTHENTICATION_FAILED, str(error))
     except (ExecutionRevertedError, ExecutionFailedError, ExecutionTimeoutError) as error:
         return _refused_by_estimate(services, transaction, error)
@@ -119,7 +128,7 @@ def _sent(services: Services, transaction_hash: bytes, report: TransactionReport
         transaction_hash=transaction_hash,
         gas_limit=position.transaction.gas_limit,
         gas_used=receipt.gas_used,
-        error=report.error,
+        error=None if report.fault is None else report.fault.message,
         output=b"" if status is Status.SUCCESS else report.output,
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 from zevm.chain.concurrency.deadline import moved
 from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import VmErrorKind
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import decode_fields
@@ -100,8 +99,8 @@ def execute_function(services: Services, call: dict[str, Any], block: BlockRefer
 
 
 def _error_text(services: Services, result: FunctionResult) -> str | None:
-    reverted = result.error == VmErrorKind.REVERT.value
-    reason = services.decoder.revert_reason(result.output) if reverted and services.decoder is not None else None
+    decoder = services.decoder
+    reason = None if decoder is None or not result.is_revert else decoder.revert_reason(result.output)
     return result.error if reason is None else f"{result.error}: {reason}"
 
 

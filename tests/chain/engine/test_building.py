@@ -19,10 +19,10 @@ from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.native.kzg import CELLS_PER_BLOB, trusted_setup
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.zvm.module.creation import creation_data
 
 KEY, VALUE, ARGUMENT = 64, 96, 0

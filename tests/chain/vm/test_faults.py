@@ -16,10 +16,10 @@ from tests.chain.vm.support import (
     run_code,
     state_of,
 )
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
-from zevm.chain.vm.interpreter import THREAD_STACK_BYTES
 
 OTHER = b"\x44" * 20
 OVERFLOW = "DUP1 " * 1024
@@ -89,12 +89,8 @@ def recursion(fork: Fork) -> tuple[int, int]:
 @pytest.mark.parametrize("fork", [Fork.BYZANTIUM, Fork.BERLIN, Fork.OSAKA])
 def test_1024_nested_calls(fork: Fork) -> None:
     results: list[tuple[int, int]] = []
-    old = threading.stack_size(THREAD_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=lambda: results.append(recursion(fork)))
-        thread.start()
-    finally:
-        threading.stack_size(old)
+    thread = threading.Thread(target=lambda: results.append(recursion(fork)))
+    start_with_deep_stack(thread)
     thread.join()
     assert results
     assert results[0][0] == 1025
@@ -110,12 +106,8 @@ def test_1024_nested_creations() -> None:
         request = CallRequest(SENDER, None, 10**15, data=code)
         outcomes.append(Executor(environment_of(code_size_limit=2**20), state).call(request))
 
-    old = threading.stack_size(THREAD_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-    finally:
-        threading.stack_size(old)
+    thread = threading.Thread(target=run)
+    start_with_deep_stack(thread)
     thread.join()
     assert outcomes
     assert outcomes[0].error is None

@@ -71,8 +71,8 @@ async def test_blocks_of_the_pool_and_of_nothing(node: Node) -> None:
     [
         ({"timestamp": "0x1"}, -32000, "invalid timestamp, parent 1700000000 given 1"),
         ({"timestamp": None}, -32602, "missing required field 'timestamp' for PayloadAttributes"),
-        ({"withdrawals": None}, -32000, "withdrawals is missing in a block under Bpo2"),
-        ({"parentBeaconBlockRoot": None}, -32000, "parentBeaconBlockRoot is missing in a block under Bpo2"),
+        ({"withdrawals": None}, -32000, "withdrawals is missing in a block under BPO2"),
+        ({"parentBeaconBlockRoot": None}, -32000, "parentBeaconBlockRoot is missing in a block under BPO2"),
     ],
 )
 async def test_attributes_that_cannot_be(node: Node, changes: dict[str, Any], code: int, message: str) -> None:

@@ -1,0 +1,103 @@
+"""Refusals are data: whoever tells them apart asks for the reason, and no product code reads an error's text."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("chain", "node", "rpc", "storage")
+
+READING = {"startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch"}
+"""Methods by which a program looks into a text."""
+FORMS = {"lower", "upper", "casefold", "strip", "split", "partition", "removeprefix", "encode"}
+"""Methods that give the same text in another form."""
+TEXT_NAMES = {"message", "error_text", "error_message"}
+FOREIGN = {
+    "chain/vm/faults.py": "py-evm gives one exception class for two faults",
+    "node/keystore.py": "eth-account gives one exception class for a wrong password and a broken file",
+    "rpc/codec/parsing.py": "the JSON parser gives one exception class for two faults",
+}
+"""Files that read the text of a library's error, which has no reason."""
+
+
+def caught(tree: ast.Module) -> set[str]:
+    """The names under which exceptions are caught or passed on."""
+    names = {"error", "exception", "fault"}
+    return names | {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.name}
+
+
+def is_text_of_an_error(node: ast.expr, errors: set[str]) -> bool:
+    """error.message, message, str(error), error.args, and a part of one of them."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("message", "error") or (node.attr == "args" and is_error(node.value, errors))
+    if isinstance(node, ast.Name):
+        return node.id in TEXT_NAMES
+    if isinstance(node, ast.Subscript):
+        is_mapping = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
+        return not is_mapping and is_text_of_an_error(node.value, errors)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        is_str = node.func.id in ("str", "repr") and len(node.args) == 1
+        return is_str and (is_error(node.args[0], errors) or is_text_of_an_error(node.args[0], errors))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in FORMS and is_text_of_an_error(node.func.value, errors)
+    return False
+
+
+def is_error(node: ast.expr, errors: set[str]) -> bool:
+    return (isinstance(node, ast.Name) and node.id in errors) or (
+        isinstance(node, ast.Attribute) and node.attr in errors
+    )
+
+
+def readings(tree: ast.Module) -> Iterator[int]:
+    """The lines that compare or search the text of an error."""
+    errors = caught(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr):
+            continue
+        operands: list[ast.expr] = []
+        if isinstance(node, ast.Compare) and not all(isinstance(item, ast.Is | ast.IsNot) for item in node.ops):
+            operands = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READING:
+            operands = [node.func.value, *node.args]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            operands = node.args[:1]
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            operands = [node.slice]
+        if any(is_text_of_an_error(operand, errors) for operand in operands):
+            yield node.lineno
+
+
+def test_no_product_code_reads_the_text_of_an_error() -> None:
+    found = {
+        str(file.relative_to(ROOT)): lines
+        for room in ROOMS
+        for file in sorted((ROOT / room).rglob("*.py"))
+        if (lines := sorted(readings(ast.parse(file.read_text()))))
+    }
+    assert {file: lines for file, lines in found.items() if file not in FOREIGN} == {}
+    assert found.keys() == FOREIGN.keys(), "an explained exception that is none any more"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'error.message.startswith("nonce too low")',
+        '"nonce" in str(error)',
+        'message == "already known"',
+        'outcome.error.message[:5] == "nonce"',
+        '{"already known": 1}[error.message]',
+        '{"already known": 1}.get(error.message)',
+        'error.args[0].lower() == "no"',
+        're.match("nonce", str(error))',
+    ],
+)
+def test_the_walk_sees_a_reading(line: str) -> None:
+    assert list(readings(ast.parse(line))) == [1]
+
+
+@pytest.mark.parametrize("line", ["error.message", "raise Refused(error.message)", "message is not None"])
+def test_the_walk_passes_over_what_is_only_told(line: str) -> None:
+    assert list(readings(ast.parse(line))) == []
