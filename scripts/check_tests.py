@@ -54,7 +54,7 @@ def type_complaints(untyped: list[str], limit: int) -> Iterator[str]:
         yield "\n".join(untyped)
         yield f"error: {len(untyped)} functions of the tests have no types, at most {limit}; give the new ones types"
     elif len(untyped) < limit:
-        yield f"error: {len(untyped)} functions of the tests have no types: write untyped_test_functions = {len(untyped)}"
+        yield f"error: fewer functions of the tests have no types: write untyped_test_functions = {len(untyped)}"
 
 
 def main() -> int:

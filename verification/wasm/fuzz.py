@@ -36,9 +36,9 @@ from verification.wasm.generate import generate, mutate
 from zevm.chain.concurrency.threads import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import INK_PER_GAS, PRICE_TABLES
-from zevm.chain.zvm.runtime.engine import PAGE_BYTES
 from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
 CONTRACTS = ROOT / "contracts" / "examples" / "out"
