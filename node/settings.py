@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.forks import Fork, fork_by_name
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.rpc.limits import Limits, limit_rows
@@ -104,6 +106,17 @@ Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValida
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
+class _Instance:
+    """Marks a type of ours whose values are taken as they are."""
+
+    def __get_pydantic_core_schema__(self, source: type, _: object) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+
+GivenGenesis = Annotated[Genesis, _Instance()]
+"""A program may give a genesis itself in the place of its file."""
+
+
 class NodeSettings(BaseSettings):
     """The settings that stand by themselves; `Settings` adds one for every limit."""
 
@@ -176,7 +189,7 @@ class NodeSettings(BaseSettings):
         about="Let eth_sendTransaction send for any account.",
     )  # fmt: skip
 
-    init: UserPath | None = _setting(
+    init: UserPath | GivenGenesis | None = _setting(
         None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
     )
     chain_id: int | None = _setting(

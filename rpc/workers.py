@@ -35,8 +35,8 @@ class Workers:
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "body-reader")
         self._encoder = ThreadPoolExecutor(1, "large-answers")
-        names = [f"evm-{index}" for index in range(count)]
-        start_with_deep_stack(*[threading.Thread(target=self._work, name=name, daemon=True) for name in names])
+        self._threads = [threading.Thread(target=self._work, name=f"evm-{i}", daemon=True) for i in range(count)]
+        start_with_deep_stack(*self._threads)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.
@@ -80,6 +80,13 @@ class Workers:
                 threads.shutdown(wait=False, cancel_futures=True)
             for _ in range(self._count):
                 self._jobs.put(None)
+
+    def join(self) -> None:
+        """After `close`: wait until every thread has ended, which running jobs do at their deadlines at the latest."""
+        for thread in self._threads:
+            thread.join()
+        for threads in (self._reader, self._encoder):
+            threads.shutdown()
 
     async def _acquire(self) -> None:
         if not self._free.locked():

@@ -90,6 +90,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
         start_with_deep_stack(self._thread)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the writer's thread."""
+        return threading.current_thread() is self._thread
+
     def submit(
         self, function: Callable[..., Any], *arguments: Any, cancellation: Cancellation | None = None
     ) -> "Future[Any]":
@@ -107,7 +112,7 @@ class Writer:
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run on the writer and wait; at once when already on the writer's thread."""
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             return function(*arguments)
         result: Result = self.submit(function, *arguments).result()
         return result

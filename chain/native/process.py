@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.shared import ends_with
 from zevm.chain.native.answers import FAILED, REFUSED, InputError
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.faults import NodeFaultError
@@ -110,6 +111,7 @@ class NativePool:
         self._idle: list[NativeProcess] = []
         self._busy: set[NativeProcess] = set()
         atexit.register(self.close)
+        ends_with(self.end_idle)
 
     def prepare(self) -> None:
         """Have one process wait for the first call. Returns at once."""
@@ -165,14 +167,19 @@ class NativePool:
         with self._lock:
             return [process.pid for process in (*self._idle, *self._busy)]
 
+    def end_idle(self) -> None:
+        """End the processes that no call is in; a later call starts a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
+
     def close(self) -> None:
         """End every process; a later call starts a new one."""
         with self._lock:
-            idle, self._idle = self._idle, []
             for process in self._busy:
                 process.kill()
-        for process in idle:
-            process.close()
+        self.end_idle()
 
 
 ARITHMETIC = NativePool(most=8)

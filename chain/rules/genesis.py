@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 
 from zevm.chain.errors import GenesisError
@@ -39,7 +38,8 @@ DEFAULT_GAS_LIMIT = 60_000_000
 """Of a block: what mainnet has (EIP-7935), and what Hardhat's users send in one transaction."""
 
 DEFAULT_BALANCE_WEI = 10_000 * ETHER
-_DEFAULT_FILE = "genesis.json"
+_DEFAULT_FILE = Path(__file__).with_name("genesis.json")
+"""The default network's; in the source tree it is a link to the file at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,21 +282,6 @@ def load_genesis(file: Path) -> Genesis:
         raise GenesisError(f"{file}: {error.message}") from error
 
 
-def default_genesis_path() -> Path:
-    """The default network's genesis.json: the source tree's, or the installed distribution's."""
-    in_tree = Path(__file__).resolve().parents[2] / _DEFAULT_FILE
-    if in_tree.is_file():
-        return in_tree
-    try:
-        installed = metadata.files("zevm-node") or []
-    except metadata.PackageNotFoundError:
-        installed = []
-    for file in installed:
-        if file.name == _DEFAULT_FILE:
-            return Path(str(file.locate())).resolve()
-    raise GenesisError(f"{in_tree}: the default network's genesis.json is missing; reinstall zevm-node")
-
-
 def load_default_genesis() -> Genesis:
     """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 deployer, ZVM on."""
-    return load_genesis(default_genesis_path())
+    return load_genesis(_DEFAULT_FILE)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
@@ -40,7 +40,7 @@ _IDENTIFIER = Param("payloadId", engine.payload_identifier, summary="8 bytes")
 
 def engine_of(services: Services) -> Engine:
     """The chain's engine. Raises ServerError where no consensus client drives the chain."""
-    engine = services.chain.engine
+    engine = services.engine
     if engine is None:
         raise ServerError("no consensus client drives this chain: start with --authrpc")
     return engine

@@ -15,6 +15,7 @@ import zevm.rpc.methods.eth.subscribe
 from zevm.chain.concurrency.writer import Writer
 from zevm.chain.errors import ExecutionRevertedError, Reason, TransactionError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
+from zevm.chain.options import ChainOptions
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
@@ -57,6 +58,7 @@ class TinyChain:
     gate: threading.Event = field(default_factory=threading.Event)
     executions: int = 0
     database: Any = field(default_factory=lambda: SimpleNamespace(fault=None))
+    options: ChainOptions = field(default_factory=ChainOptions)
 
     @property
     def head(self) -> Any:

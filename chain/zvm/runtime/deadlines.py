@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from zevm.chain.concurrency.shared import ends_with
 from zevm.chain.zvm.runtime import capi
 
 TICK_SECONDS = 0.01
@@ -29,6 +30,7 @@ class _Ticker:
         self._runs: dict[tuple[int, int], tuple[float, int]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        ends_with(self.end_idle)
 
     @contextlib.contextmanager
     def watch(self, engine: int, deadline: float) -> Iterator[None]:
@@ -39,12 +41,22 @@ class _Ticker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._count(key, deadline, -1)
+
+    def end_idle(self) -> None:
+        """End the thread, where no run has a deadline; the next run that has one starts it again."""
+        with self._changed:
+            thread = self._thread
+            if thread is None or self._runs:
+                return
+            self._thread = None
+            self._changed.notify_all()
+        thread.join()
 
     def _count(self, key: tuple[int, int], deadline: float, change: int) -> None:
         _, count = self._runs.pop(key, (deadline, 0))
@@ -52,10 +64,12 @@ class _Ticker:
             self._runs[key] = deadline, count + change
 
     def _run(self) -> None:
+        this = threading.current_thread()
         while True:
             with self._changed:
-                while not self._runs:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._runs or self._thread is not this)
+                if self._thread is not this:
+                    return
                 now = time.monotonic()
                 for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if now >= deadline}:
                     capi.engine_increment_epoch(engine)

@@ -11,7 +11,7 @@ from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign,
 from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, engine_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine import errors
 from zevm.chain.engine.attributes import payload_id
 from zevm.chain.engine.building import BUILDS_KEPT, BuiltPayload

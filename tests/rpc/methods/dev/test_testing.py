@@ -6,7 +6,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, STRANGER, Node, hexadecimal
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
-from zevm.chain.blocks.payload import PayloadAttributes, build_payload
+from zevm.chain.calls.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
