@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidRequestError, RpcError
@@ -106,7 +107,7 @@ class GraphqlEndpoint:
             return self._engine
 
 
-def _load_engine(services: Services, *, deadline: float) -> Engine:  # noqa: ARG001
+def _load_engine(services: Services, *, deadline: Deadline) -> Engine:  # noqa: ARG001
     from zevm.rpc.graphql.engine import Engine
 
     return Engine(services)
