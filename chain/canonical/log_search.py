@@ -51,7 +51,7 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A log and where it was found. log_index counts within the block. removed: its block left the chain."""
+    """A log and where it was found. log_index counts within the block."""
 
     log: Log
     block_hash: bytes
@@ -60,7 +60,6 @@ class LogRecord:
     transaction_hash: bytes
     transaction_index: int
     log_index: int
-    removed: bool = False
 
 
 class BlockSource(Protocol):
@@ -139,9 +138,7 @@ def _bloom_of(item: bytes) -> int:
     return int.from_bytes(logs_bloom([Log(item, (), b"")]), "big")
 
 
-def _records(
-    header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher
-) -> Iterator[LogRecord]:
+def _records(header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher) -> Iterator[LogRecord]:
     log_index = 0
     for transaction_index, receipt in enumerate(receipts):
         for log in receipt.logs:

@@ -177,12 +177,14 @@ class Executor:
         if fork >= Fork.PRAGUE:
             self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
+    def _system_context(self) -> TransactionContext:
+        return TransactionContext(system.SYSTEM_ADDRESS, 0, (), self._precompiles, self._warm, self._deadline)
+
     def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known
-        origin, deadline = system.SYSTEM_ADDRESS, self._deadline
-        context = TransactionContext(origin, 0, (), self._precompiles, self._warm, deadline)
+        context = self._system_context()
         return system.call(FRAME_CLASSES[self.environment.rules.fork], self._evm_state, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:

@@ -139,7 +139,6 @@ def test_records_say_where_they_were_found(chain: MemoryChain) -> None:
         transaction_hash=block.transactions[1].hash,
         transaction_index=1,
         log_index=2,
-        removed=False,
     )
     assert [record.log_index for record in records] == [0, 1, 2]
     assert chain.search(first=1, last=1, topics=((APPROVAL,),))[0].log_index == 2
@@ -252,7 +251,7 @@ def test_searches_over_100_000_blocks_are_fast() -> None:
         ({}, 5_010),
     ):
         started = time.perf_counter()
-        assert len(chain.search(first=0, last=99_999, **criteria)) == count  # type: ignore[arg-type]
+        assert len(chain.search(first=0, last=99_999, **criteria)) == count
         assert time.perf_counter() - started < 2.0
     assert chain.headers_read == 10 + 10 + 5_010
 

@@ -23,7 +23,7 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.call import call as call_off_chain
-from zevm.chain.calls.overrides import StateOverride
+from zevm.chain.calls.overrides import CallOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
 from zevm.chain.rules.genesis import Genesis, GenesisAccount
 from zevm.chain.types import Log
@@ -283,7 +283,7 @@ def test_where_the_chain_has_no_webassembly_its_bytes_mean_what_they_always_did(
     assert (outcome.error, code) == (None, ANSWER)
     big = b"\0asm\x01\0\0\0" + bytes(24_576 - 8)
     assert create(deployed(big), schedule=None)[1] == big
-    assert create(deployed(big + b"\0"), schedule=None)[0].error.kind is VmErrorKind.CODE_SIZE  # type: ignore[union-attr]
+    assert create(deployed(big + b"\0"), schedule=None)[0].error.kind is VmErrorKind.CODE_SIZE
 
 
 @pytest.mark.parametrize("schedule", ["zvm", None])
@@ -320,7 +320,8 @@ def frame(accounts: dict[bytes, FakeAccount] | None = None) -> CallFrame:
     ("code", "expected"), [(ANSWER, None), (PACKED, None), (REFUSED["no module"], VmErrorKind.INVALID_MODULE)]
 )
 def test_state_overrides_may_put_a_module_anywhere(code: bytes, expected: VmErrorKind | None) -> None:
-    outcome = call_off_chain(frame(), request_to(TARGET), state_overrides={TARGET: StateOverride(code=code)})
+    overrides = CallOverrides({TARGET: StateOverride(code=code)})
+    outcome = call_off_chain(frame(), request_to(TARGET), overrides=overrides)
     assert (None if outcome.error is None else outcome.error.kind) == expected
     assert outcome.output == (b"" if expected else word(42))
 
