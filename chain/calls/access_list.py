@@ -19,8 +19,9 @@ from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.chain.vm.validation import AUTHORIZATION_GAS
 from zevm.storage.account import MAX_NONCE, StateReader
+from zevm.storage.primitives import Address
 
-Accesses = dict[bytes, set[int]]
+Accesses = dict[Address, set[int]]
 """20-byte address -> slots."""
 
 
@@ -34,13 +35,13 @@ class AccessState(BlockState):
         self._excluded = excluded
         super().__init__(reader)
 
-    def warm_address(self, address: bytes) -> bool:
+    def warm_address(self, address: Address) -> bool:
         """Add to the accessed addresses."""
         if address not in self._excluded:
             self.accesses.setdefault(address, set())
         return super().warm_address(address)
 
-    def warm_slot(self, address: bytes, slot: int) -> bool:
+    def warm_slot(self, address: Address, slot: int) -> bool:
         """Add to the accessed slots; an excluded account's slots are listed, with the account."""
         self.accesses.setdefault(address, set()).add(slot)
         return super().warm_slot(address, slot)

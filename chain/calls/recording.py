@@ -4,8 +4,9 @@ from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
-ETHER_ADDRESS = b"\xee" * 20
+ETHER_ADDRESS = Address(b"\xee" * 20)
 """The emitter of a transfer's log (ERC-7528)."""
 
 TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
@@ -37,7 +38,7 @@ class RecordingState(BlockState):
         self.emitted += 1
         super().add_log(log)
 
-    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+    def transfer(self, sender: Address, recipient: Address, amount: int) -> None:
         """Move wei, and show it as a log where asked for."""
         super().transfer(sender, recipient, amount)
         if self._shows_transfers and amount:
