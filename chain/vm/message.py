@@ -131,7 +131,7 @@ class TransactionContext:
         gas_price: int,
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[Address, Precompile],
-        warm_precompiles: Collection[bytes],
+        warm_precompiles: Collection[Address],
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> None:

@@ -29,8 +29,8 @@ Shortcut = Callable[[BlockEnvironment, ExecutionState, Address, bytes], bytes | 
 def _keep_beacon_root(
     environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
 ) -> bytes | None:
-    slot = block.timestamp % RING_SIZE
-    state.set_storage(address, slot, block.timestamp)
+    slot = environment.timestamp % RING_SIZE
+    state.set_storage(address, slot, environment.timestamp)
     state.set_storage(address, slot + RING_SIZE, int.from_bytes(data, "big"))
     return b""
 
@@ -38,7 +38,7 @@ def _keep_beacon_root(
 def _keep_block_hash(
     environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
 ) -> bytes | None:
-    state.set_storage(address, (block.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
+    state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
     return b""
 
 
