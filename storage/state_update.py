@@ -15,6 +15,7 @@ from zevm.storage.account import (
     encode_account,
 )
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_uint
 from zevm.storage.schema import account_key, slot_key
 
@@ -40,13 +41,13 @@ class StateUpdate:
 
     base: "bytes | StateUpdate"
     root: bytes
-    accounts: dict[bytes, bytes]
-    storage: dict[bytes, dict[int, int]]
+    accounts: dict[Address, bytes]
+    storage: dict[Address, dict[int, int]]
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
     code: dict[bytes, bytes]
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: Address) -> Account | None:
         """An account that it names; None where deleted."""
         record = self.accounts[address]
         return decode_account(record) if record else None
@@ -93,7 +94,7 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
     base_root = base if isinstance(base, bytes) else base.root
     nodes = nodes_over(stored, base)
     fresh: dict[bytes, bytes] = {}
-    accounts: dict[bytes, bytes] = {}
+    accounts: dict[Address, bytes] = {}
     for address, change in diff.accounts.items():
         if change is None:
             accounts[address] = b""

@@ -23,6 +23,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Hash32
 
 Result = TypeVar("Result")
 SECONDS_BETWEEN_BUNDLES = 12
@@ -119,7 +120,7 @@ class BundleResult:
     parent_number: int
 
     @property
-    def hash(self) -> bytes:
+    def hash(self) -> Hash32:
         """The bundle's hash: of the hashes of its transactions."""
         return keccak256(b"".join(result.transaction.hash for result in self.results))
 
@@ -153,7 +154,7 @@ def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header)
     timestamp = parent.timestamp + 1 if overrides.timestamp is None else overrides.timestamp
     header = assumed_header(view.spec, parent, request.number, timestamp, overrides)
 
-    def block_hash(number: int) -> bytes | None:
+    def block_hash(number: int) -> Hash32 | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)
 
     return view.spec.environment(header, block_hash, view.settings.recoveries)

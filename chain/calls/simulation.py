@@ -20,6 +20,7 @@ from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
@@ -80,7 +81,7 @@ class SimulatedTransaction(Transaction):
         """0, which no signed transaction has."""
         return 0
 
-    def sent_by(self, sender: bytes) -> "SimulatedTransaction":
+    def sent_by(self, sender: Address) -> "SimulatedTransaction":
         """The transaction with its sender, which no signature tells."""
         self.__dict__["sender"] = sender
         return self
@@ -124,7 +125,7 @@ class Simulation:
         self._reader = state
         self._budget = GasBudget(gas_cap)
         self._validate, self._trace_transfers, self._deadline = validate, trace_transfers, deadline
-        self._hashes: dict[int, bytes] = {base.number: base.hash}
+        self._hashes: dict[int, Hash32] = {base.number: base.hash}
 
     def run(self, blocks: Sequence[SimulatedBlock]) -> list[BlockResult]:
         """Execute the blocks. Raises SimulationError, InvalidRequestError, BlockError, ExecutionTimeoutError."""
@@ -162,7 +163,7 @@ class Simulation:
             overrides = replace(overrides, base_fee_per_gas=0)
         return assumed_header(self._view.spec, self._parent, number, timestamp, overrides)
 
-    def _block_hash(self, number: int) -> bytes | None:
+    def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
 
     def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:

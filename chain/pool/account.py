@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.validation import GasNeeds, gas_needs, transaction_cost
+from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024
 """Size that one unit of the pool's limits stands for; a larger transaction takes several."""
@@ -20,12 +21,12 @@ class PooledTransaction:
     """
 
     transaction: Transaction
-    sender: bytes
+    sender: Address
     local: bool
     arrival: int
     cost_wei: int
     slots: int
-    authorities: tuple[bytes, ...]
+    authorities: tuple[Address, ...]
     gas: GasNeeds
 
     @property
@@ -45,7 +46,7 @@ class PooledTransaction:
 
 
 def pooled(
-    transaction: Transaction, sender: bytes, rules: ForkRules, *, local: bool, arrival: int, with_authorities: bool
+    transaction: Transaction, sender: Address, rules: ForkRules, *, local: bool, arrival: int, with_authorities: bool
 ) -> PooledTransaction:
     """Work out once what the pool will ask of a transaction again and again.
 
@@ -66,7 +67,7 @@ class PoolAccount:
     nonce, balance and delegation are those of the state the pool was last reset to.
     """
 
-    address: bytes
+    address: Address
     state_nonce: int
     balance_wei: int
     is_delegated: bool

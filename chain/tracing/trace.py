@@ -27,6 +27,7 @@ from zevm.chain.types.block_reference import BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
+from zevm.storage.primitives import Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class TraceRequest:
         self.request_deadline.check("execution timeout")
 
 
-def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> Encoded:
+def trace_transaction(chain: ChainView, transaction_hash: Hash32, request: TraceRequest) -> Encoded:
     """A mined transaction. Raises TraceError, UnknownBlockError, ExecutionTimeoutError."""
     position = chain.find_transaction(transaction_hash)
     if position is None:
