@@ -1,7 +1,7 @@
 """A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
 
 A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
-write timeout (rpc.transport.budgets). The others never notice.
+write timeout (rpc.memory.budgets). The others never notice.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import OutputBudget
+from zevm.rpc.memory.budgets import OutputBudget
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, pieces_of
 
 if TYPE_CHECKING:

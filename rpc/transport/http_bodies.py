@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMap
 from typing import Any, TypeVar
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import InputBudget, OutputAccount
+from zevm.rpc.memory.budgets import InputBudget, OutputAccount
 from zevm.rpc.transport.guard import Headers, Refusal, header
 
 Result = TypeVar("Result")

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import Budgets, OutputAccount, StallWatch
+from zevm.rpc.memory.budgets import Budgets, OutputAccount, StallWatch
 from zevm.rpc.transport.guard import Refusal
 from zevm.rpc.transport.http_bodies import OUTPUT_EXTENSION
 

@@ -12,7 +12,7 @@ from struct import unpack
 from termios import TIOCOUTQ
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.released_memory import ReleasedMemory
+from zevm.rpc.memory.released import ReleasedMemory
 
 LOGGER = logging.getLogger("zevm.rpc")
 LOOKS = 4
