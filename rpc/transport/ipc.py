@@ -14,9 +14,9 @@ from typing import cast
 
 from zevm.rpc.dispatch import Dispatcher, failure
 from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
-from zevm.rpc.memory.budgets import StallWatch
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
+from zevm.rpc.transport.stall import StallWatch
 from zevm.rpc.transport.websocket import Session
 
 LOGGER = logging.getLogger("zevm.rpc")

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch import Caller, Dispatcher, Reply
+from zevm.rpc.dispatch import Dispatcher, Reply
+from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
 from zevm.rpc.transport.guard import Guard, Refusal

@@ -18,8 +18,8 @@ from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
-from zevm.rpc.memory.budgets import StallWatch
 from zevm.rpc.transport.protocols import SharedState
+from zevm.rpc.transport.stall import StallWatch
 from zevm.rpc.transport.websocket import ABORT_EXTENSION, TEXT_EXTENSION
 
 LOGGER = logging.getLogger("zevm.rpc")
