@@ -11,6 +11,7 @@ from zevm.chain.blocks.selection import Refusals, fill
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
@@ -193,7 +194,7 @@ class ChainView:
         header = self.resolve(reference)
         return CallFrame(self.environment_of(header), self.canonical.state_of(header))
 
-    def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
+    def logs(self, query: LogQuery, *, deadline: Deadline | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
@@ -69,10 +70,10 @@ class BlockExecution:
         blob = self.environment.rules.blob
         return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
 
-    def add(self, transaction: Transaction, *, deadline: float | None = None) -> Outcome:
+    def add(self, transaction: Transaction, *, deadline: Deadline | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
-        deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
+        deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:

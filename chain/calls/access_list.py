@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
@@ -59,7 +60,7 @@ def create_access_list(
     *,
     nonce: int | None = None,
     state_overrides: StateOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> AccessListResult:
     """The access list with which a message touches nothing beside it. The request's own list is kept.
 

@@ -7,6 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
     ChainError,
@@ -96,7 +97,7 @@ def call(
     *,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
@@ -129,7 +130,7 @@ class GasEstimation:
         state_overrides: StateOverrides | None = None,
         block_overrides: BlockOverrides | None = None,
         gas_cap: int,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         base = BlockState(frame.reader)
         apply_state_overrides(base, state_overrides)

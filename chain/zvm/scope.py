@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.price_table import PriceTable
@@ -37,7 +38,7 @@ class Programs(Protocol):
     """
 
     def get(
-        self, code_hash: bytes, prepare: Callable[[], Any], *, of_chain: bool = False, deadline: float | None = None
+        self, code_hash: bytes, prepare: Callable[[], Any], *, of_chain: bool = False, deadline: Deadline | None = None
     ) -> Any:
         """The program, made where there is none yet."""
         ...

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import RpcError
@@ -94,7 +95,7 @@ class GraphqlEndpoint:
             return self._executing
 
 
-def _load_engine(services: Services, workers: Workers, *, deadline: float) -> Execute:  # noqa: ARG001
+def _load_engine(services: Services, workers: Workers, *, deadline: Deadline) -> Execute:  # noqa: ARG001
     from zevm.rpc.graphql.engine import Engine
 
     return Engine(services, workers).execute

@@ -5,14 +5,12 @@ not begun, and one under way ends soon: THREADS at most have a processor for not
 """
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.concurrency.shared import ends_with
-from zevm.chain.vm.interface import ExecutionTimeoutError
 
 THREADS = 2
 
@@ -44,24 +42,18 @@ class _Compilers:
 _compilers = _Compilers()
 
 
-def in_time(deadline: float | None, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it.
-
-    deadline: a time.monotonic() value, and chain.concurrency.deadline's where the client may leave before.
-    """
+def in_time(deadline: Deadline | None, work: Callable[[], Result]) -> Result:
+    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it."""
     if deadline is None:
         return work()
     ended = threading.Event()
     future = _compilers.submit(work)
     future.add_done_callback(lambda _: ended.set())
-    cancellation = deadline.cancellation if isinstance(deadline, Deadline) else None
-    if cancellation is not None:
-        cancellation.listen(ended.set)
+    deadline.cancellation.listen(ended.set)
     try:
-        ended.wait(max(0.0, float(deadline) - time.monotonic()))
+        ended.wait(deadline.remaining())
     finally:
-        if cancellation is not None:
-            cancellation.forget(ended.set)
+        deadline.cancellation.forget(ended.set)
     if not future.done():
         future.cancel()
         raise ExecutionTimeoutError("execution aborted (timeout while a module is compiled)")

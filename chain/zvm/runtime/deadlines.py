@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.shared import ends_with
 from zevm.chain.zvm.runtime import capi
 
@@ -27,13 +28,13 @@ class _Ticker:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[int, int], tuple[float, int]] = {}
+        self._runs: dict[tuple[int, int], tuple[Deadline, int]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         ends_with(self.end_idle)
 
     @contextlib.contextmanager
-    def watch(self, engine: int, deadline: float) -> Iterator[None]:
+    def watch(self, engine: int, deadline: Deadline) -> Iterator[None]:
         """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
         key = engine, id(deadline)
         with self._changed:
@@ -58,7 +59,7 @@ class _Ticker:
             self._changed.notify_all()
         thread.join()
 
-    def _count(self, key: tuple[int, int], deadline: float, change: int) -> None:
+    def _count(self, key: tuple[int, int], deadline: Deadline, change: int) -> None:
         _, count = self._runs.pop(key, (deadline, 0))
         if count + change:
             self._runs[key] = deadline, count + change
@@ -70,8 +71,7 @@ class _Ticker:
                 self._changed.wait_for(lambda: self._runs or self._thread is not this)
                 if self._thread is not this:
                     return
-                now = time.monotonic()
-                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if now >= deadline}:
+                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if deadline.expired()}:
                     capi.engine_increment_epoch(engine)
             time.sleep(TICK_SECONDS)
 

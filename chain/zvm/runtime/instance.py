@@ -1,11 +1,11 @@
 """One running instance, and the callbacks through which its code reaches the host."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
 from typing import Any, cast
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
 from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
@@ -50,7 +50,7 @@ class Instance:
         "stack_mark",
     )
 
-    def __init__(self, context: Any, deadline: float | None = None) -> None:
+    def __init__(self, context: Any, deadline: Deadline | None = None) -> None:
         self.context = context
         self.deadline = deadline
         self.is_interrupted = False
@@ -164,7 +164,7 @@ def _look_at_deadline(_context: int, _data: int, epochs: Any, kind: Any) -> int:
     """The epoch has advanced for a run that has met its deadline: for this one, or for another, and it goes on."""
     instance = frames.stack[-1]
     deadline = instance.deadline
-    if deadline is not None and time.monotonic() < deadline:
+    if deadline is not None and not deadline.expired():
         epochs[0] = NEXT_EPOCH
         kind[0] = capi.EPOCH_CONTINUE
         return 0

@@ -1,15 +1,14 @@
 """anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and what the node tells about itself."""
 
-import time
 from typing import Any
 
 from zevm.chain.blocks.branch import Filler
 from zevm.chain.blocks.context import CallFrame
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import BlockReference
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import TransactionArguments
@@ -277,12 +276,11 @@ def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
 
 
 @method("anvil_getBlobByHash", cost=Cost.EXECUTION, params=(HASH,), result="blob or null")
-def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: float) -> str | None:
+def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: Deadline) -> str | None:
     """A blob by its versioned hash, of a mined transaction."""
     chain = services.chain
     for number in range(chain.head.number, chain.genesis.number, -1):
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError
+        deadline.check()
         header = chain.resolve(BlockReference(number=number))
         if not header.blob_gas_used:
             continue

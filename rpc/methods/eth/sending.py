@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.events import Event, HeadChanged
 from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Transaction
@@ -196,7 +197,7 @@ async def send_transaction_sync(services: Services, arguments: TransactionArgume
 
 
 @method("eth_fillTransaction", cost=Cost.EXECUTION, params=(TRANSACTION,), result="{raw, tx}")
-def fill(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:
+def fill(services: Services, arguments: TransactionArguments, *, deadline: Deadline) -> Json:
     """Complete a transaction without signing or sending it."""
     transaction = fill_transaction(services, arguments, deadline=deadline)
     sender = arguments.sender or bytes(20)

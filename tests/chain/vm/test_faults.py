@@ -16,10 +16,11 @@ from tests.chain.vm.support import (
     run_code,
     state_of,
 )
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, VmErrorKind
 
 OTHER = b"\x44" * 20
 OVERFLOW = "DUP1 " * 1024
@@ -125,7 +126,7 @@ def test_deadline_ends_a_loop(source: str) -> None:
     state = state_of({CONTRACT: FakeAccount(code=assemble(source))})
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=started + 0.1)
+        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=Deadline.after(0.1))
     assert time.monotonic() - started < 5
 
 
@@ -137,7 +138,7 @@ def test_deadline_in_a_child_is_no_failed_call() -> None:
         }
     )
     with pytest.raises(ExecutionTimeoutError):
-        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=time.monotonic())
+        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=Deadline.after(0))
 
 
 def creation_error(code: bytes, fork: Fork = Fork.OSAKA, gas_limit: int = 10_000_000) -> str:
