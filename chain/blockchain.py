@@ -21,6 +21,7 @@ from zevm.chain.errors import (
     ChainError,
     DrivenChainError,
     InvalidRequestError,
+    NodeFaultError,
     Reason,
     TransactionError,
 )
@@ -34,7 +35,6 @@ from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.store import Batch
