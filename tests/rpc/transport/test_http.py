@@ -348,7 +348,7 @@ async def test_health() -> None:
 
 async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     services = make_services()
-    dispatcher = Dispatcher(make_registry(), services, None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(make_registry(), services, None)
     guard = Guard()
     app = create_app(services, dispatcher, GraphqlEndpoint(services, dispatcher.workers, guard), guard)
     for client, accepts, compressed in (
