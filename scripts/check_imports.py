@@ -32,7 +32,8 @@ def module_files(root: Path) -> dict[str, Path]:
 
 def imported(tree: ast.AST, names: Iterable[str]) -> set[str]:
     """Which of the named modules a module imports, anywhere in it."""
-    known, found = set(names), set()
+    known: set[str] = set(names)
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
