@@ -38,6 +38,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
 
 Parameters = ParamSpec("Parameters")
@@ -102,7 +103,7 @@ class Chain(ChainView):
             self.zvm.close()
 
     @_writes
-    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> bytes:
+    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.
 
         Returns its hash once it is durable. Raises TransactionError with geth's text.
@@ -187,7 +188,7 @@ class Chain(ChainView):
         block: Block,
         parent: Header,
         *,
-        block_hash: Callable[[int], bytes | None] | None = None,
+        block_hash: Callable[[int], Hash32 | None] | None = None,
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
         development: bool = False,
     ) -> SealedBlock:
@@ -357,14 +358,14 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
 
     @_writes
-    def drop_transaction(self, transaction_hash: bytes) -> bool:
+    def drop_transaction(self, transaction_hash: Hash32) -> bool:
         """Remove a waiting transaction; whether there was one."""
         dropped = self.pool.get(transaction_hash) is not None
         self._waiting.change(lambda: self.pool.remove(transaction_hash))
         return dropped
 
     @_writes
-    def drop_transactions_of(self, sender: bytes) -> None:
+    def drop_transactions_of(self, sender: Address) -> None:
         """Remove all waiting transactions of an account."""
         self._waiting.change(lambda: self.pool.remove_sender(sender))
 
@@ -401,7 +402,7 @@ class Chain(ChainView):
         # a restart asks the old id again: what has left the pool must not come back then
         self._waiting.change(self._waiting.judge)
 
-    def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
+    def blob_sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
         return self._waiting.sidecar_of(transaction_hash)
 

@@ -13,6 +13,7 @@ from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.module.binary import Export, Module, decode
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.price_table import PriceTable
+from zevm.storage.primitives import Address
 
 EXPORT_KINDS = ("function", "table", "memory", "global")
 
@@ -119,7 +120,7 @@ def inspect_module(code: bytes, price_table: PriceTable) -> Inspection:
     )
 
 
-def delegate_of(code: bytes, rules: ForkRules) -> bytes | None:
+def delegate_of(code: bytes, rules: ForkRules) -> Address | None:
     """Whose code runs at an account with this code: the address of EIP-7702's delegation; None for its own."""
     return delegation_of(code) if rules.fork >= Fork.PRAGUE else None
 
