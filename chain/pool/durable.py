@@ -14,6 +14,7 @@ from zevm.chain.types.transaction import encode_network_form
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
+from zevm.storage.primitives import Hash32
 from zevm.storage.store import Batch
 
 NextBlock = Callable[[], tuple[BlockEnvironment, StateReader]]
@@ -49,11 +50,11 @@ class DurablePool:
         self._events.publish(TransactionAdded(transaction))
         self._tell(gone)
 
-    def follow_head(self, mined: Collection[bytes] = ()) -> None:
+    def follow_head(self, mined: Collection[Hash32] = ()) -> None:
         """Drop what a new head has mined or made impossible."""
         self._forget(self.judge(mined))
 
-    def judge(self, mined: Collection[bytes] = ()) -> list[bytes]:
+    def judge(self, mined: Collection[Hash32] = ()) -> list[Hash32]:
         """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
         environment, state = self._next_block()
         return self._pool.reset(environment, state, mined)
@@ -127,7 +128,7 @@ class DurablePool:
                 if transaction.hash not in mined:
                     self._return(self._with_sidecar(transaction))
 
-    def sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
+    def sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its blobs. Any thread."""
         waiting = self._pool.get(transaction_hash)
         if waiting is not None:
@@ -153,14 +154,14 @@ class DurablePool:
             # what the new blocks made impossible is gone, as with any reorganisation
             self._forget((transaction.hash,))
 
-    def _forget(self, hashes: Sequence[bytes]) -> None:
+    def _forget(self, hashes: Sequence[Hash32]) -> None:
         self._journal.forget(hashes)
         self._tell(hashes)
 
-    def _tell(self, dropped: Sequence[bytes]) -> None:
+    def _tell(self, dropped: Sequence[Hash32]) -> None:
         if dropped:
             self._events.publish(TransactionsDropped(tuple(dropped)))
 
 
-def _hashes_of(blocks: Iterable[Block]) -> set[bytes]:
+def _hashes_of(blocks: Iterable[Block]) -> set[Hash32]:
     return {transaction.hash for block in blocks for transaction in block.transactions}
