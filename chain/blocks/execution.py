@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import BlockError, Reason, TransactionError
+from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
@@ -14,7 +14,6 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
 from zevm.chain.vm.validation import GasNeeds
-from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
 from zevm.storage.state import StateBase, StateStore, StateUpdate
 
