@@ -2,24 +2,13 @@
 
 from dataclasses import replace
 
-from zevm.chain.canonical.chain import CanonicalChain
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import ReplayError, TransactionError, UnknownBlockError
+from zevm.chain.errors import ReplayError, TransactionError
 from zevm.chain.types import Block
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
 from zevm.storage.account import StateReader
-
-
-def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
-    """The state upon which a block stands. Raises ReplayError for the chain's first block, UnknownBlockError."""
-    if block.number <= first_number:
-        raise ReplayError("genesis is not traceable")
-    parent = canonical.records.header_by_hash(block.header.parent_hash)
-    if parent is None:
-        raise UnknownBlockError(f"block 0x{block.header.parent_hash.hex()} not found")
-    return canonical.state_of(parent)
 
 
 class Replay:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from zevm.chain.blocks.context import CallFrame
-from zevm.chain.blocks.replay import Replay, parent_state
+from zevm.chain.blocks.replay import Replay
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import ReplayError
+from zevm.chain.errors import ReplayError, UnknownBlockError
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.view import ChainView
@@ -20,9 +20,13 @@ class StateContext:
 
 
 def replay_of(view: ChainView, block: Block) -> Replay:
-    """A replay of a block that stands on a known one. Raises ReplayError, UnknownBlockError."""
-    state = parent_state(view.canonical, block, view.genesis.number)
-    return Replay(view.environment_of(block.header), state, block)
+    """A replay of a block that stands on a known one. Raises ReplayError for the chain's first, UnknownBlockError."""
+    if block.number <= view.genesis.number:
+        raise ReplayError("genesis is not traceable")
+    parent = view.records.header_by_hash(block.header.parent_hash)
+    if parent is None:
+        raise UnknownBlockError(f"block 0x{block.header.parent_hash.hex()} not found")
+    return Replay(view.environment_of(block.header), view.canonical.state_of(parent), block)
 
 
 def replay_up_to(view: ChainView, header: Header, block: Block | None, index: int, deadline: Deadline) -> Replay:
