@@ -11,8 +11,9 @@ from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, lo
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
-from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.vm.interface import Outcome
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
 from zevm.storage.state import StateBase, StateStore, StateUpdate
