@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import BlockError, Reason, TransactionError
+from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
@@ -15,7 +15,6 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import Outcome
-from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
 from zevm.storage.account import StateDiff
 from zevm.storage.state import StateBase, StateUpdate
