@@ -6,8 +6,10 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ReplayError, TransactionError
 from zevm.chain.types import Block
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.tracer import Tracer
 from zevm.storage.account import StateReader
 
 

@@ -10,13 +10,15 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
-from zevm.chain.vm.message import Precompile, TransactionContext
+from zevm.chain.vm.frame import Precompile, TransactionContext
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone, settle
 from zevm.chain.vm.validation import GasNeeds, gas_needs
 from zevm.storage.primitives import Address
@@ -73,8 +75,9 @@ class Executor:
     def _context(
         self, settled: TransactionEnvironment, deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
+        machine = self.environment.wasm_machine
         origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
-        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
+        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
 
     # Transactions and calls
 
@@ -179,7 +182,10 @@ class Executor:
             self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
     def _system_context(self) -> TransactionContext:
-        return TransactionContext(system.SYSTEM_ADDRESS, 0, (), self._precompiles, self._warm, self._deadline)
+        machine = self.environment.wasm_machine
+        return TransactionContext(
+            system.SYSTEM_ADDRESS, 0, (), self._precompiles, self._warm, self._deadline, None, machine
+        )
 
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)
