@@ -44,17 +44,17 @@ from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
-"""A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+"""Time limit of a stop; the next start recovers from a write that is unfinished by then."""
 
 STOP_WITH_STATE_SECONDS = 60.0
-"""The same where a state file is written."""
+"""Time limit of a stop that writes a state file."""
 
 SLOW_ENGINE_SECONDS = 1.0
-"""A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
+"""A longer call of the consensus client logs a warning; by its specification, the client gives up after 8 s."""
 
 
 def run_node(settings: NodeSettings) -> int:
-    """Serve until a signal comes; the process's exit code. Raises NodeError for what prevents the start."""
+    """Serve until a signal arrives; return the process's exit code. Raises NodeError if the node cannot start."""
     configure_logging(as_json=settings.json_logs)
     methods.load()
     node = Node(settings)
@@ -89,7 +89,7 @@ class Observers:
 
 
 class Node:
-    """Everything that one process holds. `opened` frames the chain's life, `serve` the server's."""
+    """Everything that one process holds. `opened` opens and closes the chain, `serve` runs the server."""
 
     def __init__(self, settings: NodeSettings) -> None:
         words = settings.mnemonic_random
@@ -110,7 +110,7 @@ class Node:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the chain open; closes it, and the database, within the time that a stop may take."""
+        """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         settings = self._settings
         with ExitStack() as stack:
             database = stack.enter_context(opened_database(settings))
@@ -194,7 +194,7 @@ class Node:
         return services, servers[0]
 
     def _engine_port(self) -> EnginePortOptions | None:
-        """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
+        """The consensus client's port, if one is asked for. Raises NodeError if this chain does not allow it."""
         settings, chain = self._settings, self.chain
         if not settings.external_consensus:
             return None
@@ -265,7 +265,7 @@ class Node:
 
 
 def settle_memory() -> None:
-    """Let the garbage collector pass over what the imports left, which lives as long as the process."""
+    """Exempt the imported modules from garbage collection: they live as long as the process."""
     gc.freeze()
     gc.enable()
 
@@ -273,9 +273,9 @@ def settle_memory() -> None:
 def announced_version(settings: NodeSettings) -> str:
     """What web3_clientVersion answers.
 
-    Hardhat's network helpers and others refuse a node whose answer does not begin with the name of a development
-    node that they know. Anvil's stands before our own where the development methods serve: where the node itself
-    makes the blocks, unless the operator has named it.
+    Hardhat's network helpers and other tools refuse a node whose answer does not begin with the name of a development
+    node that they know. The answer begins with Anvil's name if the development methods are available (the node itself
+    makes the blocks) and the operator has not set a name.
     """
     if settings.client_version is not None:
         return settings.client_version
@@ -297,7 +297,7 @@ def fork_title(fork: Fork) -> str:
 
 
 def _stop_by_signal(stopping: asyncio.Event, seconds: float) -> None:
-    """Begin to stop; a second signal, or the end of the time for it, ends the process as it stands."""
+    """Begin to stop; a second signal, or the time limit, ends the process at once."""
     if stopping.is_set():
         os._exit(130)
     stopping.set()

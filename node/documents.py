@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the table of settings."""
+"""Make docs/settings.md from the table of settings."""
 
 from itertools import groupby
 

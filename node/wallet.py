@@ -35,7 +35,7 @@ class KeyWallet:
         return f"KeyWallet({len(self._keys)} accounts)"
 
     def add(self, key: PrivateKey) -> bytes:
-        """Hold one more key; its address."""
+        """Add a key; return its address."""
         address = address_of(key)
         self._keys = {**self._keys, address: key}
         return address

@@ -1,4 +1,4 @@
-"""The method table: what every JSON-RPC method takes, where it runs, and what it is for.
+"""The method table: every JSON-RPC method's parameters, thread and purpose.
 
     @method("eth_getBalance", cost=Cost.LIGHT, params=(Param("address", codec.address), ...), result="quantity")
     def get_balance(services: Services, address: bytes, block: BlockReference) -> str: ...
@@ -36,7 +36,7 @@ class Cost(Enum):
 
 
 class Missing(Enum):
-    """The default of a parameter that has none."""
+    """The default of a parameter without one."""
 
     REQUIRED = "required"
 
@@ -55,7 +55,7 @@ class Param:
 
     @property
     def required(self) -> bool:
-        """Whether a request without it is refused."""
+        """Whether a request without this parameter is refused."""
         return self.default is REQUIRED
 
 
@@ -79,7 +79,7 @@ class Method:
 
 
 AUTHENTICATED_NAMESPACES = frozenset({"engine"})
-"""Namespaces that only the port of the consensus client serves."""
+"""Namespaces that only the consensus client's port serves."""
 
 
 def namespace_of(name: str) -> str:
@@ -105,8 +105,8 @@ class Registry:
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
-        result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the rpc.dispatch.Caller that the request came over, or None.
+        result: the result in words, for the table. The docstring's first line is the summary.
+        connection: the function also gets the request's rpc.dispatch.Caller, or None.
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
         nothing without another row's: the table is sorted by name, and a program is told of one row alone.
         """
@@ -135,7 +135,7 @@ class Registry:
         return sorted({namespace_of(name) for name in self.by_name})
 
     def public(self) -> "Registry":
-        """The methods for everybody who reaches the node."""
+        """The methods of the public port."""
         return self._where(lambda name: namespace_of(name) not in AUTHENTICATED_NAMESPACES)
 
     def within(self, namespaces: Collection[str]) -> "Registry":

@@ -25,7 +25,7 @@ PasswordOption = Annotated[
 
 @app.command("new")
 def new(datadir: DatadirOption = None, password_file: PasswordOption = None, config: ConfigOption = None) -> None:
-    """Make a new account."""
+    """Create a new account."""
     keystore = _keystore(datadir, config)
     _tell(keystore.create(_new_password(password_file)))
 
@@ -44,7 +44,7 @@ def import_account(
     password_file: PasswordOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take over an account from a file."""
+    """Import an account from a file."""
     keystore = _keystore(datadir, config)
     if _KEY.match(str(file)):
         raise NodeError(
@@ -60,7 +60,7 @@ def import_account(
 
 
 def unlock_keys(keystore: Keystore, addresses: tuple[str, ...], password_file: Path | None) -> list[PrivateKey]:
-    """The keys of accounts, by passwords out of a file, one a line (the last one goes on), or from the terminal."""
+    """The keys of accounts, by passwords from a file, one a line (the last one repeats), or from the terminal."""
     passwords = [] if password_file is None else _passwords(password_file)
     keys = []
     for index, address in enumerate(addresses):
@@ -98,7 +98,7 @@ def _first_line(file: Path) -> str:
 
 
 def _passwords(file: Path) -> list[str]:
-    """The lines of a password file. Raises NodeError, which shows no name: a password may stand in its place."""
+    """The lines of a password file. Raises NodeError without the file's name, which may be a password."""
     try:
         lines = file.expanduser().read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +109,7 @@ def _passwords(file: Path) -> list[str]:
 
 
 def _asked(prompt: str, *, twice: bool = False) -> str:
-    """A password from the terminal, or the next line of what is piped in. Raises NodeError where there is neither."""
+    """A password from the terminal, or the next line of standard input. Raises NodeError if there is neither."""
     if sys.stdin.isatty():
         return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
     line = sys.stdin.readline().rstrip("\r\n")
@@ -119,7 +119,7 @@ def _asked(prompt: str, *, twice: bool = False) -> str:
 
 
 def parse_key(text: str, source: object) -> PrivateKey:
-    """A private key from its hex; `source` is where it came from. Raises NodeError, which does not show it."""
+    """A private key from its hex; `source` names its origin. Raises NodeError, which does not show the key."""
     try:
         secret = bytes.fromhex(text.removeprefix("0x"))
         if len(secret) != 32:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zevm.chain.blockchain import Chain
 
 SYNC_EVERY = 256
-"""Imported blocks between two waits for the disk; the last one is waited for too."""
+"""Imported blocks between two syncs; the last block is synced too."""
 
 MAXIMUM_BLOCK_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 1 << 20
@@ -74,7 +74,7 @@ def import_blocks(
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Verify, execute and keep the blocks of a file."""
+    """Verify, execute and store the blocks of a file."""
     from zevm.node.network import chain_to_import_to
 
     settings = settings_of(datadir, config, init=None if genesis is None else str(genesis))
@@ -102,7 +102,7 @@ def _refusal(file: Path, error: Exception) -> str:
 
 
 def _kept(chain: "Chain", before: int) -> str:
-    """What an import that ended in the middle leaves; nothing where it took no block."""
+    """The state after an interrupted import; empty if no block was imported."""
     head = chain.head.number
     return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file goes on from there"
 
@@ -129,7 +129,7 @@ def split_items(stream: BinaryIO) -> Iterator[bytes]:
 
 @contextmanager
 def _open_to_read(file: Path) -> Iterator[BinaryIO]:
-    """A file to read; one that is not there is told before any chain is begun for it. Raises NodeError."""
+    """A file to read; a missing file is reported before a chain is created for it. Raises NodeError."""
     try:
         stream = file.open("rb")
     except OSError as error:
@@ -150,7 +150,7 @@ def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _item_size(buffer: bytearray, position: int) -> int | None:
-    """Bytes of the list at a position with its header; None where the header is not all there."""
+    """Bytes of the list at a position with its header; None if the header is incomplete."""
     if position >= len(buffer):
         return None
     prefix = buffer[position]
@@ -195,7 +195,7 @@ def _range(chain: "Chain", first: int | None, last: int | None) -> range:
 
 @contextmanager
 def _open_to_write(file: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes its place when it is whole; a pipe or device is written as it stands."""
+    """A file to write, renamed into place once complete; a pipe or device is written directly."""
     in_place = file.exists() and not file.is_file()
     target = file if in_place else file.with_name(f".{file.name}.new")
     try:
@@ -220,7 +220,7 @@ def _is_gzip(raw: BinaryIO) -> bool:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error; nothing where that is no terminal."""
+    """A progress bar on standard error; nothing if that is not a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -41,7 +41,7 @@ def console(
 
 
 def connect(url: str) -> dict[str, Any]:
-    """The names at the prompt. Raises NodeError where no node answers."""
+    """The names at the prompt. Raises NodeError if no node answers."""
     from web3 import Web3
 
     w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 60}))
@@ -54,7 +54,7 @@ def connect(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _history(folder: Path) -> Any:
-    """Line editing, and the lines kept in the data directory, where there is one."""
+    """Line editing, with a history in the data directory if there is one."""
     try:
         import readline
     except ImportError:

@@ -34,7 +34,7 @@ def settings_of(datadir: Path | None, config: Path | None, **flags: object) -> N
 def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
     """Where a command finds the node: a URL given, a port given, $ETH_RPC_URL, or the settings' port.
 
-    settings: with `port` among its flags. Raises SettingsError for what is no URL of HTTP.
+    settings: with `port` among its flags. Raises SettingsError for anything but an HTTP URL.
     """
     origin, chosen = (URL_VARIABLE, os.environ.get(URL_VARIABLE)) if url is None and port is None else ("the URL", url)
     if not chosen:

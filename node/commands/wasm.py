@@ -45,7 +45,7 @@ app.command("call", context_settings=NEGATIVE_NUMBERS)(wasm_call.call)
 
 @app.command("inspect")
 def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
-    """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
+    """Show what a module imports, exports and costs, or which rule it breaks. Exit with code 1 for a refused module."""
     from zevm.chain.zvm.inspection import inspect_module
 
     code, prices = read_module(file), price_table_of(schedule)
@@ -111,7 +111,7 @@ def _type(parameters: str, result: str) -> str:
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
 ) -> None:
-    """Check modules against the chain's rules. The exit code is 1 where one is refused."""
+    """Check modules against the chain's rules. The exit code is 1 if one is refused."""
     from zevm.chain.zvm.inspection import inspect_module
 
     prices, refused = price_table_of(schedule), 0
@@ -150,7 +150,7 @@ def deploy(
     gas_limit: GasLimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
+    """Deploy a module from one of the node's accounts, or with a key; print address, transaction and gas."""
     from zevm.chain.zvm.module.creation import creation_data
 
     payload = _constructor_payload(constructor, values or [])
@@ -183,9 +183,9 @@ def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | 
 
 
 def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) -> bytes:
-    """The file's module, checked by a development chain's rules; the node applies its own. Raises NodeError.
+    """The file's module, checked against a development chain's rules; the node applies its own. Raises NodeError.
 
-    One that asks whether it is being created has a constructor: without its run it would never be set up.
+    A module that asks whether it is being created has a constructor; without its run it would stay uninitialised.
     """
     from zevm.chain.zvm.inspection import inspect_module
     from zevm.chain.zvm.module.creation import stripped
@@ -211,7 +211,7 @@ def _smallest(module: bytes, payload: bytes | None) -> bytes:
 
 
 def _signed(client: "Client", fields: dict[str, object], private_key: str) -> str:
-    """A transaction that the node completes and a key signs here, as hex."""
+    """A transaction, completed by the node and signed here, as hex."""
     from zevm.chain.types import Transaction
     from zevm.node.commands.account import parse_key
     from zevm.node.wallet import KeyWallet, address_of

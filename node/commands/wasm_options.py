@@ -1,4 +1,4 @@
-"""What the commands of `zevm wasm` share: options, and what they stand for."""
+"""Options that the commands of `zevm wasm` share, and their values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zevm.node.client import Client
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
-"""Settings of commands whose arguments may be numbers as -5."""
+"""Settings of commands whose arguments may be negative numbers."""
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
 ScheduleOption = Annotated[

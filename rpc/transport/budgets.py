@@ -1,6 +1,6 @@
-"""How many bytes clients make the node hold: input that is not answered yet, and output that they have not read.
+"""Budgets of the bytes held for clients: input without an answer yet, and unread output.
 
-What one connection may hold is bounded where it is held; here all of them together are. Used on the event loop alone.
+Each connection's own bound is enforced by the connection; this module bounds all together. Used only on the event loop.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from zevm.rpc.transport.released_memory import ReleasedMemory
 
 LOGGER = logging.getLogger("zevm.rpc")
 LOOKS = 4
-"""How often a stalled peer is looked at in the time that it has."""
+"""How often a stalled peer is checked within its time limit."""
 
 
 class InputBudget:
-    """Bytes of large or unfinished requests, of all clients together."""
+    """Bytes of large or unfinished requests of all clients."""
 
     def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
@@ -28,7 +28,7 @@ class InputBudget:
         self.used_bytes = 0
 
     def take(self, size: int) -> bool:
-        """Count `size` more bytes, unless that passes the limit; whether they may be held."""
+        """Count `size` more bytes, unless that exceeds the limit; return whether they may be held."""
         if self.used_bytes + size > self._limit_bytes:
             LOGGER.warning(
                 "unfinished requests hold %d bytes: a further one is refused (--rpc-input-bytes)", self.used_bytes
@@ -44,7 +44,7 @@ class InputBudget:
 
 
 class OutputAccount:
-    """What one client has not read yet. `cut` drops the client, with the reason."""
+    """One client's unread output. `cut` disconnects the client, with the reason."""
 
     __slots__ = ("_budget", "cut", "unread_bytes")
 
@@ -54,22 +54,22 @@ class OutputAccount:
         self.unread_bytes = 0
 
     def add(self, data: bytes) -> None:
-        """Count what is held for the client. What several clients wait for is held once."""
+        """Count output held for the client. Output shared by several clients is held once."""
         self.unread_bytes += len(data)
         self._budget.hold(data)
 
     def remove(self, data: bytes) -> None:
-        """What was counted with `add` has left."""
+        """Subtract output that was counted with `add` and has been sent."""
         self.unread_bytes -= len(data)
         self._budget.release(data)
 
     def close(self) -> None:
-        """Forget the client, whose data has been removed. Idempotent."""
+        """Remove the client, whose data is gone. Idempotent."""
         self._budget.forget(self)
 
 
 class OutputBudget:
-    """Bytes of answers and notifications that wait to be read; past the limit, who has most unread gives way."""
+    """Bytes of unread answers and notifications; past the limit, the client with the most is disconnected."""
 
     def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
@@ -80,7 +80,7 @@ class OutputBudget:
         self.used_bytes = 0
 
     def open(self, cut: Callable[[str], None]) -> OutputAccount:
-        """The account of one more client."""
+        """Open an account for a client."""
         account = OutputAccount(self, cut)
         self._accounts[account] = None
         return account
@@ -132,9 +132,9 @@ class Budgets:
 
 
 class StallWatch:
-    """Cuts off a peer that reads nothing for so long, from the first byte that it did not take.
+    """Disconnects a peer that reads nothing for the time limit, counted from its first unread byte.
 
-    What is written meanwhile does not begin the time anew; what it reads does.
+    Further writes do not restart the time; reads by the peer do.
     """
 
     def __init__(self, transport: asyncio.WriteTransport, seconds: float, cut: Callable[[str], None]) -> None:
@@ -148,20 +148,20 @@ class StallWatch:
         self._since = 0.0
 
     def blocked(self) -> None:
-        """The peer does not take what was written (asyncio's pause_writing)."""
+        """The peer has stopped reading (asyncio's pause_writing)."""
         loop = asyncio.get_running_loop()
         self._unread_bytes = self._count_unread()
         self._since = loop.time()
         self._timer = loop.call_later(self._seconds / LOOKS, self._look)
 
     def free(self) -> None:
-        """The peer has taken all (resume_writing), or is gone. Idempotent."""
+        """The peer has read everything (resume_writing), or is gone. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _count_unread(self) -> int:
-        """What waits here and in the system's buffer, which takes more only after a good part of it was read."""
+        """Unread bytes here and in the system's buffer, which accepts more only after much of it was read."""
         unread_bytes = self._transport.get_write_buffer_size()
         connection = self._transport.get_extra_info("socket")
         with suppress(OSError, ValueError):

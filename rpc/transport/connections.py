@@ -1,7 +1,7 @@
-"""A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
+"""A connection that supports push, over WebSocket or IPC: an ordered queue and one writer.
 
-A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
-write timeout (rpc.transport.budgets). The others never notice.
+A client that does not read is disconnected if too many notifications or bytes wait, or if it reads nothing for the
+write timeout (rpc.transport.budgets). Other clients are not affected.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("zevm.rpc")
 BACKLOG_FRAMES = 64
-"""Answers that may wait unsent before the connection's next request is read."""
+"""Maximum of unsent answers before the connection's next request is read."""
 
 BACKLOG_BYTES = 1024 * 1024
-"""Their size together."""
+"""Maximum of their total size."""
 
 Frame = tuple[bytes, bytes, bytes]
-"""What is sent as one message: its beginning, what it carries (held once for all who wait for it), its end."""
+"""One outgoing message: its prefix, its payload (shared by all receivers), its suffix."""
 
 
 def _pieces_of(frame: Frame) -> Iterator[bytes]:
@@ -38,9 +38,9 @@ def _pieces_of(frame: Frame) -> Iterator[bytes]:
 
 
 class Connection:
-    """Frames leave in the order of `send` and `notify`. Used on the event loop alone.
+    """Frames leave in the order of `send` and `notify`. Used only on the event loop.
 
-    write: sends one message from pieces, and returns when the system has taken all of it.
+    write: sends one message from pieces, and returns once the system has accepted all of it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Connection:
             self.enqueue(frame)
 
     def notify(self, frame: Frame) -> None:
-        """Queue a notification; a client with too many unread ones is cut off."""
+        """Queue a notification; a client with too many unread ones is disconnected."""
         if self.admit_notification(frame):
             self.enqueue(frame)
 
@@ -81,7 +81,7 @@ class Connection:
         return self.admit(frame)
 
     def admit(self, frame: Frame) -> bool:
-        """Count a frame that is to be sent, now or later, as unread; False where the client is gone or cut off."""
+        """Count a frame to send, now or later, as unread; False if the client is gone or disconnected."""
         if self._account.unread_bytes > self._limits.unread_bytes:
             self.cut(f"{self._account.unread_bytes} bytes were unread (--rpc-unread-bytes)")
         if self.closed:
@@ -91,7 +91,7 @@ class Connection:
         return True
 
     def release(self, frame: Frame) -> None:
-        """An admitted frame has been sent, or never will be."""
+        """Release an admitted frame: it was sent, or never will be."""
         self._account.remove(frame[1])
         self._unread_frames -= 1
         if self._unread_frames < BACKLOG_FRAMES and self._account.unread_bytes <= BACKLOG_BYTES:
@@ -105,11 +105,11 @@ class Connection:
         self._wake.set()
 
     async def ready(self) -> None:
-        """Wait until little enough is unsent for the next request to be read."""
+        """Wait until so little is unsent that the next request may be read."""
         await self._below_high_water.wait()
 
     async def pump(self) -> None:
-        """Write what is queued until cancelled or the client is gone."""
+        """Write the queue until cancelled or the client is gone."""
         queue = self._queue
         while not self.closed:
             while queue:
@@ -123,14 +123,14 @@ class Connection:
             await self._wake.wait()
 
     def cut(self, reason: str) -> None:
-        """Drop the connection at once, without a farewell that nobody would read."""
+        """Drop the connection at once, without a closing handshake."""
         if not self.closed:
             LOGGER.info("a client was cut off: %s", reason)
             self.close()
             self._abort()
 
     def close(self) -> None:
-        """Forget queue and subscriptions. Idempotent."""
+        """Drop queue and subscriptions. Idempotent."""
         if self.closed:
             return
         self.closed = True

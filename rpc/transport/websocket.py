@@ -1,8 +1,8 @@
 """JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
 
-Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
-pong deadline and the bounds of a message are the protocol's (websocket_protocol), and so is the end of a stalled
-reader; one with too much unread is cut off by Connection.
+Light calls are answered as they are read; others run concurrently, up to the limit. The protocol (websocket_protocol)
+handles pings, the pong deadline, the bounds of a message and stalled readers; Connection disconnects a client with too
+much unread output.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 LOGGER = logging.getLogger("zevm.rpc")
 ABORT_EXTENSION = "zevm.abort"
-"""The scope extension in which the server hands over the function that drops the connection."""
+"""The scope extension that holds the function that drops the connection."""
 TEXT_EXTENSION = "zevm.text"
-"""That in which it hands over the function that sends one text message from pieces of UTF-8, as a frame for each."""
+"""The scope extension that holds the function that sends one text message from pieces of UTF-8, a frame for each."""
 
 
 class Session:
@@ -38,7 +38,7 @@ class Session:
         self._tasks: set[asyncio.Future[Reply]] = set()
 
     async def handle(self, body: bytes) -> None:
-        """Begin to answer a message. Returns when the next one may be read."""
+        """Start answering a message. Returns once the next one may be read."""
         await self._connection.ready()
         caller = Caller(self._connection)
         if len(body) > LOOP_BODY_BYTES:
@@ -59,7 +59,7 @@ class Session:
         task.add_done_callback(lambda done: self._done(done, caller))
 
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the running calls."""
         for task in self._tasks:
             task.cancel()
 
@@ -127,7 +127,7 @@ class WebSocketEndpoint:
 
 
 def _nothing() -> None:
-    """What aborts a connection that only exists in process."""
+    """Abort function of an in-process connection."""
 
 
 async def _pump(connection: Connection) -> None:

@@ -18,7 +18,7 @@ _NO_HASH = bytes(32)
 
 
 def _key(value: object) -> tuple[int, int]:
-    """A storage key and how many bytes it was given with. Raises InvalidParamsError, in geth's words."""
+    """A storage key and its original length in bytes. Raises InvalidParamsError with geth's text."""
     text = scalars.string(value)
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     digits = digits.rjust(len(digits) + len(digits) % 2, "0")
@@ -40,7 +40,7 @@ def _key(value: object) -> tuple[int, int]:
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
 )
 def get_proof(services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: float) -> Json:
-    """Proofs that an account and its slots are, or are not, in the state of a block."""
+    """Proofs of presence or absence of an account and its slots in a block's state."""
     limit = services.limits.proof_keys
     if len(keys) > limit:
         raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")
@@ -52,7 +52,7 @@ def get_proof(services: Services, address: bytes, keys: list[Any], block: BlockR
 
 
 def _encode(address: bytes, proof: AccountProof, sizes: list[int]) -> Json:
-    """Geth shows the hashes of an account that does not exist as zeros."""
+    """geth shows the hashes of an absent account as zeros."""
     exists, account = proof.account is not None, proof.account or EMPTY_ACCOUNT
     return {
         "address": hexadecimal(address),

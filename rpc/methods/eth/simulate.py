@@ -1,4 +1,4 @@
-"""eth_simulateV1: whole blocks of calls, executed upon any block and forgotten."""
+"""eth_simulateV1: whole blocks of calls, executed on any block and discarded."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class BlockArguments:
 
 @dataclass(frozen=True, slots=True)
 class SimulationArguments:
-    """The request as the client sends it."""
+    """The client's request."""
 
     blocks: tuple[BlockArguments, ...] = ()
     trace_transfers: bool = False
@@ -77,7 +77,7 @@ def simulation_arguments(value: object) -> SimulationArguments:
 def simulate(
     services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: float
 ) -> list[Json]:
-    """Execute blocks of calls upon a block; each is sealed and hashed as if it had been made."""
+    """Execute blocks of calls on a block; each is sealed and hashed like a real block."""
     blocks = [_simulated_block(services, item) for item in arguments.blocks]
     check_size(blocks)
     simulation = Simulation(

@@ -31,7 +31,7 @@ from zevm.rpc.wallet import UnknownAccountError
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What to deploy. payload: the constructor's whole call data. constructor: its ABI-encoded arguments alone."""
+    """A deployment's input. payload: the constructor's whole call data. constructor: only its ABI-encoded arguments."""
 
     module: bytes
     constructor: bytes | None = None
@@ -41,7 +41,7 @@ class Deployment:
 
     @property
     def call_data(self) -> bytes | None:
-        """Of the constructor's run; None for no run."""
+        """The constructor's call data; None for no constructor call."""
         return self.payload if self.constructor is None else constructor_payload(self.constructor)
 
 
@@ -75,7 +75,7 @@ def deployment(value: object) -> Deployment:
     result="{status, statusCode, address, transactionHash, gasLimit, gasUsed, error, rule, returnValue}",
 )
 def deploy_contract(services: Services, wanted: Deployment) -> Json:
-    """Check a module and send the creation transaction of one of the node's accounts; status null while it waits."""
+    """Check a module and send its creation from one of the node's accounts; status is null while it is pending."""
     chain = services.chain
     try:
         data = creation_data(wanted.module, wanted.call_data, compress=wanted.compress)
@@ -138,7 +138,7 @@ def _not_sent(status: Status, error: str, *, rule: str | None = None, output: by
 
 
 def _refused_by_estimate(services: Services, transaction: TransactionArguments, error: Exception) -> Json:
-    """Why no gas limit was found with which it succeeds: the estimate knows the text, one more run the kind."""
+    """Why the creation fails at every gas limit: the estimate gives the text, one more execution the kind."""
     if isinstance(error, ExecutionTimeoutError):
         return _not_sent(Status.TIMEOUT, str(error) or "execution aborted")
     request = call_request(services, transaction, default_gas=services.limits.call_gas)
