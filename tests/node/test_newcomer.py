@@ -132,7 +132,7 @@ class TestN9FlagsOfOtherNodes:
     def test_forking_is_told(self, here: Here) -> None:
         told = here("--fork-url", "http://127.0.0.1:9")
         assert (told.code, told.err.count("\n")) == (2, 1)
-        assert "forking another chain is not there yet" in told.err
+        assert "forking another chain is not supported yet" in told.err
 
 
 class TestN10KeysAreNotShown:
