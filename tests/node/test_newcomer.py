@@ -57,7 +57,7 @@ class TestN7OneVariableNamesTheNode:
             if "node_modules" not in file.parts and file.is_file():
                 assert "ZEVM_URL" not in file.read_text(), file
                 assert "8545" not in file.read_text() or "ETH_RPC_URL" in file.read_text(), file
-        assert "ETH_RPC_URL" in (ROOT / "README.md").read_text()
+        assert "ETH_RPC_URL" in (ROOT / "docs" / "clients.md").read_text()
         assert "ETH_RPC_URL" in (ROOT / "docs" / "settings.md").read_text()
 
 
