@@ -6,8 +6,8 @@
 # make crash, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, memory, malformed-bodies, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make bench  measure against Anvil and Hardhat
-# make docs   write the generated documents anew
-# make lock   write the lock files anew
+# make docs   rewrite the generated documents
+# make lock   rewrite the lock files
 # First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
 VENV ?= .venv

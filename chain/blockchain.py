@@ -1,4 +1,4 @@
-"""The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
+"""The chain for the packages above: the reads of ChainView, and the writes, only for the writer thread."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -252,7 +252,7 @@ class Chain(ChainView):
         also: Addition | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """Make a branch upon a canonical block the chain, in one batch; the pool and the listeners follow.
+        """Make a branch on a canonical block the chain, in one batch; the pool and the listeners follow.
 
         also, checkpoints: see CanonicalChain.replace. What removed blocks held returns to the pool.
         """
@@ -406,7 +406,7 @@ class Chain(ChainView):
     def _build(
         self, choose: Callable[[BlockExecution], None], *, sync: bool = True, allow_empty: bool = True
     ) -> BlockAndReceipts | None:
-        """Build a block upon the head of what `choose` adds, and commit it. None for an unwanted empty one."""
+        """Build a block on the head from the transactions that `choose` adds, and commit it. None if it is empty."""
         head = self.head
         context = self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)

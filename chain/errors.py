@@ -1,4 +1,4 @@
-"""What the chain refuses, and why. Every message is the text that a client reads.
+"""The chain's refusals and their reasons. Every message is the text that a client reads.
 
 ChainError
 ├── TransactionError        a transaction that may not enter the pool or a block; carries its Reason
@@ -11,7 +11,7 @@ ChainError
 ├── InvalidRequestError     a development or search request with values that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 
-Whoever has to tell refusals apart asks for the reason. The text is for people.
+To distinguish refusals, compare the reason. The text is for people.
 """
 
 from enum import Enum, unique

@@ -271,7 +271,7 @@ def settle_memory() -> None:
 
 
 def announced_version(settings: NodeSettings) -> str:
-    """What web3_clientVersion answers.
+    """The answer of web3_clientVersion.
 
     Hardhat's network helpers and other tools refuse a node whose answer does not begin with the name of a development
     node that they know. The answer begins with Anvil's name if the development methods are available (the node itself

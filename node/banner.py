@@ -82,7 +82,7 @@ def exposure(facts: BannerFacts) -> list[str]:
     if not reachable or not facts.keys:
         return []
     lines = [
-        f"Whoever reaches {', '.join(reachable)} can send from the accounts above without a key; "
+        f"Anyone who reaches {', '.join(reachable)} can send from the accounts above without a key; "
         "--host 127.0.0.1 keeps others out, --accounts 0 leaves the accounts out."
     ]
     if facts.mnemonic == DEFAULT_MNEMONIC:

@@ -1,4 +1,4 @@
-"""Where settings come from: flags, then the environment, then zevm.toml, then the defaults."""
+"""Sources of settings: flags, then the environment, then zevm.toml, then the defaults."""
 
 import difflib
 import os
@@ -26,9 +26,8 @@ CONFIG_VARIABLE = "ZEVM_CONFIG"
 def load_settings(flags: Mapping[str, object], config: Path | None = None) -> NodeSettings:
     """The settings of a node.
 
-    flags: setting -> value, from the command line. config: the TOML file; None selects $ZEVM_CONFIG, or
-    zevm.toml if it exists. Raises SettingsError in one line that names the setting, its value, where it was set, and
-    what is wanted.
+    flags: setting -> value, from the command line. config: the TOML file; None selects $ZEVM_CONFIG, or zevm.toml if it
+    exists. Raises SettingsError in one line that names the setting, its value, its source, and the valid values.
     """
     file = config or _default_file()
     values = {} if file is None else _read_file(file)

@@ -13,7 +13,7 @@ from zevm.node.errors import SettingsError
 
 
 class Takes(Enum):
-    """What follows a flag on the command line."""
+    """The value after a flag on the command line."""
 
     NOTHING = 0
     VALUE = 1

@@ -306,13 +306,13 @@ def failure_text(report: TransactionReport, reason: Reason) -> str | None:
     return f"reverted with: {words}" if words else "reverted"
 
 
-_WALLET_HINT = "if the chain was begun anew, clear the wallet's activity data (MetaMask: Settings, Advanced)"
+_WALLET_HINT = "if the chain was started over, clear the wallet's activity data (MetaMask: Settings, Advanced)"
 _HINTS = {refusals.Reason.NONCE_TOO_LOW: _WALLET_HINT, refusals.Reason.NONCE_TOO_HIGH: _WALLET_HINT}
-"""What to do about a refusal; a wallet whose nonce does not fit remembers another chain than this one."""
+"""Advice about a refusal; a wallet with a wrong nonce remembers another chain."""
 
 
 def hint_for(error: Exception | None) -> str | None:
-    """What the log advises beside a call's error."""
+    """The log's advice with a call's error."""
     return _HINTS.get(error.reason) if isinstance(error, RefusedError) else None
 
 

@@ -120,8 +120,8 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
         raise ForeignDatabaseError(
             f"the data directory {settings.datadir} holds chain {stored.chain_id}, "
-            f"whose genesis is not that of {names}; leave the setting out to go on with this chain, "
-            "or give another --datadir to begin a second one beside it"
+            f"whose genesis is not that of {names}; omit the setting to continue with this chain, "
+            "or give another --datadir for a second one"
         )
     return stored
 

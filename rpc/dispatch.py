@@ -196,7 +196,7 @@ class Dispatcher:
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
 
-        A future is a running write, which completes even if nobody awaits it, unless it is a LongWrite.
+        A future is a running write, which completes even without an awaiter, unless it is a LongWrite.
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
@@ -334,7 +334,7 @@ class Dispatcher:
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
         """Submit a call to the chain writer; one callback on the event loop answers it, without its own task.
 
-        The writer also encodes the answer. If nobody awaits it any more, long work ends after the current part.
+        The writer also encodes the answer. Without an awaiter, long work ends after the current part.
         """
         loop = asyncio.get_running_loop()
         is_long = isgeneratorfunction(method.function)

@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Cost(Enum):
-    """Where a method runs.
+    """The thread of a method.
 
     LIGHT      on the event loop; must take well under a millisecond and never block
     EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (time.monotonic() seconds) by keyword
@@ -105,10 +105,10 @@ class Registry:
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
-        result: the result in words, for the table. The docstring's first line is the summary.
-        connection: the function also gets the request's rpc.dispatch.Caller, or None.
-        Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
-        nothing without another row's: the table is sorted by name, and a program is told of one row alone.
+        result: the result in words, for the table. The docstring's first line is the summary. connection: the function
+        also gets the request's rpc.dispatch.Caller, or None. Raises ValueError for a name taken, an EXECUTION function
+        without a `deadline` keyword, or a summary that depends on another row's: the table is sorted by name, and a
+        program may read one row alone.
         """
 
         def register(function: Function) -> Function:

@@ -125,7 +125,7 @@ def position_key(transaction_hash: bytes) -> bytes:
 
 
 def log_prefix(log_key: bytes) -> bytes:
-    """What all postings of one address or topic begin with."""
+    """Prefix of all postings of one address or topic."""
     return b"l" + log_key
 
 
@@ -160,7 +160,7 @@ def account_key(address: bytes) -> bytes:
 
 
 def slots_prefix(address: bytes) -> bytes:
-    """What all slots of an account in the latest state begin with."""
+    """Prefix of all slots of an account in the latest state."""
     return b"s" + address
 
 
@@ -170,7 +170,7 @@ def slot_key(address: bytes, slot: int) -> bytes:
 
 
 def undo_key(number: int, patch: int = 0) -> bytes:
-    """Key of the reverse state diff of a block (patch 0) or of a development patch upon it."""
+    """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
     return b"d" + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
 
 

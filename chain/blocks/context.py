@@ -1,4 +1,4 @@
-"""What a new block looks like before its transactions: the context fields of the header, and their environment."""
+"""A new block before its transactions: the context fields of the header, and their environment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _UNLIMITED_CODE_BYTES = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class CallFrame:
-    """Where a call executes: a block's environment over a state."""
+    """A call's place of execution: a block's environment over a state."""
 
     environment: BlockEnvironment
     reader: StateReader
@@ -28,7 +28,7 @@ class CallFrame:
 
 @dataclass(frozen=True, slots=True)
 class NextContext:
-    """What a block upon `parent` begins with, and what that was made of."""
+    """The context of a block on `parent`, and its inputs."""
 
     parent: Header
     settings: BlockSettings

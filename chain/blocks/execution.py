@@ -34,7 +34,7 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making upon `parent_state`. Not for use by two threads.
+    """A block under construction on `parent_state`. Not for use by two threads.
 
     states: prepares the new state. executor: over the parent's state, where it is not to be a plain one.
     """
@@ -97,7 +97,7 @@ class BlockExecution:
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
     ) -> SealedBlock:
-        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set.
+        """Finish the block with a header whose context fields (parent, time, fees, ...) are set.
 
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """

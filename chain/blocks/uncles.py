@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_UNCLES = 2
 ANCESTORS = 7
-"""How many generations back an uncle's parent may be, the block's own parent counted."""
+"""Maximum of generations between a block and an uncle's parent, counting the block's own parent."""
 
 
 def check_uncles(

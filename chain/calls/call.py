@@ -74,9 +74,9 @@ def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -
 
 
 def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[bytes, bytes | None]:
-    """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
+    """New addresses of the precompiles at overridden addresses; None for those that are only displaced.
 
-    Raises InvalidRequestError, in geth's words, for an account that is none, or a new place that is overridden too.
+    Raises InvalidRequestError with geth's text for an account without a precompile, or an overridden new address.
     """
     overrides, active = overrides or {}, active_precompiles(environment)
     moved: dict[bytes, bytes | None] = {}

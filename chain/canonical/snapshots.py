@@ -11,7 +11,7 @@ from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 
 @dataclass(frozen=True, slots=True)
 class BlockSettings:
-    """What development requests fix about coming blocks.
+    """Values of coming blocks that development requests set.
 
     coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
     the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError
@@ -39,7 +39,7 @@ class BlockSettings:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a revert brings back besides blocks and accounts."""
+    """State that a revert restores besides blocks and accounts."""
 
     pool: PoolSnapshot
     clock: ClockState

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Cancellation:
-    """What the deadlines of one request share. Any thread may cancel; it cannot be taken back."""
+    """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final."""
 
     __slots__ = ("_listeners", "is_cancelled")
 

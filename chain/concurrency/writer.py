@@ -1,7 +1,7 @@
 """The one chain writer: a thread that runs every change to the chain, in the order of submission.
 
-Long work is a generator: at each `yield` it stands aside for what else was submitted meanwhile, and it ends there when
-nobody waits for it any more, or the node stops. What it has done until then stays done.
+Long work is a generator: at each `yield` other submitted work runs, and the work ends there if no client waits for it
+any more, or the node stops. Its effects so far remain.
 """
 
 import queue
@@ -33,7 +33,7 @@ class WriterStoppedError(RuntimeError):
 
 
 class AbandonedError(RuntimeError):
-    """Long work was ended since nobody waits for it any more."""
+    """Long work was ended because no client waits for it any more."""
 
 
 class Turn:

@@ -9,7 +9,7 @@ from zevm.chain.types import Transaction
 
 
 class TransactionOrder(StrEnum):
-    """What decides between the senders: the effective tip (then arrival), or arrival alone."""
+    """The order of the senders: by effective tip (then arrival), or by arrival alone."""
 
     FEES = "fees"
     FIFO = "fifo"

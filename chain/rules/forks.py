@@ -87,7 +87,7 @@ TRANSACTION_GAS_CAP = 16_777_216
 
 @dataclass(frozen=True, slots=True)
 class ForkRules:
-    """What holds for one block: its fork, the chain, and the blob parameters from Cancun on.
+    """The rules of one block: its fork, the chain, and the blob parameters from Cancun on.
 
     zvm: name of the price schedule under which WebAssembly contracts run; None where code is the EVM's alone.
     """

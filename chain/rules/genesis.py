@@ -67,7 +67,7 @@ def accounts_diff(accounts: Mapping[bytes, GenesisAccount]) -> StateDiff:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
+    """A chain's genesis. Fields are the header's; None means the fork's own value."""
 
     schedule: ForkSchedule
     accounts: Mapping[bytes, GenesisAccount]

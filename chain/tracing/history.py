@@ -36,7 +36,7 @@ class SlotEntry(NamedTuple):
 
 
 def clock(deadline: float) -> Callable[[], None]:
-    """What raises ExecutionTimeoutError when it is called after a time.monotonic() value."""
+    """A function that raises ExecutionTimeoutError after a time.monotonic() value."""
 
     def check() -> None:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What a block's execution reads: with it and the block alone anyone can execute the block again."""
+"""The data that a block's execution reads, which suffices to execute the block again."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Witness(NamedTuple):
 
 
 class _Recorder(StateStore):
-    """A StateStore that remembers what is read through it."""
+    """A StateStore that records all reads."""
 
     def __init__(self, states: StateStore) -> None:
         self._states = states

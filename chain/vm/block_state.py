@@ -168,7 +168,7 @@ class BlockState:
             return self._load_code(address, code_hash)
 
     def _load_code(self, address: bytes, code_hash: bytes) -> bytes:
-        """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
+        """Reads the previous code even if the same code was set meanwhile, so that a recorder of reads sees it."""
         base = self._base[address]
         if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
             return self._new_codes[code_hash]

@@ -28,7 +28,7 @@ GAS_CODE_DEPOSIT_BYTE = 200
 
 
 class ForkTraits(NamedTuple):
-    """What a fork says about frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
+    """A fork's rules for frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
 
     has_empty_accounts: bool
     code_deposit_must_succeed: bool

@@ -17,7 +17,7 @@ DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""
 
 RECURSION_LIMIT = 10_000
-"""Python frames that a chain of 1,024 calls needs, with room for the caller's own."""
+"""Python frames that a chain of 1,024 calls needs, with a reserve for the caller's own."""
 
 THREAD_STACK_BYTES = 64 << 20
 """Native stack for threads that execute code; give it to threading.stack_size before starting them."""

@@ -1,4 +1,4 @@
-"""What one frame is asked to do, and what all frames of one transaction share."""
+"""One frame's input, and the data that all frames of one transaction share."""
 
 import time
 from collections.abc import Callable
@@ -16,13 +16,12 @@ Precompile = Callable[["Frame"], Any]
 class Message:
     """A call or creation, with the attribute names that py-evm's opcodes and precompiles read.
 
-    to: b"" for a creation. storage_address: whose storage and balance the code acts on.
-    code_address: whose code it is; b"" for a creation. is_delegation: found through an EIP-7702 designation.
-    kind: the opcode that made it; CALL or CREATE for a transaction's.
-    target: the address that was called, before a delegation is followed; code_address unless given.
-    data: where long, a view of the caller's memory, which stands still while the message runs. Whoever takes a part
-    takes it as bytes: a slice of the view that lived on would keep that memory from growing.
-    should_transfer_value: False for DELEGATECALL, whose value is only shown.
+    to: b"" for a creation. storage_address: whose storage and balance the code acts on. code_address: whose code it is;
+    b"" for a creation. is_delegation: found through an EIP-7702 designation. kind: the opcode that made it; CALL or
+    CREATE for a transaction's. target: the address that was called, before a delegation is followed; code_address
+    unless given. data: if long, a view of the caller's memory, which does not change while the message runs. Copy a
+    part as bytes: a slice of the view that lived on would keep that memory from growing. should_transfer_value: False
+    for DELEGATECALL, whose value is only shown.
     """
 
     __slots__ = (
@@ -83,7 +82,7 @@ class Message:
 
 
 def describe_start(message: Message) -> FrameStart:
-    """What a tracer is told of a message."""
+    """A message's fields for a tracer."""
     return FrameStart(
         kind=message.kind,
         depth=message.depth,
@@ -98,7 +97,7 @@ def describe_start(message: Message) -> FrameStart:
 
 
 class TransactionContext:
-    """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
+    """The values of ORIGIN, GASPRICE and BLOBHASH, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
     deadline: a time.monotonic() value, None for no limit. step_tracer: the tracer, if it wants instructions.

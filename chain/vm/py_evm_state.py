@@ -7,7 +7,7 @@ from zevm.chain.vm.interface import BlockEnvironment
 
 
 class PyEvmState:
-    """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
+    """The interface of `computation.state` for py-evm's opcodes, and of accounts for frames."""
 
     __slots__ = (
         "account_is_empty",

@@ -138,7 +138,7 @@ def _program_version(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, 
 
 
 def _of_codehash(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What is asked by a code hash: programs are active by account, and what code a node knows decides nothing."""
+    """The answer for a code hash: programs are active by account, and a node's knowledge of code must not matter."""
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     raise _revert(frame, "ProgramNotActivated()")
 

@@ -1,4 +1,4 @@
-"""What the WebAssembly frames of one transaction share: memory pages, stack words, prices, who is called first."""
+"""Shared data of one transaction's WebAssembly frames: memory pages, stack words, prices, the first called account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 FRAME_STACK_WORDS = 65_536
-"""Stack words of one frame. A word stands for at most 64 bytes of native stack."""
+"""Stack words of one frame. A word covers at most 64 bytes of native stack."""
 TRANSACTION_STACK_WORDS = 1_048_576
 """Stack words of all open frames together."""
 
@@ -108,5 +108,5 @@ class TransactionScope:
         return gas
 
     def close(self, pages: int) -> None:
-        """An instance with so many pages has ended."""
+        """Release the pages of an ended instance."""
         self.open_pages -= pages

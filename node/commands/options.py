@@ -32,7 +32,7 @@ def settings_of(datadir: Path | None, config: Path | None, **flags: object) -> N
 
 
 def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
-    """Where a command finds the node: a URL given, a port given, $ETH_RPC_URL, or the settings' port.
+    """The node's URL for a command: the given URL or port, $ETH_RPC_URL, or the settings' port.
 
     settings: with `port` among its flags. Raises SettingsError for anything but an HTTP URL.
     """

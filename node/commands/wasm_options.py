@@ -25,7 +25,7 @@ RpcOption = Annotated[
 ]
 PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
-ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="What is sent along.")]
+ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="Wei sent with the call.")]
 GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 

@@ -1,4 +1,4 @@
-"""What a module must and must not have, beyond its format: indices, segments, imports, exports, memory."""
+"""Rules of a module beyond its format: indices, segments, imports, exports, memory."""
 
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, CONSOLE, VM_HOOKS
