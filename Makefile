@@ -48,6 +48,7 @@ lint: install-dev
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_sizes.py
 	@$(BIN)/python scripts/make_docs.py --check
+	@$(BIN)/python scripts/check_prose.py
 
 format: install-dev
 	@$(BIN)/ruff check --fix .

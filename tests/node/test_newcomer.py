@@ -181,8 +181,8 @@ class TestN10KeysAreNotShown:
     @pytest.mark.parametrize(
         ("arguments", "warned"),
         [
-            ("--host 0.0.0.0", ["Whoever reaches 0.0.0.0", "known to everyone"]),
-            ("--host 0.0.0.0 --mnemonic-random", ["Whoever reaches 0.0.0.0"]),
+            ("--host 0.0.0.0", ["Anyone who reaches 0.0.0.0", "known to everyone"]),
+            ("--host 0.0.0.0 --mnemonic-random", ["Anyone who reaches 0.0.0.0"]),
             ("--host 0.0.0.0 --accounts 0", []),
             ("--host 127.0.0.1,::1", []),
         ],
