@@ -25,10 +25,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zevm.chain import errors as chain_errors
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.engine import errors as engine
 from zevm.chain.engine.errors import EngineError
 from zevm.chain.errors import ChainError, ExecutionRevertedError, Reason, RefusalError, SimulationError
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError
 from zevm.storage.rlp import RlpError
 

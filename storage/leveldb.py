@@ -25,7 +25,7 @@ from typing import Any
 import plyvel
 
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
-from zevm.storage.store import Batch
+from zevm.storage.store import CHUNK_PAIRS, Batch
 
 REPAIR_HINT = (
     "copy the data directory, then run `zevm db check --deep` to see what is affected "
@@ -38,7 +38,6 @@ LOOK_BYTES = 256 * 1024
 ROOM_BYTES = 1024 * 1024
 """Free space, beyond the size of its log, that a database needs before it is reopened."""
 
-CHUNK_PAIRS = 512
 CHUNK_BYTES = 256 * 1024
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from zevm.storage.errors import CorruptionError, StorageError
 from zevm.storage.leveldb import REPAIR_HINT
-from zevm.storage.schema import MAX_NUMBER, meta_key
+from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
 
-SEQUENCE_KEY = meta_key(b"sequence")
-"""The key under which each batch, as its last operation, puts its number (8 bytes)."""
+SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
+"""Where each batch, as its last operation, puts its number (8 bytes)."""
 
 _BLOCK_SIZE = 32 * 1024
 _HEADER_SIZE = 7

@@ -4,7 +4,6 @@ Follows geth's simulator: gaps between blocks are filled with empty ones, a call
 without validation no nonce is held against it and no fee is taken that it does not name.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -12,14 +11,16 @@ from typing import TypeVar
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
-from zevm.chain.calls.recording import RecordingState, TransferLog
+from zevm.chain.calls.recording import LogRecorder
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
@@ -106,7 +107,7 @@ class Simulation:
     """One request. For one thread, and used once.
 
     base: the block to stand on. state: the one after it.
-    gas_cap: for all calls together. deadline: a time.monotonic() value.
+    gas_cap: for all calls together. deadline: None for no limit.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Simulation:
         gas_cap: int,
         validate: bool = False,
         trace_transfers: bool = False,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._view = view
         self._base = self._parent = base
@@ -139,12 +140,13 @@ class Simulation:
         environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
         if block.block_overrides.blob_base_fee is not None:
             environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
-        state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
+        recorder = LogRecorder(shows_transfers=self._trace_transfers)
+        state = BlockState(self._reader, recorder)
         moved = moved_precompiles(block.state_overrides, environment)
         apply_state_overrides(state, block.state_overrides)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
-        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, state)
+        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, recorder)
         calls = tuple([self._call(run, call) for call in block.calls])
         sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
         self._parent = sealed.block.header
@@ -189,22 +191,23 @@ class Simulation:
         execution = run.execution
         wanted = self._wanted_gas(call, execution.gas_left)
         gas_limit = min(wanted, self._budget.left)
-        nonce = run.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
+        nonce = run.executor.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
         request = replace(call.request, gas_limit=gas_limit)
         transaction = make_transaction(call, request, nonce, execution.environment)
         try:
             outcome = run.executor.simulate(request, nonce, validate=self._validate, deadline=self._deadline)
         except TransactionError as error:
             raise refusal(error, gas_limit) from error
-        logs = tuple([(run.state.numbers[place], log) for place, log in enumerate(outcome.logs)])
-        outcome.logs = tuple([log for log in outcome.logs if not isinstance(log, TransferLog)])
+        numbers, transfers = run.recorder.numbers, run.recorder.transfers
+        logs = tuple([(numbers[place], log) for place, log in enumerate(outcome.logs)])
+        outcome.logs = tuple([log for place, log in enumerate(outcome.logs) if place not in transfers])
         execution.include(transaction, outcome)
         self._budget.take(outcome.gas_used)
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
 
     def _check_deadline(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        if self._deadline is not None:
+            self._deadline.check()
 
     @staticmethod
     def _wanted_gas(call: SimulatedCall, gas_left: int) -> int:
@@ -222,7 +225,7 @@ class _BlockRun:
 
     execution: BlockExecution
     executor: Executor
-    state: RecordingState
+    recorder: LogRecorder
 
 
 def _chosen(override: Value | None, otherwise: Value) -> Value:

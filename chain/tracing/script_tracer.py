@@ -4,11 +4,12 @@ A step is known whole, with its cost, only after it. It is shown then, with stac
 instruction has changed of the state since is kept for a script that asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
+from zevm.chain.tracing.call_tree import CREATIONS
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
@@ -20,7 +21,6 @@ from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmErr
 from zevm.storage.keccak import keccak256
 
 SSTORE, SELFDESTRUCT = 0x55, 0xFF
-_CREATIONS = ("CREATE", "CREATE2")
 _CREATION_OPCODES = (0xF0, 0xF5)
 BATCH_EVENTS = 512
 BATCH_BYTES = 256 * 1024
@@ -46,7 +46,7 @@ class ScriptTracer(ResultTracer):
         self._gas = self._refund_before = 0
         self._head = self._tail = ""
         self._is_store = False
-        self._refund: dict[None, int] = {None: 0}
+        self._get_refund: Callable[[], int] = int
         self._memory: bytearray | None = None
         self._contract: Frame | None = None
         self._gas_limit = 0
@@ -109,7 +109,7 @@ class ScriptTracer(ResultTracer):
     def on_begin(self, start: TransactionStart) -> None:
         """Tell which precompiles there are, and what is known of the transaction."""
         self._state = start.state
-        self._refund = start.state.refund
+        self._get_refund = start.state.get_refund
         self._gas_limit = start.gas_limit
         self._send(orjson.dumps(["begin", [address.hex() for address in start.precompiles], NAMES]))
         fields: dict[str, tuple[str, Any]] = {
@@ -135,7 +135,7 @@ class ScriptTracer(ResultTracer):
         """Finish the step that opens the frame; show a frame within another to `enter`."""
         frame = self._frame
         if frame is not None:
-            passed_on = start.gas_limit if start.kind in _CREATIONS else 0
+            passed_on = start.gas_limit if start.kind in CREATIONS else 0
             self._finish(self._gas - frame.gas_left - passed_on)
         if start.depth == 0:
             self._tell(
@@ -178,7 +178,7 @@ class ScriptTracer(ResultTracer):
         stack = '["' + '","'.join(map(hex, frame.stack)) + '"]' if self._with_stack and frame.stack else "[]"
         self._tail = f",{stack},{self._changed_memory(frame)},{self._changed_contract(frame)}]"
         self._is_store = opcode == SSTORE
-        self._refund_before = self._refund[None]
+        self._refund_before = self._get_refund()
         if self._is_live:
             self._remember(frame, opcode)
 
@@ -211,7 +211,7 @@ class ScriptTracer(ResultTracer):
 
     def _finish(self, cost: int, error: str | None = None) -> None:
         """Show the waiting step."""
-        refund = self._refund[None] if self._is_store else self._refund_before
+        refund = self._get_refund() if self._is_store else self._refund_before
         text = "null" if error is None else orjson.dumps(error).decode()
         depth = 0 if self._frame is None else self._frame.msg.depth + 1
         self._frame = None

@@ -10,25 +10,23 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
+from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
-from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.storage.account import MAX_NONCE
 
-TRANSACTION_GAS = 21_000
-CREATION_GAS = 32_000
 ZERO_BYTE_GAS = 4
 NONZERO_BYTE_GAS = 16
 NONZERO_BYTE_GAS_FRONTIER = 68
-INITCODE_WORD_GAS = 2
 ACCESS_ADDRESS_GAS = 2400
 ACCESS_SLOT_GAS = 1900
 AUTHORIZATION_GAS = 25_000
 FLOOR_TOKEN_GAS = 10
 INITCODE_SIZE_LIMIT = 49_152
 BLOBS_PER_TRANSACTION = 6
-MAX_NONCE = (1 << 64) - 1
 MAX_WORD = (1 << 256) - 1
 
 _SINCE = {
@@ -194,7 +192,7 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
 def validate_in_block(
     transaction: Transaction,
     environment: BlockEnvironment,
-    state: BlockState,
+    state: ExecutionState,
     gas_available: int,
     blob_gas_available: int | None,
 ) -> None:
@@ -274,7 +272,7 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 
 
 def check_message(
-    message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
+    message: CallRequest, environment: BlockEnvironment, state: ExecutionState, *, free: bool, free_blobs: bool
 ) -> None:
     """geth's checks of a message without a signature. Raises TransactionError.
 
@@ -320,7 +318,7 @@ def _check_message_authorizations(message: CallRequest) -> None:
         )
 
 
-def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
+def check_nonce(sender: bytes, nonce: int, state: ExecutionState) -> None:
     """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
     want = state.get_nonce(sender)
     if nonce != want:
@@ -333,7 +331,7 @@ def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
         )
 
 
-def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> None:
+def check_sender_code(sender: bytes, rules: ForkRules, state: ExecutionState) -> None:
     """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
@@ -343,7 +341,7 @@ def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> Non
         )
 
 
-def check_funds(sender: bytes, want: int, state: BlockState) -> None:
+def check_funds(sender: bytes, want: int, state: ExecutionState) -> None:
     """The sender holds `want` wei. Raises TransactionError."""
     have = state.get_balance(sender)
     if have < want:

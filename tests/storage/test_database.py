@@ -288,7 +288,7 @@ def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent
         # larger than a block of the log, so that the record has several fragments
         batch = Batch()
         put_block(database, batch, toy_block(3, database.ledger.head()[1]))
-        batch.put(schema.meta_key(b"large"), random.Random(1).randbytes(70_000))
+        batch.put(schema.meta_key(schema.MetaName.GENESIS), random.Random(1).randbytes(70_000))
         database.write(batch)
         shutil.copytree(path, copy)
     write_marks(copy, mark)
@@ -299,7 +299,7 @@ def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent
             trial = shutil.copytree(copy, tmp_path / "trial")
             (trial / "leveldb" / log.name).write_bytes(data[:end] + tail)
             with Database.open(trial) as database:
-                whole = database.ledger.meta(b"large") is not None
+                whole = database.ledger.meta(schema.MetaName.GENESIS) is not None
                 assert whole or end < len(data)
                 assert database.ledger.head()[0] == (3 if whole else 2), end
                 assert database.scrub() == []

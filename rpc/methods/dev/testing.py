@@ -1,6 +1,6 @@
 """testing_: blocks built on demand, for authors of test fixtures. They are returned and not kept."""
 
-from zevm.chain.blocks.payload import PayloadAttributes, build_payload
+from zevm.chain.calls.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
 from zevm.rpc.codec import engine, scalars
 from zevm.rpc.codec.results import Json, hexadecimal

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
@@ -118,8 +119,8 @@ def inspection_json(found: Inspection) -> Json:
     params=(MODULE, SCHEDULE),
     result="{valid, rule, message, imports, exports, memory, activationGas, estimate, size, ...}",
 )
-def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
-    """Check whether a module may be deployed, or which rule it breaks; report its imports, exports and price."""
+def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
+    """Whether a module may be deployed, or which rule it breaks; its imports, exports and price."""
     prices = schedule or machine_of(services).price_table
     found = inspect_module(module, prices)
     constructor = None if found.init_payload is None else hexadecimal(found.init_payload)
@@ -136,8 +137,8 @@ def validate_module(services: Services, module: bytes, schedule: PriceTable | No
     params=(MODULE, SCHEDULE),
     result="{estimate, intrinsic, activation, deposit, floor, total}",
 )
-def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
-    """A rough price of a module, and its deployment cost without the constructor."""
+def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
+    """The guide's rough price of a module, and what its deployment costs without the constructor's run."""
     prices = schedule or machine_of(services).price_table
     chain = services.chain
     try:
@@ -153,8 +154,8 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable |
     params=(Param("address", scalars.address), Param("block", scalars.block_reference, default=LATEST)),
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
-def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: float) -> Json | None:  # noqa: ARG001
-    """The WebAssembly contract that runs at an address, its own or a delegate's; null if there is none."""
+def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
+    """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)
     code_hash = account_of(state, address).code_hash
@@ -232,8 +233,8 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
 
 
 @method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime}")
-def zvm_status(services: Services, *, deadline: float) -> Json:  # noqa: ARG001
-    """Whether the chain has WebAssembly contracts; their prices and limits, and the compiled programs."""
+def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
+    """Whether the chain has WebAssembly contracts, under which prices and limits, and what is compiled."""
     machine = services.chain.zvm
     if machine is None:
         return {"enabled": False, "schedule": None, "limits": None, "programs": None, "wasmtime": wasmtime_version()}

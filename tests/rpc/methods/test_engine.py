@@ -13,6 +13,7 @@ from tests.chain.engine.test_building import blob_transaction
 from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_pending_blocks import OTHERS
+from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
@@ -200,8 +201,8 @@ async def test_fork_choice_refuses(engine: EngineNode, version: int) -> None:
 async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     """L2: two epochs of 64 slots by default, and a refusal tells its depth and the limit in the log."""
     async with engine_node() as node:
-        assert node.chain.options.engine.reorg_blocks == Limits().engine_reorg_blocks == 128
-        assert node.chain.options.engine.side_blocks == Limits().engine_side_blocks == 1_024
+        assert EngineLimits().reorg_blocks == Limits().engine_reorg_blocks == 128
+        assert EngineLimits().side_blocks == Limits().engine_side_blocks == 1_024
         genesis = hexadecimal(node.chain.head.header.hash)
         state = {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
         for _ in range(129):
