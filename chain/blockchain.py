@@ -423,7 +423,7 @@ class Chain(ChainView):
         return record
 
     def _build(self, *, sync: bool = True, allow_empty: bool = True) -> Built:
-        """Build a block upon the head of what waits and fits, and commit it. None for an unwanted empty one."""
+        """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
         refused = self.fill(execution)

@@ -32,7 +32,7 @@ STOP_WITH_STATE_SECONDS = 60.0
 """Time limit of a stop that writes a state file."""
 
 SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a running execution may keep the interpreter while the event loop waits for it."""
+"""How long a running execution may hold the interpreter while the event loop waits."""
 
 
 def run_node(settings: NodeSettings) -> int:

@@ -229,7 +229,7 @@ def limits_for(settings: NodeSettings, chain: Chain) -> Limits:
 
 
 def _given_genesis(given: Path | Genesis) -> Genesis:
-    """What a program gives as it is, or out of a file. Raises GenesisError naming the file."""
+    """A genesis, given by a program or read from a file. Raises GenesisError naming the file."""
     return load_genesis(given) if isinstance(given, Path) else given
 
 

@@ -79,7 +79,7 @@ def success(identifier: Any, result: Any) -> bytes:
 
 
 def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
-    """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
+    """Execute a call on a worker, and encode its answer there, since it may be large."""
     return _success_in_slices(identifier, function(*arguments, deadline=deadline))
 
 

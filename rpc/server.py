@@ -38,7 +38,7 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Listening addresses and access rules.
 
-    hosts: names or addresses; with none, only callers in this process are served. port: 0 takes a free one.
+    hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None.
     """
@@ -93,7 +93,7 @@ class Server:
         return [address for listener in self._listeners[1:] for address in listener.addresses]
 
     async def start(self) -> None:
-        """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
+        """Bind and serve. Raises AddressInUseError or IpcError, with nothing left open."""
         self._listen_to_chain()
         self._in_process = InProcess(self._services, self.dispatcher)
         try:

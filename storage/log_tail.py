@@ -16,7 +16,7 @@ from zevm.storage.leveldb import REPAIR_HINT
 from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
 
 SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
-"""Where each batch, as its last operation, puts its number (8 bytes)."""
+"""The key under which each batch, as its last operation, puts its number (8 bytes)."""
 
 _BLOCK_SIZE = 32 * 1024
 _HEADER_SIZE = 7

@@ -19,7 +19,7 @@ _UNLIMITED_CODE_BYTES = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class BlockSettings:
-    """What development requests fix about coming blocks.
+    """Values of coming blocks that development requests set.
 
     coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
     the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError

@@ -74,7 +74,7 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
 
 
 def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | None) -> CallFrame:
-    """A block after its first `count` transactions, executed anew."""
+    """A block after its first `count` transactions, executed again."""
     block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
     if block is None or parent is None:
         raise UnknownBlockError

@@ -30,7 +30,7 @@ class _Remembered:
 
 
 class GuardedChain(Protocol):
-    """What of a chain (chain.blockchain.Chain) a command can change beside the database."""
+    """The parts of a chain (chain.blockchain.Chain) that a command can change in addition to the database."""
 
     clock: Clock
     settings: BlockSettings

@@ -49,7 +49,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The deadline so many seconds from now, with a cancellation of its own."""
+        """The deadline this many seconds from now, with its own cancellation."""
         return cls(time.monotonic() + seconds, Cancellation())
 
     def expired(self) -> bool:

@@ -117,7 +117,7 @@ class NativePool:
             self._idle.append(process)
 
     def call(self, name: str, *arguments: Any, deadline: Deadline | None = None) -> Any:
-        """What `name` of chain/native/host.py's table gives for the arguments.
+        """The result of `name` in chain/native/host.py's table for the arguments.
 
         deadline: None for no limit. Raises InputError, ExecutionTimeoutError, and NodeFaultError when
         processes die one after another.

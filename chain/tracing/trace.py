@@ -45,7 +45,7 @@ class TraceRequest:
     options: Mapping[str, Any] | None = None
 
     def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
-        """Where the next transaction of a replay stands."""
+        """The position of a replay's next transaction."""
         index, block = replay.next_index, replay.block
         return TraceContext(
             self.reason_of,
@@ -162,7 +162,7 @@ def _state_within(chain: ChainView, header: Header, index: int, deadline: Deadli
 
 
 def call_executor(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
-    """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
+    """The executor of calls on `state`, with overridden block fields and moved precompiles."""
     environment = override_environment(environment, overrides.block)
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
 

@@ -137,7 +137,7 @@ class VmTracer(ResultTracer):
             self._finish(top, frame)
 
     def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
-        """What failed did nothing."""
+        """Record no effect for a failed instruction."""
         top = self._open[-1]
         if top.has_steps:
             top.cost = gas_cost if top.cost is None else top.cost

@@ -29,7 +29,7 @@ _NEW: Fields = (0, 0, EMPTY_KECCAK)
 
 
 class BlockState(ExecutionState):
-    """The ExecutionState of one block over `reader`. observer: who listens, None for nobody."""
+    """The ExecutionState of one block over `reader`. observer: listens to changes; None for no listener."""
 
     __slots__ = (
         "_accounts",
@@ -310,7 +310,7 @@ class BlockState(ExecutionState):
         self._mark(self._destroyed, address)
 
     def destroyed_count(self) -> int:
-        """How many accounts go at the end of the transaction, as far as it has run."""
+        """Number of accounts that the transaction so far deletes at its end."""
         return len(self._destroyed)
 
     def get_transient(self, address: bytes, slot: int) -> int:
@@ -332,7 +332,7 @@ class BlockState(ExecutionState):
         self._logs[index] = log
 
     def log_count(self) -> int:
-        """How many logs the running transaction has, without those of frames that failed."""
+        """Number of the running transaction's logs, without those of failed frames."""
         return len(self._logs)
 
     def logs_from(self, place: int) -> tuple[Log, ...]:

@@ -40,7 +40,7 @@ def _keep_block_hash(environment: BlockEnvironment, state: ExecutionState, addre
 
 
 def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: bytes, __: bytes) -> bytes | None:
-    """A queue that nobody has used since it was last read stays as it is and hands out nothing."""
+    """A queue without use since it was last read stays unchanged and returns nothing."""
     return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
 
 

@@ -92,7 +92,7 @@ def _block(text: str) -> str:
 
 
 def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
-    """Run on a chain in memory that has nothing but its genesis block. Raises NodeError for what no node would run."""
+    """Run on a chain in memory with only its genesis block. Raises NodeError for a call that any node would refuse."""
 
     from zevm.chain.blockchain import Chain
     from zevm.chain.concurrency.deadline import Deadline

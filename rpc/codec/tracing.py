@@ -34,7 +34,7 @@ class TraceConfig:
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
     def request(self, limits: Limits, deadline: Deadline) -> TraceRequest:
-        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+        """The request to chain.tracing; its time starts now. Raises ServerError for a bad `timeout`.
 
         deadline: the worker's; tracing's own limits replace its time, and it cancels them.
         """

@@ -34,7 +34,7 @@ class Budget:
         self.deadline = deadline
 
     def begin_field(self) -> None:
-        """Account for a field about to be resolved. Raises QueryStopped."""
+        """Count a field before it is resolved. Raises QueryStopped."""
         if self.deadline is not None and self.deadline.expired():
             raise QueryStopped(TimedOutError())
         self.take_items(1)

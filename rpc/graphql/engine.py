@@ -43,7 +43,7 @@ class Engine:
         return prepared if prepared is not None and prepared.light else None
 
     def run(self, request: Request, *, deadline: Deadline) -> Answer | Prepared:
-        """Prepare a request, and execute it up to the deadline, unless it is a mutation: then its document."""
+        """Prepare a request and execute it until the deadline; for a mutation, return its document."""
         try:
             prepared = self._documents.prepare(request.query)
         except InvalidDocumentError as error:

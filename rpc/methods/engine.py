@@ -40,7 +40,7 @@ _IDENTIFIER = Param("payloadId", engine.payload_identifier, summary="8 bytes")
 
 
 def engine_of(services: Services) -> Engine:
-    """The chain's engine. Raises ServerError where no consensus client drives the chain."""
+    """The chain's engine. Raises ServerError unless a consensus client drives the chain."""
     engine = services.engine
     if engine is None:
         raise ServerError("no consensus client drives this chain: start with --authrpc")
@@ -166,7 +166,7 @@ _BLOB_HASHES = (Param("versionedHashes", HASHES),)
 
 @method("engine_getBlobsV1", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proof} or null]")
 def get_blobs_v1(services: Services, hashes: tuple[bytes, ...], *, deadline: Deadline) -> list[Json | None]:  # noqa: ARG001
-    """Waiting blobs by versioned hash, each with its proof; before Osaka."""
+    """Pending blobs by versioned hash, each with its proof; before Osaka."""
     if not Fork.CANCUN <= _fork_now(services) < Fork.OSAKA:
         raise UnsupportedForkError("engine_getBlobsV1 is only available at Cancun/Prague fork")
 

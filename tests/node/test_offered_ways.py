@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOSING = re.compile(r"--fresh|begin anew|start over|zevm db rewind|delete the|remove the (chain|database|folder)", re.I)
 """What takes away blocks, or a whole chain."""
 SAFE = re.compile(
-    r"copy (it|the data directory|the folder)|--accept|another --datadir|(go on|continue) with this chain|reads? the rest", re.I
+    r"copy (it|the data directory|the folder)|--accept|another --datadir|(go on|continue) with this chain|reads? the rest",
+    re.I,
 )
 """What leaves everything there."""
 DESCRIBING = {"about", "help"}

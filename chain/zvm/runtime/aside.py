@@ -43,7 +43,7 @@ _compilers = _Compilers()
 
 
 def in_time(deadline: Deadline | None, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it."""
+    """The result or exception of `work`; on this thread if there is no deadline. Raises ExecutionTimeoutError at it."""
     if deadline is None:
         return work()
     ended = threading.Event()

@@ -230,7 +230,7 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
 
 @method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", scalars.hash32),), result="bytes")
 def preimage(services: Services, digest: bytes, *, deadline: Deadline) -> str:
-    """The address or slot that a key of a trie is the hash of."""
+    """The address or slot whose hash is a trie key."""
     del deadline
     found = services.chain.database.state.preimage(digest)
     if found is None:
@@ -249,7 +249,7 @@ def _key(value: object) -> bytes:
 
 @method("debug_dbGet", cost=Cost.EXECUTION, params=(Param("key", _key),), result="bytes")
 def db_get(services: Services, key: bytes, *, deadline: Deadline) -> str:
-    """The database's value at a key, as storage/schema.py lays keys out."""
+    """The database's value at a key; storage/schema.py defines the keys."""
     del deadline
     value = services.chain.database.store.get(key)
     if value is None:
@@ -271,7 +271,7 @@ def set_head(services: Services, number: int) -> None:
 
 @method("debug_executionWitness", cost=Cost.EXECUTION, params=(BLOCK,), result="{headers, codes, state, keys}")
 def execution_witness(services: Services, reference: BlockReference, *, deadline: Deadline) -> Json:
-    """What a block's execution reads: trie nodes, code, and headers back to the oldest that it asks for."""
+    """The data that a block's execution reads: trie nodes, code, and headers back to the oldest one used."""
     del deadline
     witness = make_witness(services.chain, _find(services, reference))
     return {

@@ -116,7 +116,7 @@ def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConf
     result=BLOCK_TRACE,
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
-    """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
+    """Execute every transaction of a block, given as RLP, under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:

@@ -100,7 +100,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
     result="{bundleHash, results, coinbaseDiff, totalGasUsed, ...}",
 )
 def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: Deadline) -> Json:
-    """Execute signed transactions at the top of a block to come, and tell what its producer would earn."""
+    """Execute signed transactions at the top of a coming block, and report its producer's earnings."""
     check_call_count(len(bundle["transactions"]), services.limits)
     transactions = tuple([Transaction.decode(item) for item in bundle["transactions"]])
     request = BundleRequest(**bundle | {"transactions": transactions})

@@ -53,7 +53,7 @@ def _height(services: Services, reference: BlockReference | None) -> int:
 
 
 def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequence[LogRecord]:
-    """The logs that a filter asks for, under the limits on range and results."""
+    """The logs that match a filter, within the limits on range and results."""
     check_log_filter(criteria, services.limits)
     first = last = None
     if criteria.block_hash is None:
@@ -72,7 +72,7 @@ def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequenc
 
 
 def search(services: Services, criteria: LogFilter, deadline: Deadline) -> Encoded:
-    """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
+    """The logs that match a filter as JSON, one at a time, so that other threads can run in between."""
     return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
 
 
@@ -85,7 +85,7 @@ def _encoded(records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
 def get_logs(services: Services, criteria: LogFilter, *, deadline: Deadline) -> Encoded:
-    """The logs of a block or a range of blocks that match addresses and topics."""
+    """The logs of a block or a range of blocks, by addresses and topics."""
     return search(services, criteria, deadline)
 
 

@@ -41,7 +41,7 @@ def _key(value: object) -> tuple[int, int]:
 def get_proof(
     services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: Deadline
 ) -> Json:
-    """Proofs that an account and its slots are, or are not, in the state of a block."""
+    """Proofs of presence or absence of an account and its slots in a block's state."""
     limit = services.limits.proof_keys
     if len(keys) > limit:
         raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")

@@ -107,7 +107,7 @@ def get_transaction_by_sender_and_nonce(
 
 
 def mined_at(services: Services, sender: bytes, nonce: int, deadline: Deadline) -> TransactionPosition | None:
-    """Where the transaction of an account with this nonce was mined: outside of resets nonces only grow."""
+    """The position of the mined transaction of an account with this nonce: nonces only grow, except by resets."""
 
     def is_used(state: StateReader) -> bool:
         account = state.account(sender)

@@ -122,7 +122,7 @@ def fill_transaction(
     """The unsigned transaction with the client's omissions filled in: type, nonce, fees, and then gas.
 
     place: where it will execute; None for the next block. Estimates up to `deadline`, so it runs on
-    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError where the estimate reverts.
+    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError if the estimate reverts.
     """
     place = place or next_place(services)
     check_chain_id(services, arguments)

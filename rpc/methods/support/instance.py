@@ -10,7 +10,7 @@ _BYTES = 32
 
 
 def load_instance_id(database: Database) -> bytes:
-    """The 32-byte id of the chain in the database; made and kept when it has none yet."""
+    """The 32-byte id of the chain in the database; created and stored if absent."""
     stored = database.ledger.meta(MetaName.INSTANCE_ID)
     if stored is None:
         batch = Batch()

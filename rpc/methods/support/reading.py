@@ -107,7 +107,7 @@ def of_transaction(
 
 
 def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: Deadline) -> int | None:
-    """The first block after which something holds, by bisection: it must go on to hold. None where it does not yet."""
+    """The first block after which a condition holds, by bisection: it must hold ever after. None if it does not yet."""
     chain = services.chain
 
     def holds_after(number: int) -> bool:

@@ -80,7 +80,7 @@ def _rows(services: Services, transaction_hash: bytes, deadline: Deadline) -> li
     result="[{type, depth, from, to, value, input, output}]",
 )
 def trace_transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment:
-    """The frames of a mined transaction in a row, with their depths."""
+    """The frames of a mined transaction as a flat list, with their depths."""
     return orjson.Fragment(orjson.dumps([_frame(row) for row in _rows(services, transaction_hash, deadline)]))
 
 
@@ -113,7 +113,7 @@ def get_internal_operations(services: Services, transaction_hash: bytes, *, dead
 
 @method("ots_getTransactionError", cost=Cost.EXECUTION, params=(HASH,), result="bytes")
 def get_transaction_error(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> str:
-    """The data that a mined transaction reverted with; 0x where it did not."""
+    """The revert data of a mined transaction; 0x if it did not revert."""
     position = _position(services, transaction_hash)
     receipts = services.chain.receipts(position.block.hash)
     if receipts is not None and receipts[position.index].status == 1:
@@ -277,7 +277,7 @@ def get_transaction_by_sender_and_nonce(
 
 @method("ots_getContractCreator", cost=Cost.EXECUTION, params=(ADDRESS,), result="{hash, creator} or null")
 def get_contract_creator(services: Services, address: bytes, *, deadline: Deadline) -> Json | None:
-    """The transaction that created a contract, and who created it; null for what no transaction has created."""
+    """The transaction that created a contract, and its creator; null if no transaction created it."""
     number = first_block_where(services, lambda state: _has_code(state, address), deadline)
     block = None if number is None else services.chain.block_by_number(number)
     if block is None:

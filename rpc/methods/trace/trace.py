@@ -92,7 +92,7 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
 def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment | None:
-    """The frames of a mined transaction, in a row."""
+    """The frames of a mined transaction, as a flat list."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
@@ -112,7 +112,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadli
 def get(
     services: Services, transaction_hash: bytes, address: list[int], *, deadline: Deadline
 ) -> orjson.Fragment | None:
-    """One frame of a mined transaction, by its place in the tree."""
+    """One frame of a mined transaction, by its position in the tree."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
@@ -134,7 +134,7 @@ def block(services: Services, reference: BlockReference, *, deadline: Deadline) 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
 def filter_(services: Services, wanted: dict[str, Any], *, deadline: Deadline) -> orjson.Fragment:
-    """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
+    """Frames by block range and addresses; executes the whole range again, so keep it short."""
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
     bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
@@ -239,7 +239,7 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
 def raw_transaction(
     services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment:
-    """Execute a signed transaction as if it were mined next, and keep nothing of it."""
+    """Execute a signed transaction as if it were mined next, without keeping changes."""
     try:
         signed = Transaction.decode(encoded)
     except RlpError as error:

@@ -76,7 +76,7 @@ def function_call(value: object) -> dict[str, Any]:
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
 )
 def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: Deadline) -> Json:
-    """Run a function of a contract or of a module on a block's state, keeping nothing, and tell all it did."""
+    """Run a function of a contract or a module on a block's state without keeping changes, and report all effects."""
     limits = services.limits
     given = dict(call)
     timeout_ms = given.pop("timeout_ms", None)

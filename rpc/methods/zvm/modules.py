@@ -120,7 +120,7 @@ def inspection_json(found: Inspection) -> Json:
     result="{valid, rule, message, imports, exports, memory, activationGas, estimate, size, ...}",
 )
 def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether a module may be deployed, or which rule it breaks; its imports, exports and price."""
+    """Check whether a module may be deployed, or which rule it breaks; report its imports, exports and price."""
     prices = schedule or machine_of(services).price_table
     found = inspect_module(module, prices)
     constructor = None if found.init_payload is None else hexadecimal(found.init_payload)
@@ -138,7 +138,7 @@ def validate_module(services: Services, module: bytes, schedule: PriceTable | No
     result="{estimate, intrinsic, activation, deposit, floor, total}",
 )
 def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """The guide's rough price of a module, and what its deployment costs without the constructor's run."""
+    """A rough price of a module, and its deployment cost without the constructor."""
     prices = schedule or machine_of(services).price_table
     chain = services.chain
     try:
@@ -155,7 +155,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable |
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
 def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
-    """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
+    """The WebAssembly contract that runs at an address, its own or a delegate's; null if there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)
     code_hash = account_of(state, address).code_hash
@@ -234,7 +234,7 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
 
 @method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime}")
 def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether the chain has WebAssembly contracts, under which prices and limits, and what is compiled."""
+    """Whether the chain has WebAssembly contracts; their prices and limits, and the compiled programs."""
     machine = services.chain.zvm
     if machine is None:
         return {"enabled": False, "schedule": None, "limits": None, "programs": None, "wasmtime": wasmtime_version()}
