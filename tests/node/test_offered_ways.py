@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOSING = re.compile(r"--fresh|begin anew|start over|zevm db rewind|delete the|remove the (chain|database|folder)", re.I)
 """What takes away blocks, or a whole chain."""
 SAFE = re.compile(
-    r"copy (it|the data directory|the folder)|--accept|another --datadir|(go on|continue) with this chain|reads? the rest",
+    r"copy (it|the data directory|the folder)|--accept|another --datadir|continue with this chain|reads? the rest",
     re.I,
 )
 """What leaves everything there."""
