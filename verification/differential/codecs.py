@@ -42,7 +42,7 @@ HEADER_FIELDS = {
 }
 """Fields that a header has, by the specification's name of the fork."""
 _STRICTER = ("too long for uint", "only in a pooled transaction")
-"""Known differences: this node, like geth, refuses integers beyond 64 bits (a parity: 8); the specification accepts them."""
+"""Known differences: like geth, refuse integers beyond 64 bits (a parity: 8) that the specification accepts."""
 
 
 def _number(random: Random, bits: int) -> int:
