@@ -63,7 +63,7 @@ def test_the_image_runs_what_make_run_runs() -> None:
 
 def test_the_images_python_is_supported() -> None:
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    versions = {re.match(r"python:(3\.\d+)-slim", image)[1] for image in _values("FROM")}  # type: ignore[index]
+    versions = {re.match(r"python:(3\.\d+)-slim", image)[1] for image in _values("FROM")}
     assert versions == {"3.11"}
     assert required == ">=3.11,<3.13"
 

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from websockets.sync.client import connect
 
@@ -49,7 +50,7 @@ class Campaign:
     def close(self) -> None:
         self._connection.close()
 
-    def _call(self, method: str, *params: object) -> object:
+    def _call(self, method: str, *params: object) -> Any:
         return self._connection.call(method, *params)
 
     def _refused(self, method: str, *params: object) -> None:
@@ -82,7 +83,7 @@ class Campaign:
         self._refused("eth_simulateV1", {"blockStateCalls": [{"calls": [call] * 4}] * 256})
 
     def stalled_readers(self) -> None:
-        """Answers that nobody reads, and requests that never end."""
+        """Unread answers, and requests that never end."""
         sockets = [socket.create_connection(("127.0.0.1", self._node.port)) for _ in range(50)]
         request = self._connection.request("rpc.discover")
         for index, client in enumerate(sockets):

@@ -8,7 +8,7 @@ comment begins with `speconly:` a result need only have the form of the recorded
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def read_folder(folder: Path) -> list[RecordedFile]:
 
 
 def difference(recorded: Any, answer: Any, *, spec_only: bool) -> str | None:
-    """Where an answer departs from the recorded one, in one line; None where it does not."""
+    """The first difference between an answer and the recorded one, in one line; None if they are equal."""
     if spec_only and isinstance(answer, dict) and "error" not in answer:
         if "result" not in recorded:
             return "is a result where an error is recorded"
@@ -124,7 +124,7 @@ def _without_messages(want: Any, have: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What values like some samples look like, in place of the method's schema.
+    """The form of values, inferred from samples, in place of the method's schema.
 
     kinds: JSON types seen; None for "anything", where there was no sample. texts: patterns that all strings fit.
     required, members: of objects. items: of arrays, and of objects that map addresses or numbers to values.
@@ -160,7 +160,7 @@ class Form:
         )
 
     def violations(self, value: Any, path: str) -> Iterator[str]:
-        """What is wrong with a value, each in one line."""
+        """The problems of a value, one line each."""
         if self.kinds is None:
             return
         if _kind(value) not in self.kinds:
@@ -172,9 +172,9 @@ class Form:
             for key in self.members.keys() & value.keys():
                 yield from self.members[key].violations(value[key], f"{path}.{key}")
         elif isinstance(value, list | dict) and self.items is not None:
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, item in items:
-                yield from self.items.violations(item, f"{path}[{key}]")
+            items: Iterable[tuple[object, object]] = value.items() if isinstance(value, dict) else enumerate(value)
+            for place, item in items:
+                yield from self.items.violations(item, f"{path}[{place}]")
 
     def _text_violations(self, value: str, path: str) -> Iterator[str]:
         if self.size is not None and len(value) != self.size:

@@ -70,7 +70,7 @@ Contents = dict[bytes, bytes]
 
 
 def contents(datadir: Path, scratch: Path) -> tuple[Contents, Contents]:
-    """What a sound directory holds, and what it holds of writes that were acknowledged; read from copies of it.
+    """The content of a sound directory, and its acknowledged writes; read from copies of it.
 
     A kill may leave one more write in the log, whole but not acknowledged: damage may take that one away.
     """
@@ -118,7 +118,7 @@ def damage_log_and_marks(datadir: Path, random: Random) -> str:
 
 
 def outcome(datadir: Path, expected: tuple[Contents, Contents]) -> str:
-    """What becomes of a damaged directory: refused, noticed, whole. Raises LostError for a loss that nothing tells.
+    """The outcome for a damaged directory: refused, noticed, whole. Raises LostError for an unnoticed loss.
 
     expected: see `contents`.
     """
@@ -156,7 +156,7 @@ def _accept(datadir: Path) -> None:
 def try_damages(datadir: Path, count: int, doubles: int, random: Random, counts: Counter[str]) -> None:
     """Damage copies of a directory `count` times, `doubles` of them in two places. Raises LostError."""
     # what a start makes good is the outcome here, not news
-    logging.getLogger("storage").setLevel(logging.CRITICAL)
+    logging.getLogger("zevm.storage").setLevel(logging.CRITICAL)
     scratch = datadir.parent / "damage"
     scratch.mkdir(exist_ok=True)
     expected = contents(datadir, scratch)

@@ -165,10 +165,10 @@ class Campaign:
         """Damage copies of what kills leave, a few after each."""
         rounds = -(-count // DAMAGES_PER_KILL)
         for index in range(rounds):
-            shares = [total * (index + 1) // rounds - total * index // rounds for total in (count, doubles)]
+            share, double = (total * (index + 1) // rounds - total * index // rounds for total in (count, doubles))
             self.cycle()
             self.counts["kills before damages"] += 1
-            try_damages(self.datadir, *shares, self.random, self.counts)
+            try_damages(self.datadir, share, double, self.random, self.counts)
 
     def fill_disks(self, rounds: int, disk: Disk) -> None:
         """Fill the disk under load, and go on with the same node once there is space, or after a kill amid it."""
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--damages", type=int, default=0)
     parser.add_argument(
-        "--doubles", type=int, default=0, help="of the damages, so many to the log and the marks at once"
+        "--doubles", type=int, default=0, help="number of the damages that hit the log and the marks at once"
     )
     parser.add_argument("--full-disks", type=int, default=0, metavar="ROUNDS")
     parser.add_argument("--datadir", type=Path, help="must not exist yet; kept. Default: temporary, kept on failure")

@@ -32,7 +32,7 @@ CALL_GAS = 2_000_000
 DEPLOYMENT_GAS = 6_000_000
 """Five of the largest fit into a block of 30 million."""
 LEAST_GAS, LEAST_BYTE_GAS = 90_000, 40
-"""Below so much, and so much for each byte of data, a transaction might be refused."""
+"""Minimum gas of a transaction, and for each byte of data, below which it might be refused."""
 FEE_WEI = 1_000 * 10**9
 TIP_WEI = 10**9
 COUNTERS = ("counter.zig", "counter.c", "counter.ts")
@@ -51,7 +51,7 @@ def selector(signature: str) -> bytes:
 
 
 class Mix:
-    """Random transactions upon a chain, and what they have left there."""
+    """Random transactions on a chain, and their results."""
 
     def __init__(self, chain: Chain, random: Random) -> None:
         self.chain = chain
@@ -168,7 +168,7 @@ class Mix:
         return transaction
 
     def deploy_invalid(self) -> Transaction:
-        """What looks like a module and is none, or runs out of gas."""
+        """Data that looks like a module but is not, or runs out of gas."""
         self.counts["invalid modules"] += 1
         return self.sign(None, self._invalid(), gas=self.random.choice((200_000, 1_000_000, DEPLOYMENT_GAS)))
 
@@ -184,7 +184,7 @@ class Mix:
         elif kind == 2:
             return b"\xef\xf0\x00" + bytes((random.randrange(2),)) + random.randbytes(60)
         elif kind == 3:
-            return b"\xef\xf0\x00\x00" + brotli.compress(b"\0asm\x01\0\0\0" + bytes(600_000))
+            return b"".join((b"\xef\xf0\x00\x00", brotli.compress(b"\0asm\x01\0\0\0" + bytes(600_000))))
         else:
             module += bytes((random.randrange(13), 0))
         return random.choice(FORMS)(bytes(module), None)

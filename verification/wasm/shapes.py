@@ -6,6 +6,7 @@ deep, how wide and how often. The same `Random` gives the same module. `verifica
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -69,7 +70,7 @@ def function(code: bytes, locals_: int = 0, kind: bytes = I32) -> bytes:
 
 def size(random: Random, most: int) -> int:
     """From 1 to `most`, as likely between 1 and 10 as between 100 and 1,000."""
-    return max(1, min(most, round(most ** random.random())))
+    return max(1, min(most, round(math.pow(most, random.random()))))
 
 
 def large(random: Random, most: int) -> int:
@@ -78,12 +79,12 @@ def large(random: Random, most: int) -> int:
 
 
 def local(random: Random, locals_: int) -> bytes:
-    """The index of a local beside the parameter."""
+    """The index of a local other than the parameter."""
     return unsigned(1 + random.randrange(locals_))
 
 
 def updates(count: int, locals_: int) -> bytes:
-    """Change so many locals in turn."""
+    """Change this number of locals in turn."""
     indices = [unsigned(1 + number % locals_) for number in range(count)]
     return b"".join(GET + index + b"\x41\x01\x6a" + SET + index for index in indices)
 
