@@ -68,8 +68,9 @@ def findings(texts: Iterator[Text]) -> Iterator[str]:
             for match in _PHRASE[phrase].finditer(prose):
                 line = text.line + prose.count("\n", 0, match.start())
                 yield f"{text.file}:{line}: {match[0].strip()!r}: better: {plain}"
-        if text.is_docstring and (match := _OPENING.match(text.text)):
-            yield f"{text.file}:{text.line}: begins with {match[0]!r}: begin with the noun or the verb"
+        opening = _OPENING.match(text.text) if text.is_docstring else None
+        if opening is not None:
+            yield f"{text.file}:{text.line}: begins with {opening[0]!r}: begin with the noun or the verb"
 
 
 def texts_of_python(file: str, source: str) -> Iterator[Text]:

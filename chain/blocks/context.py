@@ -15,7 +15,7 @@ from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 NO_HASH = Hash32(b"")
-"""What code is told of a block out of its reach."""
+"""The hash that code sees of a block out of reach."""
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Precompile = Callable[["Frame"], Any]
 
 NOBODY = Address(b"")
-"""Whom a creation calls: the `to` of its message."""
+"""The `to` of a creation's message."""
 
 
 class Message:
