@@ -9,9 +9,9 @@ _HEAD = """# Settings
 
 Made from the table in `node/settings.py` by `make docs`. A setting is a flag of `zevm run` (`--chain-id 5`), a
 variable (`ZEVM_CHAIN_ID=5`) or a key of a TOML file (`chain-id = 5`, or `chain_id`; `zevm.toml` in the current folder,
-or the file of `--config` or `ZEVM_CONFIG`). Flags take precedence over variables, variables over the
-file. A table in the file prefixes its keys: `[pool]` with `global-slots = 9` is `--pool-global-slots 9`. A wrong setting
-ends the start with one line that names it. The server's limits are in [limits.md](limits.md).
+or the file of `--config` or `ZEVM_CONFIG`). Flags take precedence over variables, variables over the file. A table in
+the file prefixes its keys: `[pool]` with `global-slots = 9` is `--pool-global-slots 9`. A wrong setting ends the start
+with one line that names it. The server's limits are in [limits.md](limits.md).
 
 `zevm console`, `zevm wasm` and the examples read the node's URL from `ETH_RPC_URL`, as Foundry's tools do. A URL or
 port on the command line takes precedence."""
