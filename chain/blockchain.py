@@ -96,7 +96,7 @@ class Chain(ChainView):
             raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
         if self.options.external_consensus and transaction.is_impersonated:
             raise TransactionError(
-                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid on no chain but its own"
+                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid only on its own chain"
             )
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
@@ -267,7 +267,7 @@ class Chain(ChainView):
                 yield
                 turn = Turn()
                 if self.head is not head:
-                    raise InvalidRequestError("another request has changed the chain meanwhile: ask again")
+                    raise InvalidRequestError("another request has changed the chain meanwhile: retry")
         self.switch_to(target, branch.blocks)
 
     def switch_to(

@@ -75,7 +75,7 @@ class Reason(Enum):
     DELEGATED_IN_FLIGHT = "in-flight transaction limit reached for delegated accounts"
 
     # a block; one with a transaction that may not be in it has that transaction's reason
-    HEADER_FIELD_MISMATCH = "a header field is not what the parent, the body or the execution makes it"
+    HEADER_FIELD_MISMATCH = "a header field differs from the value that parent, body or execution give it"
     TIMESTAMP_BEFORE_PARENT = "timestamp is before its parent's"
     TIMESTAMP_OF_PARENT = "timestamp is not after its parent's"
     EXTRA_DATA_SIZE = "extra data too long"

@@ -116,7 +116,7 @@ _OWN_WORDS = (
     (r"(?:Input )?should be less than (\S+)", r"want less than \1"),
     (r"(?:Input )?should be '(.*)'", r"want '\1'"),
     (r"(?:Input )?should be (\d+(?:, \d+)* or \d+)", r"want \1"),
-    (r"(?:String|Tuple) should have at least 1 (?:character|item)(?:.*)", "want something, not nothing"),
+    (r"(?:String|Tuple) should have at least 1 (?:character|item)(?:.*)", "want a non-empty value"),
     (r"Decimal input should have no more than (\d+) decimal places?", r"want at most \1 decimals"),
     (r"(?:Input )?should be a valid (string|path|tuple)(?:.*)", r"want text"),
     (r"Input is not a valid path(?:.*)", "want a path"),

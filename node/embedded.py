@@ -324,7 +324,7 @@ def _mining_settings(mining: Mining) -> dict[str, object]:
 
 def _refuse_setting(name: str, given: Mapping[str, object]) -> None:
     if name in _OF_SERVE:
-        raise SettingsError(f"{name}: a node in a program listens when it is told to: node.serve({name}=...)")
+        raise SettingsError(f"{name}: a node in a program listens only after node.serve({name}=...)")
     if name in given:
         raise SettingsError(f"{name}: given twice, as {_KEYWORDS.get(name, name)} too")
 

@@ -132,7 +132,7 @@ class _NodeCollector:
         connections.add_metric((), self._connections())
         yield connections
         database = self._chain.database
-        fault = "1 while the database takes no writes since one failed, as for a full disk; 0 otherwise"
+        fault = "1 while the database refuses writes after a failure, such as a full disk; 0 otherwise"
         yield GaugeMetricFamily("zevm_database_fault", fault, value=int(database.fault is not None))
         failed = "Writes that the medium refused since the start"
         yield CounterMetricFamily("zevm_database_failed_writes", failed, value=database.failed_writes)

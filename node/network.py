@@ -263,7 +263,7 @@ def existing_chain(settings: NodeSettings, *, checked: bool = True) -> Iterator[
     """The chain in the data directory, for a command. Raises StorageError if there is none."""
     with open_database(settings, create=False) as database:
         if stored_genesis(database) is None:
-            raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+            raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` creates one")
         with _opened(database, settings, checked=checked) as chain:
             yield chain
 

@@ -48,7 +48,7 @@ def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
     if schedule.fork_at(number + 1, timestamp + 1) < Fork.PARIS:
         raise NodeError(
             "the Engine API drives chains after the merge, and the next block is before it; "
-            "set terminalTotalDifficulty to 0 in the genesis file, or leave --authrpc out"
+            "set terminalTotalDifficulty to 0 in the genesis file, or omit --authrpc"
         )
 
 
@@ -97,4 +97,4 @@ def _check_readable(file: Path) -> None:
 
 def _check_folder(flag: str, file: Path) -> None:
     if not file.parent.is_dir():
-        raise NodeError(f"{flag} {file}: there is no folder {file.parent}; make it, or give another path")
+        raise NodeError(f"{flag} {file}: there is no folder {file.parent}; create it, or give another path")

@@ -69,7 +69,7 @@ def _rewound(
 ) -> tuple[int, int]:
     genesis, head = stored_genesis(database), database.ledger.head()
     if genesis is None or head is None:
-        raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+        raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` creates one")
     rewind_ledger(database, number, partial(progress, head[0]))
     return head[0], _checked_head(CanonicalChain(database, genesis))
 

@@ -52,8 +52,8 @@ class StateFile:
             load_state(self._services, self._load)
             return
         LOGGER.warning(
-            "%s is not loaded: the data directory holds a chain already, which goes on from block %d; "
-            "leave --datadir out, or choose another one, to begin with the file",
+            "%s is not loaded: the data directory holds a chain already, which continues from block %d; "
+            "to start with the file, omit --datadir or choose another one",
             self._load,
             self._services.chain.head.number,
         )

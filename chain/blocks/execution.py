@@ -123,7 +123,7 @@ class BlockExecution:
         try:
             sealed.check_range()
         except rlp.RlpError as error:
-            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
+            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))

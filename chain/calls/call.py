@@ -193,7 +193,7 @@ class GasEstimation:
     def _bound(self, highest: int) -> str:
         cap = self._environment.rules.transaction_gas_cap
         why = f", and a transaction has at most {cap} on this chain (EIP-7825)" if highest == cap else ""
-        return f"{highest} gas are too little{why}"
+        return f"{highest} gas is too little{why}"
 
     def _allowance(self) -> int:
         """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""

@@ -353,7 +353,7 @@ class CanonicalChain:
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis; "
-                "leave the genesis out to go on with this chain, or give another --datadir"
+                "omit the genesis to continue with this chain, or give another --datadir"
             )
 
     def _load_head(self) -> Head:

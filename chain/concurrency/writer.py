@@ -150,7 +150,7 @@ class Writer:
     def _is_finished(self, job: _Job) -> bool:
         if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
             job.steps.close()
-            raise AbandonedError("the client has left")
+            raise AbandonedError("the client has disconnected")
         if self._guard is None:
             return _run_part(job)
         self._guard.remember()

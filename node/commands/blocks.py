@@ -27,7 +27,7 @@ _READ_AHEAD_BYTES = 1 << 20
 
 
 def export_blocks(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; compressed when it ends in .gz.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file; compressed if its name ends in .gz.")],
     first: Annotated[
         int | None, typer.Option("--first", metavar="NUMBER", min=0, help="First block. (default: the genesis)")
     ] = None,
@@ -62,13 +62,13 @@ def export_blocks(
 def import_blocks(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of blocks in RLP, or one compressed with gzip.")],
     genesis: Annotated[
-        Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
+        Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, if there is no chain yet.")
     ] = None,
     development: Annotated[
         bool,
         typer.Option(
             "--development",
-            help="Take what only a development node makes: impersonated senders, leaps of the gas limit, equal times.",
+            help="Accept what only a development node makes: impersonated senders, gas limit jumps, equal times.",
         ),
     ] = False,
     datadir: DatadirOption = None,
@@ -104,7 +104,7 @@ def _refusal(file: Path, error: Exception) -> str:
 def _kept(chain: "Chain", before: int) -> str:
     """The state after an interrupted import; empty if no block was imported."""
     head = chain.head.number
-    return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file goes on from there"
+    return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file continues there"
 
 
 def split_items(stream: BinaryIO) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ def console(
         typer.Argument(metavar="URL", help="The node. (default: by --port, $ETH_RPC_URL, or 127.0.0.1:8545)"),
     ] = None,
     port: Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")] = None,
-    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this and end.")] = None,
+    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this code and exit.")] = None,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -14,17 +14,17 @@ from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 
 TOLD_EVERY_SECONDS = 2.0
 
-app = typer.Typer(help="Care for the chain on disk; the node must not be running.", no_args_is_help=True)
+app = typer.Typer(help="Check and repair the chain on disk; the node must not be running.", no_args_is_help=True)
 
 
 @app.command("check")
 def check(
-    deep: Annotated[bool, typer.Option("--deep", help="Recompute all roots and hashes too.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also recompute all roots and hashes.")] = False,
     accept: Annotated[
         bool,
         typer.Option(
             "--accept",
-            help="Take the database as it is where it cannot be told whether its newest writes are there.",
+            help="Accept the database even if its newest writes may be missing.",
         ),
     ] = False,
     datadir: DatadirOption = None,
@@ -46,7 +46,7 @@ def check(
 
 @app.command("stats")
 def stats(
-    count: Annotated[bool, typer.Option("--count", help="Count the keys too: reads the whole database.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Also count the keys (reads the whole database).")] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -16,7 +16,7 @@ URL_VARIABLE = "ETH_RPC_URL"
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file with settings. (default: zevm.toml, where it exists)"),
+    typer.Option("--config", metavar="FILE", help="TOML file with settings. (default: zevm.toml, if it exists)"),
 ]
 DatadirOption = Annotated[
     Path | None, typer.Option("--datadir", metavar="FOLDER", help="Where the chain is kept. (default: .zevm)")
@@ -41,5 +41,5 @@ def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
         return f"http://127.0.0.1:{settings.port}"
     parts = urllib.parse.urlsplit(chosen)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{origin}: {chosen!r} is no address of HTTP, as http://127.0.0.1:8545 is")
+        raise SettingsError(f"{origin}: {chosen!r} is not an HTTP address such as http://127.0.0.1:8545")
     return chosen

@@ -62,7 +62,7 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
 def _verdict(found: "Inspection") -> str:
     if found.refusal is None:
         return f"a contract, {'compressed' if found.compressed else 'raw'}"
-    return found.refusal.message + ("; its functions can be run all the same" if found.library else "")
+    return found.refusal.message + ("; its functions can still be run" if found.library else "")
 
 
 def _print_parts(console: Console, found: "Inspection") -> None:
@@ -134,18 +134,16 @@ def deploy(
     no_constructor: Annotated[
         bool, typer.Option("--no-constructor", help="Deploy a module that has a constructor without running it.")
     ] = False,
-    creation: Annotated[bool, typer.Option("--creation", help="Print the creation data alone; needs no node.")] = False,
+    creation: Annotated[bool, typer.Option("--creation", help="Print only the creation data; needs no node.")] = False,
     compress: Annotated[
-        bool, typer.Option("--compress/--no-compress", help="Store the module compressed, where that is smaller.")
+        bool, typer.Option("--compress/--no-compress", help="Store the module compressed if that is smaller.")
     ] = True,
-    strip: Annotated[
-        bool, typer.Option("--strip/--no-strip", help="Leave out names and other custom sections.")
-    ] = True,
+    strip: Annotated[bool, typer.Option("--strip/--no-strip", help="Strip names and other custom sections.")] = True,
     rpc: RpcOption = None,
     port: PortOption = None,
     sender: FromOption = None,
     private_key: Annotated[
-        str | None, typer.Option("--private-key", metavar="KEY", help="Sign here, with 32 bytes in hex.")
+        str | None, typer.Option("--private-key", metavar="KEY", help="Private key to sign with here: 32 bytes in hex.")
     ] = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,

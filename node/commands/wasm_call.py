@@ -32,7 +32,7 @@ def call(
         str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
     ] = _ENTRY_POINT,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="By the signature; integers of an export.")
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
@@ -43,7 +43,7 @@ def call(
     sender: FromOption = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
-    gas: Annotated[bool, typer.Option("--gas", help="Tell the gas used too.")] = False,
+    gas: Annotated[bool, typer.Option("--gas", help="Also print the gas used.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a function without keeping changes, and print its result. A FILE runs locally unless a node is named."""

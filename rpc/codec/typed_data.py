@@ -84,7 +84,7 @@ _JSON_NAMES: dict[type, str] = {dict: "an object", str: "a string"}
 def _domain_type(domain: Mapping[str, Any]) -> list[dict[str, str]]:
     for name in domain:
         if name not in DOMAIN_FIELDS:
-            raise _refusal(f"domain: {name!r} is no field of a domain")
+            raise _refusal(f"domain: {name!r} is not a field of a domain")
     return [{"name": name, "type": kind} for name, kind in DOMAIN_FIELDS.items() if name in domain]
 
 

@@ -50,7 +50,7 @@ class TestN7OneVariableNamesTheNode:
 
     def test_what_is_no_url_is_told(self, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ETH_RPC_URL", "ws://127.0.0.1:8545")
-        assert "ETH_RPC_URL: 'ws://127.0.0.1:8545' is no address of HTTP" in here("console", "--exec", "1").err
+        assert "ETH_RPC_URL: 'ws://127.0.0.1:8545' is not an HTTP address" in here("console", "--exec", "1").err
 
     def test_the_examples_and_the_documents_know_no_other(self) -> None:
         for file in [*(ROOT / "contracts" / "examples").rglob("*.*js"), *(ROOT / "contracts").rglob("*.py")]:

@@ -89,7 +89,7 @@ def storage_range_at(
         Param("maxResults", scalars.number, default=MAXIMUM_ACCOUNTS),
         Param("nocode", scalars.boolean, default=False),
         Param("nostorage", scalars.boolean, default=False),
-        Param("incompletes", scalars.boolean, default=False, summary="accounts whose address is not known, too"),
+        Param("incompletes", scalars.boolean, default=False, summary="include accounts without a known address"),
     ),
     result="{root, accounts, next}",
 )

@@ -37,8 +37,8 @@ def impersonate(services: Services, address: Address) -> bool:
         return False
     if len(impersonated) >= limit:
         raise LimitExceededError(
-            f"limit exceeded: {limit} accounts are impersonated; stop one with anvil_stopImpersonatingAccount, take "
-            "anvil_autoImpersonateAccount for all, or raise --rpc-impersonated-accounts"
+            f"limit exceeded: {limit} accounts are impersonated; stop one with anvil_stopImpersonatingAccount, "
+            "use anvil_autoImpersonateAccount for all, or raise --rpc-impersonated-accounts"
         )
     impersonated.add(address)
     return True

@@ -169,7 +169,7 @@ def _too_large(limits: Limits) -> InvalidParamsError:
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
-    params=(Param("state", scalars.data, summary="what anvil_dumpState returned, of Anvil's too"),),
+    params=(Param("state", scalars.data, summary="a result of anvil_dumpState, zEVM's or Anvil's"),),
     result="true",
     aliases=("hardhat_loadState",),
 )
@@ -194,8 +194,7 @@ def take_over(services: Services, saved: SavedState) -> None:
 
     if saved.left_out:
         LOGGER.warning(
-            "%d blocks of the state file are not taken over: their receipts are not in it, or they do not lead to its "
-            "newest block",
+            "%d blocks of the state file are not loaded: their receipts are missing, or they do not lead to its head",
             saved.left_out,
         )
     if saved.history:

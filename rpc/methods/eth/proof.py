@@ -34,7 +34,7 @@ def _key(value: object) -> tuple[int, int]:
     cost=Cost.EXECUTION,
     params=(
         Param("address", scalars.address),
-        Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter than 32 bytes as they are"),
+        Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter keys are echoed unchanged"),
         Param("block", scalars.block_reference, default=LATEST),
     ),
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",

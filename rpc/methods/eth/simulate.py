@@ -71,8 +71,8 @@ def simulation_arguments(value: object) -> SimulationArguments:
     "eth_simulateV1",
     cost=Cost.EXECUTION,
     params=(
-        Param("simulation", simulation_arguments, summary="blocks of calls with overrides, and what to tell of them"),
-        Param("block", scalars.block_reference, default=LATEST, summary="the block to stand on"),
+        Param("simulation", simulation_arguments, summary="blocks of calls with overrides, and output options"),
+        Param("block", scalars.block_reference, default=LATEST, summary="the parent block"),
     ),
     result="[block with `calls`]",
 )
