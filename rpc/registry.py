@@ -106,9 +106,9 @@ class Registry:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
-        also gets the request's rpc.dispatch.Caller, or None. Raises ValueError for a name taken, an EXECUTION function
-        without a `deadline` keyword, or a summary that depends on another row's: the table is sorted by name, and a
-        program may read one row alone.
+        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. Raises ValueError for a name
+        taken, an EXECUTION function without a `deadline` keyword, or a summary that depends on another row's: the table
+        is sorted by name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:

@@ -1,7 +1,7 @@
 """A connection that supports push, over WebSocket or IPC: an ordered queue and one writer.
 
-A client that does not read is disconnected if too many notifications or bytes wait, or if it reads nothing for the
-write timeout (rpc.transport.budgets). Other clients are not affected.
+A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
+write timeout (rpc.memory.budgets). The others never notice.
 """
 
 import asyncio
@@ -9,14 +9,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import OutputBudget
+from zevm.rpc.memory.budgets import OutputBudget
+from zevm.rpc.notifications.subscriptions import Frame, Subscription
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, pieces_of
-
-if TYPE_CHECKING:
-    from zevm.rpc.notifications.subscriptions import Subscription
 
 LOGGER = logging.getLogger("zevm.rpc")
 BACKLOG_FRAMES = 64
@@ -24,9 +21,6 @@ BACKLOG_FRAMES = 64
 
 BACKLOG_BYTES = 1024 * 1024
 """Maximum of their total size."""
-
-Frame = tuple[bytes, bytes, bytes]
-"""One outgoing message: its prefix, its payload (shared by all receivers), its suffix."""
 
 
 def _pieces_of(frame: Frame) -> Iterator[bytes]:
