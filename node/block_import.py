@@ -1,4 +1,4 @@
-"""Blocks of a file put upon a chain, one at a time."""
+"""Import of a file's blocks into a chain, one at a time."""
 
 from functools import partial
 

@@ -98,8 +98,8 @@ class Database:
     def salvage(cls, path: Path) -> "Database":
         """Open a damaged database with whatever is readable in it, for `db check` and `db rewind`.
 
-        Skips every comparison, rebuilds LevelDB's files when it refuses them or some block of them, and takes what is
-        left for the truth: blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
+        Skips every comparison, rebuilds LevelDB's files if it refuses them or some block of them, and trusts the rest:
+        blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
         """
         files = DatabaseFiles(path, create=False, salvage=True)
         try:

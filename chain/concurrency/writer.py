@@ -31,7 +31,7 @@ class WriterStoppedError(RuntimeError):
 
 
 class WrongThreadError(RuntimeError):
-    """What the writer's thread alone may do was tried on another one."""
+    """An operation of the writer's thread was called on another thread."""
 
 
 class AbandonedError(RuntimeError):

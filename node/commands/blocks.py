@@ -65,7 +65,7 @@ def import_blocks(
         bool,
         typer.Option(
             "--development",
-            help="Accept what only a development node makes: impersonated senders, jumps of the gas limit, equal timestamps.",
+            help="Accept what only a development node makes: impersonated senders, gas limit jumps, equal times.",
         ),
     ] = False,
     datadir: DatadirOption = None,

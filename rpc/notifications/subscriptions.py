@@ -35,7 +35,7 @@ class PushConnection(Protocol):
 
     @property
     def subscriptions(self) -> "dict[str, Subscription]":
-        """What it listens to, by identifier."""
+        """The subscriptions by identifier."""
         ...
 
     def notify(self, frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""Peers that do not read what was written to them."""
+"""Peers that do not read their output."""
 
 import asyncio
 from collections.abc import Callable
