@@ -20,7 +20,7 @@ from enum import Enum, unique
 
 @unique
 class Reason(Enum):
-    """Why a transaction, a block or a simulation is refused. The value is geth's text where geth has one.
+    """Reason for refusing a transaction, a block or a simulation. The value is geth's text if geth has one.
 
     Geth's: core/error.go, core/txpool/errors.go, consensus/errors.go, core/types/transaction.go.
     """

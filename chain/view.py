@@ -20,7 +20,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
@@ -44,7 +44,7 @@ class ChainView:
         self.spec = ChainSpec(
             genesis.schedule,
             self.zvm,
-            transaction_gas_cap=options.transaction_gas_cap_here,
+            transaction_gas_cap=_transaction_gas_cap(options),
             code_size_limit=options.code_size_limit,
         )
         self.canonical = CanonicalChain(database, genesis)
@@ -257,3 +257,8 @@ class ChainView:
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )
+
+
+def _transaction_gas_cap(options: ChainOptions) -> bool | None:
+    """Whether EIP-7825's cap holds, None as the genesis says: a consensus client's network knows no development."""
+    return True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap
