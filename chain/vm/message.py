@@ -5,7 +5,7 @@ from typing import NamedTuple
 from zevm.storage.primitives import Address
 
 NOBODY = Address(b"")
-"""Whom a creation calls: the `to` of its message."""
+"""The `to` of a creation's message."""
 
 
 class Message:
