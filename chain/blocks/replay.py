@@ -1,4 +1,4 @@
-"""A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
+"""A block executed again on its parent's state, transaction by transaction, each with an optional tracer."""
 
 from dataclasses import replace
 

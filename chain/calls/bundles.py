@@ -1,7 +1,7 @@
-"""Many calls or transactions one after another upon one state: eth_callMany and eth_callBundle.
+"""Many calls or transactions in sequence on one state: eth_callMany and eth_callBundle.
 
-eth_callMany   calls as eth_call makes them, each upon what the one before left; begins within a block if asked to
-eth_callBundle signed transactions at the top of a block to come, and what its producer would earn by them
+eth_callMany   calls as in eth_call, each on the state that the previous one left; may begin within a block
+eth_callBundle signed transactions at the top of a coming block, and its producer's earnings
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -100,7 +100,7 @@ class BundleRequest:
 
 @dataclass(frozen=True, slots=True)
 class BundleTransaction:
-    """What a transaction did, and in wei what of it reached the coinbase: fees, and all of it."""
+    """A transaction's outcome, and the wei that reached the coinbase: fees alone, and in total."""
 
     transaction: Transaction
     outcome: Outcome
@@ -109,13 +109,13 @@ class BundleTransaction:
 
     @property
     def paid_wei(self) -> int:
-        """What the coinbase got beside the fees."""
+        """Wei that the coinbase got in addition to the fees."""
         return self.coinbase_wei - self.fees_wei
 
 
 @dataclass(frozen=True, slots=True)
 class BundleResult:
-    """The transactions' results, and the number of the block that they stand upon."""
+    """The transactions' results, and the number of the block that they build on."""
 
     results: tuple[BundleTransaction, ...]
     parent_number: int

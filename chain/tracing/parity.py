@@ -51,8 +51,8 @@ def _next_frames(replay: Replay, request: TraceRequest, deadline: Deadline) -> F
 class FrameFilter:
     """Which frames of which blocks, both included. Empty addresses are any.
 
-    intersection: with addresses of both kinds, both must fit, not either. after: so many are passed over;
-    count: so many at most, None for all.
+    intersection: with addresses of both kinds, both must match, not either. after: number of frames to skip; count:
+    maximum of frames, None for all.
     """
 
     first: int

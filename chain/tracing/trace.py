@@ -45,7 +45,7 @@ class TraceRequest:
     options: Mapping[str, Any] | None = None
 
     def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
-        """Where the next transaction of a replay stands."""
+        """The position of a replay's next transaction."""
         index, block = replay.next_index, replay.block
         return TraceContext(
             self.reason_of,
@@ -88,7 +88,7 @@ def trace_pending(chain: ChainView, request: TraceRequest) -> Encoded:
 
 
 def trace_replay(replay: Replay, request: TraceRequest) -> Encoded:
-    """Trace what is left of a replay."""
+    """Trace the rest of a replay."""
     budget, parts = Budget(2 * TRACE_BYTES_LIMIT), []
     for transaction in replay.block.transactions[replay.next_index :]:
         result = _trace_next(replay, request, request.deadline())
@@ -114,7 +114,7 @@ def _trace_next(replay: Replay, request: TraceRequest, deadline: Deadline) -> Pa
 def trace_call(
     chain: ChainView, call: CallRequest, context: StateContext, overrides: CallOverrides, request: TraceRequest
 ) -> Encoded:
-    """A call upon a block, or upon the state before one of its transactions. Raises as `trace_transaction`."""
+    """A call on a block, or on the state before one of its transactions. Raises as `trace_transaction`."""
     deadline = request.deadline()
     frame = traced_frame(chain, context, deadline)
     executor = executor_in(frame.environment, state_in(frame, overrides), overrides)

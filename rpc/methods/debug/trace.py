@@ -25,7 +25,7 @@ CONFIG = Param("config", tracing.trace_config, default=tracing.DEFAULT)
 CALL_CONFIG = Param("config", tracing.trace_call_config, default=tracing.DEFAULT)
 TRACE = "trace"
 NO_TRANSACTION = bytes(32)
-"""Tools ask for the trace of this hash to learn whether tracing is served: an error would switch their tracing off."""
+"""Tools request the trace of this hash to detect tracing: an error would switch their tracing off."""
 BLOCK_TRACE = "[{txHash, result}]"
 
 
@@ -38,7 +38,7 @@ BLOCK_TRACE = "[{txHash, result}]"
 def trace_transaction(
     services: Services, transaction_hash: Hash32, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded | None:
-    """Execute a mined transaction again, upon the state it met, under a tracer."""
+    """Execute a mined transaction again under a tracer, on its original state."""
     if transaction_hash == NO_TRANSACTION:
         return None
     return run_trace(
@@ -119,7 +119,7 @@ def trace_block_by_hash(services: Services, block_hash: Hash32, config: TraceCon
     result=BLOCK_TRACE,
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
-    """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
+    """Execute every transaction of a block, given as RLP, under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
