@@ -10,6 +10,7 @@
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make bench  measure against Anvil and Hardhat
 # make docs   write the generated documents anew
+# make package  build the sdist and the wheel into dist/
 # make lock   write the lock files anew
 # First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
@@ -23,7 +24,7 @@ COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock clean
+.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile memory malformed-bodies walk-gas
 
 help:
@@ -63,6 +64,7 @@ lint: install-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/check_imports.py
 	@$(BIN)/python scripts/check_tests.py
 	@$(BIN)/python scripts/make_docs.py --check
 
@@ -114,6 +116,10 @@ docs: install-dev
 
 lock: install-dev
 	@scripts/lock.sh $(BIN)/python
+
+package: install-dev
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,6 +10,7 @@ ChainError
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
 ├── InvalidRequestError     a development or search request with values that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
+NodeFaultError  this node cannot run the code: never an outcome, it goes through every open frame
 
 Whoever has to tell refusals apart asks for the reason. The text is for people.
 """
@@ -179,3 +180,10 @@ class InvalidRequestError(ChainError):
 
 class GenesisError(ChainError):
     """A genesis file or its fork schedule is wrong; the message names the field and what it should hold."""
+
+
+class NodeFaultError(Exception):
+    """The node failed, not the contract: native stack, instance slots, compiler or installation.
+
+    No block may be built or judged on it. The message names what ran out and its limit.
+    """

@@ -1,7 +1,7 @@
 """The method table: what every JSON-RPC method takes, where it runs, and what it is for.
 
     @method("eth_getBalance", cost=Cost.LIGHT, params=(Param("address", codec.address), ...), result="quantity")
-    def get_balance(services: Services, address: bytes, block: BlockReference) -> str: ...
+    def get_balance(services: Services, address: Address, block: BlockReference) -> str: ...
 
 Dispatch, the table in the documentation, rpc_modules and rpc.discover all read it.
 """
@@ -106,7 +106,7 @@ class Registry:
         """Register the decorated function under `name` and `aliases`.
 
         result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the rpc.dispatch.Caller that the request came over, or None.
+        connection: the function also gets the Caller (rpc.notifications.subscriptions) of the request, or None.
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
         nothing without another row's: the table is sorted by name, and a program is told of one row alone.
         """

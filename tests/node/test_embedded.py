@@ -366,11 +366,13 @@ def in_process(text: str, folder: Path) -> str:
     return finished.stdout
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_thread_process_or_open_file(tmp_path: Path) -> None:
     text = LEAVES_NOTHING.format(module="0x" + box().hex(), get="0x" + selector("get()").hex())
     assert in_process(text, tmp_path) == "nothing\n"
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_to_close_ends_and_its_chain_was_stopped_cleanly(tmp_path: Path) -> None:
     in_process("import zevm; node = zevm.Node('chain').open(); node.request('evm_mine')", tmp_path)
     with zevm.Node(tmp_path / "chain") as node:
