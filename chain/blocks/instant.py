@@ -15,7 +15,7 @@ from zevm.chain.types import Transaction
 from zevm.chain.vm.validation import validate_against_block
 from zevm.storage.errors import StorageError
 
-_LOGGER = logging.getLogger("zevm.chain")
+LOGGER = logging.getLogger("zevm.chain")
 
 
 Built = tuple[BlockAndReceipts | None, Refusals]
@@ -23,7 +23,7 @@ Built = tuple[BlockAndReceipts | None, Refusals]
 
 
 class MiningChain(Protocol):
-    """What instant mining asks of its chain (chain.blockchain.Chain)."""
+    """The chain's interface for instant mining (chain.blockchain.Chain)."""
 
     settings: BlockSettings
 
@@ -34,7 +34,7 @@ class MiningChain(Protocol):
 
     @property
     def pool(self) -> Pool:
-        """What waits."""
+        """The pool."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class MiningChain(Protocol):
         ...
 
     def next_context(self) -> NextContext:
-        """What a block made now begins with."""
+        """The context of a block made now."""
         ...
 
 
@@ -107,9 +107,9 @@ class InstantMining:
             self.mine()
         except StorageError as error:
             self._memory.undo()
-            _LOGGER.error("waiting transactions cannot be mined: %s", error)
+            LOGGER.error("waiting transactions cannot be mined: %s", error)
         except NodeFaultError as fault:
-            _LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
+            LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
 
     def _refuse_unfit(self, transaction: Transaction | None, refused: Refusals) -> None:
         """A transaction that was sent and that no block takes now is an error, not a wait without end."""

@@ -14,7 +14,7 @@ from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, Wei
 
 Fields = tuple[int, int, Hash32]
 """An account's nonce, balance in wei, and code hash."""
@@ -30,7 +30,7 @@ _NEW: Fields = (0, 0, EMPTY_KECCAK)
 
 
 class BlockState(ExecutionState):
-    """The ExecutionState of one block over `reader`. observer: who listens, None for nobody."""
+    """The ExecutionState of one block over `reader`. observer: listens to changes; None for no listener."""
 
     __slots__ = (
         "_accounts",
@@ -128,7 +128,9 @@ class BlockState(ExecutionState):
         requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
         """
         if amount:
-            self.set_balance(address, min(self.get_balance(address) + amount, MAX_BALANCE))
+            previous = self._fields(address)
+            nonce, balance, code_hash = previous or _NEW
+            self._put(address, previous, (nonce, min(balance + amount, MAX_BALANCE), code_hash))
 
     def can_receive(self, sender: Address, recipient: Address, amount: int) -> bool:
         """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
@@ -173,7 +175,7 @@ class BlockState(ExecutionState):
             return self._load_code(address, code_hash)
 
     def _load_code(self, address: Address, code_hash: bytes) -> bytes:
-        """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
+        """Reads the previous code even if the same code was set meanwhile, so that a recorder of reads sees it."""
         base = self._base[address]
         if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
             return self._new_codes[code_hash]
@@ -296,7 +298,8 @@ class BlockState(ExecutionState):
 
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
-        self._mark(self._touched, address)
+        if address not in self._touched:
+            self._mark(self._touched, address)
 
     def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
@@ -311,7 +314,7 @@ class BlockState(ExecutionState):
         self._mark(self._destroyed, address)
 
     def destroyed_count(self) -> int:
-        """How many accounts go at the end of the transaction, as far as it has run."""
+        """Number of accounts that the transaction so far deletes at its end."""
         return len(self._destroyed)
 
     def get_transient(self, address: Address, slot: int) -> int:
@@ -333,7 +336,7 @@ class BlockState(ExecutionState):
         self._logs[index] = log
 
     def log_count(self) -> int:
-        """How many logs the running transaction has, without those of frames that failed."""
+        """Number of the running transaction's logs, without those of failed frames."""
         return len(self._logs)
 
     def logs_from(self, place: int) -> tuple[Log, ...]:
@@ -400,7 +403,7 @@ class BlockState(ExecutionState):
             unchanged = base is not None and fields == (base.nonce, base.balance, base.code_hash)
             if unchanged and not slots and not wiped:
                 continue
-            diff.accounts[address] = AccountChange(*fields)
+            diff.accounts[address] = AccountChange(fields[0], Wei(fields[1]), fields[2])
             if base is None or base.storage_root != UNSETTLED_ROOT:
                 diff.storage_roots[address] = EMPTY_ROOT if base is None else base.storage_root
             if slots:
@@ -453,7 +456,7 @@ class OverlayReader:
             root = UNSETTLED_ROOT
         else:
             root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
-        return Account(fields[0], fields[1], root, fields[2])
+        return Account(fields[0], Wei(fields[1]), root, fields[2])
 
     def storage(self, address: Address, slot: int) -> int:
         """The slot's value as the overlay has it."""

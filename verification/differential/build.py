@@ -24,14 +24,16 @@ from zevm.chain.types import (
     Withdrawal,
 )
 from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.validation import validate_static
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32
+from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32, Wei
 
 _FORKS = {"Prague": Fork.PRAGUE, "Osaka": Fork.OSAKA}
 MAX_NONCE = (1 << 64) - 1
@@ -43,11 +45,11 @@ _HEADER = Header(
     number=NUMBER,
     timestamp=TIMESTAMP,
 )
-"""What `seal` completes; none of it is compared."""
+"""The fields that `seal` completes; they are not compared."""
 
 
 class Result(NamedTuple):
-    """What is compared. rejected: indices of transactions that were refused.
+    """The compared outcome. rejected: indices of transactions that were refused.
 
     Blob gas shows in the senders' balances; the oracle does not tell it apart.
     """
@@ -151,7 +153,7 @@ def _state_diff(case: Case) -> StateDiff:
     for key, account in case["accounts"].items():
         address, code = Address(bytes.fromhex(key)), bytes.fromhex(account["code"])
         code_hash = keccak256(code) if code else EMPTY_KECCAK
-        diff.accounts[address] = AccountChange(account["nonce"], account["balance"], code_hash)
+        diff.accounts[address] = AccountChange(account["nonce"], Wei(account["balance"]), code_hash)
         if code:
             diff.code[code_hash] = code
         if account["storage"]:
