@@ -140,7 +140,7 @@ class ChainSpec:
         )
 
     def header_upon(self, parent: Header, timestamp: int, number: int | None = None) -> Header:
-        """What the rules say of a block upon `parent` before its transactions run; the gas limit is the parent's.
+        """The header after `parent` as the rules alone make it, before transactions; the gas limit is the parent's.
 
         Coinbase and mix hash are zeros, and so is the beacon block's root. number: None for the parent's next one.
         """

@@ -48,7 +48,7 @@ class SealedBlock:
 
     @property
     def tips_wei(self) -> int:
-        """What its transactions pay to the coinbase."""
+        """Fees that its transactions pay to the coinbase."""
         base_fee = self.block.header.base_fee_per_gas or 0
         return sum([item.gas_used * (item.effective_gas_price - base_fee) for item in self.record.receipts])
 

@@ -61,7 +61,7 @@ def run_bundles(
     overrides: CallOverrides,
     run: Callable[[Executor, CallRequest], Result],
 ) -> list[list[Result]]:
-    """What `run` makes of each call, upon the state that the one before left.
+    """Results of `run` for each call, on the state that the previous one left.
 
     The first bundle's calls see the frame's block; each further bundle stands in a block one number and 12 seconds
     after the one before. overrides: the state's are made once, before the first call; the block's are those of bundles
@@ -89,7 +89,7 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
 class BundleRequest:
     """Signed transactions for a block to come, and that block's fields; None for what follows from its parent.
 
-    number: the block's. parent: the block whose state they begin upon.
+    number: the block's. parent: the block whose state they begin on.
     """
 
     transactions: tuple[Transaction, ...]

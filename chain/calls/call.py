@@ -77,7 +77,7 @@ def apply_state_overrides(state: ExecutionState, overrides: StateOverrides) -> N
 
 
 def moved_precompiles(overrides: StateOverrides, environment: BlockEnvironment) -> dict[Address, Address | None]:
-    """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
+    """New addresses of the precompiles at overridden addresses; None for those that are only displaced.
 
     Raises InvalidRequestError with geth's text for an account without a precompile, or an overridden new address.
     """
@@ -102,7 +102,7 @@ def state_in(frame: CallFrame, overrides: CallOverrides) -> BlockState:
 
 
 def executor_in(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
-    """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
+    """The executor of calls on `state`, in the block with its overrides and with precompiles at their new addresses."""
     environment = override_environment(environment, overrides.block)
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
 

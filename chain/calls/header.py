@@ -17,7 +17,7 @@ _HEADER_FIELDS = {
 
 
 def assumed_header(spec: ChainSpec, parent: Header, number: int, timestamp: int, overrides: BlockOverrides) -> Header:
-    """The header of a block upon `parent`: what is not overridden is the parent's, or follows from it.
+    """The header of a block after `parent`: what is not overridden is the parent's, or follows from it.
 
     As in geth's simulator, and in mev-geth's bundles, the mix hash is zeros. A field that the fork lacks stays absent.
     """

@@ -39,7 +39,7 @@ class Payload:
 
 
 class PayloadExecution:
-    """A block in the making upon `parent` under a consensus client's attributes.
+    """A block in the making on `parent` under a consensus client's attributes.
 
     settings: the operator's, of which the attributes replace coinbase and randomness. gas_limit_target: where the gas
     limit moves to.

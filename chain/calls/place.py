@@ -1,4 +1,4 @@
-"""Where executions off the chain begin: after a block, or before one of its transactions."""
+"""The beginning of an off-chain execution: after a block, or before one of its transactions."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ class PooledTransaction:
     """A waiting transaction.
 
     arrival: order of acceptance. cost_wei: the most it can take from the sender. slots: its share of the limits.
-    authorities: accounts whose code its authorizations would set (EIP-7702); empty where nobody asks for them.
+    authorities: accounts whose code its authorizations would set (EIP-7702); empty if not requested.
     gas: what it must buy under the fork that it came in under.
     """
 

@@ -131,7 +131,7 @@ def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: 
 def trace_calls(
     chain: ChainView, calls: Sequence[tuple[CallRequest, Kinds]], reference: BlockReference, request: TraceRequest
 ) -> list[dict[str, Any]]:
-    """Calls one upon the other, upon a block."""
+    """Calls one after another, on a block."""
     frame = traced_frame(chain, StateContext(reference), request.deadline())
     executor, results = Executor(frame.environment, BlockState(frame.reader)), []
     for call, kinds in calls:

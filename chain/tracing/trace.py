@@ -145,7 +145,7 @@ def trace_bundles(
     overrides: CallOverrides,
     request: TraceRequest,
 ) -> Encoded:
-    """Calls one upon the other: a list of results for each bundle; see `run_bundles`. Raises as `trace_transaction`."""
+    """Calls one after another: a list of results for each bundle; see `run_bundles`. Raises as `trace_transaction`."""
     budget = Budget(2 * TRACE_BYTES_LIMIT)
 
     def run(executor: Executor, call: CallRequest) -> Parts:

@@ -85,7 +85,7 @@ class Block:
 
     @property
     def size(self) -> int:
-        """How many bytes `encode` makes, without making them."""
+        """The number of bytes that `encode` makes, without making them."""
         parts = [
             len(self.header.encode()),
             rlp.wrapped_size(sum([transaction.body_size for transaction in self.transactions])),

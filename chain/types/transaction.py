@@ -170,7 +170,7 @@ class Transaction:
 
     @property
     def body_size(self) -> int:
-        """How many bytes it takes in a block's body."""
+        """The number of bytes that it takes in a block's body."""
         size = len(self.encoded)
         return size if self.type is TransactionType.LEGACY else rlp.wrapped_size(size)
 

@@ -144,7 +144,7 @@ class Executor:
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, None))
 
     def _checked(self, request: CallRequest, *, free: bool, free_blobs: bool) -> GasNeeds:
-        """What a message must buy, once it may begin. Raises TransactionError."""
+        """The gas that a message must buy, once it may begin. Raises TransactionError."""
         gas = gas_needs(request, self.environment.rules)
         validation.check_message(request, self.environment, self.state, gas, free=free, free_blobs=free_blobs)
         return gas

@@ -75,7 +75,7 @@ class GasNeeds(NamedTuple):
 
 
 def gas_needs(message: Transaction | CallRequest, rules: ForkRules) -> GasNeeds:
-    """What a message must buy under these rules."""
+    """The gas that a message must buy under these rules."""
     return GasNeeds(rules.fork, intrinsic_gas(message, rules), floor_gas(message, rules))
 
 

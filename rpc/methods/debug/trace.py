@@ -64,7 +64,7 @@ def trace_call(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
+    """Execute a call under a tracer, on a block or (txIndex) within it, with overrides of state and block."""
     call, context = _call_request(services, arguments), StateContext(block, config.transaction_index)
     return run_trace(
         services,
@@ -159,7 +159,7 @@ def trace_call_many(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
+    """Execute calls one after another under a tracer, bundle by bundle, each in a block as eth_callMany's."""
     if context.transaction_index is None:
         context = replace(context, transaction_index=config.transaction_index)
     prepared = prepare_bundles(services, bundles)
