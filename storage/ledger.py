@@ -161,7 +161,7 @@ class Ledger:
         """The state update of a side block; None where there is no such block, or it is canonical."""
         return self._store.get(schema.side_key(number, block_hash))
 
-    def sides(self) -> Iterator[tuple[int, Hash32]]:
+    def side_blocks(self) -> Iterator[tuple[int, Hash32]]:
         """Number and hash of every side block, lowest first."""
         start = 1 + schema.NUMBER_SIZE
         for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
