@@ -200,7 +200,7 @@ class ChainView:
         return self._logs.search(query, self.head.number, deadline=deadline)
 
     def fill_block(self, execution: BlockExecution) -> Refusals:
-        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill."""
+        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill_block."""
         return fill_block(
             execution,
             self.pool,
