@@ -177,6 +177,7 @@ def names_read(holders: set[str], *places: str) -> set[str]:
     return read
 
 
+@pytest.mark.slow
 def test_r19_every_field_of_the_settings_is_read() -> None:
     """A setting that somebody can make and nobody looks at is a promise that is not kept."""
     options = names_read({"options"}, "chain", "rpc", "node") | names_read({"self"}, "chain/options.py")
