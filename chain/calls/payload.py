@@ -69,7 +69,7 @@ class PayloadExecution:
 
     def fill(self) -> Payload:
         """The block of what the pool has."""
-        self._view.fill(self.execution)
+        self._view.fill_block(self.execution)
         blobs = [item for item in self.execution.transactions if item.blob_versioned_hashes]
         return self.seal([self._view.pool.get(item.hash) for item in blobs])
 
