@@ -34,9 +34,10 @@ from verification.abuse.dearest import (
 )
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.interface import CallRequest
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 

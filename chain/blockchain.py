@@ -34,8 +34,8 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.view import ChainView
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32

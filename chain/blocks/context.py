@@ -9,7 +9,8 @@ from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.frame import WasmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32

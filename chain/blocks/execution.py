@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
@@ -11,10 +12,20 @@ from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, lo
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
-from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.vm.interface import Outcome
 from zevm.storage import rlp, trie
-from zevm.storage.state import StateBase, StateStore, StateUpdate
+from zevm.storage.account import StateDiff
+from zevm.storage.state import StateBase, StateUpdate
+
+
+class StatePreparer(Protocol):
+    """Who makes a new state of a difference: a StateStore, or one who listens to it."""
+
+    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+        """The state after `diff` upon the one at a root or after an update. Writes nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class BlockExecution:
     def __init__(
         self,
         environment: BlockEnvironment,
-        states: StateStore,
+        states: StatePreparer,
         parent_state: StateBase,
         executor: Executor | None = None,
     ) -> None:

@@ -19,8 +19,9 @@ from zevm.chain.types import Header, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 

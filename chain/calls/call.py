@@ -19,9 +19,10 @@ from zevm.chain.errors import (
 )
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
 from zevm.storage.primitives import Address, Hash32
 
 _ESTIMATE_ERROR_RATIO = 0.015

@@ -8,7 +8,7 @@ from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
 
 MIN_BLOB_FEE_WEI = 1

@@ -17,7 +17,7 @@ from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
 from zevm.chain.vm.calls import delegation_of
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK

@@ -15,7 +15,7 @@ from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import FrameStart
+from zevm.chain.vm.message import FrameStart
 from zevm.storage.cache import ByteCache
 from zevm.storage.primitives import Address
 

@@ -14,7 +14,9 @@ from zevm.chain.tracing.trace import TraceRequest, replay_before, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.primitives import Address
 
 SELF_DESTRUCT = "SELFDESTRUCT"

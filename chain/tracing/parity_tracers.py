@@ -14,7 +14,8 @@ from zevm.chain.tracing.prestate import Before, PrestateTracer
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json
 from zevm.chain.tracing.vm_trace import VmTracer
-from zevm.chain.vm.interface import FrameStart, Outcome, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
 from zevm.storage.primitives import Address
 
 KINDS = ("trace", "vmTrace", "stateDiff")

@@ -11,9 +11,10 @@ from zevm.chain.tracing.settings import TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
-from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
 
@@ -103,13 +104,13 @@ class PrestateTracer(ResultTracer):
             # the outermost frame's delegation counts as it was before the transaction: geth
             self._look_up_delegate(start.target)
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """What an instruction looks at."""
         self._last = None
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, frame.stack)
 
-    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """The same on behalf of a WebAssembly contract."""
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, stack)
@@ -127,7 +128,7 @@ class PrestateTracer(ResultTracer):
                 slots[slot] = self.state.get_storage(address, slot)
                 self._last = (address, slot)
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """An instruction that could not run looked at nothing."""
         if self._last is not None:
             address, slot = self._last

@@ -4,20 +4,18 @@ The result is the same: one function, called here or there. A process that fails
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.process import ARITHMETIC
 from zevm.chain.vm.faults import PrecompileError
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame
 
 SHORT_GAS = 50_000
 """Work of up to so much gas takes a few milliseconds, in which no other thread may run."""
 
 
-def compute(frame: "Frame", gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
+def compute(frame: Frame, gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
     """What a function of chain/native/curves.py gives; gas: what the frame has paid for it.
 
     Raises PrecompileError where it refuses its input, ExecutionTimeoutError, and NodeFaultError.

@@ -128,7 +128,9 @@ class BlockState(ExecutionState):
         requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
         """
         if amount:
-            self.set_balance(address, min(self.get_balance(address) + amount, MAX_BALANCE))
+            previous = self._fields(address)
+            nonce, balance, code_hash = previous or _NEW
+            self._put(address, previous, (nonce, min(balance + amount, MAX_BALANCE), code_hash))
 
     def can_receive(self, sender: Address, recipient: Address, amount: int) -> bool:
         """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
@@ -296,7 +298,8 @@ class BlockState(ExecutionState):
 
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
-        self._mark(self._touched, address)
+        if address not in self._touched:
+            self._mark(self._touched, address)
 
     def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""

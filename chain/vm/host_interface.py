@@ -18,10 +18,10 @@ from zevm.chain.vm.faults import (
     StatusError,
     TrapError,
 )
-from zevm.chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from zevm.chain.vm.frame import Frame, Precompile, TransactionContext
 from zevm.chain.vm.instructions import invalid
-from zevm.chain.vm.message import Precompile, TransactionContext
-from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.message_calls import GAS_CODE_DEPOSIT_BYTE
+from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address, Gas, Wei
 
 __all__ = [

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import BlockEnvironment
-from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.message import Message
+from zevm.chain.vm.message_calls import apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
 from zevm.storage.keccak import keccak256
@@ -49,7 +50,7 @@ def call(
         return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    frame = frames.apply_message(evm_state, message, context)
+    frame = apply_message(frames, evm_state, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
     return SystemCallResult(has_code=True, output=frame.output, failure=failure)

@@ -12,8 +12,8 @@ from zevm.chain.rules.predeploys import (
     HISTORY_STORAGE_CODE,
     WITHDRAWAL_REQUESTS_CODE,
 )
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 

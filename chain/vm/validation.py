@@ -14,8 +14,9 @@ from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GA
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import Address
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.binary import PAGE_BYTES

@@ -12,7 +12,7 @@ from verification.abuse.dearest_inputs import INPUTS
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.vm.instructions import invalid
-from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address
 
 CONTRACT = Address(b"\x33" * 20)

@@ -18,7 +18,7 @@ from rich.table import Table
 from verification.conformance.outcome import Shortfall, SuiteResult
 from verification.conformance.state_fixtures import Case, load_cases, run_case, state_before
 from zevm.chain.rules.forks import Fork
-from zevm.chain.vm.interface import WasmMachine
+from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 

@@ -24,7 +24,9 @@ from zevm.chain.types import (
     Withdrawal,
 )
 from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.validation import validate_static
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage import rlp

@@ -26,8 +26,9 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.activation import BASE_GAS, CODE_BYTES_PER_GAS
 from zevm.chain.zvm.module.creation import creation_data

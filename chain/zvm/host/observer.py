@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from zevm.chain.vm.interface import HostCall
+from zevm.chain.vm.tracer import HostCall
 from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import HostCallbacks

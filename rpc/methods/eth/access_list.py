@@ -8,7 +8,8 @@ from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.results import Json

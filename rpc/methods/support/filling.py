@@ -11,7 +11,8 @@ from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ChainIdError, ServerError
 from zevm.rpc.methods.eth.state import next_nonce
