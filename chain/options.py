@@ -1,4 +1,4 @@
-"""What the operator chooses about the chain, apart from its genesis."""
+"""The operator's settings of the chain, apart from its genesis."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

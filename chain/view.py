@@ -57,7 +57,7 @@ class ChainView:
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
     def keep_bad_block(self, block: Block) -> None:
-        """Remember a block that was refused, by its hash; of the oldest ones none. On the writer's thread."""
+        """Keep the newest rejected blocks, by hash. On the writer's thread."""
         kept = self.bad_blocks | {block.hash: block}
         self.bad_blocks = dict(list(kept.items())[-BAD_BLOCKS_KEPT:])
 
@@ -68,7 +68,7 @@ class ChainView:
 
     @property
     def genesis(self) -> Genesis:
-        """What the chain began with."""
+        """The chain's genesis."""
         return self.canonical.genesis
 
     @property
@@ -102,7 +102,7 @@ class ChainView:
         return self.records.receipts(block_hash)
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
-        """Where a mined transaction stands."""
+        """The position of a mined transaction."""
         return self.records.find_transaction(transaction_hash)
 
     def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
@@ -149,7 +149,7 @@ class ChainView:
         return options.slots_in_an_epoch * (1 if is_safe else 2)
 
     def _marked_number(self, tag: BlockTag) -> int | None:
-        """Where the block is that the consensus client named; None where it is none, or no longer in the chain."""
+        """The number of the block that the consensus client named; None if there is none, or it left the chain."""
         marked = self.canonical.checkpoints
         block_hash = marked.safe if tag is BlockTag.SAFE else marked.finalized
         return None if block_hash is None else self.database.ledger.number_of(block_hash)

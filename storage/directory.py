@@ -18,7 +18,7 @@ LEVELDB_NAME = "leveldb"
 BESIDE_NAMES = frozenset(
     {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
 )
-"""What may already lie in a directory in which a database is to be made."""
+"""Files that a directory for a new database may already contain."""
 
 _MAGIC = "zEVM database"
 
@@ -63,7 +63,7 @@ def _check_format(path: Path) -> None:
     if lines is None or lines[0] != _MAGIC:
         raise CorruptionError(
             f"the file {path / FORMAT_NAME} is damaged or another program's; if the folder is zEVM's, "
-            "copy it, then `zevm db check --deep` examines the rest and `zevm db rewind N` writes the file anew"
+            "copy it, then `zevm db check --deep` examines the rest and `zevm db rewind N` rewrites the file"
         )
     if lines[1] != f"schema {SCHEMA_VERSION}":
         raise ForeignDatabaseError(

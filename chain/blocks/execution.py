@@ -21,10 +21,10 @@ from zevm.storage.state import StateBase, StateUpdate
 
 
 class StatePreparer(Protocol):
-    """Who makes a new state of a difference: a StateStore, or one who listens to it."""
+    """Maker of a new state from a difference: a StateStore, or a listener around one."""
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
-        """The state after `diff` upon the one at a root or after an update. Writes nothing."""
+        """The state after `diff` is applied to the one at a root or after an update. Writes nothing."""
         ...
 
 
@@ -46,7 +46,7 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making upon `parent_state`. Not for use by two threads.
+    """A block under construction on `parent_state`. Not for use by two threads.
 
     states: prepares the new state. executor: over the parent's state, where it is not to be a plain one.
     """
@@ -109,7 +109,7 @@ class BlockExecution:
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
     ) -> SealedBlock:
-        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set.
+        """Finish the block with a header whose context fields (parent, time, fees, ...) are set.
 
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """
@@ -133,7 +133,7 @@ class BlockExecution:
         try:
             sealed.check_range()
         except rlp.RlpError as error:
-            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
+            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))

@@ -141,7 +141,7 @@ def _check_signed(block: Block) -> None:
             raise BlockError(
                 Reason.UNSIGNED_TRANSACTION,
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
-                "development node sent it for an impersonated account; `zevm import --development` takes it",
+                "development node sent it for an impersonated account; `zevm import --development` accepts it",
             )
 
 
@@ -150,7 +150,7 @@ def _check_later(header: Header, parent: Header) -> None:
         raise BlockError(
             Reason.TIMESTAMP_OF_PARENT,
             f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
-            "`zevm import --development` takes equal ones",
+            "`zevm import --development` accepts equal ones",
         )
 
 
@@ -163,7 +163,7 @@ def _check_gas_limit(header: Header, parent: Header) -> None:
         raise BlockError(
             Reason.GAS_LIMIT_LEAP,
             f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}; "
-            "`zevm import --development` takes the leaps of a development node",
+            "`zevm import --development` accepts the jumps of a development node",
         )
     if header.gas_limit < MIN_GAS_LIMIT:
         raise BlockError(

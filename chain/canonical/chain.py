@@ -30,7 +30,7 @@ LAST_PATCH = 0xFFFFFFFF
 
 
 class Version(NamedTuple):
-    """A state in the chain's history: after a block, and after so many development patches upon it."""
+    """A state in the chain's history: after a block and a number of development patches."""
 
     number: int
     patch: int = 0
@@ -86,7 +86,7 @@ class Adopted(NamedTuple):
         if number < self.last:
             raise InvalidRequestError(
                 f"cannot go back to block {number}: blocks up to {self.last} came from a state file, "
-                "and their states are not kept; start another chain in another --datadir, or let anvil_reset begin anew"
+                "and their states are not kept; start another chain in another --datadir, or use anvil_reset"
             )
 
     @classmethod
@@ -128,7 +128,7 @@ class CanonicalChain:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """What a consensus client last called safe and finalized; the blocks may be gone after a rewind."""
+        """The blocks that a consensus client last named safe and finalized; they may be gone after a rewind."""
         return self._checkpoints
 
     @property
@@ -173,9 +173,8 @@ class CanonicalChain:
     ) -> None:
         """Put linked blocks of elsewhere in the place of this chain's, and patch the latest state; one batch.
 
-        history: oldest first, at least one. The state stands upon the last of them as a patch does: what their headers
-        say of earlier states cannot be had, but for those in `states`, by number and from the empty state on.
-        also: puts more into the batch.
+        history: oldest first, at least one. The state is a patch of the last of them: earlier states of their headers
+        are absent, except those in `states`, by number, each from the empty state. also: adds to the batch.
         """
         header, first = history[-1].block.header, history[0].block.number
         genesis = self.genesis.with_changes(number=first)
@@ -354,7 +353,7 @@ class CanonicalChain:
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis; "
-                "leave the genesis out to go on with this chain, or give another --datadir"
+                "omit the genesis to continue with this chain, or give another --datadir"
             )
 
     def _load_head(self) -> Head:

@@ -12,7 +12,7 @@ class TraceMemoryError(TraceError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"limit exceeded: the traces under way together take {limit} bytes; "
+            f"limit exceeded: the running traces together take {limit} bytes; "
             "try again later, ask for less, or raise --rpc-trace-memory-bytes"
         )
 

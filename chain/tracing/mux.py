@@ -1,4 +1,4 @@
-"""muxTracer: several tracers upon one execution."""
+"""muxTracer: several tracers of one execution."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -93,7 +93,7 @@ class PrestateTracer(ResultTracer):
                 self._look_up(delegate)
 
     def on_enter(self, start: FrameStart) -> None:
-        """Whom a frame calls, creates, or leaves its balance to."""
+        """The account that a frame calls, creates, or leaves its balance to."""
         self._look_up(start.target)
         if start.kind in ("CREATE", "CREATE2"):
             self._created.add(start.target)
@@ -105,7 +105,7 @@ class PrestateTracer(ResultTracer):
             self._look_up_delegate(start.target)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
-        """What an instruction looks at."""
+        """The accounts and slots that an instruction reads."""
         self._last = None
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, frame.stack)
@@ -139,7 +139,7 @@ class PrestateTracer(ResultTracer):
             self._last = None
 
     def on_end(self, outcome: Outcome) -> None:
-        """Encode what is asked for, while the state is at hand."""
+        """Encode the requested result while the state is available."""
         for address, account in sorted(self.accounts.items()):
             key = "0x" + address.hex()
             before = self._encode(account)
@@ -174,7 +174,7 @@ class PrestateTracer(ResultTracer):
         }
 
     def _changes(self, address: Address, account: Before) -> dict[str, Any]:
-        """What is different now; a slot or an account that is empty now has nothing to show, but an empty code has."""
+        """The changed values; a slot or an account that is empty now is omitted, an empty code is not."""
         state = self.state
         changes: dict[str, Any] = {}
         if state.get_balance(address) != account.balance:

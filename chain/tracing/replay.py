@@ -1,4 +1,4 @@
-"""A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
+"""A block executed again on its parent's state, transaction by transaction, each with an optional tracer."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from zevm.storage.account import StateReader
 
 
 def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
-    """The state upon which a block stands. Raises TraceError for the chain's first block, UnknownBlockError."""
+    """The parent state of a block. Raises TraceError for the chain's first block, UnknownBlockError."""
     if block.number <= first_number:
         raise TraceError("genesis is not traceable")
     parent = canonical.records.header_by_hash(block.header.parent_hash)

@@ -26,7 +26,7 @@ SSTORE, SELFDESTRUCT = 0x55, 0xFF
 _CREATION_OPCODES = (0xF0, 0xF5)
 BATCH_EVENTS = 512
 BATCH_BYTES = 256 * 1024
-"""A script that cannot see the state is shown so much at once."""
+"""Bytes of events that a script without access to the state gets in one batch."""
 
 _Question = tuple[str | int, ...]
 
@@ -84,7 +84,7 @@ class ScriptTracer(ResultTracer):
             self._exchange(events)
 
     def _answer(self, question: list[Any]) -> Any:
-        """What a script asks; state as it was before the step that is shown."""
+        """A script's queries; the state is the one before the current step."""
         key = tuple(question)
         return self._before[key] if key in self._before else self._look_up(*question)
 
@@ -237,7 +237,7 @@ class ScriptTracer(ResultTracer):
     # The end
 
     def result(self) -> Json:
-        """What the script's `result` gives."""
+        """The value of the script's `result`."""
         text = self._exchange([*self._events, b'["result"]'])
         self._events = []
         return orjson.Fragment(text)

@@ -25,7 +25,7 @@ PADDING_LIMIT_BYTES = 1024 * 1024
 
 
 def preimage_in(frame: WatchedFrame) -> bytes | None:
-    """What KECCAK256 is about to hash, or None where it cannot be."""
+    """The input of the coming KECCAK256, or None if it fails."""
     stack, memory = frame.stack, frame.memory
     if len(stack) < 2:
         return None
@@ -36,12 +36,12 @@ def preimage_in(frame: WatchedFrame) -> bytes | None:
 
 
 def _hashed_by(call: HostCall) -> bytes | None:
-    """What a host call is about to hash, if that is what it does."""
+    """The input of a hashing host call, or None for other calls."""
     return call.peek(call.arguments[0], call.arguments[1]) if call.name == "native_keccak256" else None
 
 
 class KeccakPreimageTracer(ResultTracer):
-    """What was hashed by KECCAK256, by its hash. No options."""
+    """The inputs of KECCAK256 by their hashes. No options."""
 
     wants_steps = True
 
@@ -76,7 +76,7 @@ _IGNORED = frozenset(range(0x5F, 0xA0)) | frozenset(
 
 
 class _Details:
-    """What ERC-7562 asks about one frame."""
+    """ERC-7562's information about one frame."""
 
     __slots__ = (
         "code_accesses",
@@ -205,7 +205,7 @@ class Erc7562Tracer(CallTree):
         self._note_storage(details, frame, opcode, stack)
 
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
-        """What it hashes."""
+        """The hashed input."""
         self._note_preimage(_hashed_by(call))
 
     def on_end(self, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What every tracer begins with: it takes no notice of anything."""
+"""The base of every tracer: it ignores every event."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class ResultTracer(QuietTracer, ABC):
 
     @abstractmethod
     def result(self) -> Json:
-        """What it found, once the transaction has ended: JSON that orjson takes."""
+        """The result, once the transaction has ended: a JSON value for orjson."""
 
     def close(self) -> None:
         """Let go of what it holds, whether the transaction ended or not. Idempotent."""

@@ -28,7 +28,7 @@ _WRITES = {
 }
 """Opcode -> where on the stack the start and the size of what it writes to memory stand, 1 for the top."""
 _WORDS = {0x51: 32, 0x52: 32, 0x53: 1}
-"""MLOAD, MSTORE and MSTORE8 touch so many bytes at the top word."""
+"""Bytes that MLOAD, MSTORE and MSTORE8 touch at the address on top of the stack."""
 _OPERATION_BYTES = 160
 
 
@@ -138,7 +138,7 @@ class VmTracer(ResultTracer):
             self._finish(top, frame)
 
     def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
-        """What failed did nothing."""
+        """Record no effect for a failed instruction."""
         top = self._open[-1]
         if top.has_steps:
             top.cost = gas_cost if top.cost is None else top.cost

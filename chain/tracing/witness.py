@@ -1,4 +1,4 @@
-"""What a block's execution reads: with it and the block alone anyone can execute the block again."""
+"""The data that a block's execution reads, which suffices to execute the block again."""
 
 from typing import NamedTuple
 

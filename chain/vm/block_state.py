@@ -30,7 +30,7 @@ _NEW: Fields = (0, 0, EMPTY_KECCAK)
 
 
 class BlockState(ExecutionState):
-    """The ExecutionState of one block over `reader`. observer: who listens, None for nobody."""
+    """The ExecutionState of one block over `reader`. observer: listens to changes; None for no listener."""
 
     __slots__ = (
         "_accounts",
@@ -175,7 +175,7 @@ class BlockState(ExecutionState):
             return self._load_code(address, code_hash)
 
     def _load_code(self, address: Address, code_hash: bytes) -> bytes:
-        """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
+        """Reads the previous code even if the same code was set meanwhile, so that a recorder of reads sees it."""
         base = self._base[address]
         if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
             return self._new_codes[code_hash]
@@ -314,7 +314,7 @@ class BlockState(ExecutionState):
         self._mark(self._destroyed, address)
 
     def destroyed_count(self) -> int:
-        """How many accounts go at the end of the transaction, as far as it has run."""
+        """Number of accounts that the transaction so far deletes at its end."""
         return len(self._destroyed)
 
     def get_transient(self, address: Address, slot: int) -> int:
@@ -336,7 +336,7 @@ class BlockState(ExecutionState):
         self._logs[index] = log
 
     def log_count(self) -> int:
-        """How many logs the running transaction has, without those of frames that failed."""
+        """Number of the running transaction's logs, without those of failed frames."""
         return len(self._logs)
 
     def logs_from(self, place: int) -> tuple[Log, ...]:

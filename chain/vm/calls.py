@@ -203,7 +203,7 @@ def create(frame: Frame, stack: Stack, rules: CreateRules) -> None:
 
 
 def charge_creation(frame: Frame, rules: CreateRules, size: int) -> None:
-    """What a creation with so many bytes of creation code costs before it runs. Raises OutOfGas."""
+    """The cost of a creation with this size of creation code before it runs. Raises OutOfGas."""
     words = (size + 31) >> 5
     price = CREATION_GAS + (KECCAK_WORD_GAS * words if rules.kind == "CREATE2" else 0)
     frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))

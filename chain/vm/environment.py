@@ -1,4 +1,4 @@
-"""The block as its transactions see it, and what of the node runs beside them."""
+"""The block as its transactions see it, and the node's parts that serve them."""
 
 from dataclasses import dataclass
 

@@ -39,7 +39,7 @@ def is_free(request: CallRequest) -> bool:
 
 
 class Executor:
-    """Runs what belongs to one block upon one state. Not thread-safe.
+    """Executes one block's transactions on one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
     overrides). deadline: for the block's own system calls, off chain.

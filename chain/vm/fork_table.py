@@ -147,7 +147,7 @@ PRECOMPILE_NAMES: Mapping[bytes, str] = MappingProxyType(
         }.items()
     }
 )
-"""What EIP-7910 calls them, by 20-byte address."""
+"""EIP-7910's names, by 20-byte address."""
 
 FRAME_CLASSES: Mapping[Fork, type[Frame]] = MappingProxyType({fork: _frame_class(fork) for fork in Fork})
 """The class that runs messages under a fork."""

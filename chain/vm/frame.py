@@ -25,7 +25,7 @@ from zevm.storage.primitives import Address
 
 
 class ForkTraits(NamedTuple):
-    """What a fork says about frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
+    """A fork's rules for frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
 
     has_empty_accounts: bool
     code_deposit_must_succeed: bool
@@ -194,7 +194,7 @@ class WasmMachine(Protocol):
 
 
 class TransactionContext:
-    """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
+    """The values of ORIGIN, GASPRICE and BLOBHASH, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
     deadline: None for no limit. step_tracer: the tracer, if it wants instructions.

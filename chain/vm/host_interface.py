@@ -1,4 +1,4 @@
-"""What a WebAssembly machine may use of the EVM: frames, instructions of the frame's fork, calls, creations, faults.
+"""The EVM's interface for a WebAssembly machine: frames, instructions of the frame's fork, calls, creations, faults.
 
 Everything here charges `frame.gas_left` as the EVM does and raises VMError where the EVM's frame would end.
 """
@@ -114,6 +114,6 @@ def _operation(frame: Frame, opcode: int) -> Operation:
 
 
 def memory_gas(size: int) -> int:
-    """What the EVM asks for memory of so many bytes (Yellow Paper, C_mem)."""
+    """The EVM's gas for memory of this size in bytes (Yellow Paper, C_mem)."""
     words = (size + 31) >> 5
     return 3 * words + (words * words >> 9)

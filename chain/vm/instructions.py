@@ -1,6 +1,6 @@
 """Bodies of the instructions that run most: stack, arithmetic, memory, environment, jumps.
 
-Each stands for a py-evm function (see operations.py) and does the same in less time. All have one
+Each replaces a py-evm function (see operations.py) and does the same in less time. All have one
 signature: the frame, its stack (ints, top last), and an operand fixed when the code was decoded.
 Before a body runs the interpreter has checked the stack and charged the constant gas. Bodies that end
 a block return the next program counter, or HALT.

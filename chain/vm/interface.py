@@ -1,9 +1,9 @@
-"""What the chain asks of execution and what it gets back. No py-evm type crosses this line.
+"""The interface between the chain and execution. No py-evm type crosses it.
 
 BlockContext  the block that code sees
 CallRequest   an eth_call-like message
 Outcome       what a transaction or call did
-VmError       why it failed, in geth's words
+VmError       why it failed, with geth's text
 
 Who watches is in tracer.py, the state in execution_state.py, the whole environment of a block in environment.py.
 """
@@ -104,7 +104,7 @@ class CallRequest:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an executed transaction or call did.
+    """The outcome of an executed transaction or call.
 
     gas_used is after refunds; gas_used_before_refund is what estimation has to supply.
     output: returned or revert data. console: decoded console.log lines in order.

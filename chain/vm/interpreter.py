@@ -15,7 +15,7 @@ DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""
 
 RECURSION_LIMIT = 10_000
-"""Python frames that a chain of 1,024 calls needs, with room for the caller's own."""
+"""Python frames that a chain of 1,024 calls needs, with a reserve for the caller's own."""
 
 if sys.getrecursionlimit() < RECURSION_LIMIT:
     sys.setrecursionlimit(RECURSION_LIMIT)

@@ -1,23 +1,22 @@
-"""What one frame is asked to do."""
+"""One frame's input."""
 
 from typing import NamedTuple
 
 from zevm.storage.primitives import Address
 
 NOBODY = Address(b"")
-"""Whom a creation calls: the `to` of its message."""
+"""The `to` of a creation's message."""
 
 
 class Message:
     """A call or creation, with the attribute names that py-evm's opcodes and precompiles read.
 
-    to: b"" for a creation. storage_address: whose storage and balance the code acts on.
-    code_address: whose code it is; b"" for a creation. is_delegation: found through an EIP-7702 designation.
-    kind: the opcode that made it; CALL or CREATE for a transaction's.
-    target: the address that was called, before a delegation is followed; code_address unless given.
-    data: where long, a view of the caller's memory, which stands still while the message runs. Whoever takes a part
-    takes it as bytes: a slice of the view that lived on would keep that memory from growing.
-    should_transfer_value: False for DELEGATECALL, whose value is only shown.
+    to: b"" for a creation. storage_address: whose storage and balance the code acts on. code_address: whose code it is;
+    b"" for a creation. is_delegation: found through an EIP-7702 designation. kind: the opcode that made it; CALL or
+    CREATE for a transaction's. target: the address that was called, before a delegation is followed; code_address
+    unless given. data: if long, a view of the caller's memory, which does not change while the message runs. Copy a
+    part as bytes: a slice of the view that lived on would keep that memory from growing. should_transfer_value: False
+    for DELEGATECALL, whose value is only shown.
     """
 
     __slots__ = (
@@ -98,7 +97,7 @@ class FrameStart(NamedTuple):
 
 
 def describe_start(message: Message) -> FrameStart:
-    """What a tracer is told of a message."""
+    """A message's fields for a tracer."""
     return FrameStart(
         kind=message.kind,
         depth=message.depth,

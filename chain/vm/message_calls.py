@@ -1,4 +1,4 @@
-"""What runs messages: value moved, code or precompile run, created code stored, and all undone where it fails."""
+"""Execution of messages: value transfer, code or precompile, storage of created code, and undo after a failure."""
 
 from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 

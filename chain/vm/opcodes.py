@@ -1,4 +1,4 @@
-"""What an opcode does under one fork, and the few opcode values that decoding has to know."""
+"""Opcode tables of each fork, and the few opcode values that decoding needs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -18,7 +18,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.storage.primitives import Address
 
 CONSOLE_ADDRESS = Address(bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67"))
-"""Where Hardhat's console.sol sends its calls: "console.log" in ASCII."""
+"""The address of Hardhat's console.sol: "console.log" in ASCII."""
 
 ECRECOVER_GAS = 3000
 POINT_EVALUATION_GAS = 50_000
@@ -73,7 +73,7 @@ class ModexpInput(NamedTuple):
         return max(self.base_size, self.modulus_size)
 
     def iterations(self, byte_factor: int) -> int:
-        """Steps that the exponent takes: its head's bits but the first, and so many for each byte behind it."""
+        """Steps of the exponent: its head's bits except the first, plus this many for each byte behind it."""
         return max(self.exponent_head.bit_length() - 1, 0) + byte_factor * max(self.exponent_size - 32, 0)
 
     def numbers(self) -> tuple[bytes, bytes, bytes]:

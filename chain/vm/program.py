@@ -22,7 +22,7 @@ _TOKENS = re.compile(
 class Block(NamedTuple):
     """Straight-line code.
 
-    gas: constant gas of all instructions. need: words the stack must hold. room: words it may hold at most.
+    gas: constant gas of all instructions. need: minimum words on the stack. room: maximum words.
     steps: bodies with operands. ending: the last body, which returns the next program counter; None falls
     through to `following`.
     """

@@ -10,7 +10,7 @@ _NO_HASH = Hash32(b"")
 
 
 class PyEvmState:
-    """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
+    """The interface of `computation.state` for py-evm's opcodes, and of accounts for frames."""
 
     __slots__ = (
         "account_is_empty",

@@ -27,7 +27,7 @@ REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDA
 
 _DEPOSIT_TOPIC = keccak256(b"DepositEvent(bytes,bytes,bytes,bytes,bytes)")
 _DEPOSIT_FIELDS = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
-"""Where each field's length word lies in the event's data, and the field's size: public key, withdrawal
+"""Offset of each field's length word in the event's data, and the field's size: public key, withdrawal
 credentials, amount, signature, index (EIP-6110)."""
 _DEPOSIT_SIZE = 576
 
@@ -59,7 +59,7 @@ def call(
 def take_shortcut(
     environment: BlockEnvironment, state: ExecutionState, target: Address, data: bytes
 ) -> SystemCallResult | None:
-    """What `call` would do, where the contract is the official one and that is known; None where it must be called."""
+    """The known effect of `call` for the official contract; None if it must be called."""
     shortcut = SHORTCUTS.get(state.get_code_hash(target))
     output = None if shortcut is None else shortcut(environment, state, target, data)
     if output is None:

@@ -1,4 +1,4 @@
-"""Who watches a transaction: its frames, and its instructions if it wants them."""
+"""Observer of a transaction: of its frames, and of its instructions on request."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass

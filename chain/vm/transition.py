@@ -1,4 +1,4 @@
-"""One transaction or call upon the state: pre-execution, execution, post-execution.
+"""One transaction or call on the state: pre-execution, execution, post-execution.
 
 Validation comes before and is chain/vm/validation.py's; nothing here refuses a message.
 """
@@ -58,7 +58,7 @@ class TransactionEnvironment:
 
     @property
     def price_wei(self) -> int:
-        """What is paid ahead, for gas and blob gas."""
+        """The advance payment for gas and blob gas."""
         return (
             self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
         )

@@ -25,7 +25,7 @@ SELECTOR_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """What to call.
+    """The call's target.
 
     address: the contract; with `module`, where that module's code is assumed to be (None for an address of its own).
     name: None or "user_entrypoint" for the entry point; a signature as "transfer(address,uint256)", whose selector
@@ -45,7 +45,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class FunctionResult:
-    """What it did. error: None for success. changes: what it would have changed in `before`, were it kept.
+    """The outcome. error: None for success. changes: its changes to `before`, which are not kept.
 
     is_revert: it failed with REVERT, and `output` is the revert data.
     """

@@ -68,8 +68,8 @@ def state_before(case: Case) -> MemoryReader:
 def run_case(case: Case, *, wasm_machine: WasmMachine | None = None, reader: MemoryReader | None = None) -> str | None:
     """None when the outcome is the expected one, else what differs.
 
-    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to see what is read of it.
-    A case that must be rejected is as expected only when the reason is the recorded one.
+    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to observe its reads. A case that
+    must be rejected passes only with the recorded reason.
     """
     state = BlockState(state_before(case) if reader is None else reader)
     expected = case.post.get("expectException")

@@ -45,11 +45,11 @@ _HEADER = Header(
     number=NUMBER,
     timestamp=TIMESTAMP,
 )
-"""What `seal` completes; none of it is compared."""
+"""The fields that `seal` completes; they are not compared."""
 
 
 class Result(NamedTuple):
-    """What is compared. rejected: indices of transactions that were refused.
+    """The compared outcome. rejected: indices of transactions that were refused.
 
     Blob gas shows in the senders' balances; the oracle does not tell it apart.
     """

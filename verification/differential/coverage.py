@@ -1,4 +1,4 @@
-"""What random blocks exercise: counts of opcodes, precompiles, endings, kinds of transactions and rules met."""
+"""Coverage of random blocks: counts of opcodes, precompiles, endings, kinds of transactions and rules met."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Host functions that tell a tracer of each call. Runs that nobody watches are given the functions themselves."""
+"""Host functions that report each call to a tracer. Runs without a tracer use the functions themselves."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
