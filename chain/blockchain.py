@@ -426,7 +426,7 @@ class Chain(ChainView):
         """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
-        refused = self.fill(execution)
+        refused = self.fill_block(execution)
         if not execution.transactions and not allow_empty:
             return None, refused
         sealed = execution.seal(context.header)

@@ -41,7 +41,7 @@ class Ledger:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
             raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40; {REPAIR_HINT}")
-        return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(Hash32(value[schema.NUMBER_SIZE :]))
+        return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(value[schema.NUMBER_SIZE :])
 
     def header(self, block_hash: bytes) -> bytes | None:
         """The header's RLP."""
@@ -161,7 +161,7 @@ class Ledger:
         """The state update of a side block; None where there is no such block, or it is canonical."""
         return self._store.get(schema.side_key(number, block_hash))
 
-    def sides(self) -> Iterator[tuple[int, Hash32]]:
+    def side_blocks(self) -> Iterator[tuple[int, Hash32]]:
         """Number and hash of every side block, lowest first."""
         start = 1 + schema.NUMBER_SIZE
         for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
@@ -241,7 +241,7 @@ class Ledger:
 
 def decode_position(value: bytes) -> tuple[int, int]:
     """Block number and index out of a position's 12 bytes."""
-    number, index = value[: schema.NUMBER_SIZE], Hash32(Hash32(value[schema.NUMBER_SIZE :]))
+    number, index = value[: schema.NUMBER_SIZE], value[schema.NUMBER_SIZE :]
     return int.from_bytes(number, "big"), int.from_bytes(index, "big")
 
 

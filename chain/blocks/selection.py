@@ -28,7 +28,9 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
         )
 
 
-def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None) -> Refusals:
+def fill_block(
+    execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None
+) -> Refusals:
     """Add the pool's ready transactions until gas, count (where there is a limit) or the pool is exhausted.
 
     The senders' later transactions are skipped where one did not fit. minimum_gas_price in wei.

@@ -53,7 +53,7 @@ def build_payload(
     environment = view.spec.environment(header, view.records.canonical_hash, view.settings.recoveries)
     execution = BlockExecution(environment, view.database.state, head.state)
     if transactions is None:
-        view.fill(execution)
+        view.fill_block(execution)
         waiting = [view.pool.get(transaction.hash) for transaction in execution.transactions]
         transactions = [transaction for transaction in waiting if transaction is not None]
     else:

@@ -95,7 +95,7 @@ class PayloadBuilder:
         if build.pool_version == version:
             return
         execution, header = self._execution(build.parent, build.attributes)
-        chain.fill(execution)
+        chain.fill_block(execution)
         waiting = [chain.pool.get(item.hash) for item in execution.transactions if item.blob_versioned_hashes]
         sidecars = [item.sidecar for item in waiting if item is not None and item.sidecar is not None]
         withdrawals = build.attributes.withdrawals or ()

@@ -56,7 +56,7 @@ class SideBlocks:
         self._ledger = canonical.database.ledger
         self._states = canonical.database.state
         self._limit = limit
-        self._numbers: dict[Hash32, int] = {block_hash: number for number, block_hash in self._ledger.sides()}
+        self._numbers: dict[Hash32, int] = {block_hash: number for number, block_hash in self._ledger.side_blocks()}
 
     def __len__(self) -> int:
         return len(self._numbers)
