@@ -9,9 +9,14 @@ ChainError
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
 ├── InvalidRequestError     a development or search request with values that cannot be served
+│   ├── EqualTimestampsError    an interval between blocks of no seconds
+│   ├── StatesNotKeptError      the way back is closed, as a state file's states are not kept
+│   ├── BlockOverrideError      a call overrides a field of the block that no code sees
+│   └── MovedPrecompileError    a precompile is moved where that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 
-Whoever has to tell refusals apart asks for the reason. The text is for people.
+Whoever has to tell refusals apart asks for the reason or the class. The text is for people, and says what is wrong;
+what they can do about it is added by the rooms that know commands, flags and methods (rpc.errors.HINTS, node.hints).
 """
 
 from enum import Enum, unique
@@ -116,6 +121,13 @@ AUTHENTICATION_FAILURES = frozenset(
 """The transaction does not prove that its sender sends it now."""
 
 
+class Notice(Enum):
+    """What the chain's log warns of where the operator can do something about it: `notice` of the log's record."""
+
+    CLOCK_RUNS_AHEAD = "blocks come quicker than their timestamps rise"
+    REORG_LIMIT = "a fork choice goes back too far"
+
+
 class ChainError(Exception):
     """Root of what is expected in normal operation; never a fault of the node or its disk."""
 
@@ -167,14 +179,31 @@ class DrivenChainError(ChainError):
     """A consensus client drives the chain through the Engine API, and nothing else changes it."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "a consensus client drives this chain through the Engine API, and nothing else changes it; "
-            "start without --authrpc to make blocks here"
-        )
+        super().__init__("a consensus client drives this chain through the Engine API, and nothing else changes it")
 
 
 class InvalidRequestError(ChainError):
     """A value that the request may not have, as a timestamp before the parent's."""
+
+
+class EqualTimestampsError(InvalidRequestError):
+    """An interval between blocks that gives them equal timestamps, on a chain whose blocks have later ones each."""
+
+
+class StatesNotKeptError(InvalidRequestError):
+    """The chain cannot go back to blocks whose states were not loaded with them."""
+
+
+class BlockOverrideError(InvalidRequestError):
+    """`field` of the block cannot be overridden for a call, as no code sees it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field.replace('_', ' ')} cannot be overridden for a call")
+        self.field = field
+
+
+class MovedPrecompileError(InvalidRequestError):
+    """A precompile is to be moved where that cannot be served."""
 
 
 class GenesisError(ChainError):

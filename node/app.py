@@ -23,6 +23,7 @@ from zevm.node.colours import painter
 from zevm.node.commands.account import unlock_keys
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.forwarding import Forwarder
+from zevm.node.hints import told
 from zevm.node.keystore import FOLDER_NAME, Keystore
 from zevm.node.logs import Formatter, JsonFormatter, NodeLog, configure_logging
 from zevm.node.metrics import Metrics
@@ -63,7 +64,7 @@ def run_node(settings: NodeSettings) -> int:
         with node.opened(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(node.serve())
     except (AddressInUseError, IpcError, StorageError, ChainError) as error:
-        raise NodeError(str(error)) from error
+        raise NodeError(told(error)) from error
     return 0
 
 

@@ -5,8 +5,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from zevm.storage import schema
-from zevm.storage.errors import CorruptionError
-from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.store import Batch, Reader, Snapshot, Store
 
 HEAD_NAME = b"head"
@@ -38,7 +37,7 @@ class Ledger:
         if value is None:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
-            raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40; {REPAIR_HINT}")
+            raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40", StorageProblem.FILES_DAMAGED)
         return schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
 
     def header(self, block_hash: bytes) -> bytes | None:

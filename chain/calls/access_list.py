@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import StateOverrides
-from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
+from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
@@ -68,7 +68,7 @@ def create_access_list(
     """
     environment, base = frame.environment, BlockState(frame.reader)
     if any(target is not None for target in moved_precompiles(state_overrides, environment).values()):
-        raise InvalidRequestError("precompiles cannot be moved for an access list; leave movePrecompileToAddress out")
+        raise MovedPrecompileError("precompiles cannot be moved for an access list")
     apply_state_overrides(base, state_overrides)
     excluded = frozenset(_excluded(environment, request, base.get_nonce(request.sender) if nonce is None else nonce))
     accesses = _listed(request.access_list, excluded)

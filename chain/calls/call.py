@@ -9,6 +9,7 @@ from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.errors import (
     GAS_SHORTAGES,
+    BlockOverrideError,
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
@@ -30,12 +31,9 @@ def override_environment(environment: BlockEnvironment, overrides: BlockOverride
     """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
     if overrides is None:
         return environment
-    for wire_name, value in (
-        ("beaconRoot", overrides.parent_beacon_block_root),
-        ("withdrawals", overrides.withdrawals),
-    ):
-        if value is not None:
-            raise InvalidRequestError(f'block override "{wire_name}" is not supported for this RPC method')
+    for unseen in ("parent_beacon_block_root", "withdrawals"):
+        if getattr(overrides, unseen) is not None:
+            raise BlockOverrideError(unseen)
     names = (
         "number",
         "timestamp",

@@ -78,8 +78,7 @@ def _check_gas(transaction: Transaction, rules: ForkRules) -> None:
     if cap is not None and transaction.gas_limit > cap:
         raise TransactionError(
             Reason.GAS_LIMIT_ABOVE_CAP,
-            f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit}); "
-            "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
+            f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})",
         )
     have, intrinsic, floor = transaction.gas_limit, intrinsic_gas(transaction, rules), floor_gas(transaction, rules)
     if have < intrinsic:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zevm.chain.errors import ChainError
 from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 from zevm.node.errors import NodeError, reason_of
+from zevm.node.hints import told
 from zevm.storage.rlp import RlpError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _refusal(file: Path, error: Exception) -> str:
         return f"{file}: not a file of blocks: {error}"
     if isinstance(error, OSError | EOFError):
         return f"{file}: cannot be read: {reason_of(error)}"
-    return str(error)
+    return told(error)
 
 
 def _kept(chain: "Chain", before: int) -> str:
