@@ -32,7 +32,7 @@ from verification.abuse.dearest import (
     opcodes,
     precompile_inputs,
 )
-from zevm.chain.rules.forks import FORK_NAMES, BlobParameters, Fork, ForkRules, fork_by_name
+from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
@@ -114,7 +114,7 @@ def opcode_rows(forks: Sequence[Fork]) -> Rows:
 def _opcode_row(fork: Fork, program: Program) -> Row:
     runs = [time_call(fork, CONTRACT, b"", OPCODE_GAS, program.code) for _ in range(2)]
     gas, seconds = min(runs, key=lambda run: run[1])
-    return Row("opcode", program.name, FORK_NAMES[fork], gas, seconds)
+    return Row("opcode", program.name, fork.title, gas, seconds)
 
 
 def precompile_rows(forks: Sequence[Fork]) -> Rows:
@@ -126,7 +126,7 @@ def precompile_rows(forks: Sequence[Fork]) -> Rows:
             if (body, item.name) in seen:
                 continue
             seen.add((body, item.name))
-            yield Row("precompile", item.name, FORK_NAMES[fork], *_precompile_figures(fork, item))
+            yield Row("precompile", item.name, fork.title, *_precompile_figures(fork, item))
 
 
 def _precompile_figures(fork: Fork, item: Input) -> tuple[int, float]:
@@ -143,7 +143,7 @@ def wasm_rows(kind: str) -> Callable[[Sequence[Fork]], Rows]:
 
     def rows(forks: Sequence[Fork]) -> Rows:
         for name, gas, seconds in zvm_per_gas.figures(kind):
-            yield Row(kind, name, FORK_NAMES[max(forks)], gas, seconds)
+            yield Row(kind, name, max(forks).title, gas, seconds)
 
     return rows
 

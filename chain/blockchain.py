@@ -6,18 +6,24 @@ from functools import partial
 
 from zevm.chain.blocks.branch import Branch, Filler
 from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.blocks.importer import verify_and_execute
-from zevm.chain.blocks.instant import InstantMining
+from zevm.chain.blocks.importer import Verifier
+from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
-from zevm.chain.blocks.selection import fill
 from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
-from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, NodeState, Snapshots
+from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
-from zevm.chain.engine.driver import Engine
-from zevm.chain.errors import ChainError, DrivenChainError, InvalidRequestError, Reason, TransactionError
+from zevm.chain.errors import (
+    BlockError,
+    ChainError,
+    DrivenChainError,
+    InvalidRequestError,
+    Reason,
+    TransactionError,
+)
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.journal import PoolJournal
@@ -32,8 +38,6 @@ from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.store import Batch
-
-_BLOBS = b"blobs/"
 
 
 class Chain(ChainView):
@@ -55,13 +59,13 @@ class Chain(ChainView):
             external_consensus=options.external_consensus,
             equal_timestamps=options.equal_timestamps,
         )
-        self._instant = InstantMining(self, self._memory, self._build_of_waiting)
+        self._verifier = Verifier(self.spec, self.canonical, database.state)
+        self._instant = InstantMining(self, self._memory, partial(self._build, allow_empty=False))
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
         self._journal = PoolJournal(database)
         self.writer.run(self.follow_disk)
-        self.engine = self.writer.run(Engine, self) if options.external_consensus else None
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -147,12 +151,33 @@ class Chain(ChainView):
         self._instant.mine_left()
 
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
-        """Verify and execute a child of the head and make it the head; see blocks.importer. Raises BlockError."""
+        """Verify and execute a child of the head and make it the head; see `verify`."""
         head = self.head
-        sealed = verify_and_execute(block, head.header, self, development=development)
+        sealed = self.verify(block, head.header, recoveries=self.settings.recoveries, development=development)
         self._commit(sealed, sync=sync)
         self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
         self.events.publish(HeadChanged((sealed.record,)))
+
+    def verify(
+        self,
+        block: Block,
+        parent: Header,
+        *,
+        block_hash: Callable[[int], bytes | None] | None = None,
+        recoveries: tuple[tuple[bytes, bytes], ...] = (),
+        development: bool = False,
+    ) -> SealedBlock:
+        """Check and execute a child of `parent`, and write nothing. Raises BlockError; the block is kept as a bad one.
+
+        See blocks.importer.
+        """
+        try:
+            return self._verifier.verify_and_execute(
+                block, parent, block_hash=block_hash, recoveries=recoveries, development=development
+            )
+        except BlockError:
+            self.keep_bad_block(block)
+            raise
 
     def patch_state(self, change: Callable[[BlockState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
@@ -234,9 +259,9 @@ class Chain(ChainView):
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         head, turn = self.head, Turn()
         target = self._ancestor(depth)
-        branch = Branch(self, target)
+        branch = Branch(target, spec=self.spec, history=self.canonical, states=self.database.state, clock=self.clock)
         for index in range(depth):
-            branch.extend(transactions[index] if index < len(transactions) else ())
+            branch.extend(transactions[index] if index < len(transactions) else (), self.settings)
             if turn.is_over:
                 yield
                 turn = Turn()
@@ -347,7 +372,7 @@ class Chain(ChainView):
         waiting = self.pool.get(transaction_hash)
         if waiting is not None:
             return waiting
-        data = self.database.ledger.meta(_BLOBS + transaction_hash)
+        data = self.database.ledger.blob_transaction(transaction_hash)
         return None if data is None else Transaction.decode(data)
 
     def follow_disk(self) -> None:
@@ -391,28 +416,19 @@ class Chain(ChainView):
         if gone:
             self.events.publish(TransactionsDropped(gone))
 
-    def _fill(self, refused: dict[bytes, TransactionError], execution: BlockExecution) -> None:
-        refused.update(fill(execution, self))
-
-    def _build_of_waiting(self, refused: dict[bytes, TransactionError]) -> BlockAndReceipts | None:
-        return self._build(partial(self._fill, refused), allow_empty=False)
-
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
-        record = self._build(partial(self._fill, {}), sync=sync)
+        record, _ = self._build(sync=sync)
         assert record is not None
         self.events.publish(HeadChanged((record,)))
         return record
 
-    def _build(
-        self, choose: Callable[[BlockExecution], None], *, sync: bool = True, allow_empty: bool = True
-    ) -> BlockAndReceipts | None:
-        """Build a block upon the head of what `choose` adds, and commit it. None for an unwanted empty one."""
-        head = self.head
-        context = self.next_context()
+    def _build(self, *, sync: bool = True, allow_empty: bool = True) -> Built:
+        """Build a block upon the head of what waits and fits, and commit it. None for an unwanted empty one."""
+        head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
-        choose(execution)
+        refused = self.fill(execution)
         if not execution.transactions and not allow_empty:
-            return None
+            return None, refused
         sealed = execution.seal(context.header)
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
@@ -420,7 +436,7 @@ class Chain(ChainView):
         self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
         # a failure of what comes after does not undo this block
         self._memory.remember()
-        return sealed.record
+        return sealed.record, refused
 
     def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
         """Write a block and what goes with it, in one batch. The pool is to be reset after it."""
@@ -491,7 +507,7 @@ class Chain(ChainView):
         for transaction in block.transactions:
             waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
             if waiting is not None and waiting.sidecar is not None:
-                self.database.ledger.put_meta(batch, _BLOBS + transaction.hash, encode_network_form(waiting))
+                self.database.ledger.put_blob_transaction(batch, transaction.hash, encode_network_form(waiting))
 
     def _return_to_pool(self, transaction: Transaction) -> None:
         try:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.log_search import LogLimits
-from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 
@@ -42,4 +41,8 @@ class ChainOptions:
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
-    engine: EngineLimits = field(default_factory=EngineLimits)
+
+    @property
+    def transaction_gas_cap_here(self) -> bool | None:
+        """As transaction_gas_cap, or True under external consensus: such a network knows nothing of development."""
+        return True if self.transaction_gas_cap is None and self.external_consensus else self.transaction_gas_cap

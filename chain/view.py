@@ -4,14 +4,14 @@ import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import CallFrame, ChainSpec, NextContext
+from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
-from zevm.chain.blocks.selection import fill
+from zevm.chain.blocks.selection import Refusals, fill
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.canonical.snapshots import BlockSettings
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
@@ -40,7 +40,12 @@ class ChainView:
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         zvm = genesis.schedule.zvm
         self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
-        self.spec = ChainSpec(genesis.schedule, options, self.zvm)
+        self.spec = ChainSpec(
+            genesis.schedule,
+            self.zvm,
+            transaction_gas_cap=options.transaction_gas_cap_here,
+            code_size_limit=options.code_size_limit,
+        )
         self.canonical = CanonicalChain(database, genesis)
         self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
@@ -189,9 +194,18 @@ class ChainView:
         header = self.resolve(reference)
         return CallFrame(self.environment_of(header), self.canonical.state_of(header))
 
-    def logs(self, query: LogQuery, *, deadline: float | None = None) -> Sequence[LogRecord]:
+    def logs(self, query: LogQuery, *, deadline: Deadline | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
+
+    def fill(self, execution: BlockExecution) -> Refusals:
+        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill."""
+        return fill(
+            execution,
+            self.pool,
+            minimum_gas_price=self.settings.minimum_gas_price,
+            max_transactions=self.options.max_transactions,
+        )
 
     def pending(self) -> PendingBlock:
         """The block that would be made now."""
@@ -234,7 +248,7 @@ class ChainView:
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
-        fill(execution, self)
+        self.fill(execution)
         sealed = execution.seal(context.header)
         return PendingBlock(
             sealed.block,

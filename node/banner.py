@@ -9,6 +9,7 @@ from pathlib import Path
 from coincurve import PrivateKey
 
 from zevm import __version__
+from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
 from zevm.rpc.transport.guard import LOOPBACK_NAMES
@@ -120,7 +121,7 @@ def _address(host: str, port: int) -> str:
 
 def ether(wei: int) -> str:
     """Wei in ether with all 18 decimals."""
-    return f"{wei // 10**18}.{wei % 10**18:018d}"
+    return f"{wei // ETHER}.{wei % ETHER:018d}"
 
 
 def write_config(path: Path, facts: BannerFacts) -> None:

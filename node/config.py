@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ SECRET_SETTINGS = frozenset({"mnemonic"})
 """Settings whose values no message shows."""
 
 CONFIG_VARIABLE = "ZEVM_CONFIG"
+Sources = tuple[PydanticBaseSettingsSource, ...]
 
 
 def load_settings(flags: Mapping[str, object], config: Path | None = None) -> NodeSettings:
@@ -33,6 +34,30 @@ def load_settings(flags: Mapping[str, object], config: Path | None = None) -> No
     file = config or _default_file()
     values = {} if file is None else _read_file(file)
 
+    def sources(
+        kind: type[BaseSettings], given: PydanticBaseSettingsSource, environment: PydanticBaseSettingsSource
+    ) -> Sources:
+        return given, environment, InitSettingsSource(kind, values)
+
+    return _checked(flags, sources, lambda name: _origin(name, flags, file))
+
+
+def program_settings(values: Mapping[str, object], keywords: Mapping[str, str]) -> NodeSettings:
+    """The settings that a program gives, setting -> value, and nothing else: neither environment nor file.
+
+    keywords: settings that the program knows under another name, for messages. Raises SettingsError as above.
+    """
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(f"no such setting: {name}{_suggestion(name)}")
+    return _checked(values, lambda _, given, __: (given,), lambda name: keywords.get(name, name))
+
+
+def _checked(
+    values: Mapping[str, object],
+    sources: Callable[[type[BaseSettings], PydanticBaseSettingsSource, PydanticBaseSettingsSource], Sources],
+    origin: Callable[[str], str],
+) -> NodeSettings:
     class Loaded(Settings):  # type: ignore[misc, valid-type]
         @classmethod
         def settings_customise_sources(
@@ -41,13 +66,13 @@ def load_settings(flags: Mapping[str, object], config: Path | None = None) -> No
             init_settings: PydanticBaseSettingsSource,
             env_settings: PydanticBaseSettingsSource,
             **_: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+        ) -> Sources:
+            return sources(settings_cls, init_settings, env_settings)
 
     try:
-        loaded = Loaded(**flags)
+        loaded = Loaded(**values)
     except ValidationError as error:
-        raise SettingsError(_explain(error.errors()[0], flags, file)) from None
+        raise SettingsError(_explain(error.errors()[0], origin)) from None
     assert isinstance(loaded, NodeSettings)
     return loaded
 
@@ -112,13 +137,13 @@ def _suggestion(name: str) -> str:
     return f" (is {close[0]} meant?)" if close else ""
 
 
-def _explain(error: ErrorDetails, flags: Mapping[str, object], file: Path | None) -> str:
+def _explain(error: ErrorDetails, origin: Callable[[str], str]) -> str:
     reason = in_own_words(error["msg"].removeprefix("Value error, "))
     if not error["loc"]:
         return reason
     name = str(error["loc"][0])
     shown = HIDDEN if name in SECRET_SETTINGS else repr(error["input"])
-    return f"{_origin(name, flags, file)}: {shown}: {reason}"
+    return f"{origin(name)}: {shown}: {reason}"
 
 
 def _origin(name: str, flags: Mapping[str, object], file: Path | None) -> str:

@@ -12,7 +12,6 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.canonical.integrity import recent_problems
 from zevm.chain.canonical.log_search import LogLimits
-from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.errors import GenesisError
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
@@ -113,7 +112,7 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
     if stored is None:
         return _new_genesis(settings, accounts)
     given = settings.model_fields_set
-    base = stored if settings.init is None else load_genesis(settings.init)
+    base = stored if settings.init is None else _given_genesis(settings.init)
     wanted = _with_first_block_settings(base, settings)
     if wanted != stored:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
@@ -127,7 +126,7 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
 
 def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
     if settings.init is not None:
-        genesis = load_genesis(settings.init)
+        genesis = _given_genesis(settings.init)
         genesis.schedule.check_merge()
         return _with_first_block_settings(genesis, settings)
     given = settings.model_fields_set
@@ -211,7 +210,6 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
         ),
-        engine=EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks),
     )
 
 
@@ -227,6 +225,11 @@ def limits_for(settings: NodeSettings, chain: Chain) -> Limits:
     if "rpc_transaction_fee_cap_wei" in settings.model_fields_set or not chain.is_for_development:
         return settings.limits
     return replace(settings.limits, transaction_fee_cap_wei=0)
+
+
+def _given_genesis(given: Path | Genesis) -> Genesis:
+    """What a program gives as it is, or out of a file. Raises GenesisError naming the file."""
+    return load_genesis(given) if isinstance(given, Path) else given
 
 
 def load_genesis(file: Path) -> Genesis:

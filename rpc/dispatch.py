@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import Steps, WriterStoppedError
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, take_text, use_up
@@ -78,7 +78,7 @@ def success(identifier: Any, result: Any) -> bytes:
     return success(identifier, orjson.Fragment(encoded))
 
 
-def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: float) -> bytes:
+def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
     """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
     return _success_in_slices(identifier, function(*arguments, deadline=deadline))
 

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from zevm.chain import errors as chain_errors
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.engine import errors as engine
 from zevm.chain.engine.errors import EngineError
 from zevm.chain.errors import (
@@ -37,7 +38,6 @@ from zevm.chain.errors import (
     SimulationError,
 )
 from zevm.chain.tracing.errors import TraceMemoryError
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError, StorageProblem
 from zevm.storage.rlp import RlpError
 

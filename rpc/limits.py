@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
+from zevm.chain.rules.units import ETHER
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -90,7 +92,7 @@ class Limits:
     )
     call_gas: int = _limit(50_000_000, "gas cap of eth_call and eth_estimateGas; a higher request is lowered to it")
     transaction_fee_cap_wei: int = _limit(
-        10**18,
+        ETHER,
         "gas limit x gas price of a transaction sent over RPC (0: no cap, as the development chain has by default); "
         "more is refused",
     )

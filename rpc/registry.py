@@ -24,7 +24,7 @@ class Cost(Enum):
     """Where a method runs.
 
     LIGHT      on the event loop; must take well under a millisecond and never block
-    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (time.monotonic() seconds) by keyword
+    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword
     WRITE      on the chain writer's thread, in order with every other write
     ASYNC      a coroutine on the event loop
     """

@@ -7,7 +7,6 @@ closes every connection itself, so that a thousand open sockets do not keep the 
 import asyncio
 import contextlib
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import AddressInUseError, Listener
 from zevm.rpc.workers import Workers
@@ -30,9 +30,6 @@ from zevm.rpc.workers import Workers
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
 LOGGER = logging.getLogger("zevm.rpc")
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a running execution may keep the interpreter while the event loop waits for it."""
-
 DRAIN_SECONDS = 1.5
 """What requests under way get to end in, once the server stops."""
 
@@ -41,8 +38,9 @@ DRAIN_SECONDS = 1.5
 class ServerOptions:
     """Where to listen and whom to let in.
 
-    hosts: names or addresses. port: 0 takes a free one. allow_origins, allow_hosts: see rpc.transport.guard.Guard.
-    ipc_path: the Unix socket, or None. engine: the consensus client's port, or None.
+    hosts: names or addresses; with none, only callers in this process are served. port: 0 takes a free one.
+    allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
+    consensus client's port, or None.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -75,7 +73,14 @@ class Server:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
             self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, "--authrpc-port"))
         self._ipc: IpcServer | None = None
+        self._in_process: InProcess | None = None
         self._cancel_events: Callable[[], None] | None = None
+
+    @property
+    def in_process(self) -> InProcess:
+        """For callers in this process, once the server has started."""
+        assert self._in_process is not None
+        return self._in_process
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -89,10 +94,10 @@ class Server:
 
     async def start(self) -> None:
         """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._listen_to_chain()
+        self._in_process = InProcess(self._services, self.dispatcher)
         try:
-            await self._public.bind(self._options.hosts, self._options.port)
+            await self.listen(self._options.hosts, self._options.port)
             engine = self._options.engine
             if engine is not None:
                 await self._listeners[1].bind(engine.hosts, engine.port)
@@ -103,6 +108,10 @@ class Server:
             await self.stop()
             raise
 
+    async def listen(self, hosts: Sequence[str], port: int) -> None:
+        """Serve everybody on every host, on the same port; 0 takes a free one. Raises AddressInUseError."""
+        await self._public.bind(hosts, port)
+
     async def stop(self) -> None:
         """Refuse new connections, let requests under way end shortly, close every connection. Idempotent."""
         for listener in self._listeners:
@@ -110,6 +119,8 @@ class Server:
         if self._cancel_events is not None:
             self._cancel_events()
             self._cancel_events = None
+        if self._in_process is not None:
+            await self._in_process.close()
         if self._ipc is not None:
             await self._ipc.stop()
         await self._drain()
@@ -117,6 +128,10 @@ class Server:
             listener.abort()
         await self._drain()
         self._workers.close()
+
+    def join(self) -> None:
+        """Wait until the threads of a stopped server have ended. Not on the event loop."""
+        self._workers.join()
 
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""

@@ -1,8 +1,12 @@
 """What a method may reach: the chain, the wallet, limits, filters, subscriptions."""
 
+from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from zevm.chain.blockchain import Chain
+from zevm.chain.engine.driver import Engine
+from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
 from zevm.rpc.limits import Limits
@@ -10,9 +14,6 @@ from zevm.rpc.notifications.filters import Filters
 from zevm.rpc.notifications.subscriptions import Subscriptions
 from zevm.rpc.transport.budgets import Budgets
 from zevm.rpc.wallet import Wallet
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
 
 
 class CallLog(Protocol):
@@ -45,7 +46,7 @@ class Services:
     throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.
     """
 
-    chain: "Chain"
+    chain: Chain
     wallet: Wallet
     limits: Limits
     client_version: str
@@ -55,6 +56,7 @@ class Services:
     throws_on_failure: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
+    engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
@@ -62,8 +64,18 @@ class Services:
     trace_memory: TraceMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budgets = Budgets(self.limits)
-        self.filters = Filters(self.limits, budget=self.budgets.output)
-        self.subscriptions = Subscriptions(self.limits)
-        self.address_search = AddressSearch(self.chain)
-        self.trace_memory = TraceMemory(self.limits.trace_memory_bytes)
+        chain, limits = self.chain, self.limits
+        engine_limits = EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks)
+        self.engine = chain.writer.run(Engine, chain, engine_limits) if chain.options.external_consensus else None
+        self.budgets = Budgets(limits)
+        self.filters = Filters(limits, budget=self.budgets.output)
+        self.subscriptions = Subscriptions(limits)
+        self.address_search = AddressSearch(chain)
+        self.trace_memory = TraceMemory(limits.trace_memory_bytes)
+
+    def with_limits(self, limits: Limits) -> "Services":
+        """The same services for another port: of one chain, but with limits and budgets of its own."""
+        own = copy(self)
+        own.limits = limits
+        own.budgets = Budgets(limits)
+        return own

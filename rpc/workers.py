@@ -16,13 +16,10 @@ from typing import Any, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.concurrency.release import release
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.rpc.errors import LimitExceededError
 
 Result = TypeVar("Result")
-STACK_BYTES = 256 * 1024 * 1024
-"""Virtual, not resident: room for the interpreter at call depth 1,024."""
-
-_STACK_SIZE_LOCK = threading.Lock()
 _Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]", Cancellation]
 
 
@@ -38,13 +35,8 @@ class Workers:
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "body-reader")
         self._encoder = ThreadPoolExecutor(1, "large-answers")
-        with _STACK_SIZE_LOCK:
-            previous = threading.stack_size(STACK_BYTES)
-            try:
-                for index in range(count):
-                    threading.Thread(target=self._work, name=f"evm-{index}", daemon=True).start()
-            finally:
-                threading.stack_size(previous)
+        self._threads = [threading.Thread(target=self._work, name=f"evm-{i}", daemon=True) for i in range(count)]
+        start_with_deep_stack(*self._threads)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.
@@ -88,6 +80,13 @@ class Workers:
                 threads.shutdown(wait=False, cancel_futures=True)
             for _ in range(self._count):
                 self._jobs.put(None)
+
+    def join(self) -> None:
+        """After `close`: wait until every thread has ended, which running jobs do at their deadlines at the latest."""
+        for thread in self._threads:
+            thread.join()
+        for threads in (self._reader, self._encoder):
+            threads.shutdown()
 
     async def _acquire(self) -> None:
         if not self._free.locked():

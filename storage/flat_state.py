@@ -14,6 +14,7 @@ from zevm.storage.schema import (
     ACCOUNT,
     SLOT,
     UNDO,
+    MetaName,
     account_key,
     end_of,
     meta_key,
@@ -28,8 +29,7 @@ from zevm.storage.store import Batch, Reader
 Version = tuple[int, int]
 """Block number, and patch: 0 for the block itself, from 1 for development patches upon it."""
 
-FLAT_ROOT_KEY = meta_key(b"state root")
-"""Holds the state root that the flat records amount to; absent while they are empty."""
+FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 
 
 def flat_root(reader: Reader) -> bytes:

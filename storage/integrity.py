@@ -6,7 +6,7 @@ from functools import partial
 from zevm.storage import rlp, schema
 from zevm.storage.errors import StorageError
 from zevm.storage.keccak import keccak256
-from zevm.storage.ledger import HEAD_NAME, decode_position
+from zevm.storage.ledger import decode_position
 from zevm.storage.schema import Family
 from zevm.storage.store import Reader, Store
 
@@ -111,7 +111,7 @@ def _bounds(view: Reader, report: _Report) -> tuple[int, int]:
     """Numbers of the first block, which a genesis may set, and of the head; 0 and -1 without any."""
     lowest = next(view.iterate(*schema.range_of(schema.CANONICAL)), None)
     first = 0 if lowest is None else schema.decode_number(lowest[0][1:])
-    value = view.get(schema.meta_key(HEAD_NAME))
+    value = view.get(schema.meta_key(schema.MetaName.HEAD))
     if value is None:
         if lowest is not None:
             report.add("there are blocks, but no head pointer")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch, Reader, Snapshot, Store
 
-HEAD_NAME = b"head"
 STEPS_BEFORE_SEEK = 8
 """Postings that are stepped over before a seek is the cheaper way on."""
 
@@ -33,7 +33,7 @@ class Ledger:
 
     def head(self) -> tuple[int, bytes] | None:
         """Number and hash of the newest block, or None before genesis."""
-        value = self.meta(HEAD_NAME)
+        value = self.meta(MetaName.HEAD)
         if value is None:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
@@ -177,17 +177,25 @@ class Ledger:
             return iter(range(first, last + 1))
         return _intersect(self._store.snapshot(), groups, first, min(last, schema.MAX_NUMBER), check)
 
-    def meta(self, name: bytes) -> bytes | None:
+    def meta(self, name: MetaName) -> bytes | None:
         """A named value."""
         return self._store.get(schema.meta_key(name))
 
-    def put_meta(self, batch: Batch, name: bytes, value: bytes) -> None:
+    def put_meta(self, batch: Batch, name: MetaName, value: bytes) -> None:
         """Set a named value."""
         batch.put(schema.meta_key(name), value)
 
-    def delete_meta(self, batch: Batch, name: bytes) -> None:
+    def delete_meta(self, batch: Batch, name: MetaName) -> None:
         """Remove a named value."""
         batch.delete(schema.meta_key(name))
+
+    def blob_transaction(self, transaction_hash: bytes) -> bytes | None:
+        """The network form of a mined blob transaction, blobs included."""
+        return self._store.get(schema.blobs_key(transaction_hash))
+
+    def put_blob_transaction(self, batch: Batch, transaction_hash: bytes, data: bytes) -> None:
+        """Keep a blob transaction with its blobs, which no block holds."""
+        batch.put(schema.blobs_key(transaction_hash), data)
 
     def working_root(self, number: int) -> bytes | None:
         """The state root that patches upon a block left; None where its state was never patched."""
@@ -225,7 +233,7 @@ class Ledger:
         batch.delete(schema.receipts_key(block_hash))
 
     def _put_head(self, batch: Batch, number: int, block_hash: bytes) -> None:
-        batch.put(schema.meta_key(HEAD_NAME), schema.encode_number(number) + block_hash)
+        batch.put(schema.meta_key(MetaName.HEAD), schema.encode_number(number) + block_hash)
 
 
 def decode_position(value: bytes) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from typing import Any
 import plyvel
 
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem
-from zevm.storage.store import Batch
+from zevm.storage.store import CHUNK_PAIRS, Batch
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
@@ -33,7 +33,6 @@ LOOK_BYTES = 256 * 1024
 ROOM_BYTES = 1024 * 1024
 """Beyond the size of its log, what must be free before a database is opened anew."""
 
-CHUNK_PAIRS = 512
 CHUNK_BYTES = 256 * 1024
 
 

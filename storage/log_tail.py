@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
-from zevm.storage.schema import MAX_NUMBER, meta_key
+from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
 
-SEQUENCE_KEY = meta_key(b"sequence")
+SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
 """Where each batch, as its last operation, puts its number (8 bytes)."""
 
 _BLOCK_SIZE = 32 * 1024

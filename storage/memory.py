@@ -9,9 +9,8 @@ from itertools import islice
 from sortedcontainers import SortedList
 
 from zevm.storage.errors import StorageError
-from zevm.storage.store import Batch
+from zevm.storage.store import CHUNK_PAIRS, Batch
 
-CHUNK_PAIRS = 512
 UNSORTED_LIMIT = 4096
 """New and removed keys that may wait for their place in the order; more would make somebody's read slow."""
 

@@ -6,12 +6,11 @@ lacks some, and `storage.preimage_fill` puts them there once.
 """
 
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, meta_key, preimage_key
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, MetaName, meta_key, preimage_key
 from zevm.storage.state_update import hashed
 from zevm.storage.store import Batch, Reader
 
-_ROOT_KEY = meta_key(b"preimages root")
-"""Holds the state root up to which every key is there; absent while the state is empty."""
+_ROOT_KEY = meta_key(MetaName.PREIMAGES_ROOT)
 _SLOT_START = 1 + ADDRESS_SIZE
 
 

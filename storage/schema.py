@@ -8,7 +8,7 @@
     NUMBER     'H' ‖ block hash (32)              -> number (8), of canonical blocks
     POSITION   't' ‖ transaction hash (32)        -> number (8) ‖ index (4), of canonical transactions
     LOG        'l' ‖ log key (8) ‖ number (8)     -> empty: the block has a log with that address or topic
-    META       'm' ‖ name (any bytes)             -> any
+    META       'm' ‖ name (any bytes)             -> see MetaName
     POOLED     'p' ‖ transaction hash (32)        -> any
     NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash
     CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
@@ -22,13 +22,15 @@
 Numbers are unsigned and big-endian, so that keys of a family sort by number.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from enum import Enum
 
 SCHEMA_VERSION = 1
 """Raised by every change of this table that an older program would misread."""
 
 
-class Family(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Family:
     """A kind of key: its name in reports, its prefix, and the size in bytes of a whole key (None: any)."""
 
     name: str
@@ -58,6 +60,36 @@ FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
     SIDE, PREIMAGE,
 )  # fmt: skip
+
+
+class MetaName(Enum):
+    """The names in META, and what stands under each.
+
+    HEAD             number (8) ‖ hash (32) of the newest block
+    GENESIS          the genesis as JSON
+    STATE_VERSION    number (8) ‖ patch (4): which block and patch the latest state is of
+    STATE_ROOT       root (32) that the latest state amounts to; absent while that is empty
+    PREIMAGES_ROOT   root (32) of the latest state of which no preimage is missing; absent while that is empty
+    CHECKPOINTS      the blocks that a consensus client called safe and finalized
+    ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
+    INSTANCE_ID      32 bytes by which tools tell chains apart
+    SEQUENCE         number (8) of the newest batch
+
+    One more kind has names of its own: "blobs/" ‖ transaction hash (32) -> a blob transaction in its network form.
+    """
+
+    HEAD = b"head"
+    GENESIS = b"genesis"
+    STATE_VERSION = b"state-version"
+    STATE_ROOT = b"state root"
+    PREIMAGES_ROOT = b"preimages root"
+    CHECKPOINTS = b"checkpoints"
+    ADOPTED = b"adopted"
+    INSTANCE_ID = b"instance-id"
+    SEQUENCE = b"sequence"
+
+
+_BLOBS = b"blobs/"
 
 NUMBER_SIZE = 8
 MAX_NUMBER = 2**64 - 1
@@ -96,94 +128,94 @@ def decode_number(data: bytes) -> int:
 
 def header_key(block_hash: bytes) -> bytes:
     """Key of a header."""
-    return b"h" + block_hash
+    return HEADER.prefix + block_hash
 
 
 def body_key(block_hash: bytes) -> bytes:
     """Key of a body."""
-    return b"b" + block_hash
+    return BODY.prefix + block_hash
 
 
 def receipts_key(block_hash: bytes) -> bytes:
     """Key of a block's receipts."""
-    return b"r" + block_hash
+    return RECEIPTS.prefix + block_hash
 
 
 def canonical_key(number: int) -> bytes:
     """Key of the canonical hash at a number."""
-    return b"n" + number.to_bytes(NUMBER_SIZE, "big")
+    return CANONICAL.prefix + number.to_bytes(NUMBER_SIZE, "big")
 
 
 def number_key(block_hash: bytes) -> bytes:
     """Key of a canonical block's number."""
-    return b"H" + block_hash
+    return NUMBER.prefix + block_hash
 
 
 def position_key(transaction_hash: bytes) -> bytes:
     """Key of a transaction's place in the chain."""
-    return b"t" + transaction_hash
-
-
-def log_prefix(log_key: bytes) -> bytes:
-    """What all postings of one address or topic begin with."""
-    return b"l" + log_key
+    return POSITION.prefix + transaction_hash
 
 
 def log_posting_key(log_key: bytes, number: int) -> bytes:
     """Key that says: block `number` has a log with this address or topic."""
-    return b"l" + log_key + number.to_bytes(NUMBER_SIZE, "big")
+    return LOG.prefix + log_key + number.to_bytes(NUMBER_SIZE, "big")
 
 
-def meta_key(name: bytes) -> bytes:
+def meta_key(name: MetaName) -> bytes:
     """Key of a named value."""
-    return b"m" + name
+    return META.prefix + name.value
+
+
+def blobs_key(transaction_hash: bytes) -> bytes:
+    """Key of a mined blob transaction with its blobs."""
+    return META.prefix + _BLOBS + transaction_hash
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:
     """Key of a transaction that waits in the pool."""
-    return b"p" + transaction_hash
+    return POOLED.prefix + transaction_hash
 
 
 def node_key(node_hash: bytes) -> bytes:
     """Key of a trie node."""
-    return b"N" + node_hash
+    return NODE.prefix + node_hash
 
 
 def code_key(code_hash: bytes) -> bytes:
     """Key of contract code."""
-    return b"c" + code_hash
+    return CODE.prefix + code_hash
 
 
 def account_key(address: bytes) -> bytes:
     """Key of an account of the latest state."""
-    return b"a" + address
+    return ACCOUNT.prefix + address
 
 
 def slots_prefix(address: bytes) -> bytes:
     """What all slots of an account in the latest state begin with."""
-    return b"s" + address
+    return SLOT.prefix + address
 
 
 def slot_key(address: bytes, slot: int) -> bytes:
     """Key of a slot of the latest state."""
-    return b"s" + address + slot.to_bytes(32, "big")
+    return SLOT.prefix + address + slot.to_bytes(32, "big")
 
 
 def undo_key(number: int, patch: int = 0) -> bytes:
     """Key of the reverse state diff of a block (patch 0) or of a development patch upon it."""
-    return b"d" + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+    return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
 
 
 def override_key(number: int) -> bytes:
     """Key of the working state root of a block whose state was patched after it was sealed."""
-    return b"o" + number.to_bytes(NUMBER_SIZE, "big")
+    return OVERRIDE.prefix + number.to_bytes(NUMBER_SIZE, "big")
 
 
 def side_key(number: int, block_hash: bytes) -> bytes:
     """Key of the state update of a block that is not canonical."""
-    return b"S" + number.to_bytes(NUMBER_SIZE, "big") + block_hash
+    return SIDE.prefix + number.to_bytes(NUMBER_SIZE, "big") + block_hash
 
 
 def preimage_key(trie_key: bytes) -> bytes:
     """Key of the address or slot that a key of a state's tries is the hash of."""
-    return b"k" + trie_key
+    return PREIMAGE.prefix + trie_key

@@ -7,6 +7,9 @@ All methods may be called from any thread; writes are made by one thread, the ch
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+CHUNK_PAIRS = 512
+"""The most pairs that an iterator reads ahead."""
+
 
 class Batch:
     """An ordered list of puts and deletes, applied all at once or not at all."""

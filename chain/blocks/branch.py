@@ -1,15 +1,13 @@
 """A branch built aside: blocks upon an ancestor of the head, of which nothing is written yet."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from zevm.chain.blocks.context import CallFrame
+from zevm.chain.blocks.clock import Clock
+from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
+from zevm.chain.blocks.history import History
 from zevm.chain.types import Header, Transaction
-from zevm.storage.state import StateBase
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.storage.state import StateStore
 
 Filler = Callable[[CallFrame], Transaction]
 """Makes a transaction that fits after those before it: given the block in the making, with the state so far."""
@@ -18,22 +16,27 @@ Filler = Callable[[CallFrame], Transaction]
 class Branch:
     """Grows from a canonical block. For the writer thread alone, as the clock moves with each block."""
 
-    def __init__(self, view: "ChainView", ancestor: Header) -> None:
+    def __init__(
+        self, ancestor: Header, *, spec: ChainSpec, history: History, states: StateStore, clock: Clock
+    ) -> None:
         self.blocks: list[SealedBlock] = []
-        self._view = view
+        self._spec = spec
+        self._history = history
+        self._states = states
+        self._clock = clock
         self._parent = ancestor
-        self._reader: StateBase = view.canonical.state_of(ancestor)
+        self._reader = history.state_of(ancestor)
         self._hashes: dict[int, bytes] = {}
 
-    def extend(self, transactions: Sequence[Transaction | Filler]) -> None:
+    def extend(self, transactions: Sequence[Transaction | Filler], settings: BlockSettings) -> None:
         """Add a block of exactly these transactions, or of what is filled in its place.
 
         Raises TransactionError, adding none, if one does not fit.
         """
-        view, states = self._view, self._view.database.state
-        timestamp = view.clock.take(self._parent.timestamp)
-        header = view.spec.next_header(self._parent, timestamp, view.settings)
-        environment = view.spec.environment(header, self._block_hash)
+        states = self._states
+        timestamp = self._clock.take(self._parent.timestamp)
+        header = self._spec.next_header(self._parent, timestamp, settings)
+        environment = self._spec.environment(header, self._block_hash)
         execution = BlockExecution(environment, states, self._reader)
         for item in transactions:
             frame = CallFrame(environment, execution.state.fork_reader())
@@ -45,4 +48,4 @@ class Branch:
         self._reader = states.reader_over(sealed.update, self._reader)
 
     def _block_hash(self, number: int) -> bytes | None:
-        return self._hashes.get(number) or self._view.records.canonical_hash(number)
+        return self._hashes.get(number) or self._history.records.canonical_hash(number)

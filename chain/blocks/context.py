@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from zevm.chain.canonical.snapshots import BlockSettings
-from zevm.chain.options import ChainOptions
 from zevm.chain.rules import fees
+from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
@@ -16,6 +15,34 @@ from zevm.storage.keccak import keccak256
 
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSettings:
+    """What development requests fix about coming blocks.
+
+    coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
+    the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError
+    for numbers out of Ethereum's range.
+    """
+
+    coinbase: bytes = bytes(20)
+    gas_limit: int | None = None
+    minimum_gas_price: int = 0
+    base_fee_per_gas: int | None = None
+    prev_randao: bytes | None = None
+    recoveries: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        GAS_LIMIT.check(self.gas_limit or 0)
+        BASE_FEE.check(self.base_fee_per_gas or 0)
+        GAS_PRICE.check(self.minimum_gas_price)
+
+    def after_block(self) -> "BlockSettings":
+        """The settings once a block has used up what held for it alone."""
+        if self.base_fee_per_gas is None and self.prev_randao is None:
+            return self
+        return replace(self, base_fee_per_gas=None, prev_randao=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +70,22 @@ class NextContext:
 
 
 class ChainSpec:
-    """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size."""
+    """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size.
 
-    def __init__(self, schedule: ForkSchedule, options: ChainOptions, wasm_machine: WasmMachine | None = None) -> None:
-        # a consensus client's network knows nothing of development
-        capped = (
-            True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap
-        )
-        self.schedule = schedule.with_transaction_gas_cap(capped)
-        self._options = options
+    transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit: bytes; None for the fork's own, 0
+    for no limit.
+    """
+
+    def __init__(
+        self,
+        schedule: ForkSchedule,
+        wasm_machine: WasmMachine | None = None,
+        *,
+        transaction_gas_cap: bool | None = None,
+        code_size_limit: int | None = None,
+    ) -> None:
+        self.schedule = schedule.with_transaction_gas_cap(transaction_gas_cap)
+        self._code_size_limit = _UNLIMITED_CODE_BYTES if code_size_limit == 0 else code_size_limit
         self._wasm_machine = wasm_machine
 
     def set_chain_id(self, chain_id: int) -> None:
@@ -96,14 +130,10 @@ class ChainSpec:
             difficulty=header.difficulty,
             blob_base_fee=_blob_base_fee(header, rules) if has_blobs else None,
             parent_beacon_block_root=header.parent_beacon_block_root,
-            code_size_limit=self._code_size_limit(),
+            code_size_limit=self._code_size_limit,
             recoveries=recoveries,
             wasm_machine=self._wasm_machine,
         )
-
-    def _code_size_limit(self) -> int | None:
-        limit = self._options.code_size_limit
-        return _UNLIMITED_CODE_BYTES if limit == 0 else limit
 
     def next_header(self, parent: Header, timestamp: int, settings: BlockSettings) -> Header:
         """The header of the block after `parent`, with what is known before its transactions run."""

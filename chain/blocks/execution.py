@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
@@ -66,12 +68,12 @@ class BlockExecution:
     @property
     def _blob_gas_left(self) -> int:
         blob = self.environment.rules.blob
-        return 0 if blob is None else blob.maximum * 131_072 - self.blob_gas_used
+        return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
 
-    def add(self, transaction: Transaction, *, deadline: float | None = None) -> Outcome:
+    def add(self, transaction: Transaction, *, deadline: Deadline | None = None) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
-        deadline: a time.monotonic() value, for blocks off chain; ExecutionTimeoutError leaves the block unusable.
+        deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:

@@ -2,78 +2,75 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.context import ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.history import History
 from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, Reason, TransactionError
 from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.fees import GAS_LIMIT_BOUND_DIVISOR, MIN_GAS_LIMIT, next_base_fee, next_excess_blob_gas
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header
+from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.storage.state import StateStore
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
 """RLP size of a block from Osaka on (EIP-7934)."""
-_MAX_EXTRA_DATA_BYTES = 32
 _MAX_GAS_LIMIT = (1 << 63) - 1
 
 
-def verify_and_execute(
-    block: Block,
-    parent: Header,
-    chain: "ChainView",
-    *,
-    block_hash: Callable[[int], bytes | None] | None = None,
-    development: bool = False,
-) -> SealedBlock:
-    """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
+class Verifier:
+    """Checks and executes blocks under a chain's rules, and writes nothing.
 
-    A refused block is kept among the chain's bad blocks.
-    block_hash: looks up the ancestors' hashes by number where they are not canonical. development: take what only
-    a development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
-    which anyone can make.
+    states: prepares the state after a block.
     """
-    try:
+
+    def __init__(self, spec: ChainSpec, history: History, states: StateStore) -> None:
+        self._spec = spec
+        self._history = history
+        self._states = states
+
+    def verify_and_execute(
+        self,
+        block: Block,
+        parent: Header,
+        *,
+        block_hash: Callable[[int], bytes | None] | None = None,
+        recoveries: tuple[tuple[bytes, bytes], ...] = (),
+        development: bool = False,
+    ) -> SealedBlock:
+        """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
+
+        block_hash: looks up the ancestors' hashes by number where they are not canonical. recoveries: see
+        BlockEnvironment. development: take what only a development node makes: leaps of the gas limit, equal
+        timestamps, and transactions of impersonated accounts, which anyone can make.
+        """
         if not development:
             _check_signed(block)
-        return _verify_and_execute(block, parent, chain, block_hash, development)
-    except BlockError:
-        chain.keep_bad_block(block)
-        raise
 
+        def check_header(checked: Header, its_parent: Header) -> None:
+            _check_header(checked, its_parent, self._spec.of(checked))
+            if not development:
+                _check_gas_limit(checked, its_parent)
+                _check_later(checked, its_parent)
 
-def _verify_and_execute(
-    block: Block,
-    parent: Header,
-    chain: "ChainView",
-    block_hash: Callable[[int], bytes | None] | None,
-    development: bool,
-) -> SealedBlock:
-    def check_header(checked: Header, its_parent: Header) -> None:
-        _check_header(checked, its_parent, chain.spec.of(checked))
-        if not development:
-            _check_gas_limit(checked, its_parent)
-            _check_later(checked, its_parent)
-
-    header = block.header
-    check_header(header, parent)
-    _check_body(block, chain.spec.of(header))
-    check_uncles(block, parent, chain, check_header)
-    state = chain.canonical.state_of(parent)
-    environment = chain.environment_of(header) if block_hash is None else chain.spec.environment(header, block_hash)
-    execution = BlockExecution(environment, chain.database.state, state)
-    try:
-        execute_all(execution, block.transactions)
-    except TransactionError as error:
-        raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
-    sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
-    _compare(header, sealed.block.header)
-    return sealed
+        header = block.header
+        check_header(header, parent)
+        _check_body(block, self._spec.of(header))
+        check_uncles(block, parent, self._history, check_header)
+        lookup = block_hash or self._history.records.canonical_hash
+        environment = self._spec.environment(header, lookup, recoveries)
+        execution = BlockExecution(environment, self._states, self._history.state_of(parent))
+        try:
+            execute_all(execution, block.transactions)
+        except TransactionError as error:
+            raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
+        sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
+        _compare(header, sealed.block.header)
+        return sealed
 
 
 def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
@@ -94,7 +91,7 @@ def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
             Reason.TIMESTAMP_BEFORE_PARENT,
             f"block {header.number}: timestamp {header.timestamp} is before its parent's {parent.timestamp}",
         )
-    if len(header.extra_data) > _MAX_EXTRA_DATA_BYTES:
+    if len(header.extra_data) > MAX_EXTRA_DATA_BYTES:
         raise BlockError(
             Reason.EXTRA_DATA_SIZE, f"block {header.number}: extra data has {len(header.extra_data)} bytes, at most 32"
         )

@@ -2,36 +2,59 @@
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from zevm.chain.blocks.selection import check_price
-from zevm.chain.canonical.memory_guard import MemoryGuard
-from zevm.chain.concurrency.writer import Steps, Turn, run_through
+from zevm.chain.blocks.context import BlockSettings, NextContext
+from zevm.chain.blocks.mining import Mining
+from zevm.chain.blocks.selection import Refusals, check_price
+from zevm.chain.concurrency.writer import Guard, Steps, Turn, run_through
 from zevm.chain.errors import TransactionError
-from zevm.chain.events import BlockAndReceipts, HeadChanged, TransactionAdded
+from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded
+from zevm.chain.pool.pool import Pool
 from zevm.chain.types import Transaction
 from zevm.chain.vm.validation import validate_against_block
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.errors import StorageError
 
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
-
 _LOGGER = logging.getLogger("zevm.chain")
+
+
+Built = tuple[BlockAndReceipts | None, Refusals]
+"""A block of what fitted, None where nothing did, and why others did not fit."""
+
+
+class MiningChain(Protocol):
+    """What instant mining asks of its chain (chain.blockchain.Chain)."""
+
+    settings: BlockSettings
+
+    @property
+    def mining(self) -> Mining:
+        """The mode."""
+        ...
+
+    @property
+    def pool(self) -> Pool:
+        """What waits."""
+        ...
+
+    @property
+    def events(self) -> Events:
+        """Those who listen."""
+        ...
+
+    def next_context(self) -> NextContext:
+        """What a block made now begins with."""
+        ...
 
 
 class InstantMining:
     """Of one chain; used on its writer's thread alone. It does nothing while the mining mode is another.
 
-    build: makes a block of what fits and commits it; None where nothing does. It notes why others did not fit.
+    build: makes a block of what fits and commits it.
     """
 
-    def __init__(
-        self,
-        chain: "Chain",
-        memory: MemoryGuard,
-        build: Callable[[dict[bytes, TransactionError]], BlockAndReceipts | None],
-    ) -> None:
+    def __init__(self, chain: MiningChain, memory: Guard, build: Callable[[], Built]) -> None:
         self._chain = chain
         self._memory = memory
         self._build = build
@@ -49,9 +72,8 @@ class InstantMining:
         """
         chain, is_durable, turn = self._chain, False, Turn()
         while chain.mining.automine and chain.pool.executable_count:
-            refused: dict[bytes, TransactionError] = {}
             try:
-                record = self._build(refused)
+                record, refused = self._build()
             except StorageError:
                 if not is_durable:
                     raise
@@ -90,7 +112,7 @@ class InstantMining:
         except NodeFaultError as fault:
             _LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
 
-    def _refuse_unfit(self, transaction: Transaction | None, refused: dict[bytes, TransactionError]) -> None:
+    def _refuse_unfit(self, transaction: Transaction | None, refused: Refusals) -> None:
         """A transaction that was sent and that no block takes now is an error, not a wait without end."""
         chain = self._chain
         if transaction is None or chain.pool.get(transaction.hash) is None:

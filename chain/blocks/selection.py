@@ -1,22 +1,21 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
-from typing import TYPE_CHECKING
-
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
-from zevm.chain.canonical.snapshots import BlockSettings
 from zevm.chain.errors import Reason, TransactionError
+from zevm.chain.pool.pool import Pool
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
 
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
-
-_LEAST_TRANSACTION_GAS = 21_000
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
 """What a block may need of its size (EIP-7934) besides transactions."""
 _LENGTH_BYTES = 9
 """The most that RLP puts before a transaction in a block."""
+
+Refusals = dict[bytes, TransactionError]
+"""Why transactions that were tried did not fit into a block, by their hash."""
 
 
 def check_price(transaction: Transaction, settings: BlockSettings) -> None:
@@ -29,22 +28,20 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
         )
 
 
-def fill(execution: BlockExecution, view: "ChainView") -> dict[bytes, TransactionError]:
+def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None) -> Refusals:
     """Add the pool's ready transactions until gas, count (where there is a limit) or the pool is exhausted.
 
-    Returns why transactions that were tried did not fit, by their hash; their senders' later ones are skipped.
+    The senders' later transactions are skipped where one did not fit. minimum_gas_price in wei.
     """
-    environment, max_transactions = execution.environment, view.options.max_transactions
-    selection = view.pool.select(
-        environment.base_fee_per_gas, environment.blob_base_fee, view.settings.minimum_gas_price
-    )
-    refused: dict[bytes, TransactionError] = {}
+    environment = execution.environment
+    selection = pool.select(environment.base_fee_per_gas, environment.blob_base_fee, minimum_gas_price)
+    refused: Refusals = {}
     bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
     is_sized = environment.rules.fork >= Fork.OSAKA
     for transaction in selection:
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
-        if len(execution.transactions) == max_transactions or execution.gas_left < _LEAST_TRANSACTION_GAS:
+        if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
             execution.add(transaction)

@@ -4,13 +4,10 @@ Only blocks before the merge have any, and they all stand on the canonical chain
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from zevm.chain.blocks.history import History
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.types import Block, Header
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
 
 MAX_UNCLES = 2
 ANCESTORS = 7
@@ -18,7 +15,7 @@ ANCESTORS = 7
 
 
 def check_uncles(
-    block: Block, parent: Header, chain: "ChainView", check_header: Callable[[Header, Header], None]
+    block: Block, parent: Header, history: History, check_header: Callable[[Header, Header], None]
 ) -> None:
     """Raises BlockError that names the uncle.
 
@@ -28,7 +25,7 @@ def check_uncles(
         raise BlockError(Reason.UNCLE_COUNT, f"block {block.number}: {len(block.uncles)} uncles, at most {MAX_UNCLES}")
     if not block.uncles:
         return
-    ancestors, taken = _family(parent, chain)
+    ancestors, taken = _family(parent, history)
     for index, uncle in enumerate(block.uncles):
         where = f"block {block.number}: uncle {index}"
         if uncle.hash in ancestors:
@@ -50,13 +47,13 @@ def check_uncles(
             raise BlockError(error.reason, f"{where} of {error.message}") from error
 
 
-def _family(parent: Header, chain: "ChainView") -> tuple[dict[bytes, Header], set[bytes]]:
+def _family(parent: Header, history: History) -> tuple[dict[bytes, Header], set[bytes]]:
     """The nearest ancestors by hash, and the hashes of the uncles that they name."""
     ancestors: dict[bytes, Header] = {}
     named: set[bytes] = set()
-    oldest = max(parent.number - ANCESTORS + 1, chain.genesis.number)
+    oldest = max(parent.number - ANCESTORS + 1, history.genesis.number)
     for number in range(parent.number, oldest - 1, -1):
-        ancestor = chain.block_by_number(number)
+        ancestor = history.records.block_by_number(number)
         assert ancestor is not None
         ancestors[ancestor.hash] = ancestor.header
         named.update(uncle.hash for uncle in ancestor.uncles)

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
-from zevm.chain.vm.validation import AUTHORIZATION_GAS, MAX_NONCE
-from zevm.storage.account import StateReader
+from zevm.chain.vm.validation import AUTHORIZATION_GAS
+from zevm.storage.account import MAX_NONCE, StateReader
 
 Accesses = dict[bytes, set[int]]
 """20-byte address -> slots."""
@@ -59,7 +60,7 @@ def create_access_list(
     *,
     nonce: int | None = None,
     state_overrides: StateOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> AccessListResult:
     """The access list with which a message touches nothing beside it. The request's own list is kept.
 

@@ -11,6 +11,7 @@ from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
@@ -40,7 +41,7 @@ def call_many(
     *,
     transaction_index: int | None = None,
     state_overrides: StateOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> list[list[Outcome]]:
     """The outcome of every call. Each bundle stands in a block one number and 12 seconds after the one before.
 
@@ -72,7 +73,7 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
         )
 
 
-def _inside(view: ChainView, header: Header, count: int, deadline: float | None) -> CallFrame:
+def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | None) -> CallFrame:
     """A block after its first `count` transactions, executed anew."""
     block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
     if block is None or parent is None:
@@ -136,7 +137,7 @@ class BundleResult:
         return sum(amount(result) for result in self.results)
 
 
-def call_bundle(view: ChainView, request: BundleRequest, *, deadline: float | None = None) -> BundleResult:
+def call_bundle(view: ChainView, request: BundleRequest, *, deadline: Deadline | None = None) -> BundleResult:
     """Execute a bundle at the top of its block. Raises TransactionError naming the transaction that does not fit."""
     parent, state = view.base_of(request.parent)
     environment = _bundle_environment(view, request, parent)

@@ -7,6 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
     BlockOverrideError,
@@ -17,14 +18,13 @@ from zevm.chain.errors import (
     Reason,
     TransactionError,
 )
+from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
-_CALL_STIPEND = 2_300
-_PLAIN_TRANSFER_GAS = 21_000
 
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
@@ -95,7 +95,7 @@ def call(
     *,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrides | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
@@ -128,7 +128,7 @@ class GasEstimation:
         state_overrides: StateOverrides | None = None,
         block_overrides: BlockOverrides | None = None,
         gas_cap: int,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         base = BlockState(frame.reader)
         apply_state_overrides(base, state_overrides)
@@ -142,8 +142,8 @@ class GasEstimation:
     def run(self) -> int:
         """The estimate. Raises ExecutionRevertedError, ExecutionFailedError, TransactionError."""
         highest = self._allowance()
-        if self._is_plain_transfer() and highest >= _PLAIN_TRANSFER_GAS and self._try(_PLAIN_TRANSFER_GAS).succeeded:
-            return _PLAIN_TRANSFER_GAS
+        if self._is_plain_transfer() and highest >= TRANSACTION_GAS and self._try(TRANSACTION_GAS).succeeded:
+            return TRANSACTION_GAS
         outcome = self._first_try(highest)
         # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
         # for all but code that looks at the gas that is left
@@ -151,7 +151,7 @@ class GasEstimation:
         if self._succeeds(lowest + 1):
             return lowest + 1
         # a child's 1/64 and the call stipend are held back: with them added most calls succeed
-        likely = (outcome.gas_used_before_refund + _CALL_STIPEND) * 64 // 63
+        likely = (outcome.gas_used_before_refund + STIPEND_GAS) * 64 // 63
         if likely < highest:
             if self._succeeds(likely):
                 highest = likely
@@ -194,7 +194,7 @@ class GasEstimation:
     def _allowance(self) -> int:
         """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""
         request, rules = self._request, self._environment.rules
-        highest = request.gas_limit if request.gas_limit >= _PLAIN_TRANSFER_GAS else self._environment.gas_limit
+        highest = request.gas_limit if request.gas_limit >= TRANSACTION_GAS else self._environment.gas_limit
         if rules.transaction_gas_cap is not None:
             highest = min(highest, rules.transaction_gas_cap)
         if request.max_fee_per_gas:

@@ -4,7 +4,6 @@ Follows geth's simulator: gaps between blocks are filled with empty ones, a call
 without validation no nonce is held against it and no fee is taken that it does not name.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -13,13 +12,14 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.calls.recording import RecordingState, TransferLog
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, Outcome
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
@@ -106,7 +106,7 @@ class Simulation:
     """One request. For one thread, and used once.
 
     base: the block to stand on. state: the one after it.
-    gas_cap: for all calls together. deadline: a time.monotonic() value.
+    gas_cap: for all calls together. deadline: None for no limit.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Simulation:
         gas_cap: int,
         validate: bool = False,
         trace_transfers: bool = False,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._view = view
         self._base = self._parent = base
@@ -203,8 +203,8 @@ class Simulation:
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
 
     def _check_deadline(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        if self._deadline is not None:
+            self._deadline.check()
 
     @staticmethod
     def _wanted_gas(call: SimulatedCall, gas_left: int) -> int:

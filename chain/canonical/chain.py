@@ -17,13 +17,10 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
+from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase
 from zevm.storage.store import Batch
 
-_VERSION = b"state-version"
-_GENESIS = b"genesis"
-_CHECKPOINTS = b"checkpoints"
-_ADOPTED = b"adopted"
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
 
@@ -81,7 +78,7 @@ class Adopted(NamedTuple):
     @classmethod
     def of(cls, database: Database) -> "Adopted":
         """Those of the chain that a database holds."""
-        return cls.decode(database.ledger.meta(_ADOPTED))
+        return cls.decode(database.ledger.meta(MetaName.ADOPTED))
 
     def refuse_before(self, number: int) -> None:
         """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
@@ -125,7 +122,7 @@ class CanonicalChain:
         self._check_genesis()
         self._adopted = Adopted.of(database)
         self._head = self._load_head()
-        marked = database.ledger.meta(_CHECKPOINTS)
+        marked = database.ledger.meta(MetaName.CHECKPOINTS)
         self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
 
     @property
@@ -194,8 +191,8 @@ class CanonicalChain:
             kept = self.database.state.prepare(EMPTY_ROOT, earlier)
             self.database.state.keep_nodes(batch, kept)
             self.database.ledger.put_working_root(batch, number, kept.root)
-        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(genesis))
-        self.database.ledger.put_meta(batch, _ADOPTED, adopted.encode())
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
         batch_version(self.database, batch, version)
         also(batch)
         self.database.write(batch)
@@ -212,7 +209,7 @@ class CanonicalChain:
         self.database.ledger.forget_blocks(batch)
         self.database.state.forget_history(batch)
         self.database.state.forget(batch)
-        self.database.ledger.delete_meta(batch, _ADOPTED)
+        self.database.ledger.delete_meta(batch, MetaName.ADOPTED)
         self._begin(genesis, batch)
         also(batch, removed)
         self.database.write(batch)
@@ -260,7 +257,7 @@ class CanonicalChain:
     def mark(self, checkpoints: Checkpoints) -> None:
         """Move the checkpoints alone."""
         batch = Batch()
-        self.database.ledger.put_meta(batch, _CHECKPOINTS, checkpoints.encode())
+        self.database.ledger.put_meta(batch, MetaName.CHECKPOINTS, checkpoints.encode())
         self.database.write(batch)
         self._checkpoints = checkpoints
 
@@ -304,7 +301,7 @@ class CanonicalChain:
         if also is not None:
             also(batch, removed)
         if checkpoints is not None:
-            ledger.put_meta(batch, _CHECKPOINTS, checkpoints.encode())
+            ledger.put_meta(batch, MetaName.CHECKPOINTS, checkpoints.encode())
         self.database.write(batch)
         self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
@@ -348,11 +345,11 @@ class CanonicalChain:
         version = Version(header.number)
         state.apply(batch, update, version)
         self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
-        self.database.ledger.put_meta(batch, _GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
         batch_version(self.database, batch, version)
 
     def _check_genesis(self) -> None:
-        stored = self.database.ledger.meta(_GENESIS)
+        stored = self.database.ledger.meta(MetaName.GENESIS)
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis", StorageProblem.OTHER_GENESIS
@@ -360,7 +357,7 @@ class CanonicalChain:
 
     def _load_head(self) -> Head:
         ledger = self.database.ledger
-        pointer, encoded_version = ledger.head(), ledger.meta(_VERSION)
+        pointer, encoded_version = ledger.head(), ledger.meta(MetaName.STATE_VERSION)
         header = None if pointer is None else self.records.header_by_hash(pointer[1])
         if header is None or encoded_version is None:
             raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
@@ -400,10 +397,10 @@ def _encode_genesis(genesis: Genesis) -> bytes:
 
 def batch_version(database: Database, batch: Batch, version: Version) -> None:
     """Record which state the flat state is."""
-    database.ledger.put_meta(batch, _VERSION, version.encode())
+    database.ledger.put_meta(batch, MetaName.STATE_VERSION, version.encode())
 
 
 def stored_genesis(database: Database) -> Genesis | None:
     """The genesis of the chain that a database holds, if it holds one."""
-    data = database.ledger.meta(_GENESIS)
+    data = database.ledger.meta(MetaName.GENESIS)
     return None if data is None else Genesis.from_json(json.loads(data))

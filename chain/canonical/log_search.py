@@ -3,14 +3,13 @@
 The cost follows the number of candidate blocks, not the length of the range.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Block, Header, Log, Receipt, logs_bloom
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.ledger import log_key
 
 MAX_TOPIC_POSITIONS = 4
@@ -173,10 +172,10 @@ class LogSearch:
         self._index = index
         self.limits = limits or LogLimits()
 
-    def search(self, query: LogQuery, head_number: int, *, deadline: float | None = None) -> list[LogRecord]:
+    def search(self, query: LogQuery, head_number: int, *, deadline: Deadline | None = None) -> list[LogRecord]:
         """Matching logs in the order of the chain.
 
-        deadline: a value of time.monotonic(). Raises InvalidRequestError past a limit or for a wrong range,
+        Raises InvalidRequestError past a limit or for a wrong range,
         UnknownBlockError for an unknown block hash, ExecutionTimeoutError past the deadline.
         """
         self._check_criteria(query)
@@ -184,8 +183,8 @@ class LogSearch:
         found: list[LogRecord] = []
 
         def check() -> None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+            if deadline is not None:
+                deadline.check("the search for logs took too long; ask for fewer blocks")
 
         for count, header in enumerate(self._candidates(query, matcher, head_number, check)):
             check()

@@ -6,15 +6,14 @@ the ledger says.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from zevm.chain.blocks.clock import ClockState
-from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical.snapshots import BlockSettings, ChainSnapshot, Snapshots
+from zevm.chain.blocks.clock import Clock, ClockState
+from zevm.chain.blocks.context import BlockSettings, ChainSpec
+from zevm.chain.blocks.mining import Mining, MiningMode
+from zevm.chain.canonical.snapshots import ChainSnapshot, Snapshots
 from zevm.chain.rules.schedule import ForkSchedule
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
+from zevm.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,28 @@ class _Remembered:
     schedule: ForkSchedule
 
 
+class GuardedChain(Protocol):
+    """What of a chain (chain.blockchain.Chain) a command can change beside the database."""
+
+    clock: Clock
+    settings: BlockSettings
+    mining: Mining
+    snapshots: Snapshots
+    impersonated: set[bytes]
+    auto_impersonate: bool
+    chain_id: int
+    spec: ChainSpec
+    database: Database
+
+    def follow_disk(self) -> None:
+        """Let the pool hold what the ledger keeps of it."""
+        ...
+
+
 class MemoryGuard:
     """Of one chain; used on its writer's thread alone."""
 
-    def __init__(self, chain: "Chain") -> None:
+    def __init__(self, chain: GuardedChain) -> None:
         self._chain = chain
         self._remembered: _Remembered | None = None
         self._is_behind = False

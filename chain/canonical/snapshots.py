@@ -1,40 +1,12 @@
 """Snapshots of the whole development node: state, pool, clock, mining mode, impersonations, sticky overrides."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from zevm.chain.blocks.clock import ClockState
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import Version
 from zevm.chain.pool.pool import PoolSnapshot
-from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
-
-
-@dataclass(frozen=True, slots=True)
-class BlockSettings:
-    """What development requests fix about coming blocks.
-
-    coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
-    the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError
-    for numbers out of Ethereum's range.
-    """
-
-    coinbase: bytes = bytes(20)
-    gas_limit: int | None = None
-    minimum_gas_price: int = 0
-    base_fee_per_gas: int | None = None
-    prev_randao: bytes | None = None
-    recoveries: tuple[tuple[bytes, bytes], ...] = ()
-
-    def __post_init__(self) -> None:
-        GAS_LIMIT.check(self.gas_limit or 0)
-        BASE_FEE.check(self.base_fee_per_gas or 0)
-        GAS_PRICE.check(self.minimum_gas_price)
-
-    def after_block(self) -> "BlockSettings":
-        """The settings once a block has used up what held for it alone."""
-        if self.base_fee_per_gas is None and self.prev_randao is None:
-            return self
-        return replace(self, base_fee_per_gas=None, prev_randao=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Deadlines that can be cancelled: an execution whose client has left ends as if its time were over.
+"""Deadlines of work off the chain, which pass early when the client who waits has left."""
 
-Every place that looks at the clock compares time.monotonic() with its deadline. Python asks the operand whose class
-is the more special first, so a Deadline answers such comparisons, and no place needs to know of it.
-"""
-
+import time
 from collections.abc import Callable
-from typing import Any
+
+
+class ExecutionTimeoutError(Exception):
+    """The wall-clock cap of an off-chain execution ran out. Never raised while a block is built."""
 
 
 class Cancellation:
@@ -35,31 +35,36 @@ class Cancellation:
             self._listeners.remove(listener)
 
 
-class Deadline(float):
-    """A time.monotonic() value; once cancelled it is less than every other number."""
+class Deadline:
+    """A moment after which work stops. It counts as passed as soon as its cancellation is cancelled.
 
-    __slots__ = ("cancellation",)
-    cancellation: Cancellation
+    at: a time.monotonic() value, in seconds. Every method may be called from any thread.
+    """
 
-    def __new__(cls, moment: float, cancellation: Cancellation) -> "Deadline":
-        """The deadline at `moment`."""
-        instance = super().__new__(cls, moment)
-        instance.cancellation = cancellation
-        return instance
+    __slots__ = ("at", "cancellation")
 
-    def __lt__(self, other: Any) -> bool:
-        return self.cancellation.is_cancelled or float(self) < other
+    def __init__(self, at: float, cancellation: Cancellation) -> None:
+        self.at = at
+        self.cancellation = cancellation
 
-    def __le__(self, other: Any) -> bool:
-        return self.cancellation.is_cancelled or float(self) <= other
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """The deadline so many seconds from now, with a cancellation of its own."""
+        return cls(time.monotonic() + seconds, Cancellation())
 
-    def __gt__(self, other: Any) -> bool:
-        return not self.cancellation.is_cancelled and float(self) > other
+    def expired(self) -> bool:
+        """Whether the moment has come, or the work was cancelled."""
+        return self.cancellation.is_cancelled or time.monotonic() >= self.at
 
-    def __ge__(self, other: Any) -> bool:
-        return not self.cancellation.is_cancelled and float(self) >= other
+    def remaining(self) -> float:
+        """Seconds left, 0.0 once expired."""
+        return 0.0 if self.cancellation.is_cancelled else max(0.0, self.at - time.monotonic())
 
+    def check(self, message: str = "execution aborted") -> None:
+        """Raise ExecutionTimeoutError with the message once expired."""
+        if self.cancellation.is_cancelled or time.monotonic() >= self.at:
+            raise ExecutionTimeoutError(message)
 
-def moved(deadline: float, moment: float) -> float:
-    """A deadline at another moment, that is cancelled together with this one."""
-    return Deadline(moment, deadline.cancellation) if isinstance(deadline, Deadline) else moment
+    def sooner(self, at: float) -> "Deadline":
+        """The deadline at `at` or at its own moment, whichever comes first; both are cancelled together."""
+        return Deadline(min(at, self.at), self.cancellation)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import release
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.storage.errors import StorageError
 
 Result = TypeVar("Result")
@@ -23,9 +24,6 @@ Steps = Generator[None, None, Result]
 
 TURN_SECONDS = 0.05
 """How long one part of long work may keep other writes waiting."""
-
-STACK_BYTES = 256 * 1024 * 1024
-"""Native stack of a thread that executes contracts: calls nest 1,024 deep. Virtual memory, not resident."""
 
 
 class WriterStoppedError(RuntimeError):
@@ -89,12 +87,13 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._stopped = False
         self._lock = threading.Lock()
-        previous = threading.stack_size(STACK_BYTES)
-        try:
-            self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
-            self._thread.start()
-        finally:
-            threading.stack_size(previous)
+        self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
+        start_with_deep_stack(self._thread)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the writer's thread."""
+        return threading.current_thread() is self._thread
 
     def submit(
         self, function: Callable[..., Any], *arguments: Any, cancellation: Cancellation | None = None
@@ -113,7 +112,7 @@ class Writer:
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run on the writer and wait; at once when already on the writer's thread."""
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             return function(*arguments)
         result: Result = self.submit(function, *arguments).result()
         return result

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.errors import InvalidAttributesError, InvalidParametersError, UnsupportedForkError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header

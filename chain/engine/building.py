@@ -3,20 +3,16 @@
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.blocks.payload import PayloadAttributes
-from zevm.chain.blocks.selection import fill
-from zevm.chain.canonical.snapshots import BlockSettings
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.rules.blobs import cell_sidecar
 from zevm.chain.rules.fees import next_gas_limit
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Block, Header
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
 
 BUILDS_KEPT = 10
 
@@ -51,7 +47,7 @@ class Build:
 class PayloadBuilder:
     """The build processes of one chain, the newest few. Only the writer's thread uses this."""
 
-    def __init__(self, chain: "Chain") -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._builds: OrderedDict[bytes, Build] = OrderedDict()
 
@@ -99,7 +95,7 @@ class PayloadBuilder:
         if build.pool_version == version:
             return
         execution, header = self._execution(build.parent, build.attributes)
-        fill(execution, chain)
+        chain.fill(execution)
         waiting = [chain.pool.get(item.hash) for item in execution.transactions if item.blob_versioned_hashes]
         sidecars = [item.sidecar for item in waiting if item is not None and item.sidecar is not None]
         withdrawals = build.attributes.withdrawals or ()

@@ -9,10 +9,9 @@ import logging
 import time
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from zevm.chain.blocks.importer import verify_and_execute
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.blockchain import Chain
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.canonical.chain import Checkpoints
 from zevm.chain.engine.attributes import check_attributes, payload_id
 from zevm.chain.engine.building import BuiltPayload, PayloadBuilder
@@ -23,6 +22,7 @@ from zevm.chain.engine.errors import (
     UnknownPayloadError,
     UnsupportedForkError,
 )
+from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.memory import InvalidBlocks, WaitingBlocks
 from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
@@ -31,9 +31,6 @@ from zevm.chain.events import BlockAndReceipts, PayloadExecuted
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header
 from zevm.storage.store import Batch
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
 
 _LOGGER = logging.getLogger("zevm.chain.engine")
 NO_HASH = bytes(32)
@@ -90,11 +87,11 @@ class ForkchoiceResult:
 
 
 class Engine:
-    """The state of the Engine API of one chain."""
+    """The state of the Engine API of one chain; it is made on the writer's thread too."""
 
-    def __init__(self, chain: "Chain") -> None:
+    def __init__(self, chain: Chain, limits: EngineLimits | None = None) -> None:
         self._chain = chain
-        self._limits = chain.options.engine
+        self._limits = limits or EngineLimits()
         self._sides = SideBlocks(chain.canonical, self._limits.side_blocks)
         self._waiting = WaitingBlocks()
         self._invalid = InvalidBlocks()
@@ -173,7 +170,7 @@ class Engine:
 
         started = time.perf_counter()
         try:
-            sealed = verify_and_execute(block, parent, self._chain, block_hash=block_hash)
+            sealed = self._chain.verify(block, parent, block_hash=block_hash)
         except BlockError as error:
             self._invalid.add(block.header)
             return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message, error.reason)

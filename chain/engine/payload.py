@@ -12,6 +12,7 @@ from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.block import Withdrawal
+from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.vm.executor import requests_hash
 from zevm.storage.rlp import RlpError
@@ -23,7 +24,6 @@ NEW_PAYLOAD_FORKS = {
 """Version -> first and last fork, and geth's text for another."""
 
 _BLOOM_BYTES = 256
-_MAX_EXTRA_DATA_BYTES = 32
 
 
 class PayloadError(ChainError):
@@ -123,7 +123,7 @@ def to_block(call: PayloadCall) -> Block:
     """The block of a payload. Raises PayloadError for what no parent could make valid."""
     payload = call.payload
     transactions = tuple(_decode(index, data) for index, data in enumerate(payload.transactions))
-    if len(payload.extra_data) > _MAX_EXTRA_DATA_BYTES:
+    if len(payload.extra_data) > MAX_EXTRA_DATA_BYTES:
         raise PayloadError(f"invalid extradata length: {len(payload.extra_data)}")
     if len(payload.logs_bloom) != _BLOOM_BYTES:
         raise PayloadError(f"invalid logsBloom length: {len(payload.logs_bloom)}")

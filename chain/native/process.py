@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.shared import ends_with
 from zevm.chain.native.answers import FAILED, REFUSED, InputError
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.faults import NodeFaultError
 
 IDLE_KEPT = 2
@@ -52,20 +51,20 @@ class NativeProcess:
         """Its process id."""
         return self._process.pid
 
-    def call(self, name: str, arguments: tuple[Any, ...], deadline: float | None) -> Any:
+    def call(self, name: str, arguments: tuple[Any, ...], deadline: Deadline | None) -> Any:
         """Raises InputError, ExecutionTimeoutError at the deadline, EOFError or OSError when the process died."""
         self._hurry()
-        if isinstance(deadline, Deadline):
+        if deadline is not None:
             deadline.cancellation.listen(self.kill)
         try:
             self._pipe.send((name, arguments))
             kind, value = self._answer(self._pipe, deadline)
         except (EOFError, OSError):
-            if deadline is not None and time.monotonic() > deadline:
+            if deadline is not None and deadline.expired():
                 raise ExecutionTimeoutError("execution aborted") from None
             raise
         finally:
-            if isinstance(deadline, Deadline):
+            if deadline is not None:
                 deadline.cancellation.forget(self.kill)
         if kind == REFUSED:
             raise InputError(value)
@@ -80,8 +79,8 @@ class NativeProcess:
             with suppress(OSError, AttributeError):
                 os.sched_setscheduler(self.pid, os.SCHED_OTHER, os.sched_param(0))
 
-    def _answer(self, pipe: "Connection[Any, Any]", deadline: float | None) -> Any:
-        if deadline is not None and not pipe.poll(max(0.0, float(deadline) - time.monotonic())):
+    def _answer(self, pipe: "Connection[Any, Any]", deadline: Deadline | None) -> Any:
+        if deadline is not None and not pipe.poll(deadline.remaining()):
             self.kill()
             raise ExecutionTimeoutError("execution aborted")
         return pipe.recv()
@@ -110,6 +109,7 @@ class NativePool:
         self._idle: list[NativeProcess] = []
         self._busy: set[NativeProcess] = set()
         atexit.register(self.close)
+        ends_with(self.end_idle)
 
     def prepare(self) -> None:
         """Have one process wait for the first call. Returns at once."""
@@ -117,13 +117,13 @@ class NativePool:
         with self._lock:
             self._idle.append(process)
 
-    def call(self, name: str, *arguments: Any, deadline: float | None = None) -> Any:
+    def call(self, name: str, *arguments: Any, deadline: Deadline | None = None) -> Any:
         """What `name` of chain/native/host.py's table gives for the arguments.
 
-        deadline: a time.monotonic() value. Raises InputError, ExecutionTimeoutError, and NodeFaultError when
+        deadline: None for no limit. Raises InputError, ExecutionTimeoutError, and NodeFaultError when
         processes die one after another.
         """
-        wait = None if deadline is None else max(0.0, float(deadline) - time.monotonic())
+        wait = None if deadline is None else deadline.remaining()
         if not self._free.acquire(timeout=wait):
             raise ExecutionTimeoutError("execution aborted")
         try:
@@ -134,7 +134,7 @@ class NativePool:
             self._free.release()
         raise NodeFaultError(f"the process for long arithmetic died {ATTEMPTS} times under one call: {name}")
 
-    def _call_once(self, name: str, arguments: tuple[Any, ...], deadline: float | None) -> Any:
+    def _call_once(self, name: str, arguments: tuple[Any, ...], deadline: Deadline | None) -> Any:
         process, healthy = self._take(), False
         try:
             value = process.call(name, arguments, deadline)
@@ -165,14 +165,19 @@ class NativePool:
         with self._lock:
             return [process.pid for process in (*self._idle, *self._busy)]
 
+    def end_idle(self) -> None:
+        """End the processes that no call is in; a later call starts a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
+
     def close(self) -> None:
         """End every process; a later call starts a new one."""
         with self._lock:
-            idle, self._idle = self._idle, []
             for process in self._busy:
                 process.kill()
-        for process in idle:
-            process.close()
+        self.end_idle()
 
 
 ARITHMETIC = NativePool(most=8)

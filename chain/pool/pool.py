@@ -16,6 +16,7 @@ from zevm.chain.pool.admission import PoolLimits, check_account, check_basics, c
 from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
+from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
@@ -23,8 +24,6 @@ from zevm.storage.keccak import EMPTY_KECCAK
 
 __all__ = ["AddResult", "Pool", "PoolLimits", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 
-DELEGATION_PREFIX = b"\xef\x01\x00"
-DELEGATION_SIZE = 23
 EXPIRY_INTERVAL_SECONDS = 60.0
 
 
@@ -265,7 +264,7 @@ class Pool:
         account.is_delegated = False
         if state.code_hash != EMPTY_KECCAK:
             code = self._reader.code(state.code_hash)
-            account.is_delegated = len(code) == DELEGATION_SIZE and code.startswith(DELEGATION_PREFIX)
+            account.is_delegated = delegation_of(code) is not None
 
     def _check_entry(self, entry: PooledTransaction, account: PoolAccount) -> PooledTransaction | None:
         """Check against the account; the transaction to be replaced, if any."""

@@ -11,6 +11,7 @@ from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.genesis import INITIAL_BASE_FEE_WEI
 from zevm.chain.rules.schedule import ForkSchedule
+from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 
@@ -30,8 +31,8 @@ SUGGESTION_BLOCKS = 20
 SUGGESTION_PERCENTILE = 60
 SUGGESTION_SAMPLES = 3
 SUGGESTION_IGNORED_BELOW_WEI = 2
-SUGGESTION_MAX_WEI = 500 * 10**9
-MIN_SUGGESTED_TIP_WEI = 10**9
+SUGGESTION_MAX_WEI = 500 * GWEI
+MIN_SUGGESTED_TIP_WEI = GWEI
 CROWDED_PERCENT = 90
 """Of its gas limit: what a block uses at least in which transactions may have had to outbid one another."""
 

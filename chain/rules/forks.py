@@ -28,47 +28,33 @@ class Fork(IntEnum):
     BPO1 = 18
     BPO2 = 19
 
+    @property
+    def title(self) -> str:
+        """The name for people: Osaka, SpuriousDragon, BPO1."""
+        return self.name if self in _CAPITALS else "".join(word.capitalize() for word in self.name.split("_"))
 
-FORK_NAMES: dict[Fork, str] = {
-    Fork.FRONTIER: "Frontier",
-    Fork.HOMESTEAD: "Homestead",
-    Fork.TANGERINE_WHISTLE: "Tangerine",
-    Fork.SPURIOUS_DRAGON: "SpuriousDragon",
-    Fork.BYZANTIUM: "Byzantium",
-    Fork.CONSTANTINOPLE: "Constantinople",
-    Fork.PETERSBURG: "Petersburg",
-    Fork.ISTANBUL: "Istanbul",
-    Fork.MUIR_GLACIER: "MuirGlacier",
-    Fork.BERLIN: "Berlin",
-    Fork.LONDON: "London",
-    Fork.ARROW_GLACIER: "ArrowGlacier",
-    Fork.GRAY_GLACIER: "GrayGlacier",
-    Fork.PARIS: "Paris",
-    Fork.SHANGHAI: "Shanghai",
-    Fork.CANCUN: "Cancun",
-    Fork.PRAGUE: "Prague",
-    Fork.OSAKA: "Osaka",
-    Fork.BPO1: "Bpo1",
-    Fork.BPO2: "Bpo2",
-}
-"""Forks under the names that Anvil shows, and Foundry parses; the command line takes them in any case."""
+    @property
+    def flag(self) -> str:
+        """The name as the command line writes it: osaka, spuriousdragon, bpo1."""
+        return self.name.lower().replace("_", "")
 
+
+_CAPITALS = frozenset({Fork.BPO1, Fork.BPO2})
 LATEST_FORK = max(Fork)
-
-_ALIASES = {
-    "latest": LATEST_FORK,
-    "tangerinewhistle": Fork.TANGERINE_WHISTLE,
+FORKS_BY_FLAG: dict[str, Fork] = {
+    **{fork.flag: fork for fork in Fork},
+    "tangerine": Fork.TANGERINE_WHISTLE,
     "merge": Fork.PARIS,
+    "latest": LATEST_FORK,
 }
+"""Every name that a fork is asked for by, Foundry's too."""
 
 
 def fork_by_name(name: str) -> Fork:
-    """The fork that Anvil's --hardfork calls `name`, "latest" too. Raises ValueError listing the names."""
-    by_name = {title.lower(): fork for fork, title in FORK_NAMES.items()} | _ALIASES
-    fork = by_name.get(name.strip().lower().replace("_", "").replace("-", "").replace(" ", ""))
+    """A fork by its own or Foundry's name, in any case and with or without separators. Raises ValueError."""
+    fork = FORKS_BY_FLAG.get(name.strip().lower().replace("_", "").replace("-", "").replace(" ", ""))
     if fork is None:
-        known = ", ".join([*(title.lower() for title in FORK_NAMES.values()), "latest"])
-        raise ValueError(f'unknown hardfork "{name}", want one of {known}')
+        raise ValueError(f"no such hardfork; one of {', '.join(FORKS_BY_FLAG)}")
     return fork
 
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
+from zevm.chain.rules.difficulty import MINIMUM_DIFFICULTY
 from zevm.chain.rules.forks import LATEST_FORK, Fork
 from zevm.chain.rules.json_fields import (
     Json,
@@ -22,6 +22,7 @@ from zevm.chain.rules.json_fields import (
 )
 from zevm.chain.rules.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
 from zevm.chain.rules.schedule import ZVM, ForkSchedule
+from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Header
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
@@ -32,13 +33,13 @@ INITIAL_BASE_FEE_WEI = 1_000_000_000
 EMPTY_REQUESTS_HASH = sha256(b"").digest()
 """The requests hash of a block without requests (EIP-7685)."""
 
-PROOF_OF_WORK_DIFFICULTY = 131_072
 DEFAULT_CHAIN_ID = 31_337
 DEFAULT_GAS_LIMIT = 60_000_000
 """Of a block: what mainnet has (EIP-7935), and what Hardhat's users send in one transaction."""
 
-DEFAULT_BALANCE_WEI = 10_000 * 10**18
-_DEFAULT_FILE = "genesis.json"
+DEFAULT_BALANCE_WEI = 10_000 * ETHER
+_DEFAULT_FILE = Path(__file__).with_name("genesis.json")
+"""The default network's; in the source tree it is a link to the file at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Genesis:
             accounts=alloc,
             gas_limit=gas_limit,
             timestamp=timestamp,
-            difficulty=0 if fork >= Fork.PARIS else PROOF_OF_WORK_DIFFICULTY,
+            difficulty=0 if fork >= Fork.PARIS else MINIMUM_DIFFICULTY,
             base_fee_per_gas=base_fee if fork >= Fork.LONDON else None,
         )
 
@@ -169,7 +170,7 @@ class Genesis:
         number, timestamp = numbers["number"] or 0, numbers["timestamp"] or 0
         if numbers["difficulty"] is None:
             merged = schedule.fork_at(number, timestamp) >= Fork.PARIS
-            numbers["difficulty"] = 0 if merged else PROOF_OF_WORK_DIFFICULTY
+            numbers["difficulty"] = 0 if merged else MINIMUM_DIFFICULTY
         optional = {name: value for name, value in numbers.items() if value is not None}
         hashes = {name: bytes_field(data, key, size=size) for name, (key, size) in _STRINGS.items()}
         strings = {name: value for name, value in hashes.items() if value is not None}
@@ -281,21 +282,6 @@ def load_genesis(file: Path) -> Genesis:
         raise GenesisError(f"{file}: {error.message}") from error
 
 
-def default_genesis_path() -> Path:
-    """The default network's genesis.json: the source tree's, or the installed distribution's."""
-    in_tree = Path(__file__).resolve().parents[2] / _DEFAULT_FILE
-    if in_tree.is_file():
-        return in_tree
-    try:
-        installed = metadata.files("zevm-node") or []
-    except metadata.PackageNotFoundError:
-        installed = []
-    for file in installed:
-        if file.name == _DEFAULT_FILE:
-            return Path(str(file.locate())).resolve()
-    raise GenesisError(f"{in_tree}: the default network's genesis.json is missing; reinstall zevm-node")
-
-
 def load_default_genesis() -> Genesis:
     """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 deployer, ZVM on."""
-    return load_genesis(default_genesis_path())
+    return load_genesis(_DEFAULT_FILE)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Header
 
-_ETHER = 10**18
 _BASE_WEI = (
     (Fork.PARIS, 0),
-    (Fork.CONSTANTINOPLE, 2 * _ETHER),
-    (Fork.BYZANTIUM, 3 * _ETHER),
-    (Fork.FRONTIER, 5 * _ETHER),
+    (Fork.CONSTANTINOPLE, 2 * ETHER),
+    (Fork.BYZANTIUM, 3 * ETHER),
+    (Fork.FRONTIER, 5 * ETHER),
 )
 
 

@@ -4,21 +4,21 @@ No index tells that, and keeping one would cost every block. A block of plain tr
 other is executed again, once: what its transactions touched is kept in a bounded cache, since a block never changes.
 """
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
 from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart
+from zevm.chain.vm.interface import FrameStart
 from zevm.storage.cache import ByteCache
 
 CACHE_BYTES = 32 * 1024 * 1024
-TRANSFER_GAS = 21_000
 """What a transaction without data, access list and code costs."""
 _ADDRESS_BYTES = 20
 _COUNT_BYTES = 4
@@ -81,12 +81,12 @@ class AddressSearch:
         numbers: Iterable[int],
         page_size: int,
         block_limit: int,
-        until: float,
+        until: Deadline,
         request: TraceRequest,
     ) -> SearchResult:
         """Transactions in the blocks of these heights, until `page_size` are exceeded by another block with a match.
 
-        block_limit: blocks that are executed again. until: a time.monotonic() value; no block is begun after it but
+        block_limit: blocks that are executed again. until: no block is begun after it but
         the first, so that whoever goes on from there gets further. Past either, the search ends with what it has.
         Raises SearchLimitError where that is nothing, ExecutionTimeoutError where one block takes the request's time.
         """
@@ -95,7 +95,7 @@ class AddressSearch:
             first = number if first is None else first
             try:
                 request.check()
-                if number != first and time.monotonic() > until:
+                if number != first and until.expired():
                     raise SearchLimitError(number, is_late=True)
                 record = self._record(number)
                 if record is None:
@@ -147,7 +147,7 @@ class AddressSearch:
 
 def _is_transfer(transaction: Transaction, receipt: Receipt) -> bool:
     """Whether no frame but the outermost can have been there."""
-    return transaction.to is not None and not transaction.data and receipt.gas_used == TRANSFER_GAS
+    return transaction.to is not None and not transaction.data and receipt.gas_used == TRANSACTION_GAS
 
 
 def _encode(touched: Touched) -> bytes:

@@ -3,17 +3,15 @@
 Each hash is turned back into its address or slot by one lookup. What goes over many entries looks at the clock.
 """
 
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.replay import Replay
 from zevm.chain.tracing.trace import replay_of
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.keccak import keccak256
 from zevm.storage.state_update import StateUpdate
@@ -35,24 +33,14 @@ class SlotEntry(NamedTuple):
     value: int
 
 
-def clock(deadline: float) -> Callable[[], None]:
-    """What raises ExecutionTimeoutError when it is called after a time.monotonic() value."""
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError("execution aborted")
-
-    return check
-
-
 def account_range(
-    chain: ChainView, root: bytes, start: bytes, limit: int, deadline: float
+    chain: ChainView, root: bytes, start: bytes, limit: int, deadline: Deadline
 ) -> tuple[list[AccountEntry], bytes | None]:
     """At most `limit` accounts of a state, by hashed address from `start` on, and the key that comes next."""
-    state, check = chain.database.state, clock(deadline)
+    state = chain.database.state
     listed: list[AccountEntry] = []
     for key, account in state.accounts_at(root, start):
-        check()
+        deadline.check()
         if len(listed) == limit:
             return listed, key
         listed.append(AccountEntry(key, state.preimage(key), account))
@@ -60,13 +48,13 @@ def account_range(
 
 
 def slot_range(
-    chain: ChainView, storage_root: bytes, start: bytes, limit: int | None, deadline: float
+    chain: ChainView, storage_root: bytes, start: bytes, limit: int | None, deadline: Deadline
 ) -> tuple[list[SlotEntry], bytes | None]:
     """At most `limit` slots (None for all) of an account's storage, by hashed slot, and the key that comes next."""
-    state, check = chain.database.state, clock(deadline)
+    state = chain.database.state
     listed: list[SlotEntry] = []
     for key, value in state.slots_at(storage_root, start):
-        check()
+        deadline.check()
         if len(listed) == limit:
             return listed, key
         listed.append(SlotEntry(key, state.preimage(key), value))
@@ -74,7 +62,7 @@ def slot_range(
 
 
 def slot_range_within(
-    chain: ChainView, block: Block, index: int, address: bytes, start: bytes, limit: int, deadline: float
+    chain: ChainView, block: Block, index: int, address: bytes, start: bytes, limit: int, deadline: Deadline
 ) -> tuple[list[SlotEntry], bytes | None]:
     """Slots of an account before a block's transaction; as `slot_range`. Raises TraceError."""
     if index > len(block.transactions):
@@ -107,7 +95,7 @@ def _parent_of(chain: ChainView, block: Block) -> Header:
     return parent
 
 
-def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: float) -> list[bytes]:
+def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: Deadline) -> list[bytes]:
     """Addresses whose account is another one after `end` than after `start`. Raises InvalidRequestError."""
     if start.number >= end.number:
         raise InvalidRequestError(
@@ -117,10 +105,10 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: fl
         if chain.records.canonical_hash(header.number) != header.hash:
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
     # by the headers' roots: patches upon the first block belong to what came after it
-    state, check = chain.database.state, clock(deadline)
+    state = chain.database.state
     modified = []
     for key in state.differing_accounts(start.state_root, end.state_root):
-        check()
+        deadline.check()
         address = state.preimage(key)
         if address is None:
             raise InvalidRequestError(f"no preimage found for hash {key.hex()}")
@@ -128,7 +116,7 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: fl
     return sorted(modified)
 
 
-def intermediate_roots(chain: ChainView, block: Block, deadline: float) -> list[bytes]:
+def intermediate_roots(chain: ChainView, block: Block, deadline: Deadline) -> list[bytes]:
     """The state root after each transaction of a block. Raises TraceError, ExecutionTimeoutError."""
     replay: Replay = replay_of(chain, block)
     base: bytes | StateUpdate = chain.canonical.root_of(_parent_of(chain, block))

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.parity_tracers import ParityTracer, ReplayTracer
@@ -39,7 +40,7 @@ def block_frames(chain: ChainView, block: Block, request: TraceRequest) -> Itera
         yield from _next_frames(replay, request, request.deadline())
 
 
-def _next_frames(replay: Replay, request: TraceRequest, deadline: float) -> Frames:
+def _next_frames(replay: Replay, request: TraceRequest, deadline: Deadline) -> Frames:
     tracer = ParityTracer(request.context(replay))
     replay.run(tracer, deadline)
     return tracer.frames()
@@ -120,7 +121,7 @@ def replay_block(chain: ChainView, block: Block, kinds: Kinds, request: TraceReq
     return orjson.Fragment(b"[" + b",".join(parts) + b"]")
 
 
-def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: float) -> dict[str, Any]:
+def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: Deadline) -> dict[str, Any]:
     tracer = ReplayTracer(kinds, TraceContext(request.reason_of))
     replay.run(tracer, deadline)
     return tracer.parts()

@@ -1,16 +1,16 @@
 """A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
 
-import time
 from dataclasses import replace
 
 from zevm.chain.canonical.chain import CanonicalChain
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError, UnknownBlockError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Block
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, ExecutionTimeoutError, Outcome, Tracer
+from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
 from zevm.storage.account import StateReader
 
 
@@ -27,7 +27,7 @@ def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> 
 class Replay:
     """Executes a block's transactions in order; system calls at the block's begin are made when it is constructed.
 
-    deadline: a time.monotonic() value, looked at between transactions and in them. log_count: logs so far.
+    deadline: looked at between transactions and in them. log_count: logs so far.
     """
 
     def __init__(self, environment: BlockEnvironment, state: StateReader, block: Block) -> None:
@@ -44,15 +44,14 @@ class Replay:
         self._executor = Executor(environment, self.state)
         self._executor.begin_block()
 
-    def skip_to(self, index: int, deadline: float) -> None:
+    def skip_to(self, index: int, deadline: Deadline) -> None:
         """Execute the transactions before `index` unwatched. Raises as `run`."""
         while self.next_index < index:
             self.run(None, deadline)
 
-    def run(self, tracer: Tracer | None, deadline: float) -> Outcome:
+    def run(self, tracer: Tracer | None, deadline: Deadline) -> Outcome:
         """Execute the next transaction. Raises TraceError where it cannot be executed, ExecutionTimeoutError."""
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError("execution timeout")
+        deadline.check("execution timeout")
         transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
         blob_gas = 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self._blob_gas_used
         gas = self.environment.gas_limit - self._gas_used

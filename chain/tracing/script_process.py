@@ -4,18 +4,16 @@ import math
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.memory import take
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT
-from zevm.chain.vm.interface import ExecutionTimeoutError
 
 SCRIPT_MEMORY_BYTES = 128 * 1024 * 1024
 LONGEST_SECONDS = 3600.0
@@ -46,9 +44,9 @@ class ScriptProcess:
     Raises TraceError when it cannot be started.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: Deadline | None) -> None:
         self._deadline = deadline
-        seconds = max(0.0, min(float(deadline) - time.monotonic(), LONGEST_SECONDS))
+        seconds = LONGEST_SECONDS if deadline is None else min(deadline.remaining(), LONGEST_SECONDS)
         limits = (str(SCRIPT_MEMORY_BYTES), str(math.ceil(seconds) + 1))
         try:
             self.process = subprocess.Popen(
@@ -64,7 +62,7 @@ class ScriptProcess:
         self._timer = threading.Timer(seconds, self._expiry.come)
         self._timer.daemon = True
         self._timer.start()
-        if isinstance(deadline, Deadline):
+        if deadline is not None:
             deadline.cancellation.listen(self._expiry.come)
         self._started = False
 
@@ -111,7 +109,7 @@ class ScriptProcess:
     def close(self) -> None:
         """End the process. Idempotent."""
         self._timer.cancel()
-        if isinstance(self._deadline, Deadline):
+        if self._deadline is not None:
             self._deadline.cancellation.forget(self._expiry.come)
         self.process.kill()
         self.process.wait()

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.tracing.call_tree import CREATIONS
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
@@ -20,7 +21,6 @@ from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmErr
 from zevm.storage.keccak import keccak256
 
 SSTORE, SELFDESTRUCT = 0x55, 0xFF
-_CREATIONS = ("CREATE", "CREATE2")
 _CREATION_OPCODES = (0xF0, 0xF5)
 BATCH_EVENTS = 512
 BATCH_BYTES = 256 * 1024
@@ -135,7 +135,7 @@ class ScriptTracer(ResultTracer):
         """Finish the step that opens the frame; show a frame within another to `enter`."""
         frame = self._frame
         if frame is not None:
-            passed_on = start.gas_limit if start.kind in _CREATIONS else 0
+            passed_on = start.gas_limit if start.kind in CREATIONS else 0
             self._finish(self._gas - frame.gas_left - passed_on)
         if start.depth == 0:
             self._tell(

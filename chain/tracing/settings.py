@@ -1,10 +1,10 @@
 """What a tracer is given: its options as the client sent them, and what is known of the transaction."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
 
@@ -17,7 +17,7 @@ class TraceContext:
     """Where a transaction stands; nothing of it for a call.
 
     first_log_index: logs in the block before the transaction. reason_of: revert data in words, None where it says
-    nothing. deadline: when the trace has had its time, a time.monotonic() value.
+    nothing. deadline: when the trace has had its time, None for never.
     """
 
     reason_of: Callable[[bytes], str | None]
@@ -26,7 +26,7 @@ class TraceContext:
     transaction_hash: bytes | None = None
     transaction_index: int = 0
     first_log_index: int = 0
-    deadline: float = math.inf
+    deadline: Deadline | None = None
 
 
 class Budget:

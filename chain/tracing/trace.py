@@ -3,7 +3,6 @@
 Geth gives each transaction its own time, and so do these.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from zevm.chain.calls.bundles import CallBundle, environments_from
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.concurrency.deadline import moved
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
@@ -26,7 +25,7 @@ from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.account import StateReader
 
 
@@ -35,16 +34,16 @@ class TraceRequest:
     """Which tracer, and for how long.
 
     tracer: None for struct logs, whose options then are `options`. timeout_seconds: for one transaction or call.
-    ends_at: when the whole request has had its time, a time.monotonic() value. reason_of: revert data in words.
+    request_deadline: when the whole request has had its time. reason_of: revert data in words.
     """
 
     reason_of: Callable[[bytes], str | None]
     timeout_seconds: float
-    ends_at: float
+    request_deadline: Deadline
     tracer: str | None = None
     options: Mapping[str, Any] | None = None
 
-    def context(self, replay: Replay, deadline: float = math.inf) -> TraceContext:
+    def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
         """Where the next transaction of a replay stands."""
         index, block = replay.next_index, replay.block
         return TraceContext(
@@ -57,14 +56,13 @@ class TraceRequest:
             deadline,
         )
 
-    def deadline(self) -> float:
+    def deadline(self) -> Deadline:
         """When a transaction that begins now has had its time."""
-        return moved(self.ends_at, min(time.monotonic() + self.timeout_seconds, self.ends_at))
+        return self.request_deadline.sooner(time.monotonic() + self.timeout_seconds)
 
     def check(self) -> None:
         """Raise ExecutionTimeoutError when the whole request has had its time."""
-        if time.monotonic() > self.ends_at:
-            raise ExecutionTimeoutError("execution timeout")
+        self.request_deadline.check("execution timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +112,14 @@ def replay_of(chain: ChainView, block: Block) -> Replay:
     return Replay(chain.environment_of(block.header), state, block)
 
 
-def replay_before(chain: ChainView, position: TransactionPosition, deadline: float) -> Replay:
+def replay_before(chain: ChainView, position: TransactionPosition, deadline: Deadline) -> Replay:
     """A replay of a mined transaction's block that has come to it."""
     replay = replay_of(chain, position.block)
     replay.skip_to(position.index, deadline)
     return replay
 
 
-def _trace_next(replay: Replay, request: TraceRequest, deadline: float) -> Parts:
+def _trace_next(replay: Replay, request: TraceRequest, deadline: Deadline) -> Parts:
     with closing(make_tracer(request.tracer, request.options, request.context(replay, deadline))) as tracer:
         replay.run(tracer, deadline)
         return tracer.encode()
@@ -140,7 +138,7 @@ def trace_call(
 
 
 def call_place(
-    chain: ChainView, reference: BlockReference, transaction_index: int | None, deadline: float
+    chain: ChainView, reference: BlockReference, transaction_index: int | None, deadline: Deadline
 ) -> tuple[BlockEnvironment, StateReader]:
     """The block that a traced call sees and the state it begins with."""
     if reference.tag is BlockTag.PENDING:
@@ -152,7 +150,7 @@ def call_place(
     return environment, _state_within(chain, header, transaction_index, deadline)
 
 
-def _state_within(chain: ChainView, header: Header, index: int, deadline: float) -> StateReader:
+def _state_within(chain: ChainView, header: Header, index: int, deadline: Deadline) -> StateReader:
     """The state before a block's transaction."""
     block = chain.block_by_hash(header.hash)
     if block is None or index > len(block.transactions):
@@ -168,7 +166,7 @@ def call_executor(environment: BlockEnvironment, state: BlockState, overrides: C
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
 
 
-def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: float) -> Parts:
+def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: Deadline) -> Parts:
     context = TraceContext(request.reason_of, deadline=deadline)
     with closing(make_tracer(request.tracer, request.options, context)) as tracer:
         try:

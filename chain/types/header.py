@@ -12,6 +12,8 @@ EMPTY_UNCLES_HASH = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7
 
 EMPTY_BLOOM = bytes(256)
 
+MAX_EXTRA_DATA_BYTES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

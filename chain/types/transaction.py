@@ -19,6 +19,8 @@ SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD036
 SECP256K1_HALF_ORDER = SECP256K1_ORDER // 2
 SET_CODE_MAGIC = b"\x05"
 BLOB_GAS_PER_BLOB = 131_072
+BLOB_BYTES = 131_072
+"""4,096 field elements of 32 bytes (EIP-4844)."""
 
 
 class TransactionType(IntEnum):
@@ -423,7 +425,7 @@ def _decode_blob(data: bytes) -> Transaction:
     blobs, commitments, proofs = [_list(part) for part in lists]
     sidecar = BlobSidecar(
         version,
-        tuple(_string(item, 131_072) for item in blobs),
+        tuple(_string(item, BLOB_BYTES) for item in blobs),
         tuple(_string(item, 48) for item in commitments),
         tuple(_string(item, 48) for item in proofs),
     )

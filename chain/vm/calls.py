@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eth.exceptions import WriteProtection
 
+from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, STIPEND_GAS
 from zevm.chain.vm.faults import GasShortageError, InitcodeSizeError
 from zevm.chain.vm.instructions import Stack
 from zevm.chain.vm.interface import VmError, VmErrorKind
@@ -19,18 +20,15 @@ from zevm.chain.vm.state_instructions import (
     take_address,
 )
 from zevm.storage import rlp
+from zevm.storage.account import MAX_NONCE
 from zevm.storage.keccak import keccak256
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
 
 MAX_DEPTH = 1024
-MAX_NONCE = (1 << 64) - 1
 VALUE_GAS = 9000
-STIPEND_GAS = 2300
-CREATE_GAS = 32_000
 KECCAK_WORD_GAS = 6
-INITCODE_WORD_GAS = 2
 COPIED_BYTES = 4_096
 """Call data up to this size is copied for the callee; of longer one it gets a view of the caller's memory."""
 DELEGATION_PREFIX = b"\xef\x01\x00"
@@ -207,7 +205,7 @@ def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
 def charge_creation(frame: "Frame", rules: CreateRules, size: int) -> None:
     """What a creation with so many bytes of creation code costs before it runs. Raises OutOfGas."""
     words = (size + 31) >> 5
-    price = CREATE_GAS + (KECCAK_WORD_GAS * words if rules.kind == "CREATE2" else 0)
+    price = CREATION_GAS + (KECCAK_WORD_GAS * words if rules.kind == "CREATE2" else 0)
     frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
 
 

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
+from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
 from zevm.chain.vm.block_state import BlockState
@@ -17,8 +20,6 @@ from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
-
-GWEI = 10**9
 
 
 def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
@@ -38,7 +39,7 @@ class Executor:
     """Runs what belongs to one block upon one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
-    overrides). deadline: a time.monotonic() value for the block's own system calls, off chain.
+    overrides). deadline: for the block's own system calls, off chain.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Executor:
         state: BlockState,
         *,
         moved_precompiles: Mapping[bytes, bytes | None] | None = None,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.environment = environment
         self._deadline = deadline
@@ -68,7 +69,7 @@ class Executor:
         return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
-        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: float | None, tracer: Tracer | None
+        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
 
@@ -80,12 +81,12 @@ class Executor:
         gas_available: int,
         blob_gas_available: int | None = None,
         *,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
-        gas_available, blob_gas_available: what the block has left. deadline: a time.monotonic() value, for a replay.
+        gas_available, blob_gas_available: what the block has left. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
@@ -113,10 +114,10 @@ class Executor:
         )
         return execute(transaction_environment, environment, self._evm_state, context)
 
-    def call(self, request: CallRequest, *, deadline: float | None = None, tracer: Tracer | None = None) -> Outcome:
+    def call(self, request: CallRequest, *, deadline: Deadline | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
 
-        deadline: a time.monotonic() value. Raises TransactionError when geth would refuse to begin,
+        Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
         free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
@@ -133,7 +134,9 @@ class Executor:
         )
         return execute(transaction, self.environment, evm_state, context)
 
-    def simulate(self, request: CallRequest, nonce: int, *, validate: bool, deadline: float | None = None) -> Outcome:
+    def simulate(
+        self, request: CallRequest, nonce: int, *, validate: bool, deadline: Deadline | None = None
+    ) -> Outcome:
         """Execute a message as a transaction of a simulated block (eth_simulateV1).
 
         The code sees the block's own fees. validate: hold the message to the nonce and the fees of a transaction;
@@ -170,7 +173,7 @@ class Executor:
             blob_versioned_hashes=request.blob_versioned_hashes or (),
         )
 
-    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: float | None = None) -> Outcome:
+    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: Deadline | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
 
         wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,
@@ -208,9 +211,9 @@ class Executor:
         """The system calls before the first transaction: EIP-4788, EIP-2935."""
         fork, environment = self.environment.rules.fork, self.environment
         if fork >= Fork.CANCUN and environment.parent_beacon_block_root is not None:
-            self._system_call(system.BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
+            self._system_call(BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
         if fork >= Fork.PRAGUE:
-            self._system_call(system.HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
+            self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
     def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)

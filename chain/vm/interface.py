@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from zevm.chain.vm.message import Precompile
 
 
-class ExecutionTimeoutError(Exception):
-    """The wall-clock cap of an off-chain execution ran out. Never raised while a block is built."""
-
-
 class VmErrorKind(Enum):
     """Why a frame ended without success; the value is geth's text, completed by VmError.message."""
 

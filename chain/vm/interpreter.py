@@ -19,9 +19,6 @@ DEADLINE_INTERVAL = 2_000
 RECURSION_LIMIT = 10_000
 """Python frames that a chain of 1,024 calls needs, with room for the caller's own."""
 
-THREAD_STACK_BYTES = 64 << 20
-"""Native stack for threads that execute code; give it to threading.stack_size before starting them."""
-
 if sys.getrecursionlimit() < RECURSION_LIMIT:
     sys.setrecursionlimit(RECURSION_LIMIT)
 

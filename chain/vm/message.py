@@ -1,11 +1,11 @@
 """What one frame is asked to do, and what all frames of one transaction share."""
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
-from zevm.chain.vm.interface import ExecutionTimeoutError, FrameStart, Tracer
+from zevm.chain.vm.interface import FrameStart, Tracer
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -101,7 +101,7 @@ class TransactionContext:
     """What ORIGIN, GASPRICE and BLOBHASH answer, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
-    deadline: a time.monotonic() value, None for no limit. step_tracer: the tracer, if it wants instructions.
+    deadline: None for no limit. step_tracer: the tracer, if it wants instructions.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
     wasm_scope: what the WebAssembly machine keeps for the transaction.
     """
@@ -128,7 +128,7 @@ class TransactionContext:
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[bytes, Precompile],
         warm_precompiles: dict[bytes, bool],
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.origin = origin
@@ -158,5 +158,5 @@ class TransactionContext:
 
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise ExecutionTimeoutError("execution aborted")
+        if self.deadline is not None:
+            self.deadline.check()

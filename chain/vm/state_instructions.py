@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
 
+from zevm.chain.rules.gas import LOG_BYTE_GAS, LOG_GAS, STIPEND_GAS
 from zevm.chain.types import Log
 from zevm.chain.vm.faults import GasShortageError, StoreSentryError
 from zevm.chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 COLD_SLOT_GAS = 2100
 COLD_ACCOUNT_GAS = 2600
 WARM_GAS = 100
-STORE_SENTRY_GAS = 2300
 NEW_ACCOUNT_GAS = 25_000
-LOG_TOPIC_GAS = 375
-LOG_BYTE_GAS = 8
 
 
 class DestructRules(NamedTuple):
@@ -78,7 +76,7 @@ def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
 def sstore_access(frame: "Frame", stack: Stack, prices: NetSStoreGasSchedule) -> None:
     """SSTORE of EIP-2200 with the access prices of EIP-2929 and a fork's refunds."""
     refuse_static(frame)
-    if frame.gas_left <= STORE_SENTRY_GAS:
+    if frame.gas_left <= STIPEND_GAS:
         raise StoreSentryError("sstore sentry")
     slot, value, address, state = stack.pop(), stack.pop(), frame.address, frame.block_state
     current = state.get_storage(address, slot)
@@ -147,7 +145,7 @@ def extcodehash_access(frame: "Frame", stack: Stack, operand: Any) -> None:
 def log(frame: "Frame", stack: Stack, topic_count: int) -> None:
     refuse_static(frame)
     start, size = stack.pop(), stack.pop()
-    frame.consume_gas(LOG_BYTE_GAS * size + LOG_TOPIC_GAS * topic_count)
+    frame.consume_gas(LOG_BYTE_GAS * size + LOG_GAS * topic_count)
     frame.extend_memory(start, size)
     topics = tuple([stack.pop().to_bytes(32, "big") for _ in range(topic_count)])
     frame.block_state.add_log(Log(frame.address, topics, bytes(frame.memory[start : start + size])))

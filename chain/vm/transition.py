@@ -9,7 +9,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.vm.calls import DELEGATION_PREFIX, MAX_NONCE, contract_address, delegation_of, show_refused
+from zevm.chain.vm.calls import DELEGATION_PREFIX, contract_address, delegation_of, show_refused
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
@@ -17,6 +17,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
 from zevm.chain.vm.message import Message, TransactionContext
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.storage.account import MAX_NONCE
 
 AUTHORIZATION_REFUND = 12_500
 """For an authority whose account exists: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST (EIP-7702)."""

@@ -10,25 +10,23 @@ from eth_utils.address import to_checksum_address
 
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
+from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.storage.account import MAX_NONCE
 
-TRANSACTION_GAS = 21_000
-CREATION_GAS = 32_000
 ZERO_BYTE_GAS = 4
 NONZERO_BYTE_GAS = 16
 NONZERO_BYTE_GAS_FRONTIER = 68
-INITCODE_WORD_GAS = 2
 ACCESS_ADDRESS_GAS = 2400
 ACCESS_SLOT_GAS = 1900
 AUTHORIZATION_GAS = 25_000
 FLOOR_TOKEN_GAS = 10
 INITCODE_SIZE_LIMIT = 49_152
 BLOBS_PER_TRANSACTION = 6
-MAX_NONCE = (1 << 64) - 1
 MAX_WORD = (1 << 256) - 1
 
 _SINCE = {

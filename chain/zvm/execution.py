@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.vm.host_interface import (
     GAS_CODE_DEPOSIT_BYTE,
     CallDataSizeError,
@@ -17,7 +18,6 @@ from zevm.chain.vm.host_interface import (
     TrapError,
     memory_gas,
 )
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.host.context import HostContext

@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, ExecutionTimeoutError, VmErrorKind
+from zevm.chain.vm.interface import BlockEnvironment, CallRequest, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.outcomes import Status, status_of
 from zevm.chain.zvm.scope import Entry
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.keccak import keccak256
 
-PAGE_BYTES = 65_536
 SELECTOR_BYTES = 4
 
 
@@ -62,7 +63,7 @@ def run_function(
     reader: StateReader,
     call: FunctionCall,
     *,
-    deadline: float | None,
+    deadline: Deadline | None,
 ) -> FunctionResult:
     """Run a function and keep nothing. Raises TransactionError where the sender lacks the value."""
     state = BlockState(reader)

@@ -10,6 +10,7 @@ from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.price_table import PriceTable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class DeploymentPrice:
 
 def inspect_module(code: bytes, price_table: PriceTable) -> Inspection:
     """All about a module, raw or compressed. Any bytes may come; takes up to a second."""
-    from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, prepare
+    from zevm.chain.zvm.module.prepare import prepare
 
     refusal, library, prepared = None, False, None
     try:
@@ -166,7 +167,7 @@ def _as_library(code: bytes, price_table: PriceTable) -> "Prepared | None":
 def _decoded(code: bytes) -> "Module | None":
     """The module as far as its format goes; None where it goes nowhere."""
     from zevm.chain.zvm.module.binary import decode
-    from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, decompress
+    from zevm.chain.zvm.module.prepare import decompress
 
     try:
         return decode(decompress(code) if code[:3] == COMPRESSED_PREFIX else code)

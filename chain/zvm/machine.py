@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from zevm.chain.vm.host_interface import Frame, Precompile, TransactionContext
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
@@ -18,10 +19,6 @@ from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.runtime.program_cache import ProgramCache
-
-_MAGIC = b"\0asm"
-"""Of a module, or a component, of any version: all but version 1 are refused, none is taken for EVM code."""
-_COMPRESSED_PREFIX = b"\xef\xf0\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class ZvmMachine:
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
-        return code[:3] == _COMPRESSED_PREFIX or code[:4] == _MAGIC
+        return code[:3] == COMPRESSED_PREFIX or code[:4] == MAGIC
 
     def execute(self, frame: Frame) -> None:
         """Run the frame's code. Raises VMError, ExecutionTimeoutError, NodeFaultError."""

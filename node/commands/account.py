@@ -1,7 +1,6 @@
 """`zevm account`: keys in the data directory's keystore."""
 
 import re
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from coincurve import PrivateKey
 from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.keystore import FOLDER_NAME, KeyFile, Keystore, decrypt
+from zevm.node.passwords import ask_password, read_passwords
 from zevm.node.wallet import checksum_address
 
 app = typer.Typer(help="Encrypted accounts in the data directory's keystore.", no_args_is_help=True)
@@ -59,16 +59,6 @@ def import_account(
         _tell(keystore.add(parse_key(content, file), _new_password(password_file)))
 
 
-def unlock_keys(keystore: Keystore, addresses: tuple[str, ...], password_file: Path | None) -> list[PrivateKey]:
-    """The keys of accounts, by passwords out of a file, one a line (the last one goes on), or from the terminal."""
-    passwords = [] if password_file is None else _passwords(password_file)
-    keys = []
-    for index, address in enumerate(addresses):
-        password = passwords[min(index, len(passwords) - 1)] if passwords else _asked(f"Password of {address}")
-        keys.append(keystore.unlock(bytes.fromhex(address[2:]), password))
-    return keys
-
-
 def read_text(file: Path) -> str:
     """A file's text. Raises NodeError."""
     try:
@@ -84,38 +74,17 @@ def _keystore(datadir: Path | None, config: Path | None) -> Keystore:
 def _new_password(file: Path | None) -> str:
     if file is not None:
         return _first_line(file)
-    return _asked("Password", twice=True)
+    return ask_password("Password", twice=True)
 
 
 def _old_password(account: Path, file: Path | None) -> str:
     if file is not None:
         return _first_line(file)
-    return _asked(f"Password of {account.name}")
+    return ask_password(f"Password of {account.name}")
 
 
 def _first_line(file: Path) -> str:
-    return _passwords(file)[0]
-
-
-def _passwords(file: Path) -> list[str]:
-    """The lines of a password file. Raises NodeError, which shows no name: a password may stand in its place."""
-    try:
-        lines = file.expanduser().read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NodeError(f"the file of --password-file cannot be read: {reason_of(error)}") from None
-    if not lines:
-        raise NodeError(f"{file}: holds no password")
-    return lines
-
-
-def _asked(prompt: str, *, twice: bool = False) -> str:
-    """A password from the terminal, or the next line of what is piped in. Raises NodeError where there is neither."""
-    if sys.stdin.isatty():
-        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
-    line = sys.stdin.readline().rstrip("\r\n")
-    if not line:
-        raise NodeError(f"{prompt}: there is no terminal to ask; give the password with --password-file FILE")
-    return line
+    return read_passwords(file)[0]
 
 
 def parse_key(text: str, source: object) -> PrivateKey:

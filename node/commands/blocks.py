@@ -24,7 +24,7 @@ SYNC_EVERY = 256
 """Imported blocks between two waits for the disk; the last one is waited for too."""
 
 MAXIMUM_BLOCK_BYTES = 64 * 1024 * 1024
-_READ_BYTES = 1 << 20
+_READ_AHEAD_BYTES = 1 << 20
 
 
 def export_blocks(
@@ -120,7 +120,7 @@ def split_items(stream: BinaryIO) -> Iterator[bytes]:
             continue
         del buffer[:position]
         position = 0
-        more = stream.read(max(_READ_BYTES, (size or 0) - len(buffer)))
+        more = stream.read(max(_READ_AHEAD_BYTES, (size or 0) - len(buffer)))
         if not more:
             if buffer:
                 raise RlpError("the last block is cut short")

@@ -93,9 +93,9 @@ def _block(text: str) -> str:
 
 def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     """Run on a chain in memory that has nothing but its genesis block. Raises NodeError for what no node would run."""
-    import time
 
     from zevm.chain.blockchain import Chain
+    from zevm.chain.concurrency.deadline import Deadline
     from zevm.chain.rules.genesis import load_default_genesis
     from zevm.chain.types.block_reference import LATEST
     from zevm.node.wallet import KeyWallet
@@ -109,7 +109,7 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     database = Database.open(None)
     chain = Chain(database, load_default_genesis())
     services = Services(chain, KeyWallet(), Limits(), "zevm wasm call", bytes(32), decoder=Decoder())
-    deadline = time.monotonic() + services.limits.evm_timeout_seconds
+    deadline = Deadline.after(services.limits.evm_timeout_seconds)
 
     def run() -> dict[str, Any]:
         return execute_function(services, function_call(fields), LATEST, deadline=deadline)

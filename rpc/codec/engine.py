@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.attributes import PAYLOAD_ID_BYTES
 from zevm.chain.engine.building import BuiltPayload
 from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus

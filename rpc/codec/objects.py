@@ -7,6 +7,7 @@ from typing import Any
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import BlockReference
+from zevm.chain.types.transaction import BLOB_BYTES
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.scalars import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, ServerError
@@ -119,7 +120,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
     "authorizationList": ("authorization_list", scalars.tuple_of(authorization)),
     "maxFeePerBlobGas": ("max_fee_per_blob_gas", scalars.quantity),
     "blobVersionedHashes": ("blob_versioned_hashes", scalars.tuple_of(scalars.hash32)),
-    "blobs": ("blobs", scalars.tuple_of(scalars.fixed_data(131_072, "kzg4844.Blob"))),
+    "blobs": ("blobs", scalars.tuple_of(scalars.fixed_data(BLOB_BYTES, "kzg4844.Blob"))),
     "commitments": ("commitments", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Commitment"))),
     "proofs": ("proofs", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Proof"))),
     "cellProofs": ("cell_proofs", scalars.tuple_of(scalars.fixed_data(48, "kzg4844.Proof"))),

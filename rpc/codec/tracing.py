@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from zevm.chain.concurrency.deadline import moved
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.tracing.errors import TraceMemoryError
 from zevm.chain.tracing.trace import CallOverrides, TraceRequest
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.revert_reasons import Decoder as ErrorDecoder
@@ -34,7 +33,7 @@ class TraceConfig:
     options: Mapping[str, Any] | None = None
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
-    def request(self, limits: Limits, deadline: float) -> TraceRequest:
+    def request(self, limits: Limits, deadline: Deadline) -> TraceRequest:
         """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
 
         deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
@@ -43,7 +42,7 @@ class TraceConfig:
         return TraceRequest(
             reason_of=_SOLIDITY_ERRORS.revert_reason,
             timeout_seconds=min(seconds, limits.trace_seconds_limit),
-            ends_at=moved(deadline, time.monotonic() + limits.trace_seconds_limit),
+            request_deadline=Deadline(time.monotonic() + limits.trace_seconds_limit, deadline.cancellation),
             tracer=self.tracer,
             options=self.options,
         )
@@ -53,7 +52,7 @@ DEFAULT = TraceConfig()
 
 
 def run_trace(
-    services: Services, deadline: float, trace: Callable[[TraceRequest], Result], config: TraceConfig = DEFAULT
+    services: Services, deadline: Deadline, trace: Callable[[TraceRequest], Result], config: TraceConfig = DEFAULT
 ) -> Result:
     """Trace under the time that the request allows, in place of other executions' deadline.
 

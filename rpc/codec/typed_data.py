@@ -6,13 +6,12 @@ way (a field left out, an array of another length, a number out of range) is ref
 """
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.scalars import kind_of
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
@@ -64,11 +63,8 @@ class TypedDataHashes:
     struct_hash: bytes
 
 
-def hash_typed_data(typed: Mapping[str, Any], limits: Limits, deadline: float) -> TypedDataHashes:
-    """The hashes of {types, primaryType, domain, message}. Raises InvalidParamsError, ExecutionTimeoutError.
-
-    deadline: a time.monotonic() value.
-    """
+def hash_typed_data(typed: Mapping[str, Any], limits: Limits, deadline: Deadline) -> TypedDataHashes:
+    """The hashes of {types, primaryType, domain, message}. Raises InvalidParamsError, ExecutionTimeoutError."""
     for member, kind in (("types", dict), ("primaryType", str), ("domain", dict), ("message", dict)):
         if not isinstance(typed.get(member), kind):
             raise _refusal(f"{member}: expected {_JSON_NAMES[kind]}, got {kind_of(typed.get(member))}")
@@ -99,7 +95,7 @@ def _refusal(reason: str) -> InvalidParamsError:
 class _Encoder:
     """encodeType, encodeData and hashStruct of EIP-712 over the types of one request."""
 
-    def __init__(self, types: Mapping[str, Any], limits: Limits, deadline: float) -> None:
+    def __init__(self, types: Mapping[str, Any], limits: Limits, deadline: Deadline) -> None:
         self._types = types
         self._maximum_types, self._maximum_depth = limits.typed_data_types, limits.typed_data_depth
         self._deadline = deadline
@@ -192,8 +188,8 @@ class _Encoder:
 
     def _look_at_clock(self) -> None:
         self._steps += 1
-        if not self._steps % STEPS_BETWEEN_LOOKS and time.monotonic() > self._deadline:
-            raise ExecutionTimeoutError
+        if not self._steps % STEPS_BETWEEN_LOOKS:
+            self._deadline.check()
 
 
 def _read_kind(text: str) -> _Kind:

@@ -1,12 +1,12 @@
 """What one query may use up: time, fields, bytes."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from graphql import GraphQLResolveInfo
 from graphql.execution import MiddlewareManager
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.errors import ResponseTooLargeError, RpcError, TimedOutError
 from zevm.rpc.limits import Limits
 
@@ -23,14 +23,11 @@ class QueryStopped(BaseException):
 
 
 class Budget:
-    """Counts down while the fields of one query are resolved.
-
-    deadline: time.monotonic() seconds, None for none.
-    """
+    """Counts down while the fields of one query are resolved. deadline: None for none."""
 
     __slots__ = ("_bytes_left", "_fields_left", "_limits", "deadline")
 
-    def __init__(self, limits: Limits, deadline: float | None) -> None:
+    def __init__(self, limits: Limits, deadline: Deadline | None) -> None:
         self._limits = limits
         self._fields_left = limits.graphql_fields
         self._bytes_left = limits.response_bytes
@@ -38,7 +35,7 @@ class Budget:
 
     def begin_field(self) -> None:
         """Account for a field about to be resolved. Raises QueryStopped."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if self.deadline is not None and self.deadline.expired():
             raise QueryStopped(TimedOutError())
         self.take_items(1)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec.objects import LogFilter, arguments_from
@@ -29,8 +30,8 @@ class Context:
     budget: Budget
 
     @property
-    def deadline(self) -> float:
-        """When executions have to end, in time.monotonic() seconds."""
+    def deadline(self) -> Deadline:
+        """When executions have to end."""
         deadline = self.budget.deadline
         assert deadline is not None, "only queries on a worker execute"
         return deadline

@@ -6,13 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidRequestError, RpcError
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
-from zevm.rpc.transport.http_bodies import Bodies, BodyError, Receive, Scope, Send, refuse, send_json, unless_left
+from zevm.rpc.transport.http_bodies import Bodies, BodyError, refuse, send_json, unless_left
 from zevm.rpc.workers import Workers
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class GraphqlEndpoint:
             return self._engine
 
 
-def _load_engine(services: Services, *, deadline: float) -> Engine:  # noqa: ARG001
+def _load_engine(services: Services, *, deadline: Deadline) -> Engine:  # noqa: ARG001
     from zevm.rpc.graphql.engine import Engine
 
     return Engine(services)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.results import Json
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
@@ -41,7 +42,7 @@ class Engine:
         prepared = self._documents.kept(request.query)
         return prepared if prepared is not None and prepared.light else None
 
-    def run(self, request: Request, *, deadline: float) -> Answer | Prepared:
+    def run(self, request: Request, *, deadline: Deadline) -> Answer | Prepared:
         """Prepare a request, and execute it up to the deadline, unless it is a mutation: then its document."""
         try:
             prepared = self._documents.prepare(request.query)
@@ -51,7 +52,7 @@ class Engine:
             return prepared
         return self.query(request, prepared, deadline=deadline)
 
-    def query(self, request: Request, prepared: Prepared, *, deadline: float | None = None) -> Answer:
+    def query(self, request: Request, prepared: Prepared, *, deadline: Deadline | None = None) -> Answer:
         """Execute a query."""
         run = self._begin(request, prepared, deadline)
         try:
@@ -68,7 +69,7 @@ class Engine:
         except QueryStopped as stopped:
             return failed(stopped.error)
 
-    def _begin(self, request: Request, prepared: Prepared, deadline: float | None) -> _Run:
+    def _begin(self, request: Request, prepared: Prepared, deadline: Deadline | None) -> _Run:
         budget = Budget(self._services.limits, deadline)
         return _Run(
             budget,

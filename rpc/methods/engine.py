@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
@@ -40,7 +41,7 @@ _IDENTIFIER = Param("payloadId", engine.payload_identifier, summary="8 bytes")
 
 def engine_of(services: Services) -> Engine:
     """The chain's engine. Raises ServerError where no consensus client drives the chain."""
-    engine = services.chain.engine
+    engine = services.engine
     if engine is None:
         raise ServerError("no consensus client drives this chain: start with --authrpc")
     return engine
@@ -99,7 +100,7 @@ def get_payload_bodies_by_hash(
     services: Services,
     hashes: tuple[bytes, ...],
     *,
-    deadline: float,  # noqa: ARG001
+    deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None]:
     """Transactions and withdrawals of blocks by hash."""
     _check_count(len(hashes), services.limits.engine_payload_bodies)
@@ -117,7 +118,7 @@ def get_payload_bodies_by_range(
     start: int,
     count: int,
     *,
-    deadline: float,  # noqa: ARG001
+    deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None]:
     """Transactions and withdrawals of canonical blocks from a height on, as far as there are any."""
     if start == 0 or count == 0:
@@ -164,7 +165,7 @@ _BLOB_HASHES = (Param("versionedHashes", HASHES),)
 
 
 @method("engine_getBlobsV1", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proof} or null]")
-def get_blobs_v1(services: Services, hashes: tuple[bytes, ...], *, deadline: float) -> list[Json | None]:  # noqa: ARG001
+def get_blobs_v1(services: Services, hashes: tuple[bytes, ...], *, deadline: Deadline) -> list[Json | None]:  # noqa: ARG001
     """Waiting blobs by versioned hash, each with its proof; before Osaka."""
     if not Fork.CANCUN <= _fork_now(services) < Fork.OSAKA:
         raise UnsupportedForkError("engine_getBlobsV1 is only available at Cancun/Prague fork")
@@ -185,7 +186,7 @@ def get_blobs_v2(
     services: Services,
     hashes: tuple[bytes, ...],
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> list[Json | None] | None:
     """Waiting blobs by versioned hash, each with its cell proofs; null unless all are here. From Osaka on."""
     found = get_blobs_v3(services, hashes, deadline=deadline)
@@ -197,7 +198,7 @@ def get_blobs_v3(
     services: Services,
     hashes: tuple[bytes, ...],
     *,
-    deadline: float,  # noqa: ARG001
+    deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None] | None:
     """Waiting blobs by versioned hash, each with its cell proofs, null for those not here. From Osaka on."""
     if _fork_now(services) < Fork.OSAKA:

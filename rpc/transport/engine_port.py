@@ -3,17 +3,16 @@
 The token is asked for before anything else, the names in the Host header and web origins after it.
 """
 
-from copy import copy
 from dataclasses import dataclass, field, replace
 
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import Registry
 from zevm.rpc.services import Services
-from zevm.rpc.transport.budgets import Budgets
+from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal
 from zevm.rpc.transport.http import HttpEndpoint
-from zevm.rpc.transport.http_bodies import Receive, Scope, Send, refuse, respond
+from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.jwt import Authenticator
 from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
 from zevm.rpc.workers import Workers
@@ -47,9 +46,7 @@ class EngineApplication:
     """The ASGI application of the port."""
 
     def __init__(self, services: Services, registry: Registry, workers: Workers, options: EnginePortOptions) -> None:
-        own = copy(services)
-        own.limits = engine_limits(services.limits)
-        own.budgets = Budgets(own.limits)
+        own = services.with_limits(engine_limits(services.limits))
         guard = Guard(allow_hosts=options.allow_hosts, host_flag="--authrpc-vhosts", origin_flag=None)
         self.dispatcher = Dispatcher(registry.within(NAMESPACES), own, workers)
         self.limits, self.budgets = own.limits, own.budgets

@@ -17,14 +17,11 @@ from zevm.rpc.errors import told
 from zevm.rpc.graphql import endpoint as graphql
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
+from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import (
     Bodies,
     BodyError,
-    Message,
-    Receive,
-    Scope,
-    Send,
     refuse,
     respond,
     send_json,

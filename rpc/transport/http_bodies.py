@@ -2,18 +2,15 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Message, Receive, Scope, Send
 from zevm.rpc.transport.budgets import InputBudget, OutputAccount
 from zevm.rpc.transport.guard import Headers, Refusal, header
 
 Result = TypeVar("Result")
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 CONTENT_TYPES = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 COMPRESS_BYTES = 65_536
@@ -21,9 +18,6 @@ COMPRESS_BYTES = 65_536
 
 PIECE_BYTES = 65_536
 """A larger answer is written in pieces of this size: no more of a client's unread output is ever copied."""
-
-OUTPUT_EXTENSION = "zevm.output"
-"""The scope extension in which the server hands over the function that opens an account of unread output."""
 
 _CLOSE = (b"connection", b"close")
 _JSON = (b"content-type", b"application/json")

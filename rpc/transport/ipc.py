@@ -17,7 +17,7 @@ from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.budgets import StallWatch
 from zevm.rpc.transport.connections import Connection
-from zevm.rpc.transport.websocket import Session
+from zevm.rpc.transport.session import Session, open_session
 
 LOGGER = logging.getLogger("zevm.rpc")
 _STRUCTURE = re.compile(rb'["{}\[\]\\]')
@@ -171,18 +171,15 @@ class IpcServer:
                 await writer.drain()
 
         connection = Connection(write, writer.transport.abort, self._limits, self._budgets.output)
-        session = Session(self._dispatcher, connection, self._limits.websocket_calls)
-        pump = asyncio.get_running_loop().create_task(_pump(connection))
         try:
-            await self._read(reader, session)
-        except RpcError as error:
-            writer.write(failure(None, error) + b"\n")
-        except OSError:
-            pass  # the client is gone
+            async with open_session(self._dispatcher, connection, self._limits.websocket_calls) as session:
+                try:
+                    await self._read(reader, session)
+                except RpcError as error:
+                    writer.write(failure(None, error) + b"\n")
+                except OSError:
+                    pass  # the client is gone
         finally:
-            connection.close()
-            session.close()
-            pump.cancel()
             self._writers.discard(writer)
             writer.close()
 
@@ -252,11 +249,6 @@ class _Protocol(asyncio.StreamReaderProtocol):
     def _stop_watch(self) -> None:
         if self._stall is not None:
             self._stall.free()
-
-
-async def _pump(connection: Connection) -> None:
-    with contextlib.suppress(OSError):
-        await connection.pump()
 
 
 def check_path(path: Path) -> None:

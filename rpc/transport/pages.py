@@ -15,8 +15,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Scope
 from zevm.rpc.transport.guard import Headers, header
-from zevm.rpc.transport.http_bodies import Scope
 
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)

@@ -5,75 +5,14 @@ pong deadline and the bounds of a message are the protocol's (websocket_protocol
 reader; one with too much unread is cut off by Connection.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
-from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch import Caller, Dispatcher, Reply
+from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import ABORT_EXTENSION, TEXT_EXTENSION, Receive, Scope, Send
 from zevm.rpc.transport.connections import Connection
 from zevm.rpc.transport.guard import Guard, Refusal
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-LOGGER = logging.getLogger("zevm.rpc")
-ABORT_EXTENSION = "zevm.abort"
-"""The scope extension in which the server hands over the function that drops the connection."""
-TEXT_EXTENSION = "zevm.text"
-"""That in which it hands over the function that sends one text message from pieces of UTF-8, as a frame for each."""
-
-
-class Session:
-    """Reads requests and answers them over a Connection; WebSocket and IPC share it."""
-
-    def __init__(self, dispatcher: Dispatcher, connection: Connection, calls: int) -> None:
-        self._dispatcher = dispatcher
-        self._connection = connection
-        self._slots = asyncio.Semaphore(calls)
-        self._tasks: set[asyncio.Future[Reply]] = set()
-
-    async def handle(self, body: bytes) -> None:
-        """Begin to answer a message. Returns when the next one may be read."""
-        await self._connection.ready()
-        caller = Caller(self._connection)
-        if len(body) > LOOP_BODY_BYTES:
-            # the next message waits: what a client sends in order is begun in order
-            reply = self._dispatcher.begin_received(await self._dispatcher.receive_apart(body), caller)
-        else:
-            reply = self._dispatcher.begin(body, caller)
-        if reply is None or isinstance(reply, bytes):
-            self._deliver(reply, caller)
-            return
-        try:
-            await self._slots.acquire()
-        except BaseException:
-            asyncio.ensure_future(reply).cancel()
-            raise
-        task = asyncio.ensure_future(reply)
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._done(done, caller))
-
-    def close(self) -> None:
-        """Cancel what is under way."""
-        for task in self._tasks:
-            task.cancel()
-
-    def _done(self, task: asyncio.Future[Reply], caller: Caller) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
-        if not task.cancelled():
-            self._deliver(task.result(), caller)
-
-    def _deliver(self, reply: Reply, caller: Caller) -> None:
-        if reply is not None:
-            self._connection.send(reply)
-        for subscription in caller.created:
-            subscription.activate()
+from zevm.rpc.transport.session import open_session
 
 
 class WebSocketEndpoint:
@@ -114,27 +53,14 @@ class WebSocketEndpoint:
 
         abort = extensions.get(ABORT_EXTENSION, _nothing)
         connection = Connection(write, abort, self._limits, self._budget)
-        session = Session(self._dispatcher, connection, self._limits.websocket_calls)
-        pump = asyncio.get_running_loop().create_task(_pump(connection))
-        try:
+        async with open_session(self._dispatcher, connection, self._limits.websocket_calls) as session:
             while (message := await receive())["type"] == "websocket.receive":
                 text = message.get("text")
                 await session.handle(message["bytes"] if text is None else text.encode())
-        finally:
-            connection.close()
-            session.close()
-            pump.cancel()
 
 
 def _nothing() -> None:
     """What aborts a connection that only exists in process."""
-
-
-async def _pump(connection: Connection) -> None:
-    try:
-        await connection.pump()
-    except Exception as error:  # the client left in the middle of a write: its end is seen by the reader
-        LOGGER.debug("a WebSocket write failed: %r", error)
 
 
 async def refuse_websocket(send: Send, refusal: Refusal) -> None:

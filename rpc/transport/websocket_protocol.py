@@ -18,9 +18,9 @@ from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
+from zevm.rpc.transport.asgi import ABORT_EXTENSION, TEXT_EXTENSION
 from zevm.rpc.transport.budgets import StallWatch
 from zevm.rpc.transport.protocols import SharedState
-from zevm.rpc.transport.websocket import ABORT_EXTENSION, TEXT_EXTENSION
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_BYTES = 8_192

@@ -1,29 +1,33 @@
-"""N6: README's quick starts, run as they stand, in a fresh clone that has nothing but what their own lines install.
+"""N6: the examples of README and docs/, run as they stand in a fresh clone that has only what their lines install.
 
-What they print is what README says. The first one takes the installation's time.
+What they print is what the documents say. The first one takes the installation's time.
 """
 
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from testing.node_process import ROOT, NodeProcess
+from tests.clients.document_blocks import DOCUMENTS, RUNNABLE, SHOWN, Block, blocks_of, parse, scripts_of
 
 INSTALLATION_SECONDS = 900
 
-TEXT = (ROOT / "README.md").read_text().split("## Quick starts")[1].split("\n## ")[0]
-BLOCKS = {
-    title.strip(): re.findall(r"^```sh\n(.*?)^```", body, flags=re.MULTILINE | re.DOTALL)
-    for title, _, body in (section.partition("\n") for section in TEXT.split("\n### "))
-}
-PREPARATION = BLOCKS.pop("")[0]
-OF_THIS_CHECKOUT = ("VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH", "MAKEFLAGS", "MAKELEVEL", "VENV", "PYTHON")
+TESTED_ELSEWHERE: dict[str, str] = {}
+"""Documents whose examples another test runs."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALLATION_SECONDS)]
+OF_THIS_CHECKOUT = ("VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH", "MAKEFLAGS", "MAKELEVEL", "VENV", "PYTHON")
+SCRIPTS = {
+    f"{document.name}: {name}": (document, blocks)
+    for document in DOCUMENTS
+    if document.name not in TESTED_ELSEWHERE
+    for name, blocks in scripts_of(blocks_of(document)).items()
+}
+NodeFor = Callable[[Path], NodeProcess]
 
 
 @pytest.fixture(scope="module")
@@ -48,30 +52,70 @@ def bare() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fresh_node(clone: Path, bare: dict[str, str]) -> Iterator[NodeProcess]:
-    """A chain of its own, by README's line: the examples name the addresses of the first contracts."""
+def node_for(clone: Path, bare: dict[str, str]) -> Iterator[NodeFor]:
+    """A fresh chain for each document, by README's line: the examples name the addresses of the first contracts."""
     command = ["make", "--silent", "run", "ARGS=--memory --port 0"]
-    with NodeProcess(command, cwd=clone, environment=bare, ready_timeout_seconds=INSTALLATION_SECONDS) as node:
-        yield node
+    nodes: dict[Path, NodeProcess] = {}
+    with ExitStack() as stack:
+
+        def start(document: Path) -> NodeProcess:
+            if document not in nodes:
+                node = NodeProcess(command, cwd=clone, environment=bare, ready_timeout_seconds=INSTALLATION_SECONDS)
+                nodes[document] = stack.enter_context(node)
+            return nodes[document]
+
+        yield start
 
 
-def _expected(block: str) -> list[str]:
-    return re.findall(r"^#> (.*)$", block, flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize("title", [title for title, blocks in BLOCKS.items() if blocks])
-def test_n6_quick_start(title: str, clone: Path, bare: dict[str, str], fresh_node: NodeProcess) -> None:
-    (block,) = BLOCKS[title]
-    script = (PREPARATION + block).replace("127.0.0.1:8545", f"127.0.0.1:{fresh_node.port}")
+@pytest.mark.slow
+@pytest.mark.timeout(INSTALLATION_SECONDS)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_n6_example(name: str, clone: Path, bare: dict[str, str], node_for: NodeFor) -> None:
+    document, blocks = SCRIPTS[name]
+    for block in blocks_of(document):
+        if block.file_name is not None:
+            (clone / block.file_name).write_text(block.text)
+    script = "".join(block.script for block in blocks)
+    script = script.replace("127.0.0.1:8545", f"127.0.0.1:{node_for(document).port}")
     finished = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{script}"],
         cwd=clone, env=bare, capture_output=True, text=True, timeout=INSTALLATION_SECONDS, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.splitlines() == _expected(block), finished.stderr
+    assert finished.stdout.splitlines() == [line for block in blocks for line in block.output], finished.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_block_is_run_or_says_why_not(document: Path) -> None:
+    for block in blocks_of(document):
+        command = re.search(r"^(\$|zevm|cast|curl|make|npx|python|docker) ", block.text, flags=re.MULTILINE)
+        assert block.language in RUNNABLE or command is None, f"{command} in {block.section!r}: mark the block as sh"
+        assert block.language in RUNNABLE | SHOWN, f"a block of {block.section!r} has the language {block.language!r}"
+        assert block.language in RUNNABLE or block.reason is None, f"{block.section!r}: this kind is never run"
+    fences = sum(line.startswith("```") for line in document.read_text().splitlines())
+    assert fences == 2 * len(blocks_of(document)), "a fence that does not begin a line, or has no end"
+
+
+def test_what_is_tested_elsewhere_is_there() -> None:
+    for name, test in TESTED_ELSEWHERE.items():
+        assert (ROOT / "docs" / name).exists()
+        assert name in (ROOT / test).read_text()
 
 
 def test_every_client_has_a_quick_start() -> None:
-    clients = ["curl", "Foundry", "web3.py", "Hardhat", "ethers and viem", "WebAssembly contracts", "MetaMask"]
-    assert list(BLOCKS) == clients
-    assert [title for title, blocks in BLOCKS.items() if not blocks] == ["MetaMask"]
+    clients = ["curl", "Foundry", "web3.py", "Hardhat", "ethers and viem", "WebAssembly contracts"]
+    text = (ROOT / "docs" / "clients.md").read_text()
+    assert list(scripts_of(parse(text))) == clients
+    assert "\n## MetaMask\n" in text
+
+
+def test_blocks_are_read_with_their_reasons() -> None:
+    text = "## One\n```sh\na\n#> b\n```\n<!-- not run: no client -->\n```sh\nc\n```\n## Two\n```python\nd\n```\n"
+    first, second, third = parse(text)
+    assert first == Block("One", "sh", "a\n#> b\n", None)
+    assert first.output == ["b"]
+    assert second.reason == "no client"
+    assert third.script == "python - <<'END_OF_PYTHON'\nd\nEND_OF_PYTHON\n"
+    assert scripts_of([first, second, third]) == {"all": [first, third]}
+    prepared = parse(f"## Preparation\n```sh\nz\n```\n{text}")
+    assert scripts_of(prepared) == {"One": [prepared[0], first], "Two": [prepared[0], third]}

@@ -11,7 +11,7 @@ from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.vm.interface import VmError, VmErrorKind
-from zevm.node.app import Observers
+from zevm.node.core import Observers
 from zevm.node.logs import (
     QUEUE_LIMIT,
     BlockEvent,

@@ -138,8 +138,8 @@ def test_every_flag_of_the_engine_api_asks_for_it(name: str, monkeypatch: pytest
     monkeypatch.setenv(f"ZEVM_AUTHRPC_{name.upper()}", "8551")
     settings = load_settings({})
     assert settings.external_consensus
-    options = chain_options(settings)
-    assert (options.external_consensus, options.engine.reorg_blocks, options.engine.side_blocks) == (True, 128, 1_024)
+    assert chain_options(settings).external_consensus
+    assert (settings.limits.engine_reorg_blocks, settings.limits.engine_side_blocks) == (128, 1_024)
 
 
 def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Signing: against eth-account for messages, typed data and every type of transaction."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_HALF_ORDER
 from zevm.node.wallet import KeyWallet, address_of, checksum_address
@@ -62,7 +62,7 @@ def test_messages_agree_with_eth_account(data: bytes) -> None:
 
 
 def test_typed_data_agrees_with_eth_account(wallet: KeyWallet) -> None:
-    hashes = hash_typed_data(MAIL, Limits(), math.inf)
+    hashes = hash_typed_data(MAIL, Limits(), Deadline.after(60))
     signature = wallet.sign_typed_data(ADDRESS, hashes.domain_separator, hashes.struct_hash)
     assert signature == Account.sign_message(encode_typed_data(full_message=MAIL), KEY.secret).signature
 

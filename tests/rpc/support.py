@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 import zevm.rpc.methods.eth.subscribe
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.concurrency.writer import Writer
 from zevm.chain.errors import ExecutionRevertedError, Reason, TransactionError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
+from zevm.chain.options import ChainOptions
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits
@@ -57,6 +58,7 @@ class TinyChain:
     gate: threading.Event = field(default_factory=threading.Event)
     executions: int = 0
     database: Any = field(default_factory=lambda: SimpleNamespace(fault=None))
+    options: ChainOptions = field(default_factory=ChainOptions)
 
     @property
     def head(self) -> Any:
@@ -94,16 +96,16 @@ def make_registry() -> Registry:  # noqa: C901
         return f"{address.hex()}:{quantity}"
 
     @registry.method("test_execute", cost=Cost.EXECUTION)
-    def execute(services: Services, *, deadline: float) -> float:
+    def execute(services: Services, *, deadline: Deadline) -> float:
         chain = cast(TinyChain, services.chain)
         chain.executions += 1
-        if not chain.gate.wait(deadline - time.monotonic()):
+        if not chain.gate.wait(deadline.remaining()):
             raise ExecutionTimeoutError
         return 1.0
 
     @registry.method("test_spin", cost=Cost.EXECUTION)
-    def spin(services: Services, *, deadline: float) -> str:  # noqa: ARG001
-        while time.monotonic() < deadline:
+    def spin(services: Services, *, deadline: Deadline) -> str:  # noqa: ARG001
+        while not deadline.expired():
             pass
         raise ExecutionTimeoutError
 

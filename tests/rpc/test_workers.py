@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.workers import Workers
 
@@ -15,7 +16,7 @@ async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> 
     workers = Workers(2, queue_ms=100, timeout_seconds=5)
     gate = threading.Event()
 
-    def wait(deadline: float) -> str:  # noqa: ARG001
+    def wait(deadline: Deadline) -> str:  # noqa: ARG001
         gate.wait(5)
         return threading.current_thread().name
 
@@ -36,8 +37,8 @@ async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> 
 async def test_the_deadline_counts_from_the_start_of_the_job() -> None:
     workers = Workers(1, queue_ms=1_000, timeout_seconds=0.2)
 
-    def remaining(deadline: float) -> float:
-        left = deadline - time.monotonic()
+    def remaining(deadline: Deadline) -> float:
+        left = deadline.remaining()
         time.sleep(max(0.0, left))
         return left
 
@@ -50,13 +51,13 @@ async def test_the_deadline_counts_from_the_start_of_the_job() -> None:
 async def test_errors_come_back_and_the_worker_goes_on() -> None:
     workers = Workers(1, queue_ms=100, timeout_seconds=1)
 
-    def fail(deadline: float) -> None:  # noqa: ARG001
+    def fail(deadline: Deadline) -> None:  # noqa: ARG001
         raise ValueError("no")
 
     for _ in range(3):
         with pytest.raises(ValueError, match=r"^no$"):
             await workers.run(fail)
-    assert await workers.run(lambda deadline: deadline > 0) is True
+    assert await workers.run(lambda deadline: deadline.at > 0) is True
     workers.close()
 
 
@@ -64,9 +65,9 @@ async def test_a_cancelled_jobs_deadline_has_passed_at_once() -> None:
     workers = Workers(1, queue_ms=1_000, timeout_seconds=60)
     loop, started, ended = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
-    def spin(deadline: float) -> None:
+    def spin(deadline: Deadline) -> None:
         loop.call_soon_threadsafe(started.set)
-        while time.monotonic() < deadline:
+        while not deadline.expired():
             pass
         loop.call_soon_threadsafe(ended.set)
 
@@ -75,7 +76,7 @@ async def test_a_cancelled_jobs_deadline_has_passed_at_once() -> None:
     task.cancel()
     await asyncio.wait_for(ended.wait(), 5)
     assert task.cancelled()
-    assert await workers.run(lambda deadline: deadline > time.monotonic()) is True
+    assert await workers.run(lambda deadline: not deadline.expired()) is True
     workers.close()
 
 
@@ -88,11 +89,11 @@ async def test_a_cancelled_job_keeps_its_worker_until_it_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     with pytest.raises(LimitExceededError):
-        await workers.run(lambda deadline: deadline)
+        await workers.run(lambda deadline: deadline.at)
     gate.set()
     for _ in range(100):
         try:
-            assert await workers.run(lambda deadline: deadline) > 0
+            assert await workers.run(lambda deadline: deadline.at) > 0
             break
         except LimitExceededError:
             continue
@@ -108,7 +109,7 @@ async def test_stacks_hold_a_thousand_nested_native_calls() -> None:
         # sorted() calls back through C, as contract calls do through the interpreter's library code
         return depth if depth == 0 else sorted([depth], key=lambda item: nest(item - 1))[0]
 
-    def deep(deadline: float) -> int:  # noqa: ARG001
+    def deep(deadline: Deadline) -> int:  # noqa: ARG001
         return nest(depth)
 
     previous = sys.getrecursionlimit()

@@ -6,13 +6,14 @@ import pytest
 
 from zevm.storage.database import Database
 from zevm.storage.errors import DatabaseLockedError, ForeignDatabaseError
+from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch
 
 
 def _filled(path: Path) -> None:
     with Database.open(path) as database:
         batch = Batch()
-        database.ledger.put_meta(batch, b"name", b"value")
+        database.ledger.put_meta(batch, MetaName.CHECKPOINTS, b"value")
         database.write(batch)
 
 
@@ -22,7 +23,7 @@ def test_an_erased_database_is_empty_and_the_keystore_stays(tmp_path: Path) -> N
     (tmp_path / "keystore" / "key").write_text("kept")
     Database.erase(tmp_path)
     with Database.open(tmp_path) as database:
-        assert database.ledger.meta(b"name") is None
+        assert database.ledger.meta(MetaName.CHECKPOINTS) is None
     assert (tmp_path / "keystore" / "key").read_text() == "kept"
 
 
@@ -31,7 +32,7 @@ def test_an_open_database_is_not_erased(tmp_path: Path) -> None:
     with Database.open(tmp_path) as database:
         with pytest.raises(DatabaseLockedError):
             Database.erase(tmp_path)
-        assert database.ledger.meta(b"name") == b"value"
+        assert database.ledger.meta(MetaName.CHECKPOINTS) == b"value"
 
 
 def test_a_strangers_folder_is_not_erased(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ WRONG_KEYS = {
     "has 3 bytes, want 21": (b"axx", b""),
     "belongs to no family": (b"z", b""),
     "transaction positions: 21 are kept, 20 belong": (schema.position_key(bytes(32)), bytes(12)),
-    "which is not the canonical one": (schema.meta_key(b"head"), schema.encode_number(9) + bytes(32)),
+    "which is not the canonical one": (schema.meta_key(schema.MetaName.HEAD), schema.encode_number(9) + bytes(32)),
 }
 
 
@@ -239,7 +239,7 @@ def test_blocks_that_nothing_leads_to_are_reported(database):
 
 def test_a_missing_head_pointer_is_reported(database):
     grow(database, 2)
-    rewrite(database, (schema.meta_key(b"head"), None))
+    rewrite(database, (schema.meta_key(schema.MetaName.HEAD), None))
     assert "there are blocks, but no head pointer" in database.scrub()
 
 

@@ -9,10 +9,11 @@ from storage_toy import grow, put_block, toy_block
 
 from zevm.storage import schema
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.ledger import Ledger, log_key
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.memory import MemoryStore
+from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch
 
 
@@ -41,7 +42,7 @@ def test_an_empty_ledger(database):
     assert ledger.canonical_hash(0) is None
     assert ledger.number_of(bytes(32)) is None
     assert ledger.transaction_position(bytes(32)) is None
-    assert ledger.meta(b"name") is None
+    assert ledger.meta(MetaName.CHECKPOINTS) is None
     assert list(ledger.pooled()) == []
 
 
@@ -100,27 +101,28 @@ def test_genesis_stays(database):
 def test_meta_and_pool(database):
     ledger = database.ledger
     batch = Batch()
-    ledger.put_meta(batch, b"clock", b"\x01")
+    ledger.put_meta(batch, MetaName.CHECKPOINTS, b"\x01")
     for number in (3, 1, 2):
         ledger.put_pooled(batch, bytes([number]) * 32, b"transaction %d" % number)
     database.write(batch)
-    assert ledger.meta(b"clock") == b"\x01"
+    assert ledger.meta(MetaName.CHECKPOINTS) == b"\x01"
     assert list(ledger.pooled()) == [(bytes([number]) * 32, b"transaction %d" % number) for number in (1, 2, 3)]
     batch = Batch()
     ledger.delete_pooled(batch, bytes([2]) * 32)
-    ledger.delete_meta(batch, b"clock")
+    ledger.delete_meta(batch, MetaName.CHECKPOINTS)
     database.write(batch)
     assert [data for _, data in ledger.pooled()] == [b"transaction 1", b"transaction 3"]
-    assert ledger.meta(b"clock") is None
+    assert ledger.meta(MetaName.CHECKPOINTS) is None
 
 
 def test_a_head_pointer_of_the_wrong_size_is_corruption():
     store = MemoryStore()
     batch = Batch()
-    batch.put(schema.meta_key(b"head"), b"short")
+    batch.put(schema.meta_key(MetaName.HEAD), b"short")
     store.write(batch)
-    with pytest.raises(CorruptionError, match="zevm db rewind"):
+    with pytest.raises(CorruptionError, match="head pointer has 5 bytes") as caught:
         Ledger(store).head()
+    assert caught.value.problem is StorageProblem.FILES_DAMAGED
 
 
 def index_of(store, postings):

@@ -146,7 +146,7 @@ class Found(NamedTuple):
 
 def walk(fork: Fork, gas: int, parallel: int, wanted: Callable[[Step], bool]) -> Iterator[Found]:
     """Each step in parallel calls, then in a transaction."""
-    settings = ("--memory", "--hardfork", fork.name.lower().replace("_", ""), "--gas-limit", str(2 * gas))
+    settings = ("--memory", "--hardfork", fork.flag, "--gas-limit", str(2 * gas))
     with NodeProcess(zevm_command(*settings)) as node:
         walked = Walk(node, gas, parallel)
         base = walked.base.percentile(0.99)

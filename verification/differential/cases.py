@@ -8,9 +8,8 @@ from typing import Any
 
 from verification.differential.code import SLOTS, CodeWriter, op, push
 from verification.differential.inputs import precompile_call
-from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, SYSTEM_CONTRACTS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.system import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.storage.keccak import keccak256
 
 Case = dict[str, Any]

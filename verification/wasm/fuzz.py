@@ -33,7 +33,7 @@ from typing import Any
 
 from testing.node_process import ROOT
 from verification.wasm.generate import generate, mutate
-from zevm.chain.concurrency.writer import STACK_BYTES
+from zevm.chain.concurrency.threads import STACK_BYTES
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.prepare import Prepared, prepare

@@ -2,9 +2,9 @@
 
 import brotli
 
-MAGIC = b"\0asm"
-COMPRESSED_PREFIX = b"\xef\xf0\x00\x00"
-"""Before a module compressed with Brotli: Stylus' discriminant, and no dictionary."""
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
+
+_WITHOUT_DICTIONARY = COMPRESSED_PREFIX + b"\0"
 
 CONSTRUCTOR_SELECTOR = bytes.fromhex("5585258d")
 """keccak256("stylus_constructor()")[:4]: what precedes a constructor's arguments."""
@@ -19,7 +19,7 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     `zvm.init` that is not stored; None for no run. compress: in the compressed form; a module that comes in it
     stays in it. Raises ModuleRefusedError for one that cannot be decompressed to take the payload.
     """
-    if module[:4] == COMPRESSED_PREFIX:
+    if module[:4] == _WITHOUT_DICTIONARY:
         if payload is None:
             return module
         from zevm.chain.zvm.module.prepare import decompress
@@ -28,7 +28,7 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     if payload is not None:
         content = _leb128(len(_INIT_SECTION)) + _INIT_SECTION + payload
         module += b"\0" + _leb128(len(content)) + content
-    return COMPRESSED_PREFIX + brotli.compress(module) if compress else module
+    return _WITHOUT_DICTIONARY + brotli.compress(module) if compress else module
 
 
 def stripped(module: bytes) -> bytes:

@@ -10,6 +10,7 @@ import wasmtime
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.activation import activation_gas, least_activation_gas
 from zevm.chain.zvm.module.binary import FUNCTION, FunctionType, Module, decode
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.module.instrument import instrument, maximum_pages
 from zevm.chain.zvm.module.limits import LIMITS, within
 from zevm.chain.zvm.module.rules import check_module
@@ -17,7 +18,6 @@ from zevm.chain.zvm.module.shape import shape_of
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.chain.zvm.runtime.engine import why_refused
 
-COMPRESSED_PREFIX = b"\xef\xf0\x00"
 """In front of a compressed module; a byte for the dictionary (0: none) follows, then the Brotli stream."""
 
 

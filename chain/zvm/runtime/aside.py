@@ -5,43 +5,55 @@ not begun, and one under way ends soon: THREADS at most have a processor for not
 """
 
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.shared import ends_with
 
 THREADS = 2
 
 Result = TypeVar("Result")
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, "zvm-compiler")
+class _Compilers:
+    """The threads, begun with the first work and ended by `end`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        ends_with(self.end)
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(THREADS, "zvm-compiler")
+            return self._pool.submit(work)
+
+    def end(self) -> None:
+        """End the threads after what was submitted; later work begins new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
 
-def in_time(deadline: float | None, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it.
+_compilers = _Compilers()
 
-    deadline: a time.monotonic() value, and chain.concurrency.deadline's where the client may leave before.
-    """
+
+def in_time(deadline: Deadline | None, work: Callable[[], Result]) -> Result:
+    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it."""
     if deadline is None:
         return work()
     ended = threading.Event()
-    future = _pool().submit(work)
+    future = _compilers.submit(work)
     future.add_done_callback(lambda _: ended.set())
-    cancellation = deadline.cancellation if isinstance(deadline, Deadline) else None
-    if cancellation is not None:
-        cancellation.listen(ended.set)
+    deadline.cancellation.listen(ended.set)
     try:
-        ended.wait(max(0.0, float(deadline) - time.monotonic()))
+        ended.wait(deadline.remaining())
     finally:
-        if cancellation is not None:
-            cancellation.forget(ended.set)
+        deadline.cancellation.forget(ended.set)
     if not future.done():
         future.cancel()
         raise ExecutionTimeoutError("execution aborted (timeout while a module is compiled)")

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.shared import ends_with
 from zevm.chain.zvm.runtime import capi
 
 TICK_SECONDS = 0.01
@@ -26,12 +28,13 @@ class _Ticker:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[int, int], tuple[float, int]] = {}
+        self._runs: dict[tuple[int, int], tuple[Deadline, int]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        ends_with(self.end_idle)
 
     @contextlib.contextmanager
-    def watch(self, engine: int, deadline: float) -> Iterator[None]:
+    def watch(self, engine: int, deadline: Deadline) -> Iterator[None]:
         """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
         key = engine, id(deadline)
         with self._changed:
@@ -39,25 +42,36 @@ class _Ticker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._count(key, deadline, -1)
 
-    def _count(self, key: tuple[int, int], deadline: float, change: int) -> None:
+    def end_idle(self) -> None:
+        """End the thread, where no run has a deadline; the next run that has one starts it again."""
+        with self._changed:
+            thread = self._thread
+            if thread is None or self._runs:
+                return
+            self._thread = None
+            self._changed.notify_all()
+        thread.join()
+
+    def _count(self, key: tuple[int, int], deadline: Deadline, change: int) -> None:
         _, count = self._runs.pop(key, (deadline, 0))
         if count + change:
             self._runs[key] = deadline, count + change
 
     def _run(self) -> None:
+        this = threading.current_thread()
         while True:
             with self._changed:
-                while not self._runs:
-                    self._changed.wait()
-                now = time.monotonic()
-                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if now >= deadline}:
+                self._changed.wait_for(lambda: self._runs or self._thread is not this)
+                if self._thread is not this:
+                    return
+                for engine in {engine for (engine, _), (deadline, _) in self._runs.items() if deadline.expired()}:
                     capi.engine_increment_epoch(engine)
             time.sleep(TICK_SECONDS)
 

@@ -11,9 +11,9 @@ from functools import cache
 from typing import Protocol
 
 from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
 
-PAGE_BYTES = 65_536
 MAXIMUM_PAGES = 1024
 MEMORY_LIMIT_BYTES = MAXIMUM_PAGES * PAGE_BYTES
 """Backstop for one instance. The chain's own cap is charged for, and met, before it."""

@@ -1,15 +1,16 @@
 """One running instance, and the callbacks through which its code reaches the host."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
 from typing import Any, cast
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
 from zevm.chain.zvm.runtime.deadlines import NEXT_EPOCH
-from zevm.chain.zvm.runtime.engine import PAGE_BYTES, Import, Program, Signature
+from zevm.chain.zvm.runtime.engine import Import, Program, Signature
 
 HostCallback = Callable[..., int | None]
 """(instance, *parameters as unsigned ints) -> the result, or None for a host function without one."""
@@ -20,7 +21,7 @@ _global_get, _global_set = capi.global_get, capi.global_set
 """By short names, since every host call that charges goes through them."""
 
 _MASK_32 = 0xFFFFFFFF
-_MASK_64 = 0xFFFFFFFFFFFFFFFF
+MASK_64 = 0xFFFFFFFFFFFFFFFF
 _WRITABLE = 0x200
 _BINDINGS_KEPT = 8
 _NOTHING = memoryview(bytearray())
@@ -49,7 +50,7 @@ class Instance:
         "stack_mark",
     )
 
-    def __init__(self, context: Any, deadline: float | None = None) -> None:
+    def __init__(self, context: Any, deadline: Deadline | None = None) -> None:
         self.context = context
         self.deadline = deadline
         self.is_interrupted = False
@@ -108,7 +109,7 @@ class Instance:
         if store is None:
             raise NodeFaultError(_ENDED)
         _global_get(store, value + _INK, value)
-        left: int = self._scratch.value & _MASK_64
+        left: int = self._scratch.value & MASK_64
         return left
 
     @ink_left.setter
@@ -163,7 +164,7 @@ def _look_at_deadline(_context: int, _data: int, epochs: Any, kind: Any) -> int:
     """The epoch has advanced for a run that has met its deadline: for this one, or for another, and it goes on."""
     instance = frames.stack[-1]
     deadline = instance.deadline
-    if deadline is not None and time.monotonic() < deadline:
+    if deadline is not None and not deadline.expired():
         epochs[0] = NEXT_EPOCH
         kind[0] = capi.EPOCH_CONTINUE
         return 0
@@ -250,7 +251,7 @@ def _callback(callback: HostCallback, signature: Signature) -> Any:
 
 
 def _taker(parameters: str) -> Callable[[HostCallback, Instance, Any], int | None]:
-    masks = tuple((2 * index, _MASK_32 if kind == "i" else _MASK_64) for index, kind in enumerate(parameters))
+    masks = tuple((2 * index, _MASK_32 if kind == "i" else MASK_64) for index, kind in enumerate(parameters))
 
     def take(callback: HostCallback, instance: Instance, slots: Any) -> int | None:
         return callback(instance, *[slots[index] & mask for index, mask in masks])
@@ -267,7 +268,7 @@ _TAKERS: dict[str, Callable[[HostCallback, Instance, Any], int | None]] = {
         instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_32
     ),
     "iiiIi": lambda callback, instance, s: callback(
-        instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & _MASK_64, s[8] & _MASK_32
+        instance, s[0] & _MASK_32, s[2] & _MASK_32, s[4] & _MASK_32, s[6] & MASK_64, s[8] & _MASK_32
     ),
     "iiiiIi": lambda callback, instance, s: callback(
         instance,
@@ -275,7 +276,7 @@ _TAKERS: dict[str, Callable[[HostCallback, Instance, Any], int | None]] = {
         s[2] & _MASK_32,
         s[4] & _MASK_32,
         s[6] & _MASK_32,
-        s[8] & _MASK_64,
+        s[8] & MASK_64,
         s[10] & _MASK_32,
     ),
 }

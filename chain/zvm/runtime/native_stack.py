@@ -49,10 +49,10 @@ def require(mark: Any) -> None:
         if size and size < NATIVE_STACK_BYTES + OUTERMOST_BYTES:
             raise NodeFaultError(
                 f"the thread has {size} bytes of native stack, one instance needs up to "
-                f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with concurrency.writer.STACK_BYTES"
+                f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with concurrency.threads.STACK_BYTES"
             )
     elif low and addressof(mark.contents) - low < NATIVE_STACK_BYTES + HOST_BYTES:
         raise NodeFaultError(
             f"the thread has {addressof(mark.contents) - low} of {size} bytes of native stack left, the next "
-            f"instance needs up to {NATIVE_STACK_BYTES + HOST_BYTES}: start it with concurrency.writer.STACK_BYTES"
+            f"instance needs up to {NATIVE_STACK_BYTES + HOST_BYTES}: start it with concurrency.threads.STACK_BYTES"
         )

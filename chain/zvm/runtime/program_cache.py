@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
@@ -61,7 +62,7 @@ class ProgramCache:
         prepare: Callable[[], Instrumented],
         *,
         of_chain: bool = False,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> Program:
         """The program of the stored code with this keccak. `prepare` checks and instruments it on a miss.
 

@@ -5,11 +5,11 @@ ink and stack words in exported globals; wasmtime only executes it, so every con
 """
 
 import ctypes
-import time
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import (
     ExitError,
     HostStopError,
@@ -18,13 +18,13 @@ from zevm.chain.zvm.faults import (
     OutOfInkError,
     OutOfPagesError,
 )
+from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi, native_stack
 from zevm.chain.zvm.runtime.deadlines import FOREVER, NEXT_EPOCH, ticker
 from zevm.chain.zvm.runtime.engine import (
     MAXIMUM_FRAMES,
     MAXIMUM_PAGES,
     MAXIMUM_TABLE_ELEMENTS,
-    PAGE_BYTES,
     Engine,
     Import,
     Program,
@@ -96,14 +96,13 @@ def run(
     entry: str = "user_entrypoint",
     arguments: Sequence[int] = (),
     memory_pages: int = MAXIMUM_PAGES,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> RunResult:
     """Instantiate a program, call one of its functions and drop the instance.
 
     callbacks: one per import, in their order, the same function objects in every run. A callback may call this again.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
-    deadline: time.monotonic() value, off chain only; the run is interrupted a tick after it at most, or after it was
-    cancelled (chain.concurrency.deadline).
+    deadline: off chain only; the run is interrupted a tick after it at most, or after it was cancelled.
     Raises what a host function raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack
@@ -112,7 +111,7 @@ def run(
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
     if deadline is None:
         result = _run(program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None)
-    elif time.monotonic() >= deadline:
+    elif deadline.expired():
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address, deadline):
@@ -130,7 +129,7 @@ def _run(
     entry: str,
     arguments: Sequence[int],
     memory_pages: int,
-    deadline: float | None,
+    deadline: Deadline | None,
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
     binding = bind(program, callbacks)

@@ -4,6 +4,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing import history
 from zevm.chain.tracing.witness import make_witness
 from zevm.chain.types import Block, Header
@@ -62,7 +63,7 @@ def storage_range_at(
     start: bytes,
     limit: int,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Json:
     """An account's slots as a transaction of a block met them, by the hashes of their numbers."""
     block = _find(services, reference)
@@ -100,7 +101,7 @@ def account_range(
     without_storage: bool,
     incompletes: bool,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Json:
     """Accounts of a state, by the hashes of their addresses."""
     chain = services.chain
@@ -144,7 +145,7 @@ def _parent_and(services: Services, header: Header) -> tuple[Header, Header]:
     return parent, header
 
 
-def _modified(services: Services, start: Header, end: Header | None, deadline: float) -> list[str]:
+def _modified(services: Services, start: Header, end: Header | None, deadline: Deadline) -> list[str]:
     first, last = _parent_and(services, start) if end is None else (start, end)
     return [hexadecimal(address) for address in history.modified_accounts(services.chain, first, last, deadline)]
 
@@ -155,7 +156,9 @@ def _modified(services: Services, start: Header, end: Header | None, deadline: f
     params=(Param("start", scalars.number), Param("end", scalars.number, default=None)),
     result="[address]",
 )
-def get_modified_accounts_by_number(services: Services, start: int, end: int | None, *, deadline: float) -> list[str]:
+def get_modified_accounts_by_number(
+    services: Services, start: int, end: int | None, *, deadline: Deadline
+) -> list[str]:
     """Accounts that differ between two blocks, or that one block changed."""
     first = services.chain.header_by_number(start)
     if first is None:
@@ -172,7 +175,9 @@ def get_modified_accounts_by_number(services: Services, start: int, end: int | N
     params=(Param("start", scalars.hash32), Param("end", scalars.hash32, default=None)),
     result="[address]",
 )
-def get_modified_accounts_by_hash(services: Services, start: bytes, end: bytes | None, *, deadline: float) -> list[str]:
+def get_modified_accounts_by_hash(
+    services: Services, start: bytes, end: bytes | None, *, deadline: Deadline
+) -> list[str]:
     """The accounts that differ between two blocks, or that one block changed, by the blocks' hashes."""
     first = services.chain.header_by_hash(start)
     if first is None:
@@ -189,7 +194,7 @@ def get_modified_accounts_by_hash(services: Services, start: bytes, end: bytes |
     params=(Param("blockHash", scalars.hash32), Param("config", scalars.anything, default=None)),
     result="[state root]",
 )
-def intermediate_roots(services: Services, block_hash: bytes, config: Any, *, deadline: float) -> list[str]:
+def intermediate_roots(services: Services, block_hash: bytes, config: Any, *, deadline: Deadline) -> list[str]:
     """The state root after each transaction of a block."""
     del config
     block = services.chain.block_by_hash(block_hash) or services.chain.bad_blocks.get(block_hash)
@@ -224,7 +229,7 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
 
 
 @method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", scalars.hash32),), result="bytes")
-def preimage(services: Services, digest: bytes, *, deadline: float) -> str:
+def preimage(services: Services, digest: bytes, *, deadline: Deadline) -> str:
     """The address or slot that a key of a trie is the hash of."""
     del deadline
     found = services.chain.database.state.preimage(digest)
@@ -243,7 +248,7 @@ def _key(value: object) -> bytes:
 
 
 @method("debug_dbGet", cost=Cost.EXECUTION, params=(Param("key", _key),), result="bytes")
-def db_get(services: Services, key: bytes, *, deadline: float) -> str:
+def db_get(services: Services, key: bytes, *, deadline: Deadline) -> str:
     """The database's value at a key, as storage/schema.py lays keys out."""
     del deadline
     value = services.chain.database.store.get(key)
@@ -265,7 +270,7 @@ def set_head(services: Services, number: int) -> None:
 
 
 @method("debug_executionWitness", cost=Cost.EXECUTION, params=(BLOCK,), result="{headers, codes, state, keys}")
-def execution_witness(services: Services, reference: BlockReference, *, deadline: float) -> Json:
+def execution_witness(services: Services, reference: BlockReference, *, deadline: Deadline) -> Json:
     """What a block's execution reads: trie nodes, code, and headers back to the oldest that it asks for."""
     del deadline
     witness = make_witness(services.chain, _find(services, reference))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
@@ -32,7 +33,7 @@ BLOCK_TRACE = "[{txHash, result}]"
     result=f"{TRACE}; null for the hash of zeros",
 )
 def trace_transaction(
-    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: float
+    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded | None:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
     if transaction_hash == NO_TRANSACTION:
@@ -53,7 +54,12 @@ def trace_transaction(
     result=TRACE,
 )
 def trace_call(
-    services: Services, arguments: TransactionArguments, block: BlockReference, config: TraceConfig, *, deadline: float
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,
+    config: TraceConfig,
+    *,
+    deadline: Deadline,
 ) -> Encoded:
     """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
     call = _call_request(services, arguments)
@@ -76,7 +82,7 @@ def _call_request(services: Services, arguments: TransactionArguments) -> CallRe
     result=BLOCK_TRACE,
 )
 def trace_block_by_number(
-    services: Services, block: BlockReference, config: TraceConfig, *, deadline: float
+    services: Services, block: BlockReference, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded:
     """Execute every transaction of a block again under a tracer."""
     chain = services.chain
@@ -95,7 +101,7 @@ def trace_block_by_number(
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
     """Execute every transaction of a block again under a tracer, by the block's hash."""
     found = services.chain.block_by_hash(block_hash)
     if found is None:
@@ -109,7 +115,7 @@ def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConf
     params=(Param("rlp", scalars.data), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
     """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
@@ -124,7 +130,7 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: float) -> Encoded:
+def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
     """Execute every transaction of a rejected block (debug_getBadBlocks) again under a tracer."""
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:
@@ -132,7 +138,7 @@ def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, 
     return _trace_block(services, block, config, deadline)
 
 
-def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: float) -> Encoded:
+def _trace_block(services: Services, block: Block, config: TraceConfig, deadline: Deadline) -> Encoded:
     return run_trace(services, deadline, lambda request: trace.trace_block(services.chain, block, request), config)
 
 
@@ -148,7 +154,7 @@ def trace_call_many(
     context: StateContext,
     config: TraceConfig,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Encoded:
     """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
     index, overrides = context.transaction_index, config.overrides

@@ -1,15 +1,14 @@
 """anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and what the node tells about itself."""
 
-import time
 from typing import Any
 
 from zevm.chain.blocks.branch import Filler
 from zevm.chain.blocks.context import CallFrame
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import BlockReference
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import TransactionArguments
@@ -24,29 +23,8 @@ from zevm.rpc.services import Services
 ADDRESS = Param("address", scalars.address)
 HASH = Param("hash", scalars.hash32)
 
-HARD_FORK_NAMES = {
-    Fork.FRONTIER: "Frontier",
-    Fork.HOMESTEAD: "Homestead",
-    Fork.TANGERINE_WHISTLE: "Tangerine",
-    Fork.SPURIOUS_DRAGON: "SpuriousDragon",
-    Fork.BYZANTIUM: "Byzantium",
-    Fork.CONSTANTINOPLE: "Constantinople",
-    Fork.PETERSBURG: "Petersburg",
-    Fork.ISTANBUL: "Istanbul",
-    Fork.MUIR_GLACIER: "MuirGlacier",
-    Fork.BERLIN: "Berlin",
-    Fork.LONDON: "London",
-    Fork.ARROW_GLACIER: "ArrowGlacier",
-    Fork.GRAY_GLACIER: "GrayGlacier",
-    Fork.PARIS: "Paris",
-    Fork.SHANGHAI: "Shanghai",
-    Fork.CANCUN: "Cancun",
-    Fork.PRAGUE: "Prague",
-    Fork.OSAKA: "Osaka",
-    Fork.BPO1: "Osaka",
-    Fork.BPO2: "Osaka",
-}
-"""The names that Foundry parses. Blob parameter forks change nothing for the code that runs: they are Osaka."""
+_FOUNDRY_FORKS = {Fork.TANGERINE_WHISTLE: "Tangerine", Fork.BPO1: "Osaka", Fork.BPO2: "Osaka"}
+"""Foundry's names where they differ. Blob parameter forks change nothing for the code that runs: they are Osaka."""
 
 
 @method("anvil_setCoinbase", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_setCoinbase",))
@@ -234,6 +212,11 @@ def _signed(services: Services, given: bytes | TransactionArguments) -> Transact
     return fill
 
 
+def foundry_fork(fork: Fork) -> str:
+    """The name that Foundry parses."""
+    return _FOUNDRY_FORKS.get(fork, fork.title)
+
+
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")
 def node_info(services: Services) -> dict[str, Any]:
     """The head, the fork, and how blocks are made."""
@@ -244,7 +227,7 @@ def node_info(services: Services) -> dict[str, Any]:
         "currentBlockNumber": hex(header.number),
         "currentBlockTimestamp": header.timestamp,
         "currentBlockHash": hexadecimal(header.hash),
-        "hardFork": HARD_FORK_NAMES[chain.schedule.rules(coming.number, coming.timestamp).fork],
+        "hardFork": foundry_fork(chain.schedule.fork_at(coming.number, coming.timestamp)),
         "transactionOrder": str(chain.pool.order),
         "environment": {
             "baseFee": hex(coming.base_fee_per_gas or 0),
@@ -293,12 +276,11 @@ def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
 
 
 @method("anvil_getBlobByHash", cost=Cost.EXECUTION, params=(HASH,), result="blob or null")
-def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: float) -> str | None:
+def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: Deadline) -> str | None:
     """A blob by its versioned hash, of a mined transaction."""
     chain = services.chain
     for number in range(chain.head.number, chain.genesis.number, -1):
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError
+        deadline.check()
         header = chain.resolve(BlockReference(number=number))
         if not header.blob_gas_used:
             continue

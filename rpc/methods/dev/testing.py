@@ -1,6 +1,6 @@
 """testing_: blocks built on demand, for those who make test fixtures. They are answered and forgotten."""
 
-from zevm.chain.blocks.payload import PayloadAttributes, build_payload
+from zevm.chain.calls.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
 from zevm.rpc.codec import engine, scalars
 from zevm.rpc.codec.results import Json, hexadecimal

@@ -5,6 +5,7 @@ from dataclasses import replace
 from zevm.chain.calls.access_list import create_access_list
 from zevm.chain.calls.overrides import StateOverrides
 from zevm.chain.calls.simulation import SimulatedCall, make_transaction
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
@@ -31,7 +32,7 @@ def access_list(
     block: BlockReference,
     state_overrides: StateOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Json:
     """The access list of a transaction, and the gas that it uses with it; `error` tells of a run that failed.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from zevm.chain.calls.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
 from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import Outcome, VmErrorKind
@@ -37,7 +38,7 @@ def call_many_bundles(
     context: StateContext,
     state_overrides: StateOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> list[list[Json]]:
     """Execute calls one after another, each upon the state that the one before left; bundle by bundle."""
     try:
@@ -98,7 +99,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
     params=(Param("bundle", signed_bundle, summary="signed transactions and the block that they are for"),),
     result="{bundleHash, results, coinbaseDiff, totalGasUsed, ...}",
 )
-def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: float) -> Json:
+def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: Deadline) -> Json:
     """Execute signed transactions at the top of a block to come, and tell what its producer would earn."""
     check_call_count(len(bundle["transactions"]), services.limits)
     transactions = tuple([Transaction.decode(item) for item in bundle["transactions"]])

@@ -3,6 +3,7 @@
 from zevm.chain.calls.call import GasEstimation, failure_of
 from zevm.chain.calls.call import call as execute_call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
 from zevm.chain.vm.interface import Outcome
@@ -26,7 +27,7 @@ def execute(
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrides | None = None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> Outcome:
     """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
@@ -55,7 +56,7 @@ def call(
     state_overrides: StateOverrides | None,
     block_overrides: BlockOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """Execute a message at a block and return its data."""
     outcome = execute(services, arguments, block, state_overrides, block_overrides, deadline=deadline)
@@ -78,7 +79,7 @@ def estimate_gas(
     state_overrides: StateOverrides | None,
     block_overrides: BlockOverrides | None,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> str:
     """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
     estimation = GasEstimation(

@@ -1,9 +1,9 @@
 """eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
 
-from zevm.chain.rules.forks import FORK_NAMES, Fork
+from zevm.chain.rules import predeploys
+from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm import system
 from zevm.chain.vm.fork_table import PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 from zevm.rpc.codec import scalars
@@ -69,13 +69,13 @@ def _precompiles(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
 def _system_contracts(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
     contracts = []
     if fork >= Fork.CANCUN:
-        contracts.append(("BEACON_ROOTS_ADDRESS", system.BEACON_ROOTS_ADDRESS))
+        contracts.append(("BEACON_ROOTS_ADDRESS", predeploys.BEACON_ROOTS_ADDRESS))
     if fork >= Fork.PRAGUE:
         contracts += [
-            ("CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS", system.CONSOLIDATION_REQUESTS_ADDRESS),
+            ("CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS", predeploys.CONSOLIDATION_REQUESTS_ADDRESS),
             ("DEPOSIT_CONTRACT_ADDRESS", schedule.deposit_contract),
-            ("HISTORY_STORAGE_ADDRESS", system.HISTORY_STORAGE_ADDRESS),
-            ("WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS", system.WITHDRAWAL_REQUESTS_ADDRESS),
+            ("HISTORY_STORAGE_ADDRESS", predeploys.HISTORY_STORAGE_ADDRESS),
+            ("WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS", predeploys.WITHDRAWAL_REQUESTS_ADDRESS),
         ]
     return {name: hexadecimal(address) for name, address in contracts}
 
@@ -95,7 +95,7 @@ async def _no_access_list(services: Services, reference: BlockReference) -> None
     header = (await on_writer(services, services.chain.pending)).header if pending else header_at(services, reference)
     if header is None:
         return
-    fork = FORK_NAMES[services.chain.spec.of(header).fork]
+    fork = services.chain.spec.of(header).fork.title
     raise CodedError(
         RESOURCE_NOT_FOUND,
         f"block {header.number} has no access list: it is under {fork}, and lists begin with Amsterdam (EIP-7928)",

@@ -1,13 +1,12 @@
 """eth_: what gas costs."""
 
-import time
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.rules.fees import check_percentiles, fee_history
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support.filling import gas_price as suggested_gas_price
@@ -53,7 +52,7 @@ def blob_base_fee(services: Services) -> str | None:
     result="{oldestBlock, baseFeePerGas, gasUsedRatio, baseFeePerBlobGas, blobGasUsedRatio, reward?}",
 )
 def get_fee_history(
-    services: Services, count: int, newest: BlockReference, percentiles: list[float], *, deadline: float
+    services: Services, count: int, newest: BlockReference, percentiles: list[float], *, deadline: Deadline
 ) -> dict[str, Any]:
     """Base fees, gas used and tips of consecutive blocks, and the fees of the block after them."""
     limits = services.limits
@@ -83,7 +82,7 @@ def get_fee_history(
 
 
 def _blocks(
-    services: Services, count: int, newest: BlockReference, *, with_receipts: bool, deadline: float
+    services: Services, count: int, newest: BlockReference, *, with_receipts: bool, deadline: Deadline
 ) -> tuple[list[Header], list[tuple[Receipt, ...]]]:
     """Up to `count` headers ending at `newest`, oldest first, with their receipts if wanted."""
     chain = services.chain
@@ -101,8 +100,7 @@ def _blocks(
         number = chain.number_of(newest)
     header = chain.header_by_number(number)
     while len(headers) < count and header is not None:
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError
+        deadline.check()
         headers.append(header)
         receipts.append((chain.receipts(header.hash) or ()) if with_receipts else ())
         # by the parent's hash: the header is at hand then, without a look at which one is canonical

@@ -1,17 +1,15 @@
 """eth_: logs, and filters that clients poll."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 
 import orjson
 
 from zevm.chain.canonical.log_search import LogQuery, LogRecord
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.encoded import Encoded, enclosed
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import LogFilter
@@ -54,7 +52,7 @@ def _height(services: Services, reference: BlockReference | None) -> int:
     return services.chain.number_of(reference or LATEST)
 
 
-def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[LogRecord]:
+def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequence[LogRecord]:
     """The logs that a filter asks for, under the limits on range and results."""
     check_log_filter(criteria, services.limits)
     first = last = None
@@ -73,20 +71,20 @@ def find(services: Services, criteria: LogFilter, deadline: float) -> Sequence[L
         raise InvalidParamsError(told(error)) from error
 
 
-def search(services: Services, criteria: LogFilter, deadline: float) -> Encoded:
+def search(services: Services, criteria: LogFilter, deadline: Deadline) -> Encoded:
     """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
     return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
 
 
-def _encoded(records: Sequence[LogRecord], deadline: float) -> Iterator[tuple[bytes]]:
+def _encoded(records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple[bytes]]:
     for index, record in enumerate(records):
-        if not index % LOGS_BETWEEN_LOOKS and time.monotonic() > deadline:
-            raise ExecutionTimeoutError("the search for logs took too long; ask for fewer blocks")
+        if not index % LOGS_BETWEEN_LOOKS:
+            deadline.check("the search for logs took too long; ask for fewer blocks")
         yield (orjson.dumps(log_record(record)),)
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
-def get_logs(services: Services, criteria: LogFilter, *, deadline: float) -> Encoded:
+def get_logs(services: Services, criteria: LogFilter, *, deadline: Deadline) -> Encoded:
     """The logs of a block or a range of blocks that match addresses and topics."""
     return search(services, criteria, deadline)
 
@@ -129,12 +127,11 @@ def _listed(items: list[bytes]) -> Encoded:
 async def get_filter_logs(services: Services, identifier: str) -> Encoded:
     """All logs that a filter's criteria match, old ones too."""
     criteria = services.filters.criteria(identifier)
-    cancellation = Cancellation()
-    deadline = Deadline(execution_deadline(services), cancellation)
+    deadline = execution_deadline(services)
     try:
         return await asyncio.to_thread(search, services, criteria, deadline)
     except asyncio.CancelledError:
-        cancellation.cancel()
+        deadline.cancellation.cancel()
         raise
 
 

@@ -1,10 +1,9 @@
 """eth_getProof: Merkle proofs of an account and of its storage (EIP-1186)."""
 
-import time
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError
@@ -39,15 +38,16 @@ def _key(value: object) -> tuple[int, int]:
     ),
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
 )
-def get_proof(services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: float) -> Json:
+def get_proof(
+    services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: Deadline
+) -> Json:
     """Proofs that an account and its slots are, or are not, in the state of a block."""
     limit = services.limits.proof_keys
     if len(keys) > limit:
         raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")
     slots = [_key(key) for key in keys]
     proof = services.chain.prove_account(block, address, [slot for slot, _ in slots])
-    if time.monotonic() > deadline:
-        raise ExecutionTimeoutError
+    deadline.check()
     return _encode(address, proof, [size for _, size in slots])
 
 

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.events import Event, HeadChanged
+from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.types.transaction import encode_network_form
@@ -24,7 +26,6 @@ RAW = Param("raw", scalars.data, summary="EIP-2718 bytes; of a blob transaction 
 TRANSACTION = Param("transaction", objects.transaction_arguments)
 TIMEOUT = Param("timeout", scalars.number, default=None, summary="milliseconds")
 DEFAULT_RECEIPT_TIMEOUT_SECONDS = 20.0
-_ETHER = 10**18
 
 
 def decode_raw(services: Services, raw: bytes) -> Transaction:
@@ -41,7 +42,7 @@ def _check_fee_cap(services: Services, transaction: Transaction) -> None:
     fee = transaction.max_fee_per_gas * transaction.gas_limit
     if cap and fee > cap:
         raise ServerError(
-            f"tx fee ({fee / _ETHER:.2f} ether) exceeds the configured cap ({cap / _ETHER:.2f} ether); "
+            f"tx fee ({fee / ETHER:.2f} ether) exceeds the configured cap ({cap / ETHER:.2f} ether); "
             "raise --rpc-transaction-fee-cap-wei, 0 for no cap"
         )
 
@@ -196,7 +197,7 @@ async def send_transaction_sync(services: Services, arguments: TransactionArgume
 
 
 @method("eth_fillTransaction", cost=Cost.EXECUTION, params=(TRANSACTION,), result="{raw, tx}")
-def fill(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json:
+def fill(services: Services, arguments: TransactionArguments, *, deadline: Deadline) -> Json:
     """Complete a transaction without signing or sending it."""
     transaction = fill_transaction(services, arguments, deadline=deadline)
     sender = arguments.sender or bytes(20)

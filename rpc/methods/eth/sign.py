@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc.codec import objects, results, scalars
 from zevm.rpc.codec.objects import TransactionArguments
@@ -72,7 +73,7 @@ def personal_sign(services: Services, data: bytes, address: bytes, password: str
     result="65-byte signature",
     aliases=("eth_signTypedData", "eth_signTypedData_v3"),
 )
-def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *, deadline: float) -> str:
+def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *, deadline: Deadline) -> str:
     """Sign structured data (EIP-712)."""
     if address not in services.wallet.addresses():
         raise UnknownAccountError(address)
@@ -86,7 +87,7 @@ def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *
     params=(Param("transaction", objects.transaction_arguments),),
     result="signed EIP-2718 bytes, of a blob transaction with its sidecar; or {raw, tx}",
 )
-def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: float) -> Json | str:
+def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: Deadline) -> Json | str:
     """Complete and sign a transaction without sending it.
 
     The bytes are what the specification, Anvil, viem, ethers and alloy have; the object of geth is what web3.py reads.

@@ -5,6 +5,7 @@ from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, Simulation, check_size
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Block, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmErrorKind
@@ -75,7 +76,7 @@ def simulation_arguments(value: object) -> SimulationArguments:
     result="[block with `calls`]",
 )
 def simulate(
-    services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: float
+    services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: Deadline
 ) -> list[Json]:
     """Execute blocks of calls upon a block; each is sealed and hashed as if it had been made."""
     blocks = [_simulated_block(services, item) for item in arguments.blocks]

@@ -3,6 +3,7 @@
 from functools import partial
 
 from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
@@ -95,7 +96,7 @@ async def get_transaction_by_block_number_and_index(
     result="transaction or null",
 )
 def get_transaction_by_sender_and_nonce(
-    services: Services, sender: bytes, nonce: int, *, deadline: float
+    services: Services, sender: bytes, nonce: int, *, deadline: Deadline
 ) -> Json | None:
     """The transaction of an account with this nonce, mined or in the pool."""
     waiting = waiting_at(services, sender, nonce)
@@ -105,7 +106,7 @@ def get_transaction_by_sender_and_nonce(
     return None if found is None else encode_mined(services, found.block, found.index)
 
 
-def mined_at(services: Services, sender: bytes, nonce: int, deadline: float) -> TransactionPosition | None:
+def mined_at(services: Services, sender: bytes, nonce: int, deadline: Deadline) -> TransactionPosition | None:
     """Where the transaction of an account with this nonce was mined: outside of resets nonces only grow."""
 
     def is_used(state: StateReader) -> bool:

@@ -1,13 +1,14 @@
 """From what a client gives to what can be executed or signed: call messages and complete transactions."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.fees import suggested_tip
+from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
@@ -19,7 +20,6 @@ from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
 
-PLAIN_TRANSFER_GAS = 21_000
 _RESERVED_ADDRESSES = 1 << 16
 """Addresses below may be precompiles, whose price an estimate has to find."""
 
@@ -117,11 +117,11 @@ def place_in(frame: CallFrame) -> Place:
 
 
 def fill_transaction(
-    services: Services, arguments: TransactionArguments, *, deadline: float, place: Place | None = None
+    services: Services, arguments: TransactionArguments, *, deadline: Deadline, place: Place | None = None
 ) -> Transaction:
     """The unsigned transaction with what the client left out: type, nonce, fees, and then the gas that it takes.
 
-    place: where it will execute; None for the next block. Estimates up to `deadline` (time.monotonic()), so it runs on
+    place: where it will execute; None for the next block. Estimates up to `deadline`, so it runs on
     a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError where the estimate reverts.
     """
     place = place or next_place(services)
@@ -211,14 +211,14 @@ def _with_fees(
     return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
 
 
-def execution_deadline(services: Services) -> float:
-    """When an execution that begins now has to end, as a value of time.monotonic()."""
-    return time.monotonic() + services.limits.evm_timeout_seconds
+def execution_deadline(services: Services) -> Deadline:
+    """When an execution that begins now has to end."""
+    return Deadline.after(services.limits.evm_timeout_seconds)
 
 
-def _gas_limit(services: Services, arguments: TransactionArguments, place: Place, deadline: float) -> int:
+def _gas_limit(services: Services, arguments: TransactionArguments, place: Place, deadline: Deadline) -> int:
     if _is_plain_transfer(arguments, place.state):
-        return PLAIN_TRANSFER_GAS
+        return TRANSACTION_GAS
     frame = place.frame()
     request = _payable(call_request(services, arguments, default_gas=0), frame)
     return GasEstimation(frame, request, gas_cap=services.limits.call_gas, deadline=deadline).run()
@@ -227,7 +227,7 @@ def _gas_limit(services: Services, arguments: TransactionArguments, place: Place
 def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
     """The message to estimate. One that cannot pay now is the pool's to judge: its gas is that of a free one."""
     environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
-    fee_wei = PLAIN_TRANSFER_GAS * request.max_fee_per_gas
+    fee_wei = TRANSACTION_GAS * request.max_fee_per_gas
     if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
         request = replace(request, max_fee_per_gas=0, max_priority_fee_per_gas=0)
     if request.max_fee_per_blob_gas < (environment.blob_base_fee or 0) or balance_wei < fee_wei:

@@ -3,15 +3,15 @@
 import secrets
 
 from zevm.storage.database import Database
+from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch
 
-_NAME = b"instance-id"
 _BYTES = 32
 
 
 def load_instance_id(database: Database) -> bytes:
     """The 32-byte id of the chain in the database; made and kept when it has none yet."""
-    stored = database.ledger.meta(_NAME)
+    stored = database.ledger.meta(MetaName.INSTANCE_ID)
     if stored is None:
         batch = Batch()
         stored = put_new_instance_id(database, batch)
@@ -22,5 +22,5 @@ def load_instance_id(database: Database) -> bytes:
 def put_new_instance_id(database: Database, batch: Batch) -> bytes:
     """Give the chain a new id once `batch` is written."""
     identifier = secrets.token_bytes(_BYTES)
-    database.ledger.put_meta(batch, _NAME, identifier)
+    database.ledger.put_meta(batch, MetaName.INSTANCE_ID, identifier)
     return identifier

@@ -1,15 +1,14 @@
 """What several method modules share: reading blocks and states that a reference names, off the event loop if slow."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import EARLIEST, BlockReference, BlockTag
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.rpc.codec import results
 from zevm.rpc.codec.later import Later
 from zevm.rpc.services import Services
@@ -107,13 +106,12 @@ def of_transaction(
     return by_size(header, show, services, transaction_hash)
 
 
-def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: float) -> int | None:
+def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: Deadline) -> int | None:
     """The first block after which something holds, by bisection: it must go on to hold. None where it does not yet."""
     chain = services.chain
 
     def holds_after(number: int) -> bool:
-        if time.monotonic() > deadline:
-            raise ExecutionTimeoutError
+        deadline.check()
         return holds(chain.state_at(BlockReference(number=number)))
 
     low, high = chain.number_of(EARLIEST), chain.head.number

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.tracing import frame_list
@@ -67,7 +68,7 @@ def _position(services: Services, transaction_hash: bytes) -> TransactionPositio
     return position
 
 
-def _rows(services: Services, transaction_hash: bytes, deadline: float) -> list[FrameRow]:
+def _rows(services: Services, transaction_hash: bytes, deadline: Deadline) -> list[FrameRow]:
     position = _position(services, transaction_hash)
     return run_trace(services, deadline, lambda request: frame_list.transaction_rows(services.chain, position, request))
 
@@ -78,7 +79,7 @@ def _rows(services: Services, transaction_hash: bytes, deadline: float) -> list[
     params=(HASH,),
     result="[{type, depth, from, to, value, input, output}]",
 )
-def trace_transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment:
+def trace_transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment:
     """The frames of a mined transaction in a row, with their depths."""
     return orjson.Fragment(orjson.dumps([_frame(row) for row in _rows(services, transaction_hash, deadline)]))
 
@@ -96,7 +97,7 @@ def _frame(row: FrameRow) -> Json:
 
 
 @method("ots_getInternalOperations", cost=Cost.EXECUTION, params=(HASH,), result="[{type, from, to, value}]")
-def get_internal_operations(services: Services, transaction_hash: bytes, *, deadline: float) -> list[Json]:
+def get_internal_operations(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> list[Json]:
     """Transfers, creations and destructions within a mined transaction."""
     rows = _rows(services, transaction_hash, deadline)
     return [
@@ -111,7 +112,7 @@ def get_internal_operations(services: Services, transaction_hash: bytes, *, dead
 
 
 @method("ots_getTransactionError", cost=Cost.EXECUTION, params=(HASH,), result="bytes")
-def get_transaction_error(services: Services, transaction_hash: bytes, *, deadline: float) -> str:
+def get_transaction_error(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> str:
     """The data that a mined transaction reverted with; 0x where it did not."""
     position = _position(services, transaction_hash)
     receipts = services.chain.receipts(position.block.hash)
@@ -201,7 +202,7 @@ def _check_page(services: Services, page_size: int) -> None:
     result=SEARCH,
 )
 def search_transactions_before(
-    services: Services, address: bytes, height: int, page_size: int, *, deadline: float
+    services: Services, address: bytes, height: int, page_size: int, *, deadline: Deadline
 ) -> orjson.Fragment:
     """Transactions that touch an address in the blocks before one, the newest first, in whole blocks."""
     head, earliest = services.chain.head.number, services.chain.number_of(EARLIEST)
@@ -217,7 +218,7 @@ def search_transactions_before(
     result=SEARCH,
 )
 def search_transactions_after(
-    services: Services, address: bytes, height: int, page_size: int, *, deadline: float
+    services: Services, address: bytes, height: int, page_size: int, *, deadline: Deadline
 ) -> orjson.Fragment:
     """Transactions that touch an address in the blocks after one, the newest first, in whole blocks."""
     head, earliest = services.chain.head.number, services.chain.number_of(EARLIEST)
@@ -227,7 +228,7 @@ def search_transactions_after(
 
 
 def _search(
-    services: Services, address: bytes, numbers: Iterable[int], page_size: int, deadline: float
+    services: Services, address: bytes, numbers: Iterable[int], page_size: int, deadline: Deadline
 ) -> tuple[list[Match], bool]:
     _check_page(services, page_size)
     limit, seconds = services.limits.search_blocks, services.limits.evm_timeout_seconds
@@ -267,7 +268,7 @@ def _page(matches: list[Match], *, first: bool, last: bool) -> orjson.Fragment:
     result="hash or null",
 )
 def get_transaction_by_sender_and_nonce(
-    services: Services, sender: bytes, nonce: int, *, deadline: float
+    services: Services, sender: bytes, nonce: int, *, deadline: Deadline
 ) -> str | None:
     """The hash of the mined transaction of an account with this nonce."""
     position = mined_at(services, sender, nonce, deadline)
@@ -275,7 +276,7 @@ def get_transaction_by_sender_and_nonce(
 
 
 @method("ots_getContractCreator", cost=Cost.EXECUTION, params=(ADDRESS,), result="{hash, creator} or null")
-def get_contract_creator(services: Services, address: bytes, *, deadline: float) -> Json | None:
+def get_contract_creator(services: Services, address: bytes, *, deadline: Deadline) -> Json | None:
     """The transaction that created a contract, and who created it; null for what no transaction has created."""
     number = first_block_where(services, lambda state: _has_code(state, address), deadline)
     block = None if number is None else services.chain.block_by_number(number)

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing import parity
 from zevm.chain.tracing.parity import FrameFilter
 from zevm.chain.tracing.parity_tracers import KINDS
@@ -90,7 +91,7 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 
 
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
-def transaction(services: Services, transaction_hash: bytes, *, deadline: float) -> orjson.Fragment | None:
+def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment | None:
     """The frames of a mined transaction, in a row."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
@@ -108,7 +109,9 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: float)
     params=(HASH, Param("traceAddress", scalars.array_of(scalars.number, MAX_DEPTH))),
     result="frame or null",
 )
-def get(services: Services, transaction_hash: bytes, address: list[int], *, deadline: float) -> orjson.Fragment | None:
+def get(
+    services: Services, transaction_hash: bytes, address: list[int], *, deadline: Deadline
+) -> orjson.Fragment | None:
     """One frame of a mined transaction, by its place in the tree."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
@@ -119,7 +122,7 @@ def get(services: Services, transaction_hash: bytes, address: list[int], *, dead
 
 
 @method("trace_block", cost=Cost.EXECUTION, params=(BLOCK,), result=FRAMES)
-def block(services: Services, reference: BlockReference, *, deadline: float) -> orjson.Fragment | None:
+def block(services: Services, reference: BlockReference, *, deadline: Deadline) -> orjson.Fragment | None:
     """The frames of all transactions of a block."""
     found = _find(services, reference)
     if found is None:
@@ -130,7 +133,7 @@ def block(services: Services, reference: BlockReference, *, deadline: float) -> 
 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
-def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> orjson.Fragment:
+def filter_(services: Services, wanted: dict[str, Any], *, deadline: Deadline) -> orjson.Fragment:
     """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
@@ -144,7 +147,7 @@ def filter_(services: Services, wanted: dict[str, Any], *, deadline: float) -> o
 
 @method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
 def replay_transaction(
-    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: float
+    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment:
     """Execute a mined transaction again, for its frames, instructions and state differences."""
     position = services.chain.find_transaction(transaction_hash)
@@ -164,7 +167,7 @@ def replay_transaction(
     result="[{output, stateDiff, trace, vmTrace, transactionHash}] or null",
 )
 def replay_block_transactions(
-    services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: float
+    services: Services, reference: BlockReference, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment | None:
     """Execute a block's transactions again, for the frames, instructions and state differences of each."""
     found = _find(services, reference)
@@ -189,7 +192,7 @@ def call(
     wanted: tuple[str, ...],
     reference: BlockReference,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> orjson.Fragment:
     """Execute a call upon a block, for its frames, instructions and state differences."""
     pairs = [(_request_of(services, arguments), wanted)]
@@ -211,7 +214,7 @@ def call_many(
     pairs: list[tuple[TransactionArguments, tuple[str, ...]]],
     reference: BlockReference,
     *,
-    deadline: float,
+    deadline: Deadline,
 ) -> orjson.Fragment:
     """Execute calls one upon the other, for the frames, instructions and state differences of each."""
     check_call_count(len(pairs), services.limits)
@@ -233,7 +236,9 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
     params=(Param("transaction", scalars.data), KIND_LIST),
     result=REPLAY,
 )
-def raw_transaction(services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: float) -> orjson.Fragment:
+def raw_transaction(
+    services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: Deadline
+) -> orjson.Fragment:
     """Execute a signed transaction as if it were mined next, and keep nothing of it."""
     try:
         signed = Transaction.decode(encoded)

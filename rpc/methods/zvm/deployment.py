@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from zevm.chain.calls.call import call
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.errors import (
     AUTHENTICATION_FAILURES,
     ExecutionFailedError,
@@ -12,7 +13,6 @@ from zevm.chain.errors import (
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.inspection import deployment_price
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from zevm.chain.concurrency.deadline import moved
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
@@ -75,14 +75,14 @@ def function_call(value: object) -> dict[str, Any]:
     ),
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
 )
-def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: float) -> Json:
+def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: Deadline) -> Json:
     """Run a function of a contract or of a module on a block's state, keeping nothing, and tell all it did."""
     limits = services.limits
     given = dict(call)
     timeout_ms = given.pop("timeout_ms", None)
     if timeout_ms is not None:
         capped = min(timeout_ms, int(limits.evm_timeout_seconds * 1_000))
-        deadline = moved(deadline, min(deadline, time.monotonic() + capped / 1_000))
+        deadline = deadline.sooner(time.monotonic() + capped / 1_000)
     given["gas_limit"] = min(given.get("gas_limit", limits.call_gas), limits.call_gas)
     began = time.perf_counter()
     machine, frame = machine_of(services), services.chain.frame_at(block)

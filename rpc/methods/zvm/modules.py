@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.zvm.errors import ModuleRefusedError
@@ -118,7 +119,7 @@ def inspection_json(found: Inspection) -> Json:
     params=(MODULE, SCHEDULE),
     result="{valid, rule, message, imports, exports, memory, activationGas, estimate, size, ...}",
 )
-def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
+def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
     """Whether a module may be deployed, or which rule it breaks; its imports, exports and price."""
     prices = schedule or machine_of(services).price_table
     found = inspect_module(module, prices)
@@ -136,7 +137,7 @@ def validate_module(services: Services, module: bytes, schedule: PriceTable | No
     params=(MODULE, SCHEDULE),
     result="{estimate, intrinsic, activation, deposit, floor, total}",
 )
-def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: float) -> Json:  # noqa: ARG001
+def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
     """The guide's rough price of a module, and what its deployment costs without the constructor's run."""
     prices = schedule or machine_of(services).price_table
     chain = services.chain
@@ -153,7 +154,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable |
     params=(Param("address", scalars.address), Param("block", scalars.block_reference, default=LATEST)),
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
-def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: float) -> Json | None:  # noqa: ARG001
+def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
     """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)
@@ -232,7 +233,7 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
 
 
 @method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime}")
-def zvm_status(services: Services, *, deadline: float) -> Json:  # noqa: ARG001
+def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
     """Whether the chain has WebAssembly contracts, under which prices and limits, and what is compiled."""
     machine = services.chain.zvm
     if machine is None:

@@ -7,9 +7,10 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
 from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
+from zevm.chain.vm.interface import CallRequest
 
 CONTRACT = bytes(19) + b"\xcc"
 RETURN_TIMESTAMP = bytes.fromhex("4260005260206000f3")
@@ -88,7 +89,7 @@ def test_an_endless_loop_ends_at_the_deadline(chain):
             chain.frame_at(LATEST),
             CallRequest(to=CONTRACT, gas_limit=10**15),
             state_overrides=with_code(ENDLESS),
-            deadline=began + 0.2,
+            deadline=Deadline.after(0.2),
         )
     assert time.monotonic() - began < 2
 

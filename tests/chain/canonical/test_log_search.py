@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from zevm.chain.canonical.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType, logs_bloom
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.storage.ledger import Ledger
 from zevm.storage.memory import MemoryStore
 from zevm.storage.store import Batch
@@ -72,7 +72,9 @@ class MemoryChain:
     def receipts(self, block_hash: bytes) -> Sequence[Receipt] | None:
         return self.all_receipts.get(block_hash)
 
-    def search(self, deadline: float | None = None, limits: LogLimits | None = None, **query: Any) -> list[LogRecord]:
+    def search(
+        self, deadline: Deadline | None = None, limits: LogLimits | None = None, **query: Any
+    ) -> list[LogRecord]:
         searching = LogSearch(self, self.ledger, limits)
         return searching.search(LogQuery(**query), len(self.blocks) - 1, deadline=deadline)
 
@@ -207,9 +209,9 @@ def test_default_result_limit() -> None:
 
 
 def test_deadline(chain: MemoryChain) -> None:
-    assert data(chain.search(deadline=time.monotonic() + 60, first=0)) == "abcde"
+    assert data(chain.search(deadline=Deadline.after(60), first=0)) == "abcde"
     with pytest.raises(ExecutionTimeoutError, match="took too long"):
-        chain.search(deadline=time.monotonic() - 1, first=0)
+        chain.search(deadline=Deadline.after(-1), first=0)
 
 
 def test_blocks_removed_while_searching_are_left_out() -> None:
@@ -277,7 +279,6 @@ def test_s7_the_deadline_is_looked_at_between_candidates() -> None:
     for number in range(2_000):
         log = Log(ALICE if number % 2 else BOB, (X if number % 2 else Y,), b"")
         chain.append(receipt(log))
-    begun = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=begun - 1)
-    assert chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=begun + 100) == []
+        chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=Deadline.after(-1))
+    assert chain.search(first=0, addresses=(ALICE,), topics=((Y,),), deadline=Deadline.after(100)) == []

@@ -1,38 +1,58 @@
-"""Deadlines that can be cancelled: comparisons of plain numbers with them, and the deadlines made of them."""
+"""Deadlines that can be cancelled: what is left of them, and the deadlines made of them."""
+
+import time
 
 import pytest
 
-from zevm.chain.concurrency.deadline import Cancellation, Deadline, moved
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 
 
-@pytest.mark.parametrize("now", [4.0, 5.0, 6.0, 5])
-def test_comparisons_are_a_floats_until_it_is_cancelled(now: float) -> None:
-    deadline = Deadline(5.0, Cancellation())
-    assert (now < deadline, now <= deadline, now > deadline, now >= deadline) == (now < 5, now <= 5, now > 5, now >= 5)
-    assert min(deadline, now) == min(5.0, now)
-    assert deadline - now == 5.0 - now
+@pytest.mark.parametrize(("seconds", "expired"), [(60.0, False), (0.0, True), (-1.0, True), (float("inf"), False)])
+def test_a_deadline_passes_at_its_moment(seconds: float, expired: bool) -> None:
+    deadline = Deadline.after(seconds)
+    assert deadline.expired() is expired
+    assert (deadline.remaining() == 0.0) is expired
+    assert deadline.remaining() <= max(0.0, seconds)
 
 
-@pytest.mark.parametrize("now", [0.0, 5.0, 6.0])
-def test_cancelled_it_has_passed_whenever_it_was_due(now: float) -> None:
-    deadline = Deadline(5.0, Cancellation())
+def test_check_raises_once_it_has_passed() -> None:
+    Deadline.after(60).check()
+    with pytest.raises(ExecutionTimeoutError, match=r"^execution aborted$"):
+        Deadline.after(0).check()
+    with pytest.raises(ExecutionTimeoutError, match=r"^too slow$"):
+        Deadline.after(0).check("too slow")
+
+
+def test_a_cancelled_deadline_has_passed_whatever_its_moment() -> None:
+    deadline = Deadline(float("inf"), Cancellation())
     deadline.cancellation.cancel()
-    assert (now < deadline, now <= deadline, now > deadline, now >= deadline) == (False, False, True, True)
-    assert min(deadline, now) is deadline
-    assert min(now, deadline) is deadline
+    assert deadline.expired()
+    assert deadline.remaining() == 0.0
+    with pytest.raises(ExecutionTimeoutError):
+        deadline.check()
 
 
-def test_moved_deadlines_are_cancelled_together() -> None:
-    first = Deadline(5.0, Cancellation())
-    later = moved(first, 9.0)
-    assert float(later) == 9.0
-    assert min(later, 1.0) == 1.0
+def test_the_sooner_moment_wins_and_both_are_cancelled_together() -> None:
+    now = time.monotonic()
+    first = Deadline(now + 60, Cancellation())
+    sooner, later = first.sooner(now + 1), first.sooner(now + 600)
+    assert (sooner.at, later.at) == (now + 1, now + 60)
     first.cancellation.cancel()
-    assert min(later, 1.0) is later
+    assert sooner.expired()
+    assert later.expired()
 
 
-def test_plain_numbers_stay_plain() -> None:
-    assert type(moved(5.0, 9.0)) is float
+def test_a_deadline_is_no_number() -> None:
+    """Arithmetic and comparisons would lose the cancellation without a word."""
+    deadline = Deadline.after(1)
+    for operation in (
+        lambda: deadline < 5.0,
+        lambda: deadline - 1.0,
+        lambda: float(deadline),
+        lambda: min(deadline, 1),
+    ):
+        with pytest.raises(TypeError):
+            operation()
 
 
 def test_who_waits_hears_of_the_cancellation() -> None:

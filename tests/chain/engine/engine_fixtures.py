@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chain.chain_fixtures import ALICE, BOB, open_chain
 from zevm.chain.blockchain import Chain
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.driver import Engine, Forkchoice, ForkchoiceResult, PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
@@ -54,10 +54,9 @@ def payload_of(block: Block) -> ExecutionPayload:
 class Consensus:
     """Drives a chain as a consensus client does; every call runs on the chain's writer."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, engine: Engine | None = None) -> None:
         self.chain = chain
-        assert chain.engine is not None
-        self.engine: Engine = chain.engine
+        self.engine = engine or chain.writer.run(Engine, chain)
 
     @property
     def head(self) -> bytes:
@@ -156,9 +155,8 @@ def engine_chain(
     limits: EngineLimits | None = None,
 ) -> Iterator[Consensus]:
     """A chain that waits for its consensus client."""
-    options = EXTERNAL_CONSENSUS if limits is None else replace(EXTERNAL_CONSENSUS, engine=limits)
-    chain = open_chain(database, genesis=genesis or genesis_at(fork), options=options)
+    chain = open_chain(database, genesis=genesis or genesis_at(fork), options=EXTERNAL_CONSENSUS)
     try:
-        yield Consensus(chain)
+        yield Consensus(chain, chain.writer.run(Engine, chain, limits))
     finally:
         chain.close()

@@ -11,7 +11,7 @@ from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign,
 from tests.chain.engine.engine_fixtures import FEE_RECIPIENT, START, Consensus, engine_chain, genesis_at
 from tests.chain.zvm.contracts import contract, invoke, word
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
-from zevm.chain.blocks.payload import PayloadAttributes
+from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine import errors
 from zevm.chain.engine.attributes import payload_id
 from zevm.chain.engine.building import BUILDS_KEPT, BuiltPayload
@@ -19,10 +19,10 @@ from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.native.kzg import CELLS_PER_BLOB, trusted_setup
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.predeploys import WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.system import WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.zvm.module.creation import creation_data
 
 KEY, VALUE, ARGUMENT = 64, 96, 0

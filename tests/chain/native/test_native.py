@@ -18,14 +18,14 @@ import pytest
 
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
 from verification.abuse.dearest import CONTRACT, Input, calling, precompile_inputs
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.native import curves
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import trusted_setup
 from zevm.chain.native.process import ARITHMETIC, NativePool, NativeProcess
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError
+from zevm.chain.vm.interface import CallRequest
 from zevm.chain.zvm.faults import NodeFaultError
 
 GAS_LIMIT = 1 << 40
@@ -46,7 +46,7 @@ def dearest() -> Iterator[Any]:
 DEAREST = tuple(dearest())
 
 
-def call(fork: Fork, item: Input, deadline: float | None = None) -> float:
+def call(fork: Fork, item: Input, deadline: Deadline | None = None) -> float:
     """Seconds until the call has ended, one way or the other."""
     request = CallRequest(SENDER, item.address, GAS_LIMIT, data=item.data)
     executor = Executor(environment_of(fork, gas_limit=GAS_LIMIT), state_of({}))
@@ -81,13 +81,13 @@ def longest_wait(action: Callable[[], float]) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("fork", "item"), DEAREST)
 def test_b2_no_precompile_holds_other_threads_up(fork: Fork, item: Input) -> None:
-    seconds, wait = longest_wait(lambda: call(fork, item, time.monotonic() + 1.0))
+    seconds, wait = longest_wait(lambda: call(fork, item, Deadline.after(1.0)))
     assert wait < max(0.1, seconds / 4), f"{item.name}: {wait:.3f} s of {seconds:.3f} s"
 
 
 @pytest.mark.parametrize(("fork", "item"), DEAREST)
 def test_b2_no_precompile_runs_past_its_deadline(fork: Fork, item: Input) -> None:
-    assert call(fork, item, time.monotonic() + 0.2) < 0.2 * 1.1 + 0.1, item.name
+    assert call(fork, item, Deadline.after(0.2)) < 0.2 * 1.1 + 0.1, item.name
 
 
 def test_b2_many_short_precompiles_look_at_the_deadline() -> None:
@@ -96,7 +96,7 @@ def test_b2_many_short_precompiles_look_at_the_deadline() -> None:
     executor = Executor(environment_of(Fork.OSAKA, gas_limit=GAS_LIMIT), state)
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        executor.call_alone(CallRequest(SENDER, CONTRACT, GAS_LIMIT, data=item.data), deadline=started + 0.2)
+        executor.call_alone(CallRequest(SENDER, CONTRACT, GAS_LIMIT, data=item.data), deadline=Deadline.after(0.2))
     assert time.monotonic() - started < 0.2 * 1.1 + 0.1
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.chain.tracing.tracing import CONTEXT, OTHER
 from tests.chain.vm.support import CONTRACT, FakeAccount, assemble, environment_of, state_of, transaction_of
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import script_tracer
 from zevm.chain.tracing.errors import TraceError
@@ -27,7 +27,6 @@ from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import ExecutionTimeoutError
 
 STORE = assemble("0x05 0x01 SSTORE STOP")
 CALL = assemble(f"0x00 0x00 0x04 0x00 0x00 0x{OTHER.hex()} 0xffff CALL STOP")
@@ -39,7 +38,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScriptProcess]]:
     """Every process that the test starts; none may be left at its end."""
     started: list[ScriptProcess] = []
 
-    def start(deadline: float) -> ScriptProcess:
+    def start(deadline: Deadline | None) -> ScriptProcess:
         started.append(ScriptProcess(deadline))
         return started[-1]
 
@@ -57,7 +56,7 @@ def run(
     options: dict[str, Any] | None = None,
     *,
     accounts: dict[bytes, FakeAccount] | None = None,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
     **transaction: object,
 ) -> Any:
     """What a script makes of a transaction to CONTRACT with this code."""
@@ -279,7 +278,7 @@ def test_memory_is_bounded() -> None:
 def test_an_endless_loop_ends_at_the_deadline(script: str) -> None:
     begin = time.monotonic()
     with pytest.raises(ExecutionTimeoutError, match="execution timeout"):
-        run(script, deadline=begin + 0.3)
+        run(script, deadline=Deadline.after(0.3))
     assert 0.25 < time.monotonic() - begin < 5
 
 
@@ -362,9 +361,9 @@ def test_a_nonce_that_is_none_is_an_error_of_the_script(nonce: str) -> None:
 def test_b15_a_script_ends_with_the_node_that_was_killed() -> None:
     """The node's part is played by a process that starts a looping script, and is then killed with -9."""
     node = (
-        "import time\n"
+        "from zevm.chain.concurrency.deadline import Deadline\n"
         "from zevm.chain.tracing.script_process import ScriptProcess\n"
-        "script = ScriptProcess(time.monotonic() + 120)\n"
+        "script = ScriptProcess(Deadline.after(120))\n"
         "print(script.process.pid, flush=True)\n"
         'script.exchange(b\'[["load", "(function() { for (;;); })()", {}]]\', lambda question: None)\n'
     )

@@ -16,10 +16,11 @@ from tests.chain.vm.support import (
     run_code,
     state_of,
 )
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, VmErrorKind
-from zevm.chain.vm.interpreter import THREAD_STACK_BYTES
+from zevm.chain.vm.interface import CallRequest, VmErrorKind
 
 OTHER = b"\x44" * 20
 OVERFLOW = "DUP1 " * 1024
@@ -89,12 +90,8 @@ def recursion(fork: Fork) -> tuple[int, int]:
 @pytest.mark.parametrize("fork", [Fork.BYZANTIUM, Fork.BERLIN, Fork.OSAKA])
 def test_1024_nested_calls(fork: Fork) -> None:
     results: list[tuple[int, int]] = []
-    old = threading.stack_size(THREAD_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=lambda: results.append(recursion(fork)))
-        thread.start()
-    finally:
-        threading.stack_size(old)
+    thread = threading.Thread(target=lambda: results.append(recursion(fork)))
+    start_with_deep_stack(thread)
     thread.join()
     assert results
     assert results[0][0] == 1025
@@ -110,12 +107,8 @@ def test_1024_nested_creations() -> None:
         request = CallRequest(SENDER, None, 10**15, data=code)
         outcomes.append(Executor(environment_of(code_size_limit=2**20), state).call(request))
 
-    old = threading.stack_size(THREAD_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-    finally:
-        threading.stack_size(old)
+    thread = threading.Thread(target=run)
+    start_with_deep_stack(thread)
     thread.join()
     assert outcomes
     assert outcomes[0].error is None
@@ -133,7 +126,7 @@ def test_deadline_ends_a_loop(source: str) -> None:
     state = state_of({CONTRACT: FakeAccount(code=assemble(source))})
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=started + 0.1)
+        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=Deadline.after(0.1))
     assert time.monotonic() - started < 5
 
 
@@ -145,7 +138,7 @@ def test_deadline_in_a_child_is_no_failed_call() -> None:
         }
     )
     with pytest.raises(ExecutionTimeoutError):
-        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=time.monotonic())
+        Executor(environment_of(), state).call(CallRequest(SENDER, CONTRACT, 10**13), deadline=Deadline.after(0))
 
 
 def creation_error(code: bytes, fork: Fork = Fork.OSAKA, gas_limit: int = 10_000_000) -> str:

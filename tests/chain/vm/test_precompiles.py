@@ -14,10 +14,11 @@ from eth.precompiles import ecrecover as py_evm_ecrecover
 from eth.precompiles.modexp import _modexp as py_evm_modexp
 
 from tests.chain.vm.support import SENDER, FakeAccount, assemble, environment_of, returning, run_code, state_of
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
-from zevm.chain.vm.interface import CallRequest, ExecutionTimeoutError, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.message import Message, TransactionContext
 from zevm.storage.keccak import keccak256
 
@@ -136,7 +137,7 @@ def test_blake2f_ends_at_the_deadline() -> None:
     request = CallRequest(SENDER, precompile_address(9), 5 * 10**9, data=blake2_input(random.Random(1), 2**32 - 1))
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        Executor(environment_of(), state_of({})).call(request, deadline=started + 0.1)
+        Executor(environment_of(), state_of({})).call(request, deadline=Deadline.after(0.1))
     assert time.monotonic() - started < 5
 
 

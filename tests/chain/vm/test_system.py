@@ -6,6 +6,7 @@ import pytest
 
 from tests.chain.vm.support import CONTRACT, GWEI, SENDER, FakeAccount, assemble, environment_of, state_of
 from zevm.chain.errors import BlockError
+from zevm.chain.rules import predeploys
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.types import Log
@@ -28,10 +29,10 @@ def executor_over(state: BlockState, fork: Fork = Fork.OSAKA, **changes: object)
 def test_begin_block_stores_the_beacon_root_and_the_parent_hash() -> None:
     state = state_of(PREDEPLOYS)
     executor_over(state, number=10, timestamp=12_345).begin_block()
-    assert state.get_storage(system.BEACON_ROOTS_ADDRESS, 12_345 % 8191) == 12_345
-    assert state.get_storage(system.BEACON_ROOTS_ADDRESS, 12_345 % 8191 + 8191) == int.from_bytes(ROOT, "big")
-    assert state.get_storage(system.HISTORY_STORAGE_ADDRESS, 9) == int.from_bytes(keccak256(b"9"), "big")
-    assert state.diff().accounts.keys() == {system.BEACON_ROOTS_ADDRESS, system.HISTORY_STORAGE_ADDRESS}
+    assert state.get_storage(predeploys.BEACON_ROOTS_ADDRESS, 12_345 % 8191) == 12_345
+    assert state.get_storage(predeploys.BEACON_ROOTS_ADDRESS, 12_345 % 8191 + 8191) == int.from_bytes(ROOT, "big")
+    assert state.get_storage(predeploys.HISTORY_STORAGE_ADDRESS, 9) == int.from_bytes(keccak256(b"9"), "big")
+    assert state.diff().accounts.keys() == {predeploys.BEACON_ROOTS_ADDRESS, predeploys.HISTORY_STORAGE_ADDRESS}
 
 
 def test_begin_block_by_fork() -> None:
@@ -39,20 +40,20 @@ def test_begin_block_by_fork() -> None:
     executor_over(state, Fork.SHANGHAI).begin_block()
     assert state.diff().accounts == {}
     executor_over(state, Fork.CANCUN).begin_block()
-    assert state.diff().accounts.keys() == {system.BEACON_ROOTS_ADDRESS}
+    assert state.diff().accounts.keys() == {predeploys.BEACON_ROOTS_ADDRESS}
 
 
 def test_begin_block_runs_whatever_code_is_there() -> None:
     state = state_of(
-        {system.BEACON_ROOTS_ADDRESS: FakeAccount(code=assemble("CALLER 0 SSTORE 0 CALLDATALOAD 1 SSTORE"))}
+        {predeploys.BEACON_ROOTS_ADDRESS: FakeAccount(code=assemble("CALLER 0 SSTORE 0 CALLDATALOAD 1 SSTORE"))}
     )
     executor_over(state).begin_block()
-    assert state.get_storage(system.BEACON_ROOTS_ADDRESS, 0) == int.from_bytes(system.SYSTEM_ADDRESS, "big")
-    assert state.get_storage(system.BEACON_ROOTS_ADDRESS, 1) == int.from_bytes(ROOT, "big")
+    assert state.get_storage(predeploys.BEACON_ROOTS_ADDRESS, 0) == int.from_bytes(system.SYSTEM_ADDRESS, "big")
+    assert state.get_storage(predeploys.BEACON_ROOTS_ADDRESS, 1) == int.from_bytes(ROOT, "big")
 
 
 def test_a_failing_begin_call_leaves_no_trace() -> None:
-    state = state_of({system.BEACON_ROOTS_ADDRESS: FakeAccount(code=assemble("1 0 SSTORE INVALID"))})
+    state = state_of({predeploys.BEACON_ROOTS_ADDRESS: FakeAccount(code=assemble("1 0 SSTORE INVALID"))})
     executor_over(state).begin_block()
     assert state.diff().accounts == {}
 
@@ -70,8 +71,8 @@ def test_queued_requests_come_out_once_in_order() -> None:
     withdrawal = b"\xaa" * 48 + (32 * GWEI).to_bytes(8, "big")
     consolidation = b"\xbb" * 48 + b"\xcc" * 48
     for target, data in (
-        (system.WITHDRAWAL_REQUESTS_ADDRESS, withdrawal),
-        (system.CONSOLIDATION_REQUESTS_ADDRESS, consolidation),
+        (predeploys.WITHDRAWAL_REQUESTS_ADDRESS, withdrawal),
+        (predeploys.CONSOLIDATION_REQUESTS_ADDRESS, consolidation),
     ):
         outcome = executor.call(CallRequest(SENDER, target, 1_000_000, value=1, data=data))
         assert outcome.error is None
@@ -81,7 +82,7 @@ def test_queued_requests_come_out_once_in_order() -> None:
     assert executor.end_block([]) == []
 
 
-@pytest.mark.parametrize("address", [system.WITHDRAWAL_REQUESTS_ADDRESS, system.CONSOLIDATION_REQUESTS_ADDRESS])
+@pytest.mark.parametrize("address", [predeploys.WITHDRAWAL_REQUESTS_ADDRESS, predeploys.CONSOLIDATION_REQUESTS_ADDRESS])
 def test_a_block_without_its_system_contract_is_invalid(address: bytes) -> None:
     accounts = {key: account for key, account in PREDEPLOYS.items() if key != address}
     with pytest.raises(BlockError, match=f"system contract 0x{address.hex()} has no code"):
@@ -90,7 +91,7 @@ def test_a_block_without_its_system_contract_is_invalid(address: bytes) -> None:
 
 @pytest.mark.parametrize("source", ["INVALID", "0 0 REVERT", "JUMPDEST 0 JUMP"])
 def test_a_block_whose_system_contract_fails_is_invalid(source: str) -> None:
-    broken = PREDEPLOYS | {system.WITHDRAWAL_REQUESTS_ADDRESS: FakeAccount(code=assemble(source))}
+    broken = PREDEPLOYS | {predeploys.WITHDRAWAL_REQUESTS_ADDRESS: FakeAccount(code=assemble(source))}
     with pytest.raises(BlockError, match="failed to execute"):
         executor_over(state_of(broken)).end_block([])
 

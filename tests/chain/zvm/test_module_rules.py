@@ -13,9 +13,10 @@ from wasmtime import wat2wasm
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.binary import decode, unsigned
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.module.instrument import instrument
 from zevm.chain.zvm.module.limits import LIMITS
-from zevm.chain.zvm.module.prepare import COMPRESSED_PREFIX, ExportedFunction, Prepared, decompress, prepare
+from zevm.chain.zvm.module.prepare import ExportedFunction, Prepared, decompress, prepare
 from zevm.chain.zvm.module.shape import shape_of
 from zevm.chain.zvm.price_table import COVENANT, STYLUS, ZVM
 from zevm.chain.zvm.runtime.engine import Engine, shared_engine

@@ -24,8 +24,9 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from tests.chain.zvm.zvm_modules import on_thread
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import ExecutionTimeoutError, Outcome, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.functions import FunctionCall, run_function
 from zevm.chain.zvm.outcomes import Status, status_of
 
@@ -276,16 +277,16 @@ def test_a_deadline_ends_a_call_however_deep(spinning: bytes, below: str | None)
     request = request_to(CONTRACT if below is None else OTHER, CONTRACT, gas_limit=10**13)
     start = time.monotonic()
     with pytest.raises(ExecutionTimeoutError, match="execution aborted"):
-        runner.call(request, deadline=start + 0.05)
+        runner.call(request, deadline=Deadline.after(0.05))
     assert time.monotonic() - start < 5
-    again = executor(accounts_of(codes)).call(request_to(TARGET), deadline=time.monotonic() + 60)
+    again = executor(accounts_of(codes)).call(request_to(TARGET), deadline=Deadline.after(60))
     assert again.output == word(42)
 
 
 def test_a_deadline_that_has_passed_runs_nothing() -> None:
     runner = executor(accounts_of({CONTRACT: ANSWER}))
     with pytest.raises(ExecutionTimeoutError):
-        runner.call(request_to(CONTRACT), deadline=time.monotonic() - 1)
+        runner.call(request_to(CONTRACT), deadline=Deadline.after(-1))
 
 
 def test_an_output_that_is_dropped_costs_nothing() -> None:
@@ -306,9 +307,7 @@ def test_an_output_that_is_dropped_costs_nothing() -> None:
 def function_of(code: bytes, **call: object):  # type: ignore[no-untyped-def]
     runner = executor({CONTRACT: FakeAccount(nonce=1, code=code)})
     request = FunctionCall(**({"address": CONTRACT, "sender": SENDER} | call))  # type: ignore[arg-type]
-    return run_function(
-        machine(), runner.environment, runner.state.fork_reader(), request, deadline=time.monotonic() + 60
-    )
+    return run_function(machine(), runner.environment, runner.state.fork_reader(), request, deadline=Deadline.after(60))
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -330,7 +329,7 @@ def test_a_function_may_have_a_memory_limit_and_a_deadline() -> None:
         runner.environment,
         runner.state.fork_reader(),
         FunctionCall(address=CONTRACT, gas_limit=10**13),
-        deadline=time.monotonic() + 0.05,
+        deadline=Deadline.after(0.05),
     )
     assert (late.status, late.error) == (Status.TIMEOUT, "execution aborted")
 

@@ -13,10 +13,9 @@ import pytest
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import contract, invoke, request_to, send
 from tests.chain.zvm.zvm_modules import Module, module
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import ExecutionTimeoutError
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.creation import creation_data
 from zevm.chain.zvm.runtime import aside, program_cache, program_files
@@ -248,7 +247,7 @@ def test_z2_memory_of_calls_takes_no_room_of_the_chains(caches: Caches, monkeypa
 
 def test_z2_only_code_of_the_chain_is_written_and_stays_used(caches: Caches, tmp_path: Path) -> None:
     cache, source = caches(tmp_path), Source(5)
-    guest = cache.get(HASH, source, deadline=time.monotonic() + 60)
+    guest = cache.get(HASH, source, deadline=Deadline.after(60))
     assert answer(guest) == 5
     guest.heat = HOT + 1
     assert cache.get(HASH, source) is guest
@@ -288,7 +287,7 @@ def test_z1_who_waits_for_a_compilation_leaves_at_the_deadline(caches: Caches) -
 
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        cache.get(HASH, slow, deadline=started + 0.2)
+        cache.get(HASH, slow, deadline=Deadline.after(0.2))
     assert 0.2 <= time.monotonic() - started < 10
     assert begun.is_set()
     # a block does not wait for it
@@ -342,7 +341,7 @@ def test_z2_calls_write_nothing_and_blocks_write_what_they_deploy_and_run(tmp_pa
         runner = Executor(
             environment_of(Fork.OSAKA, wasm_machine=machine), state_of({CONTRACT: FakeAccount(1, 0, code)})
         )
-        deadline = time.monotonic() + 60
+        deadline = Deadline.after(60)
         assert runner.call(request_to(CONTRACT), deadline=deadline).error is None
         assert runner.call(request_to(None, contract("(nop)")), deadline=deadline).error is None
         assert send(runner, None, failing).error is not None

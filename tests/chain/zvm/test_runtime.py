@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chain.zvm.zvm_modules import Module, module, on_thread
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.runtime import capi
 from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, MAXIMUM_PAGES, POOL_THREADS
 from zevm.chain.zvm.runtime.runtime import (
@@ -357,17 +357,17 @@ def test_an_endless_loop_ends_at_its_deadline(engine: Engine, optimise: bool) ->
     program = build(engine, LOOP, optimise=optimise)
     for allowed in (0.05, 0.2):
         start = time.monotonic()
-        assert execute(program, deadline=start + allowed).end is End.INTERRUPTED
+        assert execute(program, deadline=Deadline.after(allowed)).end is End.INTERRUPTED
         assert allowed <= time.monotonic() - start < allowed + 0.5
     start = time.monotonic()
-    assert execute(program, deadline=start - 1).end is End.INTERRUPTED
+    assert execute(program, deadline=Deadline.after(-1)).end is End.INTERRUPTED
     assert time.monotonic() - start < 0.1
 
 
 def test_a_cancelled_deadline_ends_its_loop_and_no_other(engine: Engine) -> None:
     body = CALLER.replace("(i32.const 0)", "(loop $again (br $again)) (i32.const 0)")
     program, inside = build(engine, body, imports=IMPORT), threading.Barrier(3)
-    cancelled, other = Deadline(time.monotonic() + 60, Cancellation()), Deadline(time.monotonic() + 1, Cancellation())
+    cancelled, other = Deadline.after(60), Deadline.after(1)
     ends: dict[Deadline, tuple[End, float]] = {}
 
     def callback(_: Instance, __: int) -> None:
@@ -395,21 +395,21 @@ def test_a_cancelled_deadline_ends_its_loop_and_no_other(engine: Engine) -> None
 def test_a_deadline_ends_the_nested_loop_too(engine: Engine, caller: Program) -> None:
     endless = build(engine, LOOP)
     inner: list[End] = []
-    deadline = time.monotonic() + 0.1
+    deadline = Deadline.after(0.1)
 
     def callback(_: Instance, __: int) -> None:
         inner.append(execute(endless, deadline=deadline).end)
 
     execute(caller, callback, deadline=deadline)
     assert inner == [End.INTERRUPTED]
-    assert time.monotonic() - deadline < 0.5
+    assert time.monotonic() - deadline.at < 0.5
 
 
 def test_an_epoch_that_advances_while_memory_is_filled_ends_nothing(engine: Engine) -> None:
     body = CALLER.replace("(call $host (local.get 0))", "")
     program = build(engine, body + '(data (i32.const 0) "some") (data (i32.const 60000) "more")')
     capi.engine_increment_epoch(engine.address)
-    assert execute(program, deadline=time.monotonic() + 10).end is End.RETURNED
+    assert execute(program, deadline=Deadline.after(10)).end is End.RETURNED
 
 
 def test_a_run_without_deadline_outlasts_the_ticks_of_others(engine: Engine) -> None:
@@ -421,7 +421,7 @@ def test_a_run_without_deadline_outlasts_the_ticks_of_others(engine: Engine) -> 
           (loop $again (local.set $left (i64.sub (local.get $left) (i64.const 1)))
             (br_if $again (i64.ne (local.get $left) (i64.const 0)))) (i32.const 1))""",
     )
-    other = threading.Thread(target=lambda: execute(endless, deadline=time.monotonic() + 0.3))
+    other = threading.Thread(target=lambda: execute(endless, deadline=Deadline.after(0.3)))
     other.start()
     start = time.monotonic()
     assert execute(finite).values == (1,)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wasmtime import wat2wasm
 
-from zevm.chain.concurrency.writer import STACK_BYTES
+from zevm.chain.concurrency.threads import STACK_BYTES
 
 _STACK_SIZE = threading.Lock()
 COUNTERS = """

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 from tests.rpc.test_dispatch import error_of
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec import parsing
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
 from zevm.rpc.errors import InvalidRequestError, ParseError, RpcError
@@ -148,7 +149,7 @@ async def test_b10_parameters_of_large_bodies_are_decoded_off_the_loop() -> None
             return len(value)
 
     @registry.method("test_execution", cost=Cost.EXECUTION, params=(Param("value", decode),))
-    def execution(services: Services, value: Any, *, deadline: float) -> int:  # noqa: ARG001
+    def execution(services: Services, value: Any, *, deadline: Deadline) -> int:  # noqa: ARG001
         return len(value)
 
     async with running_dispatcher() as (dispatcher, _):

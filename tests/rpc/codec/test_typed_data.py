@@ -1,6 +1,5 @@
 """EIP-712 hashes: as eth-account makes them, linear in the request, none that no verifier computes (B1, R8)."""
 
-import math
 import time
 from typing import Any
 
@@ -9,7 +8,7 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.rpc.codec.typed_data import hash_typed_data
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.limits import Limits
@@ -70,7 +69,7 @@ def reachable(types: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=150, deadline=None)
 @given(requests())
 def test_hashes_agree_with_eth_account(request: dict[str, Any]) -> None:
-    hashes = hash_typed_data(request, LIMITS, math.inf)
+    hashes = hash_typed_data(request, LIMITS, Deadline.after(60))
     wanted = encode_typed_data(full_message={**request, "types": reachable(request["types"])})
     assert (hashes.domain_separator, hashes.struct_hash) == (wanted.header, wanted.body)
 
@@ -79,7 +78,9 @@ def test_a_list_of_structs_ends_with_null() -> None:
     types = {"Node": [{"name": "next", "type": "Node"}]}
     message: Any = {"next": {"next": None}}
     request = {"types": types, "primaryType": "Node", "domain": DOMAIN, "message": message}
-    assert hash_typed_data(request, LIMITS, math.inf).struct_hash == encode_typed_data(full_message=request).body
+    assert (
+        hash_typed_data(request, LIMITS, Deadline.after(60)).struct_hash == encode_typed_data(full_message=request).body
+    )
 
 
 def mail(**changes: Any) -> dict[str, Any]:
@@ -92,13 +93,13 @@ def test_r8_every_field_left_out_is_named() -> None:
         message = {"name": "Cow", "wallets": ADDRESSES}
         del message[field["name"]]
         with pytest.raises(InvalidParamsError, match=f"missing value for field '{field['name']}' of type Person"):
-            hash_typed_data(mail(message=message), LIMITS, math.inf)
+            hash_typed_data(mail(message=message), LIMITS, Deadline.after(60))
     types = {"A": [{"name": "person", "type": "Person"}], "Person": PERSON}
     with pytest.raises(InvalidParamsError, match="missing value for field 'person' of type A"):
-        hash_typed_data(mail(types=types, primaryType="A", message={}), LIMITS, math.inf)
+        hash_typed_data(mail(types=types, primaryType="A", message={}), LIMITS, Deadline.after(60))
     declared = {"Person": PERSON, "EIP712Domain": [{"name": "salt", "type": "bytes32"}]}
     with pytest.raises(InvalidParamsError, match="missing value for field 'salt' of type EIP712Domain"):
-        hash_typed_data(mail(types=declared), LIMITS, math.inf)
+        hash_typed_data(mail(types=declared), LIMITS, Deadline.after(60))
 
 
 @pytest.mark.parametrize("kind", ["uint256[2]", "uint256[2][]", "uint256[][2]", "Person[2]"])
@@ -109,7 +110,7 @@ def test_r8_arrays_of_another_length_are_refused(kind: str, count: int) -> None:
     types = {"A": [{"name": "list", "type": kind}], "Person": [{"name": "x", "type": "uint8"}]}
     message = {"list": [value] if kind.endswith("[]") else value}
     with pytest.raises(InvalidParamsError, match=f"field 'list' of type A: expected an array of 2 items, got {count}"):
-        hash_typed_data(mail(types=types, primaryType="A", message=message), LIMITS, math.inf)
+        hash_typed_data(mail(types=types, primaryType="A", message=message), LIMITS, Deadline.after(60))
 
 
 WRONG: list[tuple[str, Any]] = [
@@ -141,7 +142,7 @@ WRONG: list[tuple[str, Any]] = [
 def test_r8_values_that_no_verifier_hashes_are_refused(kind: str, value: Any) -> None:
     types = {"A": [{"name": "x", "type": kind}]}
     with pytest.raises(InvalidParamsError, match=r"field 'x' of type A: (expected|.*out of|.*not exact)"):
-        hash_typed_data(mail(types=types, primaryType="A", message={"x": value}), LIMITS, math.inf)
+        hash_typed_data(mail(types=types, primaryType="A", message={"x": value}), LIMITS, Deadline.after(60))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_r8_values_that_no_verifier_hashes_are_refused(kind: str, value: Any) ->
 )
 def test_ill_formed_typed_data_is_refused(typed: dict[str, Any]) -> None:
     with pytest.raises(InvalidParamsError, match="invalid typed data"):
-        hash_typed_data(typed, LIMITS, math.inf)
+        hash_typed_data(typed, LIMITS, Deadline.after(60))
 
 
 def chained(types: int, items: int) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def chained(types: int, items: int) -> dict[str, Any]:
 def seconds(request: dict[str, Any]) -> float:
     def once() -> float:
         begun = time.thread_time()
-        hash_typed_data(request, LIMITS, math.inf)
+        hash_typed_data(request, LIMITS, Deadline.after(60))
         return time.thread_time() - begun
 
     return min(once() for _ in range(3))
@@ -190,9 +191,9 @@ def test_b1_typed_data_is_linear() -> None:
 
 
 def test_b1_limits_of_typed_data() -> None:
-    assert hash_typed_data(chained(LIMITS.typed_data_types - 3, 1), LIMITS, math.inf)
+    assert hash_typed_data(chained(LIMITS.typed_data_types - 3, 1), LIMITS, Deadline.after(60))
     with pytest.raises(InvalidParamsError, match=f"more than {LIMITS.typed_data_types} types"):
-        hash_typed_data(chained(LIMITS.typed_data_types - 2, 1), LIMITS, math.inf)
+        hash_typed_data(chained(LIMITS.typed_data_types - 2, 1), LIMITS, Deadline.after(60))
 
     def nested(depth: int) -> dict[str, Any]:
         message: Any = None
@@ -201,9 +202,9 @@ def test_b1_limits_of_typed_data() -> None:
         types = {"Node": [{"name": "next", "type": "Node"}]}
         return {"types": types, "primaryType": "Node", "domain": {}, "message": message}
 
-    assert hash_typed_data(nested(LIMITS.typed_data_depth), LIMITS, math.inf)
+    assert hash_typed_data(nested(LIMITS.typed_data_depth), LIMITS, Deadline.after(60))
     with pytest.raises(InvalidParamsError, match=f"nested deeper than {LIMITS.typed_data_depth}"):
-        hash_typed_data(nested(LIMITS.typed_data_depth + 1), LIMITS, math.inf)
+        hash_typed_data(nested(LIMITS.typed_data_depth + 1), LIMITS, Deadline.after(60))
 
 
 def test_b1_the_deadline_is_looked_at() -> None:
@@ -216,5 +217,5 @@ def test_b1_the_deadline_is_looked_at() -> None:
     request = {"types": types, "primaryType": "A", "domain": {}, "message": message}
     begun = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
-        hash_typed_data(request, LIMITS, begun + 0.05)
+        hash_typed_data(request, LIMITS, Deadline.after(0.05))
     assert time.monotonic() - begun < 0.3

@@ -18,6 +18,7 @@ from tests.rpc.graphql.graphql_client import JSON, GraphqlClient, running_client
 from tests.rpc.methods.assembly import ENDLESS
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, hexadecimal
 from tests.rpc.support import http, running_server
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.eth import fees
 from zevm.storage.errors import CorruptionError
@@ -357,9 +358,9 @@ async def test_busy_workers() -> None:
         await client.data(light)
         release, held = threading.Event(), threading.Event()
 
-        def hold(*, deadline: float) -> None:
+        def hold(*, deadline: Deadline) -> None:
             held.set()
-            release.wait(deadline - time.monotonic())
+            release.wait(deadline.remaining())
 
         holding = asyncio.create_task(client.node.server.dispatcher.workers.run(hold))
         await asyncio.to_thread(held.wait, 5)

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from tests.rpc.methods.assembly import BOX, ENDLESS, creation
 from tests.rpc.methods.memory_node import ALICE, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
-from zevm.chain.vm.interface import ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.workers import Workers
@@ -40,7 +40,7 @@ class Watch:
     def around(self, workers: Workers) -> None:
         loop, run = asyncio.get_running_loop(), workers.run
 
-        def observed(function: Callable[..., Any], *arguments: Any, deadline: float) -> Any:
+        def observed(function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> Any:
             loop.call_soon_threadsafe(self.started.set)
             try:
                 return function(*arguments, deadline=deadline)

@@ -13,10 +13,12 @@ from tests.chain.engine.test_building import blob_transaction
 from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_pending_blocks import OTHERS
+from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.transaction import encode_network_form
+from zevm.node.hints import HintFilter
 from zevm.rpc.codec import scalars
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
@@ -199,9 +201,10 @@ async def test_fork_choice_refuses(engine: EngineNode, version: int) -> None:
 
 async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     """L2: two epochs of 64 slots by default, and a refusal tells its depth and the limit in the log."""
+    caplog.handler.addFilter(HintFilter())
     async with engine_node() as node:
-        assert node.chain.options.engine.reorg_blocks == Limits().engine_reorg_blocks == 128
-        assert node.chain.options.engine.side_blocks == Limits().engine_side_blocks == 1_024
+        assert EngineLimits().reorg_blocks == Limits().engine_reorg_blocks == 128
+        assert EngineLimits().side_blocks == Limits().engine_side_blocks == 1_024
         genesis = hexadecimal(node.chain.head.header.hash)
         state = {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
         for _ in range(129):
@@ -210,8 +213,8 @@ async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCa
         assert (error.code, error.message) == (-38006, "Too deep reorg")
         [record] = [item for item in caplog.records if item.name == "zevm.chain.engine"]
         assert record.getMessage() == (
-            "a fork choice to block 0 is refused: it would remove 129 blocks, and 128 is the limit "
-            "(--rpc-engine-reorg-blocks)"
+            "a fork choice to block 0 is refused: it would remove 129 blocks, and 128 is the limit; "
+            "--rpc-engine-reorg-blocks raises it"
         )
         state["headBlockHash"] = hexadecimal(node.chain.canonical.records.canonical_hash(1) or b"")
         assert (await node.call("engine_forkchoiceUpdatedV3", state))["payloadStatus"]["status"] == "VALID"

@@ -27,6 +27,7 @@ from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.engine.driver import Engine
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
@@ -93,6 +94,7 @@ class Trial:
             instance_id=load_instance_id(database),
             decoder=Decoder(),
         )
+        self.engine = services.engine
         self.node = Node(self.chain, services, Server(services, ServerOptions(port=0)))
         self.events: list[Event] = []
         self.chain.events.subscribe(self.events.append)
@@ -113,7 +115,7 @@ class Trial:
     def memory(self) -> dict[str, Any]:
         """What lies in memory, with what the disk holds as well."""
         chain = self.chain
-        return durable(chain) | {
+        return durable(chain, self.engine) | {
             "clock": chain.clock.state,
             "settings": chain.settings,
             "mining": chain.mining.mode,
@@ -126,7 +128,7 @@ class Trial:
         """What another process would find on the disk."""
         chain = Chain(Database(FailingStore(self.store.content()), None, sync=False), GENESIS, self.options)
         try:
-            return durable(chain)
+            return durable(chain, chain.writer.run(Engine, chain) if self.options.external_consensus else None)
         finally:
             chain.close()
 
@@ -147,13 +149,13 @@ class Trial:
         self.chain.close()
 
 
-def durable(chain: Chain) -> dict[str, Any]:
+def durable(chain: Chain, engine: Engine | None) -> dict[str, Any]:
     head = chain.head
     return {
         "head": (head.number, head.header.hash, head.version, head.state.root),
         "pool": {name: encode_network_form(chain.pool.get(name)) for name in chain.pool.hashes()},
         "checkpoints": chain.canonical.checkpoints,
-        "sides": set() if chain.engine is None else set(chain.engine._sides._numbers),
+        "sides": set() if engine is None else set(engine._sides._numbers),
     }
 
 
@@ -278,7 +280,7 @@ CASES: dict[str, tuple[ChainOptions, Command, Command]] = {
 
 async def engine_blocks(trial: Trial) -> None:
     """Two branches of one block each upon one trunk block; a transaction waits; nothing is the head yet."""
-    consensus = Consensus(trial.chain)
+    consensus = Consensus(trial.chain, trial.engine)
 
     def prepare() -> tuple[Block, Block]:
         consensus.extend()
@@ -293,7 +295,7 @@ async def engine_sides(trial: Trial) -> None:
     first, second = trial.results[-2:]
 
     def prepare() -> None:
-        consensus = Consensus(trial.chain)
+        consensus = Consensus(trial.chain, trial.engine)
         assert consensus.new_payload(first).latest_valid_hash == first.hash
         consensus.forkchoice(first.hash)
         assert consensus.new_payload(second).latest_valid_hash == second.hash
@@ -303,7 +305,7 @@ async def engine_sides(trial: Trial) -> None:
 
 def engine(command: Callable[[Consensus, Block, Block], Any]) -> Command:
     async def run(trial: Trial) -> Any:
-        return await trial.on_writer(command, Consensus(trial.chain), *trial.results[-2:])
+        return await trial.on_writer(command, Consensus(trial.chain, trial.engine), *trial.results[-2:])
 
     return run
 
@@ -370,7 +372,7 @@ async def clean_run(options: ChainOptions, setup: Command, command: Command) -> 
         answer = await command(trial)
         count = trial.store.count
         trial.check_told()
-        assert durable(trial.chain) == trial.restarted()
+        assert durable(trial.chain, trial.engine) == trial.restarted()
         return count, trial.memory(), answer
     finally:
         trial.close()
@@ -398,14 +400,14 @@ async def failing_run(name: str, index: int, expected: dict[str, Any], *, full: 
         trial.arm(index, full=full)
         failed = await refused(command, trial)
         trial.disarm()
-        assert durable(trial.chain) == trial.restarted(), "memory is not what the disk holds"
+        assert durable(trial.chain, trial.engine) == trial.restarted(), "memory is not what the disk holds"
         trial.check_told()
         if failed and name not in PARTIAL:
             assert trial.memory() == before, "a refused command changed something"
             await command(trial)
         if name not in PARTIAL:
             assert trial.memory() == expected
-            assert durable(trial.chain) == trial.restarted()
+            assert durable(trial.chain, trial.engine) == trial.restarted()
         return failed
     finally:
         trial.close()

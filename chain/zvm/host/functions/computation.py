@@ -1,6 +1,7 @@
 """Host functions that depend on nothing but their arguments: hashing, 256-bit arithmetic, exit, memory."""
 
 from collections.abc import Callable
+from string import hexdigits
 
 from zevm.chain.zvm.faults import ExitError
 from zevm.chain.zvm.host.context import HostContext
@@ -10,7 +11,7 @@ from zevm.storage.keccak import keccak256
 _WORD = 32
 _MODULUS = 1 << 256
 _MASK = _MODULUS - 1
-_DIGITS = "0123456789abcdef"
+_DIGITS = hexdigits[:16]
 
 
 def exit_early(instance: Instance, status: int) -> None:  # noqa: ARG001  one signature for all

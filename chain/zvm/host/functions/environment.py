@@ -3,11 +3,10 @@
 from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.runtime.instance import HostCallback, Instance
+from zevm.chain.zvm.runtime.instance import MASK_64, HostCallback, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32
-_MASK_64 = (1 << 64) - 1
 
 
 def read_args(instance: Instance, target: int) -> None:
@@ -39,22 +38,22 @@ def evm_ink_left(instance: Instance) -> int:
 
 def chainid(instance: Instance) -> int:
     """The chain's number; its lower 64 bits, as the interface has no more."""
-    return int(_frame(instance).state.execution_context.chain_id) & _MASK_64
+    return int(_frame(instance).state.execution_context.chain_id) & MASK_64
 
 
 def block_gas_limit(instance: Instance) -> int:
     """The block's gas limit."""
-    return _frame(instance).state.gas_limit & _MASK_64
+    return _frame(instance).state.gas_limit & MASK_64
 
 
 def block_number(instance: Instance) -> int:
     """The block's number."""
-    return _frame(instance).state.block_number & _MASK_64
+    return _frame(instance).state.block_number & MASK_64
 
 
 def block_timestamp(instance: Instance) -> int:
     """The block's time in Unix seconds."""
-    return _frame(instance).state.timestamp & _MASK_64
+    return _frame(instance).state.timestamp & MASK_64
 
 
 def block_basefee(instance: Instance, target: int) -> None:

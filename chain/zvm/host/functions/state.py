@@ -1,5 +1,6 @@
 """Host functions on storage, transient storage, logs and accounts, at the prices of the EVM's fork."""
 
+from zevm.chain.rules.gas import LOG_BYTE_GAS, LOG_GAS, STIPEND_GAS
 from zevm.chain.types import Log
 from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.faults import ExitError, HostTrapError
@@ -10,10 +11,7 @@ from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
 
-STORE_SENTRY_GAS = 2_300
 CACHE_WRITE_GAS_LEFT = 2_310
-LOG_GAS = 375
-LOG_BYTE_GAS = 8
 CODE_GAS = 700
 """On reading an account's code or its size, beside the access."""
 MAXIMUM_TOPICS = 4
@@ -79,7 +77,7 @@ def storage_cache_bytes32(instance: Instance, key_pointer: int, value_pointer: i
 def storage_flush_cache(instance: Instance, clear: int) -> None:
     """Write the slots that changed to the state, each at SSTORE's price; with `clear` forget the cache."""
     context: HostContext = instance.context
-    context.require_gas(instance, STORE_SENTRY_GAS + 1)
+    context.require_gas(instance, STIPEND_GAS + 1)
     if context.unflushed:
         values, stored = context.values, context.stored
         changed = [key for key in context.unflushed if stored.get(key) != values[key]]

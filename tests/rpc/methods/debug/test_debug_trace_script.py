@@ -8,6 +8,7 @@ import pytest
 
 from tests.rpc.methods.assembly import ENDLESS, assemble, creation
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing import script_tracer
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.rpc.limits import Limits
@@ -31,7 +32,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScriptProcess]]:
     """Every process that the test starts; none may be left at its end."""
     started: list[ScriptProcess] = []
 
-    def start(deadline: float) -> ScriptProcess:
+    def start(deadline: Deadline | None) -> ScriptProcess:
         started.append(ScriptProcess(deadline))
         return started[-1]
 
@@ -88,7 +89,7 @@ async def test_the_time_that_a_script_may_take() -> None:
 async def test_a_client_that_leaves_ends_the_script(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     started: asyncio.Future[ScriptProcess] = asyncio.get_running_loop().create_future()
 
-    def start(deadline: float) -> ScriptProcess:
+    def start(deadline: Deadline | None) -> ScriptProcess:
         script = ScriptProcess(deadline)
         started.get_loop().call_soon_threadsafe(started.set_result, script)
         return script

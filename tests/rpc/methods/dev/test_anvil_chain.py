@@ -5,7 +5,7 @@ import pytest
 from tests.rpc.methods.assembly import ENVIRONMENT
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal
 from zevm.chain.rules.forks import Fork
-from zevm.rpc.methods.dev.chain import HARD_FORK_NAMES
+from zevm.rpc.methods.dev.chain import foundry_fork
 
 GWEI = 10**9
 HASH = "0x" + "ab" * 32
@@ -147,7 +147,31 @@ async def test_node_info(node: Node) -> None:
         },
         "forkConfig": {"forkUrl": None, "forkBlockNumber": None, "forkRetryBackoff": None},
     }
-    assert set(HARD_FORK_NAMES) == set(Fork)
+
+
+def test_the_forks_names_are_those_that_foundry_parses() -> None:
+    assert [foundry_fork(fork) for fork in Fork] == [
+        "Frontier",
+        "Homestead",
+        "Tangerine",
+        "SpuriousDragon",
+        "Byzantium",
+        "Constantinople",
+        "Petersburg",
+        "Istanbul",
+        "MuirGlacier",
+        "Berlin",
+        "London",
+        "ArrowGlacier",
+        "GrayGlacier",
+        "Paris",
+        "Shanghai",
+        "Cancun",
+        "Prague",
+        "Osaka",
+        "Osaka",
+        "Osaka",
+    ]
 
 
 async def test_metadata(node: Node) -> None:

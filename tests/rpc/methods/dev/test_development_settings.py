@@ -11,7 +11,7 @@ import pytest
 
 from tests.rpc.methods.assembly import NOPE, REVERT_DATA
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, Node, hexadecimal, start_node, stop_node
-from zevm.chain.canonical.snapshots import BlockSettings
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, STRANGER, Node, hexadecimal
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
-from zevm.chain.blocks.payload import PayloadAttributes, build_payload
+from zevm.chain.calls.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
 
 ALICE_, BOB_ = hexadecimal(ALICE), hexadecimal(BOB)
@@ -71,8 +71,8 @@ async def test_blocks_of_the_pool_and_of_nothing(node: Node) -> None:
     [
         ({"timestamp": "0x1"}, -32000, "invalid timestamp, parent 1700000000 given 1"),
         ({"timestamp": None}, -32602, "missing required field 'timestamp' for PayloadAttributes"),
-        ({"withdrawals": None}, -32000, "withdrawals is missing in a block under Bpo2"),
-        ({"parentBeaconBlockRoot": None}, -32000, "parentBeaconBlockRoot is missing in a block under Bpo2"),
+        ({"withdrawals": None}, -32000, "withdrawals is missing in a block under BPO2"),
+        ({"parentBeaconBlockRoot": None}, -32000, "parentBeaconBlockRoot is missing in a block under BPO2"),
     ],
 )
 async def test_attributes_that_cannot_be(node: Node, changes: dict[str, Any], code: int, message: str) -> None:

@@ -76,7 +76,7 @@ async def test_no_fork_has_block_access_lists(node: Node, methods: tuple[str, ..
         error = await node.fails(method, known)
         assert error.code == -32001
         assert error.message == (
-            "block 0 has no access list: it is under Bpo2, and lists begin with Amsterdam (EIP-7928)"
+            "block 0 has no access list: it is under BPO2, and lists begin with Amsterdam (EIP-7928)"
         )
         assert await node.call(method, unknown) is None
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.blocks.selection import fill
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules import fees
-from zevm.chain.rules.forks import FORK_NAMES, Fork
+from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
-
-if TYPE_CHECKING:
-    from zevm.chain.view import ChainView
+from zevm.chain.view import ChainView
 
 GAS_LIMIT_TARGET = 60_000_000
 """Where the gas limit of a built block tends to, unless the operator says otherwise: geth's default."""
@@ -42,7 +38,7 @@ class Payload:
 
 
 def build_payload(
-    view: "ChainView",
+    view: ChainView,
     attributes: PayloadAttributes,
     transactions: Sequence[Transaction] | None,
     extra_data: bytes = b"",
@@ -56,7 +52,7 @@ def build_payload(
     environment = view.spec.environment(header, view.records.canonical_hash, view.settings.recoveries)
     execution = BlockExecution(environment, view.database.state, head.state)
     if transactions is None:
-        fill(execution, view)
+        view.fill(execution)
         waiting = [view.pool.get(transaction.hash) for transaction in execution.transactions]
         transactions = [transaction for transaction in waiting if transaction is not None]
     else:
@@ -69,7 +65,7 @@ def build_payload(
     return Payload(sealed, earned, sidecars)
 
 
-def _header(view: "ChainView", parent: Header, attributes: PayloadAttributes, extra_data: bytes) -> Header:
+def _header(view: ChainView, parent: Header, attributes: PayloadAttributes, extra_data: bytes) -> Header:
     if attributes.timestamp <= parent.timestamp:
         raise InvalidRequestError(f"invalid timestamp, parent {parent.timestamp} given {attributes.timestamp}")
     rules = view.spec.at(parent.number + 1, attributes.timestamp)
@@ -79,7 +75,7 @@ def _header(view: "ChainView", parent: Header, attributes: PayloadAttributes, ex
     ):
         if (value is not None) != (rules.fork >= since):
             state = "is missing" if value is None else "has no place"
-            raise InvalidRequestError(f"{name} {state} in a block under {FORK_NAMES[rules.fork]}")
+            raise InvalidRequestError(f"{name} {state} in a block under {rules.fork.title}")
     target = view.settings.gas_limit or GAS_LIMIT_TARGET
     header = view.spec.next_header(parent, attributes.timestamp, view.settings)
     return header.with_changes(

@@ -1,0 +1,224 @@
+"""What every node consists of, whoever runs it: keys, chain and server, and the order in which they begin and end."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+
+from coincurve import PrivateKey
+
+from zevm import __version__
+from zevm.chain.blockchain import Chain
+from zevm.chain.errors import ChainError
+from zevm.node.colours import painter
+from zevm.node.errors import NodeError
+from zevm.node.forwarding import Forwarder
+from zevm.node.hints import told
+from zevm.node.keystore import FOLDER_NAME, Keystore
+from zevm.node.logs import Formatter, JsonFormatter, NodeLog
+from zevm.node.metrics import Metrics
+from zevm.node.mnemonic import derive_keys, random_mnemonic
+from zevm.node.network import limits_for, open_chain, opened_database
+from zevm.node.passwords import unlock_keys
+from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, read_jwt_secret
+from zevm.node.settings import NodeSettings
+from zevm.node.state_file import StateFile
+from zevm.node.wallet import KeyWallet, address_of
+from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.rpc.methods.support.instance import load_instance_id
+from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
+from zevm.rpc.server import AddressInUseError, Server, ServerOptions
+from zevm.rpc.services import Services
+from zevm.rpc.transport.engine_port import EnginePortOptions
+from zevm.rpc.transport.ipc import IpcError
+from zevm.storage.errors import StorageError
+
+LOGGER = logging.getLogger("zevm.node")
+SLOW_ENGINE_SECONDS = 1.0
+"""A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
+
+
+@contextmanager
+def told_as_node_errors() -> Iterator[None]:
+    """Turn what the rooms below raise at a start into NodeError."""
+    try:
+        yield
+    except (AddressInUseError, IpcError, StorageError, ChainError) as error:
+        raise NodeError(told(error)) from error
+
+
+class Observers:
+    """Tells each call to the log and the metrics (rpc.services.CallLog)."""
+
+    def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
+        self._count = count
+        self._log = log
+
+    def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
+        """An answered call."""
+        self._count(method, params, seconds, error)
+        if seconds > SLOW_ENGINE_SECONDS and namespace_of(method) in AUTHENTICATED_NAMESPACES:
+            LOGGER.warning("%s took %.1f s: the consensus client may miss a slot over it", method, seconds)
+        if self._log is not None:
+            self._log.called(method, params, seconds, error)
+
+    def set_logging(self, enabled: bool) -> None:
+        """Switch the log of calls and blocks."""
+        if self._log is not None:
+            self._log.enabled = enabled
+
+
+class Serving:
+    """A node that answers requests. `until` begins timed blocks and keeps what runs beside the server."""
+
+    def __init__(self, chain: Chain, server: Server, state_file: StateFile) -> None:
+        self._chain = chain
+        self._state_file = state_file
+        self.server = server
+
+    async def until(self, stopping: asyncio.Event) -> None:
+        """Go on until the event comes."""
+        self._chain.start()
+        await self._state_file.keep_until(stopping)
+
+
+class NodeCore:
+    """Everything that one node holds. `opened` frames the chain's life, and in it `served` the server's."""
+
+    def __init__(self, settings: NodeSettings, *, listens: bool = True) -> None:
+        """`listens`: whether the server takes the port of the settings by itself."""
+        words = settings.mnemonic_random
+        self.settings = settings
+        self._listens = listens
+        self.mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
+        self.keys = derive_keys(self.mnemonic, settings.derivation_path, settings.accounts)
+        self._wallet = KeyWallet([*self.keys, *self._unlocked_keys()])
+        self._decoder = Decoder(settings.artifacts)
+        self._log = None if settings.quiet else self._new_log()
+        self._chain: Chain | None = None
+        self._is_new = False
+
+    @property
+    def chain(self) -> Chain:
+        """The open chain."""
+        assert self._chain is not None
+        return self._chain
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the chain open; closes it, and the database, within the time that a stop may take."""
+        settings = self.settings
+        with ExitStack() as stack:
+            database = stack.enter_context(opened_database(settings))
+            for warning in database.warnings:
+                LOGGER.warning("%s", warning)
+            if database.unclean_stop:
+                LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
+            self._is_new = database.ledger.head() is None
+            self._chain = open_chain(database, settings, [address_of(key) for key in self.keys])
+            stack.callback(self._chain.close)
+            if self._log is not None:
+                self._log.start()
+                stack.callback(self._log.close)
+                stack.callback(self._chain.events.subscribe(self._log.on_event))
+            yield
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[Serving]:
+        """Answer requests, in process and where the settings say to listen; the state file is read and written here."""
+        services, server = self._server()
+        state_file = StateFile(self.settings, services)
+        state_file.load(is_new=self._is_new)
+        async with AsyncExitStack() as stack:
+            stack.callback(self._forwarder().close)
+            self.chain.take_up()
+            await server.start()
+            stack.push_async_callback(server.stop)
+            self.chain.database.keep()
+            yield Serving(self.chain, server, state_file)
+        state_file.dump()
+
+    def _forwarder(self) -> Forwarder:
+        forwarder = Forwarder(self.chain, self.settings.forward_transactions, self.settings.limits)
+        self.chain.events.subscribe(forwarder.on_event)
+        forwarder.start()
+        return forwarder
+
+    def _server(self) -> tuple[Services, Server]:
+        settings = self.settings
+        folder = None if settings.memory else settings.datadir
+        # the metrics count the server's connections, and the server tells the metrics of its calls
+        servers: list[Server] = []
+        metrics = Metrics(self.chain, folder, lambda: servers[0].connection_count())
+        services = Services(
+            chain=self.chain,
+            wallet=self._wallet,
+            limits=limits_for(settings, self.chain),
+            client_version=settings.client_version or default_client_version(),
+            signs_as_geth=settings.sign_transaction_object,
+            throws_on_failure=settings.throw_on_transaction_failure,
+            instance_id=load_instance_id(self.chain.database),
+            announced_version=announced_version(settings),
+            call_log=Observers(metrics.called, self._log),
+            decoder=self._decoder,
+        )
+        options = ServerOptions(
+            hosts=settings.host if self._listens else (),
+            port=settings.port,
+            allow_origins=settings.allow_origin,
+            allow_hosts=settings.allow_host,
+            ipc_path=ipc_path(settings),
+            engine=self._engine_port(),
+        )
+        servers.append(Server(services, options))
+        servers[0].app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
+        self.chain.events.subscribe(metrics.on_event)
+        return services, servers[0]
+
+    def _engine_port(self) -> EnginePortOptions | None:
+        """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
+        settings, chain = self.settings, self.chain
+        if not settings.external_consensus:
+            return None
+        head = chain.head.header
+        check_drivable(chain.schedule, head.number, head.timestamp)
+        secret = read_jwt_secret(settings)
+        LOGGER.info("the Engine API's secret is in %s", jwt_secret_path(settings))
+        return EnginePortOptions(secret, settings.authrpc_addr, settings.authrpc_port, settings.authrpc_vhosts)
+
+    def _unlocked_keys(self) -> Sequence[PrivateKey]:
+        settings = self.settings
+        if not settings.unlock:
+            return ()
+        return unlock_keys(Keystore(settings.datadir / FOLDER_NAME), settings.unlock, settings.password_file)
+
+    def _new_log(self) -> NodeLog:
+        kind: Callable[..., Formatter] = JsonFormatter if self.settings.json_logs else Formatter
+        settings = self.settings
+        console = not settings.disable_console_log
+        paint = str if settings.json_logs else painter(sys.stdout, settings.color)
+        return NodeLog(
+            kind(self._decoder.revert_reason, console=console, external_consensus=settings.external_consensus),
+            paint=paint,
+        )
+
+
+def announced_version(settings: NodeSettings) -> str:
+    """What web3_clientVersion answers.
+
+    Hardhat's network helpers and others refuse a node whose answer does not begin with the name of a development
+    node that they know. Anvil's stands before our own where the development methods serve: where the node itself
+    makes the blocks, unless the operator has named it.
+    """
+    if settings.client_version is not None:
+        return settings.client_version
+    return default_client_version() if settings.external_consensus else f"anvil/{default_client_version()}"
+
+
+def default_client_version() -> str:
+    """The node's own name: name, version, platform, language, as geth's."""
+    machine = os.uname().machine
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return f"zEVM/v{__version__}/{sys.platform}-{machine}/python{python}"

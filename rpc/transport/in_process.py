@@ -1,0 +1,161 @@
+"""JSON-RPC for callers in this process, without a socket: from any thread, and from any event loop.
+
+The methods run where they run for every transport; bytes of JSON go in and out, so that answers and errors are those
+that come over HTTP and WebSocket.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from zevm.rpc.dispatch import Dispatcher, Reply
+from zevm.rpc.services import Services
+from zevm.rpc.transport.connections import Connection
+from zevm.rpc.transport.session import Session
+
+LOGGER = logging.getLogger("zevm.rpc")
+Result = TypeVar("Result")
+Deliver = Callable[[bytes], Awaitable[None]]
+"""Takes one message, on the node's loop, and returns when there is room for the next one."""
+
+
+class NodeClosedError(ConnectionError):
+    """The node was closed before it answered."""
+
+    def __init__(self) -> None:
+        super().__init__("the node is closed")
+
+
+class InProcess:
+    """The door for callers in this process. Made and closed on the loop that the dispatcher is used on."""
+
+    def __init__(self, services: Services, dispatcher: Dispatcher) -> None:
+        self._services = services
+        self._dispatcher = dispatcher
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.current_thread()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._connections: set[InProcessConnection] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, body: bytes) -> "Future[Reply]":
+        """The answer to a body; cancelling gives it up. Raises NodeClosedError, as does the future."""
+        return self.run(self._dispatcher.answer(body))
+
+    def answer(self, body: bytes) -> Reply:
+        """Wait for the answer to a body. Raises NodeClosedError, and RuntimeError on the node's own threads."""
+        if threading.current_thread() is self._thread or self._services.chain.writer.is_current:
+            # the answer may need this thread: who waits for it here waits for ever
+            raise RuntimeError(
+                "a listener of the chain runs on the node's own thread and cannot wait for an answer of the node; "
+                "hand the request to another thread"
+            )
+        future = self.submit(body)
+        try:
+            return future.result()
+        except BaseException:
+            # interrupted: nobody waits for the answer any more
+            future.cancel()
+            raise
+
+    def connect(self, deliver: Deliver, cut: Callable[[], None]) -> "Future[InProcessConnection]":
+        """A connection that the node can push to. cut: the node drops it, as too much waits unread or it is closing."""
+        return self.run(self._connect(deliver, cut))
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
+        """Run a coroutine on the node's loop. Raises NodeClosedError, as does the future."""
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise NodeClosedError
+            return asyncio.run_coroutine_threadsafe(self._watched(work), self._loop)
+
+    async def close(self) -> None:
+        """Take no more, end what is under way. Idempotent."""
+        with self._lock:
+            self._closed = True
+        # what was submitted before is a task after one turn of the loop, and has begun after two
+        for _ in range(2):
+            await asyncio.sleep(0)
+        for connection in tuple(self._connections):
+            connection.cut()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._closed:
+                raise NodeClosedError from None
+            raise
+        finally:
+            self._tasks.discard(task)
+
+    async def _connect(self, deliver: Deliver, cut: Callable[[], None]) -> "InProcessConnection":
+        async def write(pieces: Iterable[bytes]) -> None:
+            await deliver(b"".join(pieces))
+
+        limits = self._services.limits
+        connection = Connection(write, cut, limits, self._services.budgets.output)
+        session = Session(self._dispatcher, connection, limits.websocket_calls)
+        opened = InProcessConnection(self, connection, session, self._connections.discard)
+        self._connections.add(opened)
+        return opened
+
+
+class InProcessConnection:
+    """Calls, batches and subscriptions of one client. `send` and `close` may be called from any thread."""
+
+    def __init__(
+        self,
+        door: InProcess,
+        connection: Connection,
+        session: Session,
+        forget: "Callable[[InProcessConnection], None]",
+    ) -> None:
+        self._door = door
+        self._connection = connection
+        self._session = session
+        self._forget = forget
+        self._pump = asyncio.get_running_loop().create_task(self._write_all())
+
+    def send(self, body: bytes) -> "Future[None]":
+        """Begin to answer a message; done when the next one may be sent. Raises NodeClosedError, as does the future."""
+        return self._door.run(self._session.handle(body))
+
+    def close(self) -> "Future[None]":
+        """End subscriptions and calls under way. Idempotent. Raises NodeClosedError, as does the future."""
+        return self._door.run(self._close())
+
+    def cut(self) -> None:
+        """Drop the client: the node is closing. On the node's loop."""
+        self._connection.cut("the node is closing")
+        self._end()
+
+    async def _close(self) -> None:
+        self._connection.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._session.close()
+        self._pump.cancel()
+        self._forget(self)
+
+    async def _write_all(self) -> None:
+        try:
+            await self._connection.pump()
+        except Exception as error:  # the client's loop is closed
+            LOGGER.debug("a write within the process failed: %r", error)
+            self._connection.close()
+            self._session.close()
+            self._forget(self)

@@ -1,0 +1,72 @@
+"""The fenced blocks of README and docs/, and what is expected of each."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from testing.node_process import ROOT
+
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+RUNNABLE = {"sh", "python"}
+SHOWN = {"", "text", "js", "json", "zig"}
+
+_PIECE = re.compile(
+    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block. `section`: the heading above it; `reason`: why the tests do not run it, None where they do."""
+
+    section: str
+    language: str
+    text: str
+    reason: str | None
+
+    @property
+    def output(self) -> list[str]:
+        """The lines that the block says it prints."""
+        return re.findall(r"^#> (.*)$", self.text, flags=re.MULTILINE)
+
+    @property
+    def script(self) -> str:
+        """The block as lines of a shell; a block of Python runs with the `python` on the path."""
+        return self.text if self.language == "sh" else f"python - <<'END_OF_PYTHON'\n{self.text}END_OF_PYTHON\n"
+
+    @property
+    def file_name(self) -> str | None:
+        """The file that the block is the content of, named in its first line: `// game.zig`."""
+        named = re.match(r"// (\w+\.\w+)\n", self.text)
+        return named[1] if named else None
+
+
+def blocks_of(document: Path) -> list[Block]:
+    """All fenced blocks of a document, in order."""
+    return parse(document.read_text())
+
+
+def parse(text: str) -> list[Block]:
+    """All fenced blocks of a text, in order."""
+    section, blocks = "", []
+    for piece in _PIECE.finditer(text):
+        if piece["title"] is not None:
+            section = piece["title"].strip()
+        else:
+            blocks.append(Block(section, piece["language"], piece["text"], piece["reason"]))
+    return blocks
+
+
+def scripts_of(blocks: list[Block]) -> dict[str, list[Block]]:
+    """What a reader runs in one shell, by name.
+
+    Where a document has a section Preparation, each section follows it alone; otherwise a document is read from its
+    first line to its last.
+    """
+    run = [block for block in blocks if block.language in RUNNABLE and block.reason is None]
+    preparation = [block for block in run if block.section == "Preparation"]
+    if not preparation:
+        return {"all": run} if run else {}
+    sections = dict.fromkeys(block.section for block in run if block.section != "Preparation")
+    return {name: preparation + [block for block in run if block.section == name] for name in sections}
