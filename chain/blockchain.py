@@ -33,7 +33,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
 from zevm.chain.view import ChainView
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
@@ -179,7 +179,7 @@ class Chain(ChainView):
             self.keep_bad_block(block)
             raise
 
-    def patch_state(self, change: Callable[[BlockState], None]) -> None:
+    def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
@@ -191,7 +191,7 @@ class Chain(ChainView):
     def adopt(
         self,
         history: Sequence[BlockAndReceipts],
-        change: Callable[[BlockState], None],
+        change: Callable[[ExecutionState], None],
         states: Mapping[int, StateDiff] | None = None,
     ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.

@@ -15,35 +15,31 @@ from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.execution_state import StateObserver
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.chain.vm.validation import AUTHORIZATION_GAS
-from zevm.storage.account import MAX_NONCE, StateReader
+from zevm.storage.account import MAX_NONCE
 
 Accesses = dict[bytes, set[int]]
 """20-byte address -> slots."""
 
 
-class AccessState(BlockState):
+class AccessRecorder(StateObserver):
     """Notes every access, those of failed frames too. known: what is listed already. excluded: never by itself."""
 
-    __slots__ = ("_excluded", "accesses")
-
-    def __init__(self, reader: StateReader, known: Accesses, excluded: frozenset[bytes]) -> None:
+    def __init__(self, known: Accesses, excluded: frozenset[bytes]) -> None:
         self.accesses: Accesses = {address: set(slots) for address, slots in known.items()}
         self._excluded = excluded
-        super().__init__(reader)
 
-    def warm_address(self, address: bytes) -> bool:
-        """Add to the accessed addresses."""
+    def on_address_access(self, address: bytes) -> None:
+        """List the account."""
         if address not in self._excluded:
             self.accesses.setdefault(address, set())
-        return super().warm_address(address)
 
-    def warm_slot(self, address: bytes, slot: int) -> bool:
-        """Add to the accessed slots; an excluded account's slots are listed, with the account."""
+    def on_slot_access(self, address: bytes, slot: int) -> None:
+        """List the slot with its account, an excluded one too."""
         self.accesses.setdefault(address, set()).add(slot)
-        return super().warm_slot(address, slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +71,12 @@ def create_access_list(
     accesses = _listed(request.access_list, excluded)
     while True:
         entries = _entries(accesses)
-        state = AccessState(base.fork_reader(), accesses, excluded)
+        recorder = AccessRecorder(accesses, excluded)
+        state = BlockState(base.fork_reader(), recorder)
         outcome = Executor(environment, state).call(replace(request, access_list=entries), deadline=deadline)
-        if state.accesses == accesses:
+        if recorder.accesses == accesses:
             return AccessListResult(entries, outcome)
-        accesses = state.accesses
+        accesses = recorder.accesses
 
 
 def _excluded(environment: BlockEnvironment, request: CallRequest, nonce: int) -> Iterable[bytes]:

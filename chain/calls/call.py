@@ -20,6 +20,7 @@ from zevm.chain.errors import (
 )
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
 
@@ -54,7 +55,7 @@ def _overlay_hashes(block_hash: Callable[[int], bytes], hashes: dict[int, bytes]
     return lambda number: hashes[number] if number in hashes else block_hash(number)
 
 
-def apply_state_overrides(state: BlockState, overrides: StateOverrides | None) -> None:
+def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | None) -> None:
     """Write the caller's changes of accounts into `state`."""
     for address, override in (overrides or {}).items():
         if override.balance is not None:

@@ -1,8 +1,7 @@
-"""A state that numbers the logs of a simulated block, and shows transfers of ether as logs among them (ERC-7528)."""
+"""Who numbers the logs of a simulated block, and shows transfers of ether as logs among them (ERC-7528)."""
 
 from zevm.chain.types import Log
-from zevm.chain.vm.block_state import BlockState
-from zevm.storage.account import StateReader
+from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.keccak import keccak256
 
 ETHER_ADDRESS = b"\xee" * 20
@@ -11,35 +10,29 @@ ETHER_ADDRESS = b"\xee" * 20
 TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 
 
-class TransferLog(Log):
-    """A log that no contract emitted: it is shown to the caller, and is no part of a receipt."""
-
-    __slots__ = ()
-
-
-class RecordingState(BlockState):
+class LogRecorder(StateObserver):
     """Counts every log of the block, those of frames that fail later too: that is how geth numbers them.
 
-    emitted: logs so far. numbers: place of a log in the running transaction -> its number in the block.
+    numbers: place of a log in the running transaction -> its number in the block. transfers: places of the logs that
+    no contract emitted: they are shown to the caller, and are no part of a receipt.
     """
 
-    __slots__ = ("_shows_transfers", "emitted", "numbers")
-
-    def __init__(self, reader: StateReader, *, shows_transfers: bool) -> None:
-        self.emitted = 0
+    def __init__(self, *, shows_transfers: bool) -> None:
         self.numbers: dict[int, int] = {}
+        self.transfers: set[int] = set()
+        self._emitted = 0
         self._shows_transfers = shows_transfers
-        super().__init__(reader)
 
-    def add_log(self, log: Log) -> None:
-        """Append a log entry of the running transaction; a log that was undone leaves its place to the next one."""
-        self.numbers[len(self.logs)] = self.emitted
-        self.emitted += 1
-        super().add_log(log)
+    def on_log(self, place: int) -> None:
+        """Number it; a log that was undone leaves its place to the next one."""
+        self.numbers[place] = self._emitted
+        self.transfers.discard(place)
+        self._emitted += 1
 
-    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
-        """Move wei, and show it as a log where asked for."""
-        super().transfer(sender, recipient, amount)
+    def on_transfer(self, state: ExecutionState, sender: bytes, recipient: bytes, amount: int) -> None:
+        """Show it as a log where asked for."""
         if self._shows_transfers and amount:
+            place = state.log_count()
             topics = (TRANSFER_TOPIC, sender.rjust(32, b"\0"), recipient.rjust(32, b"\0"))
-            self.add_log(TransferLog(ETHER_ADDRESS, topics, amount.to_bytes(32, "big")))
+            state.add_log(Log(ETHER_ADDRESS, topics, amount.to_bytes(32, "big")))
+            self.transfers.add(place)

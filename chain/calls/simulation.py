@@ -11,13 +11,14 @@ from typing import TypeVar
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
-from zevm.chain.calls.recording import RecordingState, TransferLog
+from zevm.chain.calls.recording import LogRecorder
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import Reason, SimulationError, TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.state import StateBase
@@ -139,12 +140,13 @@ class Simulation:
         environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
         if block.block_overrides.blob_base_fee is not None:
             environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
-        state = RecordingState(self._reader, shows_transfers=self._trace_transfers)
+        recorder = LogRecorder(shows_transfers=self._trace_transfers)
+        state = BlockState(self._reader, recorder)
         moved = moved_precompiles(block.state_overrides, environment)
         apply_state_overrides(state, block.state_overrides)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
-        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, state)
+        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, recorder)
         calls = tuple([self._call(run, call) for call in block.calls])
         sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
         self._parent = sealed.block.header
@@ -189,15 +191,16 @@ class Simulation:
         execution = run.execution
         wanted = self._wanted_gas(call, execution.gas_left)
         gas_limit = min(wanted, self._budget.left)
-        nonce = run.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
+        nonce = run.executor.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
         request = replace(call.request, gas_limit=gas_limit)
         transaction = make_transaction(call, request, nonce, execution.environment)
         try:
             outcome = run.executor.simulate(request, nonce, validate=self._validate, deadline=self._deadline)
         except TransactionError as error:
             raise refusal(error, gas_limit) from error
-        logs = tuple([(run.state.numbers[place], log) for place, log in enumerate(outcome.logs)])
-        outcome.logs = tuple([log for log in outcome.logs if not isinstance(log, TransferLog)])
+        numbers, transfers = run.recorder.numbers, run.recorder.transfers
+        logs = tuple([(numbers[place], log) for place, log in enumerate(outcome.logs)])
+        outcome.logs = tuple([log for place, log in enumerate(outcome.logs) if place not in transfers])
         execution.include(transaction, outcome)
         self._budget.take(outcome.gas_used)
         return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
@@ -222,7 +225,7 @@ class _BlockRun:
 
     execution: BlockExecution
     executor: Executor
-    state: RecordingState
+    recorder: LogRecorder
 
 
 def _chosen(override: Value | None, otherwise: Value) -> Value:

@@ -8,6 +8,7 @@ import orjson
 from zevm.chain.tracing.settings import Budget, TraceContext
 from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, VmErrorKind
 
 CREATIONS = ("CREATE", "CREATE2")
@@ -119,13 +120,13 @@ class CallTree(ResultTracer):
         self._budget = Budget()
         self._gas_limit = 0
         self._depth = 0
-        self._logs: dict[int, Log] = {}
+        self._state: ExecutionState | None = None
         self._logs_seen = 0
 
     def on_begin(self, start: TransactionStart) -> None:
         """Remember the gas limit, which the outermost frame shows as its own."""
         self._gas_limit = start.gas_limit
-        self._logs = start.state.logs
+        self._state = start.state
 
     def on_enter(self, start: FrameStart) -> None:
         """Open a node."""
@@ -159,14 +160,15 @@ class CallTree(ResultTracer):
 
         Logs of a failed frame are gone from the state before it ends, so they are never taken.
         """
-        logs, seen = self._logs, self._logs_seen
-        if len(logs) > seen and not (self._only_top_call and self._depth > 1):
+        state, seen = self._state, self._logs_seen
+        if state is None:
+            return
+        self._logs_seen = state.log_count()
+        if self._logs_seen > seen and not (self._only_top_call and self._depth > 1):
             node = self.open[-1]
-            for position in range(seen, len(logs)):
-                log = logs[position]
+            for index, log in enumerate(state.logs_from(seen), self.context.first_log_index + seen):
                 self._budget.take(FRAME_BYTES + 2 * len(log.data))
-                node.logs.append((log, self.context.first_log_index + position, len(node.calls)))
-        self._logs_seen = len(logs)
+                node.logs.append((log, index, len(node.calls)))
 
     def on_end(self, outcome: Outcome) -> None:
         """Settle the outermost frame's gas, and drop the logs of failed frames and of what they called."""

@@ -9,8 +9,8 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.settings import TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
@@ -29,7 +29,7 @@ class Before:
 
     __slots__ = ("balance", "code", "code_hash", "nonce", "slots")
 
-    def __init__(self, state: BlockState, address: bytes) -> None:
+    def __init__(self, state: ExecutionState, address: bytes) -> None:
         self.balance = state.get_balance(address)
         self.nonce = state.get_nonce(address)
         self.code_hash = state.get_code_hash(address)
@@ -59,7 +59,7 @@ class PrestateTracer(ResultTracer):
         self._include_empty = flag(options, "includeEmpty", _OWNER)
         if self._diff_mode and self._include_empty:
             raise TraceError("cannot use diffMode with includeEmpty")
-        self.state: BlockState
+        self.state: ExecutionState
         self._fork = Fork.FRONTIER
         self.accounts: dict[bytes, Before] = {}
         self._created: set[bytes] = set()

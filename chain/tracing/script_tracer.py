@@ -4,7 +4,7 @@ A step is known whole, with its cost, only after it. It is shown then, with stac
 instruction has changed of the state since is kept for a script that asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -46,7 +46,7 @@ class ScriptTracer(ResultTracer):
         self._gas = self._refund_before = 0
         self._head = self._tail = ""
         self._is_store = False
-        self._refund: dict[None, int] = {None: 0}
+        self._get_refund: Callable[[], int] = int
         self._memory: bytearray | None = None
         self._contract: Frame | None = None
         self._gas_limit = 0
@@ -109,7 +109,7 @@ class ScriptTracer(ResultTracer):
     def on_begin(self, start: TransactionStart) -> None:
         """Tell which precompiles there are, and what is known of the transaction."""
         self._state = start.state
-        self._refund = start.state.refund
+        self._get_refund = start.state.get_refund
         self._gas_limit = start.gas_limit
         self._send(orjson.dumps(["begin", [address.hex() for address in start.precompiles], NAMES]))
         fields: dict[str, tuple[str, Any]] = {
@@ -178,7 +178,7 @@ class ScriptTracer(ResultTracer):
         stack = '["' + '","'.join(map(hex, frame.stack)) + '"]' if self._with_stack and frame.stack else "[]"
         self._tail = f",{stack},{self._changed_memory(frame)},{self._changed_contract(frame)}]"
         self._is_store = opcode == SSTORE
-        self._refund_before = self._refund[None]
+        self._refund_before = self._get_refund()
         if self._is_live:
             self._remember(frame, opcode)
 
@@ -211,7 +211,7 @@ class ScriptTracer(ResultTracer):
 
     def _finish(self, cost: int, error: str | None = None) -> None:
         """Show the waiting step."""
-        refund = self._refund[None] if self._is_store else self._refund_before
+        refund = self._get_refund() if self._is_store else self._refund_before
         text = "null" if error is None else orjson.dumps(error).decode()
         depth = 0 if self._frame is None else self._frame.msg.depth + 1
         self._frame = None

@@ -3,7 +3,7 @@
 Of a WebAssembly contract it shows the host functions that are called, in the same list: see docs/tracing.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -55,7 +55,7 @@ class StructLogTracer(ResultTracer):
         self._threshold = min(self._limit or TRACE_BYTES_LIMIT, TRACE_BYTES_LIMIT)
         self._storage: dict[bytes, dict[int, int]] = {}
         self._memory = (b"", "")
-        self._refund: dict[None, int] = {None: 0}
+        self._get_refund: Callable[[], int] = int
         self._frame: Frame | None = None
         self._gas = 0
         self._head = self._tail = ""
@@ -66,7 +66,7 @@ class StructLogTracer(ResultTracer):
 
     def on_begin(self, start: TransactionStart) -> None:
         """Remember where the refund counter is."""
-        self._refund = start.state.refund
+        self._get_refund = start.state.get_refund
 
     def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
         """Finish the entry before, and begin the next."""
@@ -89,7 +89,7 @@ class StructLogTracer(ResultTracer):
             tail += self._note_storage(frame, opcode)
         self._tail = tail
         self._is_store = opcode == SSTORE
-        self._refund_before = self._refund[None]
+        self._refund_before = self._get_refund()
 
     def _encode_memory(self, memory: bytearray) -> str:
         known, text = self._memory
@@ -115,7 +115,7 @@ class StructLogTracer(ResultTracer):
         """Put the waiting entry into the list."""
         tail = self._tail
         # geth's counter has the refund of an SSTORE in it before that runs
-        refund = self._refund[None] if self._is_store else self._refund_before
+        refund = self._get_refund() if self._is_store else self._refund_before
         if refund:
             tail += f',"refund":{refund}'
         if error is not None:
@@ -186,7 +186,7 @@ class StructLogTracer(ResultTracer):
             entry["error"] = error
         if self._with_stack:
             entry["stack"] = [hex(argument) for argument in call.arguments]
-        refund = self._refund[None]
+        refund = self._get_refund()
         if refund:
             entry["refund"] = refund
         entry["hostCall"] = {"result": result, "inkLeft": call.ink_left, "inkCost": call.ink_left - ink_left}

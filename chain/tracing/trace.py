@@ -24,6 +24,7 @@ from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.account import StateReader
@@ -160,7 +161,7 @@ def _state_within(chain: ChainView, header: Header, index: int, deadline: Deadli
     return replay.state.fork_reader()
 
 
-def call_executor(environment: BlockEnvironment, state: BlockState, overrides: CallOverrides) -> Executor:
+def call_executor(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
     """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
     environment = override_environment(environment, overrides.block)
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))

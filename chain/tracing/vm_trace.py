@@ -2,8 +2,6 @@
 
 # ruff: noqa: ARG002  one signature for all tracers, used or not
 
-from typing import Any
-
 import orjson
 
 from zevm.chain.tracing.settings import Budget
@@ -34,98 +32,120 @@ _OPERATION_BYTES = 160
 
 
 class _Open:
-    """A frame that runs: its JSON, and the operation that is not finished."""
+    """A frame that runs: where its text begins, and the operation that waits for what it did.
 
-    __slots__ = ("frame", "gas", "node", "operation", "pushed", "written")
+    belongs: whether an operation of the frame above, or nothing, made it; a WebAssembly contract has no operations.
+    cost: of the waiting operation, once a call or a fault has shown it. ex: its effects as JSON, once they are known.
+    called: whether its `sub` is written.
+    """
 
-    def __init__(self, code: bytes) -> None:
-        self.node: dict[str, Any] = {"code": "0x" + code.hex(), "ops": []}
-        self.operation: dict[str, Any] | None = None
+    __slots__ = ("belongs", "called", "cost", "ex", "frame", "gas", "has_steps", "place", "pushed", "store", "written")
+
+    def __init__(self, place: int, *, belongs: bool) -> None:
+        self.place, self.belongs = place, belongs
         self.frame: Frame | None = None
+        self.has_steps = self.called = False
         self.gas = self.pushed = 0
+        self.cost: int | None = None
+        self.ex: bytes | None = None
+        self.store = b"null"
         self.written: tuple[int, int] | None = None
 
 
 class VmTracer(ResultTracer):
-    """{code, ops: [{cost, ex: {mem, push, store, used}, pc, sub}]}; ex is null for what failed."""
+    """{code, ops: [{pc, sub, cost, ex: {mem, push, store, used}}]}; ex is null for what failed.
+
+    The text is written as the operations come. Objects for each of them would be millions, and what is freed of those
+    is not given back to the system.
+    """
 
     wants_steps = True
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
-        self._root: dict[str, Any] | None = None
+        self._text = bytearray()
+        self._code = b""
         self._budget = Budget()
 
     def on_enter(self, start: FrameStart) -> None:
         """A frame hangs on the operation that made it; its price shows now."""
-        if start.kind == "SELFDESTRUCT":
-            self._open.append(_Open(b""))
-            return
-        code = start.data if start.kind.startswith("CREATE") else b""
-        opened = _Open(code)
-        if self._root is None:
-            self._root = opened.node
-        elif self._open[-1].operation is not None and self._open[-1].frame is not None:
-            parent = self._open[-1]
-            assert parent.operation is not None
+        belongs = not self._open
+        if belongs and start.kind.startswith("CREATE"):
+            self._code = start.data
+        elif not belongs and start.kind != "SELFDESTRUCT" and self._open[-1].frame is not None:
+            parent, belongs = self._open[-1], True
             assert parent.frame is not None
             passed_on = start.gas_limit if start.kind.startswith("CREATE") else 0
-            parent.operation["cost"] = parent.gas - parent.frame.gas_left - passed_on
-            parent.operation["sub"] = opened.node
-        self._open.append(opened)
+            parent.cost = parent.gas - parent.frame.gas_left - passed_on
+            parent.called = True
+        self._open.append(_Open(len(self._text), belongs=belongs))
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
-        """Close the frame."""
-        self._open.pop()
+        """Close the frame. One without operations is null."""
+        closed = self._open.pop()
+        if closed.has_steps:
+            self._end_operation(closed)
+            self._text += b"]}"
+        if not closed.belongs:
+            del self._text[closed.place :]
+        elif self._open and not closed.has_steps:
+            self._text += b"null"
 
     def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
         """Finish the operation before, and begin the next."""
         top = self._open[-1]
-        if top.operation is None:
-            top.node["code"] = "0x" + frame.msg.code.hex()
-            self._budget.take(2 * len(frame.msg.code))
-        else:
-            self._finish(top, frame)
         self._budget.take(_OPERATION_BYTES)
+        if top.has_steps:
+            self._finish(top, frame)
+            self._end_operation(top)
+            self._text += b',{"pc":%d,"sub":' % program_counter
+        else:
+            self._budget.take(2 * len(frame.msg.code))
+            top.has_steps = True
+            self._text += b'{"code":"0x%b","ops":[{"pc":%d,"sub":' % (frame.msg.code.hex().encode(), program_counter)
         stack = frame.stack
         top.frame, top.gas, top.pushed = frame, frame.gas_left, _PUSHED.get(opcode, 0)
         top.written = _written(opcode, stack)
-        store = None
+        top.called, top.cost, top.ex, top.store = False, None, None, b"null"
         if opcode == SSTORE and len(stack) > 1:
-            store = {"key": hex(stack[-1]), "val": hex(stack[-2])}
-        top.operation = {"cost": None, "ex": {"store": store}, "pc": program_counter, "sub": None}
-        top.node["ops"].append(top.operation)
+            top.store = b'{"key":"%#x","val":"%#x"}' % (stack[-1], stack[-2])
 
     def _finish(self, top: _Open, frame: Frame) -> None:
-        operation = top.operation
-        assert operation is not None
-        if operation["cost"] is None:
-            operation["cost"] = top.gas - frame.gas_left
-        memory = None
+        if top.cost is None:
+            top.cost = top.gas - frame.gas_left
+        memory = b"null"
         if top.written is not None and top.written[1]:
             start, size = top.written
             self._budget.take(2 * size)
-            memory = {"data": "0x" + bytes(frame.memory[start : start + size]).hex(), "off": start}
-        pushed = [hex(word) for word in frame.stack[-top.pushed :]] if top.pushed else []
-        operation["ex"] = {"mem": memory, "push": pushed, "store": operation["ex"]["store"], "used": frame.gas_left}
+            memory = b'{"data":"0x%b","off":%d}' % (bytes(frame.memory[start : start + size]).hex().encode(), start)
+        words = frame.stack[-top.pushed :] if top.pushed else ()
+        pushed = b",".join([b'"%#x"' % word for word in words])
+        top.ex = b'{"mem":%b,"push":[%b],"store":%b,"used":%d}' % (memory, pushed, top.store, frame.gas_left)
+
+    def _end_operation(self, top: _Open) -> None:
+        """Write what is known of the waiting operation by now."""
+        if not top.called:
+            self._text += b"null"
+        cost = b"null" if top.cost is None else b"%d" % top.cost
+        self._text += b',"cost":%b,"ex":%b}' % (cost, top.ex or b"null")
 
     def on_halt(self, frame: Frame) -> None:
         """Finish the last operation."""
         top = self._open[-1]
-        if top.operation is not None:
+        if top.has_steps:
             top.pushed = 0
             self._finish(top, frame)
 
     def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
         """What failed did nothing."""
-        operation = self._open[-1].operation
-        if operation is not None:
-            operation["cost"] = gas_cost if operation["cost"] is None else operation["cost"]
-            operation["ex"] = None
+        top = self._open[-1]
+        if top.has_steps:
+            top.cost = gas_cost if top.cost is None else top.cost
+            top.ex = None
 
     def result(self) -> Json:
         """The outermost frame."""
-        return encode_nested(self._root or {"code": "0x", "ops": []})
+        return orjson.Fragment(bytes(self._text) or b'{"code":"0x%b","ops":[]}' % self._code.hex().encode())
 
 
 def _written(opcode: int, stack: list[int]) -> tuple[int, int] | None:
@@ -135,21 +155,3 @@ def _written(opcode: int, stack: list[int]) -> tuple[int, int] | None:
         return (stack[-start], stack[-size]) if len(stack) >= size else None
     width = _WORDS.get(opcode)
     return (stack[-1], width) if width is not None and stack else None
-
-
-def encode_nested(root: dict[str, Any]) -> orjson.Fragment:
-    """Frames within frames as JSON, from the innermost outwards: 1,024 levels are more than orjson nests."""
-    order, waiting = [], [root]
-    while waiting:
-        node = waiting.pop()
-        order.append(node)
-        waiting.extend(operation["sub"] for operation in node["ops"] if operation["sub"] is not None)
-    encoded: dict[int, orjson.Fragment] = {}
-    for node in reversed(order):
-        for operation in node["ops"]:
-            called = operation["sub"]
-            if called is not None:
-                fragment = encoded.pop(id(called))
-                operation["sub"] = fragment if called["ops"] else None
-        encoded[id(node)] = orjson.Fragment(orjson.dumps(node))
-    return encoded[id(root)]

@@ -7,8 +7,11 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from zevm.chain.types import Log
+from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
@@ -25,36 +28,35 @@ _ABSENT: Any = object()
 _NEW: Fields = (0, 0, EMPTY_KECCAK)
 
 
-class BlockState:
-    """A mutable state over `reader`. Not thread-safe for writes; reads may race each other.
-
-    Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
-    """
+class BlockState(ExecutionState):
+    """The ExecutionState of one block over `reader`. observer: who listens, None for nobody."""
 
     __slots__ = (
         "_accounts",
         "_base",
         "_base_slots",
         "_codes",
+        "_created",
+        "_destroyed",
         "_journal",
+        "_logs",
         "_new_codes",
+        "_observer",
         "_originals",
         "_reader",
+        "_refund",
         "_slots",
+        "_touched",
         "_transaction_start",
+        "_transient",
+        "_warm_addresses",
+        "_warm_slots",
         "_wiped",
-        "created",
-        "destroyed",
-        "logs",
-        "refund",
-        "touched",
-        "transient",
-        "warm_addresses",
-        "warm_slots",
     )
 
-    def __init__(self, reader: StateReader) -> None:
+    def __init__(self, reader: StateReader, observer: StateObserver | None = None) -> None:
         self._reader = reader
+        self._observer = observer
         self._base: dict[bytes, Account | None] = {}
         self._base_slots: dict[bytes, dict[int, int]] = {}
         self._accounts: dict[bytes, Fields | None] = {}
@@ -70,14 +72,14 @@ class BlockState:
         # undo entries of earlier transactions then work on dicts that no one reads
         self._transaction_start = len(self._journal)
         self._originals: dict[tuple[bytes, int], int] = {}
-        self.warm_addresses: dict[bytes, bool] = {}
-        self.warm_slots: dict[tuple[bytes, int], bool] = {}
-        self.transient: dict[tuple[bytes, int], int] = {}
-        self.touched: dict[bytes, bool] = {}
-        self.created: dict[bytes, bool] = {}
-        self.destroyed: dict[bytes, bool] = {}
-        self.logs: dict[int, Any] = {}
-        self.refund: dict[None, int] = {None: 0}
+        self._warm_addresses: dict[bytes, bool] = {}
+        self._warm_slots: dict[tuple[bytes, int], bool] = {}
+        self._transient: dict[tuple[bytes, int], int] = {}
+        self._touched: dict[bytes, bool] = {}
+        self._created: dict[bytes, bool] = {}
+        self._destroyed: dict[bytes, bool] = {}
+        self._logs: dict[int, Log] = {}
+        self._refund: dict[None, int] = {None: 0}
 
     # Accounts
 
@@ -135,6 +137,8 @@ class BlockState:
         """Move wei that the sender has, as a call, a creation or a self-destruction does."""
         self.add_balance(sender, -amount)
         self.add_balance(recipient, amount)
+        if self._observer is not None:
+            self._observer.on_transfer(self, sender, recipient, amount)
 
     def get_nonce(self, address: bytes) -> int:
         """The account's nonce, 0 where it does not exist."""
@@ -255,59 +259,103 @@ class BlockState:
         marks[key] = True
         return True
 
+    def add_warm_addresses(self, addresses: Iterable[bytes]) -> None:
+        """Addresses accessed from the transaction's start (EIP-2929, 2930, 3651); no checkpoint undoes it."""
+        warm = self._warm_addresses
+        if isinstance(addresses, dict):
+            warm.update(addresses)  # its table is copied whole, in a fifth of the time
+        else:
+            for address in addresses:
+                warm[address] = True
+
+    def add_warm_slots(self, address: bytes, slots: Iterable[int]) -> None:
+        """Slots accessed from the transaction's start (EIP-2930); no checkpoint undoes it."""
+        self._warm_slots.update({(address, slot): True for slot in slots})
+
     def warm_address(self, address: bytes) -> bool:
         """Add to the accessed addresses (EIP-2929); True when it was cold."""
-        return self._mark(self.warm_addresses, address)
+        if self._observer is not None:
+            self._observer.on_address_access(address)
+        return address not in self._warm_addresses and self._mark(self._warm_addresses, address)
 
     def warm_unnamed(self, address: bytes) -> bool:
         """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
-        return self._mark(self.warm_addresses, address)
+        return self._mark(self._warm_addresses, address)
 
     def warm_slot(self, address: bytes, slot: int) -> bool:
         """Add to the accessed slots (EIP-2929); True when it was cold."""
-        return self._mark(self.warm_slots, (address, slot))
+        if self._observer is not None:
+            self._observer.on_slot_access(address, slot)
+        key = (address, slot)
+        return key not in self._warm_slots and self._mark(self._warm_slots, key)
+
+    def is_warm(self, address: bytes) -> bool:
+        """Whether the transaction accessed the address (EIP-2929)."""
+        return address in self._warm_addresses
 
     def touch(self, address: bytes) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
-        self._mark(self.touched, address)
+        self._mark(self._touched, address)
 
     def mark_created(self, address: bytes) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
-        self._mark(self.created, address)
+        self._mark(self._created, address)
+
+    def is_created(self, address: bytes) -> bool:
+        """Whether the contract came to be in this transaction (EIP-6780)."""
+        return address in self._created
 
     def mark_destroyed(self, address: bytes) -> None:
         """Note that the account goes at the end of the transaction."""
-        self._mark(self.destroyed, address)
+        self._mark(self._destroyed, address)
+
+    def destroyed_count(self) -> int:
+        """How many accounts go at the end of the transaction, as far as it has run."""
+        return len(self._destroyed)
 
     def get_transient(self, address: bytes, slot: int) -> int:
         """A transient slot (EIP-1153)."""
-        return self.transient.get((address, slot), 0)
+        return self._transient.get((address, slot), 0)
 
     def set_transient(self, address: bytes, slot: int, value: int) -> None:
         """Set a transient slot."""
         key = (address, slot)
-        self._journal.append((self.transient, key, self.transient.get(key, _ABSENT)))
-        self.transient[key] = value
+        self._journal.append((self._transient, key, self._transient.get(key, _ABSENT)))
+        self._transient[key] = value
 
-    def add_log(self, log: Any) -> None:
+    def add_log(self, log: Log) -> None:
         """Append a log entry of the running transaction."""
-        index = len(self.logs)
-        self._journal.append((self.logs, index, _ABSENT))
-        self.logs[index] = log
+        index = len(self._logs)
+        if self._observer is not None:
+            self._observer.on_log(index)
+        self._journal.append((self._logs, index, _ABSENT))
+        self._logs[index] = log
+
+    def log_count(self) -> int:
+        """How many logs the running transaction has, without those of frames that failed."""
+        return len(self._logs)
+
+    def logs_from(self, place: int) -> tuple[Log, ...]:
+        """The running transaction's logs in order, from the one at this place on."""
+        return tuple(self._logs.values())[place:]
 
     def add_refund(self, gas: int) -> None:
         """Add to (or, negative, take from) the refund counter."""
-        self._journal.append((self.refund, None, self.refund[None]))
-        self.refund[None] += gas
+        self._journal.append((self._refund, None, self._refund[None]))
+        self._refund[None] += gas
+
+    def get_refund(self) -> int:
+        """The refund counter, in gas."""
+        return self._refund[None]
 
     def end_transaction(self, *, clear_empty: bool) -> None:
         """Remove destroyed accounts, and with `clear_empty` touched empty ones; forget per-transaction things."""
-        for address in self.destroyed:
+        for address in self._destroyed:
             self.delete_account(address)
         if clear_empty:
             entries = self._journal[self._transaction_start :]
             changed = {key for mapping, key, _ in entries if mapping is self._accounts}
-            for address in changed.union(self.touched):
+            for address in changed.union(self._touched):
                 if self._fields(address) == _NEW:
                     self.delete_account(address)
         self.begin_transaction()
@@ -326,7 +374,7 @@ class BlockState:
         journal = self._journal
         while len(journal) > checkpoint:
             mapping, key, previous = journal.pop()
-            if mapping is self.touched and key == RIPEMD160:
+            if mapping is self._touched and key == RIPEMD160:
                 continue
             if previous is _ABSENT:
                 del mapping[key]

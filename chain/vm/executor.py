@@ -10,7 +10,7 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
 from zevm.chain.vm.message import Precompile, TransactionContext
@@ -45,7 +45,7 @@ class Executor:
     def __init__(
         self,
         environment: BlockEnvironment,
-        state: BlockState,
+        state: ExecutionState,
         *,
         moved_precompiles: Mapping[bytes, bytes | None] | None = None,
         deadline: Deadline | None = None,

@@ -1,7 +1,7 @@
 """One call frame: what py-evm calls a computation, with our stack, memory, gas and message path.
 
 py-evm's opcodes and precompiles run on it unchanged: it has every attribute and method that they use.
-Logs, refunds and self-destructs go to the BlockState's journal, so that a failed frame takes them along
+Logs, refunds and self-destructs go to the state, so that a failed frame takes them along
 and a parent keeps nothing of its children.
 """
 

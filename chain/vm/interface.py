@@ -17,7 +17,7 @@ from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import AccessListEntry, Authorization, Log
 
 if TYPE_CHECKING:
-    from zevm.chain.vm.block_state import BlockState
+    from zevm.chain.vm.execution_state import ExecutionState
     from zevm.chain.vm.frame import Frame
     from zevm.chain.vm.message import Precompile
 
@@ -181,7 +181,7 @@ class TransactionStart:
     gas_price: int
     block_number: int
     timestamp: int
-    state: "BlockState"
+    state: "ExecutionState"
 
 
 class FrameStart(NamedTuple):

@@ -1,6 +1,6 @@
 """What one frame is asked to do, and what all frames of one transaction share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -127,7 +127,7 @@ class TransactionContext:
         gas_price: int,
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[bytes, Precompile],
-        warm_precompiles: dict[bytes, bool],
+        warm_precompiles: Collection[bytes],
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> None:

@@ -1,8 +1,8 @@
-"""The state object that py-evm's opcodes talk to: a BlockState and the block around it."""
+"""The state object that py-evm's opcodes talk to: a ExecutionState and the block around it."""
 
 from types import SimpleNamespace
 
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment
 
 
@@ -31,7 +31,7 @@ class PyEvmState:
         "wasm_machine",
     )
 
-    def __init__(self, state: BlockState, environment: BlockEnvironment, *, has_empty_accounts: bool) -> None:
+    def __init__(self, state: ExecutionState, environment: BlockEnvironment, *, has_empty_accounts: bool) -> None:
         """`has_empty_accounts`: the rules before EIP-161, where touching an account creates it."""
         self.block_state = state
         self.has_empty_accounts = has_empty_accounts
@@ -83,4 +83,4 @@ class PyEvmState:
 
     def is_address_warm(self, address: bytes) -> bool:
         """Whether the transaction accessed the address (EIP-2929)."""
-        return address in self.block_state.warm_addresses
+        return self.block_state.is_warm(address)

@@ -163,7 +163,7 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
     ):
         frame.consume_gas(NEW_ACCOUNT_GAS)
     _show_selfdestruct(frame, beneficiary, balance)
-    deletes = not rules.only_created or address in state.created
+    deletes = not rules.only_created or state.is_created(address)
     state.transfer(address, beneficiary, balance)
     frame.state.touch_account(beneficiary)
     if deletes:

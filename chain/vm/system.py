@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment
@@ -55,7 +55,7 @@ def call(
 
 
 def take_shortcut(
-    environment: BlockEnvironment, state: BlockState, target: bytes, data: bytes
+    environment: BlockEnvironment, state: ExecutionState, target: bytes, data: bytes
 ) -> SystemCallResult | None:
     """What `call` would do, where the contract is the official one and that is known; None where it must be called."""
     shortcut = SHORTCUTS.get(state.get_code_hash(target))

@@ -12,7 +12,7 @@ from zevm.chain.rules.predeploys import (
     HISTORY_STORAGE_CODE,
     WITHDRAWAL_REQUESTS_CODE,
 )
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.keccak import keccak256
 
@@ -21,23 +21,25 @@ RING_SIZE = 8191
 _QUEUE_SLOTS = (0, 1, 2, 3)
 """Excess, count, head and tail of a request queue (EIP-7002, EIP-7251)."""
 
-Shortcut = Callable[[BlockEnvironment, BlockState, bytes, bytes], bytes | None]
+Shortcut = Callable[[BlockEnvironment, ExecutionState, bytes, bytes], bytes | None]
 """Takes the block, the state, the contract's address and the input; the output, or None: call the contract."""
 
 
-def _keep_beacon_root(environment: BlockEnvironment, state: BlockState, address: bytes, data: bytes) -> bytes | None:
+def _keep_beacon_root(
+    environment: BlockEnvironment, state: ExecutionState, address: bytes, data: bytes
+) -> bytes | None:
     slot = environment.timestamp % RING_SIZE
     state.set_storage(address, slot, environment.timestamp)
     state.set_storage(address, slot + RING_SIZE, int.from_bytes(data, "big"))
     return b""
 
 
-def _keep_block_hash(environment: BlockEnvironment, state: BlockState, address: bytes, data: bytes) -> bytes | None:
+def _keep_block_hash(environment: BlockEnvironment, state: ExecutionState, address: bytes, data: bytes) -> bytes | None:
     state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
     return b""
 
 
-def _leave_empty_queue(_: BlockEnvironment, state: BlockState, address: bytes, __: bytes) -> bytes | None:
+def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: bytes, __: bytes) -> bytes | None:
     """A queue that nobody has used since it was last read stays as it is and hands out nothing."""
     return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
-from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import DELEGATION_PREFIX, contract_address, delegation_of, show_refused
 from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
@@ -97,7 +97,7 @@ def execute(
 def _describe(
     transaction: TransactionEnvironment,
     environment: BlockEnvironment,
-    state: BlockState,
+    state: ExecutionState,
     context: TransactionContext,
     creates: bytes | None,
 ) -> TransactionStart:
@@ -138,12 +138,12 @@ def execute_alone(
         raise
     assert frame is not None
     used = transaction.gas_limit - frame.gas_left
-    outcome = Outcome(used, used, frame.output, tuple(state.logs.values()), error)
+    outcome = Outcome(used, used, frame.output, state.logs_from(0), error)
     state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return outcome
 
 
-def _buy_gas(transaction: TransactionEnvironment, state: BlockState) -> None:
+def _buy_gas(transaction: TransactionEnvironment, state: ExecutionState) -> None:
     """Pre-execution: gas and blob gas are paid ahead, the nonce goes up."""
     state.add_balance(transaction.sender, -transaction.price_wei)
     # a simulation may begin at the last nonce; from there it goes on at 0, as geth's does
@@ -153,7 +153,7 @@ def _buy_gas(transaction: TransactionEnvironment, state: BlockState) -> None:
 def _warm_up(
     transaction: TransactionEnvironment,
     environment: BlockEnvironment,
-    state: BlockState,
+    state: ExecutionState,
     context: TransactionContext,
     creates: bytes | None,
 ) -> None:
@@ -161,19 +161,17 @@ def _warm_up(
     fork = environment.rules.fork
     if fork < Fork.BERLIN:
         return
-    warm = state.warm_addresses
-    warm.update(context.warm_precompiles)
-    warm[transaction.sender] = True
-    warm[creates or transaction.to or NO_ADDRESS] = True
+    state.add_warm_addresses(context.warm_precompiles)
+    warm = [transaction.sender, creates or transaction.to or NO_ADDRESS]
     if fork >= Fork.SHANGHAI:
-        warm[environment.coinbase] = True
+        warm.append(environment.coinbase)
     for entry in transaction.access_list:
-        warm[entry.address] = True
-        for key in entry.storage_keys:
-            state.warm_slots[entry.address, int.from_bytes(key, "big")] = True
+        warm.append(entry.address)
+        state.add_warm_slots(entry.address, [int.from_bytes(key, "big") for key in entry.storage_keys])
+    state.add_warm_addresses(warm)
 
 
-def _authorize(transaction: TransactionEnvironment, chain_id: int, state: BlockState) -> None:
+def _authorize(transaction: TransactionEnvironment, chain_id: int, state: ExecutionState) -> None:
     """Pre-execution: set the delegations of EIP-7702; an entry that does not hold is passed over."""
     for authorization in transaction.authorization_list:
         if authorization.chain_id not in (0, chain_id) or authorization.nonce >= MAX_NONCE:
@@ -253,14 +251,14 @@ def _settle(
     """Post-execution: refunds, the coinbase's pay, deletions. The base fee and the blob fee are burnt."""
     state, fork = evm_state.block_state, environment.rules.fork
     used = transaction.gas_limit - gas_left
-    refund = state.refund[None]
+    refund = state.get_refund()
     if fork < Fork.LONDON:
-        refund += SELFDESTRUCT_REFUND * len(state.destroyed)
+        refund += SELFDESTRUCT_REFUND * state.destroyed_count()
     quotient = REFUND_QUOTIENT_LONDON if fork >= Fork.LONDON else REFUND_QUOTIENT
     gas_used = max(used - min(refund, used // quotient), transaction.floor_gas)
     state.add_balance(transaction.sender, (transaction.gas_limit - gas_used) * transaction.gas_price)
     state.add_balance(environment.coinbase, gas_used * transaction.tip)
     evm_state.touch_account(environment.coinbase)
-    logs = tuple(state.logs.values())
+    logs = state.logs_from(0)
     state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return Outcome(gas_used, max(used, transaction.floor_gas), b"", logs)

@@ -13,8 +13,8 @@ from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
-from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.account import MAX_NONCE
 
@@ -192,7 +192,7 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
 def validate_in_block(
     transaction: Transaction,
     environment: BlockEnvironment,
-    state: BlockState,
+    state: ExecutionState,
     gas_available: int,
     blob_gas_available: int | None,
 ) -> None:
@@ -272,7 +272,7 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 
 
 def check_message(
-    message: CallRequest, environment: BlockEnvironment, state: BlockState, *, free: bool, free_blobs: bool
+    message: CallRequest, environment: BlockEnvironment, state: ExecutionState, *, free: bool, free_blobs: bool
 ) -> None:
     """What geth asks of a message that is no signed transaction. Raises TransactionError.
 
@@ -318,7 +318,7 @@ def _check_message_authorizations(message: CallRequest) -> None:
         )
 
 
-def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
+def check_nonce(sender: bytes, nonce: int, state: ExecutionState) -> None:
     """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
     want = state.get_nonce(sender)
     if nonce != want:
@@ -331,7 +331,7 @@ def check_nonce(sender: bytes, nonce: int, state: BlockState) -> None:
         )
 
 
-def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> None:
+def check_sender_code(sender: bytes, rules: ForkRules, state: ExecutionState) -> None:
     """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
@@ -341,7 +341,7 @@ def check_sender_code(sender: bytes, rules: ForkRules, state: BlockState) -> Non
         )
 
 
-def check_funds(sender: bytes, want: int, state: BlockState) -> None:
+def check_funds(sender: bytes, want: int, state: ExecutionState) -> None:
     """The sender holds `want` wei. Raises TransactionError."""
     have = state.get_balance(sender)
     if have < want:

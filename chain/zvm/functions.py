@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
@@ -112,7 +113,7 @@ def _not_run(status: Status, error: str, before: StateReader) -> FunctionResult:
     return FunctionResult(status, b"", 0, error, (), StateDiff(), before)
 
 
-def _place(state: BlockState, call: FunctionCall) -> bytes:
+def _place(state: ExecutionState, call: FunctionCall) -> bytes:
     """The address to call; a module given as bytes stands there for the call."""
     if call.module is None:
         assert call.address is not None

@@ -6,7 +6,7 @@ from zevm.chain.calls.call import call
 from zevm.chain.calls.overrides import StateOverride
 from zevm.chain.errors import ChainError
 from zevm.chain.types.block_reference import LATEST
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
@@ -110,7 +110,7 @@ def set_balance(services: Services, addresses: list[bytes], balance: int) -> Non
     """Set the balance of an account, or of several."""
     _check_count(services, addresses)
 
-    def change(state: BlockState) -> None:
+    def change(state: ExecutionState) -> None:
         for address in addresses:
             state.set_balance(address, balance)
 
@@ -127,7 +127,7 @@ def add_balance(services: Services, addresses: list[bytes], amount: int) -> None
     """Add to the balance of an account, or of several."""
     _check_count(services, addresses)
 
-    def change(state: BlockState) -> None:
+    def change(state: ExecutionState) -> None:
         for address in addresses:
             state.set_balance(address, min(state.get_balance(address) + amount, scalars.MAX_UINT256))
 

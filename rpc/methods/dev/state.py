@@ -15,7 +15,7 @@ from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header
-from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.anvil_state import SavedState, block_json, read_saved_state, transactions_json
 from zevm.rpc.codec.parsing import check_shape, parse_large
@@ -182,7 +182,7 @@ def take_over(services: Services, saved: SavedState) -> None:
     """Make what a state file holds the chain. On the writer's thread."""
     chain = services.chain
 
-    def change(state: BlockState) -> None:
+    def change(state: ExecutionState) -> None:
         for address, account in saved.accounts.items():
             state.clear_storage(address)
             state.set_balance(address, account.balance_wei)

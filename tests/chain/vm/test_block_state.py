@@ -107,7 +107,7 @@ def test_transaction_records_end_with_the_transaction() -> None:
     assert state.warm_address(A)
     assert state.warm_slot(A, 1)
     assert not state.warm_slot(A, 1)
-    assert (state.get_transient(A, 1), state.refund[None], state.logs) == (0, 0, {})
+    assert (state.get_transient(A, 1), state.get_refund(), state.log_count()) == (0, 0, 0)
 
 
 def test_touched_empty_accounts_go() -> None:

@@ -1,0 +1,224 @@
+"""The state upon which blocks are executed, as all who execute, check and watch see it: methods, and no field.
+
+ExecutionState  what an engine, its tracers and its callers ask of a state
+StateObserver   who listens to what happens to one
+
+Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from zevm.chain.types import Log
+from zevm.storage.account import StateDiff, StateReader
+
+
+class ExecutionState(Protocol):
+    """A mutable state over a reader, which every change since a checkpoint can be undone in.
+
+    Not thread-safe for writes; reads may race each other.
+    """
+
+    __slots__ = ()
+
+    # Accounts
+
+    def account_exists(self, address: bytes) -> bool:
+        """Whether the state has an entry for the account, empty or not."""
+        ...
+
+    def account_is_empty(self, address: bytes) -> bool:
+        """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
+        ...
+
+    def get_balance(self, address: bytes) -> int:
+        """Wei, 0 where the account does not exist."""
+        ...
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        """Set the balance, creating the account if need be."""
+        ...
+
+    def add_balance(self, address: bytes, amount: int) -> None:
+        """Add wei (or take, when negative); zero changes nothing and creates nothing. A credit ends at MAX_BALANCE."""
+        ...
+
+    def can_receive(self, sender: bytes, recipient: bytes, amount: int) -> bool:
+        """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
+        ...
+
+    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+        """Move wei that the sender has, as a call, a creation or a self-destruction does."""
+        ...
+
+    def get_nonce(self, address: bytes) -> int:
+        """The account's nonce, 0 where it does not exist."""
+        ...
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        """Set the nonce, creating the account if need be."""
+        ...
+
+    def increment_nonce(self, address: bytes) -> None:
+        """Add one to the nonce."""
+        ...
+
+    def get_code_hash(self, address: bytes) -> bytes:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        ...
+
+    def get_code(self, address: bytes) -> bytes:
+        """The account's code, b"" where it has none."""
+        ...
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        """Set the code, creating the account if need be."""
+        ...
+
+    def create_empty(self, address: bytes) -> None:
+        """Make sure that the account exists: what touching did before EIP-161."""
+        ...
+
+    def delete_account(self, address: bytes) -> None:
+        """Remove the account with its storage."""
+        ...
+
+    # Storage
+
+    def get_storage(self, address: bytes, slot: int) -> int:
+        """The slot's present value."""
+        ...
+
+    def get_original_storage(self, address: bytes, slot: int) -> int:
+        """The slot's value when the transaction began (EIP-2200)."""
+        ...
+
+    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+        """Set the slot; 0 clears it."""
+        ...
+
+    def clear_storage(self, address: bytes) -> None:
+        """Clear every slot of the account, those of the reader too."""
+        ...
+
+    def has_storage(self, address: bytes) -> bool:
+        """Whether any slot is set (EIP-7610)."""
+        ...
+
+    # What lasts one transaction
+
+    def begin_transaction(self) -> None:
+        """Forget what lasts one transaction: access lists, original values, transient slots, logs, refunds."""
+        ...
+
+    def end_transaction(self, *, clear_empty: bool) -> None:
+        """Remove destroyed accounts, and with `clear_empty` touched empty ones; forget per-transaction things."""
+        ...
+
+    def add_warm_addresses(self, addresses: Iterable[bytes]) -> None:
+        """Addresses accessed from the transaction's start (EIP-2929, 2930, 3651); no checkpoint undoes it."""
+        ...
+
+    def add_warm_slots(self, address: bytes, slots: Iterable[int]) -> None:
+        """Slots accessed from the transaction's start (EIP-2930); no checkpoint undoes it."""
+        ...
+
+    def warm_address(self, address: bytes) -> bool:
+        """Add to the accessed addresses (EIP-2929); True when it was cold."""
+        ...
+
+    def warm_unnamed(self, address: bytes) -> bool:
+        """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
+        ...
+
+    def warm_slot(self, address: bytes, slot: int) -> bool:
+        """Add to the accessed slots (EIP-2929); True when it was cold."""
+        ...
+
+    def is_warm(self, address: bytes) -> bool:
+        """Whether the transaction accessed the address (EIP-2929)."""
+        ...
+
+    def touch(self, address: bytes) -> None:
+        """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
+        ...
+
+    def mark_created(self, address: bytes) -> None:
+        """Note that the contract came to be in this transaction (EIP-6780)."""
+        ...
+
+    def is_created(self, address: bytes) -> bool:
+        """Whether the contract came to be in this transaction (EIP-6780)."""
+        ...
+
+    def mark_destroyed(self, address: bytes) -> None:
+        """Note that the account goes at the end of the transaction."""
+        ...
+
+    def destroyed_count(self) -> int:
+        """How many accounts go at the end of the transaction, as far as it has run."""
+        ...
+
+    def get_transient(self, address: bytes, slot: int) -> int:
+        """A transient slot (EIP-1153)."""
+        ...
+
+    def set_transient(self, address: bytes, slot: int, value: int) -> None:
+        """Set a transient slot."""
+        ...
+
+    def add_log(self, log: Log) -> None:
+        """Append a log entry of the running transaction."""
+        ...
+
+    def log_count(self) -> int:
+        """How many logs the running transaction has, without those of frames that failed."""
+        ...
+
+    def logs_from(self, place: int) -> tuple[Log, ...]:
+        """The running transaction's logs in order, from the one at this place on."""
+        ...
+
+    def add_refund(self, gas: int) -> None:
+        """Add to (or, negative, take from) the refund counter."""
+        ...
+
+    def get_refund(self) -> int:
+        """The refund counter, in gas."""
+        ...
+
+    # Checkpoints
+
+    def record(self) -> int:
+        """A checkpoint to go back to; it may span transactions."""
+        ...
+
+    def discard(self, checkpoint: int) -> None:
+        """Undo everything since the checkpoint."""
+        ...
+
+    # Results
+
+    def diff(self) -> StateDiff:
+        """The net change against the reader: accounts, slots, wiped storage, new code."""
+        ...
+
+    def fork_reader(self) -> StateReader:
+        """A live reader of this state, for another state to stand on."""
+        ...
+
+
+class StateObserver:
+    """Listens to a state, and hears of what failed frames do too; each method here takes no notice."""
+
+    def on_address_access(self, address: bytes) -> None:
+        """An instruction names the account, warm or cold (EIP-2929)."""
+
+    def on_slot_access(self, address: bytes, slot: int) -> None:
+        """An instruction names the slot, warm or cold (EIP-2929)."""
+
+    def on_log(self, place: int) -> None:
+        """A log is about to be appended at this place of the running transaction's; one that was there is undone."""
+
+    def on_transfer(self, state: ExecutionState, sender: bytes, recipient: bytes, amount: int) -> None:
+        """Wei has moved, as a call, a creation or a self-destruction moves it."""

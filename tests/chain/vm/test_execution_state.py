@@ -1,0 +1,57 @@
+"""The state behind its protocol: whoever executes upon it calls methods, and none reaches into its fields."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import zevm
+from zevm.chain.vm import block_state
+from zevm.chain.vm.block_state import BlockState
+
+ROOT = Path(zevm.__file__).parent
+MODULE = Path(block_state.__file__).resolve()
+FIELDS = frozenset(BlockState.__slots__)
+
+
+def product_files() -> Iterator[Path]:
+    for package in ("chain", "rpc", "node", "storage"):
+        yield from (ROOT / package).resolve().rglob("*.py")
+
+
+def reaches(source: str) -> Iterator[str]:
+    """Where code names a field of a state: of another object, or of its own as a BlockState's subclass."""
+    tree = ast.parse(source)
+    subclasses = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _is_state(node)]
+    own = {id(node) for subclass in subclasses for node in ast.walk(subclass)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in FIELDS:
+            owner = ast.unparse(node.value)
+            if owner != "self" or id(node) in own:
+                yield f"{node.lineno}: {owner}.{node.attr}"
+
+
+def _is_state(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("BlockState") for base in node.bases)
+
+
+def test_the_search_finds_a_reach_of_either_kind() -> None:
+    lines = """state._logs[0]
+class Mine(BlockState):
+    def f(self): self._refund
+class Other:
+    def f(self): self._logs"""
+    assert list(reaches(lines)) == ["1: state._logs", "3: self._refund"]
+
+
+def test_every_field_of_the_state_is_private() -> None:
+    assert [field for field in FIELDS if not field.startswith("_")] == []
+
+
+def test_nothing_outside_its_module_reaches_into_the_state() -> None:
+    found = [
+        f"{path.name}:{reach}"
+        for path in product_files()
+        if path.resolve() != MODULE
+        for reach in reaches(path.read_text())
+    ]
+    assert found == []
