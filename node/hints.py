@@ -39,5 +39,5 @@ class HintFilter(logging.Filter):
         """Every record passes."""
         if isinstance(record.args, tuple):
             record.args = tuple([told(item) if isinstance(item, Exception) else item for item in record.args])
-        record.msg = with_hint(str(record.msg), getattr(record, "notice", None), HINTS)
+        record.msg = with_hint(str(record.msg), record.__dict__.pop("notice", None), HINTS)
         return True

@@ -108,9 +108,9 @@ def test_an_override_is_named_as_clients_name_it(field: str, name: str) -> None:
 
 def test_the_log_adds_hints(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("zevm.test_hints")
-    caplog.handler.addFilter(hints.HintFilter())
-    logger.error("waiting transactions cannot be mined: %s", DAMAGED)
-    logger.warning("%d is the limit", 3, extra={"notice": Notice.REORG_LIMIT})
+    with caplog.filtering(hints.HintFilter()), caplog.filtering(hints.HintFilter()):
+        logger.error("waiting transactions cannot be mined: %s", DAMAGED)
+        logger.warning("%d is the limit", 3, extra={"notice": Notice.REORG_LIMIT})
     assert caplog.messages == [
         "waiting transactions cannot be mined: block 5 is missing; run `zevm db check --deep`",
         "3 is the limit; --rpc-engine-reorg-blocks raises it",

@@ -201,7 +201,6 @@ async def test_fork_choice_refuses(engine: EngineNode, version: int) -> None:
 
 async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     """L2: two epochs of 64 slots by default, and a refusal tells its depth and the limit in the log."""
-    caplog.handler.addFilter(HintFilter())
     async with engine_node() as node:
         assert EngineLimits().reorg_blocks == Limits().engine_reorg_blocks == 128
         assert EngineLimits().side_blocks == Limits().engine_side_blocks == 1_024
@@ -209,7 +208,8 @@ async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCa
         state = {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
         for _ in range(129):
             await node.extend()
-        error = await node.fails("engine_forkchoiceUpdatedV3", state)
+        with caplog.filtering(HintFilter()):
+            error = await node.fails("engine_forkchoiceUpdatedV3", state)
         assert (error.code, error.message) == (-38006, "Too deep reorg")
         [record] = [item for item in caplog.records if item.name == "zevm.chain.engine"]
         assert record.getMessage() == (

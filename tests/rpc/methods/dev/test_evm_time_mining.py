@@ -205,9 +205,9 @@ async def test_r9_blocks_of_one_timestamp_are_imported_as_a_development_node_s(n
 
 async def test_r9_haste_is_warned_of(node: Node, caplog: pytest.LogCaptureFixture) -> None:
     """R9: once for an interval below a second, and not where equal timestamps are allowed."""
-    caplog.handler.addFilter(HintFilter())
-    for seconds in (0.25, 0.25, 1, 2.5, 0):
-        await node.call("evm_setIntervalMining", seconds)
+    with caplog.filtering(HintFilter()):
+        for seconds in (0.25, 0.25, 1, 2.5, 0):
+            await node.call("evm_setIntervalMining", seconds)
     [message] = [record.getMessage() for record in caplog.records if record.name == "zevm.chain"]
     assert message.startswith("a block every 0.25 s: ")
     assert "--allow-blocks-with-same-timestamp" in message
