@@ -7,6 +7,7 @@
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make bench  measure against Anvil and Hardhat
 # make docs   write the generated documents anew
+# make package  build the sdist and the wheel into dist/
 # make lock   write the lock files anew
 # First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test lint format bench docs lock clean
+.PHONY: help install install-dev run tools test lint format bench docs lock package clean
 .PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile memory malformed-bodies walk-gas
 
 help:
@@ -47,6 +48,7 @@ lint: install-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/check_tests.py
 	@$(BIN)/python scripts/make_docs.py --check
 
 format: install-dev
@@ -97,6 +99,10 @@ docs: install-dev
 
 lock: install-dev
 	@scripts/lock.sh $(BIN)/python
+
+package: install-dev
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -8,9 +8,10 @@ from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
 from eth.vm.forks.prague.state import PragueState
 from eth.vm.message import Message
+from eth_typing import Address, BlockNumber
 
-CONTRACT = b"\x33" * 20
-SENDER = b"\x11" * 20
+CONTRACT = Address(b"\x33" * 20)
+SENDER = Address(b"\x11" * 20)
 GAS_LIMIT = 1 << 40
 
 
@@ -19,9 +20,9 @@ class PyEvm:
 
     def __init__(self, code: bytes) -> None:
         context = ExecutionContext(
-            coinbase=bytes(20),
+            coinbase=Address(bytes(20)),
             timestamp=1,
-            block_number=1,
+            block_number=BlockNumber(1),
             difficulty=0,
             mix_hash=ZERO_HASH32,
             gas_limit=GAS_LIMIT,

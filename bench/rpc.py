@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,7 @@ def through_rpc(rounds: int) -> dict[str, dict[str, float]]:
             for number in range(rounds):
                 for name, target in targets.items():
                     frame = requests[name][row]
-                    taken = [
-                        timed(lambda rpc=target.rpc, frame=frame: rpc.exchange(frame)) for _ in range(SAMPLES[row])
-                    ]
+                    taken = [timed(partial(target.rpc.exchange, frame)) for _ in range(SAMPLES[row])]
                     samples[row][name] += taken
                 show(f"{row}: round {number + 1} of {rounds}")
     return {

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,12 @@ def timed(action: Callable[[], object]) -> float:
 
 def transfer(bench: Bench, number: int, size: int) -> list[float]:
     frames = bench.transfers[number * size : (number + 1) * size]
-    return [timed(lambda frame=frame: bench.send_and_read(frame)) for frame in frames]
+    return [timed(partial(bench.send_and_read, frame)) for frame in frames]
 
 
 def write(bench: Bench, number: int, size: int) -> list[float]:
     frames = bench.writes[number * size : (number + 1) * size]
-    return [timed(lambda frame=frame: bench.send_and_read(frame)) for frame in frames]
+    return [timed(partial(bench.send_and_read, frame)) for frame in frames]
 
 
 def call(bench: Bench, _: int, size: int) -> list[float]:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
+from typing import NoReturn
 
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm
@@ -149,7 +150,9 @@ class Bench:
     def warm_up(self, to: bytes, data: bytes) -> None:
         """Run a WebAssembly contract until its optimised code is there. For the writer thread."""
         assert self.chain.zvm is not None
-        code_hash = self.chain.head.state.account(to).code_hash
+        account = self.chain.head.state.account(to)
+        assert account is not None
+        code_hash = account.code_hash
         programs = self.chain.zvm.programs(pooled=True)
         deadline = time.monotonic() + WARM_UP_LIMIT_SECONDS
         while not programs.get(code_hash, _no_preparation).optimised:
@@ -161,7 +164,7 @@ class Bench:
         self.chain.close()
 
 
-def _no_preparation() -> None:
+def _no_preparation() -> NoReturn:
     raise RuntimeError("a program that ran is not in the cache")
 
 
@@ -236,6 +239,7 @@ class InProcess:
     def gas_rows(self) -> Iterator[tuple[str, dict[str, float]]]:
         """(title, {machine: million gas a second}); last py-evm as it comes, which runs the EVM's contract."""
         account = self.bench.chain.head.state.account(self.bench.measures["EVM"])
+        assert account is not None
         py_evm = PyEvm(self.bench.chain.head.state.code(account.code_hash))
         for title, signature, arguments in (
             ("arithmetic", "loop(uint64)", (RPC_STEPS,)),

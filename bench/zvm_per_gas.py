@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 from wasmtime import wat2wasm
 
@@ -23,7 +24,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
-from zevm.chain.zvm.module.prepare import prepare
+from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import ZVM
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
@@ -181,7 +182,7 @@ def _entries(_bench: _Bench) -> Iterator[Figures]:
     for shape in ("segments", "many functions", "calls", "operands"):
         prepared = prepare(SHAPES[shape](Random(1)).build(), ZVM)
         with tempfile.TemporaryDirectory(prefix="zevm-bench-") as folder:
-            ProgramCache(Path(folder), engine).get(ACCOUNT, lambda prepared=prepared: prepared, of_chain=True)
+            ProgramCache(Path(folder), engine).get(ACCOUNT, _giving(prepared), of_chain=True)
             restarted = ProgramCache(Path(folder), engine)
             started = time.thread_time()
             restarted.get(ACCOUNT, _nothing)
@@ -189,7 +190,11 @@ def _entries(_bench: _Bench) -> Iterator[Figures]:
         yield f"{shape} 1", ZVM.entry.price(prepared.data_bytes, prepared.activation_gas), seconds
 
 
-def _nothing() -> None:
+def _giving(prepared: Prepared) -> Callable[[], Prepared]:
+    return lambda: prepared
+
+
+def _nothing() -> NoReturn:
     raise RuntimeError("a program that was kept is not on the disk")
 
 

@@ -5,22 +5,23 @@ import re
 from collections.abc import Callable
 from typing import Literal, TextIO
 
-import typer
-
 Colour = Literal["auto", "always", "never"]
 Paint = Callable[[str], str]
 
-_STYLES: tuple[tuple[re.Pattern[str], dict[str, object]], ...] = (
-    (re.compile(r"WARNING"), {"fg": "yellow", "bold": True}),
-    (re.compile(r"RPC request failed:|    Error: "), {"fg": "red"}),
-    (re.compile(r"    Hint: "), {"fg": "yellow"}),
-    (re.compile(r"    (?:Transaction|Contract created): "), {"fg": "cyan"}),
-    (re.compile(r"    (?:Request|Gas used|Block Number|Block Hash|Block Time): "), {"dim": True}),
-    (re.compile(r"[a-z]+[0-9]*_\w+(?: \(\d+\))?\Z|rpc\.discover"), {"fg": "green"}),
-    (re.compile(r"Listening on |Engine API on "), {"fg": "green", "bold": True}),
-    (re.compile(r"=+\Z"), {"dim": True}),
+_BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = 1, 2, 31, 32, 33, 36
+"""Parameters of Select Graphic Rendition (ECMA-48, 8.3.117)."""
+
+_STYLES: tuple[tuple[re.Pattern[str], tuple[int, ...]], ...] = (
+    (re.compile(r"WARNING"), (_YELLOW, _BOLD)),
+    (re.compile(r"RPC request failed:|    Error: "), (_RED,)),
+    (re.compile(r"    Hint: "), (_YELLOW,)),
+    (re.compile(r"    (?:Transaction|Contract created): "), (_CYAN,)),
+    (re.compile(r"    (?:Request|Gas used|Block Number|Block Hash|Block Time): "), (_DIM,)),
+    (re.compile(r"[a-z]+[0-9]*_\w+(?: \(\d+\))?\Z|rpc\.discover"), (_GREEN,)),
+    (re.compile(r"Listening on |Engine API on "), (_GREEN, _BOLD)),
+    (re.compile(r"=+\Z"), (_DIM,)),
     (re.compile(r"(?:Available Accounts|Private Keys|Wallet|Chain ID|Base Fee|Gas Price|Gas Limit"
-                r"|Genesis Timestamp|Genesis Number|Chain)\Z"), {"bold": True}),
+                r"|Genesis Timestamp|Genesis Number|Chain)\Z"), (_BOLD,)),
 )  # fmt: skip
 """Beginnings of lines, and their looks; other lines stay plain."""
 
@@ -39,5 +40,5 @@ def painter(stream: TextIO, colour: Colour) -> Paint:
 def _painted(line: str) -> str:
     for pattern, style in _STYLES:
         if pattern.match(line):
-            return typer.style(line, **style)  # type: ignore[arg-type]
+            return "".join(f"\x1b[{code}m" for code in style) + line + "\x1b[0m"
     return line

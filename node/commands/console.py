@@ -10,6 +10,7 @@ import typer
 from zevm.node.client import no_answer
 from zevm.node.commands.options import ConfigOption, DatadirOption, node_url, settings_of
 from zevm.node.errors import NodeError
+from zevm.node.extras import of_extra
 
 HISTORY_NAME = "console_history"
 HISTORY_LINES = 1_000
@@ -42,8 +43,8 @@ def console(
 
 def connect(url: str) -> dict[str, Any]:
     """The names at the prompt. Raises NodeError where no node answers."""
-    from web3 import Web3
-
+    with of_extra("web3", "`zevm console`"):
+        from web3 import Web3
     w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 60}))
     try:
         accounts = w3.eth.accounts

@@ -53,7 +53,7 @@ def check(chain: Chain) -> None:
     assert list(deep_problems(chain.canonical)) == []
 
 
-def test_a_transfer_is_mined_when_the_send_returns(chain):
+def test_a_transfer_is_mined_when_the_send_returns(chain: Chain) -> None:
     (transaction_hash,) = send(chain, transfer(0, 5, to=CAROL))
     position = chain.find_transaction(transaction_hash)
     assert position is not None
@@ -65,7 +65,7 @@ def test_a_transfer_is_mined_when_the_send_returns(chain):
     check(chain)
 
 
-def test_a_contract_writes_a_slot_and_a_log(chain):
+def test_a_contract_writes_a_slot_and_a_log(chain: Chain) -> None:
     (creation_hash,) = send(chain, creation(0, STORE_AND_LOG))
     block = chain.find_transaction(creation_hash).block
     contract = chain.receipts(block.hash)[0].contract_address
@@ -77,14 +77,14 @@ def test_a_contract_writes_a_slot_and_a_log(chain):
     check(chain)
 
 
-def test_a_nonce_gap_waits_and_both_are_mined_when_it_closes(chain):
+def test_a_nonce_gap_waits_and_both_are_mined_when_it_closes(chain: Chain) -> None:
     send(chain, transfer(1))
     assert chain.head.number == 0
     send(chain, transfer(0))
     assert len(chain.block_by_number(1).transactions) == 2
 
 
-def test_without_automine_transactions_wait_for_mine(manual):
+def test_without_automine_transactions_wait_for_mine(manual) -> None:
     send(manual, transfer(0), transfer(1))
     assert manual.head.number == 0
     assert len(manual.pending().block.transactions) == 2
@@ -94,14 +94,14 @@ def test_without_automine_transactions_wait_for_mine(manual):
     assert len(manual.pending().block.transactions) == 0
 
 
-def test_instant_mining_refuses_what_cannot_be_in_the_next_block(chain):
+def test_instant_mining_refuses_what_cannot_be_in_the_next_block(chain: Chain) -> None:
     with pytest.raises(TransactionError, match="max fee per gas less than block base fee"):
         send(chain, transfer(0, max_fee_per_gas=1, tip=0))
     assert chain.head.number == 0
     assert chain.pool.hashes() == set()
 
 
-def test_mining_several_blocks_at_an_interval(chain):
+def test_mining_several_blocks_at_an_interval(chain: Chain) -> None:
     blocks = [record.block for record in chain.writer.run(chain.mine, 3, 60)]
     times = [block.header.timestamp for block in blocks]
     assert [block.number for block in blocks] == [1, 2, 3]
@@ -109,7 +109,7 @@ def test_mining_several_blocks_at_an_interval(chain):
     check(chain)
 
 
-def test_the_clock_moves_forward_and_can_be_fixed(chain):
+def test_the_clock_moves_forward_and_can_be_fixed(chain: Chain) -> None:
     first = chain.writer.run(chain.mine)[0].block.header.timestamp
     chain.clock.increase(1000)
     assert chain.writer.run(chain.mine)[0].block.header.timestamp >= first + 1000
@@ -120,7 +120,7 @@ def test_the_clock_moves_forward_and_can_be_fixed(chain):
         chain.clock.set_next_timestamp(fixed, chain.head.header.timestamp)
 
 
-def test_a_snapshot_brings_everything_back(manual):
+def test_a_snapshot_brings_everything_back(manual) -> None:
     send(manual, transfer(0))
     manual.impersonated.add(CAROL)
     clock = manual.clock.state
@@ -143,14 +143,14 @@ def test_a_snapshot_brings_everything_back(manual):
     check(manual)
 
 
-def test_reverting_uses_up_later_snapshots(chain):
+def test_reverting_uses_up_later_snapshots(chain: Chain) -> None:
     first = chain.writer.run(chain.snapshot)
     second = chain.writer.run(chain.snapshot)
     assert chain.writer.run(chain.revert, first)
     assert not chain.writer.run(chain.revert, second)
 
 
-def test_patches_move_the_state_and_history_keeps_them(chain):
+def test_patches_move_the_state_and_history_keeps_them(chain: Chain) -> None:
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, 7))
     assert balance(chain, CAROL) == balance(chain, CAROL, BlockReference(number=0)) == 7
     chain.writer.run(chain.mine)
@@ -166,7 +166,7 @@ def test_patches_move_the_state_and_history_keeps_them(chain):
     check(chain)
 
 
-def test_a_snapshot_between_two_patches(chain):
+def test_a_snapshot_between_two_patches(chain: Chain) -> None:
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, 1))
     snapshot = chain.writer.run(chain.snapshot)
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, 2))
@@ -179,7 +179,7 @@ def test_a_snapshot_between_two_patches(chain):
     check(chain)
 
 
-def test_rollback_and_its_limit(chain):
+def test_rollback_and_its_limit(chain: Chain) -> None:
     hashes = send(chain, transfer(0, to=CAROL), transfer(1, to=CAROL))
     chain.writer.run(chain.rollback, 1)
     assert chain.head.number == 1
@@ -190,7 +190,7 @@ def test_rollback_and_its_limit(chain):
     check(chain)
 
 
-def test_a_reorganisation_replaces_blocks_and_returns_transactions(chain):
+def test_a_reorganisation_replaces_blocks_and_returns_transactions(chain: Chain) -> None:
     """
     before   0 - 1(tx0) - 2(tx1)
     after    0 - 1(other) - 2()        tx0 is replaced by the other of the same nonce, tx1 waits
@@ -208,7 +208,7 @@ def test_a_reorganisation_replaces_blocks_and_returns_transactions(chain):
     check(chain)
 
 
-def test_reset_goes_back_to_genesis(chain):
+def test_reset_goes_back_to_genesis(chain: Chain) -> None:
     send(chain, transfer(0, to=CAROL))
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, 9))
     chain.writer.run(chain.reset)
@@ -218,13 +218,13 @@ def test_reset_goes_back_to_genesis(chain):
     check(chain)
 
 
-def test_an_impersonated_sender_needs_no_signature(chain):
+def test_an_impersonated_sender_needs_no_signature(chain: Chain) -> None:
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, ETHER))
     transaction_hash = chain.writer.run(chain.send_transaction, transfer(0, 5).impersonating(CAROL))
     assert chain.receipts(chain.find_transaction(transaction_hash).block.hash)[0].sender == CAROL
 
 
-def test_blocks_export_and_import_to_the_same_chain(chain):
+def test_blocks_export_and_import_to_the_same_chain(chain: Chain) -> None:
     send(chain, creation(0, STORE_AND_LOG), transfer(1), transfer(0, key=KEYS[1], to=CAROL))
     other = open_chain()
     try:
@@ -238,7 +238,7 @@ def test_blocks_export_and_import_to_the_same_chain(chain):
         other.close()
 
 
-def test_a_restart_keeps_blocks_pool_patches(tmp_path: Path):
+def test_a_restart_keeps_blocks_pool_patches(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "data")
     chain = open_chain(database, options=MANUAL)
     send(chain, transfer(0, to=CAROL))
@@ -262,7 +262,7 @@ def test_a_restart_keeps_blocks_pool_patches(tmp_path: Path):
         database.close()
 
 
-def test_another_genesis_is_refused(tmp_path: Path):
+def test_another_genesis_is_refused(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "data")
     chain = open_chain(database)
     genesis = chain.genesis
@@ -272,7 +272,7 @@ def test_another_genesis_is_refused(tmp_path: Path):
     database.close()
 
 
-def test_readers_keep_the_state_they_began_with(chain):
+def test_readers_keep_the_state_they_began_with(chain: Chain) -> None:
     before = chain.head.state
     send(chain, transfer(0, 5, to=CAROL))
     assert before.account(CAROL) is None

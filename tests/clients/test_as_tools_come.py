@@ -51,7 +51,7 @@ def test_n1_n2_safe_sends_16_million_gas_at_100_gwei_and_hardhat_30_million(w3: 
 
 def test_r12_web3_py_sends_the_type_as_a_number(w3: Web3) -> None:
     request: Any = {"from": SENDER, "to": OTHER, "type": 2}
-    answer = w3.provider.make_request("eth_sendTransaction", [request])  # type: ignore[arg-type]
+    answer = w3.provider.make_request("eth_sendTransaction", [request])
     assert w3.eth.get_transaction(answer["result"])["type"] == 2
 
 

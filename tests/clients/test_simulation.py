@@ -27,14 +27,14 @@ def w3(node: NodeProcess) -> Web3:
     return Web3(Web3.HTTPProvider(node.url))
 
 
-def deploy(w3: Web3, abi: list[dict[str, Any]], data: bytes) -> Contract:
+def deploy(w3: Web3, abi: list[dict[str, Any]], data: bytes) -> Any:
     receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_transaction({"from": SENDER, "data": data}))
     assert receipt["status"] == 1
     return w3.eth.contract(receipt["contractAddress"], abi=abi)
 
 
 @pytest.fixture(scope="module")
-def counting(w3: Web3, counter: Artifact) -> Contract:
+def counting(w3: Web3, counter: Artifact) -> Any:
     """A counter in Solidity that starts at 7."""
     return deploy(w3, counter.abi, bytes.fromhex(counter.bytecode[2:]) + (7).to_bytes(32, "big"))
 
@@ -45,13 +45,13 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def token(w3: Web3, module: bytes, built: None) -> Contract:  # noqa: ARG001
+def token(w3: Web3, module: bytes, built: None) -> Any:  # noqa: ARG001
     """The token in Zig."""
     return deploy(w3, artifact("TwinToken").abi, creation(module, SUPPLY))
 
 
 @pytest.fixture(scope="module")
-def compressed(w3: Web3, module: bytes, built: None) -> Contract:  # noqa: ARG001
+def compressed(w3: Web3, module: bytes, built: None) -> Any:  # noqa: ARG001
     """The same token, whose code is kept compressed."""
     return deploy(w3, artifact("TwinToken").abi, creation(module, SUPPLY, form="compressed"))
 

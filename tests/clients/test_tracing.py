@@ -17,13 +17,18 @@ SENDER = ACCOUNTS[7]
 CHANGED = Web3.keccak(text="NumberChanged(address,uint256,uint256)")
 
 
+def tracing(w3: Web3) -> Any:
+    """The module for Parity's traces, which web3.py attaches by name."""
+    return w3.tracing  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
     return Web3(Web3.HTTPProvider(node.url))
 
 
 @pytest.fixture(scope="module")
-def contract(w3: Web3, counter: Artifact) -> Contract:
+def contract(w3: Web3, counter: Artifact) -> Any:
     sent = w3.eth.contract(abi=counter.abi, bytecode=counter.bytecode).constructor(7).transact({"from": SENDER})
     return w3.eth.contract(w3.eth.wait_for_transaction_receipt(sent)["contractAddress"], abi=counter.abi)
 
@@ -74,33 +79,33 @@ def test_web3_struct_logs_and_selectors(w3: Web3, change: Any) -> None:
 
 
 def test_web3_paritys_traces(w3: Web3, contract: Contract, change: Any) -> None:
-    frames: Any = w3.tracing.trace_transaction(change["transactionHash"])
+    frames: Any = tracing(w3).trace_transaction(change["transactionHash"])
     assert frames[0]["action"]["to"] == contract.address
     assert frames[0]["transactionHash"] == change["transactionHash"]
-    block: Any = w3.tracing.trace_block(change["blockNumber"])
+    block: Any = tracing(w3).trace_block(change["blockNumber"])
     assert [frame["transactionHash"] for frame in block] == [change["transactionHash"]]
     number = change["blockNumber"]
-    found: Any = w3.tracing.trace_filter({"fromBlock": number, "toBlock": number, "fromAddress": [SENDER]})
+    found: Any = tracing(w3).trace_filter({"fromBlock": number, "toBlock": number, "fromAddress": [SENDER]})
     assert len(found) == 1
 
 
 def test_web3_paritys_replays(w3: Web3, contract: Contract, change: Any) -> None:
     modes: Any = ["trace", "stateDiff", "vmTrace"]
-    replay: Any = w3.tracing.trace_replay_transaction(change["transactionHash"], modes)
+    replay: Any = tracing(w3).trace_replay_transaction(change["transactionHash"], modes)
     assert replay["stateDiff"][contract.address.lower()]["storage"]
     assert len(replay["vmTrace"]["ops"]) > 100
-    block: Any = w3.tracing.trace_replay_block_transactions(change["blockNumber"], ["trace"])
+    block: Any = tracing(w3).trace_replay_block_transactions(change["blockNumber"], ["trace"])
     assert len(block) == 1
     call: Any = {"from": SENDER, "to": contract.address, "data": "0x8381f58a"}
-    called: Any = w3.tracing.trace_call(call)
+    called: Any = tracing(w3).trace_call(call)
     assert int.from_bytes(called["output"]) == 42
 
 
 def test_web3_errors(w3: Web3, change: Any) -> None:
     with pytest.raises((TransactionNotFound, Web3RPCError), match="transaction not found"):
-        w3.geth.debug.trace_transaction("0x" + "11" * 32)  # type: ignore[arg-type]
+        w3.geth.debug.trace_transaction("0x" + "11" * 32)
     with pytest.raises(Web3RPCError, match="bogusTracer is not defined"):
-        w3.geth.debug.trace_transaction(change["transactionHash"], {"tracer": "bogusTracer"})  # type: ignore[typeddict-item]
+        w3.geth.debug.trace_transaction(change["transactionHash"], {"tracer": "bogusTracer"})
 
 
 def cast(node: NodeProcess, *arguments: str, check: bool = True) -> str:

@@ -44,9 +44,10 @@ def w3(node: NodeProcess) -> Web3:
     return Web3(Web3.HTTPProvider(node.url))
 
 
-def create(w3: Web3, abi: list[dict[str, Any]], data: bytes, **transaction: Any) -> tuple[Contract, Any]:
+def create(w3: Web3, abi: list[dict[str, Any]], data: bytes, **transaction: Any) -> tuple[Any, Any]:
     """A contract from creation data, and its deployment's receipt."""
-    sent = w3.eth.send_transaction({"from": SENDER, "data": data, **transaction})
+    fields: Any = {"from": SENDER, "data": data, **transaction}
+    sent = w3.eth.send_transaction(fields)
     receipt = w3.eth.wait_for_transaction_receipt(sent, timeout=20)
     assert receipt["status"] == 1
     return w3.eth.contract(receipt["contractAddress"], abi=abi), receipt

@@ -19,6 +19,7 @@ from web3.exceptions import (
     Web3RPCError,
 )
 from web3.middleware import SignAndSendRawMiddlewareBuilder
+from web3.types import Wei
 
 from testing.node_process import NodeProcess
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
@@ -31,7 +32,7 @@ def w3(node: NodeProcess) -> Web3:
     return Web3(Web3.HTTPProvider(node.url))
 
 
-def deploy(w3: Web3, artifact: Artifact, *arguments: Any, **transaction: Any) -> Contract:
+def deploy(w3: Web3, artifact: Artifact, *arguments: Any, **transaction: Any) -> Any:
     factory = w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     sent = factory.constructor(*arguments).transact({"from": SENDER, **transaction})
     receipt = w3.eth.wait_for_transaction_receipt(sent, timeout=20)
@@ -40,7 +41,7 @@ def deploy(w3: Web3, artifact: Artifact, *arguments: Any, **transaction: Any) ->
 
 
 @pytest.fixture(scope="module")
-def contract(w3: Web3, counter: Artifact) -> Contract:
+def contract(w3: Web3, counter: Artifact) -> Any:
     return deploy(w3, counter, 7, value=5)
 
 
@@ -115,7 +116,7 @@ def test_signs_locally(node: NodeProcess) -> None:
     w3 = Web3(Web3.HTTPProvider(node.url))
     w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
     receiver = Account.create().address
-    sent = w3.eth.send_transaction({"from": account.address, "to": receiver, "value": ETHER})
+    sent = w3.eth.send_transaction({"from": account.address, "to": receiver, "value": Wei(ETHER)})
     receipt = w3.eth.wait_for_transaction_receipt(sent, timeout=20)
     assert (receipt["status"], receipt["gasUsed"]) == (1, 21_000)
     assert w3.eth.get_balance(receiver) == ETHER
@@ -180,7 +181,8 @@ def test_batch(w3: Web3, contract: Contract) -> None:
         batch.add(w3.eth.get_block("latest"))
         batch.add(contract.functions.divide(9, 3))
         batch.add(w3.eth.get_balance(contract.address))
-        block, quotient, balance = batch.execute()
+        answers: Any = batch.execute()
+    block, quotient, balance = answers
     assert block["number"] == w3.eth.block_number
     assert (quotient, balance) == (3, 5)
 
@@ -191,7 +193,7 @@ def test_unknown_things(w3: Web3) -> None:
     with pytest.raises(BlockNotFound):
         w3.eth.get_block(10**9)
     with pytest.raises(Web3RPCError) as caught:
-        w3.manager.request_blocking("eth_nonsense", [])  # type: ignore[arg-type]
+        w3.manager.request_blocking("eth_nonsense", [])
     assert caught.value.rpc_response is not None
     assert caught.value.rpc_response["error"]["code"] == -32601
 

@@ -9,7 +9,8 @@ import brotli
 from eth_abi.abi import encode
 
 from scripts.build_wasm import CONTRACTS, compile_contract
-from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX, constructor_payload, creation_data
+from zevm.chain.zvm.module.creation import constructor_payload, creation_data
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 
 FORMS = ("raw", "compressed", "returned raw", "returned compressed")
 """How a transaction may carry a module: as it is, or returned by EVM creation code, each also compressed."""

@@ -53,7 +53,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def begin(*arguments: str, **options: object) -> NodeProcess:
         command = [sys.executable, "-m", "zevm", "run", "--port", "0", *arguments]
-        running.append(NodeProcess(command, cwd=tmp_path, **options))  # type: ignore[arg-type]
+        running.append(NodeProcess(command, cwd=tmp_path, **options))
         return running[-1]
 
     yield begin

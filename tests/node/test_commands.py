@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -156,11 +157,11 @@ def test_a_stream_of_items_in_small_pieces() -> None:
             return piece
 
     items = [b"\xc0", b"\xc3\x01\x02\x03", b"\xf8\x40" + bytes(64), b"\xf9\x01\x00" + bytes(256)]
-    assert list(split_items(Trickle(b"".join(items)))) == items  # type: ignore[arg-type]
+    assert list(split_items(Trickle(b"".join(items)))) == items
     with pytest.raises(RlpError, match="cut short"):
-        list(split_items(Trickle(b"\xc3\x01")))  # type: ignore[arg-type]
+        list(split_items(Trickle(b"\xc3\x01")))
     with pytest.raises(RlpError, match="want at most"):
-        list(split_items(Trickle(b"\xff" + b"\xff" * 8)))  # type: ignore[arg-type]
+        list(split_items(Trickle(b"\xff" + b"\xff" * 8)))
 
 
 def test_accounts(zevm: Command, tmp_path: Path) -> None:
@@ -208,8 +209,8 @@ def test_the_password_can_be_typed(zevm: Command) -> None:
 
 
 def test_init_begins_a_chain_that_run_serves(zevm: Command, start: Start, tmp_path: Path) -> None:
-    genesis = load_default_genesis().to_json()
-    genesis["config"]["chainId"] = 4242  # type: ignore[index,call-overload]
+    genesis: Any = load_default_genesis().to_json()
+    genesis["config"]["chainId"] = 4242
     (tmp_path / "genesis.json").write_text(json.dumps(genesis))
     made = zevm("init", "--genesis", "genesis.json")
     assert made.returncode == 0, made.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_typing import ChecksumAddress
 from web3 import AsyncWeb3, Web3
 from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.types import RPCEndpoint
@@ -47,8 +48,13 @@ def w3(node: zevm.Node) -> Web3:
     return Web3(node.provider)
 
 
+def accounts_of(w3: Web3) -> list[ChecksumAddress]:
+    """The node's accounts: web3.py types them as a tuple of one."""
+    return list(w3.eth.accounts)
+
+
 def pay(w3: Web3, value_wei: int = 1) -> Any:
-    sender, receiver, *_ = w3.eth.accounts
+    sender, receiver, *_ = accounts_of(w3)
     sent = w3.eth.send_transaction({"from": sender, "to": receiver, "value": w3.to_wei(value_wei, "wei")})
     return w3.eth.wait_for_transaction_receipt(sent)
 
@@ -56,7 +62,7 @@ def pay(w3: Web3, value_wei: int = 1) -> Any:
 def test_a_transaction_is_mined_and_a_signed_one_too(node: zevm.Node, w3: Web3) -> None:
     assert pay(w3)["blockNumber"] == w3.eth.block_number == node.chain.head.number == 1
     account = w3.eth.account.from_key(node.accounts[2].private_key)
-    assert account.address == node.accounts[2].address == w3.eth.accounts[2]
+    assert account.address == node.accounts[2].address == accounts_of(w3)[2]
     signed = account.sign_transaction(
         {"to": account.address, "value": 0, "gas": 21_000, "gasPrice": w3.to_wei(5, "gwei"), "nonce": 0,
          "chainId": w3.eth.chain_id}
@@ -96,7 +102,8 @@ def test_batches(node: zevm.Node, w3: Web3) -> None:
     with w3.batch_requests() as batch:
         batch.add(w3.eth.get_block("latest"))
         batch.add(w3.eth.get_balance(account))
-        block, balance = batch.execute()
+        answers: Any = batch.execute()
+    block, balance = answers
     assert (block["number"], balance) == (0, 10_000 * 10**18)
     too_many = [(RPCEndpoint("eth_chainId"), [])] * 1_001
     inside, outside = (
@@ -118,7 +125,8 @@ async def test_async_providers_on_a_running_loop(node: zevm.Node) -> None:
     assert Web3(node.provider).eth.block_number == 10
     async with w3.batch_requests() as batch:
         batch.add(w3.eth.get_block_number())
-        assert await batch.async_execute() == [10]
+        answers: Any = await batch.async_execute()
+        assert answers == [10]
     assert await node.async_provider.is_connected()
 
 
@@ -148,7 +156,7 @@ async def test_a_subscriber_learns_that_the_node_is_closed() -> None:
 
 
 def test_anchors_nest_and_take_back(node: zevm.Node, w3: Web3) -> None:
-    first, second, *_ = w3.eth.accounts
+    first, second, *_ = accounts_of(w3)
     before = w3.eth.get_balance(second)
     with node.anchor():
         pay(w3, 5)
@@ -358,11 +366,13 @@ def in_process(text: str, folder: Path) -> str:
     return finished.stdout
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_thread_process_or_open_file(tmp_path: Path) -> None:
     text = LEAVES_NOTHING.format(module="0x" + box().hex(), get="0x" + selector("get()").hex())
     assert in_process(text, tmp_path) == "nothing\n"
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_to_close_ends_and_its_chain_was_stopped_cleanly(tmp_path: Path) -> None:
     in_process("import zevm; node = zevm.Node('chain').open(); node.request('evm_mine')", tmp_path)
     with zevm.Node(tmp_path / "chain") as node:

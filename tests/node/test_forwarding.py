@@ -77,7 +77,7 @@ class Forwarding:
 
     def __init__(self, urls: list[str], **limits: Any) -> None:
         self.chain = PoolAlone()
-        self.forwarder = Forwarder(self.chain, urls, Limits(**limits))  # type: ignore[arg-type]
+        self.forwarder = Forwarder(self.chain, urls, Limits(**limits))
         self.forwarder.start()
 
     def add(self, nonce: int, **fields: Any) -> str:

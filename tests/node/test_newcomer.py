@@ -271,12 +271,12 @@ class TestN11HelpAndWords:
         monkeypatch.delenv("NO_COLOR", raising=False)
         monkeypatch.setenv("TERM", "xterm")
         text = "eth_chainId (2)\nWARNING: x\nplain\n    Error: y"
-        coloured = painter(Terminal(), "auto")(text)  # type: ignore[arg-type]
+        coloured = painter(Terminal(), "auto")(text)
         assert re.sub(r"\x1b\[\d+m", "", coloured) == text
         assert coloured.count("\x1b[0m") == 3
         monkeypatch.setenv("NO_COLOR", "1")
-        assert painter(Terminal(), "auto")(text) == text  # type: ignore[arg-type]
-        assert painter(Terminal(), "always")(text) == coloured  # type: ignore[arg-type]
+        assert painter(Terminal(), "auto")(text) == text
+        assert painter(Terminal(), "always")(text) == coloured
         with Path("file").open("w") as file:
             assert painter(file, "auto")(text) == text
 

@@ -119,7 +119,7 @@ def test_n4_what_the_node_calls_itself(start: Start, flags: tuple[str, ...], exp
     node = start(*flags)
     version = str(_call(node, "web3_clientVersion"))
     assert version.startswith(expected)
-    own = _call(node, "anvil_metadata")["clientVersion"]  # type: ignore[index]
+    own = _call(node, "anvil_metadata")["clientVersion"]
     assert version == ("" if flags else "anvil/") + own
 
 

@@ -46,7 +46,7 @@ def build(path: Path, *, damaged: bool = True) -> None:
             transaction = creation(nonce, STORE_AND_LOG) if contract is None else transfer(nonce, to=contract)
             chain.writer.run(chain.send_transaction, transaction)
             chain.writer.run(chain.mine)
-            contract = contract or chain.receipts(chain.head.header.hash)[0].contract_address  # type: ignore[index]
+            contract = contract or chain.receipts(chain.head.header.hash)[0].contract_address
             chain.writer.run(chain.patch_state, lambda state, nonce=nonce: state.set_balance(b"\x77" * 20, nonce + 1))
         parent, root = chain.head.header, chain.head.state.root
         chain.close()
@@ -83,7 +83,7 @@ def test_b11_a_head_that_does_not_decode_is_told_and_can_be_rewound(tmp_path: Pa
     with existing_chain(settings) as chain:
         chain.writer.run(chain.mine)
         assert chain.head.number == BLOCKS + 1
-        assert chain.head.state.account(b"\x77" * 20).balance == BLOCKS  # type: ignore[union-attr]
+        assert chain.head.state.account(b"\x77" * 20).balance == BLOCKS
 
 
 @pytest.mark.parametrize("step", [1, 2, 5, 256])

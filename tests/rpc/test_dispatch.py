@@ -223,12 +223,15 @@ async def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.Monk
 async def test_calls_are_logged_with_their_error() -> None:
     seen: list[tuple[str, Any, float, Any]] = []
 
-    class CallLog:
+    class SeenCalls:
         def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
             seen.append((method, params, seconds, error))
 
+        def set_logging(self, enabled: bool) -> None:
+            raise AssertionError(f"nobody switched the log to {enabled}")
+
     async with running_dispatcher() as (dispatcher, services):
-        services.call_log = CallLog()
+        services.call_log = SeenCalls()
         await ask(dispatcher, call("test_echo", 7))
         await ask(dispatcher, call("test_fault", "block"))
         await ask(dispatcher, call("test_none"))

@@ -8,10 +8,11 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
 
+from tests.storage.storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
@@ -19,20 +20,21 @@ from zevm.storage.leveldb import LevelStore
 from zevm.storage.store import Batch
 
 
-def run_python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def run_python(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
+    process: subprocess.Popen[str] = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{root}:{root / 'tests/storage'}"},
+        env={**os.environ, "PYTHONPATH": str(root)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         **options,
     )
+    return process
 
 
-def test_everything_is_there_after_a_clean_stop(tmp_path):
+def test_everything_is_there_after_a_clean_stop(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         blocks = grow(database, 20)
         before = contents(database.store)
@@ -46,7 +48,7 @@ def test_everything_is_there_after_a_clean_stop(tmp_path):
         assert database.recent_check() == []
 
 
-def test_in_memory_there_are_no_files(tmp_path, monkeypatch):
+def test_in_memory_there_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Database.open(None) as database:
         grow(database, 3)
@@ -56,7 +58,7 @@ def test_in_memory_there_are_no_files(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_abandoned_database_reports_the_unclean_stop(tmp_path):
+def test_an_abandoned_database_reports_the_unclean_stop(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         grow(database, 5)
         shutil.copytree(tmp_path / "data", tmp_path / "abandoned")
@@ -67,38 +69,38 @@ def test_an_abandoned_database_reports_the_unclean_stop(tmp_path):
         assert not database.unclean_stop
 
 
-def test_without_create_there_must_be_a_database(tmp_path):
+def test_without_create_there_must_be_a_database(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there is no database at"):
         Database.open(tmp_path / "data", create=False)
     assert not (tmp_path / "data").exists()
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(ForeignDatabaseError, match=r"holds files that are not zEVM's \(holiday.jpg\)"):
         Database.open(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
-def test_a_file_is_refused(tmp_path):
+def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"x")
     with pytest.raises(ForeignDatabaseError, match="is a file"):
         Database.open(tmp_path / "data")
 
 
-def test_another_schema_version_is_refused(tmp_path, monkeypatch):
+def test_another_schema_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy_database(tmp_path / "data", 1)
     monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with pytest.raises(ForeignDatabaseError, match=r"has schema 1, this program reads schema 2"):
         Database.open(tmp_path / "data")
 
 
-def test_a_keystore_may_be_there_first(tmp_path):
+def test_a_keystore_may_be_there_first(tmp_path: Path) -> None:
     (tmp_path / "keystore").mkdir()
     toy_database(tmp_path, 1)
 
 
-def test_a_second_opener_in_this_process_is_refused_with_the_process_id(tmp_path):
+def test_a_second_opener_in_this_process_is_refused_with_the_process_id(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         with pytest.raises(DatabaseLockedError, match=str(os.getpid())):
             Database.open(tmp_path / "data")
@@ -116,7 +118,7 @@ sys.stdin.read()
 """
 
 
-def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path):
+def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -> None:
     holder = run_python(HOLDER, tmp_path / "data", stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "open\n"
@@ -134,7 +136,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from zevm.storage.database import Database
-from storage_toy import append_block, toy_block
+from tests.storage.storage_toy import append_block, toy_block
 database = Database.open(Path(sys.argv[1]))
 head = database.ledger.head()
 number, parent = (0, bytes(32)) if head is None else (head[0] + 1, head[1])
@@ -147,7 +149,7 @@ while True:
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path):
+def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """One directory, twenty kills: after an uneven number of acknowledged blocks, and so often within a write."""
     path = tmp_path / "data"
     acknowledged = -1
@@ -164,7 +166,7 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path):
         acknowledged = max([acknowledged, *map(int, rest.split())])
         with Database.open(path) as database:
             assert database.unclean_stop
-            head, _ = database.ledger.head()
+            head = database.ledger.head()[0]
             assert acknowledged <= head <= acknowledged + 1
             assert database.scrub() == []
             acknowledged = head
@@ -177,7 +179,7 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path):
     assert acknowledged > 100
 
 
-def test_lost_acknowledged_writes_are_noticed(tmp_path):
+def test_lost_acknowledged_writes_are_noticed(tmp_path: Path) -> None:
     """A log record whose length was damaged at the log's end is what LevelDB calls the trace of a crash."""
     path, copy = tmp_path / "data", tmp_path / "copy"
     with Database.open(path) as database:
@@ -196,7 +198,7 @@ def test_lost_acknowledged_writes_are_noticed(tmp_path):
         assert database.ledger.head()[0] == 4
 
 
-def test_an_older_copy_of_the_data_is_noticed(tmp_path):
+def test_an_older_copy_of_the_data_is_noticed(tmp_path: Path) -> None:
     """The sequence mark is compared with the store itself too: here every file of LevelDB is whole, but old."""
     path, copy = tmp_path / "data", tmp_path / "copy"
     with Database.open(path) as database:
@@ -208,7 +210,7 @@ def test_an_older_copy_of_the_data_is_noticed(tmp_path):
         Database.open(copy)
 
 
-def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp_path):
+def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp_path: Path) -> None:
     """LevelDB would open without the last entry, and delete the table that it names together with its blocks."""
     path, copy = tmp_path / "data", tmp_path / "copy"
     toy_database(path, 5)
@@ -229,11 +231,11 @@ def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp
         assert database.scrub() == []
 
 
-def test_a_kill_while_opening_raises_no_false_alarm(tmp_path, monkeypatch):
+def test_a_kill_while_opening_raises_no_false_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LevelDB has begun a new log and a new MANIFEST, and nothing else has happened yet."""
     toy_database(tmp_path / "data", 5)
 
-    def open_and_copy(path):
+    def open_and_copy(path: Path):
         store = LevelStore(path)
         shutil.copytree(tmp_path / "data", tmp_path / "copy")
         return store
@@ -249,7 +251,7 @@ def test_a_kill_while_opening_raises_no_false_alarm(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("tail", ["zeroed", "cut", "garbage"])
-def test_an_unacknowledged_torn_write_is_cut_off(tmp_path, tail):
+def test_an_unacknowledged_torn_write_is_cut_off(tmp_path: Path, tail) -> None:
     """What a power failure leaves: the last write was never acknowledged and is half there."""
     path, copy = tmp_path / "data", tmp_path / "copy"
     with Database.open(path) as database:
@@ -278,7 +280,7 @@ def test_an_unacknowledged_torn_write_is_cut_off(tmp_path, tail):
 
 
 @pytest.mark.slow
-def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent(tmp_path):
+def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent(tmp_path: Path) -> None:
     path, copy = tmp_path / "data", tmp_path / "copy"
     with Database.open(path) as database:
         grow(database, 3)
@@ -306,7 +308,7 @@ def test_a_power_failure_at_any_byte_of_the_last_write_leaves_it_whole_or_absent
             shutil.rmtree(trial)
 
 
-def test_damage_in_front_of_sound_records_is_no_torn_write(tmp_path):
+def test_damage_in_front_of_sound_records_is_no_torn_write(tmp_path: Path) -> None:
     path, copy = tmp_path / "data", tmp_path / "copy"
     with Database.open(path) as database:
         grow(database, 1)
@@ -323,7 +325,7 @@ def test_damage_in_front_of_sound_records_is_no_torn_write(tmp_path):
     assert log.read_bytes() == data
 
 
-def test_one_damaged_copy_of_the_sequence_is_made_good(tmp_path):
+def test_one_damaged_copy_of_the_sequence_is_made_good(tmp_path: Path) -> None:
     toy_database(tmp_path, 3)
     data = bytearray((tmp_path / "SEQUENCE").read_bytes())
     data[3] ^= 4
@@ -335,7 +337,7 @@ def test_one_damaged_copy_of_the_sequence_is_made_good(tmp_path):
         assert database.warnings == ()
 
 
-def test_both_damaged_copies_after_a_kill_are_refused(tmp_path):
+def test_both_damaged_copies_after_a_kill_are_refused(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         grow(database, 3)
         shutil.copytree(tmp_path / "data", tmp_path / "copy")
@@ -348,8 +350,8 @@ DISK_FULL = """
 import resource, sys
 from pathlib import Path
 from zevm.storage.database import Database
-from zevm.storage.errors import StorageError, StorageProblem
-from storage_toy import contents, grow
+from zevm.storage.errors import StorageError
+from tests.storage.storage_toy import contents, grow
 database = Database.open(Path(sys.argv[1]))
 grow(database, 50)
 log = next((Path(sys.argv[1]) / "leveldb").glob("*.log"))
@@ -383,7 +385,7 @@ print(head + 1)
 @pytest.mark.skipif(
     resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY, reason="file sizes are limited here"
 )
-def test_b7_a_full_disk_stops_writes_but_not_reads_and_they_go_on_once_there_is_space(tmp_path):
+def test_b7_a_full_disk_stops_writes_but_not_reads_and_they_go_on_once_there_is_space(tmp_path: Path) -> None:
     process = run_python(DISK_FULL, tmp_path / "data")
     output, errors = process.communicate()
     assert "Traceback" not in errors
@@ -399,7 +401,7 @@ def test_b7_a_full_disk_stops_writes_but_not_reads_and_they_go_on_once_there_is_
         grow(database, 10)
 
 
-def test_nothing_works_after_close_and_nothing_crashes(tmp_path):
+def test_nothing_works_after_close_and_nothing_crashes(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
     grow(database, 10)
     view = database.store.snapshot()
@@ -422,12 +424,12 @@ def test_nothing_works_after_close_and_nothing_crashes(tmp_path):
     view.close()
 
 
-def test_close_waits_for_readers(tmp_path):
+def test_close_waits_for_readers(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
     grow(database, 200)
     started, failures = threading.Barrier(5), []
 
-    def read():
+    def read() -> None:
         started.wait()
         try:
             while True:
@@ -448,7 +450,7 @@ def test_close_waits_for_readers(tmp_path):
     assert failures == []
 
 
-def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path):
+def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path: Path) -> None:
     blocks = toy_database(tmp_path, 200)
     with Database.open(tmp_path) as database:
         database.store.compact()
@@ -469,7 +471,7 @@ def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["sound", "damaged", "another schema"])
-def test_erase_takes_the_database_and_nothing_else(tmp_path, state, monkeypatch):
+def test_erase_takes_the_database_and_nothing_else(tmp_path: Path, state, monkeypatch: pytest.MonkeyPatch) -> None:
     toy_database(tmp_path, 3)
     (tmp_path / "keystore").mkdir()
     (tmp_path / "keystore" / "key").write_bytes(b"secret")
@@ -485,7 +487,7 @@ def test_erase_takes_the_database_and_nothing_else(tmp_path, state, monkeypatch)
         assert database.warnings == ()
 
 
-def test_erase_spares_what_is_not_ours_or_in_use(tmp_path):
+def test_erase_spares_what_is_not_ours_or_in_use(tmp_path: Path) -> None:
     Database.erase(tmp_path / "none")
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(ForeignDatabaseError, match=r"holiday\.jpg"):
@@ -497,7 +499,7 @@ def test_erase_spares_what_is_not_ours_or_in_use(tmp_path):
         assert database.scrub() == []
 
 
-def abandoned(path, copy, *, synced, unsynced):
+def abandoned(path: Path, copy, *, synced, unsynced) -> None:
     """A copy of an open database whose newest writes were not synced, with its log cut before the last of them."""
     with Database.open(path) as database:
         grow(database, synced)
@@ -508,7 +510,9 @@ def abandoned(path, copy, *, synced, unsynced):
     log.write_bytes(log.read_bytes()[:-10])
 
 
-def test_unsynced_writes_may_be_lost_with_the_machine_but_not_with_the_process(tmp_path, monkeypatch):
+def test_unsynced_writes_may_be_lost_with_the_machine_but_not_with_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=2)
     with pytest.raises(CorruptionError, match="writes 5 to 5 were acknowledged and are lost"):
         Database.open(tmp_path / "copy")
@@ -517,19 +521,21 @@ def test_unsynced_writes_may_be_lost_with_the_machine_but_not_with_the_process(t
         assert database.sequence == 4
 
 
-def test_synced_writes_are_missed_after_a_restart_of_the_machine_too(tmp_path, monkeypatch):
+def test_synced_writes_are_missed_after_a_restart_of_the_machine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     abandoned(tmp_path / "data", tmp_path / "copy", synced=3, unsynced=0)
     monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
     with pytest.raises(CorruptionError, match="writes 3 to 3 were acknowledged and are lost"):
         Database.open(tmp_path / "copy")
 
 
-def test_salvage_makes_no_database_out_of_nothing(tmp_path):
+def test_salvage_makes_no_database_out_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there is no database at"):
         Database.salvage(tmp_path)
 
 
-def test_a_chain_may_begin_at_any_number(tmp_path):
+def test_a_chain_may_begin_at_any_number(tmp_path: Path) -> None:
     with Database.open(tmp_path) as database:
         parent = bytes(32)
         for number in range(1000, 1010):
@@ -539,7 +545,7 @@ def test_a_chain_may_begin_at_any_number(tmp_path):
         assert database.scrub() == database.recent_check() == []
 
 
-def test_stats(tmp_path):
+def test_stats(tmp_path: Path) -> None:
     toy_database(tmp_path, 50)
     with Database.open(tmp_path) as database:
         database.store.compact()

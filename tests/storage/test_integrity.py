@@ -6,10 +6,11 @@ import shutil
 import time
 import zlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from storage_toy import contents, grow, put_block, toy_block
 
+from tests.storage.storage_toy import contents, grow, put_block, toy_block
 from zevm.node.commands.database import CheckProgress
 from zevm.storage import schema
 from zevm.storage.checksums import (
@@ -42,7 +43,7 @@ def database():
     opened.close()
 
 
-def prepare(path):
+def prepare(path: Path):
     """A database with three tables and a log; its contents. Left open."""
     for salt in (b"a", b"b", b"c"):
         with Database.open(path) as database:
@@ -52,7 +53,7 @@ def prepare(path):
     return database
 
 
-def flip(path, generator):
+def flip(path: Path, generator):
     """Flip one bit of a file, at a place chosen evenly; False for an empty file."""
     data = bytearray(path.read_bytes())
     if not data:
@@ -63,7 +64,7 @@ def flip(path, generator):
     return True
 
 
-def outcome(path, expected):
+def outcome(path: Path, expected):
     """What becomes of a damaged database: refused, scrubbed, warned or harmless. Fails on a silent wrong answer."""
     try:
         database = Database.open(path)
@@ -82,7 +83,7 @@ def outcome(path, expected):
     return "warned" if database.warnings else "harmless"
 
 
-def trial(source, folder, name, generator, expected):
+def trial(source, folder: Path, name: str, generator, expected):
     shutil.copytree(source, folder)
     try:
         return outcome(folder, expected) if flip(folder / name, generator) else "empty"
@@ -90,12 +91,12 @@ def trial(source, folder, name, generator, expected):
         shutil.rmtree(folder)
 
 
-def file_names(path):
+def file_names(path: Path):
     return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_after_a_clean_stop_is_always_noticed(tmp_path):
+def test_a_flipped_bit_after_a_clean_stop_is_always_noticed(tmp_path: Path) -> None:
     database = prepare(tmp_path / "data")
     expected = contents(database.store)
     database.close()
@@ -114,7 +115,7 @@ def test_a_flipped_bit_after_a_clean_stop_is_always_noticed(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path):
+def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path: Path) -> None:
     database = prepare(tmp_path / "open")
     try:
         expected = contents(database.store)
@@ -141,7 +142,7 @@ def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path):
     assert set(found["FORMAT"]) == {"refused"}
 
 
-def test_every_bit_of_the_lengths_at_the_end_of_a_log(tmp_path):
+def test_every_bit_of_the_lengths_at_the_end_of_a_log(tmp_path: Path) -> None:
     """The last records of a log are where LevelDB takes damage for an unfinished write."""
     database = Database.open(tmp_path / "open")
     try:
@@ -161,7 +162,7 @@ def test_every_bit_of_the_lengths_at_the_end_of_a_log(tmp_path):
         assert outcome(copy, expected) == "refused", bit
 
 
-def rewrite(database, *pairs):
+def rewrite(database: Database, *pairs) -> None:
     batch = Batch()
     for key, value in pairs:
         if value is None:
@@ -189,7 +190,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("text", FAULTS)
-def test_a_fault_of_one_block_is_reported(database, text):
+def test_a_fault_of_one_block_is_reported(database: Database, text: str) -> None:
     blocks = grow(database, 10)
     assert database.scrub() == database.recent_check() == []
     rewrite(database, FAULTS[text](blocks[7]))
@@ -213,13 +214,13 @@ WRONG_KEYS = {
 
 
 @pytest.mark.parametrize("text", WRONG_KEYS)
-def test_a_key_that_should_not_be_is_reported(database, text):
+def test_a_key_that_should_not_be_is_reported(database: Database, text: str) -> None:
     grow(database, 10)
     rewrite(database, WRONG_KEYS[text])
     assert [problem for problem in database.scrub() if text in problem]
 
 
-def test_a_chain_with_a_foreign_parent_is_reported(database):
+def test_a_chain_with_a_foreign_parent_is_reported(database: Database) -> None:
     blocks = grow(database, 5)
     batch = Batch()
     stranger = toy_block(5, blocks[3].hash)
@@ -229,7 +230,7 @@ def test_a_chain_with_a_foreign_parent_is_reported(database):
         assert problems == [f"block 5 {stranger.hash.hex()}: its parent is not canonical block 4"]
 
 
-def test_blocks_that_nothing_leads_to_are_reported(database):
+def test_blocks_that_nothing_leads_to_are_reported(database: Database) -> None:
     blocks = grow(database, 5)
     rewrite(database, (schema.header_key(keccak256(b"stray")), b"stray"))
     assert database.scrub() == ["headers: 6 are kept, the chain from 0 to 4 has 5"]
@@ -237,13 +238,13 @@ def test_blocks_that_nothing_leads_to_are_reported(database):
     assert any("the chain from 1 to 4 has 4" in problem for problem in database.scrub()), blocks
 
 
-def test_a_missing_head_pointer_is_reported(database):
+def test_a_missing_head_pointer_is_reported(database: Database) -> None:
     grow(database, 2)
     rewrite(database, (schema.meta_key(schema.MetaName.HEAD), None))
     assert "there are blocks, but no head pointer" in database.scrub()
 
 
-def test_many_problems_are_counted_not_listed(database):
+def test_many_problems_are_counted_not_listed(database: Database) -> None:
     grow(database, 300)
     rewrite(database, *((schema.canonical_key(number), None) for number in range(300)))
     problems = database.scrub()
@@ -251,7 +252,7 @@ def test_many_problems_are_counted_not_listed(database):
     assert problems[-1].startswith("and ")
 
 
-def test_the_same_transaction_in_a_later_block_is_no_problem(database):
+def test_the_same_transaction_in_a_later_block_is_no_problem(database: Database) -> None:
     blocks = grow(database, 3)
     repeated = toy_block(3, blocks[2].hash)
     header = repeated.header
@@ -270,12 +271,12 @@ def test_the_same_transaction_in_a_later_block_is_no_problem(database):
     assert database.scrub() == []
 
 
-def test_transaction_hashes_cover_both_encodings():
+def test_transaction_hashes_cover_both_encodings() -> None:
     block = toy_block(1, bytes(32))
     assert tuple(transaction_hashes(block.body)) == block.transaction_hashes
 
 
-def test_s10_progress_names_the_parts_and_how_far_they_are(database, monkeypatch):
+def test_s10_progress_names_the_parts_and_how_far_they_are(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zevm.storage.integrity.TOLD_EVERY_BYTES", 1_000)
     monkeypatch.setattr("zevm.storage.integrity.TOLD_EVERY_BLOCKS", 5)
     grow(database, 30)
@@ -290,7 +291,7 @@ def test_s10_progress_names_the_parts_and_how_far_they_are(database, monkeypatch
     assert [done for part, done, _ in told if part == "canonical chain"] == list(range(0, 30, 5))
 
 
-def test_s10_a_check_says_how_long_it_still_takes(capsys):
+def test_s10_a_check_says_how_long_it_still_takes(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 1.0, 4.0, 5.0])
     progress = CheckProgress(lambda: next(times))
     for done in (0, 100, 250, 300):
@@ -298,7 +299,7 @@ def test_s10_a_check_says_how_long_it_still_takes(capsys):
     assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]
 
 
-def test_300_megabytes_are_verified_in_a_second(tmp_path):
+def test_300_megabytes_are_verified_in_a_second(tmp_path: Path) -> None:
     """A second of an idle machine's time: processor time is what is measured."""
     files = {}
     content = random.Random(1).randbytes(4 * 1024 * 1024)
@@ -314,7 +315,7 @@ def test_300_megabytes_are_verified_in_a_second(tmp_path):
     assert time.process_time() - begin < 1
 
 
-def test_old_tables_past_the_limit_are_left_to_leveldb(tmp_path):
+def test_old_tables_past_the_limit_are_left_to_leveldb(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"{number:06d}.ldb").write_bytes(b"x" * 10)
     files = {f"{number:06d}.ldb": FileSum(10, 0) for number in (1, 2, 3)}
@@ -325,7 +326,7 @@ def test_old_tables_past_the_limit_are_left_to_leveldb(tmp_path):
         verify_files(tmp_path, recorded, limit_bytes=10)
 
 
-def test_a_table_number_that_was_given_away_again_is_forgotten(tmp_path):
+def test_a_table_number_that_was_given_away_again_is_forgotten(tmp_path: Path) -> None:
     """LevelDB deletes tables that no version lists, and may write another under such a number."""
     tables = {}
     for number in (1, 2, 3):
@@ -338,7 +339,7 @@ def test_a_table_number_that_was_given_away_again_is_forgotten(tmp_path):
     assert surviving(tmp_path, tables) == {"000001.ldb": tables["000001.ldb"]}
 
 
-def test_only_tables_in_use_are_summed_and_known_ones_not_again(tmp_path):
+def test_only_tables_in_use_are_summed_and_known_ones_not_again(tmp_path: Path) -> None:
     for name in ("000001.ldb", "000002.ldb", "000003.ldb", "000004.log", "CURRENT", "LOG", "LOCK"):
         (tmp_path / name).write_bytes(name.encode())
     known = {"000001.ldb": FileSum(10, 7), "000009.ldb": FileSum(10, 9)}
@@ -348,7 +349,7 @@ def test_only_tables_in_use_are_summed_and_known_ones_not_again(tmp_path):
     assert sums["CURRENT"].crc == zlib.crc32(b"CURRENT")
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         grow(database, 3)
     next((tmp_path / "data" / "leveldb").glob("*.log")).unlink()
@@ -356,7 +357,7 @@ def test_a_missing_file_is_named(tmp_path):
         Database.open(tmp_path / "data")
 
 
-def test_table_numbers_are_read_from_leveldbs_report(tmp_path):
+def test_table_numbers_are_read_from_leveldbs_report(tmp_path: Path) -> None:
     with Database.open(tmp_path) as database:
         grow(database, 50)
         database.store.compact()

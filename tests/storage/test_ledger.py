@@ -1,12 +1,13 @@
 import random
 import time
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from storage_toy import grow, put_block, toy_block
 
+from tests.storage.storage_toy import ToyBlock, grow, put_block, toy_block
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
@@ -18,13 +19,13 @@ from zevm.storage.store import Batch
 
 
 @pytest.fixture(params=["memory", "disk"])
-def database(request, tmp_path):
+def database(request, tmp_path: Path):
     opened = Database.open(None if request.param == "memory" else tmp_path)
     yield opened
     opened.close()
 
 
-def remove(database, batch, block, parent_hash):
+def remove(database: Database, batch, block: ToyBlock, parent_hash) -> None:
     database.ledger.remove_head(
         batch,
         number=block.number,
@@ -35,7 +36,7 @@ def remove(database, batch, block, parent_hash):
     )
 
 
-def test_an_empty_ledger(database):
+def test_an_empty_ledger(database: Database) -> None:
     ledger = database.ledger
     assert ledger.head() is None
     assert ledger.header(bytes(32)) is None
@@ -46,7 +47,7 @@ def test_an_empty_ledger(database):
     assert list(ledger.pooled()) == []
 
 
-def test_a_block_is_found_by_every_way_to_it(database):
+def test_a_block_is_found_by_every_way_to_it(database: Database) -> None:
     blocks = grow(database, 5)
     ledger = database.ledger
     assert ledger.head() == (4, blocks[4].hash)
@@ -60,7 +61,7 @@ def test_a_block_is_found_by_every_way_to_it(database):
             assert ledger.transaction_position(transaction_hash) == (block.number, index)
 
 
-def test_a_reorganisation_is_one_batch(database):
+def test_a_reorganisation_is_one_batch(database: Database) -> None:
     old = grow(database, 10)
     batch = Batch()
     for block in reversed(old[6:]):
@@ -81,7 +82,7 @@ def test_a_reorganisation_is_one_batch(database):
     assert list(database.ledger.log_blocks([[new[0].log_keys[0]]], 0, 20)) == [6]
 
 
-def test_a_removed_block_takes_its_log_postings_along(database):
+def test_a_removed_block_takes_its_log_postings_along(database: Database) -> None:
     blocks = grow(database, 15)
     key = blocks[14].log_keys[0]
     assert list(database.ledger.log_blocks([[key]], 0, 100)) == [0, 7, 14]
@@ -92,13 +93,13 @@ def test_a_removed_block_takes_its_log_postings_along(database):
     assert database.ledger.head() == (13, blocks[13].hash)
 
 
-def test_genesis_stays(database):
+def test_genesis_stays(database: Database) -> None:
     (genesis,) = grow(database, 1)
     with pytest.raises(ValueError, match="genesis"):
         remove(database, Batch(), genesis, bytes(32))
 
 
-def test_meta_and_pool(database):
+def test_meta_and_pool(database: Database) -> None:
     ledger = database.ledger
     batch = Batch()
     ledger.put_meta(batch, MetaName.CHECKPOINTS, b"\x01")
@@ -115,7 +116,7 @@ def test_meta_and_pool(database):
     assert ledger.meta(MetaName.CHECKPOINTS) is None
 
 
-def test_a_head_pointer_of_the_wrong_size_is_corruption():
+def test_a_head_pointer_of_the_wrong_size_is_corruption() -> None:
     store = MemoryStore()
     batch = Batch()
     batch.put(schema.meta_key(MetaName.HEAD), b"short")
@@ -145,7 +146,7 @@ KEYS = [log_key(bytes([number]) * 20) for number in range(6)]
     first=st.integers(0, 130),
     last=st.integers(0, 130),
 )
-def test_log_blocks_equals_set_algebra(postings, groups, first, last):
+def test_log_blocks_equals_set_algebra(postings, groups, first, last) -> None:
     ledger = index_of(MemoryStore(), postings)
     expected = set(range(first, last + 1))
     for group in groups:
@@ -153,7 +154,7 @@ def test_log_blocks_equals_set_algebra(postings, groups, first, last):
     assert list(ledger.log_blocks(groups, first, last)) == sorted(expected)
 
 
-def test_log_blocks_reads_the_moment_of_the_call():
+def test_log_blocks_reads_the_moment_of_the_call() -> None:
     store = MemoryStore()
     ledger = index_of(store, {KEYS[0]: range(10)})
     found = ledger.log_blocks([[KEYS[0]]], 0, 100)
@@ -162,12 +163,12 @@ def test_log_blocks_reads_the_moment_of_the_call():
     assert list(found) == list(range(1, 10))
 
 
-def test_log_blocks_up_to_the_last_number_there_is():
+def test_log_blocks_up_to_the_last_number_there_is() -> None:
     ledger = index_of(MemoryStore(), {KEYS[0]: [5, 2**64 - 1]})
     assert list(ledger.log_blocks([[KEYS[0]]], 0, 2**64 - 1)) == [5, 2**64 - 1]
 
 
-def test_log_blocks_over_100_000_blocks(tmp_path):
+def test_log_blocks_over_100_000_blocks(tmp_path: Path) -> None:
     """A sparse search takes a few milliseconds, a dense one yields at once; the limits allow for a busy machine."""
     dense, sparse, other = KEYS[:3]
     rare = random.Random(1).sample(range(100_000), 20)

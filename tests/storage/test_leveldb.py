@@ -3,6 +3,7 @@ import gc
 import os
 import random
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,27 +12,27 @@ from zevm.storage.leveldb import LOOK_BYTES, LevelOptions, LevelStore, _Unsynced
 from zevm.storage.store import Batch
 
 
-def fill(store, count, size=100, *, start=0):
+def fill(store, count: int, size: int = 100, *, start=0) -> None:
     batch = Batch()
     for number in range(start, start + count):
         batch.put(b"%06d" % number, b"%06d" % number * (size // 6))
     store.write(batch)
 
 
-def damage(path, position, bit=1):
+def damage(path: Path, position: int, bit: int = 1) -> None:
     data = bytearray(path.read_bytes())
     data[position] ^= bit
     path.write_bytes(data)
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path):
     opened = LevelStore(tmp_path)
     yield opened
     opened.close()
 
 
-def test_a_batch_is_ordered(store):
+def test_a_batch_is_ordered(store) -> None:
     batch = Batch()
     batch.put(b"a", b"1")
     batch.delete(b"a")
@@ -42,7 +43,7 @@ def test_a_batch_is_ordered(store):
     assert (store.get(b"a"), store.get(b"b"), store.get(b"absent")) == (None, b"2", None)
 
 
-def test_long_ranges_are_read_whole_in_both_directions(store):
+def test_long_ranges_are_read_whole_in_both_directions(store) -> None:
     fill(store, 5000)
     expected = [b"%06d" % number for number in range(100, 4900)]
     assert [key for key, _ in store.iterate(b"000100", b"004900")] == expected
@@ -51,23 +52,23 @@ def test_long_ranges_are_read_whole_in_both_directions(store):
     assert list(store.iterate(b"004900", b"000100", reverse=True)) == []
 
 
-def test_large_values_are_read_in_small_chunks(store):
+def test_large_values_are_read_in_small_chunks(store) -> None:
     fill(store, 20, size=200_000)
     assert [len(value) for _, value in store.iterate(b"", b"\xff")] == [199_998] * 20
 
 
-def test_the_second_store_on_a_directory_is_refused(tmp_path, store):
+def test_the_second_store_on_a_directory_is_refused(tmp_path: Path, store) -> None:
     with pytest.raises(DatabaseLockedError):
         LevelStore(tmp_path)
     assert store.get(b"x") is None
 
 
-def test_absent_without_create(tmp_path):
+def test_absent_without_create(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="does not exist"):
         LevelStore(tmp_path / "none", create=False)
 
 
-def test_a_damaged_block_never_ends_a_range_in_silence(tmp_path):
+def test_a_damaged_block_never_ends_a_range_in_silence(tmp_path: Path) -> None:
     """plyvel's own iterator would: it takes an iterator made invalid by damage for one that is through."""
     store = LevelStore(tmp_path)
     fill(store, 5000)
@@ -93,7 +94,7 @@ def test_a_damaged_block_never_ends_a_range_in_silence(tmp_path):
         store.close()
 
 
-def test_repair_saves_what_is_not_damaged(tmp_path):
+def test_repair_saves_what_is_not_damaged(tmp_path: Path) -> None:
     store = LevelStore(tmp_path)
     fill(store, 5000)
     store.compact()
@@ -111,7 +112,7 @@ def test_repair_saves_what_is_not_damaged(tmp_path):
     assert all(value == key * 16 for key, value in pairs.items())
 
 
-def test_a_flipped_bit_in_the_log_refuses_to_open(tmp_path):
+def test_a_flipped_bit_in_the_log_refuses_to_open(tmp_path: Path) -> None:
     store = LevelStore(tmp_path)
     for number in range(50):
         fill(store, 10, start=number)
@@ -122,11 +123,11 @@ def test_a_flipped_bit_in_the_log_refuses_to_open(tmp_path):
         LevelStore(tmp_path)
 
 
-def test_after_a_failed_write_no_further_one_is_taken(store, monkeypatch):
+def test_after_a_failed_write_no_further_one_is_taken(store, monkeypatch: pytest.MonkeyPatch) -> None:
     """LevelDB would append behind what may be half a record."""
     fill(store, 3)
 
-    def raise_no_space():
+    def raise_no_space() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
@@ -139,7 +140,7 @@ def test_after_a_failed_write_no_further_one_is_taken(store, monkeypatch):
 
 
 @pytest.mark.parametrize("freed", [True, False])
-def test_snapshots_are_freed_by_close_and_by_the_garbage_collector(tmp_path, freed):
+def test_snapshots_are_freed_by_close_and_by_the_garbage_collector(tmp_path: Path, freed) -> None:
     """A living snapshot keeps the values that were overwritten since: the size of the tables tells."""
     store = LevelStore(tmp_path)
     generator = random.Random(1)
@@ -164,7 +165,7 @@ def test_snapshots_are_freed_by_close_and_by_the_garbage_collector(tmp_path, fre
     store.close()
 
 
-def test_a_snapshot_may_outlive_its_store(tmp_path):
+def test_a_snapshot_may_outlive_its_store(tmp_path: Path) -> None:
     store = LevelStore(tmp_path)
     fill(store, 10)
     view = store.snapshot()
@@ -175,14 +176,14 @@ def test_a_snapshot_may_outlive_its_store(tmp_path):
     gc.collect()
 
 
-def test_a_snapshot_can_be_closed_while_others_read_from_it(store):
+def test_a_snapshot_can_be_closed_while_others_read_from_it(store) -> None:
     fill(store, 1000)
     for _ in range(30):
         view = store.snapshot()
         ready = threading.Barrier(4)
         wrong = []
 
-        def read(view=view, ready=ready, wrong=wrong):
+        def read(view=view, ready=ready, wrong=wrong) -> None:
             ready.wait()
             try:
                 while True:
@@ -202,8 +203,8 @@ def test_a_snapshot_can_be_closed_while_others_read_from_it(store):
         assert wrong == []
 
 
-def test_writers_in_many_threads_take_turns(store):
-    def write(start):
+def test_writers_in_many_threads_take_turns(store) -> None:
+    def write(start) -> None:
         for number in range(start, start + 100):
             fill(store, 1, start=number)
 
@@ -215,7 +216,7 @@ def test_writers_in_many_threads_take_turns(store):
     assert [key for key, _ in store.iterate(b"", b"\xff")] == [b"%06d" % number for number in range(800)]
 
 
-def test_figures(tmp_path):
+def test_figures(tmp_path: Path) -> None:
     store = LevelStore(tmp_path, options=LevelOptions(write_buffer_bytes=64 * 1024))
     fill(store, 5000)
     store.compact()
@@ -228,18 +229,18 @@ def test_figures(tmp_path):
 
 
 @pytest.fixture
-def fsynced(monkeypatch):
+def fsynced(monkeypatch: pytest.MonkeyPatch):
     """Names of the files that our own code makes durable."""
     names = []
 
-    def record(descriptor):
+    def record(descriptor) -> None:
         names.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
 
     monkeypatch.setattr(os, "fsync", record)
     return names
 
 
-def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path, fsynced):
+def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path: Path, fsynced) -> None:
     store = LevelStore(tmp_path)
     fill(store, 1)
     assert fsynced == []
@@ -253,7 +254,7 @@ def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path, fsynced):
     store.close()
 
 
-def test_logs_that_leveldb_leaves_become_durable(tmp_path, fsynced):
+def test_logs_that_leveldb_leaves_become_durable(tmp_path: Path, fsynced) -> None:
     """Unsynced, LevelDB goes on to the next log without fsync: a power failure could then take out the middle."""
     logs = _UnsyncedLogs(tmp_path)
     (tmp_path / "000003.log").write_bytes(b"")

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from storage_toy import contents, grow, write_marks
 
+from tests.storage.storage_toy import contents, grow, write_marks
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
 
@@ -25,7 +25,7 @@ def killed(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(killed, tmp_path):
+def copy(killed, tmp_path: Path):
     return shutil.copytree(killed, tmp_path / "copy")
 
 
@@ -55,7 +55,7 @@ def garble(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [remove, empty, zero, garble])
-def test_b8_half_a_log_and_no_mark_are_refused_with_a_way_out_that_deletes_nothing(copy, damage):
+def test_b8_half_a_log_and_no_mark_are_refused_with_a_way_out_that_deletes_nothing(copy, damage) -> None:
     halve_log(copy)
     for name in MARKS:
         damage(copy / name)
@@ -66,7 +66,7 @@ def test_b8_half_a_log_and_no_mark_are_refused_with_a_way_out_that_deletes_nothi
         assert caught.value.problem is StorageProblem.LAST_WRITE_UNKNOWN
         assert log_of(copy).read_bytes() == held
     with Database.open(copy, accept=True) as database:
-        head, _ = database.ledger.head()
+        head = database.ledger.head()[0]
         assert 10 < head < BLOCKS
         assert database.scrub() == []
         assert not any("never acknowledged" in warning for warning in database.warnings)
@@ -78,7 +78,7 @@ def test_b8_half_a_log_and_no_mark_are_refused_with_a_way_out_that_deletes_nothi
 
 @pytest.mark.parametrize("damage", [remove, empty, zero, garble])
 @pytest.mark.parametrize("name", MARKS)
-def test_b8_one_mark_is_enough_to_notice_what_is_lost(copy, damage, name):
+def test_b8_one_mark_is_enough_to_notice_what_is_lost(copy, damage, name: str) -> None:
     damage(copy / name)
     intact = shutil.copytree(copy, copy.parent / "intact")
     with Database.open(intact) as database:
@@ -89,7 +89,7 @@ def test_b8_one_mark_is_enough_to_notice_what_is_lost(copy, damage, name):
         Database.open(copy)
 
 
-def test_b8_double_damage_is_never_a_silent_loss(killed, tmp_path):
+def test_b8_double_damage_is_never_a_silent_loss(killed, tmp_path: Path) -> None:
     """Every kind of damage to the marks, together with the log cut anywhere: refused, or nothing is missing."""
     generator = random.Random(8)
     with Database.open(shutil.copytree(killed, tmp_path / "whole")) as database:
@@ -112,7 +112,7 @@ def test_b8_double_damage_is_never_a_silent_loss(killed, tmp_path):
     assert {"whole", "refused"} == set(outcomes)
 
 
-def test_b8_a_clean_database_needs_no_mark(tmp_path):
+def test_b8_a_clean_database_needs_no_mark(tmp_path: Path) -> None:
     with Database.open(tmp_path) as database:
         grow(database, 3)
     write_marks(tmp_path, b"")
@@ -123,7 +123,7 @@ def test_b8_a_clean_database_needs_no_mark(tmp_path):
         assert database.warnings == ()
 
 
-def test_b8_a_database_of_an_earlier_version_with_one_mark_opens(tmp_path):
+def test_b8_a_database_of_an_earlier_version_with_one_mark_opens(tmp_path: Path) -> None:
     with Database.open(tmp_path) as database:
         grow(database, 3)
         shutil.copytree(tmp_path, tmp_path.parent / "copy")
@@ -132,7 +132,7 @@ def test_b8_a_database_of_an_earlier_version_with_one_mark_opens(tmp_path):
         assert database.ledger.head()[0] == 2
 
 
-def test_b8_without_the_record_of_the_machines_start_unsynced_writes_count(tmp_path):
+def test_b8_without_the_record_of_the_machines_start_unsynced_writes_count(tmp_path: Path) -> None:
     """CHECKSUMS tells whether the machine was restarted; where it is gone too, the stricter reading holds."""
     with Database.open(tmp_path / "data", sync=False) as database:
         grow(database, 5)
@@ -144,7 +144,7 @@ def test_b8_without_the_record_of_the_machines_start_unsynced_writes_count(tmp_p
 
 
 @pytest.mark.parametrize("pattern", ["CURRENT", "MANIFEST-*", "*.ldb", "*.log"])
-def test_b8_no_file_of_leveldb_goes_missing_unnoticed(tmp_path, pattern):
+def test_b8_no_file_of_leveldb_goes_missing_unnoticed(tmp_path: Path, pattern: str) -> None:
     """Tables and a log, as a kill leaves them. Without CURRENT LevelDB reads the log and deletes the tables."""
     with Database.open(tmp_path / "data") as database:
         grow(database, 10)
@@ -161,7 +161,7 @@ def test_b8_no_file_of_leveldb_goes_missing_unnoticed(tmp_path, pattern):
             pass
 
 
-def test_b8_a_missing_current_is_repaired(tmp_path):
+def test_b8_a_missing_current_is_repaired(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         grow(database, 10)
     with Database.open(tmp_path / "data") as database:

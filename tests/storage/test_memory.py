@@ -36,14 +36,14 @@ class StoresAgree(RuleBasedStateMachine):
     views = Bundle("views")
     cursors = Bundle("cursors")
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.stores = (LevelStore(Path(self.folder.name)), MemoryStore())
         self.model = {}
 
     @rule(pairs=operations)
-    def write(self, pairs):
+    def write(self, pairs) -> None:
         for store in self.stores:
             store.write(batch_of(pairs), sync=False)
         for key, value in pairs:
@@ -57,36 +57,36 @@ class StoresAgree(RuleBasedStateMachine):
         return tuple(store.snapshot() for store in self.stores), dict(self.model)
 
     @rule(view=consumes(views))
-    def free(self, view):
+    def free(self, view) -> None:
         for snapshot in view[0]:
             snapshot.close()
             with pytest.raises(StorageError):
                 snapshot.get(b"\x00")
 
     @rule(view=consumes(views))
-    def forget(self, view):
+    def forget(self, view) -> None:
         del view
 
     @rule(key=keys)
-    def get(self, key):
+    def get(self, key: bytes) -> None:
         assert [store.get(key) for store in self.stores] == [self.model.get(key)] * 2
 
     @rule(view=views, key=keys)
-    def get_from_view(self, view, key):
+    def get_from_view(self, view, key: bytes) -> None:
         snapshots, model = view
         assert [snapshot.get(key) for snapshot in snapshots] == [model.get(key)] * 2
 
     @rule(view=views, start=keys, stop=keys, reverse=st.booleans())
-    def iterate_view(self, view, start, stop, reverse):
+    def iterate_view(self, view, start, stop, reverse: bool) -> None:
         snapshots, model = view
         self.compare(snapshots, model, start, stop, reverse)
 
     @rule(start=keys, stop=keys, reverse=st.booleans())
-    def iterate(self, start, stop, reverse):
+    def iterate(self, start, stop, reverse: bool) -> None:
         self.compare(self.stores, self.model, start, stop, reverse)
 
     @rule(target=cursors, start=keys, reverse=st.booleans(), count=st.integers(0, 4))
-    def begin(self, start, reverse, count):
+    def begin(self, start, reverse: bool, count: int):
         expected = sorted(((k, v) for k, v in self.model.items() if start <= k < b"\xff\xff"), reverse=reverse)
         iterators = [store.iterate(start, b"\xff\xff", reverse=reverse) for store in self.stores]
         for iterator in iterators:
@@ -94,21 +94,21 @@ class StoresAgree(RuleBasedStateMachine):
         return iterators, expected[count:]
 
     @rule(cursor=consumes(cursors))
-    def finish(self, cursor):
+    def finish(self, cursor) -> None:
         iterators, expected = cursor
         for iterator in iterators:
             assert list(iterator) == expected
 
     @invariant()
-    def whole(self):
+    def whole(self) -> None:
         self.compare(self.stores, self.model, b"", b"\xff" * 4, False)
 
-    def compare(self, readers, model, start, stop, reverse):
+    def compare(self, readers, model, start, stop, reverse: bool) -> None:
         expected = sorted(((key, value) for key, value in model.items() if start <= key < stop), reverse=reverse)
         for reader in readers:
             assert list(reader.iterate(start, stop, reverse=reverse)) == expected
 
-    def teardown(self):
+    def teardown(self) -> None:
         for store in self.stores:
             store.close()
         self.folder.cleanup()
@@ -118,7 +118,7 @@ StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=30
 TestStoresAgree = StoresAgree.TestCase
 
 
-def test_keys_come_in_order_however_many_came_and_went_unread():
+def test_keys_come_in_order_however_many_came_and_went_unread() -> None:
     store, model = MemoryStore(), {}
     for number in range(3 * UNSORTED_LIMIT):
         key = (number * 7919 % 9973).to_bytes(2, "big")
@@ -131,7 +131,7 @@ def test_keys_come_in_order_however_many_came_and_went_unread():
     assert len(store._unsorted) == 0
 
 
-def test_a_snapshot_survives_the_rewriting_of_everything():
+def test_a_snapshot_survives_the_rewriting_of_everything() -> None:
     store = MemoryStore()
     store.write(batch_of([(b"%04d" % number, b"old") for number in range(2000)]))
     view = store.snapshot()
@@ -146,7 +146,7 @@ def test_a_snapshot_survives_the_rewriting_of_everything():
     assert store.get(b"0001") == b"new"
 
 
-def test_snapshots_that_nobody_holds_cost_nothing():
+def test_snapshots_that_nobody_holds_cost_nothing() -> None:
     store = MemoryStore()
     for number in range(100):
         store.snapshot()
@@ -155,7 +155,7 @@ def test_snapshots_that_nobody_holds_cost_nothing():
     assert len(store._snapshots) == 0
 
 
-def test_closed_is_closed():
+def test_closed_is_closed() -> None:
     store = MemoryStore()
     view, pairs = store.snapshot(), store.iterate(b"", b"\xff")
     store.close()

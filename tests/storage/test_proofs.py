@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
@@ -11,7 +13,7 @@ from zevm.storage.store import Batch
 ADDRESS = b"\x11" * 20
 
 
-def test_s10_a_proof_reads_each_node_of_a_slot_once(monkeypatch):
+def test_s10_a_proof_reads_each_node_of_a_slot_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with Database.open(None) as database:
         states = database.state
         diff = StateDiff(

@@ -1,6 +1,7 @@
 """The state store: every state three ways (flat, trie, unwritten), against a plain model and py-trie."""
 
 import re
+from pathlib import Path
 
 import pytest
 import rlp as pyrlp
@@ -28,7 +29,7 @@ VALUES = st.sampled_from([0, 0, 1, 0x7F, 0x80, 2**64, 2**256 - 1])
 class Model:
     """A state as plain dictionaries: address -> (nonce, balance, code, slots)."""
 
-    def __init__(self, accounts=None):
+    def __init__(self, accounts=None) -> None:
         self.accounts = accounts or {}
 
     def after(self, diff):
@@ -54,7 +55,7 @@ class Model:
             top[keccak256(address)] = pyrlp.encode([nonce, balance, storage.root_hash, keccak256(code)])
         return top.root_hash
 
-    def check(self, reader):
+    def check(self, reader) -> None:
         for address in ADDRESSES:
             account = reader.account(address)
             if address not in self.accounts:
@@ -89,7 +90,7 @@ def diffs(draw):
 class History:
     """A state store and the models of all versions that it should be able to show."""
 
-    def __init__(self, store=None):
+    def __init__(self, store=None) -> None:
         self.store = MemoryStore() if store is None else store
         self.states = StateStore(self.store, node_cache_bytes=4096)
         self.versions = []
@@ -103,13 +104,13 @@ class History:
     def model(self):
         return self.versions[-1][2] if self.versions else Model()
 
-    def next_version(self, is_patch):
+    def next_version(self, is_patch: bool):
         if not self.versions:
             return (0, 0)
         number, patch = self.versions[-1][0]
         return (number, patch + 1) if is_patch else (number + 1, 0)
 
-    def add(self, batch, diff, base=None, is_patch=False):
+    def add(self, batch, diff, base=None, is_patch: bool = False):
         version = self.next_version(is_patch)
         update = self.states.prepare(self.root if base is None else base, diff)
         model = self.model.after(diff)
@@ -118,10 +119,10 @@ class History:
         self.past.append((update.root, model))
         return update
 
-    def drop_after(self, version):
+    def drop_after(self, version) -> None:
         self.versions = [entry for entry in self.versions if entry[0] <= version]
 
-    def check(self):
+    def check(self) -> None:
         view = self.store.snapshot()
         assert self.states.root() == self.root == self.model.root()
         self.model.check(self.states.latest(view, self.root))
@@ -152,7 +153,7 @@ STEPS = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(STEPS)
-def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fresh_replay(steps):
+def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fresh_replay(steps) -> None:
     history = History()
     for kind, argument in steps:
         batch = Batch()
@@ -178,7 +179,7 @@ def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fres
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**256 - 1), st.binary(min_size=32, max_size=32))
-def test_account_records_are_the_rlp_of_the_reference(nonce, balance, some_hash):
+def test_account_records_are_the_rlp_of_the_reference(nonce: int, balance: int, some_hash) -> None:
     account = Account(nonce, balance, some_hash, some_hash[::-1])
     data = encode_account(account)
     assert data == pyrlp.encode(list(account))
@@ -215,7 +216,7 @@ def contract_diff():
     return diff
 
 
-def test_a_reader_of_the_latest_state_stays_at_its_snapshot():
+def test_a_reader_of_the_latest_state_stays_at_its_snapshot() -> None:
     history = written(account_diff(a=1, b=1))
     reader = history.states.latest(history.store.snapshot(), history.root)
     batch = Batch()
@@ -227,7 +228,7 @@ def test_a_reader_of_the_latest_state_stays_at_its_snapshot():
         history.states.latest(history.store.snapshot(), reader.root)
 
 
-def test_updates_that_do_not_stand_on_the_latest_state_are_refused():
+def test_updates_that_do_not_stand_on_the_latest_state_are_refused() -> None:
     history = written(account_diff(a=1), account_diff(a=2))
     first_root = history.versions[0][1]
     stale = history.states.prepare(first_root, account_diff(b=1))
@@ -242,7 +243,7 @@ def test_updates_that_do_not_stand_on_the_latest_state_are_refused():
         history.states.prepare(history.root, StateDiff(storage={ADDRESSES[1]: {1: 1}}))
 
 
-def test_preparing_writes_nothing_and_leaves_the_difference_alone():
+def test_preparing_writes_nothing_and_leaves_the_difference_alone() -> None:
     history = written(contract_diff())
     before = list(history.store.iterate(b"\x00", b"\xff"))
     diff = StateDiff({ADDRESSES[2]: AccountChange(9, 9, EMPTY_KECCAK)}, {ADDRESSES[2]: {1: 0, 3: 3}})
@@ -252,7 +253,7 @@ def test_preparing_writes_nothing_and_leaves_the_difference_alone():
     assert history.states.reader_over(update).storage(ADDRESSES[2], 1) == 0
 
 
-def test_last_patch_counts_the_patches_of_one_block():
+def test_last_patch_counts_the_patches_of_one_block() -> None:
     history = written(account_diff(a=1), account_diff(a=2))
     assert history.states.last_patch(1) == 0
     for balance in (3, 4):
@@ -264,7 +265,7 @@ def test_last_patch_counts_the_patches_of_one_block():
     assert history.states.rewind(batch, (1, 0xFFFFFFFF)) == history.root
 
 
-def test_one_batch_may_rewind_twice():
+def test_one_batch_may_rewind_twice() -> None:
     history = written(account_diff(a=1), account_diff(b=2), account_diff(a=3))
     batch = Batch()
     assert history.states.rewind(batch, (1, 0)) == history.versions[1][1]
@@ -274,7 +275,7 @@ def test_one_batch_may_rewind_twice():
     history.check()
 
 
-def test_a_broken_way_back_is_refused():
+def test_a_broken_way_back_is_refused() -> None:
     history = written(account_diff(a=1), account_diff(a=2), account_diff(a=3))
     for record, message in (
         (None, "reverse state diff of block 1, patch 0 leads back from"),
@@ -292,7 +293,7 @@ def test_a_broken_way_back_is_refused():
             history.states.rewind(Batch(), (0, 0))
 
 
-def test_proofs_of_accounts_and_slots_hold():
+def test_proofs_of_accounts_and_slots_hold() -> None:
     history = written(contract_diff())
     address = ADDRESSES[2]
     proof = history.states.prove_account(history.root, address, [1, 2**255, 77])
@@ -308,7 +309,7 @@ def test_proofs_of_accounts_and_slots_hold():
     assert [(slot.value, slot.proof) for slot in absent.slots] == [(0, [])]
 
 
-def test_a_state_that_was_never_written_is_not_held():
+def test_a_state_that_was_never_written_is_not_held() -> None:
     states = written(account_diff(a=1)).states
     assert not states.holds(bytes(32))
     assert states.holds(EMPTY_ROOT)
@@ -318,7 +319,7 @@ def test_a_state_that_was_never_written_is_not_held():
         states.at(EMPTY_ROOT).code(b"\x01" * 32)
 
 
-def test_verification_names_each_kind_of_damage():
+def test_verification_names_each_kind_of_damage() -> None:
     """Each fault in turn, on a sound state of 51 accounts, is found and named; undone, nothing is found."""
     history = written(contract_diff())
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
@@ -352,7 +353,7 @@ def test_verification_names_each_kind_of_damage():
         assert history.states.verify(history.root, history.store.snapshot()) == []
 
 
-def put(store, key, value):
+def put(store, key: bytes, value: bytes) -> None:
     batch = Batch()
     if value is None:
         batch.delete(key)
@@ -364,11 +365,11 @@ def put(store, key, value):
 class Unreadable:
     """A view of a store in which one key fails its checksum."""
 
-    def __init__(self, store, key):
+    def __init__(self, store, key: bytes) -> None:
         self.store = store
         self.key = key
 
-    def get(self, key):
+    def get(self, key: bytes):
         if key == self.key:
             raise CorruptionError("block checksum mismatch")
         return self.store.get(key)
@@ -380,7 +381,7 @@ class Unreadable:
             yield key, value
 
 
-def test_verification_reports_what_cannot_be_read_and_goes_on():
+def test_verification_reports_what_cannot_be_read_and_goes_on() -> None:
     history = written(contract_diff())
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
     storage_root = history.states.at(history.root).account(contract).storage_root
@@ -397,7 +398,7 @@ def test_verification_reports_what_cannot_be_read_and_goes_on():
         assert re.search(message, problems[0]), problems
 
 
-def test_the_state_survives_a_restart_on_disk(tmp_path):
+def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
     store = LevelStore(tmp_path / "state")
     history = History(store)
     for diff in (contract_diff(), account_diff(a=1), account_diff(a=2, b=3)):
@@ -421,7 +422,7 @@ def test_the_state_survives_a_restart_on_disk(tmp_path):
     history.store.close()
 
 
-def test_a_failed_write_leaves_no_state_behind():
+def test_a_failed_write_leaves_no_state_behind() -> None:
     history = written(account_diff(a=1))
     update = history.states.prepare(history.root, account_diff(a=2))
     history.states.apply(Batch(), update, (1, 0))
@@ -434,7 +435,7 @@ def test_a_failed_write_leaves_no_state_behind():
     assert history.states.verify(update.root, history.store.snapshot()) == []
 
 
-def test_verification_without_flat_state_checks_nodes_and_code():
+def test_verification_without_flat_state_checks_nodes_and_code() -> None:
     history = written(contract_diff(), account_diff(a=1))
     first_root = history.versions[0][1]
     account = history.states.at(first_root).account(ADDRESSES[2])
@@ -447,7 +448,7 @@ def test_verification_without_flat_state_checks_nodes_and_code():
     assert "is damaged" in problems[1]
 
 
-def test_verification_stops_at_its_limit():
+def test_verification_stops_at_its_limit() -> None:
     history = written(contract_diff())
     for number in range(20):
         put(history.store, slot_key(b"\xff" * 19 + bytes((number,)), 1), b"\x01")
@@ -456,7 +457,7 @@ def test_verification_stops_at_its_limit():
     assert problems[-1].startswith("more than 5 problems")
 
 
-def test_the_cache_is_bounded_and_keeps_what_is_used():
+def test_the_cache_is_bounded_and_keeps_what_is_used() -> None:
     cache = ByteCache(100_000)
     used = b"used".ljust(32)
     cache.put(used, b"value")

@@ -49,7 +49,7 @@ def test_updates_come_out_of_the_way_back() -> None:
     written = []
     root: bytes = EMPTY_ROOT
     address, other = b"\x01" * 20, b"\x02" * 20
-    steps = [
+    steps: list[tuple[dict[bytes, tuple[int, dict[int, int]] | None], int]] = [
         ({address: (1, {5: 7, 6: 8}), other: (1, {})}, 1),
         ({address: (2, {5: 0, 6: 9})}, 2),
         ({address: (3, {5: 1}), other: None}, 3),

@@ -30,7 +30,7 @@ def batches(keys):
 class Pair:
     """Our trie and py-trie's, changed alike."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes = {}
         self.root = EMPTY_ROOT
         self.model = {}
@@ -51,7 +51,7 @@ class Pair:
                 self.model.pop(key, None)
         return update
 
-    def check(self):
+    def check(self) -> None:
         assert self.root == self.reference.root_hash
         assert list(trie.iterate(self.nodes.get, self.root)) == sorted(self.model.items())
         for key in self.model:
@@ -60,7 +60,7 @@ class Pair:
 
 @settings(max_examples=80, deadline=None)
 @given(batches(SHORT_KEYS) | batches(HASHED_KEYS))
-def test_batches_give_the_roots_of_the_reference(sequence):
+def test_batches_give_the_roots_of_the_reference(sequence: list[dict[bytes, bytes | None]]) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -87,7 +87,7 @@ def test_batches_give_the_roots_of_the_reference(sequence):
     ],
 )
 @pytest.mark.parametrize("size", [1, 28, 29, 30, 31, 32, 60])
-def test_deletions_leave_the_canonical_shape(before, changes, size):
+def test_deletions_leave_the_canonical_shape(before, changes, size: int) -> None:
     pair = Pair()
     pair.apply({bytes.fromhex(key): b"v" * size for key in before.split()})
     pair.apply({bytes.fromhex(key): b"w" * count for key, count in changes.items()})
@@ -95,7 +95,7 @@ def test_deletions_leave_the_canonical_shape(before, changes, size):
 
 
 @pytest.mark.parametrize("size", range(20, 36))
-def test_nodes_around_the_embedding_size(size):
+def test_nodes_around_the_embedding_size(size: int) -> None:
     pair = Pair()
     keys = [bytes.fromhex(key) for key in ("1000", "1001", "1110", "20")]
     for value in (b"v" * size, b"w" * size, b"w" * (size + 1), b"w" * (size - 1)):
@@ -108,7 +108,7 @@ def test_nodes_around_the_embedding_size(size):
 
 @settings(max_examples=60, deadline=None)
 @given(batches(PAIR_KEYS), st.lists(PAIR_KEYS, max_size=5))
-def test_proofs_hold_for_the_reference_and_show_absence(sequence, others):
+def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[bytes, bytes | None]], others) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -123,7 +123,7 @@ def test_proofs_hold_for_the_reference_and_show_absence(sequence, others):
 
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS), SHORT_KEYS)
-def test_iteration_starts_at_a_key(sequence, start):
+def test_iteration_starts_at_a_key(sequence: list[dict[bytes, bytes | None]], start) -> None:
     pair = Pair()
     for changes in sequence:
         pair.apply(changes)
@@ -133,7 +133,7 @@ def test_iteration_starts_at_a_key(sequence, start):
 
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS | HASHED_KEYS))
-def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence):
+def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence: list[dict[bytes, bytes | None]]) -> None:
     pair = Pair()
     for changes in sequence:
         update = pair.apply(changes)
@@ -147,7 +147,7 @@ def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence):
         assert update.nodes.keys() <= reached
 
 
-def test_changes_without_effect_give_the_same_root_and_no_nodes():
+def test_changes_without_effect_give_the_same_root_and_no_nodes() -> None:
     pair = Pair()
     pair.apply({keccak256(bytes((i,))): b"value" * 10 for i in range(50)})
     present, absent = keccak256(b"\x07"), keccak256(b"absent")
@@ -156,7 +156,7 @@ def test_changes_without_effect_give_the_same_root_and_no_nodes():
     assert trie.update({}.get, EMPTY_ROOT, {absent: b""}) == (EMPTY_ROOT, {})
 
 
-def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root():
+def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root() -> None:
     update = trie.update({}.get, EMPTY_ROOT, {b"\x01": b"\x02"})
     assert list(update.nodes) == [update.root]
     assert len(update.nodes[update.root]) < 32
@@ -168,14 +168,14 @@ def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=700), max_size=40))
-def test_ordered_root_is_that_of_items_by_index(items):
+def test_ordered_root_is_that_of_items_by_index(items) -> None:
     reference = HexaryTrie({})
     for index, item in enumerate(items):
         reference[pyrlp.encode(index)] = item
     assert trie.ordered_root(items) == reference.root_hash
 
 
-def test_ordered_root_of_many_items():
+def test_ordered_root_of_many_items() -> None:
     items = [b"transaction %d" % index * (index % 9 + 1) for index in range(300)]
     reference = HexaryTrie({})
     with reference.squash_changes() as batch:
@@ -184,13 +184,13 @@ def test_ordered_root_of_many_items():
     assert trie.ordered_root(items) == reference.root_hash
 
 
-def filled(count=120):
+def filled(count: int = 120):
     pair = Pair()
     pair.apply({keccak256(number.to_bytes(4, "big")): b"some value %d" % number * 4 for number in range(count)})
     return pair
 
 
-def test_a_missing_node_is_named():
+def test_a_missing_node_is_named() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
     lost = keccak256(trie.prove(pair.nodes.get, pair.root, key)[1])
@@ -206,7 +206,7 @@ def test_a_missing_node_is_named():
         assert caught.value.node_hash == lost
 
 
-def test_a_changed_bit_anywhere_breaks_a_proof():
+def test_a_changed_bit_anywhere_breaks_a_proof() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
     proof = trie.prove(pair.nodes.get, pair.root, key)
@@ -238,7 +238,7 @@ def test_a_changed_bit_anywhere_breaks_a_proof():
         b"\xf9\x02\x11" + b"\xa0" * 528,
     ],
 )
-def test_bytes_that_are_no_node_are_refused(raw):
+def test_bytes_that_are_no_node_are_refused(raw: bytes) -> None:
     root = keccak256(raw)
     with pytest.raises(CorruptionError):
         trie.verify_proof(root, b"\x20\x01", [raw])
@@ -248,7 +248,7 @@ def test_bytes_that_are_no_node_are_refused(raw):
 
 @settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 60), st.integers(1, 255))
-def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, position, mask):
+def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, position: int, mask) -> None:
     """Never an IndexError or another stray exception, whatever the bytes."""
     pair = filled(30)
     raw = bytearray(pair.nodes[pair.root])

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from websockets.sync.client import connect
 
@@ -49,7 +50,7 @@ class Campaign:
     def close(self) -> None:
         self._connection.close()
 
-    def _call(self, method: str, *params: object) -> object:
+    def _call(self, method: str, *params: object) -> Any:
         return self._connection.call(method, *params)
 
     def _refused(self, method: str, *params: object) -> None:

@@ -8,7 +8,7 @@ comment begins with `speconly:` a result need only have the form of the recorded
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,9 +172,9 @@ class Form:
             for key in self.members.keys() & value.keys():
                 yield from self.members[key].violations(value[key], f"{path}.{key}")
         elif isinstance(value, list | dict) and self.items is not None:
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, item in items:
-                yield from self.items.violations(item, f"{path}[{key}]")
+            items: Iterable[tuple[object, object]] = value.items() if isinstance(value, dict) else enumerate(value)
+            for place, item in items:
+                yield from self.items.violations(item, f"{path}[{place}]")
 
     def _text_violations(self, value: str, path: str) -> Iterator[str]:
         if self.size is not None and len(value) != self.size:

@@ -156,7 +156,7 @@ def _accept(datadir: Path) -> None:
 def try_damages(datadir: Path, count: int, doubles: int, random: Random, counts: Counter[str]) -> None:
     """Damage copies of a directory `count` times, `doubles` of them in two places. Raises LostError."""
     # what a start makes good is the outcome here, not news
-    logging.getLogger("storage").setLevel(logging.CRITICAL)
+    logging.getLogger("zevm.storage").setLevel(logging.CRITICAL)
     scratch = datadir.parent / "damage"
     scratch.mkdir(exist_ok=True)
     expected = contents(datadir, scratch)

@@ -165,10 +165,10 @@ class Campaign:
         """Damage copies of what kills leave, a few after each."""
         rounds = -(-count // DAMAGES_PER_KILL)
         for index in range(rounds):
-            shares = [total * (index + 1) // rounds - total * index // rounds for total in (count, doubles)]
+            share, double = (total * (index + 1) // rounds - total * index // rounds for total in (count, doubles))
             self.cycle()
             self.counts["kills before damages"] += 1
-            try_damages(self.datadir, *shares, self.random, self.counts)
+            try_damages(self.datadir, share, double, self.random, self.counts)
 
     def fill_disks(self, rounds: int, disk: Disk) -> None:
         """Fill the disk under load, and go on with the same node once there is space, or after a kill amid it."""

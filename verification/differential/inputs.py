@@ -120,7 +120,7 @@ def _blob_proof() -> bytes:
     blob = b"".join(_word(index * index + 1) for index in range(_BLOB_BYTES // 32))
     commitment = ckzg.blob_to_kzg_commitment(blob, trusted_setup())
     proof, value = ckzg.compute_kzg_proof(blob, _word(77), trusted_setup())
-    return b"\x01" + hashlib.sha256(commitment).digest()[1:] + _word(77) + value + commitment + proof
+    return b"".join((b"\x01", hashlib.sha256(commitment).digest()[1:], _word(77), value, commitment, proof))
 
 
 def _ecrecover(random: Random) -> bytes:

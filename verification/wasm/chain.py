@@ -184,7 +184,7 @@ class Mix:
         elif kind == 2:
             return b"\xef\xf0\x00" + bytes((random.randrange(2),)) + random.randbytes(60)
         elif kind == 3:
-            return b"\xef\xf0\x00\x00" + brotli.compress(b"\0asm\x01\0\0\0" + bytes(600_000))
+            return b"".join((b"\xef\xf0\x00\x00", brotli.compress(b"\0asm\x01\0\0\0" + bytes(600_000))))
         else:
             module += bytes((random.randrange(13), 0))
         return random.choice(FORMS)(bytes(module), None)

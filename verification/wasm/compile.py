@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         deployments.close()
     print(f"EVM: {base:.0f} ns a gas; {len(cases)} deployments. The dearest, the longest, the largest:")
     for order in (lambda case: case.nanoseconds_per_gas, lambda case: case.seconds, lambda case: case.code_bytes):
-        for case in sorted(cases, key=order, reverse=True)[:5]:  # type: ignore[no-any-return]
+        for case in sorted(cases, key=order, reverse=True)[:5]:
             print(case.line(base))
         print()
     dear = [

@@ -25,7 +25,7 @@ from zevm.chain.zvm.module.binary import (
     signed,
     unsigned,
 )
-from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.module.rules import ENTRYPOINT, GROW_FUNCTION, MEMORY_NAME
 
 PAGE_BYTES = 65_536

@@ -34,7 +34,7 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.zvm import execution
 from zevm.chain.zvm.runtime import program_cache
 from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
-from zevm.chain.zvm.runtime.runtime import RunResult
+from zevm.chain.zvm.runtime.runtime import RunResult, run
 from zevm.node.commands.blocks import export_blocks, import_blocks
 from zevm.node.commands.options import settings_of
 from zevm.node.network import existing_chain, initialise
@@ -81,7 +81,6 @@ def outcome_of(chain: Chain, **counts: int) -> Replay:
 
 def count_ends(counts: Counter[str]) -> None:
     """Count how the runs of this process end."""
-    run = execution.run
 
     def run_counted(*arguments: Any, **options: Any) -> RunResult:
         result = run(*arguments, **options)

@@ -6,6 +6,7 @@ deep, how wide and how often. The same `Random` gives the same module. `verifica
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -69,7 +70,7 @@ def function(code: bytes, locals_: int = 0, kind: bytes = I32) -> bytes:
 
 def size(random: Random, most: int) -> int:
     """From 1 to `most`, as likely between 1 and 10 as between 100 and 1,000."""
-    return max(1, min(most, round(most ** random.random())))
+    return max(1, min(most, round(math.pow(most, random.random()))))
 
 
 def large(random: Random, most: int) -> int:

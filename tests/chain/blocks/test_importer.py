@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chain.chain_fixtures import CAROL, KEYS, STORE_AND_LOG, creation, open_chain, sign, transfer
+from zevm.chain.blockchain import Chain
 from zevm.chain.errors import BlockError
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.types import Block, Header, Transaction, TransactionType, Withdrawal
@@ -58,7 +59,7 @@ def altered(block: Block, **changes) -> Block:
 
 
 @pytest.mark.parametrize("field", ALTERED)
-def test_an_altered_field_is_refused_by_name(source, chain, field):
+def test_an_altered_field_is_refused_by_name(source, chain: Chain, field: str) -> None:
     block = source.block_by_number(1)
     with pytest.raises(BlockError, match=field.replace("_", " ")):
         chain.writer.run(chain.import_block, altered(block, **{field: ALTERED[field]}))
@@ -76,12 +77,12 @@ def test_an_altered_field_is_refused_by_name(source, chain, field):
         ({"gas_used": 1 << 62}, "invalid gasUsed: have 4611686018427387904, gasLimit "),
     ],
 )
-def test_bounds_of_fields(source, chain, changes, text):
+def test_bounds_of_fields(source, chain: Chain, changes, text: str) -> None:
     with pytest.raises(BlockError, match=text):
         chain.writer.run(chain.import_block, altered(source.block_by_number(1), **changes))
 
 
-def test_a_missing_or_added_body_part_is_refused(source, chain):
+def test_a_missing_or_added_body_part_is_refused(source, chain: Chain) -> None:
     block = source.block_by_number(1)
     for broken, text in (
         (replace(block, transactions=()), "transactions root is"),
@@ -95,12 +96,12 @@ def test_a_missing_or_added_body_part_is_refused(source, chain):
             chain.writer.run(chain.import_block, broken)
 
 
-def test_a_block_that_skips_its_parent_is_refused(source, chain):
+def test_a_block_that_skips_its_parent_is_refused(source, chain: Chain) -> None:
     with pytest.raises(BlockError, match="number is 2, want 1"):
         chain.writer.run(chain.import_block, source.block_by_number(2))
 
 
-def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(chain) -> None:
+def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(chain: Chain) -> None:
     source = open_chain()
     unsigned = transfer(0, value_wei=5, to=CAROL).impersonating(CAROL[:19] + b"\x01")
     source.writer.run(source.patch_state, lambda state: state.set_balance(unsigned.sender, 10**18))
@@ -118,7 +119,7 @@ def test_what_was_sent_for_an_impersonated_account_is_refused_unless_asked_for(c
 @pytest.mark.parametrize(
     ("gas_limit", "message"), [(60_058_593, "+-= 58592"), (59_941_407, "+-= 58592"), (4_999, "+-=")]
 )
-def test_a_leap_of_the_gas_limit_is_refused(chain, gas_limit: int, message: str) -> None:
+def test_a_leap_of_the_gas_limit_is_refused(chain: Chain, gas_limit: int, message: str) -> None:
     source = open_chain()
     source.writer.run(lambda: source.change_settings(gas_limit=gas_limit))
     source.writer.run(source.mine)
@@ -130,7 +131,7 @@ def test_a_leap_of_the_gas_limit_is_refused(chain, gas_limit: int, message: str)
     chain.writer.run(lambda: chain.import_block(block, development=True))
 
 
-def test_a_step_of_the_gas_limit_is_taken(chain) -> None:
+def test_a_step_of_the_gas_limit_is_taken(chain: Chain) -> None:
     source = open_chain()
     source.writer.run(lambda: source.change_settings(gas_limit=60_058_592))
     source.writer.run(source.mine)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.chain.chain_fixtures import open_chain, transfer
+from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.concurrency.writer import Writer, WriterStoppedError
@@ -22,7 +23,7 @@ def timed():
     chain.close()
 
 
-def wait_for_blocks(chain, count: int) -> threading.Event:
+def wait_for_blocks(chain: Chain, count: int) -> threading.Event:
     reached = threading.Event()
 
     def listen(event) -> None:
@@ -33,7 +34,7 @@ def wait_for_blocks(chain, count: int) -> threading.Event:
     return reached
 
 
-def test_blocks_come_at_the_interval_and_take_what_waits(timed):
+def test_blocks_come_at_the_interval_and_take_what_waits(timed) -> None:
     transaction_hash = timed.writer.run(timed.send_transaction, transfer(0))
     assert timed.head.number == 0
     reached = wait_for_blocks(timed, 3)
@@ -42,7 +43,7 @@ def test_blocks_come_at_the_interval_and_take_what_waits(timed):
     assert timed.find_transaction(transaction_hash).block.number == 1
 
 
-def test_the_switches_are_independent(timed):
+def test_the_switches_are_independent(timed) -> None:
     timed.start()
     timed.mining.set_automine(True)
     assert timed.mining.mode == MiningMode(automine=True, interval_ms=20)
@@ -53,7 +54,7 @@ def test_the_switches_are_independent(timed):
     assert timed.head.number == head + 1
 
 
-def test_an_interval_can_be_resumed(timed):
+def test_an_interval_can_be_resumed(timed) -> None:
     timed.start()
     timed.mining.set_interval_ms(0)
     stopped_at = timed.writer.run(lambda: timed.head.number)
@@ -62,7 +63,7 @@ def test_an_interval_can_be_resumed(timed):
     assert reached.wait(10)
 
 
-def test_a_stopped_writer_refuses_work():
+def test_a_stopped_writer_refuses_work() -> None:
     writer = Writer()
     assert writer.run(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
@@ -72,7 +73,7 @@ def test_a_stopped_writer_refuses_work():
         writer.submit(lambda: 1)
 
 
-def test_the_clock():
+def test_the_clock() -> None:
     seconds = 1000.9
     clock = Clock(lambda: seconds)
     assert clock.peek(10) == 1000
@@ -101,6 +102,6 @@ def test_the_clock():
         (Fork.PARIS, 15_537_393, 11_055_787_484_078_698, 1, 13, 0),
     ],
 )
-def test_difficulty(fork, number, difficulty, parent_time, time, want):
+def test_difficulty(fork: Fork, number: int, difficulty: int, parent_time: int, time, want) -> None:
     parent = Header(parent_hash=bytes(32), number=number, difficulty=difficulty, timestamp=parent_time)
     assert next_difficulty(parent, time, fork) == want

@@ -55,7 +55,7 @@ def chain(path: Path) -> Chain:
     return open_chain(Database.open(path), options=MANUAL)
 
 
-def test_a_revert_cut_short_keeps_the_snapshots_pool(chain, path, monkeypatch):
+def test_a_revert_cut_short_keeps_the_snapshots_pool(chain: Chain, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = transfer(0, to=CAROL)
     chain.writer.run(chain.send_transaction, waiting)
     snapshot = chain.writer.run(chain.snapshot)
@@ -66,7 +66,9 @@ def test_a_revert_cut_short_keeps_the_snapshots_pool(chain, path, monkeypatch):
     assert reopened(chain, path) == (0, {waiting.hash})
 
 
-def test_a_reorganisation_cut_short_keeps_the_removed_transactions(chain, path, monkeypatch):
+def test_a_reorganisation_cut_short_keeps_the_removed_transactions(
+    chain: Chain, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent = [transfer(nonce, to=CAROL) for nonce in range(2)]
     for transaction in sent:
         chain.writer.run(chain.send_transaction, transaction)
@@ -76,7 +78,7 @@ def test_a_reorganisation_cut_short_keeps_the_removed_transactions(chain, path, 
     assert reopened(chain, path) == (2, {transaction.hash for transaction in sent})
 
 
-def test_a_reorganisation_that_does_not_fit_changes_nothing(chain):
+def test_a_reorganisation_that_does_not_fit_changes_nothing(chain: Chain) -> None:
     chain.writer.run(chain.mine, 2)
     before = (chain.head.header.hash, chain.head.state.root)
     with pytest.raises(TransactionError, match="nonce too high"):
@@ -84,12 +86,14 @@ def test_a_reorganisation_that_does_not_fit_changes_nothing(chain):
     assert (chain.head.header.hash, chain.head.state.root) == before
 
 
-def test_a_reorganisation_deeper_than_the_chain_is_refused(chain):
+def test_a_reorganisation_deeper_than_the_chain_is_refused(chain: Chain) -> None:
     with pytest.raises(InvalidRequestError, match="rollback depth 3"):
         chain.writer.run(chain.reorg, 3, ())
 
 
-def test_a_reset_cut_short_brings_no_transaction_back(chain, path, monkeypatch):
+def test_a_reset_cut_short_brings_no_transaction_back(
+    chain: Chain, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chain.writer.run(chain.mine)
     chain.writer.run(chain.send_transaction, transfer(0, to=CAROL))
     cut_after_next_write(chain.database, monkeypatch)

@@ -1,6 +1,7 @@
 """Deadlines that can be cancelled: what is left of them, and the deadlines made of them."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_the_sooner_moment_wins_and_both_are_cancelled_together() -> None:
 
 def test_a_deadline_is_no_number() -> None:
     """Arithmetic and comparisons would lose the cancellation without a word."""
-    deadline = Deadline.after(1)
+    deadline: Any = Deadline.after(1)
     for operation in (
         lambda: deadline < 5.0,
         lambda: deadline - 1.0,

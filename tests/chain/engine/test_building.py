@@ -55,7 +55,7 @@ def test_blocks_of_every_fork_are_built_and_taken(fork: Fork) -> None:
         for nonce in range(3):
             consensus.send(transfer(nonce, 5, to=CAROL))
             changes = {} if fork < Fork.SHANGHAI else {"withdrawals": (Withdrawal(nonce, 7, CAROL, 1),)}
-            attributes = replace(consensus.attributes(nonce), **changes)  # type: ignore[arg-type]
+            attributes = replace(consensus.attributes(nonce), **changes)
             payload = built(consensus, attributes, version)
             header = payload.block.header
             assert (header.coinbase, header.timestamp) == (FEE_RECIPIENT, attributes.timestamp)
@@ -161,7 +161,7 @@ def test_attributes_that_do_not_fit_leave_the_fork_choice(
         consensus.new_payload(block)
         attributes = replace(consensus.attributes(), timestamp=block.header.timestamp + 12)
         with pytest.raises(error, match=words):
-            consensus.forkchoice(block.hash, replace(attributes, **changes), version=version)  # type: ignore[arg-type]
+            consensus.forkchoice(block.hash, replace(attributes, **changes), version=version)
         assert consensus.head == block.hash
 
 
@@ -193,7 +193,7 @@ def test_parameters_that_do_not_fit_the_version(
     fork: Fork, version: int, changes: dict[str, object], error: type[errors.EngineError], words: str
 ) -> None:
     with engine_chain(fork=fork) as consensus:
-        call = replace(consensus.call(consensus.build()), version=version, **changes)  # type: ignore[arg-type]
+        call = replace(consensus.call(consensus.build()), version=version, **changes)
         with pytest.raises(error, match=words):
             consensus.run(consensus.engine.new_payload, call)
 

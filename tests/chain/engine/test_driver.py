@@ -420,9 +420,9 @@ def test_checkpoints_must_lie_on_the_way_to_the_head(consensus: Consensus) -> No
     head = consensus.chain.head.header.hash
     for name in ("safe", "finalized"):
         with pytest.raises(errors.InvalidForkchoiceError, match=f"{name} block not available in database"):
-            consensus.forkchoice(left[-1].hash, **{name: b"\x09" * 32})  # type: ignore[arg-type]
+            consensus.forkchoice(left[-1].hash, **{name: b"\x09" * 32})
         with pytest.raises(errors.InvalidForkchoiceError, match=f"{name} block not in canonical chain"):
-            consensus.forkchoice(left[-1].hash, **{name: head})  # type: ignore[arg-type]
+            consensus.forkchoice(left[-1].hash, **{name: head})
     assert consensus.chain.head.header.hash == head, "a refused fork choice changes nothing"
     assert consensus.chain.canonical.checkpoints == Checkpoints()
     assert consensus.forkchoice(left[-1].hash, safe=left[0].hash, finalized=trunk[0].hash).status.status is Status.VALID

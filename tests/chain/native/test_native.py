@@ -244,7 +244,7 @@ def test_point_evaluation_agrees_with_the_reference() -> None:
 def test_the_one_element_is_the_setups() -> None:
     from importlib.util import find_spec
 
-    origin = find_spec("eth_account").origin  # type: ignore[union-attr]
+    origin = find_spec("eth_account").origin
     words = (
         (Path(str(origin)).parent / "typed_transactions/blob_transactions/kzg_trusted_setup.txt").read_text().split()
     )

@@ -292,7 +292,7 @@ def test_refusals() -> None:
     with pytest.raises(TraceError, match=r"cannot unmarshal string into Go struct field callTracerConfig\.withLog"):
         trace("callTracer", options={"withLog": "yes"})
     with pytest.raises(TraceError, match="cannot unmarshal array"):
-        trace("callTracer", options=[1])  # type: ignore[arg-type]
+        trace("callTracer", options=[1])
     with pytest.raises(TraceError, match="ReferenceError: other is not defined"):
         trace("muxTracer", options={"other": {}})
 

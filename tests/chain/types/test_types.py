@@ -18,14 +18,14 @@ TRANSACTIONS = [
 
 
 @pytest.mark.parametrize("transaction", TRANSACTIONS)
-def test_a_decoded_transaction_has_the_encoding_it_came_in(transaction):
+def test_a_decoded_transaction_has_the_encoding_it_came_in(transaction) -> None:
     decoded = Transaction.decode(transaction.encoded)
     assert decoded.encoded == replace(decoded).encoded == transaction.encoded
     assert decoded.hash == transaction.hash
     assert replace(decoded, nonce=4).encoded != transaction.encoded
 
 
-def test_a_headers_hash_is_that_of_its_encoding_whoever_asks_first():
+def test_a_headers_hash_is_that_of_its_encoding_whoever_asks_first() -> None:
     header = Header(parent_hash=b"\x01" * 32, number=300, gas_limit=30_000_000, base_fee_per_gas=7)
     encoded = header.encode_and_hash()
     assert encoded == header.encode() == Header.decode(encoded).encode()

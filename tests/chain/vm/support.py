@@ -20,7 +20,7 @@ GWEI = 10**9
 def rules_of(fork: Fork = Fork.OSAKA, **changes: object) -> ForkRules:
     """ForkRules of the development chain."""
     blob = BlobParameters(6, 9, 5_007_716) if fork >= Fork.CANCUN else None
-    return ForkRules(fork, 31337, blob, **changes)  # type: ignore[arg-type]
+    return ForkRules(fork, 31337, blob, **changes)
 
 
 def environment_of(fork: Fork = Fork.OSAKA, **changes: object) -> BlockEnvironment:
@@ -35,7 +35,7 @@ def environment_of(fork: Fork = Fork.OSAKA, **changes: object) -> BlockEnvironme
         "base_fee_per_gas": GWEI if fork >= Fork.LONDON else None,
         "blob_base_fee": 1 if fork >= Fork.CANCUN else None,
     }
-    return BlockEnvironment(**(values | changes))  # type: ignore[arg-type]
+    return BlockEnvironment(**(values | changes))
 
 
 def assemble(source: str) -> bytes:
@@ -81,11 +81,11 @@ def transaction_of(**changes: object) -> Transaction:
         "gas_limit": 1_000_000,
         "to": CONTRACT,
     }
-    return Transaction(**(values | changes)).impersonating(SENDER)  # type: ignore[arg-type]
+    return Transaction(**(values | changes)).impersonating(SENDER)
 
 
 def run_code(code: bytes, fork: Fork = Fork.OSAKA, **request: object) -> Outcome:
     """eth_call of CONTRACT with this code."""
     state = state_of({CONTRACT: FakeAccount(nonce=1, code=code)})
     values: dict[str, object] = {"sender": SENDER, "to": CONTRACT, "gas_limit": 1_000_000}
-    return Executor(environment_of(fork), state).call(CallRequest(**(values | request)))  # type: ignore[arg-type]
+    return Executor(environment_of(fork), state).call(CallRequest(**(values | request)))

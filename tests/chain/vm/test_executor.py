@@ -356,7 +356,7 @@ def test_refused_transactions_change_nothing() -> None:
 
 
 def call(state: BlockState, **request: object) -> Outcome:
-    return Executor(environment_of(), state).call(CallRequest(**({"sender": SENDER, "to": CONTRACT} | request)))  # type: ignore[arg-type]
+    return Executor(environment_of(), state).call(CallRequest(**({"sender": SENDER, "to": CONTRACT} | request)))
 
 
 def test_a_free_call_sees_no_base_fee_and_no_price() -> None:

@@ -120,7 +120,7 @@ class Theirs:
             for _ in range(height):
                 computation.stack_push_int(0)
             if self._runs(opcode, computation):
-                return height, len(computation._stack.values)
+                return height, len(computation._stack.values)  # type: ignore[attr-defined]
         raise AssertionError(f"{opcode} wants more than {HIGHEST_DEMAND} words")
 
     def _runs(self, opcode: Any, computation: Any) -> bool:
@@ -161,7 +161,8 @@ def our_row(fork: Fork, value: int) -> Row | None:
 
 def differences(fork: Fork) -> set[tuple[int, str, Any, Any]]:
     """(opcode, field, theirs, ours) wherever the two tables are not the same."""
-    table, found = Theirs(fork), set()
+    table = Theirs(fork)
+    found: set[tuple[int, str, Any, Any]] = set()
     for value in range(256):
         theirs = table.row(value) if value in table.opcodes else None
         ours = our_row(fork, value)

@@ -66,7 +66,7 @@ def test_ecrecover_agrees_with_py_evm() -> None:
     outputs = set()
     for data in cases:
         frame = EcrecoverFrame(data)
-        py_evm_ecrecover(frame)  # type: ignore[arg-type]
+        py_evm_ecrecover(frame)
         outcome = call(1, data)
         assert outcome.error is None
         assert outcome.output == frame.output

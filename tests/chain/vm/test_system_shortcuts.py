@@ -51,7 +51,7 @@ def both(address: bytes, storage: dict[int, int], data: bytes, **block: int):
 
 @given(WORDS, st.integers(1, 1 << 40), st.integers(1, 1 << 40), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_the_rings(word, timestamp, number, overwrites):
+def test_the_rings(word, timestamp: int, number: int, overwrites) -> None:
     data = word.to_bytes(32, "big")
     for address, slot in (
         (BEACON_ROOTS_ADDRESS, timestamp % 8191 + 8191),
@@ -64,7 +64,7 @@ def test_the_rings(word, timestamp, number, overwrites):
 
 
 @pytest.mark.parametrize("address", QUEUES)
-def test_an_untouched_queue_stays_and_gives_nothing(address):
+def test_an_untouched_queue_stays_and_gives_nothing(address: bytes) -> None:
     known, state, result, called = both(address, {}, b"")
     assert known == result == (True, b"", None)
     assert state.diff() == called.diff()
@@ -74,14 +74,14 @@ def test_an_untouched_queue_stays_and_gives_nothing(address):
 @pytest.mark.parametrize("address", QUEUES)
 @given(st.dictionaries(st.integers(0, 3), st.sampled_from([1, 2, INHIBITOR]), min_size=1))
 @settings(max_examples=20, deadline=None)
-def test_any_other_queue_is_called(address, storage):
+def test_any_other_queue_is_called(address: bytes, storage) -> None:
     environment = environment_of()
     state = state_of({address: FakeAccount(nonce=1, code=CONTRACTS[address], storage=storage)})
     assert system.take_shortcut(environment, state, address, b"") is None
     assert not state.diff().accounts
 
 
-def test_other_code_is_called():
+def test_other_code_is_called() -> None:
     accounts = {BEACON_ROOTS_ADDRESS: FakeAccount(nonce=1, code=BEACON_ROOTS_CODE + b"\x00")}
     assert system.take_shortcut(environment_of(), state_of(accounts), BEACON_ROOTS_ADDRESS, bytes(32)) is None
     assert system.take_shortcut(environment_of(), state_of({}), BEACON_ROOTS_ADDRESS, bytes(32)) is None

@@ -1,7 +1,7 @@
 """WebAssembly contracts in text, EVM and WebAssembly relays, and chains in memory, for tests of ZVM on the chain."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from wasmtime import wat2wasm
@@ -54,7 +54,7 @@ def contract(instructions: str, *, status: int = 0, functions: str = "", **parts
     entry = f"""{functions} (func (export "user_entrypoint") (param $n i32) (result i32)
       (local $a i32) (local $b i32) (local $x i64) (local $y i64)
       {instructions} (i32.const {status}))"""
-    return module(entry, **parts)  # type: ignore[arg-type]
+    return module(entry, **parts)
 
 
 def returning(instructions: str, size: int = 32, at: int = 0, **parts: object) -> bytes:
@@ -167,13 +167,13 @@ def run_wasm(
     """eth_call of CONTRACT with this code, a million gas unless the request says otherwise."""
     values: dict[str, object] = {"sender": SENDER, "to": CONTRACT, "gas_limit": 1_000_000}
     runner = executor({CONTRACT: FakeAccount(nonce=1, code=code)} | dict(others or {}), schedule=schedule)
-    return runner.call(CallRequest(**(values | request)))  # type: ignore[arg-type]
+    return runner.call(CallRequest(**(values | request)))
 
 
 def request_to(to: bytes | None, data: bytes = b"", **changes: object) -> CallRequest:
     """An eth_call by SENDER with 5 million gas."""
     values: dict[str, object] = {"sender": SENDER, "to": to, "data": data, "gas_limit": 5_000_000}
-    return CallRequest(**(values | changes))  # type: ignore[arg-type]
+    return CallRequest(**(values | changes))
 
 
 def send(runner: Executor, to: bytes | None, data: bytes = b"", **changes: object) -> Outcome:
@@ -241,12 +241,14 @@ RELAYS = {
 }
 
 
+RELAY_MAKERS: dict[str, Callable[..., bytes]] = {"evm": evm_relay, "wasm": wasm_relay}
+
+
 @cache
 def relay_accounts() -> dict[bytes, FakeAccount]:
     """An account for each of RELAYS."""
-    makers = {"evm": evm_relay, "wasm": wasm_relay}
     return {
-        address: FakeAccount(nonce=1, code=makers[machine_name](kind))
+        address: FakeAccount(nonce=1, code=RELAY_MAKERS[machine_name](kind))
         for (machine_name, kind), address in RELAYS.items()
     }
 

@@ -166,7 +166,7 @@ def test_the_activations_value_goes_back() -> None:
 
 
 @pytest.mark.parametrize(("maker", "kind"), [(evm_relay, "CALL"), (evm_relay, "CALLCODE"), (wasm_relay, "CALL")])
-def test_the_value_goes_back_to_a_contract_as_well(maker, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_value_goes_back_to_a_contract_as_well(maker, kind: str) -> None:
     runner = executor(accounts_of(RUNNER_CODES) | {CONTRACT: FakeAccount(1, 0, maker(kind))})
     payload = path(ARBWASM_ADDRESS, payload=asking("activateProgram(address)", TARGET))
     outcome = runner.call(request_to(CONTRACT, payload, value=9))
@@ -175,7 +175,7 @@ def test_the_value_goes_back_to_a_contract_as_well(maker, kind: str) -> None:  #
 
 
 @pytest.mark.parametrize(("maker", "kind"), [(evm_relay, "DELEGATECALL"), (wasm_relay, "DELEGATECALL")])
-def test_a_delegation_moves_no_value(maker, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_delegation_moves_no_value(maker, kind: str) -> None:
     runner = executor(accounts_of(RUNNER_CODES) | {CONTRACT: FakeAccount(1, 0, maker(kind))})
     payload = path(ARBWASM_ADDRESS, payload=asking("activateProgram(address)", TARGET))
     before = runner.state.get_balance(SENDER)

@@ -24,7 +24,7 @@ from zevm.chain.zvm.module.binary import (
     signed,
     unsigned,
 )
-from zevm.chain.zvm.module.creation import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import ZVM

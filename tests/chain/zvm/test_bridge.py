@@ -10,6 +10,7 @@ from tests.chain.vm.support import CONTRACT, ETHER, SENDER, FakeAccount, assembl
 from tests.chain.zvm.contracts import (
     NOBODY,
     OTHER,
+    RELAY_MAKERS,
     RELAYS,
     TARGET,
     accounts_of,
@@ -69,7 +70,7 @@ ADDER = {"evm": EVM_ADDER, "wasm": WASM_ADDER}
 
 
 def runner_of(codes: dict[bytes, bytes], **options: object) -> Executor:
-    return executor(relay_accounts() | accounts_of(codes), **options)  # type: ignore[arg-type]
+    return executor(relay_accounts() | accounts_of(codes), **options)
 
 
 def call(runner: Executor, *way: bytes, payload: bytes = b"", **request: object) -> tuple[list[int], bytes]:
@@ -170,7 +171,7 @@ def test_a_callee_that_ends_badly_leaves_nothing_but_its_gas(ending: str) -> Non
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("balance", "succeeds"), [(7, 1), (6, 0)])
 def test_value_needs_the_callers_balance(machine: str, balance: int, succeeds: int) -> None:
-    relay = {"evm": evm_relay, "wasm": wasm_relay}[machine]("CALL", 7)
+    relay = RELAY_MAKERS[machine]("CALL", 7)
     accounts = {CONTRACT: FakeAccount(1, balance, relay), TARGET: FakeAccount(1, 0, WASM_WHO)}
     runner = executor(accounts)
     words, _ = unwrapped(runner.call(request_to(CONTRACT, path(TARGET))).output, 1)

@@ -8,11 +8,11 @@ from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     NOBODY,
     OTHER,
+    RELAY_MAKERS,
     TARGET,
     accounts_of,
     contract,
     deployed,
-    evm_relay,
     executor,
     invoke,
     request_to,
@@ -154,7 +154,7 @@ def test_a_refused_module_burns_the_creations_gas_alone(machine: str) -> None:
 
 @pytest.mark.parametrize(("static", "machine"), PAIRS)
 def test_nothing_is_created_in_a_static_call(static: str, machine: str) -> None:
-    relay = {"evm": evm_relay, "wasm": wasm_relay}[static]("STATICCALL")
+    relay = RELAY_MAKERS[static]("STATICCALL")
     runner = executor(accounts_of({CONTRACT: factory(machine, False), OTHER: relay}))
     outcome = runner.call(request_to(OTHER, CONTRACT + WASM_CHILD))
     assert outcome.output == word(0)
@@ -236,7 +236,7 @@ def test_a_constructor_may_destroy_its_account() -> None:
 @pytest.mark.parametrize(("machine", "target"), PAIRS)
 def test_a_delegation_destroys_the_caller(machine: str, target: str) -> None:
     """Where Arbitrum reverts, ZVM does as the EVM: the acting account gives its balance."""
-    relay = {"evm": evm_relay, "wasm": wasm_relay}[machine]("DELEGATECALL")
+    relay = RELAY_MAKERS[machine]("DELEGATECALL")
     runner = executor({CONTRACT: FakeAccount(1, 9, relay), TARGET: FakeAccount(1, 4, DESTRUCTOR[target])})
     outcome = runner.call(request_to(CONTRACT, TARGET))
     assert outcome.output == word(1)

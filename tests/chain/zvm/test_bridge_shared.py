@@ -35,7 +35,7 @@ WASM_WHO = returning(
 
 
 def runner_of(codes: dict[bytes, bytes], **options: object) -> Executor:
-    return executor(relay_accounts() | accounts_of(codes), **options)  # type: ignore[arg-type]
+    return executor(relay_accounts() | accounts_of(codes), **options)
 
 
 def call(runner: Executor, *way: bytes, payload: bytes = b"", **request: object) -> tuple[list[int], bytes]:

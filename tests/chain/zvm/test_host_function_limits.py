@@ -175,7 +175,7 @@ def test_what_writes_is_refused_in_a_static_call(
     assert outcome.error is None
     assert unwrapped(outcome.output, len(way)) == ([1] * (len(way) - 1) + [0], b"")
     assert outcome.gas_used < 200_000
-    assert HOST_FUNCTIONS.get(("vm_hooks", name), HOST_FUNCTIONS.get(("zvm", name))).may_write  # type: ignore[union-attr]
+    assert HOST_FUNCTIONS.get(("vm_hooks", name), HOST_FUNCTIONS.get(("zvm", name))).may_write
     if between is None or between[1] == "CALL":
         plain = runner.call(request_to(RELAYS["evm", "CALL"], path(CONTRACT)))
         assert unwrapped(plain.output, 1)[0] == [1]

@@ -40,7 +40,7 @@ RANDAO = bytes(range(32))
 def returned(instructions: str, size: int = 32, **options: object) -> bytes:
     data = options.pop("data", {})
     request_data = options.pop("call_data", b"")
-    outcome = run_wasm(returning(instructions, size, data=data), data=request_data, **options)  # type: ignore[arg-type]
+    outcome = run_wasm(returning(instructions, size, data=data), data=request_data, **options)
     assert outcome.error is None, outcome.error
     return outcome.output
 

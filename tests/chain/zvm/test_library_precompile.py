@@ -76,7 +76,7 @@ def execute_at(address: bytes, name: str, data: bytes) -> bytes:
 
 
 def runner_of(codes: dict[bytes, bytes] | None = None, **options: object) -> Executor:
-    return executor(accounts_of({OTHER: evm_relay("CALL")} | (codes or {})), **options)  # type: ignore[arg-type]
+    return executor(accounts_of({OTHER: evm_relay("CALL")} | (codes or {})), **options)
 
 
 def ask(data: bytes, runner: Executor | None = None, **request: object) -> Outcome:

@@ -283,7 +283,7 @@ def test_where_the_chain_has_no_webassembly_its_bytes_mean_what_they_always_did(
     assert (outcome.error, code) == (None, ANSWER)
     big = b"\0asm\x01\0\0\0" + bytes(24_576 - 8)
     assert create(deployed(big), schedule=None)[1] == big
-    assert create(deployed(big + b"\0"), schedule=None)[0].error.kind is VmErrorKind.CODE_SIZE  # type: ignore[union-attr]
+    assert create(deployed(big + b"\0"), schedule=None)[0].error.kind is VmErrorKind.CODE_SIZE
 
 
 @pytest.mark.parametrize("schedule", ["zvm", None])

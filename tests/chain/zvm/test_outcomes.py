@@ -27,7 +27,7 @@ from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome, VmErrorKind
-from zevm.chain.zvm.functions import FunctionCall, run_function
+from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.chain.zvm.outcomes import Status, status_of
 
 LIMIT = 3_000_000
@@ -304,9 +304,9 @@ def test_an_output_that_is_dropped_costs_nothing() -> None:
 # Functions off chain
 
 
-def function_of(code: bytes, **call: object):  # type: ignore[no-untyped-def]
+def function_of(code: bytes, **call: object) -> FunctionResult:
     runner = executor({CONTRACT: FakeAccount(nonce=1, code=code)})
-    request = FunctionCall(**({"address": CONTRACT, "sender": SENDER} | call))  # type: ignore[arg-type]
+    request = FunctionCall(**({"address": CONTRACT, "sender": SENDER} | call))
     return run_function(machine(), runner.environment, runner.state.fork_reader(), request, deadline=Deadline.after(60))
 
 

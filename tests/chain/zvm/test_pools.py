@@ -79,7 +79,7 @@ def test_a_frame_that_fails_gives_back(machine: ZvmMachine) -> None:
 
 
 def execute(program: Program, *callbacks: object, depth: int) -> End:
-    return run(program, callbacks, context=None, ink=1_000_000, stack_words=1_000, arguments=(depth,)).end  # type: ignore[arg-type]
+    return run(program, callbacks, context=None, ink=1_000_000, stack_words=1_000, arguments=(depth,)).end
 
 
 def test_a_pool_suffices_for_two_calls_of_the_deepest_nesting() -> None:

@@ -220,6 +220,6 @@ def test_covenant_has_flat_prices_for_state_and_the_others_none() -> None:
 
 def test_a_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        STYLUS.operations[0] = 5  # type: ignore[index]
+        STYLUS.operations[0] = 5
     with pytest.raises(AttributeError):
         ZVM.block_header = 1  # type: ignore[misc]

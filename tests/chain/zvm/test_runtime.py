@@ -389,7 +389,7 @@ def test_a_cancelled_deadline_ends_its_loop_and_no_other(engine: Engine) -> None
         thread.join()
     assert ends[cancelled][0] is ends[other][0] is End.INTERRUPTED
     assert ends[cancelled][1] - cancelled_at < 0.2
-    assert 0 <= ends[other][1] - other < 0.5
+    assert 0 <= ends[other][1] - other.at < 0.5
 
 
 def test_a_deadline_ends_the_nested_loop_too(engine: Engine, caller: Program) -> None:

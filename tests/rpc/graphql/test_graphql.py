@@ -254,8 +254,8 @@ async def test_accounts(client: GraphqlClient) -> None:
         "unknown": {"address": created},
     }
     assert found["block"] == {"miner": {"balance": "0x0"}, "transactionAt": {"to": {"transactionCount": "0x1"}}}
-    for block, message in ((99, "header not found"), (-1, "header not found")):
-        error = await client.fails(f'{{ transaction(hash: "{waiting}") {{ to(block: {block}) {{ balance }} }} }}')
+    for number, message in ((99, "header not found"), (-1, "header not found")):
+        error = await client.fails(f'{{ transaction(hash: "{waiting}") {{ to(block: {number}) {{ balance }} }} }}')
         assert (error["message"], error["extensions"]) == (message, {"code": -32000})
 
 

@@ -26,7 +26,7 @@ def aliased(count: int) -> str:
 
 
 @pytest.mark.parametrize("query", [fragments, repeated, aliased])
-def test_b1_graphql_validation_is_bounded(query) -> None:  # type: ignore[no-untyped-def]
+def test_b1_graphql_validation_is_bounded(query) -> None:
     assert LIMITS.graphql_fragments == LIMITS.graphql_repetitions == 100
     begun = time.thread_time()
     assert DOCUMENTS.prepare(query(100)).document

@@ -322,9 +322,14 @@ async def test_bytes() -> None:
             "response too large: over 5000 bytes; ask for less, or raise --rpc-response-"
         )
         # the query ends as soon as the answer is too large
-        calls = []
+        calls: list[object] = []
+
+        def gas_price(services: object) -> str:
+            calls.append(services)
+            return "0x" + "1" * 998
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fees, "gas_price", lambda services: calls.append(services) or "0x" + "1" * 998)
+            patch.setattr(fees, "gas_price", gas_price)
             aliases = " ".join(f"a{index}: gasPrice" for index in range(100))
             assert (await client.fails(f"{{ {aliases} }}"))["extensions"] == {"code": -32003}
         assert len(calls) == 6

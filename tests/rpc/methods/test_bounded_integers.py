@@ -41,7 +41,7 @@ DOORS: dict[str, Any] = {
 def check_readable(node: Node) -> None:
     """Another process opens what this one has written, and reads every block and account of it."""
     store = node.chain.database.store
-    again = Chain(Database(store, None, sync=False), node.chain.genesis, ChainOptions())  # type: ignore[arg-type]
+    again = Chain(Database(store, None, sync=False), node.chain.genesis, ChainOptions())
     try:
         for number in range(again.genesis.number, again.head.number + 1):
             block = again.records.block_by_number(number)

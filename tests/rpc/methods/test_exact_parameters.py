@@ -121,7 +121,7 @@ def _bundle(*calls: Any, **overrides: Any) -> dict[str, Any]:
     return {"transactions": list(calls), "blockOverride": overrides}
 
 
-def _outputs(answer: list[list[dict[str, Any]]]) -> list[list[str]]:
+def _outputs(answer: list[list[dict[str, Any]]]) -> list[list[Any]]:
     return [[item.get("output", item.get("value")) for item in bundle] for bundle in answer]
 
 

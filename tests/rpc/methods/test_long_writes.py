@@ -16,7 +16,7 @@ from zevm.chain.concurrency.writer import AbandonedError, Writer, WriterStoppedE
 from zevm.rpc.server import ServerOptions
 
 MANY = 100_000
-LONG = {
+LONG: dict[str, list[Any]] = {
     "hardhat_mine": [hex(MANY), "0x3"],
     "anvil_mine": [hex(MANY)],
     "evm_mine": [{"blocks": MANY}],

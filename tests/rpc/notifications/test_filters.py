@@ -19,7 +19,7 @@ from zevm.rpc.transport.budgets import OutputBudget
 
 @pytest.fixture(autouse=True)
 def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an event loop all filters are offered an event at once."""
+    """All filters are offered an event at once."""
     monkeypatch.setattr("zevm.rpc.notifications.filters.SLICE_SECONDS", 1_000.0)
 
 
@@ -38,7 +38,7 @@ def collect(filters: Filters, identifier: str) -> list[Any]:
     return [orjson.loads(change) for change in filters.changes(identifier)]
 
 
-def test_blocks_and_transactions_since_the_last_call() -> None:
+async def test_blocks_and_transactions_since_the_last_call() -> None:
     filters = Filters(Limits())
     filters.publish(heads(block(1)))
     blocks, hashes, whole = (
@@ -57,7 +57,7 @@ def test_blocks_and_transactions_since_the_last_call() -> None:
     assert collect(filters, whole)[0]["nonce"] == "0x1"
 
 
-def test_logs_of_the_range_with_removed_ones() -> None:
+async def test_logs_of_the_range_with_removed_ones() -> None:
     filters = Filters(Limits())
     every = filters.new_log_filter(LogFilter(from_block=EARLIEST, to_block=LATEST))
     ranged = filters.new_log_filter(LogFilter(from_block=BlockReference(number=2), to_block=BlockReference(number=3)))
@@ -79,7 +79,7 @@ def test_logs_of_the_range_with_removed_ones() -> None:
     assert entries[0]["transactionHash"] == "0x" + old.block.transactions[0].hash.hex()
 
 
-def test_unknown_and_uninstalled_filters() -> None:
+async def test_unknown_and_uninstalled_filters() -> None:
     filters = Filters(Limits())
     identifier = filters.new_block_filter()
     with pytest.raises(FilterNotFoundError, match=r"^filter not found$"):
@@ -91,7 +91,7 @@ def test_unknown_and_uninstalled_filters() -> None:
             use(identifier)
 
 
-def test_idle_filters_go_used_ones_stay() -> None:
+async def test_idle_filters_go_used_ones_stay() -> None:
     clock = Clock()
     filters = Filters(Limits(filter_idle_seconds=300.0), clock)
     used, idle = filters.new_block_filter(), filters.new_block_filter()
@@ -106,7 +106,7 @@ def test_idle_filters_go_used_ones_stay() -> None:
     assert filters.changes(used) == []
 
 
-def test_number_limit() -> None:
+async def test_number_limit() -> None:
     clock = Clock()
     filters = Filters(Limits(filters=2), clock)
     first = filters.new_block_filter()
@@ -120,7 +120,7 @@ def test_number_limit() -> None:
     assert len(filters) == 1
 
 
-def test_item_limit() -> None:
+async def test_item_limit() -> None:
     filters = Filters(Limits(filter_items=3))
     identifier = filters.new_block_filter()
     filters.publish(heads(block(1), block(2), block(3)))
@@ -131,7 +131,7 @@ def test_item_limit() -> None:
         filters.changes(identifier)
 
 
-def test_b9_byte_limit_of_one_filter() -> None:
+async def test_b9_byte_limit_of_one_filter() -> None:
     """B9: by bytes as well as by number; what was collected is given back."""
     size = len(heads(block(1, (log(data=bytes(1_000)),))).logs[0].encoded)
     for limit, kept in ((3 * size, True), (3 * size - 1, False)):

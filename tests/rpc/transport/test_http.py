@@ -346,7 +346,7 @@ async def test_health() -> None:
 
 async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     services = make_services()
-    dispatcher = Dispatcher(make_registry(), services, None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(make_registry(), services, None)
     app = create_app(services, dispatcher)
     for client, accepts, compressed in (
         ("192.168.1.9", "gzip, deflate", True),

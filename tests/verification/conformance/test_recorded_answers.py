@@ -18,7 +18,7 @@ RECORDED = {
 
 def changed(**members: object) -> dict[str, object]:
     """The recorded answer with members of its only item replaced; those that are Ellipsis left out."""
-    item = RECORDED["result"][0] | members  # type: ignore[index, operator]
+    item = RECORDED["result"][0] | members
     return {**RECORDED, "result": [{key: value for key, value in item.items() if value is not ...}]}
 
 

@@ -128,12 +128,12 @@ def test_proofs_of_py_trie_hold_here_and_ours_there(seed: int) -> None:
             there[key] = value
         assert root == there.root_hash
     for key in [*keys, b"\x00", b"absent"]:
-        value = there[key] or None
+        expected = there[key] or None
         proof = [reference_rlp.encode(node) for node in there.get_proof(key)]
-        assert trie.verify_proof(root, key, proof) == value
+        assert trie.verify_proof(root, key, proof) == expected
         ours = trie.prove(nodes.get, root, key)
         read = HexaryTrie.get_from_proof(root, key, [reference_rlp.decode(node) for node in ours])
-        assert (read or None) == value
+        assert (read or None) == expected
         if ours:
             place = random.randrange(len(ours))
             broken = [*ours[:place], mutate(random, ours[place]), *ours[place + 1 :]]

@@ -84,7 +84,7 @@ def slots_in(found: dict[str, Any]) -> dict[int, int]:
 
 async def test_slots_as_each_transaction_met_them(node: Node) -> None:
     storer, block_hash = await mine_stores(node)
-    before = {slot: slot for slot in range(1, 6)}
+    before: dict[int, int | None] = {slot: slot for slot in range(1, 6)}
     wanted = {0: before, 1: before | {2: None}, 2: before | {2: None, 3: 33}, 3: before | {2: None, 3: 33, 6: 66}}
     for index, slots in wanted.items():
         found = await node.call("debug_storageRangeAt", block_hash, index, storer, "0x", 100)

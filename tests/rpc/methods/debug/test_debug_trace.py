@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ async def test_calls(node: Node) -> None:
     await node.call("anvil_setStorageAt", box, "0x0", word(5))
     found = await node.call("debug_traceCall", {"to": box}, "latest", CALLS)
     assert (found["to"], found["output"], found["gas"]) == (box, word(5), hex(50_000_000))
-    config = CALLS | {"stateOverrides": {box: {"stateDiff": {word(0): word(9)}}}}
+    config: dict[str, Any] = CALLS | {"stateOverrides": {box: {"stateDiff": {word(0): word(9)}}}}
     assert (await node.call("debug_traceCall", {"to": box}, "latest", config))["output"] == word(9)
     number = hexadecimal(assemble("NUMBER 0x00 MSTORE 0x20 0x00 RETURN"))
     config = CALLS | {"stateOverrides": {box: {"code": number}}, "blockOverrides": {"number": "0x63"}}

@@ -26,7 +26,7 @@ def as_params(method: str, call: dict[str, Any]) -> list[Any]:
         return [[[call, ["trace"]]], "latest"]
     if method == "debug_traceCallMany":
         return [[{"transactions": [call]}], {"blockNumber": "latest"}]
-    more = {"debug_traceCall": ["latest"], "trace_call": [["trace"], "latest"]}
+    more: dict[str, list[Any]] = {"debug_traceCall": ["latest"], "trace_call": [["trace"], "latest"]}
     return [call, *more.get(method, [])]
 
 

@@ -312,7 +312,7 @@ async def test_s6_empty_blocks_are_passed_without_their_headers(node: Node, monk
     await node.call("anvil_mine", 300)
     node.chain.records.clear()
     decoded: list[bytes] = []
-    decode = Header.decode.__func__
+    decode = Header.decode.__func__  # type: ignore[attr-defined]
 
     def counted(kind: type[Header], data: bytes, **named: Any) -> Header:
         decoded.append(data)

@@ -211,14 +211,13 @@ async def test_a_sender_without_the_value(node: Node) -> None:
 
 
 async def test_deployment_of_every_form(node: Node) -> None:
-    for nonce, fields in enumerate(
-        (
-            {},
-            {"constructorArguments": words(5)},
-            {"initPayload": hexadecimal(selector("set(uint256)") + encode(["uint256"], [5])), "compress": True},
-            {"module": hexadecimal(b"\xef\xf0\0\0" + brotli.compress(box())), "constructorArguments": words(5)},
-        )
-    ):
+    forms: list[dict[str, Any]] = [
+        {},
+        {"constructorArguments": words(5)},
+        {"initPayload": hexadecimal(selector("set(uint256)") + encode(["uint256"], [5])), "compress": True},
+        {"module": hexadecimal(b"\xef\xf0\0\0" + brotli.compress(box())), "constructorArguments": words(5)},
+    ]
+    for nonce, fields in enumerate(forms):
         answer = await node.call("zvm_deployContract", {"module": BOX_WASM, "from": hexadecimal(BOB)} | fields)
         assert status(answer) == ("success", 0), answer
         assert (answer["error"], answer["rule"], answer["returnValue"]) == (None, None, "0x")

@@ -1,0 +1,255 @@
+"""The sdist and the wheel: what is in them, what they need, and that they serve in a fresh environment."""
+
+import ast
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.parser import Parser
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from testing.node_process import ROOT, NodeProcess
+from tests.clients.document_blocks import blocks_of
+from tests.package.environments import make, run
+
+PACKAGES = ("node", "rpc", "chain", "storage")
+SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
+EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
+PYTEST = "pytest==" + metadata.version("pytest")
+
+OF_EXTRAS = ("node/commands/", "node/cli.py", "node/help.py", "node/web3_providers.py", "zevm/pytest_plugin.py")
+"""What is loaded only where an extra, or pytest, is there."""
+
+PART_OF = {"pydantic_core": "pydantic", "starlette": "fastapi", "click": "typer"}
+"""Packages that one of ours brings along and that its interface is made of."""
+
+
+@dataclass
+class Built:
+    """sdist, wheel: what `python -m build` makes, the wheel out of the sdist. from_tree: the wheel of the checkout."""
+
+    sdist: Path
+    wheel: Path
+    from_tree: Path
+
+    @property
+    def requirements(self) -> list[str]:
+        """What the wheel declares, with the markers of its extras."""
+        with zipfile.ZipFile(self.wheel) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            return Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist") or []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Built from a copy, so that the checkout gets no build folder."""
+    copy = tmp_path_factory.mktemp("copy")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    for arguments in (["--outdir", "dist"], ["--wheel", "--outdir", "from-tree"]):
+        command = [sys.executable, "-m", "build", "--no-isolation", *arguments]
+        finished = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=100, check=False)
+        assert finished.returncode == 0, finished.stdout[-2_000:] + finished.stderr[-2_000:]
+    (sdist,), (wheel,) = (copy / "dist").glob("*.tar.gz"), (copy / "dist").glob("*.whl")
+    (from_tree,) = (copy / "from-tree").glob("*.whl")
+    return Built(sdist, wheel, from_tree)
+
+
+@pytest.fixture(scope="module")
+def bare(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The python of an environment with the wheel and no extra."""
+    return make(tmp_path_factory.mktemp("bare"), built.wheel, built.requirements)
+
+
+@pytest.fixture(scope="module")
+def full(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with both extras and pytest."""
+    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, PYTEST], ("cli", "web3"))
+
+
+def _contents(wheel: Path) -> dict[str, str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+
+
+@pytest.mark.slow
+def test_the_packages_are_real_folders_in_both(built: Built) -> None:
+    wanted = {f"zevm/{path.relative_to(ROOT)}" for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
+    wanted |= {f"zevm/{name}" for name in ("__init__.py", "__init__.pyi", "__main__.py", "py.typed")}
+    in_wheel = set(_contents(built.wheel))
+    assert wanted <= in_wheel
+    assert {name.split("/")[0] for name in in_wheel} == {
+        "zevm",
+        next(n for n in in_wheel if "dist-info" in n).split("/")[0],
+    }
+    with tarfile.open(built.sdist) as archive:
+        members = archive.getmembers()
+    assert all(member.isfile() or member.isdir() for member in members)
+    top = members[0].name.split("/")[0]
+    assert {f"{top}/{name}" for name in wanted} <= {member.name for member in members}
+    assert not any(member.name.startswith(f"{top}/tests") for member in members)
+
+
+@pytest.mark.slow
+def test_the_sdist_builds_the_wheel_that_the_checkout_builds(built: Built) -> None:
+    assert _contents(built.wheel) == _contents(built.from_tree)
+
+
+def _declared() -> tuple[dict[str, Requirement], dict[str, dict[str, Requirement]]]:
+    """By canonical name: what the node needs, and what each extra but `dev` adds."""
+    project: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def by_name(lines: list[str]) -> dict[str, Requirement]:
+        return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+
+    extras = {name: by_name(lines) for name, lines in project["optional-dependencies"].items() if name != "dev"}
+    return by_name(project["dependencies"]), extras
+
+
+def _imported() -> Iterator[tuple[str, str]]:
+    """(file, package) of every import of a package that is neither Python's nor ours."""
+    for path in [*(ROOT / "zevm").glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"zevm"}:
+                yield str(path.relative_to(ROOT)), PART_OF.get(name, name)
+
+
+def test_every_import_is_of_a_declared_package_and_every_declared_package_is_imported() -> None:
+    needed, extras = _declared()
+    distributions = metadata.packages_distributions()
+    of_extras = {"pytest"} | {name for packages in extras.values() for name in packages}
+    used = set()
+    for file, package in _imported():
+        candidates = {canonicalize_name(name) for name in distributions[package]}
+        assert candidates & (needed.keys() | of_extras), (
+            f"{file} imports {package}, which pyproject.toml does not declare"
+        )
+        used |= candidates
+        if not candidates & needed.keys():
+            lazily = (
+                "node/commands/",
+                "node/cli.py",
+                "node/help.py",
+                "node/web3_providers.py",
+                "zevm/pytest_plugin.py",
+            )
+            assert file.startswith(lazily), f"{file} imports {package}, which only an extra installs"
+    # py-evm's encoders, of which another version gives other roots, and what uvicorn's parser of HTTP is made of
+    assert needed.keys() - used == {"rlp", "trie", "httptools"}
+    assert of_extras <= used
+
+
+def test_what_decides_a_blocks_outcome_is_exact_and_all_else_a_range_that_holds_the_locked_version() -> None:
+    needed, extras = _declared()
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    assert {name for name, item in needed.items() if str(item.specifier).startswith("==")} == EXACT
+    for name, item in [*needed.items(), *(pair for packages in extras.values() for pair in packages.items())]:
+        assert item.specifier.contains(locked[name], prereleases=True), f"{item}: {locked[name]} is locked"
+        assert name in EXACT or str(item.specifier).count(">=") == 1, f"{item}: want a range"
+
+
+TEN_LINES = """
+import zevm
+
+with zevm.Node() as node:
+    alice, bob = (account.address for account in node.accounts[:2])
+    sent = node.request("eth_sendTransaction", {"from": alice, "to": bob, "value": hex(10**18)})
+    print(node.request("eth_getTransactionReceipt", sent)["status"], node.chain.head.number)
+    print(node.serve())
+"""
+
+
+@pytest.mark.slow
+def test_ten_lines_embed_a_node_with_what_the_wheel_declares(bare: Path, tmp_path: Path) -> None:
+    lines = run(bare, tmp_path, "-W", "error", "-c", TEN_LINES).stdout.splitlines()
+    assert lines[0] == "0x1 1"
+    assert lines[1].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "zevm"], "zevm: the command line needs typer: pip install 'zevm-node[cli]'"),
+        (
+            ["-c", "import zevm\nwith zevm.Node() as n: n.provider"],
+            "node.provider needs web3: pip install 'zevm-node[web3]'",
+        ),
+    ],
+)
+def test_what_needs_an_extra_names_it(bare: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    assert run(bare, tmp_path, *arguments, succeeds=False).stderr.rstrip().endswith(message)
+
+
+@pytest.mark.slow
+def test_the_wheel_serves_and_its_console_connects(full: Path, tmp_path: Path) -> None:
+    command = [str(full.with_name("zevm")), "run", "--memory", "--port", "0"]
+    with NodeProcess(command, cwd=tmp_path) as node:
+        console = ["-m", "zevm", "console", node.url, "--exec", "eth.chain_id"]
+        assert run(full, tmp_path, *console).stdout == "31337\n"
+
+
+@pytest.mark.slow
+def test_the_first_example_of_the_document_runs(full: Path, tmp_path: Path) -> None:
+    example = next(block for block in blocks_of(ROOT / "docs" / "embedding.md") if block.section == "Ten lines")
+    assert len(example.text.strip().splitlines()) <= 10
+    assert run(full, tmp_path, "-W", "error", "-c", example.text).stdout.splitlines() == example.output
+
+
+CLASHING = {
+    **{f"{name}/__init__.py": f"NAME = 'the project\\'s own {name}'\n" for name in PACKAGES},
+    "conftest.py": "import chain, node, rpc, storage\n",
+    "test_project.py": """
+import chain, node, rpc, storage
+import zevm.chain, zevm.node, zevm.rpc, zevm.storage
+from zevm.chain.blockchain import Chain
+
+def test_both_are_there(zevm_node, w3):
+    for package in (node, rpc, chain, storage):
+        assert package.NAME == f"the project's own {package.__name__}"
+    assert zevm.node.__file__ != node.__file__
+    assert isinstance(zevm_node.chain, Chain)
+    alice, bob, *_ = w3.eth.accounts
+    w3.eth.send_transaction({"from": alice, "to": bob, "value": 1})
+    assert w3.eth.block_number == 1
+
+def test_the_next_one_begins_anew(w3):
+    assert w3.eth.block_number == 0
+""",
+    "program.py": """
+import chain, node, rpc, storage, zevm
+with zevm.Node("data") as own:
+    own.request("evm_mine")
+    print(own.request("eth_blockNumber"), node.NAME)
+""",
+}
+
+
+@pytest.mark.slow
+def test_a_project_with_folders_of_the_same_names_has_no_clash(full: Path, tmp_path: Path) -> None:
+    for name, text in CLASHING.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert run(full, tmp_path, "program.py").stdout == "0x1 the project's own node\n"
+    finished = run(full, tmp_path, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
+    assert "2 passed" in finished.stdout
+    without = run(full, tmp_path, "-m", "pytest", "-p", "no:zevm", "--fixtures", "-q", "-p", "no:cacheprovider")
+    assert "zevm_node" not in without.stdout
