@@ -122,7 +122,7 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -
     holder = run_python(HOLDER, tmp_path / "data", stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(DatabaseLockedError, match=f"in use by process {holder.pid};"):
+        with pytest.raises(DatabaseLockedError, match=f"in use by process {holder.pid}$"):
             Database.open(tmp_path / "data")
     finally:
         holder.kill()
@@ -190,7 +190,7 @@ def test_lost_acknowledged_writes_are_noticed(tmp_path: Path) -> None:
     log.write_bytes(whole[:-10])
     with pytest.raises(
         CorruptionError,
-        match=r"writes 5 to 5 were acknowledged and are lost; copy the data directory",
+        match=r"writes 5 to 5 were acknowledged and are lost$",
     ):
         Database.open(copy)
     log.write_bytes(whole)
@@ -222,7 +222,7 @@ def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp
     before = {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()}
     with pytest.raises(
         CorruptionError,
-        match=rf"{manifest.name} breaks off within a record; copy the data directory",
+        match=rf"{manifest.name} breaks off within a record$",
     ):
         Database.open(copy)
     assert {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()} == before
