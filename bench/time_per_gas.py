@@ -38,6 +38,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 LIMIT = 10
 """How many times the median of the EVM's opcodes a row may take."""
@@ -46,7 +47,7 @@ PRECOMPILE_GAS = 5_000_000
 SMALL_GAS = 100_000
 REPEATED_GAS = 1_000_000
 LARGEST_GAS = 1 << 40
-SENDER = b"\x11" * 20
+SENDER = Address(b"\x11" * 20)
 
 
 class Row(NamedTuple):
@@ -71,7 +72,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
     blob = BlobParameters(6, 9, 5_007_716) if fork >= Fork.CANCUN else None
     return BlockEnvironment(
         rules=ForkRules(fork, 31_337, blob),
-        coinbase=b"\x99" * 20,
+        coinbase=Address(b"\x99" * 20),
         number=1,
         timestamp=1_000,
         gas_limit=LARGEST_GAS,
@@ -81,7 +82,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
     )
 
 
-def time_call(fork: Fork, to: bytes, data: bytes, gas_limit: int, code: bytes = b"") -> tuple[int, float]:
+def time_call(fork: Fork, to: Address, data: bytes, gas_limit: int, code: bytes = b"") -> tuple[int, float]:
     """Gas used and seconds of one call upon a state with the accounts that verification.abuse.dearest names.
 
     Seconds of the wall: a precompile may run in another process.

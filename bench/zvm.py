@@ -37,6 +37,7 @@ from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 MACHINES = ("WebAssembly", "EVM")
 SUPPLY = 10**24
@@ -114,12 +115,12 @@ class Bench:
         self.chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))
         self.contracts = {name: Contracts(name) for name in MACHINES}
         self.signers = {name: development_signer(index) for index, name in enumerate(MACHINES)}
-        self.senders = {name: bytes.fromhex(signer.address[2:]) for name, signer in self.signers.items()}
+        self.senders = {name: Address(bytes.fromhex(signer.address[2:])) for name, signer in self.signers.items()}
         self.tokens = {name: self.deploy(name, self.contracts[name].token) for name in MACHINES}
         self.measures = {name: self.deploy(name, self.contracts[name].measure) for name in MACHINES}
         self.frame = self.chain.frame_at(LATEST)
 
-    def deploy(self, name: str, data: bytes) -> bytes:
+    def deploy(self, name: str, data: bytes) -> Address:
         """The new contract's address."""
         raw, _ = self.signers[name].sign(to=None, data="0x" + data.hex(), gas=DEPLOYMENT_GAS)
         transaction = Transaction.decode(bytes.fromhex(raw[2:]))
@@ -133,7 +134,7 @@ class Bench:
         """Upon the latest state, of which nothing is kept."""
         return Executor(self.frame.environment, BlockState(self.frame.reader))
 
-    def call(self, name: str, to: bytes, data: bytes) -> Outcome:
+    def call(self, name: str, to: Address, data: bytes) -> Outcome:
         """One call as a frame of its own. For the writer thread."""
         request = CallRequest(sender=self.senders[name], to=to, data=data, gas_limit=OFF_CHAIN_GAS)
         outcome = self.executor().call_alone(request)
@@ -147,7 +148,7 @@ class Bench:
         if outcome.error is not None:
             raise RuntimeError(f"{name}: {outcome.error}")
 
-    def warm_up(self, to: bytes, data: bytes) -> None:
+    def warm_up(self, to: Address, data: bytes) -> None:
         """Run a WebAssembly contract until its optimised code is there. For the writer thread."""
         assert self.chain.zvm is not None
         account = self.chain.head.state.account(to)
@@ -191,7 +192,7 @@ class InProcess:
         self.rounds = rounds
         self.numbers = iter(range(1 << 14))
 
-    def seconds(self, name: str, to: bytes, data: bytes) -> float:
+    def seconds(self, name: str, to: Address, data: bytes) -> float:
         return seconds_of(lambda: self.bench.call(name, to, data), self.rounds)
 
     def deployment(self, name: str, kind: Callable[[Contracts, int], bytes]) -> float:

@@ -28,6 +28,7 @@ from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import ZVM
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
+from zevm.storage.primitives import Address
 
 Figures = tuple[str, int, float]
 """Name, gas and seconds of a row."""
@@ -36,7 +37,7 @@ STEPS, ROUNDS = 200, 2_000
 CALLS = 300
 SEEDS = range(1, 4)
 GAS = 1 << 40
-ACCOUNT, OTHER = b"\xc0" * 20, b"\xc1" * 20
+ACCOUNT, OTHER = Address(b"\xc0" * 20), Address(b"\xc1" * 20)
 DATA = {0: b"\x01", 512: OTHER, 1024: b"\xf3" * 32, 1056: b"\x7f" + b"\xfe" * 31, 1088: b"\xef" * 32}
 """What lies in memory: an address at 512, words without zeros from 1,024 on."""
 

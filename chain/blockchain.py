@@ -37,6 +37,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
 
 
@@ -82,7 +83,7 @@ class Chain(ChainView):
         if self.zvm is not None:
             self.zvm.close()
 
-    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> bytes:
+    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.
 
         Returns its hash once it is durable. Raises TransactionError with geth's text.
@@ -163,7 +164,7 @@ class Chain(ChainView):
         block: Block,
         parent: Header,
         *,
-        block_hash: Callable[[int], bytes | None] | None = None,
+        block_hash: Callable[[int], Hash32 | None] | None = None,
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
         development: bool = False,
     ) -> SealedBlock:
@@ -329,13 +330,13 @@ class Chain(ChainView):
         self._change_pool(self.pool.clear)
         self.events.publish(HeadChanged((), removed))
 
-    def drop_transaction(self, transaction_hash: bytes) -> bool:
+    def drop_transaction(self, transaction_hash: Hash32) -> bool:
         """Remove a waiting transaction; whether there was one."""
         dropped = self.pool.get(transaction_hash) is not None
         self._replace_pool(lambda: self.pool.remove(transaction_hash))
         return dropped
 
-    def drop_transactions_of(self, sender: bytes) -> None:
+    def drop_transactions_of(self, sender: Address) -> None:
         """Remove all waiting transactions of an account."""
         self._replace_pool(lambda: self.pool.remove_sender(sender))
 
@@ -367,7 +368,7 @@ class Chain(ChainView):
         # a restart asks the old id again: what has left the pool must not come back then
         self._replace_pool(self._reset_pool_alone)
 
-    def blob_sidecar_of(self, transaction_hash: bytes) -> Transaction | None:
+    def blob_sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
         waiting = self.pool.get(transaction_hash)
         if waiting is not None:
@@ -459,7 +460,7 @@ class Chain(ChainView):
     def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
         self._forget_pooled(self._reset_pool_alone(mined))
 
-    def _reset_pool_alone(self, mined: Collection[bytes] = ()) -> list[bytes]:
+    def _reset_pool_alone(self, mined: Collection[bytes] = ()) -> list[Hash32]:
         """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
         return self.pool.reset(self.next_context().environment, self.head.state, mined)
 
@@ -485,7 +486,7 @@ class Chain(ChainView):
         if dropped:
             self.events.publish(TransactionsDropped(tuple(sorted(dropped))))
 
-    def _keep_removed(self, mined: set[bytes], batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
+    def _keep_removed(self, mined: set[Hash32], batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
         """Put the removed blocks' transactions into the durable pool, but for those that are mined again."""
         self._journal.delete(batch, mined)
         for record in removed:
@@ -498,7 +499,7 @@ class Chain(ChainView):
         known = self.blob_sidecar_of(transaction.hash) if transaction.blob_versioned_hashes else None
         return known or transaction
 
-    def _forget_pooled(self, hashes: Sequence[bytes]) -> None:
+    def _forget_pooled(self, hashes: Sequence[Hash32]) -> None:
         self._journal.forget(hashes)
         if hashes:
             self.events.publish(TransactionsDropped(tuple(hashes)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmError
+from zevm.storage.primitives import Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class TransactionAdded:
 class TransactionsDropped:
     """Transactions left the pool without being mined."""
 
-    hashes: tuple[bytes, ...]
+    hashes: tuple[Hash32, ...]
 
 
 Event = HeadChanged | PayloadExecuted | TransactionAdded | TransactionsDropped

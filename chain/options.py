@@ -7,6 +7,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class ChainOptions:
     """
 
     mining: MiningMode = field(default_factory=MiningMode)
-    coinbase: bytes = bytes(20)
+    coinbase: Address = ZERO_ADDRESS
     gas_limit: int | None = None
     transaction_gas_cap: bool | None = None
     code_size_limit: int | None = None

@@ -24,6 +24,7 @@ from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import AccountProof, StateBase
 
 BAD_BLOCKS_KEPT = 10
@@ -84,7 +85,7 @@ class ChainView:
         """The canonical block at a height."""
         return self.records.block_by_number(number)
 
-    def block_by_hash(self, block_hash: bytes) -> Block | None:
+    def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
         return self.records.block_by_hash(block_hash)
 
@@ -92,19 +93,19 @@ class ChainView:
         """The canonical header at a height."""
         return self.records.header_by_number(number)
 
-    def header_by_hash(self, block_hash: bytes) -> Header | None:
+    def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
         return self.records.header_by_hash(block_hash)
 
-    def receipts(self, block_hash: bytes) -> tuple[Receipt, ...] | None:
+    def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts; None for an unknown block."""
         return self.records.receipts(block_hash)
 
-    def find_transaction(self, transaction_hash: bytes) -> TransactionPosition | None:
+    def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
         """Where a mined transaction stands."""
         return self.records.find_transaction(transaction_hash)
 
-    def header_of_transaction(self, transaction_hash: bytes) -> Header | None:
+    def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
         """The header of the block that a mined transaction is in, without reading the block."""
         return self.records.header_of_transaction(transaction_hash)
 
@@ -153,7 +154,7 @@ class ChainView:
         block_hash = marked.safe if tag is BlockTag.SAFE else marked.finalized
         return None if block_hash is None else self.database.ledger.number_of(block_hash)
 
-    def _by_hash(self, block_hash: bytes, *, require_canonical: bool) -> Header:
+    def _by_hash(self, block_hash: Hash32, *, require_canonical: bool) -> Header:
         header = self.records.header_by_hash(block_hash)
         if header is None:
             raise UnknownBlockError("header for hash not found")
@@ -175,7 +176,7 @@ class ChainView:
         header = self.resolve(reference)
         return header, self.canonical.state_of(header)
 
-    def prove_account(self, reference: BlockReference, address: bytes, slots: list[int]) -> AccountProof:
+    def prove_account(self, reference: BlockReference, address: Address, slots: list[int]) -> AccountProof:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
         return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
 

@@ -10,6 +10,7 @@ from eth_abi.grammar import ABIType, TupleType, normalize, parse
 
 from zevm.node.errors import NodeError
 from zevm.node.wallet import checksum_address
+from zevm.storage.primitives import Address
 
 _OPENING, _CLOSING = "([", ")]"
 _normalize: Callable[[str], str] = normalize
@@ -157,5 +158,5 @@ def _text(kind: ABIType, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if _name(kind) == "address":
-        return checksum_address(bytes.fromhex(value[2:]))
+        return checksum_address(Address(bytes.fromhex(value[2:])))
     return str(value)

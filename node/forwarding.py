@@ -11,6 +11,7 @@ from zevm.chain.types.transaction import encode_network_form
 from zevm.node.client import CallFailedError, Client
 from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
+from zevm.storage.primitives import Hash32
 
 LOGGER = logging.getLogger("zevm.node")
 
@@ -49,8 +50,8 @@ class _Target:
         self._chain = chain
         self._client = Client(url, timeout_seconds=limits.forward_seconds)
         self._limit = limits.forward_queue
-        self._waiting: deque[bytes] = deque()
-        self._missed: deque[bytes] = deque(maxlen=self._limit)
+        self._waiting: deque[Hash32] = deque()
+        self._missed: deque[Hash32] = deque(maxlen=self._limit)
         self._changed = threading.Condition()
         self._stopped = False
         self._fails = False
@@ -61,7 +62,7 @@ class _Target:
         """Begin to send."""
         self._thread.start()
 
-    def put(self, transaction_hash: bytes) -> None:
+    def put(self, transaction_hash: Hash32) -> None:
         """Queue a transaction; one that finds the queue full is not sent, which the log tells once."""
         with self._changed:
             overflows = len(self._waiting) >= self._limit
@@ -99,7 +100,7 @@ class _Target:
             self._fails = False
             self._send_missed()
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> Hash32 | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopped)
             return None if self._stopped else self._waiting.popleft()

@@ -10,6 +10,7 @@ from coincurve import PrivateKey
 
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.wallet import address_of, checksum_address
+from zevm.storage.primitives import Address
 from zevm.storage.private_files import make_private
 
 FOLDER_NAME = "keystore"
@@ -21,7 +22,7 @@ SCRYPT_COST = 1 << 18
 class KeyFile:
     """An account of the keystore."""
 
-    address: bytes
+    address: Address
     path: Path
 
 
@@ -59,7 +60,7 @@ class Keystore:
         make_private(path, json.dumps(content).encode())
         return KeyFile(address, path)
 
-    def unlock(self, address: bytes, password: str) -> PrivateKey:
+    def unlock(self, address: Address, password: str) -> PrivateKey:
         """The key of an account. Raises NodeError for an unknown account or a wrong password."""
         for account in self.accounts():
             if account.address == address:
@@ -81,13 +82,13 @@ def decrypt(path: Path, password: str) -> PrivateKey:
     return PrivateKey(secret)
 
 
-def _address_in(path: Path) -> bytes | None:
+def _address_in(path: Path) -> Address | None:
     try:
         content = _read_json(path)
         address = bytes.fromhex(str(content.get("address", "")).removeprefix("0x"))
     except (NodeError, ValueError):
         return None
-    return address if len(address) == 20 else None
+    return Address(address) if len(address) == 20 else None
 
 
 def _read_json(path: Path) -> Any:

@@ -34,6 +34,7 @@ from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
+from zevm.storage.primitives import Address
 
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
@@ -80,7 +81,7 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
 
 
 def open_chain(
-    database: Database, settings: NodeSettings, accounts: Sequence[bytes] = (), *, checked: bool = True
+    database: Database, settings: NodeSettings, accounts: Sequence[Address] = (), *, checked: bool = True
 ) -> Chain:
     """The chain in a database, begun where there is none; with `checked`, its newest blocks are verified.
 
@@ -104,7 +105,7 @@ def _refuse(problems: Iterable[str]) -> None:
         raise CorruptionError(problem, StorageProblem.FILES_DAMAGED)
 
 
-def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[bytes] = ()) -> Genesis:
+def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[Address] = ()) -> Genesis:
     """The genesis of a new chain, or the stored one when the settings do not contradict it.
 
     Raises GenesisError for a genesis that cannot be used, ForeignDatabaseError for a contradiction.
@@ -124,7 +125,7 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
     return stored
 
 
-def _new_genesis(settings: NodeSettings, accounts: Sequence[bytes]) -> Genesis:
+def _new_genesis(settings: NodeSettings, accounts: Sequence[Address]) -> Genesis:
     if settings.init is not None:
         genesis = _given_genesis(settings.init)
         genesis.schedule.check_merge()

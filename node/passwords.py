@@ -9,6 +9,7 @@ from coincurve import PrivateKey
 
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.keystore import Keystore
+from zevm.storage.primitives import Address
 
 
 def unlock_keys(keystore: Keystore, addresses: Sequence[str], password_file: Path | None) -> list[PrivateKey]:
@@ -17,7 +18,7 @@ def unlock_keys(keystore: Keystore, addresses: Sequence[str], password_file: Pat
     keys = []
     for index, address in enumerate(addresses):
         password = passwords[min(index, len(passwords) - 1)] if passwords else ask_password(f"Password of {address}")
-        keys.append(keystore.unlock(bytes.fromhex(address[2:]), password))
+        keys.append(keystore.unlock(Address(bytes.fromhex(address[2:])), password))
     return keys
 
 

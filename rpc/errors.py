@@ -39,6 +39,7 @@ from zevm.chain.errors import (
 )
 from zevm.chain.tracing.errors import TraceMemoryError
 from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
 CLIENT_LIMIT_EXCEEDED = -38026
@@ -181,7 +182,7 @@ class ReceiptTimeoutError(RpcError):
 
     code = 4
 
-    def __init__(self, transaction_hash: bytes, message: str) -> None:
+    def __init__(self, transaction_hash: Hash32, message: str) -> None:
         super().__init__(message, "0x" + transaction_hash.hex())
 
 
@@ -190,7 +191,7 @@ class TransactionFailedError(RpcError):
 
     code = -32003
 
-    def __init__(self, message: str, transaction_hash: bytes, output: bytes) -> None:
+    def __init__(self, message: str, transaction_hash: Hash32, output: bytes) -> None:
         super().__init__(
             message, {"message": bounded(message), "txHash": "0x" + transaction_hash.hex(), "data": "0x" + output.hex()}
         )

@@ -1,7 +1,7 @@
 """The method table: what every JSON-RPC method takes, where it runs, and what it is for.
 
     @method("eth_getBalance", cost=Cost.LIGHT, params=(Param("address", codec.address), ...), result="quantity")
-    def get_balance(services: Services, address: bytes, block: BlockReference) -> str: ...
+    def get_balance(services: Services, address: Address, block: BlockReference) -> str: ...
 
 Dispatch, the table in the documentation, rpc_modules and rpc.discover all read it.
 """

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_uint
 
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
@@ -17,7 +18,7 @@ class Account(NamedTuple):
     nonce: int = 0
     balance: int = 0
     storage_root: bytes = EMPTY_ROOT
-    code_hash: bytes = EMPTY_KECCAK
+    code_hash: Hash32 = EMPTY_KECCAK
 
 
 EMPTY_ACCOUNT = Account()
@@ -50,7 +51,7 @@ def decode_account(data: bytes) -> Account:
     balance, position = _read_int(data, position)
     if position != size - 66 or nonce > MAX_NONCE or balance > MAX_BALANCE:
         raise CorruptionError(f"{size} bytes are not an account record")
-    return Account(nonce, balance, data[-65:-33], data[-32:])
+    return Account(nonce, balance, data[-65:-33], Hash32(data[-32:]))
 
 
 def _read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -69,11 +70,11 @@ class StateReader(Protocol):
         """The 32-byte state root that this reader answers for."""
         ...
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: Address) -> Account | None:
         """The account at a 20-byte address, or None where the trie has no entry."""
         ...
 
-    def storage(self, address: bytes, slot: int) -> int:
+    def storage(self, address: Address, slot: int) -> int:
         """The 256-bit value of a storage slot; 0 where absent."""
         ...
 
@@ -87,7 +88,7 @@ class AccountChange(NamedTuple):
 
     nonce: int
     balance: int
-    code_hash: bytes
+    code_hash: Hash32
 
 
 @dataclass(slots=True)
@@ -101,8 +102,8 @@ class StateDiff:
     storage_roots: address -> the storage root before the difference, where its maker knows it; saves a look-up.
     """
 
-    accounts: dict[bytes, AccountChange | None] = field(default_factory=dict)
-    storage: dict[bytes, dict[int, int]] = field(default_factory=dict)
+    accounts: dict[Address, AccountChange | None] = field(default_factory=dict)
+    storage: dict[Address, dict[int, int]] = field(default_factory=dict)
     wiped: set[bytes] = field(default_factory=set)
     code: dict[bytes, bytes] = field(default_factory=dict)
     storage_roots: dict[bytes, bytes] = field(default_factory=dict, compare=False)

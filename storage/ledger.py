@@ -3,9 +3,11 @@
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch, Reader, Snapshot, Store
 
@@ -31,14 +33,14 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def head(self) -> tuple[int, bytes] | None:
+    def head(self) -> tuple[int, Hash32] | None:
         """Number and hash of the newest block, or None before genesis."""
         value = self.meta(MetaName.HEAD)
         if value is None:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
             raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40", StorageProblem.FILES_DAMAGED)
-        return schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
+        return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(value[schema.NUMBER_SIZE :])
 
     def header(self, block_hash: bytes) -> bytes | None:
         """The header's RLP."""
@@ -52,9 +54,9 @@ class Ledger:
         """The RLP list of the block's stored receipts."""
         return self._store.get(schema.receipts_key(block_hash))
 
-    def canonical_hash(self, number: int) -> bytes | None:
+    def canonical_hash(self, number: int) -> Hash32 | None:
         """Hash of the canonical block at `number`."""
-        return self._store.get(schema.canonical_key(number))
+        return cast("Hash32 | None", self._store.get(schema.canonical_key(number)))
 
     def number_of(self, block_hash: bytes) -> int | None:
         """Number of a canonical block."""
@@ -158,11 +160,11 @@ class Ledger:
         """The state update of a side block; None where there is no such block, or it is canonical."""
         return self._store.get(schema.side_key(number, block_hash))
 
-    def sides(self) -> Iterator[tuple[int, bytes]]:
+    def sides(self) -> Iterator[tuple[int, Hash32]]:
         """Number and hash of every side block, lowest first."""
         start = 1 + schema.NUMBER_SIZE
         for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
-            yield schema.decode_number(key[1:start]), key[start:]
+            yield schema.decode_number(key[1:start]), Hash32(key[start:])
 
     def log_blocks(
         self, groups: Sequence[Sequence[bytes]], first: int, last: int, check: Callable[[], None] | None = None
@@ -217,10 +219,10 @@ class Ledger:
         """Forget a waiting transaction."""
         batch.delete(schema.pooled_key(transaction_hash))
 
-    def pooled(self) -> Iterator[tuple[bytes, bytes]]:
+    def pooled(self) -> Iterator[tuple[Hash32, bytes]]:
         """Waiting transactions: hash and data, ordered by hash."""
         for key, value in self._store.iterate(*schema.range_of(schema.POOLED)):
-            yield key[1:], value
+            yield Hash32(key[1:]), value
 
     def _put_block(self, batch: Batch, block_hash: bytes, header: bytes, body: bytes, receipts: bytes) -> None:
         batch.put(schema.header_key(block_hash), header)
@@ -238,7 +240,7 @@ class Ledger:
 
 def decode_position(value: bytes) -> tuple[int, int]:
     """Block number and index out of a position's 12 bytes."""
-    number, index = value[: schema.NUMBER_SIZE], value[schema.NUMBER_SIZE :]
+    number, index = value[: schema.NUMBER_SIZE], Hash32(Hash32(value[schema.NUMBER_SIZE :]))
     return int.from_bytes(number, "big"), int.from_bytes(index, "big")
 
 

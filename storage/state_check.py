@@ -121,8 +121,8 @@ class StateCheck:
             elif not _covered(hashed, holes):
                 self._add(f"{name} is in the flat state, not in the trie")
         self._report_orphans(slots, None)
-        for hashed, proven in expected.items():
-            name = f"account with key hash {hashed.hex()}"
+        for left, proven in expected.items():
+            name = f"account with key hash {left.hex()}"
             self._add(f"{name} is in the trie, not in the flat state")
             self._compare_account(name, proven, None)
 
@@ -154,8 +154,8 @@ class StateCheck:
                 self._add(f"{name}: slot 0x{slot.hex()} is in the flat state, not in the trie")
             elif proven != encode_bytes(value):
                 self._add(f"{name}: slot 0x{slot.hex()} differs between flat state and trie")
-        for hashed in expected:
-            self._add(f"{name}: slot with key hash {hashed.hex()} is in the trie, not in the flat state")
+        for left in expected:
+            self._add(f"{name}: slot with key hash {left.hex()} is in the trie, not in the flat state")
 
     def _flat(self, name: str, family: Family) -> Iterator[tuple[bytes, bytes]]:
         """The records of a flat family, up to where they cannot be read."""

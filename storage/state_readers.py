@@ -5,6 +5,7 @@ from typing import Protocol
 
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import account_key, slot_key
 from zevm.storage.state_update import StateUpdate, hashed, slot_hash
@@ -121,12 +122,12 @@ class UpdateReader:
         """The unwritten update."""
         return self._update
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: Address) -> Account | None:
         """The account at `address`, or None."""
         accounts = self._update.accounts
         return accounts[address] if address in accounts else self._base.account(address)
 
-    def storage(self, address: bytes, slot: int) -> int:
+    def storage(self, address: Address, slot: int) -> int:
         """The value of a slot; 0 where absent."""
         update = self._update
         slots = update.storage.get(address)

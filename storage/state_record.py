@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from zevm.storage.account import Account, decode_account, encode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import Version, read_undo
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, NUMBER_SIZE, UNDO, range_of, undo_key
 from zevm.storage.state_update import StateUpdate
@@ -59,11 +60,11 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
     later: dict[bytes, bytes | None] = {}
     for key, record in reader.iterate(undo_key(number + 1), range_of(UNDO)[1], reverse=True):
         before, after, fields = read_undo(key, record)
-        accounts: dict[bytes, Account | None] = {}
-        storage: dict[bytes, dict[int, int]] = {}
+        accounts: dict[Address, Account | None] = {}
+        storage: dict[Address, dict[int, int]] = {}
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             new = later[flat_key] if flat_key in later else reader.get(flat_key)
-            address = flat_key[1:_ADDRESS_END]
+            address = Address(flat_key[1:_ADDRESS_END])
             if flat_key.startswith(ACCOUNT.prefix):
                 accounts[address] = None if new is None else decode_account(new)
             else:
@@ -86,16 +87,16 @@ def _string(item: Item) -> bytes:
     return item
 
 
-def _account(item: Item) -> tuple[bytes, Account | None]:
+def _account(item: Item) -> tuple[Address, Account | None]:
     address, record = _list(item)
     encoded = _string(record)
-    return _string(address), decode_account(encoded) if encoded else None
+    return Address(_string(address)), decode_account(encoded) if encoded else None
 
 
-def _slots(item: Item) -> tuple[bytes, dict[int, int]]:
+def _slots(item: Item) -> tuple[Address, dict[int, int]]:
     address, pairs = _list(item)
     slots = {}
     for pair in _list(pairs):
         slot, value = _list(pair)
         slots[decode_int(slot)] = decode_int(value)
-    return _string(address), slots
+    return Address(_string(address)), slots

@@ -15,6 +15,7 @@ from zevm.storage.account import (
     encode_account,
 )
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_uint
 from zevm.storage.schema import account_key, slot_key
 
@@ -40,8 +41,8 @@ class StateUpdate:
 
     base: "bytes | StateUpdate"
     root: bytes
-    accounts: dict[bytes, Account | None]
-    storage: dict[bytes, dict[int, int]]
+    accounts: dict[Address, Account | None]
+    storage: dict[Address, dict[int, int]]
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
     code: dict[bytes, bytes]
@@ -88,7 +89,7 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
     base_root = base if isinstance(base, bytes) else base.root
     nodes = nodes_over(stored, base)
     fresh: dict[bytes, bytes] = {}
-    accounts: dict[bytes, Account | None] = {}
+    accounts: dict[Address, Account | None] = {}
     changes: dict[bytes, bytes] = {}
     for address, change in diff.accounts.items():
         key = hashed(address)

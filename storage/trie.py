@@ -128,7 +128,8 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
     Nodes count only under the hash of their own bytes. Raises MissingNodeError when the proof has a
     gap, CorruptionError when a proven node is malformed.
     """
-    return get({keccak256(raw): raw for raw in proof}.get, root, key)
+    nodes: dict[bytes, bytes] = {keccak256(raw): raw for raw in proof}
+    return get(nodes.get, root, key)
 
 
 def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from zevm.chain.vm.block_state import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address, Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class MemoryAccount:
     storage: dict[int, int] = field(default_factory=dict)
 
     @property
-    def code_hash(self) -> bytes:
+    def code_hash(self) -> Hash32:
         """keccak256 of the code."""
         return keccak256(self.code) if self.code else EMPTY_KECCAK
 
@@ -30,13 +31,13 @@ class MemoryReader:
 
     root = EMPTY_ROOT
 
-    def __init__(self, accounts: dict[bytes, MemoryAccount]) -> None:
+    def __init__(self, accounts: dict[Address, MemoryAccount]) -> None:
         self.accounts = accounts
-        self.codes = {account.code_hash: account.code for account in accounts.values()}
+        self.codes: dict[bytes, bytes] = {account.code_hash: account.code for account in accounts.values()}
         self.reads = 0
         self.touched: set[bytes] = set()
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: Address) -> Account | None:
         """The account at an address."""
         self.reads += 1
         self.touched.add(address)
@@ -45,7 +46,7 @@ class MemoryReader:
             return None
         return Account(found.nonce, found.balance, UNSETTLED_ROOT if found.storage else EMPTY_ROOT, found.code_hash)
 
-    def storage(self, address: bytes, slot: int) -> int:
+    def storage(self, address: Address, slot: int) -> int:
         """The value of a slot, 0 where it has none."""
         self.reads += 1
         return self.accounts[address].storage.get(slot, 0)
@@ -55,7 +56,7 @@ class MemoryReader:
         return self.codes[code_hash]
 
 
-def diff_of(accounts: dict[bytes, MemoryAccount]) -> StateDiff:
+def diff_of(accounts: dict[Address, MemoryAccount]) -> StateDiff:
     """The diff that makes the accounts out of nothing."""
     diff = StateDiff()
     for address, account in accounts.items():

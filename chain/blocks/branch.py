@@ -7,6 +7,7 @@ from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.history import History
 from zevm.chain.types import Header, Transaction
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateStore
 
 Filler = Callable[[CallFrame], Transaction]
@@ -26,7 +27,7 @@ class Branch:
         self._clock = clock
         self._parent = ancestor
         self._reader = history.state_of(ancestor)
-        self._hashes: dict[int, bytes] = {}
+        self._hashes: dict[int, Hash32] = {}
 
     def extend(self, transactions: Sequence[Transaction | Filler], settings: BlockSettings) -> None:
         """Add a block of exactly these transactions, or of what is filled in its place.
@@ -47,5 +48,5 @@ class Branch:
         self._hashes[self._parent.number] = self._parent.hash
         self._reader = states.reader_over(sealed.update, self._reader)
 
-    def _block_hash(self, number: int) -> bytes | None:
+    def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._history.records.canonical_hash(number)

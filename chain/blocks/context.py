@@ -12,7 +12,10 @@ from zevm.chain.types import Header
 from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
+NO_HASH = Hash32(b"")
+"""What code is told of a block out of its reach."""
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
 
@@ -26,7 +29,7 @@ class BlockSettings:
     for numbers out of Ethereum's range.
     """
 
-    coinbase: bytes = bytes(20)
+    coinbase: Address = ZERO_ADDRESS
     gas_limit: int | None = None
     minimum_gas_price: int = 0
     base_fee_per_gas: int | None = None
@@ -103,19 +106,19 @@ class ChainSpec:
     def environment(
         self,
         header: Header,
-        block_hash: Callable[[int], bytes | None],
+        block_hash: Callable[[int], Hash32 | None],
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
     ) -> BlockEnvironment:
         """The block of `header` as its transactions see it; `block_hash` looks up the canonical chain."""
         rules = self.of(header)
         number = header.number
 
-        def past_hash(wanted: int) -> bytes:
+        def past_hash(wanted: int) -> Hash32:
             if not number - _BLOCK_HASH_WINDOW <= wanted < number:
-                return b""
+                return NO_HASH
             # the parent of a block that is not canonical yet is known without a look-up
             found = header.parent_hash if wanted == number - 1 else block_hash(wanted)
-            return found or b""
+            return found or NO_HASH
 
         has_blobs = header.excess_blob_gas is not None and rules.blob is not None
         return BlockEnvironment(

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase
 
 
@@ -14,7 +15,7 @@ class BlockRecords(Protocol):
         """The canonical block at a height."""
         ...
 
-    def canonical_hash(self, number: int) -> bytes | None:
+    def canonical_hash(self, number: int) -> Hash32 | None:
         """The hash of the canonical block at a height."""
         ...
 

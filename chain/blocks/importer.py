@@ -15,6 +15,7 @@ from zevm.chain.types import Block, Header
 from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateStore
 
 MAX_BLOCK_BYTES = 10 * 1024 * 1024 - 2 * 1024 * 1024
@@ -38,7 +39,7 @@ class Verifier:
         block: Block,
         parent: Header,
         *,
-        block_hash: Callable[[int], bytes | None] | None = None,
+        block_hash: Callable[[int], Hash32 | None] | None = None,
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
         development: bool = False,
     ) -> SealedBlock:

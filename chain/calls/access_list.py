@@ -20,8 +20,9 @@ from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.chain.vm.validation import AUTHORIZATION_GAS
 from zevm.storage.account import MAX_NONCE
+from zevm.storage.primitives import Address
 
-Accesses = dict[bytes, set[int]]
+Accesses = dict[Address, set[int]]
 """20-byte address -> slots."""
 
 
@@ -32,12 +33,12 @@ class AccessRecorder(StateObserver):
         self.accesses: Accesses = {address: set(slots) for address, slots in known.items()}
         self._excluded = excluded
 
-    def on_address_access(self, address: bytes) -> None:
+    def on_address_access(self, address: Address) -> None:
         """List the account."""
         if address not in self._excluded:
             self.accesses.setdefault(address, set())
 
-    def on_slot_access(self, address: bytes, slot: int) -> None:
+    def on_slot_access(self, address: Address, slot: int) -> None:
         """List the slot with its account, an excluded one too."""
         self.accesses.setdefault(address, set()).add(slot)
 

@@ -22,6 +22,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address, Hash32
 
 SECONDS_BETWEEN_BUNDLES = 12
 
@@ -99,7 +100,7 @@ class BundleRequest:
     number: int
     parent: BlockReference = field(default_factory=lambda: BlockReference(tag=BlockTag.LATEST))
     timestamp: int | None = None
-    coinbase: bytes | None = None
+    coinbase: Address | None = None
     gas_limit: int | None = None
     difficulty: int | None = None
     base_fee_per_gas: int | None = None
@@ -128,7 +129,7 @@ class BundleResult:
     parent_number: int
 
     @property
-    def hash(self) -> bytes:
+    def hash(self) -> Hash32:
         """The bundle's hash: of the hashes of its transactions."""
         return keccak256(b"".join(result.transaction.hash for result in self.results))
 
@@ -177,7 +178,7 @@ def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header)
         parent_beacon_block_root=bytes(32) if cancun else None,
     )
 
-    def block_hash(number: int) -> bytes | None:
+    def block_hash(number: int) -> Hash32 | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)
 
     return view.spec.environment(header, block_hash, view.settings.recoveries)

@@ -23,6 +23,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
+from zevm.storage.primitives import Address, Hash32
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
@@ -51,7 +52,7 @@ def override_environment(environment: BlockEnvironment, overrides: BlockOverride
     return replace(environment, **changes)
 
 
-def _overlay_hashes(block_hash: Callable[[int], bytes], hashes: dict[int, bytes]) -> Callable[[int], bytes]:
+def _overlay_hashes(block_hash: Callable[[int], Hash32], hashes: dict[int, Hash32]) -> Callable[[int], Hash32]:
     return lambda number: hashes[number] if number in hashes else block_hash(number)
 
 
@@ -72,13 +73,13 @@ def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | Non
             state.set_storage(address, slot, value)
 
 
-def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[bytes, bytes | None]:
+def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[Address, Address | None]:
     """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
 
     Raises InvalidRequestError, in geth's words, for an account that is none, or a new place that is overridden too.
     """
     overrides, active = overrides or {}, active_precompiles(environment)
-    moved: dict[bytes, bytes | None] = {}
+    moved: dict[Address, Address | None] = {}
     for address in sorted(overrides):
         target = overrides[address].move_precompile_to
         if target is not None:

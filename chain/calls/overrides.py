@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zevm.chain.types import Withdrawal
+from zevm.storage.primitives import Address, Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,10 @@ class StateOverride:
     code: bytes | None = None
     state: Mapping[int, int] | None = None
     state_diff: Mapping[int, int] | None = None
-    move_precompile_to: bytes | None = None
+    move_precompile_to: Address | None = None
 
 
-StateOverrides = Mapping[bytes, StateOverride]
+StateOverrides = Mapping[Address, StateOverride]
 """20-byte address -> its changes."""
 
 
@@ -38,11 +39,11 @@ class BlockOverrides:
     number: int | None = None
     timestamp: int | None = None
     gas_limit: int | None = None
-    coinbase: bytes | None = None
+    coinbase: Address | None = None
     prev_randao: bytes | None = None
     difficulty: int | None = None
     base_fee_per_gas: int | None = None
     blob_base_fee: int | None = None
     parent_beacon_block_root: bytes | None = None
     withdrawals: tuple[Withdrawal, ...] | None = None
-    block_hashes: Mapping[int, bytes] | None = None
+    block_hashes: Mapping[int, Hash32] | None = None

@@ -9,6 +9,7 @@ from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Header, Transaction, Withdrawal
 from zevm.chain.view import ChainView
+from zevm.storage.primitives import Address
 
 GAS_LIMIT_TARGET = 60_000_000
 """Where the gas limit of a built block tends to, unless the operator says otherwise: geth's default."""
@@ -23,7 +24,7 @@ class PayloadAttributes:
 
     timestamp: int
     prev_randao: bytes
-    fee_recipient: bytes
+    fee_recipient: Address
     withdrawals: tuple[Withdrawal, ...] | None = None
     parent_beacon_block_root: bytes | None = None
 

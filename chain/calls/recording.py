@@ -3,8 +3,9 @@
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
-ETHER_ADDRESS = b"\xee" * 20
+ETHER_ADDRESS = Address(b"\xee" * 20)
 """The emitter of a transfer's log (ERC-7528)."""
 
 TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
@@ -29,7 +30,7 @@ class LogRecorder(StateObserver):
         self.transfers.discard(place)
         self._emitted += 1
 
-    def on_transfer(self, state: ExecutionState, sender: bytes, recipient: bytes, amount: int) -> None:
+    def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Show it as a log where asked for."""
         if self._shows_transfers and amount:
             place = state.log_count()

@@ -21,6 +21,7 @@ from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
@@ -82,7 +83,7 @@ class SimulatedTransaction(Transaction):
         """0, which no signed transaction has."""
         return 0
 
-    def sent_by(self, sender: bytes) -> "SimulatedTransaction":
+    def sent_by(self, sender: Address) -> "SimulatedTransaction":
         """The transaction with its sender, which no signature tells."""
         self.__dict__["sender"] = sender
         return self
@@ -126,7 +127,7 @@ class Simulation:
         self._reader = state
         self._budget = GasBudget(gas_cap)
         self._validate, self._trace_transfers, self._deadline = validate, trace_transfers, deadline
-        self._hashes: dict[int, bytes] = {base.number: base.hash}
+        self._hashes: dict[int, Hash32] = {base.number: base.hash}
 
     def run(self, blocks: Sequence[SimulatedBlock]) -> list[BlockResult]:
         """Execute the blocks. Raises SimulationError, InvalidRequestError, BlockError, ExecutionTimeoutError."""
@@ -183,7 +184,7 @@ class Simulation:
             return overrides.base_fee_per_gas or 0
         return fees.next_base_fee(parent, self._view.spec.at(overrides.number, overrides.timestamp))
 
-    def _block_hash(self, number: int) -> bytes | None:
+    def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
 
     def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:

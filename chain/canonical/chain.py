@@ -17,6 +17,7 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase
 from zevm.storage.store import Batch
@@ -372,7 +373,7 @@ class EncodedRecord(TypedDict):
     """A block with its receipts as the ledger takes them."""
 
     number: int
-    block_hash: bytes
+    block_hash: Hash32
     header: bytes
     body: bytes
     receipts: bytes

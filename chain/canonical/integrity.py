@@ -8,6 +8,7 @@ from zevm.chain.types.receipt import merge_blooms
 from zevm.storage import rlp, trie
 from zevm.storage.errors import StorageError
 from zevm.storage.integrity import TOLD_EVERY_BLOCKS, Progress
+from zevm.storage.primitives import ZERO_ADDRESS
 from zevm.storage.rlp import RlpError
 
 RECENT_BLOCKS = 16
@@ -20,7 +21,7 @@ def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
     for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
     try:
-        canonical.database.state.at(head.state.root).account(bytes(20))
+        canonical.database.state.at(head.state.root).account(ZERO_ADDRESS)
     except StorageError as error:
         yield f"the latest state cannot be read: {error}"
 

@@ -11,6 +11,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Block, Header, Log, Receipt, logs_bloom
 from zevm.storage.ledger import log_key
+from zevm.storage.primitives import Address, Hash32
 
 MAX_TOPIC_POSITIONS = 4
 """A log has at most four topics."""
@@ -44,8 +45,8 @@ class LogQuery:
 
     first: int | None = None
     last: int | None = None
-    block_hash: bytes | None = None
-    addresses: tuple[bytes, ...] = ()
+    block_hash: Hash32 | None = None
+    addresses: tuple[Address, ...] = ()
     topics: tuple[tuple[bytes, ...] | None, ...] = ()
 
 
@@ -54,10 +55,10 @@ class LogRecord:
     """A log and where it was found. log_index counts within the block. removed: its block left the chain."""
 
     log: Log
-    block_hash: bytes
+    block_hash: Hash32
     block_number: int
     block_timestamp: int
-    transaction_hash: bytes
+    transaction_hash: Hash32
     transaction_index: int
     log_index: int
     removed: bool = False
@@ -70,15 +71,15 @@ class BlockSource(Protocol):
         """The canonical header at a height."""
         ...
 
-    def header_by_hash(self, block_hash: bytes) -> Header | None:
+    def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
         ...
 
-    def block_by_hash(self, block_hash: bytes) -> Block | None:
+    def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
         ...
 
-    def receipts(self, block_hash: bytes) -> Sequence[Receipt] | None:
+    def receipts(self, block_hash: Hash32) -> Sequence[Receipt] | None:
         """The block's receipts in transaction order."""
         ...
 
@@ -95,7 +96,7 @@ class LogIndex(Protocol):
 
 def log_keys(receipts: Iterable[Receipt]) -> set[bytes]:
     """The index keys under which the ledger files a block with these receipts."""
-    items = set()
+    items: set[bytes] = set()
     for receipt in receipts:
         for log in receipt.logs:
             items.add(log.address)
@@ -141,7 +142,7 @@ class _Matcher:
 
 
 def _bloom_of(item: bytes) -> int:
-    return int.from_bytes(logs_bloom([Log(item, (), b"")]), "big")
+    return int.from_bytes(logs_bloom([Log(Address(item), (), b"")]), "big")
 
 
 def _records(

@@ -3,6 +3,7 @@
 from zevm.chain.rules.bounds import BALANCE, NONCE
 from zevm.chain.vm.block_state import BlockState
 from zevm.storage.account import EMPTY_ACCOUNT, StateDiff
+from zevm.storage.primitives import Address
 from zevm.storage.state import StateStore, StateUpdate
 
 
@@ -14,15 +15,15 @@ class PatchedState(BlockState):
 
     __slots__ = ()
 
-    def set_nonce(self, address: bytes, nonce: int) -> None:
+    def set_nonce(self, address: Address, nonce: int) -> None:
         """Set the nonce; it may go down."""
         super().set_nonce(address, NONCE.check(nonce))
 
-    def set_balance(self, address: bytes, balance: int) -> None:
+    def set_balance(self, address: Address, balance: int) -> None:
         """Set the balance, in wei."""
         super().set_balance(address, BALANCE.check(balance))
 
-    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+    def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set the slot, creating the account if need be; 0 clears it."""
         self.create_empty(address)
         super().set_storage(address, slot, value)

@@ -13,6 +13,7 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.ledger import Ledger
+from zevm.storage.primitives import Hash32
 
 _CACHED_BLOCKS = 256
 _CACHED_HEADERS = 2_048
@@ -54,7 +55,7 @@ class Records:
         self._blocks[block_hash] = record.block
         self._receipts[block_hash] = record.receipts
 
-    def forget(self, block_hash: bytes) -> None:
+    def forget(self, block_hash: Hash32) -> None:
         """Drop a removed block."""
         for cache in (self._headers, self._blocks, self._receipts):
             cache.pop(block_hash, None)
@@ -64,11 +65,11 @@ class Records:
         for cache in (self._headers, self._blocks, self._receipts):
             cache.clear()
 
-    def canonical_hash(self, number: int) -> bytes | None:
+    def canonical_hash(self, number: int) -> Hash32 | None:
         """The hash of the canonical block at a height."""
         return self._ledger.canonical_hash(number) if 0 <= number < 1 << 64 else None
 
-    def header_by_hash(self, block_hash: bytes) -> Header | None:
+    def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
         header: Header | None = self._headers.get(block_hash)
         if header is None and (data := self._ledger.header(block_hash)) is not None:
@@ -83,7 +84,7 @@ class Records:
         block_hash = self.canonical_hash(number)
         return None if block_hash is None else self.header_by_hash(block_hash)
 
-    def is_empty(self, block_hash: bytes) -> bool:
+    def is_empty(self, block_hash: Hash32) -> bool:
         """Whether a block has no transactions; told by one slice of its header, for walks over many blocks."""
         header: Header | None = self._headers.get(block_hash)
         if header is not None:
@@ -91,7 +92,7 @@ class Records:
         data = self._ledger.header(block_hash)
         return data is not None and data[_TRANSACTIONS_ROOT] == EMPTY_ROOT
 
-    def block_by_hash(self, block_hash: bytes) -> Block | None:
+    def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
         block: Block | None = self._blocks.get(block_hash)
         if block is not None:
@@ -111,7 +112,7 @@ class Records:
         block_hash = self.canonical_hash(number)
         return None if block_hash is None else self.block_by_hash(block_hash)
 
-    def receipts(self, block_hash: bytes) -> tuple[Receipt, ...] | None:
+    def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts in transaction order; None for an unknown block."""
         receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
@@ -119,17 +120,17 @@ class Records:
             self._receipts[block_hash] = receipts
         return receipts
 
-    def record(self, block_hash: bytes) -> BlockAndReceipts | None:
+    def record(self, block_hash: Hash32) -> BlockAndReceipts | None:
         """A block together with its receipts."""
         block, receipts = self.block_by_hash(block_hash), self.receipts(block_hash)
         return None if block is None or receipts is None else BlockAndReceipts(block, receipts)
 
-    def header_of_transaction(self, transaction_hash: bytes) -> Header | None:
+    def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
         """The header of the canonical block that holds a transaction."""
         position = self._ledger.transaction_position(transaction_hash)
         return None if position is None else self.header_by_number(position[0])
 
-    def find_transaction(self, transaction_hash: bytes) -> TransactionPosition | None:
+    def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
         """Where a canonical transaction stands."""
         position = self._ledger.transaction_position(transaction_hash)
         if position is None:
@@ -147,7 +148,7 @@ def decode_receipts(data: bytes) -> tuple[Receipt, ...]:
     return tuple(Receipt.decode_stored(item) for item in rlp.decode_list(data))
 
 
-def _decoded(part: str, block_hash: bytes, decode: Callable[[bytes], _Decoded], data: bytes) -> _Decoded:
+def _decoded(part: str, block_hash: Hash32, decode: Callable[[bytes], _Decoded], data: bytes) -> _Decoded:
     """A stored part of a block. Raises CorruptionError where it cannot be what a node wrote."""
     try:
         return decode(data)

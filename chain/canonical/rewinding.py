@@ -14,6 +14,7 @@ from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.integrity import transaction_hashes
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 from zevm.storage.store import Batch
 
@@ -77,14 +78,14 @@ def _remove_block(database: Database, batch: Batch, height: int) -> None:
     ledger.delete_working_root(batch, height)
 
 
-def _transactions_of(database: Database, block_hash: bytes) -> list[bytes]:
+def _transactions_of(database: Database, block_hash: Hash32) -> list[bytes]:
     body = database.ledger.body(block_hash)
     with suppress(RlpError):
         return [] if body is None else list(transaction_hashes(body))
     return []
 
 
-def _log_keys_of(database: Database, height: int, block_hash: bytes) -> Iterable[bytes]:
+def _log_keys_of(database: Database, height: int, block_hash: Hash32) -> Iterable[bytes]:
     """The index entries of a block: by its receipts, or, where those cannot be read, by a look at the whole index."""
     receipts = database.ledger.receipts(block_hash)
     with suppress(RlpError):

@@ -7,6 +7,7 @@ from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import Version
 from zevm.chain.pool.pool import PoolSnapshot
+from zevm.storage.primitives import Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ChainSnapshot:
     """A point to return to."""
 
     version: Version
-    block_hash: bytes
+    block_hash: Hash32
     node: NodeState
 
 

@@ -7,6 +7,7 @@ from zevm.chain.engine.errors import InvalidAttributesError, InvalidParametersEr
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Header
 from zevm.storage import rlp
+from zevm.storage.primitives import Hash32
 
 PAYLOAD_ID_BYTES = 8
 
@@ -51,7 +52,7 @@ def _check_v3(attributes: PayloadAttributes, fork: Fork) -> None:
 _CHECKS = {1: _check_v1, 2: _check_v2, 3: _check_v3}
 
 
-def payload_id(version: int, parent_hash: bytes, attributes: PayloadAttributes) -> bytes:
+def payload_id(version: int, parent_hash: Hash32, attributes: PayloadAttributes) -> bytes:
     """The build process's 8-byte name: geth's, the version and seven bytes of a hash over what is asked for."""
     withdrawals = [withdrawal.to_item() for withdrawal in attributes.withdrawals or ()]
     parts = (

@@ -30,10 +30,11 @@ from zevm.chain.errors import BlockError, Notice, Reason
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header
+from zevm.storage.primitives import ZERO_HASH, Hash32
 from zevm.storage.store import Batch
 
 _LOGGER = logging.getLogger("zevm.chain.engine")
-NO_HASH = bytes(32)
+NO_HASH = ZERO_HASH
 BATCH_BLOCKS = 64
 """A longer way to a new head is gone in several batches, each to an ancestor of it: memory and time stay bounded."""
 
@@ -64,7 +65,7 @@ class PayloadStatus:
     """
 
     status: Status
-    latest_valid_hash: bytes | None = None
+    latest_valid_hash: Hash32 | None = None
     error: str | None = None
     reason: Reason | None = None
 
@@ -73,9 +74,9 @@ class PayloadStatus:
 class Forkchoice:
     """ForkchoiceStateV1: hashes; zeros for a safe or finalized block that is not known yet."""
 
-    head: bytes
-    safe: bytes
-    finalized: bytes
+    head: Hash32
+    safe: Hash32
+    finalized: Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Engine:
             return PayloadStatus(Status.SYNCING)
         canonical_hash = self._chain.records.canonical_hash
 
-        def block_hash(number: int) -> bytes | None:
+        def block_hash(number: int) -> Hash32 | None:
             return canonical_hash(number) if number <= path.ancestor.number else path.hash_at(number)
 
         started = time.perf_counter()
@@ -179,7 +180,7 @@ class Engine:
         self._waiting.remove([block.hash])
         return PayloadStatus(Status.VALID, block.hash)
 
-    def _descends_from_invalid(self, block_hash: bytes, tip: bytes) -> PayloadStatus | None:
+    def _descends_from_invalid(self, block_hash: Hash32, tip: Hash32) -> PayloadStatus | None:
         """The refusal of a block whose ancestor (or itself) is known to be invalid."""
         culprit = self._invalid.culprit(block_hash)
         if culprit is None:
@@ -190,7 +191,7 @@ class Engine:
         latest = culprit.parent_hash if parent is None else _valid_hash(parent)
         return PayloadStatus(Status.INVALID, latest, "links to previously rejected block")
 
-    def _head_of(self, head_hash: bytes) -> Header | PayloadStatus:
+    def _head_of(self, head_hash: Hash32) -> Header | PayloadStatus:
         """The header of a fork choice's head, executed now if it waited for a parent that has come meanwhile."""
         header = self._chain.header_by_hash(head_hash)
         if header is not None:
@@ -258,7 +259,7 @@ class Engine:
         self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints)
         self._sides.confirm(moves[0])
 
-    def _checkpoint(self, name: str, block_hash: bytes, path: Path) -> bytes | None:
+    def _checkpoint(self, name: str, block_hash: Hash32, path: Path) -> bytes | None:
         """A checkpoint's hash, which must lie on the chain to the new head; None for zeros."""
         if block_hash == NO_HASH:
             return None
@@ -282,6 +283,6 @@ class Engine:
         return identifier
 
 
-def _valid_hash(header: Header) -> bytes:
+def _valid_hash(header: Header) -> Hash32:
     """How a valid block is named to the consensus client: zeros for one with proof of work."""
     return NO_HASH if header.difficulty else header.hash

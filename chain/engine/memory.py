@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from zevm.chain.types import Block, Header
+from zevm.storage.primitives import Hash32
 
 WAITING_BLOCKS = 96
 WAITING_BYTES = 64 * 1024 * 1024
@@ -31,7 +32,7 @@ class WaitingBlocks:
         while len(self._blocks) > WAITING_BLOCKS or self._bytes > WAITING_BYTES:
             self.remove([next(iter(self._blocks))])
 
-    def get(self, block_hash: bytes) -> Block | None:
+    def get(self, block_hash: Hash32) -> Block | None:
         """A kept block."""
         entry = self._blocks.get(block_hash)
         return None if entry is None else entry[0]
@@ -55,7 +56,7 @@ class InvalidBlocks:
         self._hits[header.hash] = 1
         self._put(header.hash, header)
 
-    def culprit(self, block_hash: bytes) -> Header | None:
+    def culprit(self, block_hash: Hash32) -> Header | None:
         """The invalid block that is `block_hash` or an ancestor of it; None where none is known.
 
         One that was asked for too often is forgotten, so that it is judged anew.
@@ -71,11 +72,11 @@ class InvalidBlocks:
         self._hits[culprit.hash] = hits
         return culprit
 
-    def extend(self, block_hash: bytes, culprit: Header) -> None:
+    def extend(self, block_hash: Hash32, culprit: Header) -> None:
         """Remember that a block descends from an invalid one."""
         self._put(block_hash, culprit)
 
-    def _put(self, block_hash: bytes, culprit: Header) -> None:
+    def _put(self, block_hash: Hash32, culprit: Header) -> None:
         self._tips[block_hash] = culprit
         while len(self._tips) > INVALID_TIPS:
             _, dropped = self._tips.popitem(last=False)

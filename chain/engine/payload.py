@@ -15,6 +15,7 @@ from zevm.chain.types.block import Withdrawal
 from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
 from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.vm.executor import requests_hash
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError
 
 NEW_PAYLOAD_FORKS = {
@@ -38,8 +39,8 @@ class BlockHashError(PayloadError):
 class ExecutionPayload:
     """ExecutionPayloadV1 to V3; fields that the version lacks are None. Transactions are EIP-2718 bytes."""
 
-    parent_hash: bytes
-    fee_recipient: bytes
+    parent_hash: Hash32
+    fee_recipient: Address
     state_root: bytes
     receipts_root: bytes
     logs_bloom: bytes
@@ -50,7 +51,7 @@ class ExecutionPayload:
     timestamp: int
     extra_data: bytes
     base_fee_per_gas: int
-    block_hash: bytes
+    block_hash: Hash32
     transactions: tuple[bytes, ...]
     withdrawals: tuple[Withdrawal, ...] | None = None
     blob_gas_used: int | None = None

@@ -12,6 +12,7 @@ from zevm.chain.canonical.chain import CanonicalChain, encode_record
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Header
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.state_record import decode_update, encode_update
 from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch
@@ -37,7 +38,7 @@ class Path:
             yield part
             ancestor = part.tip
 
-    def hash_at(self, number: int) -> bytes | None:
+    def hash_at(self, number: int) -> Hash32 | None:
         """The hash of a side block of the path by its height."""
         index = number - self.ancestor.number - 1
         return self.headers[index].hash if 0 <= index < len(self.headers) else None
@@ -55,7 +56,7 @@ class SideBlocks:
         self._ledger = canonical.database.ledger
         self._states = canonical.database.state
         self._limit = limit
-        self._numbers: dict[bytes, int] = {block_hash: number for number, block_hash in self._ledger.sides()}
+        self._numbers: dict[Hash32, int] = {block_hash: number for number, block_hash in self._ledger.sides()}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -112,7 +113,7 @@ class SideBlocks:
         self._forget(move.stale)
         self._numbers |= move.entered
 
-    def _put_removed(self, batch: Batch, ancestor: Header, removed: tuple[BlockAndReceipts, ...]) -> dict[bytes, int]:
+    def _put_removed(self, batch: Batch, ancestor: Header, removed: tuple[BlockAndReceipts, ...]) -> dict[Hash32, int]:
         """Keep removed blocks, up to the first whose state was patched: what stands on that cannot come back."""
         if not removed:
             return {}
@@ -129,7 +130,7 @@ class SideBlocks:
     def _put(self, batch: Batch, record: BlockAndReceipts, update: StateUpdate) -> None:
         self._ledger.put_side(batch, **encode_record(record), update=encode_update(update))
 
-    def _ends(self, count: int, added: Header, path: Path) -> list[bytes]:
+    def _ends(self, count: int, added: Header, path: Path) -> list[Hash32]:
         """The lowest blocks that no kept block stands on, but none above or under the one to be added."""
         spared = {header.hash for header in path.headers}
         headers = [self._canonical.records.header_by_hash(item) for item in self._numbers]
@@ -137,11 +138,11 @@ class SideBlocks:
         ends = sorted((number, item) for item, number in self._numbers.items() if item not in parents)
         return [item for number, item in ends if number <= added.number and item not in spared][:count]
 
-    def _delete(self, batch: Batch, hashes: Iterable[bytes]) -> None:
+    def _delete(self, batch: Batch, hashes: Iterable[Hash32]) -> None:
         for block_hash in hashes:
             self._ledger.delete_side(batch, self._numbers[block_hash], block_hash)
 
-    def _forget(self, hashes: Iterable[bytes]) -> None:
+    def _forget(self, hashes: Iterable[Hash32]) -> None:
         for block_hash in hashes:
             del self._numbers[block_hash]
             self._canonical.records.forget(block_hash)
@@ -151,6 +152,6 @@ class SideBlocks:
 class Move:
     """Side blocks that a fork choice brings (hash -> height), those that become canonical, and those that go."""
 
-    entered: dict[bytes, int]
-    left: set[bytes]
-    stale: list[bytes]
+    entered: dict[Hash32, int]
+    left: set[Hash32]
+    stale: list[Hash32]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from zevm.chain.types import Transaction, TransactionType
+from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024
 """Size that one unit of the pool's limits stands for; a larger transaction takes several."""
@@ -17,12 +18,12 @@ class PooledTransaction:
     """
 
     transaction: Transaction
-    sender: bytes
+    sender: Address
     local: bool
     arrival: int
     cost_wei: int
     slots: int
-    authorities: tuple[bytes, ...]
+    authorities: tuple[Address, ...]
 
     @property
     def nonce(self) -> int:
@@ -41,7 +42,7 @@ class PooledTransaction:
 
 
 def pooled(
-    transaction: Transaction, sender: bytes, *, local: bool, arrival: int, with_authorities: bool
+    transaction: Transaction, sender: Address, *, local: bool, arrival: int, with_authorities: bool
 ) -> PooledTransaction:
     """Work out once what the pool will ask of a transaction again and again.
 
@@ -66,7 +67,7 @@ class PoolAccount:
     nonce, balance and delegation are those of the state the pool was last reset to.
     """
 
-    address: bytes
+    address: Address
     state_nonce: int
     balance_wei: int
     is_delegated: bool

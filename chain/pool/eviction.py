@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.pool.admission import PoolLimits
+from zevm.storage.primitives import Address
 
 
 def executable_victims(
@@ -42,7 +43,7 @@ def queued_victims(
 
 def _victims(
     entry: PooledTransaction,
-    tails: dict[bytes, list[PooledTransaction]],
+    tails: dict[Address, list[PooledTransaction]],
     missing_slots: int,
     has_too_many: Callable[[int], bool],
 ) -> list[PooledTransaction]:

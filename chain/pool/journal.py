@@ -6,6 +6,7 @@ from zevm.chain.types import Transaction
 from zevm.chain.types.transaction import encode_network_form
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError
+from zevm.storage.primitives import Hash32
 from zevm.storage.store import Batch
 
 
@@ -16,11 +17,11 @@ class PoolJournal:
     """
 
     def __init__(self, database: Database) -> None:
-        self.kept: set[bytes] = set()
+        self.kept: set[Hash32] = set()
         self._database = database
         self._overdue: set[bytes] = set()
 
-    def load(self) -> dict[bytes, bytes]:
+    def load(self) -> dict[Hash32, bytes]:
         """The transactions that are kept: hash -> network form."""
         stored = dict(self._database.ledger.pooled())
         self.kept = set(stored)

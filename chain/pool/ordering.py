@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.types import Transaction
+from zevm.storage.primitives import Address
 
 
 class TransactionOrder(StrEnum):
@@ -34,9 +35,9 @@ class Selection(Iterator[Transaction]):
         self._base_fee = base_fee
         self._blob_base_fee = blob_base_fee
         self._least_cap = max(base_fee or 0, minimum_price)
-        self._waiting: dict[bytes, Iterator[PooledTransaction]] = {}
+        self._waiting: dict[Address, Iterator[PooledTransaction]] = {}
         self._heap: list[tuple[int, int, PooledTransaction]] = []
-        self._last_sender: bytes | None = None
+        self._last_sender: Address | None = None
         for entries in accounts:
             if entries:
                 self._waiting[entries[0].sender] = iter(entries)
@@ -53,11 +54,11 @@ class Selection(Iterator[Transaction]):
         self._last_sender = entry.sender
         return entry.transaction
 
-    def skip_sender(self, sender: bytes) -> None:
+    def skip_sender(self, sender: Address) -> None:
         """Offer no more transactions of the sender of the transaction just returned."""
         self._waiting.pop(sender, None)
 
-    def _offer_next_of(self, sender: bytes) -> None:
+    def _offer_next_of(self, sender: Address) -> None:
         entry = next(self._waiting.get(sender, iter(())), None)
         if entry is None or not self._can_pay(entry.transaction):
             self._waiting.pop(sender, None)

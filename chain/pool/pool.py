@@ -21,6 +21,7 @@ from zevm.chain.vm.interface import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address, Hash32
 
 __all__ = ["AddResult", "Pool", "PoolLimits", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 
@@ -37,7 +38,7 @@ class AddResult:
 
     executable: bool
     replaced: Transaction | None = None
-    dropped: tuple[bytes, ...] = ()
+    dropped: tuple[Hash32, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class PoolSnapshot:
     """The pool's content at one moment, in order of arrival."""
 
     entries: tuple[PooledTransaction, ...]
-    touched_at_seconds: dict[bytes, float]
+    touched_at_seconds: dict[Address, float]
 
 
 class Pool:
@@ -74,8 +75,8 @@ class Pool:
         self.version = 0
         self._clock = clock
         self._lock = threading.RLock()
-        self._accounts: dict[bytes, PoolAccount] = {}
-        self._by_hash: dict[bytes, PooledTransaction] = {}
+        self._accounts: dict[Address, PoolAccount] = {}
+        self._by_hash: dict[Hash32, PooledTransaction] = {}
         self._authorities: Counter[bytes] = Counter()
         self._arrivals = 0
         self._slots = 0
@@ -92,12 +93,12 @@ class Pool:
         """How many transactions can go into blocks now."""
         return self._executable_count
 
-    def get(self, transaction_hash: bytes) -> Transaction | None:
+    def get(self, transaction_hash: Hash32) -> Transaction | None:
         """A waiting transaction, with its sidecar."""
         entry = self._by_hash.get(transaction_hash)
         return None if entry is None else entry.transaction
 
-    def hashes(self) -> set[bytes]:
+    def hashes(self) -> set[Hash32]:
         """The hashes of all waiting transactions."""
         with self._lock:
             return set(self._by_hash)
@@ -107,24 +108,24 @@ class Pool:
         with self._lock:
             return PoolStats(self._executable_count, len(self._by_hash) - self._executable_count)
 
-    def pending(self) -> dict[bytes, tuple[Transaction, ...]]:
+    def pending(self) -> dict[Address, tuple[Transaction, ...]]:
         """Executable transactions by sender, nonces ascending."""
         return self._listed(PoolAccount.executable)
 
-    def queued(self) -> dict[bytes, tuple[Transaction, ...]]:
+    def queued(self) -> dict[Address, tuple[Transaction, ...]]:
         """Queued transactions by sender, nonces ascending."""
         return self._listed(PoolAccount.queued)
 
     def _listed(
         self, entries_of: Callable[[PoolAccount], list[PooledTransaction]]
-    ) -> dict[bytes, tuple[Transaction, ...]]:
+    ) -> dict[Address, tuple[Transaction, ...]]:
         with self._lock:
             listed = {address: entries_of(account) for address, account in self._accounts.items()}
         return {
             address: tuple([entry.transaction for entry in entries]) for address, entries in listed.items() if entries
         }
 
-    def next_nonce(self, address: bytes, state_nonce: int) -> int:
+    def next_nonce(self, address: Address, state_nonce: int) -> int:
         """The nonce after the account's executable transactions; at least `state_nonce`."""
         with self._lock:
             account = self._accounts.get(address)
@@ -156,7 +157,7 @@ class Pool:
 
     # Writes.
 
-    def add(self, transaction: Transaction, sender: bytes, *, local: bool = False) -> AddResult:
+    def add(self, transaction: Transaction, sender: Address, *, local: bool = False) -> AddResult:
         """Admit a transaction, or raise TransactionError with geth's text and change nothing.
 
         local: it comes from the node's own accounts. A blob transaction's sidecar must have been checked.
@@ -182,7 +183,7 @@ class Pool:
                 entry.nonce < account.executable_end, None if old is None else old.transaction, tuple(dropped)
             )
 
-    def reset(self, environment: BlockEnvironment, reader: StateReader, mined: Collection[bytes] = ()) -> list[bytes]:
+    def reset(self, environment: BlockEnvironment, reader: StateReader, mined: Collection[bytes] = ()) -> list[Hash32]:
         """Follow a new head: `environment` is the next block's, `reader` the state before it.
 
         Drops used nonces, what no block can hold any more, and what waited too long; queues what cannot be paid
@@ -199,7 +200,7 @@ class Pool:
             self.version += 1
             return [item for item in before if item not in self._by_hash and item not in mined]
 
-    def remove(self, transaction_hash: bytes) -> Transaction | None:
+    def remove(self, transaction_hash: Hash32) -> Transaction | None:
         """Take a transaction out; the sender's later ones are queued. None where it is unknown."""
         with self._lock:
             entry = self._by_hash.get(transaction_hash)
@@ -209,7 +210,7 @@ class Pool:
             self.version += 1
             return entry.transaction
 
-    def remove_sender(self, sender: bytes) -> list[bytes]:
+    def remove_sender(self, sender: Address) -> list[Hash32]:
         """Take out all transactions of an account; their hashes."""
         with self._lock:
             account = self._accounts.get(sender)
@@ -219,7 +220,7 @@ class Pool:
             self.version += 1
             return [entry.transaction.hash for entry in entries]
 
-    def clear(self) -> list[bytes]:
+    def clear(self) -> list[Hash32]:
         """Take out everything; the hashes."""
         with self._lock:
             hashes = list(self._by_hash)
@@ -250,7 +251,7 @@ class Pool:
             raise RuntimeError("the pool was never reset to a head")
         return self._environment
 
-    def _read_account(self, address: bytes) -> PoolAccount:
+    def _read_account(self, address: Address) -> PoolAccount:
         """A fresh record of an account; it enters the pool with its first transaction."""
         account = PoolAccount(address, 0, 0, is_delegated=False, touched_at_seconds=self._clock())
         self._read_state(account)
@@ -280,7 +281,7 @@ class Pool:
             check_replacement(old, entry, self.limits)
         return old
 
-    def _make_room(self, entry: PooledTransaction, old: PooledTransaction | None, account: PoolAccount) -> list[bytes]:
+    def _make_room(self, entry: PooledTransaction, old: PooledTransaction | None, account: PoolAccount) -> list[Hash32]:
         """Drop what has to give way to `entry`. Raises TransactionError, with nothing dropped, if it does not fit."""
         if entry.local:
             return []

@@ -26,6 +26,7 @@ from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Header
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32
 
 INITIAL_BASE_FEE_WEI = 1_000_000_000
 """The base fee of the first London block (EIP-1559)."""
@@ -52,7 +53,7 @@ class GenesisAccount:
     storage: Mapping[int, int] = field(default_factory=dict)
 
 
-def accounts_diff(accounts: Mapping[bytes, GenesisAccount]) -> StateDiff:
+def accounts_diff(accounts: Mapping[Address, GenesisAccount]) -> StateDiff:
     """Whole accounts as a change of the empty state."""
     diff = StateDiff()
     for address, account in accounts.items():
@@ -71,20 +72,20 @@ class Genesis:
     """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
 
     schedule: ForkSchedule
-    accounts: Mapping[bytes, GenesisAccount]
+    accounts: Mapping[Address, GenesisAccount]
     gas_limit: int
     timestamp: int = 0
     nonce: int = 0
     extra_data: bytes = b""
     difficulty: int = 0
     mix_hash: bytes = bytes(32)
-    coinbase: bytes = bytes(20)
+    coinbase: Address = ZERO_ADDRESS
     base_fee_per_gas: int | None = None
     excess_blob_gas: int | None = None
     blob_gas_used: int | None = None
     number: int = 0
     gas_used: int = 0
-    parent_hash: bytes = bytes(32)
+    parent_hash: Hash32 = ZERO_HASH
 
     @property
     def chain_id(self) -> int:
@@ -128,7 +129,7 @@ class Genesis:
         cls,
         chain_id: int = DEFAULT_CHAIN_ID,
         fork: Fork = LATEST_FORK,
-        accounts: Sequence[bytes] = (),
+        accounts: Sequence[Address] = (),
         balance_wei: int = DEFAULT_BALANCE_WEI,
         gas_limit: int = DEFAULT_GAS_LIMIT,
         base_fee: int | None = INITIAL_BASE_FEE_WEI,
@@ -142,7 +143,9 @@ class Genesis:
         development: false keeps mainnet's rules for transactions; see ForkSchedule.
         """
         schedule = ForkSchedule.default(chain_id, fork, zvm=ZVM if zvm else None, development=development)
-        alloc = {address: GenesisAccount(balance_wei=balance_wei) for address in accounts}
+        alloc: dict[Address, GenesisAccount] = {
+            address: GenesisAccount(balance_wei=balance_wei) for address in accounts
+        }
         for since, address, code in SYSTEM_CONTRACTS:
             if fork >= since:
                 alloc[address] = GenesisAccount(nonce=1, code=code)
@@ -227,11 +230,11 @@ _STRINGS: dict[str, tuple[str, int | None]] = {
 }
 
 
-def _parse_alloc(data: Mapping[str, Json]) -> dict[bytes, GenesisAccount]:
-    accounts: dict[bytes, GenesisAccount] = {}
+def _parse_alloc(data: Mapping[str, Json]) -> dict[Address, GenesisAccount]:
+    accounts: dict[Address, GenesisAccount] = {}
     for key, entry in mapping_field(data, "alloc").items():
         where = path("alloc", key)
-        address = parse_bytes(key, where, 20)
+        address = Address(parse_bytes(key, where, 20))
         if address in accounts:
             raise GenesisError(f"{where}: the address occurs twice")
         if not isinstance(entry, dict):

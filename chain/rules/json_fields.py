@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from zevm.chain.errors import GenesisError
+from zevm.storage.primitives import Address
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -36,9 +37,10 @@ def bytes_field(container: Mapping[str, Json], key: str, *, size: int | None = N
     return None if value is None else parse_bytes(value, path(where, key), size)
 
 
-def address_field(container: Mapping[str, Json], key: str, *, where: str = "") -> bytes | None:
+def address_field(container: Mapping[str, Json], key: str, *, where: str = "") -> Address | None:
     """A 20-byte address; None where absent or null."""
-    return bytes_field(container, key, size=20, where=where)
+    value = bytes_field(container, key, size=20, where=where)
+    return None if value is None else Address(value)
 
 
 def mapping_field(container: Mapping[str, Json], key: str, *, where: str = "") -> dict[str, Json]:

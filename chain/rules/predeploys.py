@@ -1,22 +1,23 @@
 """Contracts that a development network has from its first block: code and addresses, byte for byte as on mainnet."""
 
 from zevm.chain.rules.forks import Fork
+from zevm.storage.primitives import Address
 
-BEACON_ROOTS_ADDRESS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
+BEACON_ROOTS_ADDRESS = Address(bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02"))
 BEACON_ROOTS_CODE = bytes.fromhex(
     "3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff8106"
     "90815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500"
 )
 """EIP-4788."""
 
-HISTORY_STORAGE_ADDRESS = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
+HISTORY_STORAGE_ADDRESS = Address(bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935"))
 HISTORY_STORAGE_CODE = bytes.fromhex(
     "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff814303"
     "11604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
 )
 """EIP-2935."""
 
-WITHDRAWAL_REQUESTS_ADDRESS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")
+WITHDRAWAL_REQUESTS_ADDRESS = Address(bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002"))
 WITHDRAWAL_REQUESTS_CODE = bytes.fromhex(
     "3373fffffffffffffffffffffffffffffffffffffffe1460cb5760115f54807fffffffffffffffffffffffffffffffffffff"
     "ffffffffffffffffffffffffffff146101f457600182026001905f5b5f821115606857810190830284830290049160010191"
@@ -32,7 +33,7 @@ WITHDRAWAL_REQUESTS_CODE = bytes.fromhex(
 )
 """EIP-7002."""
 
-CONSOLIDATION_REQUESTS_ADDRESS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")
+CONSOLIDATION_REQUESTS_ADDRESS = Address(bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251"))
 CONSOLIDATION_REQUESTS_CODE = bytes.fromhex(
     "3373fffffffffffffffffffffffffffffffffffffffe1460d35760115f54807fffffffffffffffffffffffffffffffffffff"
     "ffffffffffffffffffffffffffff1461019a57600182026001905f5b5f821115606857810190830284830290049160010191"
@@ -46,14 +47,14 @@ CONSOLIDATION_REQUESTS_CODE = bytes.fromhex(
 )
 """EIP-7251."""
 
-CREATE2_DEPLOYER_ADDRESS = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
+CREATE2_DEPLOYER_ADDRESS = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"))
 CREATE2_DEPLOYER_CODE = bytes.fromhex(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015"
     "156039578182fd5b8082525050506014600cf3"
 )
 """The deterministic deployment proxy that Foundry, Safe and others expect on every chain."""
 
-SYSTEM_CONTRACTS: tuple[tuple[Fork, bytes, bytes], ...] = (
+SYSTEM_CONTRACTS: tuple[tuple[Fork, Address, bytes], ...] = (
     (Fork.CANCUN, BEACON_ROOTS_ADDRESS, BEACON_ROOTS_CODE),
     (Fork.PRAGUE, HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE),
     (Fork.PRAGUE, WITHDRAWAL_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_CODE),

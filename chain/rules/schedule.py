@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.json_fields import Json, address_field, bool_field, hex_string, mapping_field, number_field
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 ZVM = "zvm"
 ZVM_SCHEDULES = (ZVM, "stylus")
 """Price schedules of WebAssembly contracts that a genesis may choose; the first is the default."""
 
-MAINNET_DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
+MAINNET_DEPOSIT_CONTRACT = Address(bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa"))
 
 DEFAULT_BLOB_SCHEDULE: dict[Fork, BlobParameters] = {
     Fork.CANCUN: BlobParameters(3, 6, 3_338_477),
@@ -93,7 +94,7 @@ class ForkSchedule:
     blob_schedule: Mapping[Fork, BlobParameters] = field(default_factory=dict)
     terminal_total_difficulty: int | None = None
     terminal_total_difficulty_passed: bool = False
-    deposit_contract: bytes = bytes(20)
+    deposit_contract: Address = ZERO_ADDRESS
     zvm: str | None = None
     development: bool = False
     transaction_gas_cap: bool | None = None
@@ -198,7 +199,7 @@ class ForkSchedule:
         """The Unix time at which `fork` begins; 0 for forks by block number (EIP-7910)."""
         return self.activations.get(_KEY_OF[fork], 0) if fork > Fork.PARIS else 0
 
-    def fork_id(self, genesis_hash: bytes, genesis_timestamp: int, number: int, timestamp: int) -> tuple[bytes, int]:
+    def fork_id(self, genesis_hash: Hash32, genesis_timestamp: int, number: int, timestamp: int) -> tuple[bytes, int]:
         """EIP-2124: the 4-byte checksum of the forks passed, and the next fork's number or time (0: none)."""
         keyed = [(row.by_time, self.activations[row.key]) for row in _ROWS if row.key in self.activations]
         numbers = sorted({start for by_time, start in keyed if not by_time and start > 0})
@@ -240,7 +241,7 @@ class ForkSchedule:
             blob_schedule=_parse_blob_schedule(config),
             terminal_total_difficulty=number_field(config, "terminalTotalDifficulty", bits=256, where="config"),
             terminal_total_difficulty_passed=bool_field(config, "terminalTotalDifficultyPassed", where="config"),
-            deposit_contract=address_field(config, "depositContractAddress", where="config") or bytes(20),
+            deposit_contract=address_field(config, "depositContractAddress", where="config") or ZERO_ADDRESS,
             zvm=_parse_zvm(config.get("zvm")),
             development=bool_field(config, "development", where="config"),
             extra={key: value for key, value in config.items() if key not in _KNOWN_KEYS},

@@ -17,6 +17,7 @@ from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import FrameStart
 from zevm.storage.cache import ByteCache
+from zevm.storage.primitives import Address
 
 CACHE_BYTES = 32 * 1024 * 1024
 """What a transaction without data, access list and code costs."""
@@ -77,7 +78,7 @@ class AddressSearch:
 
     def search(
         self,
-        address: bytes,
+        address: Address,
         numbers: Iterable[int],
         page_size: int,
         block_limit: int,

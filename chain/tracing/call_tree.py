@@ -10,6 +10,7 @@ from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.storage.primitives import Address
 
 CREATIONS = ("CREATE", "CREATE2")
 _BORROWERS = ("DELEGATECALL", "CALLCODE")
@@ -18,7 +19,7 @@ FRAME_BYTES = 320
 """About what the JSON of a frame without data has."""
 
 
-def caller_of(start: FrameStart) -> bytes:
+def caller_of(start: FrameStart) -> Address:
     """Whose code made the call: not always its msg.sender."""
     return start.address if start.kind in _BORROWERS else start.sender
 
@@ -49,7 +50,7 @@ class CallNode:
     def __init__(self, start: FrameStart) -> None:
         self.kind = start.kind
         self.sender = caller_of(start)
-        self.target: bytes | None = start.target
+        self.target: Address | None = start.target
         self.value = None if start.kind == "STATICCALL" else start.value
         self.gas_limit = start.gas_limit
         self.gas_used = 0

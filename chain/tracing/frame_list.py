@@ -15,6 +15,7 @@ from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.storage.primitives import Address
 
 SELF_DESTRUCT = "SELFDESTRUCT"
 
@@ -25,8 +26,8 @@ class FrameRow:
 
     kind: str
     depth: int
-    sender: bytes
-    target: bytes
+    sender: Address
+    target: Address
     value_wei: int
     data: bytes
     output: bytes = b""
@@ -106,7 +107,7 @@ def revert_output(chain: ChainView, position: TransactionPosition, request: Trac
 
 
 def creation_in(
-    chain: ChainView, block: Block, address: bytes, request: TraceRequest
+    chain: ChainView, block: Block, address: Address, request: TraceRequest
 ) -> tuple[TransactionPosition, FrameRow] | None:
     """The last successful creation of a contract in a block, and the transaction that made it."""
     if not block.transactions:

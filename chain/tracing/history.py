@@ -14,6 +14,7 @@ from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 from zevm.storage.state_update import StateUpdate
 
 
@@ -62,7 +63,7 @@ def slot_range(
 
 
 def slot_range_within(
-    chain: ChainView, block: Block, index: int, address: bytes, start: bytes, limit: int, deadline: Deadline
+    chain: ChainView, block: Block, index: int, address: Address, start: bytes, limit: int, deadline: Deadline
 ) -> tuple[list[SlotEntry], bytes | None]:
     """Slots of an account before a block's transaction; as `slot_range`. Raises TraceError."""
     if index > len(block.transactions):

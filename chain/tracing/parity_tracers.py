@@ -15,6 +15,7 @@ from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json
 from zevm.chain.tracing.vm_trace import VmTracer
 from zevm.chain.vm.interface import FrameStart, Outcome, VmError
+from zevm.storage.primitives import Address
 
 KINDS = ("trace", "vmTrace", "stateDiff")
 """What a replay may be asked for."""
@@ -77,7 +78,7 @@ class StateDiffTracer(PrestateTracer):
             if difference is not None:
                 self._differences["0x" + address.hex()] = difference
 
-    def _compare(self, address: bytes, before: Before) -> dict[str, Any] | None:
+    def _compare(self, address: Address, before: Before) -> dict[str, Any] | None:
         state = self.state
         after = Before(state, address)
         after.slots = {slot: state.get_storage(address, slot) for slot in before.slots}

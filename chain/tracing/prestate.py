@@ -15,6 +15,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address
 
 SLOAD, SSTORE = 0x54, 0x55
 _STORAGE = (SLOAD, SSTORE)
@@ -29,7 +30,7 @@ class Before:
 
     __slots__ = ("balance", "code", "code_hash", "nonce", "slots")
 
-    def __init__(self, state: ExecutionState, address: bytes) -> None:
+    def __init__(self, state: ExecutionState, address: Address) -> None:
         self.balance = state.get_balance(address)
         self.nonce = state.get_nonce(address)
         self.code_hash = state.get_code_hash(address)
@@ -61,10 +62,10 @@ class PrestateTracer(ResultTracer):
             raise TraceError("cannot use diffMode with includeEmpty")
         self.state: ExecutionState
         self._fork = Fork.FRONTIER
-        self.accounts: dict[bytes, Before] = {}
-        self._created: set[bytes] = set()
-        self._deleted: set[bytes] = set()
-        self._last: tuple[bytes, int | None] | None = None
+        self.accounts: dict[Address, Before] = {}
+        self._created: set[Address] = set()
+        self._deleted: set[Address] = set()
+        self._last: tuple[Address, int | None] | None = None
         self._before: dict[str, Any] = {}
         self._after: dict[str, Any] = {}
 
@@ -77,14 +78,14 @@ class PrestateTracer(ResultTracer):
             self._look_up(address)
         self._look_up_delegate(start.address)
 
-    def _look_up(self, address: bytes) -> bool:
+    def _look_up(self, address: Address) -> bool:
         """Keep the account as it is now, unless it is known; whether it was new."""
         if address in self.accounts:
             return False
         self.accounts[address] = Before(self.state, address)
         return True
 
-    def _look_up_delegate(self, address: bytes) -> None:
+    def _look_up_delegate(self, address: Address) -> None:
         if self._fork >= Fork.PRAGUE:
             delegate = delegation_of(self.state.get_code(address))
             if delegate is not None:
@@ -113,11 +114,11 @@ class PrestateTracer(ResultTracer):
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, stack)
 
-    def _watch(self, address: bytes, opcode: int, stack: Sequence[int]) -> None:
+    def _watch(self, address: Address, opcode: int, stack: Sequence[int]) -> None:
         if not stack:
             return
         if opcode in _ACCOUNT:
-            other = (stack[-1] & ADDRESS_MASK).to_bytes(20, "big")
+            other = Address((stack[-1] & ADDRESS_MASK).to_bytes(20, "big"))
             if self._look_up(other):
                 self._last = (other, None)
         elif self._with_storage:
@@ -164,14 +165,14 @@ class PrestateTracer(ResultTracer):
             encoded["storage"] = _encode_slots(slots)
         return encoded
 
-    def _changed_slots(self, address: bytes, account: Before) -> dict[int, int]:
+    def _changed_slots(self, address: Address, account: Before) -> dict[int, int]:
         """Slots that had a value and have another one now."""
         state = self.state
         return {
             slot: value for slot, value in account.slots.items() if value and state.get_storage(address, slot) != value
         }
 
-    def _changes(self, address: bytes, account: Before) -> dict[str, Any]:
+    def _changes(self, address: Address, account: Before) -> dict[str, Any]:
         """What is different now; a slot or an account that is empty now has nothing to show, but an empty code has."""
         state = self.state
         changes: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 SSTORE, SELFDESTRUCT = 0x55, 0xFF
 _CREATION_OPCODES = (0xF0, 0xF5)
@@ -87,7 +88,7 @@ class ScriptTracer(ResultTracer):
         return self._before[key] if key in self._before else self._look_up(*question)
 
     def _look_up(self, name: str, first: str, *rest: Any) -> Any:
-        address = bytes.fromhex(first)
+        address = Address(bytes.fromhex(first))
         if name == "toContract":
             return contract_address(address, int(rest[0])).hex()
         if name == "toContract2":

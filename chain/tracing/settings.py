@@ -7,6 +7,7 @@ from typing import Any
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
+from zevm.storage.primitives import Hash32
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """What one trace may take, in about the bytes of its JSON; a longer one is given up."""
@@ -21,9 +22,9 @@ class TraceContext:
     """
 
     reason_of: Callable[[bytes], str | None]
-    block_hash: bytes | None = None
+    block_hash: Hash32 | None = None
     block_number: int = 0
-    transaction_hash: bytes | None = None
+    transaction_hash: Hash32 | None = None
     transaction_index: int = 0
     first_log_index: int = 0
     deadline: Deadline | None = None

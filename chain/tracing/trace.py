@@ -28,6 +28,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.account import StateReader
+from zevm.storage.primitives import Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class CallOverrides:
     transaction_index: int | None = None
 
 
-def trace_transaction(chain: ChainView, transaction_hash: bytes, request: TraceRequest) -> Encoded:
+def trace_transaction(chain: ChainView, transaction_hash: Hash32, request: TraceRequest) -> Encoded:
     """A mined transaction. Raises TraceError, UnknownBlockError, ExecutionTimeoutError."""
     position = chain.find_transaction(transaction_hash)
     if position is None:

@@ -10,6 +10,7 @@ from zevm.chain.view import ChainView
 from zevm.storage import state_update
 from zevm.storage.account import StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
 from zevm.storage.state_update import StateUpdate
@@ -58,7 +59,7 @@ class _Headers:
         self._parent = parent
         self.oldest = parent.number
 
-    def hash_of(self, number: int) -> bytes | None:
+    def hash_of(self, number: int) -> Hash32 | None:
         """A canonical block's hash; the blocks up to the parent are then part of the witness."""
         self.oldest = min(self.oldest, number)
         return self._chain.records.canonical_hash(number)

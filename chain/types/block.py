@@ -7,6 +7,7 @@ from typing import TypeVar
 from zevm.chain.types.header import Header
 from zevm.chain.types.transaction import Transaction
 from zevm.storage import rlp
+from zevm.storage.primitives import Address, Hash32
 
 _Encoded = TypeVar("_Encoded")
 _Decoded = TypeVar("_Decoded")
@@ -18,7 +19,7 @@ class Withdrawal:
 
     index: int
     validator_index: int
-    address: bytes
+    address: Address
     amount_gwei: int
 
     def to_item(self) -> "list[rlp.Item]":
@@ -38,7 +39,7 @@ class Withdrawal:
             raise rlp.RlpError("rlp: a withdrawal's address has 20 bytes")
         numbers = [rlp.decode_int(number) for number in (index, validator, amount)]
         _check_numbers(numbers)
-        return cls(numbers[0], numbers[1], address, numbers[2])
+        return cls(numbers[0], numbers[1], Address(address), numbers[2])
 
 
 def _check_numbers(numbers: Sequence[int]) -> None:
@@ -56,7 +57,7 @@ class Block:
     withdrawals: tuple[Withdrawal, ...] | None = None
 
     @property
-    def hash(self) -> bytes:
+    def hash(self) -> Hash32:
         """The header's hash."""
         return self.header.hash
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from zevm.storage.primitives import Hash32
+
 
 class BlockTag(Enum):
     """The tags of the Ethereum JSON-RPC specification."""
@@ -22,7 +24,7 @@ class BlockReference:
     """
 
     number: int | None = None
-    hash: bytes | None = None
+    hash: Hash32 | None = None
     tag: BlockTag | None = None
     require_canonical: bool = False
 

@@ -6,6 +6,7 @@ from operator import attrgetter
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 EMPTY_UNCLES_HASH = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 """keccak256(rlp([])): the uncles hash of a block without uncles."""
@@ -22,9 +23,9 @@ class Header:
     Hashes are 32 bytes, `coinbase` 20, `nonce` 8, `logs_bloom` 256; gas and fees are integers in gas and wei.
     """
 
-    parent_hash: bytes
+    parent_hash: Hash32
     uncles_hash: bytes = EMPTY_UNCLES_HASH
-    coinbase: bytes = bytes(20)
+    coinbase: Address = ZERO_ADDRESS
     state_root: bytes = EMPTY_ROOT
     transactions_root: bytes = EMPTY_ROOT
     receipts_root: bytes = EMPTY_ROOT
@@ -43,10 +44,10 @@ class Header:
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
     requests_hash: bytes | None = None
-    _hash: bytes | None = field(default=None, init=False, compare=False, repr=False)
+    _hash: Hash32 | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
-    def hash(self) -> bytes:
+    def hash(self) -> Hash32:
         """keccak256 of the header's RLP, computed once."""
         if self._hash is None:
             self.encode_and_hash()

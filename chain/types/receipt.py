@@ -6,13 +6,14 @@ from functools import lru_cache
 
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
     """One log entry: the 20-byte emitter, up to four 32-byte topics, data."""
 
-    address: bytes
+    address: Address
     topics: tuple[bytes, ...]
     data: bytes
 
@@ -63,10 +64,10 @@ class Receipt:
     cumulative_gas_used: int
     logs: tuple[Log, ...]
     bloom: bytes
-    sender: bytes
+    sender: Address
     gas_used: int
     effective_gas_price: int
-    contract_address: bytes | None = None
+    contract_address: Address | None = None
     blob_gas_used: int | None = None
     blob_gas_price: int | None = None
     post_state: bytes | None = None
@@ -113,10 +114,10 @@ class Receipt:
             cumulative_gas_used=rlp.decode_int(cumulative),
             logs=logs,
             bloom=logs_bloom(logs),
-            sender=sender,
+            sender=Address(sender),
             gas_used=rlp.decode_int(gas_used),
             effective_gas_price=rlp.decode_int(price),
-            contract_address=contract,
+            contract_address=None if contract is None else Address(contract),
             blob_gas_used=None if blob_used is None else rlp.decode_int(blob_used),
             blob_gas_price=None if blob_price is None else rlp.decode_int(blob_price),
             post_state=post_state,
@@ -144,4 +145,4 @@ def _decode_log(item: rlp.Item) -> Log:
     address, topics, data = item
     if not isinstance(address, bytes) or not isinstance(data, bytes):
         raise rlp.RlpError("rlp: expected input string or byte")
-    return Log(address, tuple(topic for topic in topics if isinstance(topic, bytes)), data)
+    return Log(Address(address), tuple(topic for topic in topics if isinstance(topic, bytes)), data)

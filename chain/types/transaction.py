@@ -14,6 +14,7 @@ from coincurve import PublicKey
 
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address, Hash32
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SECP256K1_HALF_ORDER = SECP256K1_ORDER // 2
@@ -40,7 +41,7 @@ class InvalidSignatureError(ValueError):
         super().__init__("invalid transaction v, r, s values")
 
 
-def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> bytes:
+def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> Address:
     """The 20-byte address whose key signed `digest`. Raises InvalidSignatureError."""
     if y_parity not in (0, 1) or not 0 < r < SECP256K1_ORDER or not 0 < s < SECP256K1_ORDER:
         raise InvalidSignatureError
@@ -49,14 +50,14 @@ def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> bytes:
         key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
     except Exception as error:  # coincurve raises bare Exception for an unrecoverable point
         raise InvalidSignatureError from error
-    return keccak256(key.format(compressed=False)[1:])[12:]
+    return Address(keccak256(key.format(compressed=False)[1:])[12:])
 
 
 @dataclass(frozen=True, slots=True)
 class AccessListEntry:
     """An address and the slots (32 bytes each) that a transaction declares (EIP-2930)."""
 
-    address: bytes
+    address: Address
     storage_keys: tuple[bytes, ...] = ()
 
 
@@ -65,14 +66,14 @@ class Authorization:
     """A signed delegation of an account's code (EIP-7702)."""
 
     chain_id: int
-    address: bytes
+    address: Address
     nonce: int
     y_parity: int
     r: int
     s: int
 
     @property
-    def authority(self) -> bytes | None:
+    def authority(self) -> Address | None:
         """The account that signed, or None where the signature is void (EIP-7702 asks for a low s)."""
         if self.s > SECP256K1_HALF_ORDER:
             return None
@@ -109,7 +110,7 @@ class Transaction:
     max_priority_fee_per_gas: int = 0
     max_fee_per_gas: int = 0
     gas_limit: int = 0
-    to: bytes | None = None
+    to: Address | None = None
     value: int = 0
     data: bytes = b""
     access_list: tuple[AccessListEntry, ...] = ()
@@ -134,14 +135,14 @@ class Transaction:
         return self.s == 0 and 0 < self.r < 1 << 160
 
     @cached_property
-    def sender(self) -> bytes:
+    def sender(self) -> Address:
         """The sender's 20-byte address. Raises InvalidSignatureError."""
         if self.is_impersonated:
-            return self.r.to_bytes(20, "big")
+            return Address(self.r.to_bytes(20, "big"))
         return recover_address(self.signing_hash, self.y_parity, self.r, self.s)
 
     @cached_property
-    def signing_hash(self) -> bytes:
+    def signing_hash(self) -> Hash32:
         """The digest that the sender signs."""
         payload = _encode_fields(self)
         if self.type is TransactionType.LEGACY:
@@ -158,7 +159,7 @@ class Transaction:
         return wrapped if self.type is TransactionType.LEGACY else bytes((self.type,)) + wrapped
 
     @cached_property
-    def hash(self) -> bytes:
+    def hash(self) -> Hash32:
         """keccak256 of `encoded`."""
         return keccak256(self.encoded)
 
@@ -181,7 +182,7 @@ class Transaction:
         """A copy carrying this signature."""
         return replace(self, y_parity=y_parity, r=r, s=s)
 
-    def impersonating(self, sender: bytes) -> "Transaction":
+    def impersonating(self, sender: Address) -> "Transaction":
         """A copy that the node sends for `sender` without a signature."""
         return replace(self, y_parity=0, r=int.from_bytes(sender, "big"), s=0)
 
@@ -234,7 +235,7 @@ def encode_network_form(transaction: Transaction) -> bytes:
     return b"\x03" + rlp.wrap_list(b"".join([transaction.encoded[1:], *version, *lists]))
 
 
-def _encode_address(address: bytes | None) -> bytes:
+def _encode_address(address: Address | None) -> bytes:
     return b"\x80" if address is None else b"\x94" + address
 
 
@@ -294,8 +295,8 @@ def _number(item: rlp.Item, bits: int = 256) -> int:
     return value
 
 
-def _target(item: rlp.Item) -> bytes | None:
-    return None if item == b"" else _string(item, 20)
+def _target(item: rlp.Item) -> Address | None:
+    return None if item == b"" else Address(_string(item, 20))
 
 
 def _access_list(item: rlp.Item) -> tuple[AccessListEntry, ...]:
@@ -304,7 +305,9 @@ def _access_list(item: rlp.Item) -> tuple[AccessListEntry, ...]:
         pair = _list(raw)
         if len(pair) != 2:
             raise rlp.RlpError("rlp: an access list entry is [address, storage keys]")
-        entries.append(AccessListEntry(_string(pair[0], 20), tuple(_string(key, 32) for key in _list(pair[1]))))
+        entries.append(
+            AccessListEntry(Address(_string(pair[0], 20)), tuple(_string(key, 32) for key in _list(pair[1])))
+        )
     return tuple(entries)
 
 
@@ -318,7 +321,7 @@ def _authorizations(item: rlp.Item) -> tuple[Authorization, ...]:
         entries.append(
             Authorization(
                 _number(chain_id),
-                _string(address, 20),
+                Address(_string(address, 20)),
                 _number(nonce, 64),
                 _number(y_parity, 8),
                 _number(r),

@@ -14,8 +14,9 @@ from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address, Hash32
 
-Fields = tuple[int, int, bytes]
+Fields = tuple[int, int, Hash32]
 """An account's nonce, balance in wei, and code hash."""
 
 UNSETTLED_ROOT = bytes(32)
@@ -57,13 +58,13 @@ class BlockState(ExecutionState):
     def __init__(self, reader: StateReader, observer: StateObserver | None = None) -> None:
         self._reader = reader
         self._observer = observer
-        self._base: dict[bytes, Account | None] = {}
-        self._base_slots: dict[bytes, dict[int, int]] = {}
-        self._accounts: dict[bytes, Fields | None] = {}
-        self._slots: dict[bytes, dict[int, int]] = {}
+        self._base: dict[Address, Account | None] = {}
+        self._base_slots: dict[Address, dict[int, int]] = {}
+        self._accounts: dict[Address, Fields | None] = {}
+        self._slots: dict[Address, dict[int, int]] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_KECCAK: b""}
         self._new_codes: dict[bytes, bytes] = {}
-        self._wiped: dict[bytes, bool] = {}
+        self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self.begin_transaction()
 
@@ -71,56 +72,56 @@ class BlockState(ExecutionState):
         """Forget what lasts one transaction: access lists, original values, transient slots, logs, refunds."""
         # undo entries of earlier transactions then work on dicts that no one reads
         self._transaction_start = len(self._journal)
-        self._originals: dict[tuple[bytes, int], int] = {}
-        self._warm_addresses: dict[bytes, bool] = {}
-        self._warm_slots: dict[tuple[bytes, int], bool] = {}
-        self._transient: dict[tuple[bytes, int], int] = {}
-        self._touched: dict[bytes, bool] = {}
-        self._created: dict[bytes, bool] = {}
-        self._destroyed: dict[bytes, bool] = {}
+        self._originals: dict[tuple[Address, int], int] = {}
+        self._warm_addresses: dict[Address, bool] = {}
+        self._warm_slots: dict[tuple[Address, int], bool] = {}
+        self._transient: dict[tuple[Address, int], int] = {}
+        self._touched: dict[Address, bool] = {}
+        self._created: dict[Address, bool] = {}
+        self._destroyed: dict[Address, bool] = {}
         self._logs: dict[int, Log] = {}
         self._refund: dict[None, int] = {None: 0}
 
     # Accounts
 
-    def _load(self, address: bytes) -> Fields | None:
+    def _load(self, address: Address) -> Fields | None:
         account = self._reader.account(address)
         self._base[address] = account
         fields = None if account is None else (account.nonce, account.balance, account.code_hash)
         self._accounts[address] = fields
         return fields
 
-    def _fields(self, address: bytes) -> Fields | None:
+    def _fields(self, address: Address) -> Fields | None:
         try:
             return self._accounts[address]
         except KeyError:
             return self._load(address)
 
-    def _put(self, address: bytes, previous: Fields | None, fields: Fields | None) -> None:
+    def _put(self, address: Address, previous: Fields | None, fields: Fields | None) -> None:
         self._journal.append((self._accounts, address, previous))
         self._accounts[address] = fields
 
-    def account_exists(self, address: bytes) -> bool:
+    def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
         return self._fields(address) is not None
 
-    def account_is_empty(self, address: bytes) -> bool:
+    def account_is_empty(self, address: Address) -> bool:
         """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
         fields = self._fields(address)
         return fields is None or fields == _NEW
 
-    def get_balance(self, address: bytes) -> int:
+    def get_balance(self, address: Address) -> int:
         """Wei."""
         fields = self._fields(address)
         return 0 if fields is None else fields[1]
 
-    def set_balance(self, address: bytes, balance: int) -> None:
+    def set_balance(self, address: Address, balance: int) -> None:
         """Set the balance, creating the account if need be."""
         previous = self._fields(address)
         nonce, _, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
-    def add_balance(self, address: bytes, amount: int) -> None:
+    def add_balance(self, address: Address, amount: int) -> None:
         """Add wei (or take, when negative); zero changes nothing and creates nothing.
 
         A credit ends at MAX_BALANCE: no fee, reward, withdrawal or self-destruction can fail for it. Only development
@@ -129,38 +130,38 @@ class BlockState(ExecutionState):
         if amount:
             self.set_balance(address, min(self.get_balance(address) + amount, MAX_BALANCE))
 
-    def can_receive(self, sender: bytes, recipient: bytes, amount: int) -> bool:
+    def can_receive(self, sender: Address, recipient: Address, amount: int) -> bool:
         """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
         return sender == recipient or self.get_balance(recipient) + amount <= MAX_BALANCE
 
-    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+    def transfer(self, sender: Address, recipient: Address, amount: int) -> None:
         """Move wei that the sender has, as a call, a creation or a self-destruction does."""
         self.add_balance(sender, -amount)
         self.add_balance(recipient, amount)
         if self._observer is not None:
             self._observer.on_transfer(self, sender, recipient, amount)
 
-    def get_nonce(self, address: bytes) -> int:
+    def get_nonce(self, address: Address) -> int:
         """The account's nonce, 0 where it does not exist."""
         fields = self._fields(address)
         return 0 if fields is None else fields[0]
 
-    def set_nonce(self, address: bytes, nonce: int) -> None:
+    def set_nonce(self, address: Address, nonce: int) -> None:
         """Set the nonce, creating the account if need be."""
         previous = self._fields(address)
         _, balance, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
-    def increment_nonce(self, address: bytes) -> None:
+    def increment_nonce(self, address: Address) -> None:
         """Add one to the nonce."""
         self.set_nonce(address, self.get_nonce(address) + 1)
 
-    def get_code_hash(self, address: bytes) -> bytes:
+    def get_code_hash(self, address: Address) -> Hash32:
         """The hash of the code; EMPTY_KECCAK where there is none or no account."""
         fields = self._fields(address)
         return EMPTY_KECCAK if fields is None else fields[2]
 
-    def get_code(self, address: bytes) -> bytes:
+    def get_code(self, address: Address) -> bytes:
         """The account's code, b"" where it has none."""
         fields = self._fields(address)
         if fields is None or fields[2] is EMPTY_KECCAK:
@@ -171,7 +172,7 @@ class BlockState(ExecutionState):
         except KeyError:
             return self._load_code(address, code_hash)
 
-    def _load_code(self, address: bytes, code_hash: bytes) -> bytes:
+    def _load_code(self, address: Address, code_hash: bytes) -> bytes:
         """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
         base = self._base[address]
         if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
@@ -179,7 +180,7 @@ class BlockState(ExecutionState):
         code = self._codes[code_hash] = self._reader.code(code_hash)
         return code
 
-    def set_code(self, address: bytes, code: bytes) -> None:
+    def set_code(self, address: Address, code: bytes) -> None:
         """Set the code, creating the account if need be."""
         code_hash = keccak256(code) if code else EMPTY_KECCAK
         if code:
@@ -188,12 +189,12 @@ class BlockState(ExecutionState):
         nonce, balance, _ = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
-    def create_empty(self, address: bytes) -> None:
+    def create_empty(self, address: Address) -> None:
         """Make sure that the account exists: what touching did before EIP-161."""
         if self._fields(address) is None:
             self._put(address, None, _NEW)
 
-    def delete_account(self, address: bytes) -> None:
+    def delete_account(self, address: Address) -> None:
         """Remove the account with its storage."""
         previous = self._fields(address)
         if previous is not None:
@@ -202,7 +203,7 @@ class BlockState(ExecutionState):
 
     # Storage
 
-    def _load_slot(self, address: bytes, slot: int) -> int:
+    def _load_slot(self, address: Address, slot: int) -> int:
         value = 0
         if address not in self._wiped:
             self._fields(address)
@@ -213,21 +214,21 @@ class BlockState(ExecutionState):
         self._slots.setdefault(address, {})[slot] = value
         return value
 
-    def get_storage(self, address: bytes, slot: int) -> int:
+    def get_storage(self, address: Address, slot: int) -> int:
         """The slot's present value."""
         try:
             return self._slots[address][slot]
         except KeyError:
             return self._load_slot(address, slot)
 
-    def get_original_storage(self, address: bytes, slot: int) -> int:
+    def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""
         try:
             return self._originals[address, slot]
         except KeyError:
             return self.get_storage(address, slot)
 
-    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+    def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set the slot; 0 clears it."""
         previous = self.get_storage(address, slot)
         if previous != value:
@@ -236,13 +237,13 @@ class BlockState(ExecutionState):
             self._journal.append((slots, slot, previous))
             slots[slot] = value
 
-    def clear_storage(self, address: bytes) -> None:
+    def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""
         self._journal.append((self._slots, address, self._slots.get(address, _ABSENT)))
         self._slots[address] = {}
         self._mark(self._wiped, address)
 
-    def has_storage(self, address: bytes) -> bool:
+    def has_storage(self, address: Address) -> bool:
         """Whether any slot is set (EIP-7610)."""
         if any(self._slots.get(address, {}).values()):
             return True
@@ -259,7 +260,7 @@ class BlockState(ExecutionState):
         marks[key] = True
         return True
 
-    def add_warm_addresses(self, addresses: Iterable[bytes]) -> None:
+    def add_warm_addresses(self, addresses: Iterable[Address]) -> None:
         """Addresses accessed from the transaction's start (EIP-2929, 2930, 3651); no checkpoint undoes it."""
         warm = self._warm_addresses
         if isinstance(addresses, dict):
@@ -268,44 +269,44 @@ class BlockState(ExecutionState):
             for address in addresses:
                 warm[address] = True
 
-    def add_warm_slots(self, address: bytes, slots: Iterable[int]) -> None:
+    def add_warm_slots(self, address: Address, slots: Iterable[int]) -> None:
         """Slots accessed from the transaction's start (EIP-2930); no checkpoint undoes it."""
         self._warm_slots.update({(address, slot): True for slot in slots})
 
-    def warm_address(self, address: bytes) -> bool:
+    def warm_address(self, address: Address) -> bool:
         """Add to the accessed addresses (EIP-2929); True when it was cold."""
         if self._observer is not None:
             self._observer.on_address_access(address)
         return address not in self._warm_addresses and self._mark(self._warm_addresses, address)
 
-    def warm_unnamed(self, address: bytes) -> bool:
+    def warm_unnamed(self, address: Address) -> bool:
         """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
         return self._mark(self._warm_addresses, address)
 
-    def warm_slot(self, address: bytes, slot: int) -> bool:
+    def warm_slot(self, address: Address, slot: int) -> bool:
         """Add to the accessed slots (EIP-2929); True when it was cold."""
         if self._observer is not None:
             self._observer.on_slot_access(address, slot)
         key = (address, slot)
         return key not in self._warm_slots and self._mark(self._warm_slots, key)
 
-    def is_warm(self, address: bytes) -> bool:
+    def is_warm(self, address: Address) -> bool:
         """Whether the transaction accessed the address (EIP-2929)."""
         return address in self._warm_addresses
 
-    def touch(self, address: bytes) -> None:
+    def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         self._mark(self._touched, address)
 
-    def mark_created(self, address: bytes) -> None:
+    def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
         self._mark(self._created, address)
 
-    def is_created(self, address: bytes) -> bool:
+    def is_created(self, address: Address) -> bool:
         """Whether the contract came to be in this transaction (EIP-6780)."""
         return address in self._created
 
-    def mark_destroyed(self, address: bytes) -> None:
+    def mark_destroyed(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction."""
         self._mark(self._destroyed, address)
 
@@ -313,11 +314,11 @@ class BlockState(ExecutionState):
         """How many accounts go at the end of the transaction, as far as it has run."""
         return len(self._destroyed)
 
-    def get_transient(self, address: bytes, slot: int) -> int:
+    def get_transient(self, address: Address, slot: int) -> int:
         """A transient slot (EIP-1153)."""
         return self._transient.get((address, slot), 0)
 
-    def set_transient(self, address: bytes, slot: int, value: int) -> None:
+    def set_transient(self, address: Address, slot: int, value: int) -> None:
         """Set a transient slot."""
         key = (address, slot)
         self._journal.append((self._transient, key, self._transient.get(key, _ABSENT)))
@@ -354,7 +355,7 @@ class BlockState(ExecutionState):
             self.delete_account(address)
         if clear_empty:
             entries = self._journal[self._transaction_start :]
-            changed = {key for mapping, key, _ in entries if mapping is self._accounts}
+            changed: set[Address] = {key for mapping, key, _ in entries if mapping is self._accounts}
             for address in changed.union(self._touched):
                 if self._fields(address) == _NEW:
                     self.delete_account(address)
@@ -410,7 +411,7 @@ class BlockState(ExecutionState):
                 diff.code[fields[2]] = self._new_codes[fields[2]]
         return diff
 
-    def _changed_slots(self, address: bytes) -> dict[int, int]:
+    def _changed_slots(self, address: Address) -> dict[int, int]:
         slots = self._slots.get(address)
         if slots is None:
             return {}
@@ -441,7 +442,7 @@ class OverlayReader:
         """The root beneath the overlay: the overlay itself has none until it is prepared."""
         return self._state._reader.root
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: Address) -> Account | None:
         """The account as the overlay has it."""
         state = self._state
         fields = state._fields(address)
@@ -454,7 +455,7 @@ class OverlayReader:
             root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
         return Account(fields[0], fields[1], root, fields[2])
 
-    def storage(self, address: bytes, slot: int) -> int:
+    def storage(self, address: Address, slot: int) -> int:
         """The slot's value as the overlay has it."""
         return self._state.get_storage(address, slot)
 

@@ -11,7 +11,7 @@ from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, STIPEND_GAS
 from zevm.chain.vm.faults import GasShortageError, InitcodeSizeError
 from zevm.chain.vm.instructions import Stack
 from zevm.chain.vm.interface import VmError, VmErrorKind
-from zevm.chain.vm.message import Message, TransactionContext, describe_start
+from zevm.chain.vm.message import NOBODY, Message, TransactionContext, describe_start
 from zevm.chain.vm.state_instructions import (
     NEW_ACCOUNT_GAS,
     access_account,
@@ -22,6 +22,7 @@ from zevm.chain.vm.state_instructions import (
 from zevm.storage import rlp
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -58,10 +59,10 @@ class CreateRules(NamedTuple):
     charges_initcode: bool = False
 
 
-def delegation_of(code: bytes) -> bytes | None:
+def delegation_of(code: bytes) -> Address | None:
     """The address that a delegation designation points to, or None for other code (EIP-7702)."""
     if len(code) == DELEGATION_SIZE and code.startswith(DELEGATION_PREFIX):
-        return code[3:]
+        return Address(code[3:])
     return None
 
 
@@ -89,7 +90,7 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
 
 
 def send(
-    frame: "Frame", rules: CallRules, requested_gas: int, target: bytes, value: int, data: bytes | memoryview
+    frame: "Frame", rules: CallRules, requested_gas: int, target: Address, value: int, data: bytes | memoryview
 ) -> bool:
     """A call without stack and memory: charge, run, leave the output in return_data; whether it succeeded."""
     code, code_address = _find_code(frame, target, rules)
@@ -128,7 +129,7 @@ def show_refused(context: TransactionContext, message: Message, kind: VmErrorKin
         context.tracer.on_exit(gas_used, b"", VmError(kind, kind.value))
 
 
-def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, bytes]:
+def _find_code(frame: "Frame", target: Address, rules: CallRules) -> tuple[bytes, Address]:
     """The code to run and the address it is from; charges for the access."""
     if rules.charges_access:
         access_account(frame, target)
@@ -142,7 +143,7 @@ def _find_code(frame: "Frame", target: bytes, rules: CallRules) -> tuple[bytes, 
     return code, target
 
 
-def _new_account_price(frame: "Frame", target: bytes, value: int, rules: CallRules) -> int:
+def _new_account_price(frame: "Frame", target: Address, value: int, rules: CallRules) -> int:
     if rules.pays_dead:
         return NEW_ACCOUNT_GAS if value and frame.block_state.account_is_empty(target) else 0
     return 0 if frame.block_state.account_exists(target) else NEW_ACCOUNT_GAS
@@ -162,11 +163,11 @@ def _child_message(
     frame: "Frame",
     rules: CallRules,
     gas: int,
-    target: bytes,
+    target: Address,
     value: int,
     data: bytes | memoryview,
     code: bytes,
-    code_address: bytes,
+    code_address: Address,
 ) -> Message:
     kind, parent = rules.kind, frame.msg
     if kind == "DELEGATECALL":
@@ -209,7 +210,7 @@ def charge_creation(frame: "Frame", rules: CreateRules, size: int) -> None:
     frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
 
 
-def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, salt: int | None) -> bytes | None:
+def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, salt: int | None) -> Address | None:
     """A creation without stack and memory, after its charge: the new address, or None; revert data in return_data."""
     if frame.initcode_too_long(frame.state, code):
         raise InitcodeSizeError("initcode too long")
@@ -239,10 +240,12 @@ def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, 
     return None
 
 
-def _creation_message(frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: bytes) -> Message:
+def _creation_message(
+    frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: Address
+) -> Message:
     return Message(
         gas=gas,
-        to=b"",
+        to=NOBODY,
         sender=frame.address,
         value=value,
         data=b"",
@@ -253,11 +256,11 @@ def _creation_message(frame: "Frame", rules: CreateRules, gas: int, value: int, 
     )
 
 
-def contract_address(sender: bytes, nonce: int) -> bytes:
+def contract_address(sender: Address, nonce: int) -> Address:
     """The address of a contract that `sender` creates with this nonce (Yellow Paper, eq. 88)."""
-    return keccak256(rlp.encode([sender, rlp.encode_int(nonce)]))[12:]
+    return Address(keccak256(rlp.encode([sender, rlp.encode_int(nonce)]))[12:])
 
 
-def salted_address(sender: bytes, salt: int, initcode: bytes) -> bytes:
+def salted_address(sender: Address, salt: int, initcode: bytes) -> Address:
     """The address of a CREATE2 contract (EIP-1014)."""
-    return keccak256(b"\xff" + sender + salt.to_bytes(32, "big") + keccak256(initcode))[12:]
+    return Address(keccak256(b"\xff" + sender + salt.to_bytes(32, "big") + keccak256(initcode))[12:])

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from zevm.chain.types import Log
 from zevm.storage.account import StateDiff, StateReader
+from zevm.storage.primitives import Address, Hash32
 
 
 class ExecutionState(Protocol):
@@ -23,85 +24,85 @@ class ExecutionState(Protocol):
 
     # Accounts
 
-    def account_exists(self, address: bytes) -> bool:
+    def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
         ...
 
-    def account_is_empty(self, address: bytes) -> bool:
+    def account_is_empty(self, address: Address) -> bool:
         """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
         ...
 
-    def get_balance(self, address: bytes) -> int:
+    def get_balance(self, address: Address) -> int:
         """Wei, 0 where the account does not exist."""
         ...
 
-    def set_balance(self, address: bytes, balance: int) -> None:
+    def set_balance(self, address: Address, balance: int) -> None:
         """Set the balance, creating the account if need be."""
         ...
 
-    def add_balance(self, address: bytes, amount: int) -> None:
+    def add_balance(self, address: Address, amount: int) -> None:
         """Add wei (or take, when negative); zero changes nothing and creates nothing. A credit ends at MAX_BALANCE."""
         ...
 
-    def can_receive(self, sender: bytes, recipient: bytes, amount: int) -> bool:
+    def can_receive(self, sender: Address, recipient: Address, amount: int) -> bool:
         """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
         ...
 
-    def transfer(self, sender: bytes, recipient: bytes, amount: int) -> None:
+    def transfer(self, sender: Address, recipient: Address, amount: int) -> None:
         """Move wei that the sender has, as a call, a creation or a self-destruction does."""
         ...
 
-    def get_nonce(self, address: bytes) -> int:
+    def get_nonce(self, address: Address) -> int:
         """The account's nonce, 0 where it does not exist."""
         ...
 
-    def set_nonce(self, address: bytes, nonce: int) -> None:
+    def set_nonce(self, address: Address, nonce: int) -> None:
         """Set the nonce, creating the account if need be."""
         ...
 
-    def increment_nonce(self, address: bytes) -> None:
+    def increment_nonce(self, address: Address) -> None:
         """Add one to the nonce."""
         ...
 
-    def get_code_hash(self, address: bytes) -> bytes:
+    def get_code_hash(self, address: Address) -> Hash32:
         """The hash of the code; EMPTY_KECCAK where there is none or no account."""
         ...
 
-    def get_code(self, address: bytes) -> bytes:
+    def get_code(self, address: Address) -> bytes:
         """The account's code, b"" where it has none."""
         ...
 
-    def set_code(self, address: bytes, code: bytes) -> None:
+    def set_code(self, address: Address, code: bytes) -> None:
         """Set the code, creating the account if need be."""
         ...
 
-    def create_empty(self, address: bytes) -> None:
+    def create_empty(self, address: Address) -> None:
         """Make sure that the account exists: what touching did before EIP-161."""
         ...
 
-    def delete_account(self, address: bytes) -> None:
+    def delete_account(self, address: Address) -> None:
         """Remove the account with its storage."""
         ...
 
     # Storage
 
-    def get_storage(self, address: bytes, slot: int) -> int:
+    def get_storage(self, address: Address, slot: int) -> int:
         """The slot's present value."""
         ...
 
-    def get_original_storage(self, address: bytes, slot: int) -> int:
+    def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""
         ...
 
-    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+    def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set the slot; 0 clears it."""
         ...
 
-    def clear_storage(self, address: bytes) -> None:
+    def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""
         ...
 
-    def has_storage(self, address: bytes) -> bool:
+    def has_storage(self, address: Address) -> bool:
         """Whether any slot is set (EIP-7610)."""
         ...
 
@@ -115,43 +116,43 @@ class ExecutionState(Protocol):
         """Remove destroyed accounts, and with `clear_empty` touched empty ones; forget per-transaction things."""
         ...
 
-    def add_warm_addresses(self, addresses: Iterable[bytes]) -> None:
+    def add_warm_addresses(self, addresses: Iterable[Address]) -> None:
         """Addresses accessed from the transaction's start (EIP-2929, 2930, 3651); no checkpoint undoes it."""
         ...
 
-    def add_warm_slots(self, address: bytes, slots: Iterable[int]) -> None:
+    def add_warm_slots(self, address: Address, slots: Iterable[int]) -> None:
         """Slots accessed from the transaction's start (EIP-2930); no checkpoint undoes it."""
         ...
 
-    def warm_address(self, address: bytes) -> bool:
+    def warm_address(self, address: Address) -> bool:
         """Add to the accessed addresses (EIP-2929); True when it was cold."""
         ...
 
-    def warm_unnamed(self, address: bytes) -> bool:
+    def warm_unnamed(self, address: Address) -> bool:
         """As `warm_address`, for one that no instruction names: a new contract, the target of a delegation."""
         ...
 
-    def warm_slot(self, address: bytes, slot: int) -> bool:
+    def warm_slot(self, address: Address, slot: int) -> bool:
         """Add to the accessed slots (EIP-2929); True when it was cold."""
         ...
 
-    def is_warm(self, address: bytes) -> bool:
+    def is_warm(self, address: Address) -> bool:
         """Whether the transaction accessed the address (EIP-2929)."""
         ...
 
-    def touch(self, address: bytes) -> None:
+    def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         ...
 
-    def mark_created(self, address: bytes) -> None:
+    def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
         ...
 
-    def is_created(self, address: bytes) -> bool:
+    def is_created(self, address: Address) -> bool:
         """Whether the contract came to be in this transaction (EIP-6780)."""
         ...
 
-    def mark_destroyed(self, address: bytes) -> None:
+    def mark_destroyed(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction."""
         ...
 
@@ -159,11 +160,11 @@ class ExecutionState(Protocol):
         """How many accounts go at the end of the transaction, as far as it has run."""
         ...
 
-    def get_transient(self, address: bytes, slot: int) -> int:
+    def get_transient(self, address: Address, slot: int) -> int:
         """A transient slot (EIP-1153)."""
         ...
 
-    def set_transient(self, address: bytes, slot: int, value: int) -> None:
+    def set_transient(self, address: Address, slot: int, value: int) -> None:
         """Set a transient slot."""
         ...
 
@@ -211,14 +212,14 @@ class ExecutionState(Protocol):
 class StateObserver:
     """Listens to a state, and hears of what failed frames do too; each method here takes no notice."""
 
-    def on_address_access(self, address: bytes) -> None:
+    def on_address_access(self, address: Address) -> None:
         """An instruction names the account, warm or cold (EIP-2929)."""
 
-    def on_slot_access(self, address: bytes, slot: int) -> None:
+    def on_slot_access(self, address: Address, slot: int) -> None:
         """An instruction names the slot, warm or cold (EIP-2929)."""
 
     def on_log(self, place: int) -> None:
         """A log is about to be appended at this place of the running transaction's; one that was there is undone."""
 
-    def on_transfer(self, state: ExecutionState, sender: bytes, recipient: bytes, amount: int) -> None:
+    def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Wei has moved, as a call, a creation or a self-destruction moves it."""

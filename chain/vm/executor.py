@@ -18,11 +18,12 @@ from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recoverin
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
+from zevm.storage.primitives import Address
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
 
-def active_precompiles(environment: BlockEnvironment) -> dict[bytes, Precompile]:
+def active_precompiles(environment: BlockEnvironment) -> dict[Address, Precompile]:
     """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
     fixed = dict(PRECOMPILES[environment.rules.fork])
     if environment.wasm_machine is not None:
@@ -47,7 +48,7 @@ class Executor:
         environment: BlockEnvironment,
         state: ExecutionState,
         *,
-        moved_precompiles: Mapping[bytes, bytes | None] | None = None,
+        moved_precompiles: Mapping[Address, Address | None] | None = None,
         deadline: Deadline | None = None,
     ) -> None:
         self.environment = environment
@@ -56,7 +57,7 @@ class Executor:
         self._evm_state = self._new_evm_state()
         fixed = active_precompiles(environment)
         self._warm = dict.fromkeys(fixed, True)
-        self._precompiles: dict[bytes, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
+        self._precompiles: dict[Address, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
         if environment.recoveries:
             self._precompiles[precompile_address(1)] = recovering(environment.recoveries)
         for source, target in (moved_precompiles or {}).items():
@@ -215,7 +216,7 @@ class Executor:
         if fork >= Fork.PRAGUE:
             self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
-    def _system_call(self, target: bytes, data: bytes) -> system.SystemCallResult:
+    def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known

@@ -33,6 +33,7 @@ from zevm.chain.vm.frame import ForkTraits, Frame
 from zevm.chain.vm.message import Precompile
 from zevm.chain.vm.operations import CLZ, build_operations
 from zevm.chain.vm.program import program_cache
+from zevm.storage.primitives import Address
 
 CODE_SIZE_LIMIT = 24_576
 INITCODE_SIZE_LIMIT = 2 * CODE_SIZE_LIMIT
@@ -61,9 +62,9 @@ _COMPUTATIONS: dict[Fork, type[BaseComputation]] = {
 }
 
 
-def precompile_address(number: int) -> bytes:
+def precompile_address(number: int) -> Address:
     """The 20-byte address of a precompile by its number."""
-    return number.to_bytes(20, "big")
+    return Address(number.to_bytes(20, "big"))
 
 
 _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
@@ -91,8 +92,8 @@ _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
 """From which fork on which precompile of ours stands at an address."""
 
 
-def _precompiles(fork: Fork) -> dict[bytes, Precompile]:
-    table = cast("dict[bytes, Precompile]", dict(_COMPUTATIONS[fork].get_precompiles()))
+def _precompiles(fork: Fork) -> dict[Address, Precompile]:
+    table = cast("dict[Address, Precompile]", dict(_COMPUTATIONS[fork].get_precompiles()))
     table.update((precompile_address(number), body) for since, number, body in _REPLACED if fork >= since)
     return table
 
@@ -117,7 +118,7 @@ def _frame_class(fork: Fork) -> type[Frame]:
     return type(name, (Frame,), members)
 
 
-PRECOMPILES: Mapping[Fork, Mapping[bytes, Precompile]] = MappingProxyType(
+PRECOMPILES: Mapping[Fork, Mapping[Address, Precompile]] = MappingProxyType(
     {fork: MappingProxyType(_precompiles(fork)) for fork in Fork}
 )
 """Precompiles by fork and 20-byte address."""

@@ -23,6 +23,7 @@ from zevm.chain.vm.message import Message, TransactionContext, describe_start
 from zevm.chain.vm.operations import Operation
 from zevm.chain.vm.program import Program
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.storage.primitives import Address
 
 GAS_CODE_DEPOSIT_BYTE = 200
 
@@ -267,6 +268,6 @@ class Frame:
 
     # Results
 
-    def add_log_entry(self, account: bytes, topics: tuple[int, ...], data: bytes) -> None:
+    def add_log_entry(self, account: Address, topics: tuple[int, ...], data: bytes) -> None:
         """Append a log to the transaction's."""
         self.block_state.add_log(Log(account, tuple(topic.to_bytes(32, "big") for topic in topics), data))

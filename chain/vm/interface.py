@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import AccessListEntry, Authorization, Log
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 if TYPE_CHECKING:
     from zevm.chain.vm.execution_state import ExecutionState
@@ -68,7 +69,7 @@ class WasmMachine(Protocol):
     """Another machine under the same accounts, frames and gas. Code that it claims runs there, not in the EVM."""
 
     @property
-    def precompiles(self) -> "Mapping[bytes, Precompile]":
+    def precompiles(self) -> "Mapping[Address, Precompile]":
         """Precompiles that come with it, by 20-byte address."""
         ...
 
@@ -102,11 +103,11 @@ class BlockEnvironment:
     """
 
     rules: ForkRules
-    coinbase: bytes
+    coinbase: Address
     number: int
     timestamp: int
     gas_limit: int
-    block_hash: Callable[[int], bytes]
+    block_hash: Callable[[int], Hash32]
     base_fee_per_gas: int | None = None
     prev_randao: bytes = bytes(32)
     difficulty: int = 0
@@ -124,8 +125,8 @@ class CallRequest:
     authorization_list, blob_versioned_hashes: None where absent; an empty one is refused when it executes.
     """
 
-    sender: bytes = bytes(20)
-    to: bytes | None = None
+    sender: Address = ZERO_ADDRESS
+    to: Address | None = None
     gas_limit: int = 50_000_000
     value: int = 0
     data: bytes = b""
@@ -151,7 +152,7 @@ class Outcome:
     output: bytes
     logs: tuple[Log, ...]
     error: VmError | None = None
-    contract_address: bytes | None = None
+    contract_address: Address | None = None
     console: list[str] = field(default_factory=list)
 
     @property
@@ -170,13 +171,13 @@ class TransactionStart:
     state: live; valid until the transaction has ended.
     """
 
-    sender: bytes
-    to: bytes | None
-    address: bytes
+    sender: Address
+    to: Address | None
+    address: Address
     gas_limit: int
-    coinbase: bytes
+    coinbase: Address
     rules: ForkRules
-    authorities: tuple[bytes, ...]
+    authorities: tuple[Address, ...]
     precompiles: Collection[bytes]
     gas_price: int
     block_number: int
@@ -195,10 +196,10 @@ class FrameStart(NamedTuple):
 
     kind: str
     depth: int
-    sender: bytes
-    address: bytes
-    code_address: bytes
-    target: bytes
+    sender: Address
+    address: Address
+    code_address: Address
+    target: Address
     value: int
     gas_limit: int
     data: bytes

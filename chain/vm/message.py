@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
 from zevm.chain.vm.interface import FrameStart, Tracer
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
 
 Precompile = Callable[["Frame"], Any]
+
+NOBODY = Address(b"")
+"""Whom a creation calls: the `to` of its message."""
 
 
 class Message:
@@ -46,19 +50,19 @@ class Message:
     def __init__(
         self,
         gas: int,
-        to: bytes,
-        sender: bytes,
+        to: Address,
+        sender: Address,
         value: int,
         data: bytes | memoryview,
         code: bytes,
         depth: int = 0,
-        create_address: bytes | None = None,
-        code_address: bytes | None = None,
+        create_address: Address | None = None,
+        code_address: Address | None = None,
         should_transfer_value: bool = True,
         is_static: bool = False,
         is_delegation: bool = False,
         kind: str = "CALL",
-        target: bytes | None = None,
+        target: Address | None = None,
     ) -> None:
         self.gas = gas
         self.to = to
@@ -126,8 +130,8 @@ class TransactionContext:
         origin: bytes,
         gas_price: int,
         blob_versioned_hashes: tuple[bytes, ...],
-        precompiles: dict[bytes, Precompile],
-        warm_precompiles: Collection[bytes],
+        precompiles: dict[Address, Precompile],
+        warm_precompiles: Collection[Address],
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> None:

@@ -14,11 +14,12 @@ from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
 
-CONSOLE_ADDRESS = bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67")
+CONSOLE_ADDRESS = Address(bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67"))
 """Where Hardhat's console.sol sends its calls: "console.log" in ASCII."""
 
 ECRECOVER_GAS = 3000

@@ -4,6 +4,9 @@ from types import SimpleNamespace
 
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage.primitives import Address, Hash32
+
+_NO_HASH = Hash32(b"")
 
 
 class PyEvmState:
@@ -53,34 +56,34 @@ class PyEvmState:
         self.resolve_block_hash = environment.block_hash
         self.wasm_machine = environment.wasm_machine
 
-    def get_ancestor_hash(self, number: int) -> bytes:
+    def get_ancestor_hash(self, number: int) -> Hash32:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""
         if self.block_number - 256 <= number < self.block_number:
             return self.resolve_block_hash(number)
-        return b""
+        return _NO_HASH
 
-    def touch_account(self, address: bytes) -> None:
+    def touch_account(self, address: Address) -> None:
         """An empty account touched goes at the end of the transaction (EIP-161); before that, it came to be."""
         if self.has_empty_accounts:
             self.block_state.create_empty(address)
         else:
             self.block_state.touch(address)
 
-    def has_code_or_nonce(self, address: bytes) -> bool:
+    def has_code_or_nonce(self, address: Address) -> bool:
         """Whether a creation at the address collides (EIP-684, EIP-7610)."""
         state = self.block_state
         return bool(state.get_nonce(address) or state.get_code(address) or state.has_storage(address))
 
-    def get_storage(self, address: bytes, slot: int, from_journal: bool = True) -> int:
+    def get_storage(self, address: Address, slot: int, from_journal: bool = True) -> int:
         """The slot's present value; with from_journal=False its value when the transaction began."""
         if from_journal:
             return self.block_state.get_storage(address, slot)
         return self.block_state.get_original_storage(address, slot)
 
-    def set_storage(self, address: bytes, slot: int, value: int) -> None:
+    def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set a slot."""
         self.block_state.set_storage(address, slot, value)
 
-    def is_address_warm(self, address: bytes) -> bool:
+    def is_address_warm(self, address: Address) -> bool:
         """Whether the transaction accessed the address (EIP-2929)."""
         return self.block_state.is_warm(address)

@@ -5,7 +5,8 @@ Same signature and preconditions as in instructions.py; the operand holds a fork
 
 # ruff: noqa: ARG001  one signature for all, used or not
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
@@ -15,6 +16,8 @@ from zevm.chain.types import Log
 from zevm.chain.vm.faults import GasShortageError, StoreSentryError
 from zevm.chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
 from zevm.chain.vm.interface import FrameStart
+from zevm.chain.vm.message import NOBODY
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.vm.frame import Frame
@@ -43,17 +46,21 @@ def refuse_static(frame: "Frame") -> None:
         raise WriteProtection("static")
 
 
-def take_address(stack: Stack) -> bytes:
+_to_address = cast("Callable[[int, int, str], Address]", int.to_bytes)
+"""(word, 20, "big") -> the address; typed without the call that a NewType costs."""
+
+
+def take_address(stack: Stack) -> Address:
     """Pop an address; the word's upper 12 bytes do not count."""
-    return (stack.pop() & ADDRESS_MASK).to_bytes(20, "big")
+    return _to_address(stack.pop() & ADDRESS_MASK, 20, "big")
 
 
-def access_account(frame: "Frame", address: bytes) -> None:
+def access_account(frame: "Frame", address: Address) -> None:
     """Charge for an account access, cold or warm (EIP-2929)."""
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_address(address) else WARM_GAS)
 
 
-def access_delegate(frame: "Frame", address: bytes) -> None:
+def access_delegate(frame: "Frame", address: Address) -> None:
     """Charge for the account that a called account delegates to (EIP-7702)."""
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_unnamed(address) else WARM_GAS)
 
@@ -172,10 +179,10 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
     return HALT
 
 
-def _show_selfdestruct(frame: "Frame", beneficiary: bytes, balance: int) -> None:
+def _show_selfdestruct(frame: "Frame", beneficiary: Address, balance: int) -> None:
     """Geth shows the payment as a frame of its own, without gas."""
     tracer = frame.transaction_context.tracer
     if tracer is not None:
         kind, depth, address = "SELFDESTRUCT", frame.msg.depth + 1, frame.address
-        tracer.on_enter(FrameStart(kind, depth, address, beneficiary, b"", beneficiary, balance, 0, b""))
+        tracer.on_enter(FrameStart(kind, depth, address, beneficiary, NOBODY, beneficiary, balance, 0, b""))
         tracer.on_exit(0, b"", None)

@@ -15,8 +15,9 @@ from zevm.chain.vm.message import Message, TransactionContext
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
-SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
+SYSTEM_ADDRESS = Address(bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe"))
 SYSTEM_CALL_GAS = 30_000_000
 
 DEPOSIT_REQUEST = b"\x00"
@@ -39,7 +40,7 @@ class SystemCallResult(NamedTuple):
 
 
 def call(
-    frames: type[Frame], evm_state: PyEvmState, context: TransactionContext, target: bytes, data: bytes
+    frames: type[Frame], evm_state: PyEvmState, context: TransactionContext, target: Address, data: bytes
 ) -> SystemCallResult:
     """Call a contract as SYSTEM_ADDRESS: 30 million gas, no fee, no nonce, no trace when it fails."""
     state = evm_state.block_state
@@ -55,7 +56,7 @@ def call(
 
 
 def take_shortcut(
-    environment: BlockEnvironment, state: ExecutionState, target: bytes, data: bytes
+    environment: BlockEnvironment, state: ExecutionState, target: Address, data: bytes
 ) -> SystemCallResult | None:
     """What `call` would do, where the contract is the official one and that is known; None where it must be called."""
     shortcut = SHORTCUTS.get(state.get_code_hash(target))
@@ -67,7 +68,7 @@ def take_shortcut(
     return SystemCallResult(has_code=True, output=output, failure=None)
 
 
-def require_success(address: bytes, result: SystemCallResult) -> bytes:
+def require_success(address: Address, result: SystemCallResult) -> bytes:
     """The output of a call that the block depends on. Raises BlockError (EIP-7002, EIP-7251)."""
     if not result.has_code:
         raise BlockError(Reason.SYSTEM_CONTRACT_MISSING, f"system contract 0x{address.hex()} has no code")

@@ -15,18 +15,19 @@ from zevm.chain.rules.predeploys import (
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 RING_SIZE = 8191
 """Entries that the beacon roots and the block hashes contract keep (EIP-4788, EIP-2935)."""
 _QUEUE_SLOTS = (0, 1, 2, 3)
 """Excess, count, head and tail of a request queue (EIP-7002, EIP-7251)."""
 
-Shortcut = Callable[[BlockEnvironment, ExecutionState, bytes, bytes], bytes | None]
+Shortcut = Callable[[BlockEnvironment, ExecutionState, Address, bytes], bytes | None]
 """Takes the block, the state, the contract's address and the input; the output, or None: call the contract."""
 
 
 def _keep_beacon_root(
-    environment: BlockEnvironment, state: ExecutionState, address: bytes, data: bytes
+    environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
 ) -> bytes | None:
     slot = environment.timestamp % RING_SIZE
     state.set_storage(address, slot, environment.timestamp)
@@ -34,12 +35,14 @@ def _keep_beacon_root(
     return b""
 
 
-def _keep_block_hash(environment: BlockEnvironment, state: ExecutionState, address: bytes, data: bytes) -> bytes | None:
+def _keep_block_hash(
+    environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
+) -> bytes | None:
     state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
     return b""
 
 
-def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: bytes, __: bytes) -> bytes | None:
+def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: Address, __: bytes) -> bytes | None:
     """A queue that nobody has used since it was last read stays as it is and hands out nothing."""
     return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
 

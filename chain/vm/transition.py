@@ -15,9 +15,10 @@ from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
-from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.message import NOBODY, Message, TransactionContext
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.account import MAX_NONCE
+from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 AUTHORIZATION_REFUND = 12_500
 """For an authority whose account exists: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST (EIP-7702)."""
@@ -27,7 +28,7 @@ REFUND_QUOTIENT = 2
 """The refund is at most a half of the gas used (Yellow Paper 6.2), ..."""
 REFUND_QUOTIENT_LONDON = 5
 """... and at most a fifth from London on (EIP-3529). The floor of EIP-7623 holds after the refund."""
-NO_ADDRESS = bytes(20)
+NO_ADDRESS = ZERO_ADDRESS
 
 
 @dataclass(slots=True)
@@ -38,8 +39,8 @@ class TransactionEnvironment:
     intrinsic_gas and floor_gas as in chain/vm/validation.py.
     """
 
-    sender: bytes
-    to: bytes | None
+    sender: Address
+    to: Address | None
     value: int
     data: bytes
     gas_limit: int
@@ -99,7 +100,7 @@ def _describe(
     environment: BlockEnvironment,
     state: ExecutionState,
     context: TransactionContext,
-    creates: bytes | None,
+    creates: Address | None,
 ) -> TransactionStart:
     authorities = (authorization.authority for authorization in transaction.authorization_list)
     return TransactionStart(
@@ -155,7 +156,7 @@ def _warm_up(
     environment: BlockEnvironment,
     state: ExecutionState,
     context: TransactionContext,
-    creates: bytes | None,
+    creates: Address | None,
 ) -> None:
     """Pre-execution: the addresses and slots that are warm from the start (EIP-2929, 2930, 3651)."""
     fork = environment.rules.fork
@@ -195,7 +196,7 @@ def _run(
     environment: BlockEnvironment,
     evm_state: PyEvmState,
     context: TransactionContext,
-    creates: bytes | None,
+    creates: Address | None,
 ) -> tuple[Frame | None, VmError | None]:
     """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
     frames = FRAME_CLASSES[environment.rules.fork]
@@ -203,7 +204,7 @@ def _run(
     if creates is not None:
         message = Message(
             gas,
-            b"",
+            NOBODY,
             transaction.sender,
             transaction.value,
             b"",

@@ -17,6 +17,7 @@ from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockEnvironment, CallRequest
 from zevm.storage.account import MAX_NONCE
+from zevm.storage.primitives import Address
 
 ZERO_BYTE_GAS = 4
 NONZERO_BYTE_GAS = 16
@@ -318,7 +319,7 @@ def _check_message_authorizations(message: CallRequest) -> None:
         )
 
 
-def check_nonce(sender: bytes, nonce: int, state: ExecutionState) -> None:
+def check_nonce(sender: Address, nonce: int, state: ExecutionState) -> None:
     """The nonce is the sender's next one, and not the last of all (EIP-2681). Raises TransactionError."""
     want = state.get_nonce(sender)
     if nonce != want:
@@ -331,7 +332,7 @@ def check_nonce(sender: bytes, nonce: int, state: ExecutionState) -> None:
         )
 
 
-def check_sender_code(sender: bytes, rules: ForkRules, state: ExecutionState) -> None:
+def check_sender_code(sender: Address, rules: ForkRules, state: ExecutionState) -> None:
     """The sender has no code, or only a delegation (EIP-3607, EIP-7702). Raises TransactionError."""
     code = state.get_code(sender)
     if code and (rules.fork < Fork.PRAGUE or delegation_of(code) is None):
@@ -341,7 +342,7 @@ def check_sender_code(sender: bytes, rules: ForkRules, state: ExecutionState) ->
         )
 
 
-def check_funds(sender: bytes, want: int, state: ExecutionState) -> None:
+def check_funds(sender: Address, want: int, state: ExecutionState) -> None:
     """The sender holds `want` wei. Raises TransactionError."""
     have = state.get_balance(sender)
     if have < want:

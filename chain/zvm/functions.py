@@ -17,6 +17,7 @@ from zevm.chain.zvm.outcomes import Status, status_of
 from zevm.chain.zvm.scope import Entry
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 SELECTOR_BYTES = 4
 
@@ -31,11 +32,11 @@ class FunctionCall:
     memory_limit_bytes: rounded down to pages of 64 KiB; None for the chain's own limit.
     """
 
-    address: bytes | None = None
+    address: Address | None = None
     module: bytes | None = None
     name: str | None = None
     arguments: bytes | Sequence[int] = b""
-    sender: bytes = bytes(20)
+    sender: Address = ZERO_ADDRESS
     value_wei: int = 0
     gas_limit: int = 50_000_000
     memory_limit_bytes: int | None = None
@@ -102,7 +103,7 @@ def run_function(
     )
 
 
-def _no_module(call: FunctionCall, address: bytes) -> tuple[Status, str]:
+def _no_module(call: FunctionCall, address: Address) -> tuple[Status, str]:
     if call.module is None:
         return Status.INVALID_FUNCTION, f"no WebAssembly contract at 0x{address.hex()}"
     start = call.module[:4].hex() or "nothing"
@@ -113,12 +114,12 @@ def _not_run(status: Status, error: str, before: StateReader) -> FunctionResult:
     return FunctionResult(status, b"", 0, error, (), StateDiff(), before)
 
 
-def _place(state: ExecutionState, call: FunctionCall) -> bytes:
+def _place(state: ExecutionState, call: FunctionCall) -> Address:
     """The address to call; a module given as bytes stands there for the call."""
     if call.module is None:
         assert call.address is not None
         return call.address
-    address = call.address or keccak256(call.module)[12:]
+    address = call.address or Address(keccak256(call.module)[12:])
     state.set_code(address, call.module)
     return address
 

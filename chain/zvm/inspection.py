@@ -12,6 +12,7 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.price_table import PriceTable
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.module.binary import Export, Module
@@ -122,7 +123,7 @@ def inspect_module(code: bytes, price_table: PriceTable) -> Inspection:
     )
 
 
-def delegate_of(code: bytes, rules: ForkRules) -> bytes | None:
+def delegate_of(code: bytes, rules: ForkRules) -> Address | None:
     """Whose code runs at an account with this code: the address of EIP-7702's delegation; None for its own."""
     return delegation_of(code) if rules.fork >= Fork.PRAGUE else None
 

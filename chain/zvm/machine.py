@@ -16,6 +16,7 @@ from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.runtime.program_cache import ProgramCache
@@ -42,7 +43,7 @@ class ZvmMachine:
     def __init__(self, price_table: str, directory: Path | None = None, *, console: bool = False) -> None:
         prices = PRICE_TABLES[price_table]
         self.price_table: PriceTable = prices.with_console() if console else prices
-        self.precompiles: Mapping[bytes, Precompile] = MappingProxyType(
+        self.precompiles: Mapping[Address, Precompile] = MappingProxyType(
             {address: body.__get__(self) for address, body in PRECOMPILES.items()}
         )
         self.initcode_size_limit = 2 * LIMITS["stored code bytes"]

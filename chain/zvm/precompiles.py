@@ -23,12 +23,13 @@ from zevm.chain.zvm.outcomes import Status
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.machine import ZvmMachine
     from zevm.chain.zvm.runtime.engine import Program
-ARBWASM_ADDRESS = (0x71).to_bytes(20, "big")
-LIBRARY_ADDRESS = (0x5A564D).to_bytes(20, "big")
+ARBWASM_ADDRESS = Address((0x71).to_bytes(20, "big"))
+LIBRARY_ADDRESS = Address((0x5A564D).to_bytes(20, "big"))
 """0x5a564d: "ZVM" in ASCII."""
 
 STYLUS_VERSION = 2
@@ -100,7 +101,7 @@ def _constant(value: Callable[["ZvmMachine"], int]) -> Body:
 
 def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
     """The hash of an account's code and the code, for the access."""
-    account, state = bytes.fromhex(address[2:]), frame.block_state
+    account, state = Address(bytes.fromhex(address[2:])), frame.block_state
     instruct(frame, _EXTCODESIZE, int.from_bytes(account, "big"))
     return state.get_code_hash(account), state.get_code(account)
 
@@ -274,7 +275,7 @@ def library(machine: "ZvmMachine", frame: Frame) -> None:
     _answer(machine, frame, _LIBRARY)
 
 
-PRECOMPILES: dict[bytes, Callable[["ZvmMachine", Frame], None]] = {
+PRECOMPILES: dict[Address, Callable[["ZvmMachine", Frame], None]] = {
     ARBWASM_ADDRESS: arbwasm,
     LIBRARY_ADDRESS: library,
 }

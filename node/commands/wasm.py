@@ -26,6 +26,7 @@ from zevm.node.commands.wasm_options import (
     read_module,
 )
 from zevm.node.errors import NodeError
+from zevm.storage.primitives import Address
 
 if TYPE_CHECKING:
     from zevm.chain.zvm.inspection import Inspection
@@ -243,6 +244,6 @@ def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(receipt))
         return
-    typer.echo(f"address: {checksum_address(bytes.fromhex(receipt['contractAddress'][2:]))}")
+    typer.echo(f"address: {checksum_address(Address(bytes.fromhex(receipt['contractAddress'][2:])))}")
     typer.echo(f"transaction: {receipt['transactionHash']}")
     typer.echo(f"gas: {int(receipt['gasUsed'], 16)}")

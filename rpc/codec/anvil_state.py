@@ -19,6 +19,7 @@ from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError
 
 BlobPrice = Callable[[Header], int | None]
@@ -32,11 +33,11 @@ class SavedState:
     states: the accounts after some of the blocks before the newest, by number.
     """
 
-    accounts: Mapping[bytes, GenesisAccount]
+    accounts: Mapping[Address, GenesisAccount]
     history: tuple[BlockAndReceipts, ...]
     left_out: int
     timestamp: int | None
-    states: Mapping[int, Mapping[bytes, GenesisAccount]]
+    states: Mapping[int, Mapping[Address, GenesisAccount]]
 
 
 def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
@@ -84,7 +85,7 @@ def _saved(account: Mapping[str, Any], code: bytes, storage: object) -> GenesisA
     )
 
 
-def _states(value: object, numbers: Mapping[bytes, int]) -> Iterator[tuple[int, dict[bytes, GenesisAccount]]]:
+def _states(value: object, numbers: Mapping[Hash32, int]) -> Iterator[tuple[int, dict[Address, GenesisAccount]]]:
     """The states of `--preserve-historical-states`, [[block hash, {accounts, storage}]], of the blocks in `numbers`."""
     for pair in scalars.array_of(scalars.array_of(scalars.anything))([] if value is None else value):
         if len(pair) != 2:
@@ -127,8 +128,8 @@ def _bounded(value: object, limit: int, name: str) -> int:
 
 
 def _linked(
-    blocks: dict[bytes, Block],
-    outcomes: dict[tuple[bytes, int], Receipt],
+    blocks: dict[Hash32, Block],
+    outcomes: dict[tuple[Hash32, int], Receipt],
     best_number: object,
     blob_price: BlobPrice,
 ) -> Iterator[BlockAndReceipts]:
@@ -210,7 +211,7 @@ def _check_readable(block: Block) -> None:
         raise InvalidParamsError(f"block {block.number}: {error}") from None
 
 
-def _blocks(value: object) -> dict[bytes, Block]:
+def _blocks(value: object) -> dict[Hash32, Block]:
     """The blocks by hash."""
     blocks = {}
     for item in _objects(value):
@@ -325,7 +326,7 @@ def _log(value: object) -> Log:
     return Log(**{"topics": (), "data": b""} | decode_fields(value, _LOG_FIELDS))
 
 
-def _outcomes(value: object) -> dict[tuple[bytes, int], Receipt]:
+def _outcomes(value: object) -> dict[tuple[Hash32, int], Receipt]:
     """What became of each transaction, by its block's hash and its place there; gas is the cumulative alone."""
     found = {}
     for item in _objects(value):
@@ -362,7 +363,7 @@ def block_json(record: BlockAndReceipts) -> Json:
     }
 
 
-def _transaction_json(transaction: Transaction, sender: bytes) -> Json:
+def _transaction_json(transaction: Transaction, sender: Address) -> Json:
     encoded = results.transaction(transaction, None, sender=sender)
     if not transaction.is_impersonated:
         return {"transaction": encoded, "impersonated_sender": None}

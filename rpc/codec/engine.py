@@ -18,6 +18,7 @@ from zevm.rpc.codec.objects import decode_fields, withdrawal
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import InvalidParamsError, with_hint
+from zevm.storage.primitives import Hash32
 
 _Table = Mapping[str, tuple[str, Decoder]]
 
@@ -105,7 +106,7 @@ class TransitionConfiguration:
     """TransitionConfigurationV1: where proof of work ends; 32 zero bytes where no block is named."""
 
     total_difficulty: int
-    block_hash: bytes
+    block_hash: Hash32
     block_number: int
 
 

@@ -11,6 +11,7 @@ from zevm.chain.types.transaction import BLOB_BYTES
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.scalars import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, ServerError
+from zevm.storage.primitives import Address, Hash32
 
 MAX_TOPICS = 4
 
@@ -40,8 +41,8 @@ def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> di
 class TransactionArguments:
     """A call or transaction object as a client sends it; None where absent. Fees in wei per gas."""
 
-    sender: bytes | None = None
-    to: bytes | None = None
+    sender: Address | None = None
+    to: Address | None = None
     gas: int | None = None
     gas_price: int | None = None
     max_fee_per_gas: int | None = None
@@ -164,8 +165,8 @@ class LogFilter:
 
     from_block: BlockReference | None = None
     to_block: BlockReference | None = None
-    block_hash: bytes | None = None
-    addresses: tuple[bytes, ...] = ()
+    block_hash: Hash32 | None = None
+    addresses: tuple[Address, ...] = ()
     topics: tuple[tuple[bytes, ...], ...] = ()
 
     def matches(self, log: Log) -> bool:
@@ -236,9 +237,9 @@ _ACCOUNT_OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 
 @schema(type="object", title="State overrides by address")
-def state_overrides(value: object) -> dict[bytes, StateOverride]:
+def state_overrides(value: object) -> dict[Address, StateOverride]:
     """{address: {balance, nonce, code, state, stateDiff, movePrecompileToAddress}}."""
-    overrides: dict[bytes, StateOverride] = {}
+    overrides: dict[Address, StateOverride] = {}
     for wire_address, changes in scalars.json_object(value).items():
         account = scalars.address(wire_address)
         override = StateOverride(**decode_fields(changes, _ACCOUNT_OVERRIDE_FIELDS))

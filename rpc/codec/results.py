@@ -5,6 +5,7 @@ from typing import Any
 
 from zevm.chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
+from zevm.storage.primitives import Address, Hash32
 
 Json = dict[str, Any]
 
@@ -66,7 +67,7 @@ def _add_fork_fields(encoded: Json, value: Header) -> None:
 PENDING_NULLS = ("hash", "nonce", "miner")
 
 
-def block(value: Block, *, full: bool, senders: Sequence[bytes] | None = None, pending: bool = False) -> Json:
+def block(value: Block, *, full: bool, senders: Sequence[Address] | None = None, pending: bool = False) -> Json:
     """A block with transaction hashes, or with transaction objects when `full`.
 
     senders: of the transactions where known (from receipts); otherwise they are recovered.
@@ -123,7 +124,7 @@ def _authorization(value: Authorization) -> Json:
     }
 
 
-def transaction(value: Transaction, container: Header | None, index: int = 0, *, sender: bytes | None = None) -> Json:
+def transaction(value: Transaction, container: Header | None, index: int = 0, *, sender: Address | None = None) -> Json:
     """A transaction of the block with header `container`, or one that waits: then the block fields are null.
 
     sender: the 20-byte address where known; otherwise it is recovered from the signature.
@@ -173,7 +174,7 @@ def _add_typed_fields(encoded: Json, value: Transaction, container: Header | Non
 def log(
     value: Log,
     container: Header,
-    transaction_hash: bytes,
+    transaction_hash: Hash32,
     transaction_index: int,
     log_index: int,
     *,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc.errors import InvalidParamsError
+from zevm.storage.primitives import Address, Hash32
 
 Decoder = Callable[[Any], Any]
 AnyDecoder = TypeVar("AnyDecoder", bound=Decoder)
@@ -69,15 +70,15 @@ def _fixed(value: object, size: int, name: str) -> bytes:
 
 
 @schema(type="string", pattern="^0x[0-9a-fA-F]{40}$")
-def address(value: object) -> bytes:
+def address(value: object) -> Address:
     """A 20-byte address; mixed case is not checked against the checksum, as in geth."""
-    return _fixed(value, 20, "common.Address")
+    return Address(_fixed(value, 20, "common.Address"))
 
 
 @schema(type="string", pattern="^0x[0-9a-fA-F]{64}$")
-def hash32(value: object) -> bytes:
+def hash32(value: object) -> Hash32:
     """A 32-byte hash."""
-    return _fixed(value, 32, "common.Hash")
+    return Hash32(_fixed(value, 32, "common.Hash"))
 
 
 def _quantity(value: object, bits: int) -> int:

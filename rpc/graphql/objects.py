@@ -25,6 +25,7 @@ from zevm.rpc.methods.eth import filters
 from zevm.rpc.methods.eth.state import next_nonce
 from zevm.rpc.methods.support.reading import account_of, code_of, encode_mined, encode_receipt
 from zevm.storage.account import StateReader
+from zevm.storage.primitives import Address
 
 Fields = dict[str, Callable[..., Any]]
 
@@ -42,7 +43,7 @@ def item(key: str) -> Callable[[Json], Any]:
 class Account:
     """An account at a block."""
 
-    def __init__(self, context: Context, address: bytes, block: BlockReference) -> None:
+    def __init__(self, context: Context, address: Address, block: BlockReference) -> None:
         self._services = context.services
         self._address = address
         self._block = block
@@ -76,7 +77,7 @@ class Account:
 
 def account(context: Context, address: str | None, block: int | None) -> Account | None:
     """The account of an address in an object's JSON."""
-    return None if address is None else Account(context, bytes.fromhex(address[2:]), reference_of(block))
+    return None if address is None else Account(context, Address(bytes.fromhex(address[2:])), reference_of(block))
 
 
 class Block:
@@ -155,7 +156,7 @@ class Block:
         """The logs that match."""
         return find_logs(self.context, log_filter(criteria, block_hash=self.header.hash))
 
-    def account(self, address: bytes) -> Account:
+    def account(self, address: Address) -> Account:
         """An account after this block."""
         return Account(self.context, address, self.reference)
 

@@ -11,6 +11,7 @@ from zevm.rpc.graphql.objects import Account, Block, Fields, Log, Transaction, f
 from zevm.rpc.methods.eth import fees, sending
 from zevm.rpc.methods.node import net_web3
 from zevm.rpc.methods.support.reading import on_writer
+from zevm.storage.primitives import Address, Hash32
 
 
 class Pending:
@@ -28,7 +29,7 @@ class Pending:
         executable = self._context.services.chain.pool.pending()
         return [Transaction(self._context, each) for waiting in executable.values() for each in waiting]
 
-    def account(self, address: bytes) -> Account:
+    def account(self, address: Address) -> Account:
         """An account in the pending state."""
         return Account(self._context, address, PENDING)
 
@@ -48,7 +49,7 @@ class Root:
         self._context = context
         self._services = context.services
 
-    def block(self, number: int | None = None, block_hash: bytes | None = None) -> Block | None:
+    def block(self, number: int | None = None, block_hash: Hash32 | None = None) -> Block | None:
         """A block by number, by hash, or the latest; None where it is unknown."""
         by_hash = number is None and block_hash is not None
         try:
@@ -73,7 +74,7 @@ class Root:
         """The pending state."""
         return Pending(self._context)
 
-    def transaction(self, transaction_hash: bytes) -> Transaction | None:
+    def transaction(self, transaction_hash: Hash32) -> Transaction | None:
         """A transaction, mined or waiting."""
         chain = self._services.chain
         found = chain.find_transaction(transaction_hash)

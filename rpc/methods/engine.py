@@ -15,6 +15,7 @@ from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import REGISTRY, Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 
 EXCHANGE = "engine_exchangeCapabilities"
 CLIENT_CODE = "ZE"
@@ -98,7 +99,7 @@ for _version in (1, 2, 3, 4, 5):
 )
 def get_payload_bodies_by_hash(
     services: Services,
-    hashes: tuple[bytes, ...],
+    hashes: tuple[Hash32, ...],
     *,
     deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None]:

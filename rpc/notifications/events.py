@@ -11,6 +11,7 @@ import orjson
 from zevm.chain.events import BlockAndReceipts, HeadChanged
 from zevm.chain.types import Header, Log, Transaction
 from zevm.rpc.codec import results
+from zevm.storage.primitives import Hash32
 
 Fragment = orjson.Fragment
 ENTRY_BYTES = 1_024
@@ -23,7 +24,7 @@ class LogEvent:
     __slots__ = ("__dict__", "_index", "_position", "_removed", "_transaction_hash", "header", "log")
 
     def __init__(
-        self, log: Log, header: Header, transaction_hash: bytes, position: int, index: int, removed: bool
+        self, log: Log, header: Header, transaction_hash: Hash32, position: int, index: int, removed: bool
     ) -> None:
         self.log = log
         self.header = header

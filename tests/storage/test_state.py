@@ -16,6 +16,7 @@ from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.memory import MemoryStore
+from zevm.storage.primitives import Address
 from zevm.storage.schema import account_key, code_key, node_key, slot_key, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.store import Batch
@@ -193,7 +194,10 @@ def test_account_records_are_the_rlp_of_the_reference(nonce: int, balance: int, 
 
 def account_diff(**balances):
     return StateDiff(
-        {name.encode().ljust(20, b"\x00"): AccountChange(0, value, EMPTY_KECCAK) for name, value in balances.items()}
+        {
+            Address(name.encode().ljust(20, b"\x00")): AccountChange(0, value, EMPTY_KECCAK)
+            for name, value in balances.items()
+        }
     )
 
 
@@ -209,7 +213,9 @@ def written(*diffs_of_blocks):
 
 def contract_diff():
     """A contract at 0x02.. with two slots, beside fifty plain accounts."""
-    diff = StateDiff({bytes((number,)) * 20: AccountChange(1, number, EMPTY_KECCAK) for number in range(3, 53)})
+    diff = StateDiff(
+        {Address(bytes((number,)) * 20): AccountChange(1, number, EMPTY_KECCAK) for number in range(3, 53)}
+    )
     diff.accounts[ADDRESSES[2]] = AccountChange(1, 5, keccak256(CODES[1]))
     diff.code[keccak256(CODES[1])] = CODES[1]
     diff.storage[ADDRESSES[2]] = {1: 7, 2**255: 2**200, 5: 3}

@@ -13,10 +13,11 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.vm.instructions import invalid
 from zevm.chain.vm.operations import Operation
+from zevm.storage.primitives import Address
 
-CONTRACT = b"\x33" * 20
+CONTRACT = Address(b"\x33" * 20)
 """Where a program is to stand."""
-CALLEE = b"\x44" * 20
+CALLEE = Address(b"\x44" * 20)
 """An account whose code is one STOP."""
 COLD = 1 << 150
 """The first of the addresses and slots that nobody has read."""
@@ -41,7 +42,7 @@ class Input(NamedTuple):
     """Call data for a precompile."""
 
     name: str
-    address: bytes
+    address: Address
     data: bytes
 
 

@@ -17,6 +17,7 @@ from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
 from zevm.storage import rlp, state_update
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 REJECTIONS = {
     "INSUFFICIENT_ACCOUNT_FUNDS": ("insufficient funds for gas * price + value",),
@@ -108,9 +109,9 @@ def _differences(case: Case, diff: StateDiff) -> Iterator[str]:
                 yield f"{address.hex()} slot {slot:#x} is {value:#x}, want {want.storage.get(slot, 0):#x}"
 
 
-def _accounts(raw: dict[str, Any]) -> dict[bytes, MemoryAccount]:
+def _accounts(raw: dict[str, Any]) -> dict[Address, MemoryAccount]:
     return {
-        _bytes(address): MemoryAccount(
+        Address(_bytes(address)): MemoryAccount(
             nonce=_int(entry["nonce"]),
             balance=_int(entry["balance"]),
             code=_bytes(entry["code"]),
@@ -130,7 +131,7 @@ def _environment(case: Case, wasm_machine: WasmMachine | None) -> BlockEnvironme
         blob = BlobParameters(3, 6, 3338477) if case.fork is Fork.CANCUN else BlobParameters(6, 9, 5007716)
     return BlockEnvironment(
         rules=ForkRules(case.fork, _int(config.get("chainid", "0x1")), blob),
-        coinbase=_bytes(env["currentCoinbase"]),
+        coinbase=Address(_bytes(env["currentCoinbase"])),
         number=_int(env["currentNumber"]),
         timestamp=_int(env["currentTimestamp"]),
         gas_limit=_int(env["currentGasLimit"]),

@@ -31,13 +31,14 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32
 
 _FORKS = {"Prague": Fork.PRAGUE, "Osaka": Fork.OSAKA}
 MAX_NONCE = (1 << 64) - 1
 _BEACON_ROOT = bytes((0xBE,)) * 32
 _HEADER = Header(
-    parent_hash=bytes(32),
-    coinbase=bytes(20),
+    parent_hash=ZERO_HASH,
+    coinbase=ZERO_ADDRESS,
     difficulty=0,
     number=NUMBER,
     timestamp=TIMESTAMP,
@@ -103,7 +104,7 @@ def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
     if not fields["nonceOffset"]:
         nonces[sender] += 1
     access_list = tuple(
-        AccessListEntry(bytes.fromhex(address), tuple(slot.to_bytes(32, "big") for slot in slots))
+        AccessListEntry(Address(bytes.fromhex(address)), tuple(slot.to_bytes(32, "big") for slot in slots))
         for address, slots in fields["accessList"]
     )
     unsigned = Transaction(
@@ -113,7 +114,7 @@ def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
         max_priority_fee_per_gas=fields["tip"] if kind >= TransactionType.DYNAMIC_FEE else fields["maxFee"],
         max_fee_per_gas=fields["maxFee"],
         gas_limit=fields["gas"],
-        to=None if fields["to"] is None else bytes.fromhex(fields["to"]),
+        to=None if fields["to"] is None else Address(bytes.fromhex(fields["to"])),
         value=fields["value"],
         data=bytes.fromhex(fields["data"]),
         access_list=access_list,
@@ -128,7 +129,7 @@ def _transaction(fields: dict[str, Any], nonces: list[int]) -> Transaction:
 
 
 def _authorization(fields: dict[str, Any], nonces: list[int]) -> Authorization:
-    address, key = bytes.fromhex(fields["address"]), fields["key"]
+    address, key = Address(bytes.fromhex(fields["address"])), fields["key"]
     nonce = min(nonces[key] + fields["nonceOffset"], MAX_NONCE)
     if fields["signature"] == "good" and fields["chainId"] in (0, CHAIN_ID) and not fields["nonceOffset"]:
         nonces[key] += 1
@@ -148,7 +149,7 @@ def _authorization(fields: dict[str, Any], nonces: list[int]) -> Authorization:
 def _state_diff(case: Case) -> StateDiff:
     diff = StateDiff()
     for key, account in case["accounts"].items():
-        address, code = bytes.fromhex(key), bytes.fromhex(account["code"])
+        address, code = Address(bytes.fromhex(key)), bytes.fromhex(account["code"])
         code_hash = keccak256(code) if code else EMPTY_KECCAK
         diff.accounts[address] = AccountChange(account["nonce"], account["balance"], code_hash)
         if code:
@@ -225,11 +226,11 @@ def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:
     assert rules.blob is not None
     return BlockEnvironment(
         rules=rules,
-        coinbase=bytes.fromhex(case["coinbase"]),
+        coinbase=Address(bytes.fromhex(case["coinbase"])),
         number=NUMBER,
         timestamp=TIMESTAMP,
         gas_limit=case["gasLimit"],
-        block_hash=lambda number: block_hash(number) if 0 <= number < NUMBER else b"",
+        block_hash=lambda number: Hash32(block_hash(number) if 0 <= number < NUMBER else b""),
         base_fee_per_gas=BASE_FEE_WEI,
         prev_randao=bytes.fromhex(case["prevRandao"]),
         blob_base_fee=fees.blob_base_fee(case["excessBlobGas"], rules.blob),
@@ -245,7 +246,7 @@ def _machine() -> ZvmMachine:
 
 def _withdrawals(case: Case) -> tuple[Withdrawal, ...]:
     return tuple(
-        Withdrawal(index, index, bytes.fromhex(item["address"]), item["amount"])
+        Withdrawal(index, index, Address(bytes.fromhex(item["address"])), item["amount"])
         for index, item in enumerate(case["withdrawals"])
     )
 

@@ -11,6 +11,7 @@ from verification.differential.inputs import precompile_call
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, SYSTEM_CONTRACTS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.vm.calls import contract_address
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 Case = dict[str, Any]
 
@@ -54,7 +55,7 @@ def new_case(seed: int, fork: str, senders: list[bytes]) -> Case:
     for address in senders:
         sender = accounts[address.hex()] = _sender(random, writer)
         if random.random() < 0.1:
-            accounts[contract_address(address, sender["nonce"]).hex()] = _squatter(random)
+            accounts[contract_address(Address(address), sender["nonce"]).hex()] = _squatter(random)
     return {
         # neither side may begin with empty accounts (EIP-161)
         "accounts": {key: account for key, account in accounts.items() if any(account.values())},

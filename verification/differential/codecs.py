@@ -26,6 +26,7 @@ from zevm.chain.vm.validation import validate_static
 from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address, Hash32
 
 Answer = dict[str, Any]
 
@@ -98,7 +99,9 @@ def random_transaction(random: Random) -> Transaction:
     typed: dict[str, Any] = {}
     if kind >= TransactionType.ACCESS_LIST:
         typed["access_list"] = tuple(
-            AccessListEntry(random.randbytes(20), tuple(random.randbytes(32) for _ in range(random.randrange(3))))
+            AccessListEntry(
+                Address(random.randbytes(20)), tuple(random.randbytes(32) for _ in range(random.randrange(3)))
+            )
             for _ in range(random.randrange(3))
         )
     if kind is TransactionType.BLOB:
@@ -114,7 +117,7 @@ def random_transaction(random: Random) -> Transaction:
         max_priority_fee_per_gas=_number(random, 128) if kind >= TransactionType.DYNAMIC_FEE else price,
         max_fee_per_gas=price,
         gas_limit=_number(random, 64),
-        to=None if creates else random.randbytes(20),
+        to=None if creates else Address(random.randbytes(20)),
         value=_number(random, 256),
         data=random.randbytes(random.choice((0, 1, 55, 56, 300))),
         **typed,
@@ -127,7 +130,7 @@ def random_transaction(random: Random) -> Transaction:
 
 def _authorization(random: Random) -> Authorization:
     numbers = [_number(random, bits) for bits in (256, 64, 8, 256, 256)]
-    return Authorization(numbers[0], random.randbytes(20), *numbers[1:])
+    return Authorization(numbers[0], Address(random.randbytes(20)), *numbers[1:])
 
 
 def random_header(random: Random, fields: int) -> Header:
@@ -141,9 +144,9 @@ def random_header(random: Random, fields: int) -> Header:
         ("requests_hash", random.randbytes(32)),
     )
     return Header(
-        parent_hash=random.randbytes(32),
+        parent_hash=Hash32(random.randbytes(32)),
         uncles_hash=random.randbytes(32),
-        coinbase=random.randbytes(20),
+        coinbase=Address(random.randbytes(20)),
         state_root=random.randbytes(32),
         transactions_root=random.randbytes(32),
         receipts_root=random.randbytes(32),

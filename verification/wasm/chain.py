@@ -23,6 +23,7 @@ from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.node.mnemonic import derive_keys
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 SENDERS = 6
 AUTHORITIES = 4
@@ -126,7 +127,7 @@ class Mix:
             max_fee_per_gas=FEE_WEI,
             max_priority_fee_per_gas=TIP_WEI,
             gas_limit=max(gas, LEAST_GAS + LEAST_BYTE_GAS * len(data)),
-            to=to,
+            to=None if to is None else Address(to),
             value=value_wei,
             data=data,
             authorization_list=authorizations,
@@ -267,7 +268,7 @@ class Mix:
         self.nonces[index] += 1
         fields = [rlp.encode_int(CHAIN_ID), target, rlp.encode_int(nonce)]
         signature = _sign(self.keys[index], keccak256(SET_CODE_MAGIC + rlp.encode([*fields])))
-        authorization = Authorization(CHAIN_ID, target, nonce, *signature)
+        authorization = Authorization(CHAIN_ID, Address(target), nonce, *signature)
         data = self._probe_data()
         return self.sign(self.addresses[index], data, gas=self._gas(), authorizations=(authorization,))
 

@@ -35,6 +35,7 @@ from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import ZVM
 from zevm.chain.zvm.runtime.engine import shared_engine
 from zevm.storage.database import Database
+from zevm.storage.primitives import Address
 
 TIMES = 10
 """How many times the EVM's time a deployment may take for its gas."""
@@ -107,7 +108,7 @@ class Deployments:
 
         def work() -> tuple[Outcome, float]:
             executor = Executor(self._frame.environment, BlockState(self._frame.reader))
-            request = CallRequest(sender=self._sender, data=data, gas_limit=gas)
+            request = CallRequest(sender=Address(self._sender), data=data, gas_limit=gas)
             started = time.thread_time()
             outcome = executor.call(request)
             return outcome, time.thread_time() - started

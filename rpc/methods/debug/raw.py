@@ -8,6 +8,7 @@ from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support.reading import header_at, of_block, of_record, of_transaction
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 
 BLOCK = Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object")
 NOTHING = "0x"
@@ -56,12 +57,12 @@ async def get_raw_transactions(services: Services, reference: BlockReference) ->
     params=(Param("transactionHash", scalars.hash32),),
     result="EIP-2718 bytes",
 )
-def get_raw_transaction(services: Services, transaction_hash: bytes) -> str | Later | None:
+def get_raw_transaction(services: Services, transaction_hash: Hash32) -> str | Later | None:
     """A transaction's bytes, mined or in the pool; "0x" where it is unknown."""
     return of_transaction(services, transaction_hash, _raw)
 
 
-def _raw(services: Services, transaction_hash: bytes) -> str:
+def _raw(services: Services, transaction_hash: Hash32) -> str:
     position = services.chain.find_transaction(transaction_hash)
     if position is not None:
         return hexadecimal(position.transaction.encoded)

@@ -18,6 +18,7 @@ from zevm.rpc.methods.support.reading import encode_block
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.primitives import Address, Hash32
 
 MAXIMUM_ACCOUNTS = 256
 """Accounts of one debug_accountRange, as in geth."""
@@ -59,7 +60,7 @@ def storage_range_at(
     services: Services,
     reference: BlockReference,
     index: int,
-    address: bytes,
+    address: Address,
     start: bytes,
     limit: int,
     *,
@@ -176,7 +177,7 @@ def get_modified_accounts_by_number(
     result="[address]",
 )
 def get_modified_accounts_by_hash(
-    services: Services, start: bytes, end: bytes | None, *, deadline: Deadline
+    services: Services, start: Hash32, end: Hash32 | None, *, deadline: Deadline
 ) -> list[str]:
     """The accounts that differ between two blocks, or that one block changed, by the blocks' hashes."""
     first = services.chain.header_by_hash(start)
@@ -194,7 +195,7 @@ def get_modified_accounts_by_hash(
     params=(Param("blockHash", scalars.hash32), Param("config", scalars.anything, default=None)),
     result="[state root]",
 )
-def intermediate_roots(services: Services, block_hash: bytes, config: Any, *, deadline: Deadline) -> list[str]:
+def intermediate_roots(services: Services, block_hash: Hash32, config: Any, *, deadline: Deadline) -> list[str]:
     """The state root after each transaction of a block."""
     del config
     block = services.chain.block_by_hash(block_hash) or services.chain.bad_blocks.get(block_hash)

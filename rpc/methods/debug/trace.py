@@ -16,6 +16,7 @@ from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, 
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
 CONFIG = Param("config", tracing.trace_config, default=tracing.DEFAULT)
@@ -33,7 +34,7 @@ BLOCK_TRACE = "[{txHash, result}]"
     result=f"{TRACE}; null for the hash of zeros",
 )
 def trace_transaction(
-    services: Services, transaction_hash: bytes, config: TraceConfig, *, deadline: Deadline
+    services: Services, transaction_hash: Hash32, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded | None:
     """Execute a mined transaction again, upon the state it met, under a tracer."""
     if transaction_hash == NO_TRANSACTION:
@@ -101,7 +102,7 @@ def trace_block_by_number(
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_block_by_hash(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
+def trace_block_by_hash(services: Services, block_hash: Hash32, config: TraceConfig, *, deadline: Deadline) -> Encoded:
     """Execute every transaction of a block again under a tracer, by the block's hash."""
     found = services.chain.block_by_hash(block_hash)
     if found is None:
@@ -130,7 +131,7 @@ def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, dead
     params=(Param("blockHash", scalars.hash32), CONFIG),
     result=BLOCK_TRACE,
 )
-def trace_bad_block(services: Services, block_hash: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
+def trace_bad_block(services: Services, block_hash: Hash32, config: TraceConfig, *, deadline: Deadline) -> Encoded:
     """Execute every transaction of a rejected block (debug_getBadBlocks) again under a tracer."""
     block = services.chain.bad_blocks.get(block_hash)
     if block is None:

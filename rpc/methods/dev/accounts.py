@@ -14,6 +14,7 @@ from zevm.rpc.methods.support.reading import code_of
 from zevm.rpc.methods.support.token_slots import find_allowance_slot, find_balance_slot
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
 
 ADDRESS = Param("address", scalars.address)
 TOKEN = Param("token", scalars.address)
@@ -21,15 +22,15 @@ AMOUNT = Param("amount", scalars.number)
 BALANCE = Param("balance", scalars.number, summary="wei")
 
 
-def _one_or_many(value: object) -> list[bytes]:
-    many: list[bytes] = scalars.array_of(scalars.address)(value) if type(value) is list else [scalars.address(value)]
+def _one_or_many(value: object) -> list[Address]:
+    many: list[Address] = scalars.array_of(scalars.address)(value) if type(value) is list else [scalars.address(value)]
     return many
 
 
 ADDRESSES = Param("address", _one_or_many, summary="an address, or an array of them")
 
 
-def impersonate(services: Services, address: bytes) -> bool:
+def impersonate(services: Services, address: Address) -> bool:
     """Let transactions of an account be sent without its key; whether that is new. Raises LimitExceededError."""
     impersonated, limit = services.chain.impersonated, services.limits.impersonated_accounts
     if address in impersonated:
@@ -43,7 +44,7 @@ def impersonate(services: Services, address: bytes) -> bool:
     return True
 
 
-def _check_count(services: Services, addresses: list[bytes]) -> None:
+def _check_count(services: Services, addresses: list[Address]) -> None:
     limit = services.limits.balance_addresses
     if len(addresses) > limit:
         raise InvalidParamsError(
@@ -53,7 +54,7 @@ def _check_count(services: Services, addresses: list[bytes]) -> None:
 
 
 @method("anvil_impersonateAccount", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_impersonateAccount",))
-def impersonate_account(services: Services, address: bytes) -> None:
+def impersonate_account(services: Services, address: Address) -> None:
     """Let transactions of an account be sent without its key."""
     impersonate(services, address)
 
@@ -64,7 +65,7 @@ def impersonate_account(services: Services, address: bytes) -> None:
     params=(ADDRESS,),
     aliases=("hardhat_stopImpersonatingAccount",),
 )
-def stop_impersonating_account(services: Services, address: bytes) -> None:
+def stop_impersonating_account(services: Services, address: Address) -> None:
     """End the impersonation of an account."""
     services.chain.impersonated.discard(address)
 
@@ -88,7 +89,7 @@ SIGNATURE_BYTES = 65
     cost=Cost.WRITE,
     params=(Param("signature", scalars.data, summary="65 bytes"), ADDRESS),
 )
-def impersonate_signature(services: Services, signature: bytes, address: bytes) -> None:
+def impersonate_signature(services: Services, signature: bytes, address: Address) -> None:
     """Let the ecrecover precompile find an account in a signature, whatever was signed."""
     if len(signature) != SIGNATURE_BYTES:
         raise InvalidParamsError(f"a signature has {SIGNATURE_BYTES} bytes, got {len(signature)}")
@@ -106,7 +107,7 @@ def impersonate_signature(services: Services, signature: bytes, address: bytes) 
     params=(ADDRESSES, BALANCE),
     aliases=("hardhat_setBalance", "tenderly_setBalance", "evm_setAccountBalance"),
 )
-def set_balance(services: Services, addresses: list[bytes], balance: int) -> None:
+def set_balance(services: Services, addresses: list[Address], balance: int) -> None:
     """Set the balance of an account, or of several."""
     _check_count(services, addresses)
 
@@ -123,7 +124,7 @@ def set_balance(services: Services, addresses: list[bytes], balance: int) -> Non
     params=(ADDRESSES, Param("amount", scalars.number, summary="wei")),
     aliases=("hardhat_addBalance", "tenderly_addBalance"),
 )
-def add_balance(services: Services, addresses: list[bytes], amount: int) -> None:
+def add_balance(services: Services, addresses: list[Address], amount: int) -> None:
     """Add to the balance of an account, or of several."""
     _check_count(services, addresses)
 
@@ -140,7 +141,7 @@ def add_balance(services: Services, addresses: list[bytes], amount: int) -> None
     params=(ADDRESS, Param("code", scalars.data)),
     aliases=("hardhat_setCode", "evm_setAccountCode"),
 )
-def set_code(services: Services, address: bytes, code: bytes) -> None:
+def set_code(services: Services, address: Address, code: bytes) -> None:
     """Put code at an address."""
     services.chain.patch_state(lambda state: state.set_code(address, code))
 
@@ -151,7 +152,7 @@ def set_code(services: Services, address: bytes, code: bytes) -> None:
     params=(ADDRESS, Param("nonce", scalars.number)),
     aliases=("hardhat_setNonce", "evm_setAccountNonce"),
 )
-def set_nonce(services: Services, address: bytes, nonce: int) -> None:
+def set_nonce(services: Services, address: Address, nonce: int) -> None:
     """Set the nonce of an account; it may go down."""
     with refusals_as_parameters():
         services.chain.patch_state(lambda state: state.set_nonce(address, nonce))
@@ -164,13 +165,13 @@ def set_nonce(services: Services, address: bytes, nonce: int) -> None:
     result="true",
     aliases=("hardhat_setStorageAt", "evm_setAccountStorageAt"),
 )
-def set_storage_at(services: Services, address: bytes, slot: int, value: int) -> bool:
+def set_storage_at(services: Services, address: Address, slot: int, value: int) -> bool:
     """Set a storage slot of an account."""
     services.chain.patch_state(lambda state: state.set_storage(address, slot, value))
     return True
 
 
-def _asking(services: Services, token: bytes) -> Callable[[bytes, Mapping[int, int]], bytes | None]:
+def _asking(services: Services, token: Address) -> Callable[[bytes, Mapping[int, int]], bytes | None]:
     """A function that calls the token with slots assumed to have other values."""
 
     def answer(data: bytes, slots: Mapping[int, int]) -> bytes | None:
@@ -185,7 +186,7 @@ def _asking(services: Services, token: bytes) -> Callable[[bytes, Mapping[int, i
     return answer
 
 
-def _check_token(services: Services, token: bytes) -> None:
+def _check_token(services: Services, token: Address) -> None:
     if not code_of(services.chain.head.state, token):
         raise ServerError(f"there is no contract at 0x{token.hex()}")
 
@@ -196,7 +197,7 @@ def _check_token(services: Services, token: bytes) -> None:
     params=(ADDRESS, TOKEN, AMOUNT),
     aliases=("hardhat_dealERC20", "anvil_setERC20Balance"),
 )
-def deal_erc20(services: Services, address: bytes, token: bytes, amount: int) -> None:
+def deal_erc20(services: Services, address: Address, token: Address, amount: int) -> None:
     """Set an account's balance of a token, by finding and writing the token's storage slot."""
     _check_token(services, token)
     slot = find_balance_slot(_asking(services, token), address)
@@ -210,7 +211,7 @@ def deal_erc20(services: Services, address: bytes, token: bytes, amount: int) ->
     cost=Cost.WRITE,
     params=(Param("owner", scalars.address), Param("spender", scalars.address), TOKEN, AMOUNT),
 )
-def set_erc20_allowance(services: Services, owner: bytes, spender: bytes, token: bytes, amount: int) -> None:
+def set_erc20_allowance(services: Services, owner: Address, spender: Address, token: Address, amount: int) -> None:
     """Set what an account may take of another's tokens, by finding and writing the token's storage slot."""
     _check_token(services, token)
     slot = find_allowance_slot(_asking(services, token), owner, spender)

@@ -19,6 +19,7 @@ from zevm.rpc.methods.eth.sending import decode_raw, sign, with_sender
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction, gas_price, place_in
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address, Hash32
 
 ADDRESS = Param("address", scalars.address)
 HASH = Param("hash", scalars.hash32)
@@ -28,7 +29,7 @@ _FOUNDRY_FORKS = {Fork.TANGERINE_WHISTLE: "Tangerine", Fork.BPO1: "Osaka", Fork.
 
 
 @method("anvil_setCoinbase", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_setCoinbase",))
-def set_coinbase(services: Services, address: bytes) -> None:
+def set_coinbase(services: Services, address: Address) -> None:
     """Set the account that coming blocks pay."""
     services.chain.change_settings(coinbase=address)
 
@@ -120,13 +121,13 @@ def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None
 
 
 @method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
-def drop_transaction(services: Services, transaction_hash: bytes) -> str | None:
+def drop_transaction(services: Services, transaction_hash: Hash32) -> str | None:
     """Remove a waiting transaction."""
     return hexadecimal(transaction_hash) if services.chain.drop_transaction(transaction_hash) else None
 
 
 @method("hardhat_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="boolean")
-def drop_transaction_of_hardhat(services: Services, transaction_hash: bytes) -> bool:
+def drop_transaction_of_hardhat(services: Services, transaction_hash: Hash32) -> bool:
     """Remove a waiting transaction; whether there was one."""
     return services.chain.drop_transaction(transaction_hash)
 
@@ -138,7 +139,7 @@ def drop_all_transactions(services: Services) -> None:
 
 
 @method("anvil_removePoolTransactions", cost=Cost.WRITE, params=(ADDRESS,))
-def remove_pool_transactions(services: Services, address: bytes) -> None:
+def remove_pool_transactions(services: Services, address: Address) -> None:
     """Remove all waiting transactions of an account."""
     services.chain.drop_transactions_of(address)
 
@@ -263,12 +264,12 @@ def metadata(services: Services) -> dict[str, Any]:
 
 
 @method("anvil_getBlobsByTransactionHash", cost=Cost.LIGHT, params=(HASH,), result="[blob] or null")
-def get_blobs_by_transaction_hash(services: Services, transaction_hash: bytes) -> Later:
+def get_blobs_by_transaction_hash(services: Services, transaction_hash: Hash32) -> Later:
     """The blobs of a transaction, mined or waiting."""
     return Later(_blobs_of, services, transaction_hash)
 
 
-def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
+def _blobs_of(services: Services, transaction_hash: Hash32) -> list[str] | None:
     transaction = services.chain.blob_sidecar_of(transaction_hash)
     if transaction is None or transaction.sidecar is None:
         return None
@@ -276,7 +277,7 @@ def _blobs_of(services: Services, transaction_hash: bytes) -> list[str] | None:
 
 
 @method("anvil_getBlobByHash", cost=Cost.EXECUTION, params=(HASH,), result="blob or null")
-def get_blob_by_hash(services: Services, versioned_hash: bytes, *, deadline: Deadline) -> str | None:
+def get_blob_by_hash(services: Services, versioned_hash: Hash32, *, deadline: Deadline) -> str | None:
     """A blob by its versioned hash, of a mined transaction."""
     chain = services.chain
     for number in range(chain.head.number, chain.genesis.number, -1):

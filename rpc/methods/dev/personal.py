@@ -12,13 +12,14 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 ADDRESS = Param("address", scalars.address)
 PASSWORD = Param("password", scalars.string, default=None)
 SIGNATURE_BYTES = 65
 
 
-def _check_known(services: Services, address: bytes) -> None:
+def _check_known(services: Services, address: Address) -> None:
     if address not in services.wallet.addresses() and address not in services.chain.impersonated:
         raise UnknownAccountError(address)
 
@@ -35,27 +36,27 @@ def list_accounts(services: Services) -> list[str]:
     params=(ADDRESS, PASSWORD, Param("duration", scalars.number, default=None)),
     result="true",
 )
-def unlock_account(services: Services, address: bytes, password: str | None, duration: int | None) -> bool:  # noqa: ARG001
+def unlock_account(services: Services, address: Address, password: str | None, duration: int | None) -> bool:  # noqa: ARG001
     """Confirm that an account can sign; the node's accounts are never locked."""
     _check_known(services, address)
     return True
 
 
 @method("personal_lockAccount", cost=Cost.LIGHT, params=(ADDRESS,), result="false")
-def lock_account(services: Services, address: bytes) -> bool:
+def lock_account(services: Services, address: Address) -> bool:
     """Whether the account was locked: never, the node's accounts stay unlocked."""
     _check_known(services, address)
     return False
 
 
 @method("evm_addAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
-def add_account(services: Services, address: bytes, password: str | None) -> bool:  # noqa: ARG001
+def add_account(services: Services, address: Address, password: str | None) -> bool:  # noqa: ARG001
     """Let transactions of an account be sent without its key (Ganache's name); whether that is new."""
     return impersonate(services, address)
 
 
 @method("evm_removeAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
-def remove_account(services: Services, address: bytes, password: str | None) -> bool:  # noqa: ARG001
+def remove_account(services: Services, address: Address, password: str | None) -> bool:  # noqa: ARG001
     """Undo evm_addAccount; whether there was such an account."""
     known = address in services.chain.impersonated
     services.chain.impersonated.discard(address)

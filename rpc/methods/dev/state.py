@@ -25,6 +25,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.instance import put_new_instance_id
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 from zevm.storage.store import Snapshot
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -92,7 +93,7 @@ def state_texts(services: Services) -> Iterator[bytes]:
     yield b"}}"
 
 
-def _records(services: Services, hashes: list[bytes | None]) -> Iterator[BlockAndReceipts]:
+def _records(services: Services, hashes: list[Hash32 | None]) -> Iterator[BlockAndReceipts]:
     for block_hash in hashes:
         record = None if block_hash is None else services.chain.records.record(block_hash)
         if record is not None:

@@ -7,6 +7,7 @@ from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 
 _ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
 """Fields that geth gives as null where the fork has none."""
@@ -27,7 +28,7 @@ _ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
 )
 def build_block(
     services: Services,
-    parent_hash: bytes,
+    parent_hash: Hash32,
     attributes: PayloadAttributes,
     transactions: list[bytes] | None,
     extra_data: bytes,

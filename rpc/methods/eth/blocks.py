@@ -12,6 +12,7 @@ from zevm.rpc.codec.results import Json
 from zevm.rpc.methods.support.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 
 NUMBER = Param("block", scalars.block_number, summary="number or tag")
 HASH = Param("hash", scalars.hash32)
@@ -33,7 +34,7 @@ async def get_block_by_number(services: Services, number: BlockReference, full: 
 
 
 @method("eth_getBlockByHash", cost=Cost.LIGHT, params=(HASH, FULL), result="block or null")
-def get_block_by_hash(services: Services, block_hash: bytes, full: bool) -> Json | Later | None:
+def get_block_by_hash(services: Services, block_hash: Hash32, full: bool) -> Json | Later | None:
     """A block by hash."""
     return of_block_hash(services, block_hash, partial(encode_block, services, full=full))
 
@@ -55,7 +56,7 @@ async def get_header_by_number(services: Services, number: BlockReference) -> Js
 
 
 @method("eth_getHeaderByHash", cost=Cost.LIGHT, params=(HASH,), result="header or null")
-def get_header_by_hash(services: Services, block_hash: bytes) -> Json | None:
+def get_header_by_hash(services: Services, block_hash: Hash32) -> Json | None:
     """A header by hash."""
     header = services.chain.header_by_hash(block_hash)
     return None if header is None else results.header(header)
@@ -68,7 +69,7 @@ async def get_block_transaction_count_by_number(services: Services, number: Bloc
 
 
 @method("eth_getBlockTransactionCountByHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
-def get_block_transaction_count_by_hash(services: Services, block_hash: bytes) -> str | Later | None:
+def get_block_transaction_count_by_hash(services: Services, block_hash: Hash32) -> str | Later | None:
     """How many transactions a block has, by hash."""
     return of_block_hash(services, block_hash, _count_transactions)
 
@@ -108,7 +109,7 @@ async def get_uncle_by_block_number_and_index(
 
 
 @method("eth_getUncleByBlockHashAndIndex", cost=Cost.LIGHT, params=(HASH, INDEX), result="block or null")
-def get_uncle_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | Later | None:
+def get_uncle_by_block_hash_and_index(services: Services, block_hash: Hash32, index: int) -> Json | Later | None:
     """An uncle of a block, by the block's hash."""
     return of_block_hash(services, block_hash, partial(_uncle, services, index))
 
@@ -120,7 +121,7 @@ async def get_uncle_count_by_block_number(services: Services, number: BlockRefer
 
 
 @method("eth_getUncleCountByBlockHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
-def get_uncle_count_by_block_hash(services: Services, block_hash: bytes) -> str | Later | None:
+def get_uncle_count_by_block_hash(services: Services, block_hash: Hash32) -> str | Later | None:
     """How many uncles a block has, by hash."""
     return of_block_hash(services, block_hash, _count_uncles)
 

@@ -12,6 +12,7 @@ from zevm.rpc.errors import CodedError
 from zevm.rpc.methods.support.reading import header_at, on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address, Hash32
 
 RESOURCE_NOT_FOUND = -32001
 _ZVM_NAMES = {ARBWASM_ADDRESS: "ARBWASM", LIBRARY_ADDRESS: "ZVM_LIBRARY"}
@@ -67,7 +68,7 @@ def _precompiles(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
 
 
 def _system_contracts(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
-    contracts = []
+    contracts: list[tuple[str, Address]] = []
     if fork >= Fork.CANCUN:
         contracts.append(("BEACON_ROOTS_ADDRESS", predeploys.BEACON_ROOTS_ADDRESS))
     if fork >= Fork.PRAGUE:
@@ -126,6 +127,6 @@ async def get_block_access_list_by_number(services: Services, reference: BlockRe
 
 
 @method("eth_getBlockAccessListByBlockHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result="null")
-async def get_block_access_list_by_hash(services: Services, block_hash: bytes) -> None:
+async def get_block_access_list_by_hash(services: Services, block_hash: Hash32) -> None:
     """The access list of a block by hash (EIP-7928): there is none before Amsterdam, as the error says."""
     await _no_access_list(services, BlockReference(hash=block_hash))

@@ -10,6 +10,7 @@ from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT
+from zevm.storage.primitives import Address
 from zevm.storage.state import AccountProof
 
 _KEY_BYTES = 32
@@ -39,7 +40,7 @@ def _key(value: object) -> tuple[int, int]:
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
 )
 def get_proof(
-    services: Services, address: bytes, keys: list[Any], block: BlockReference, *, deadline: Deadline
+    services: Services, address: Address, keys: list[Any], block: BlockReference, *, deadline: Deadline
 ) -> Json:
     """Proofs that an account and its slots are, or are not, in the state of a block."""
     limit = services.limits.proof_keys
@@ -51,7 +52,7 @@ def get_proof(
     return _encode(address, proof, [size for _, size in slots])
 
 
-def _encode(address: bytes, proof: AccountProof, sizes: list[int]) -> Json:
+def _encode(address: Address, proof: AccountProof, sizes: list[int]) -> Json:
     """Geth shows the hashes of an account that does not exist as zeros."""
     exists, account = proof.account is not None, proof.account or EMPTY_ACCOUNT
     return {

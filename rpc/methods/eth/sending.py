@@ -21,6 +21,7 @@ from zevm.rpc.methods.support.transaction_failures import submit
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 RAW = Param("raw", scalars.data, summary="EIP-2718 bytes; of a blob transaction with its sidecar")
 TRANSACTION = Param("transaction", objects.transaction_arguments)
@@ -57,7 +58,7 @@ def with_sender(services: Services, arguments: TransactionArguments) -> Transact
     return replace(arguments, sender=addresses[0])
 
 
-def sign(services: Services, transaction: Transaction, sender: bytes) -> Transaction:
+def sign(services: Services, transaction: Transaction, sender: Address) -> Transaction:
     """The transaction signed by the node's key for `sender`, or marked as sent for an impersonated account."""
     if sender in services.wallet.addresses():
         return services.wallet.sign_transaction(sender, transaction)
@@ -65,13 +66,13 @@ def sign(services: Services, transaction: Transaction, sender: bytes) -> Transac
     return transaction.impersonating(sender)
 
 
-def _check_impersonation(services: Services, sender: bytes) -> None:
+def _check_impersonation(services: Services, sender: Address) -> None:
     chain = services.chain
     if not chain.auto_impersonate and sender not in chain.impersonated:
         raise UnknownAccountError(sender)
 
 
-def send(services: Services, arguments: TransactionArguments, *, unsigned: bool = False) -> bytes:
+def send(services: Services, arguments: TransactionArguments, *, unsigned: bool = False) -> Hash32:
     """Fill, sign and send a transaction; its hash. Runs on the writer, so that nonces follow one another.
 
     unsigned: send it for any account, without a key.
@@ -149,7 +150,7 @@ def send_raw_transaction_conditional(services: Services, raw: bytes, conditions:
     return hexadecimal(submit(services, transaction))
 
 
-def _storage_is(services: Services, address: bytes, expected: bytes | dict[int, int]) -> bool:
+def _storage_is(services: Services, address: Address, expected: bytes | dict[int, int]) -> bool:
     state = services.chain.state_at(LATEST)
     if isinstance(expected, bytes):
         return account_of(state, address).storage_root == expected
@@ -168,7 +169,7 @@ async def _send_and_wait(services: Services, timeout_ms: int | None, send_it: An
 
     cancel = services.chain.events.subscribe(on_event)
     try:
-        transaction_hash: bytes = await on_writer(services, send_it, *arguments)
+        transaction_hash: Hash32 = await on_writer(services, send_it, *arguments)
         async with asyncio.timeout(timeout):
             while (receipt := receipt_json(services, transaction_hash)) is None:
                 await changed.wait()
@@ -200,7 +201,7 @@ async def send_transaction_sync(services: Services, arguments: TransactionArgume
 def fill(services: Services, arguments: TransactionArguments, *, deadline: Deadline) -> Json:
     """Complete a transaction without signing or sending it."""
     transaction = fill_transaction(services, arguments, deadline=deadline)
-    sender = arguments.sender or bytes(20)
+    sender = arguments.sender or ZERO_ADDRESS
     return {
         "raw": hexadecimal(encode_network_form(transaction)),
         "tx": results.transaction(transaction, None, sender=sender),

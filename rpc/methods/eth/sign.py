@@ -17,6 +17,7 @@ from zevm.rpc.methods.support.filling import fill_transaction
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.primitives import Address
 
 ADDRESS = Param("address", scalars.address)
 ADDRESS_BYTES = 20
@@ -46,7 +47,7 @@ def typed_data(value: object) -> dict[str, Any]:
 
 
 @method("eth_sign", cost=Cost.LIGHT, params=(ADDRESS, Param("message", message)), result="65-byte signature")
-def eth_sign(services: Services, address: bytes, data: bytes) -> str:
+def eth_sign(services: Services, address: Address, data: bytes) -> str:
     """Sign a message with the prefix of EIP-191."""
     return hexadecimal(services.wallet.sign_message(address, data))
 
@@ -57,7 +58,7 @@ def eth_sign(services: Services, address: bytes, data: bytes) -> str:
     params=(Param("message", message), Param("address", message), Param("password", scalars.string, default=None)),
     result="65-byte signature",
 )
-def personal_sign(services: Services, data: bytes, address: bytes, password: str | None) -> str:  # noqa: ARG001
+def personal_sign(services: Services, data: bytes, address: Address, password: str | None) -> str:  # noqa: ARG001
     """Sign a message with the prefix of EIP-191; the two arguments are taken in either order."""
     if len(address) != ADDRESS_BYTES and len(data) == ADDRESS_BYTES:
         data, address = address, data
@@ -73,7 +74,7 @@ def personal_sign(services: Services, data: bytes, address: bytes, password: str
     result="65-byte signature",
     aliases=("eth_signTypedData", "eth_signTypedData_v3"),
 )
-def sign_typed_data(services: Services, address: bytes, typed: dict[str, Any], *, deadline: Deadline) -> str:
+def sign_typed_data(services: Services, address: Address, typed: dict[str, Any], *, deadline: Deadline) -> str:
     """Sign structured data (EIP-712)."""
     if address not in services.wallet.addresses():
         raise UnknownAccountError(address)

@@ -17,6 +17,7 @@ from zevm.rpc.errors import RevertedError, ServerError
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
 
 VM_ERROR = -32015
 _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"
@@ -27,7 +28,7 @@ class BlockArguments:
     """One item of blockStateCalls."""
 
     calls: tuple[TransactionArguments, ...] = ()
-    state_overrides: dict[bytes, StateOverride] | None = None
+    state_overrides: dict[Address, StateOverride] | None = None
     block_overrides: BlockOverrides | None = None
 
 

@@ -11,33 +11,34 @@ from zevm.rpc.methods.support.reading import account_of, code_of, state_at
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
+from zevm.storage.primitives import Address
 
 ADDRESS = Param("address", scalars.address)
 BLOCK = Param("block", scalars.block_reference, default=LATEST)
 
 
 @method("eth_getBalance", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="wei")
-async def get_balance(services: Services, address: bytes, block: BlockReference) -> str:
+async def get_balance(services: Services, address: Address, block: BlockReference) -> str:
     """The balance of an account."""
     return hex(account_of(await state_at(services, block), address).balance)
 
 
 @method("eth_getTransactionCount", cost=Cost.LIGHT, params=(ADDRESS, BLOCK), result="nonce")
-def get_transaction_count(services: Services, address: bytes, block: BlockReference) -> str:
+def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str:
     """The nonce of an account; of `pending` with the pool's transactions counted."""
     if block.tag is BlockTag.PENDING:
         return hex(next_nonce(services, address))
     return hex(account_of(services.chain.state_at(block), address).nonce)
 
 
-def next_nonce(services: Services, address: bytes) -> int:
+def next_nonce(services: Services, address: Address) -> int:
     """The nonce that the next transaction of an account needs."""
     chain = services.chain
     return chain.pool.next_nonce(address, account_of(chain.head.state, address).nonce)
 
 
 @method("eth_getCode", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="code")
-async def get_code(services: Services, address: bytes, block: BlockReference) -> str:
+async def get_code(services: Services, address: Address, block: BlockReference) -> str:
     """The code of an account."""
     return hexadecimal(code_of(await state_at(services, block), address))
 
@@ -48,7 +49,7 @@ async def get_code(services: Services, address: bytes, block: BlockReference) ->
     params=(ADDRESS, Param("slot", scalars.storage_slot), BLOCK),
     result="32-byte word",
 )
-async def get_storage_at(services: Services, address: bytes, slot: int, block: BlockReference) -> str:
+async def get_storage_at(services: Services, address: Address, slot: int, block: BlockReference) -> str:
     """One storage slot of an account."""
     return word((await state_at(services, block)).storage(address, slot))
 
@@ -57,7 +58,7 @@ LIGHT_SLOTS = 16
 """So many are looked up on the event loop, each through a trie where the state is an old one."""
 
 
-def _wanted_slots(value: object) -> dict[bytes, list[int]]:
+def _wanted_slots(value: object) -> dict[Address, list[int]]:
     slots = scalars.array_of(scalars.storage_slot)
     return {scalars.address(address): slots(keys) for address, keys in scalars.json_object(value).items()}
 
@@ -69,7 +70,7 @@ def _wanted_slots(value: object) -> dict[bytes, list[int]]:
     result="{address: [32-byte word, ...]}",
 )
 async def get_storage_values(
-    services: Services, wanted: dict[bytes, list[int]], block: BlockReference
+    services: Services, wanted: dict[Address, list[int]], block: BlockReference
 ) -> dict[str, list[str]] | Later:
     """Many storage slots of many accounts in one call."""
     count, limit = sum(map(len, wanted.values())), services.limits.storage_values
@@ -81,7 +82,7 @@ async def get_storage_values(
     return Later(_values, state, wanted) if count > LIGHT_SLOTS else _values(state, wanted)
 
 
-def _values(state: StateReader, wanted: dict[bytes, list[int]]) -> dict[str, list[str]]:
+def _values(state: StateReader, wanted: dict[Address, list[int]]) -> dict[str, list[str]]:
     return {
         hexadecimal(address): [word(state.storage(address, slot)) for slot in slots]
         for address, slots in wanted.items()
@@ -94,7 +95,7 @@ def _values(state: StateReader, wanted: dict[bytes, list[int]]) -> dict[str, lis
     params=(ADDRESS, BLOCK),
     result="{balance, nonce, codeHash, storageRoot} or null",
 )
-async def get_account(services: Services, address: bytes, block: BlockReference) -> dict[str, Any] | None:
+async def get_account(services: Services, address: Address, block: BlockReference) -> dict[str, Any] | None:
     """An account as the state trie holds it."""
     account = (await state_at(services, block)).account(address)
     if account is None:
@@ -108,7 +109,7 @@ async def get_account(services: Services, address: bytes, block: BlockReference)
 
 
 @method("eth_getAccountInfo", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="{balance, nonce, code}")
-async def get_account_info(services: Services, address: bytes, block: BlockReference) -> dict[str, Any]:
+async def get_account_info(services: Services, address: Address, block: BlockReference) -> dict[str, Any]:
     """Balance, nonce and code of an account in one call."""
     state = await state_at(services, block)
     account = account_of(state, address)

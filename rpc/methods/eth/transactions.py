@@ -22,6 +22,7 @@ from zevm.rpc.methods.support.reading import (
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
+from zevm.storage.primitives import Address, Hash32
 
 HASH = Param("hash", scalars.hash32)
 BLOCK_HASH = Param("blockHash", scalars.hash32)
@@ -33,7 +34,7 @@ def _at(block: Block, index: int) -> Transaction | None:
     return block.transactions[index] if index < len(block.transactions) else None
 
 
-def transaction_json(services: Services, transaction_hash: bytes) -> Json | None:
+def transaction_json(services: Services, transaction_hash: Hash32) -> Json | None:
     """A transaction, from its block or from the pool; None where it is unknown."""
     found = services.chain.find_transaction(transaction_hash)
     if found is not None:
@@ -42,7 +43,7 @@ def transaction_json(services: Services, transaction_hash: bytes) -> Json | None
     return None if waiting is None else results.transaction(waiting, None)
 
 
-def receipt_json(services: Services, transaction_hash: bytes) -> Json | None:
+def receipt_json(services: Services, transaction_hash: Hash32) -> Json | None:
     """The receipt of a mined transaction; None while it waits or where it is unknown."""
     found = services.chain.find_transaction(transaction_hash)
     if found is None:
@@ -52,13 +53,13 @@ def receipt_json(services: Services, transaction_hash: bytes) -> Json | None:
 
 
 @method("eth_getTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="transaction or null")
-def get_transaction_by_hash(services: Services, transaction_hash: bytes) -> Json | Later | None:
+def get_transaction_by_hash(services: Services, transaction_hash: Hash32) -> Json | Later | None:
     """A transaction by hash, mined or in the pool."""
     return of_transaction(services, transaction_hash, transaction_json)
 
 
 @method("eth_getTransactionReceipt", cost=Cost.LIGHT, params=(HASH,), result="receipt or null")
-def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json | Later | None:
+def get_transaction_receipt(services: Services, transaction_hash: Hash32) -> Json | Later | None:
     """The receipt of a mined transaction."""
     return of_transaction(services, transaction_hash, receipt_json)
 
@@ -66,7 +67,7 @@ def get_transaction_receipt(services: Services, transaction_hash: bytes) -> Json
 @method(
     "eth_getTransactionByBlockHashAndIndex", cost=Cost.LIGHT, params=(BLOCK_HASH, INDEX), result="transaction or null"
 )
-def get_transaction_by_block_hash_and_index(services: Services, block_hash: bytes, index: int) -> Json | Later | None:
+def get_transaction_by_block_hash_and_index(services: Services, block_hash: Hash32, index: int) -> Json | Later | None:
     """A transaction by its block's hash and its place there."""
     return of_block_hash(services, block_hash, partial(_transaction_of, services, index, False))
 
@@ -96,7 +97,7 @@ async def get_transaction_by_block_number_and_index(
     result="transaction or null",
 )
 def get_transaction_by_sender_and_nonce(
-    services: Services, sender: bytes, nonce: int, *, deadline: Deadline
+    services: Services, sender: Address, nonce: int, *, deadline: Deadline
 ) -> Json | None:
     """The transaction of an account with this nonce, mined or in the pool."""
     waiting = waiting_at(services, sender, nonce)
@@ -106,7 +107,7 @@ def get_transaction_by_sender_and_nonce(
     return None if found is None else encode_mined(services, found.block, found.index)
 
 
-def mined_at(services: Services, sender: bytes, nonce: int, deadline: Deadline) -> TransactionPosition | None:
+def mined_at(services: Services, sender: Address, nonce: int, deadline: Deadline) -> TransactionPosition | None:
     """Where the transaction of an account with this nonce was mined: outside of resets nonces only grow."""
 
     def is_used(state: StateReader) -> bool:
@@ -124,7 +125,7 @@ def mined_at(services: Services, sender: bytes, nonce: int, deadline: Deadline) 
     return None
 
 
-def waiting_at(services: Services, sender: bytes, nonce: int) -> Transaction | None:
+def waiting_at(services: Services, sender: Address, nonce: int) -> Transaction | None:
     """The transaction of an account with this nonce in the pool."""
     pool = services.chain.pool
     waiting = (*pool.pending().get(sender, ()), *pool.queued().get(sender, ()))
@@ -137,12 +138,12 @@ def waiting_at(services: Services, sender: bytes, nonce: int) -> Transaction | N
     params=(HASH,),
     result="EIP-2718 bytes or null",
 )
-def get_raw_transaction_by_hash(services: Services, transaction_hash: bytes) -> str | Later | None:
+def get_raw_transaction_by_hash(services: Services, transaction_hash: Hash32) -> str | Later | None:
     """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
     return of_transaction(services, transaction_hash, _raw_transaction)
 
 
-def _raw_transaction(services: Services, transaction_hash: bytes) -> str | None:
+def _raw_transaction(services: Services, transaction_hash: Hash32) -> str | None:
     found = services.chain.find_transaction(transaction_hash)
     if found is not None:
         return hexadecimal(found.block.transactions[found.index].encoded)
@@ -157,7 +158,7 @@ def _raw_transaction(services: Services, transaction_hash: bytes) -> str | None:
     result="EIP-2718 bytes or null",
 )
 def get_raw_transaction_by_block_hash_and_index(
-    services: Services, block_hash: bytes, index: int
+    services: Services, block_hash: Hash32, index: int
 ) -> str | Later | None:
     """A transaction's bytes by its block's hash and its place there."""
     return of_block_hash(services, block_hash, partial(_raw_of, index))

@@ -12,6 +12,7 @@ from zevm.rpc.codec.results import Json
 from zevm.rpc.methods.support.reading import of_pool
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
 
 Shown = TypeVar("Shown")
 Content = dict[str, dict[str, dict[str, Shown]]]
@@ -64,12 +65,12 @@ def inspect(services: Services) -> Content[str] | Later:
     params=(Param("address", scalars.address),),
     result="{pending, queued}: {nonce: transaction}",
 )
-def content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]] | Later:
+def content_from(services: Services, address: Address) -> dict[str, dict[str, Json]] | Later:
     """The waiting transactions of one account."""
     return of_pool(services, _content_from, address)
 
 
-def _content_from(services: Services, address: bytes) -> dict[str, dict[str, Json]]:
+def _content_from(services: Services, address: Address) -> dict[str, dict[str, Json]]:
     pool = services.chain.pool
     return {
         "pending": _by_nonce(pool.pending().get(address, ()), _pending_json),

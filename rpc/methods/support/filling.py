@@ -19,6 +19,7 @@ from zevm.rpc.methods.support.blob_arguments import carries_blobs, check_blobs, 
 from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
+from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 _RESERVED_ADDRESSES = 1 << 16
 """Addresses below may be precompiles, whose price an estimate has to find."""
@@ -30,7 +31,7 @@ def call_request(services: Services, arguments: TransactionArguments, *, default
     price = arguments.gas_price
     gas_limit = default_gas if arguments.gas is None else arguments.gas
     return CallRequest(
-        sender=arguments.sender or bytes(20),
+        sender=arguments.sender or ZERO_ADDRESS,
         to=arguments.to,
         gas_limit=min(gas_limit, services.limits.call_gas),
         value=arguments.value or 0,
@@ -90,7 +91,7 @@ class Place:
     """
 
     environment: BlockEnvironment
-    nonce_of: Callable[[bytes], int]
+    nonce_of: Callable[[Address], int]
     state: StateReader | None
     frame: Callable[[], CallFrame]
 
@@ -138,7 +139,7 @@ def fill_transaction(
     return Transaction(
         type=kind,
         chain_id=services.chain.chain_id,
-        nonce=place.nonce_of(arguments.sender or bytes(20)) if arguments.nonce is None else arguments.nonce,
+        nonce=place.nonce_of(arguments.sender or ZERO_ADDRESS) if arguments.nonce is None else arguments.nonce,
         max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
         max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
         gas_limit=gas,

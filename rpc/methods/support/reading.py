@@ -13,6 +13,7 @@ from zevm.rpc.codec import results
 from zevm.rpc.codec.later import Later
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, Account, StateReader
+from zevm.storage.primitives import Address, Hash32
 
 Result = TypeVar("Result")
 LIGHT_POOL_TRANSACTIONS = 50
@@ -64,12 +65,12 @@ async def of_block(
     return by_size(header := header_at(services, reference), _show_block, services, header and header.hash, show)
 
 
-def of_block_hash(services: Services, block_hash: bytes, show: Callable[[Block], Result]) -> Result | Later | None:
+def of_block_hash(services: Services, block_hash: Hash32, show: Callable[[Block], Result]) -> Result | Later | None:
     """What `show` makes of the block with this hash; None where it is unknown."""
     return by_size(services.chain.header_by_hash(block_hash), _show_block, services, block_hash, show)
 
 
-def _show_block(services: Services, block_hash: bytes, show: Callable[[Block], Result]) -> Result | None:
+def _show_block(services: Services, block_hash: Hash32, show: Callable[[Block], Result]) -> Result | None:
     block = services.chain.block_by_hash(block_hash)
     return None if block is None else show(block)
 
@@ -91,13 +92,13 @@ async def of_record(
     return by_size(header := header_at(services, reference), _show_record, services, header and header.hash, show)
 
 
-def _show_record(services: Services, block_hash: bytes, show: Callable[[BlockAndReceipts], Result]) -> Result | None:
+def _show_record(services: Services, block_hash: Hash32, show: Callable[[BlockAndReceipts], Result]) -> Result | None:
     block, receipts = services.chain.block_by_hash(block_hash), services.chain.receipts(block_hash)
     return None if block is None or receipts is None else show(BlockAndReceipts(block, receipts))
 
 
 def of_transaction(
-    services: Services, transaction_hash: bytes, show: Callable[[Services, bytes], Result]
+    services: Services, transaction_hash: Hash32, show: Callable[[Services, Hash32], Result]
 ) -> Result | Later | None:
     """What `show` makes of a transaction by its hash; it is called for waiting and for unknown ones as well."""
     header = services.chain.header_of_transaction(transaction_hash)
@@ -126,12 +127,12 @@ def first_block_where(services: Services, holds: Callable[[StateReader], bool], 
     return low
 
 
-def account_of(state: StateReader, address: bytes) -> Account:
+def account_of(state: StateReader, address: Address) -> Account:
     """The account, or the empty one where the state has none."""
     return state.account(address) or EMPTY_ACCOUNT
 
 
-def code_of(state: StateReader, address: bytes) -> bytes:
+def code_of(state: StateReader, address: Address) -> bytes:
     """The code at an address; b"" where there is none."""
     account = state.account(address)
     return b"" if account is None else state.code(account.code_hash)

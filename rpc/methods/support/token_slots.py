@@ -7,6 +7,7 @@ token then answers names the slot. One call finds it among hundreds, and nothing
 from collections.abc import Callable, Iterator, Mapping
 
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 BALANCE_OF = bytes.fromhex("70a08231")
 ALLOWANCE = bytes.fromhex("dd62ed3e")
@@ -64,7 +65,7 @@ def balance_candidates(holder: bytes) -> list[int]:
     return [*_mapping_slots(holder), int.from_bytes(solady, "big")]
 
 
-def allowance_candidates(owner: bytes, spender: bytes) -> list[int]:
+def allowance_candidates(owner: Address, spender: Address) -> list[int]:
     """The slots where a token of a known layout would keep what `spender` may take from `owner`."""
     solady = keccak256(owner + bytes(8) + SOLADY_ALLOWANCE_SEED + spender)
     return [*_mapping_slots(owner, spender), int.from_bytes(solady, "big")]
@@ -75,7 +76,7 @@ def find_balance_slot(answer: Answer, holder: bytes) -> int | None:
     return _find(answer, BALANCE_OF + _word(holder), balance_candidates(holder))
 
 
-def find_allowance_slot(answer: Answer, owner: bytes, spender: bytes) -> int | None:
+def find_allowance_slot(answer: Answer, owner: Address, spender: Address) -> int | None:
     """The storage slot of the token that holds the allowance, or None where no layout fits."""
     return _find(answer, ALLOWANCE + _word(owner) + _word(spender), allowance_candidates(owner, spender))
 

@@ -10,11 +10,12 @@ from zevm.chain.vm.interface import VmErrorKind
 from zevm.rpc.codec.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR
 from zevm.rpc.errors import TransactionFailedError
 from zevm.rpc.services import ErrorDecoder, Services
+from zevm.storage.primitives import Hash32
 
 _PREFIX = "VM Exception while processing transaction: "
 
 
-def submit(services: Services, transaction: Transaction, *, local: bool = False) -> bytes:
+def submit(services: Services, transaction: Transaction, *, local: bool = False) -> Hash32:
     """Send a transaction; its hash. On the writer's thread. Raises TransactionFailedError where the mode says so."""
     chain = services.chain
     if not services.throws_on_failure:

@@ -25,6 +25,7 @@ from zevm.rpc.methods.support.reading import account_of, encode_receipt, first_b
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
+from zevm.storage.primitives import Address, Hash32
 
 API_LEVEL = 8
 SELECTOR_DIGITS = len("0x") + 8
@@ -52,23 +53,23 @@ def get_api_level(services: Services) -> int:  # noqa: ARG001
     params=(ADDRESS, Param("block", scalars.block_reference, default=LATEST)),
     result="boolean",
 )
-async def has_code(services: Services, address: bytes, block: BlockReference) -> bool:
+async def has_code(services: Services, address: Address, block: BlockReference) -> bool:
     """Whether there is code at an address."""
     return _has_code(await state_at(services, block), address)
 
 
-def _has_code(state: StateReader, address: bytes) -> bool:
+def _has_code(state: StateReader, address: Address) -> bool:
     return account_of(state, address).code_hash != EMPTY_ACCOUNT.code_hash
 
 
-def _position(services: Services, transaction_hash: bytes) -> TransactionPosition:
+def _position(services: Services, transaction_hash: Hash32) -> TransactionPosition:
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         raise ServerError(f"transaction {hexadecimal(transaction_hash)} not found")
     return position
 
 
-def _rows(services: Services, transaction_hash: bytes, deadline: Deadline) -> list[FrameRow]:
+def _rows(services: Services, transaction_hash: Hash32, deadline: Deadline) -> list[FrameRow]:
     position = _position(services, transaction_hash)
     return run_trace(services, deadline, lambda request: frame_list.transaction_rows(services.chain, position, request))
 
@@ -79,7 +80,7 @@ def _rows(services: Services, transaction_hash: bytes, deadline: Deadline) -> li
     params=(HASH,),
     result="[{type, depth, from, to, value, input, output}]",
 )
-def trace_transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment:
+def trace_transaction(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> orjson.Fragment:
     """The frames of a mined transaction in a row, with their depths."""
     return orjson.Fragment(orjson.dumps([_frame(row) for row in _rows(services, transaction_hash, deadline)]))
 
@@ -97,7 +98,7 @@ def _frame(row: FrameRow) -> Json:
 
 
 @method("ots_getInternalOperations", cost=Cost.EXECUTION, params=(HASH,), result="[{type, from, to, value}]")
-def get_internal_operations(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> list[Json]:
+def get_internal_operations(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> list[Json]:
     """Transfers, creations and destructions within a mined transaction."""
     rows = _rows(services, transaction_hash, deadline)
     return [
@@ -112,7 +113,7 @@ def get_internal_operations(services: Services, transaction_hash: bytes, *, dead
 
 
 @method("ots_getTransactionError", cost=Cost.EXECUTION, params=(HASH,), result="bytes")
-def get_transaction_error(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> str:
+def get_transaction_error(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> str:
     """The data that a mined transaction reverted with; 0x where it did not."""
     position = _position(services, transaction_hash)
     receipts = services.chain.receipts(position.block.hash)
@@ -131,7 +132,7 @@ async def get_block_details(services: Services, reference: BlockReference) -> Js
 
 
 @method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result=DETAILS)
-async def get_block_details_by_hash(services: Services, block_hash: bytes) -> Json | Later | None:
+async def get_block_details_by_hash(services: Services, block_hash: Hash32) -> Json | Later | None:
     """A block by hash without its transactions, with their number, what it paid and what they paid."""
     return await of_record(services, BlockReference(hash=block_hash), partial(_details, services))
 
@@ -202,7 +203,7 @@ def _check_page(services: Services, page_size: int) -> None:
     result=SEARCH,
 )
 def search_transactions_before(
-    services: Services, address: bytes, height: int, page_size: int, *, deadline: Deadline
+    services: Services, address: Address, height: int, page_size: int, *, deadline: Deadline
 ) -> orjson.Fragment:
     """Transactions that touch an address in the blocks before one, the newest first, in whole blocks."""
     head, earliest = services.chain.head.number, services.chain.number_of(EARLIEST)
@@ -218,7 +219,7 @@ def search_transactions_before(
     result=SEARCH,
 )
 def search_transactions_after(
-    services: Services, address: bytes, height: int, page_size: int, *, deadline: Deadline
+    services: Services, address: Address, height: int, page_size: int, *, deadline: Deadline
 ) -> orjson.Fragment:
     """Transactions that touch an address in the blocks after one, the newest first, in whole blocks."""
     head, earliest = services.chain.head.number, services.chain.number_of(EARLIEST)
@@ -228,7 +229,7 @@ def search_transactions_after(
 
 
 def _search(
-    services: Services, address: bytes, numbers: Iterable[int], page_size: int, deadline: Deadline
+    services: Services, address: Address, numbers: Iterable[int], page_size: int, deadline: Deadline
 ) -> tuple[list[Match], bool]:
     _check_page(services, page_size)
     limit, seconds = services.limits.search_blocks, services.limits.evm_timeout_seconds
@@ -268,7 +269,7 @@ def _page(matches: list[Match], *, first: bool, last: bool) -> orjson.Fragment:
     result="hash or null",
 )
 def get_transaction_by_sender_and_nonce(
-    services: Services, sender: bytes, nonce: int, *, deadline: Deadline
+    services: Services, sender: Address, nonce: int, *, deadline: Deadline
 ) -> str | None:
     """The hash of the mined transaction of an account with this nonce."""
     position = mined_at(services, sender, nonce, deadline)
@@ -276,7 +277,7 @@ def get_transaction_by_sender_and_nonce(
 
 
 @method("ots_getContractCreator", cost=Cost.EXECUTION, params=(ADDRESS,), result="{hash, creator} or null")
-def get_contract_creator(services: Services, address: bytes, *, deadline: Deadline) -> Json | None:
+def get_contract_creator(services: Services, address: Address, *, deadline: Deadline) -> Json | None:
     """The transaction that created a contract, and who created it; null for what no transaction has created."""
     number = first_block_where(services, lambda state: _has_code(state, address), deadline)
     block = None if number is None else services.chain.block_by_number(number)

@@ -21,6 +21,7 @@ from zevm.rpc.methods.support.bundles import check_call_count
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
 
@@ -91,7 +92,7 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 
 
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
-def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadline) -> orjson.Fragment | None:
+def transaction(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> orjson.Fragment | None:
     """The frames of a mined transaction, in a row."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
@@ -110,7 +111,7 @@ def transaction(services: Services, transaction_hash: bytes, *, deadline: Deadli
     result="frame or null",
 )
 def get(
-    services: Services, transaction_hash: bytes, address: list[int], *, deadline: Deadline
+    services: Services, transaction_hash: Hash32, address: list[int], *, deadline: Deadline
 ) -> orjson.Fragment | None:
     """One frame of a mined transaction, by its place in the tree."""
     position = services.chain.find_transaction(transaction_hash)
@@ -147,7 +148,7 @@ def filter_(services: Services, wanted: dict[str, Any], *, deadline: Deadline) -
 
 @method("trace_replayTransaction", cost=Cost.EXECUTION, params=(HASH, KIND_LIST), result=REPLAY)
 def replay_transaction(
-    services: Services, transaction_hash: bytes, wanted: tuple[str, ...], *, deadline: Deadline
+    services: Services, transaction_hash: Hash32, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment:
     """Execute a mined transaction again, for its frames, instructions and state differences."""
     position = services.chain.find_transaction(transaction_hash)

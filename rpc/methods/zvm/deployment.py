@@ -27,6 +27,7 @@ from zevm.rpc.methods.zvm.modules import machine_of, status_json
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
+from zevm.storage.primitives import Address, Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def deploy_contract(services: Services, wanted: Deployment) -> Json:
     return _sent(services, transaction_hash, reports.get(transaction_hash))
 
 
-def _sent(services: Services, transaction_hash: bytes, report: TransactionReport | None) -> Json:
+def _sent(services: Services, transaction_hash: Hash32, report: TransactionReport | None) -> Json:
     chain = services.chain
     if report is None:
         waiting = chain.pool.get(transaction_hash)
@@ -154,8 +155,8 @@ def _refused_by_estimate(services: Services, transaction: TransactionArguments, 
 
 def _answer(
     *,
-    address: bytes | None = None,
-    transaction_hash: bytes | None = None,
+    address: Address | None = None,
+    transaction_hash: Hash32 | None = None,
     gas_limit: int | None = None,
     gas_used: int | None = None,
     error: str | None = None,

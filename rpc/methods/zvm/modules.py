@@ -28,6 +28,7 @@ from zevm.rpc.errors import InvalidParamsError, ServerError
 from zevm.rpc.methods.support.reading import account_of
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
 
 TYPE_NAMES = {"i": "i32", "I": "i64"}
 MODULE = Param("module", scalars.data, summary="a WebAssembly module, raw or compressed, as creation data has it")
@@ -154,7 +155,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable |
     params=(Param("address", scalars.address), Param("block", scalars.block_reference, default=LATEST)),
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
-def get_contract(services: Services, address: bytes, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
+def get_contract(services: Services, address: Address, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
     """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)

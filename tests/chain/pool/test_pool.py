@@ -16,6 +16,7 @@ from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Hash32
 
 A, B, C, D = (bytes([item]) * 20 for item in (0xA1, 0xB2, 0xC3, 0xD4))
 GWEI = 10**9
@@ -56,7 +57,7 @@ class Clock:
 
 
 def environment(gas_limit: int = 30_000_000, rules: ForkRules = RULES) -> BlockEnvironment:
-    return BlockEnvironment(rules, bytes(20), 1, 1, gas_limit, lambda _: b"", base_fee_per_gas=GWEI)
+    return BlockEnvironment(rules, bytes(20), 1, 1, gas_limit, lambda _: Hash32(b""), base_fee_per_gas=GWEI)
 
 
 def make_pool(state: State | None = None, clock: Clock | None = None, order: str = "fees", **limits: Any) -> Pool:

@@ -17,6 +17,7 @@ from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.primitives import Hash32
 from zevm.storage.state_readers import TrieReader
 
 
@@ -27,7 +28,7 @@ class Replay:
         self.genesis = genesis
         self.nodes: dict[bytes, bytes] = {}
         self.codes: dict[bytes, bytes] = {}
-        self.hashes: list[bytes] = []
+        self.hashes: list[Hash32] = []
         self.root = self._keep(EMPTY_ROOT, genesis.diff())
         self.hashes.append(genesis.header(self.root).hash)
 

@@ -30,6 +30,7 @@ from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
 from zevm.storage import rlp
 from zevm.storage.account import StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address
 
 OTHER = b"\x44" * 20
 KEY = PrivateKey(b"\x07" * 32)
@@ -278,7 +279,7 @@ def test_empty_accounts_that_are_touched_go(fork: Fork) -> None:
     free = transaction_of(type=kind, max_fee_per_gas=0, max_priority_fee_per_gas=0)
     assert execute(state, free, fork, base_fee_per_gas=0 if fork >= Fork.LONDON else None).succeeded
     accounts = state.diff().accounts
-    assert [accounts.get(address, "kept") for address in (OTHER, called, COINBASE)] == [None, None, None]
+    assert [accounts.get(Address(address), "kept") for address in (OTHER, called, COINBASE)] == [None, None, None]
 
 
 def test_before_spurious_dragon_touching_creates() -> None:

@@ -372,7 +372,11 @@ def test_an_estimate_of_a_call_through_both_machines_suffices() -> None:
 
 def test_a_genesis_may_hold_webassembly() -> None:
     genesis = Genesis.default(accounts=(SENDER,))
-    with_code = {**genesis.accounts, TARGET: GenesisAccount(nonce=1, code=ANSWER), OTHER: GenesisAccount(code=PACKED)}
+    with_code: dict[bytes, GenesisAccount] = {
+        **genesis.accounts,
+        TARGET: GenesisAccount(nonce=1, code=ANSWER),
+        OTHER: GenesisAccount(code=PACKED),
+    }
     for zvm, expected in ((True, word(42)), (False, b"")):
         schedule = Genesis.default(zvm=zvm).schedule
         chain = open_chain(genesis=genesis.with_changes(accounts=with_code, schedule=schedule))

@@ -7,6 +7,7 @@ from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import StateGas
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
+from zevm.storage.primitives import Address
 
 BALANCE, EXTCODESIZE, EXTCODEHASH, SLOAD, SSTORE = 0x31, 0x3B, 0x3F, 0x54, 0x55
 TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
@@ -160,7 +161,7 @@ def _code_size(frame: Frame, address: int) -> int:
 def account_code(instance: Instance, address_pointer: int, offset: int, size: int, target: int) -> int:
     """Copy a part of an account's code; how many bytes there were to copy."""
     context: HostContext = instance.context
-    address = instance.read(address_pointer, _ADDRESS)
+    address = Address(instance.read(address_pointer, _ADDRESS))
     whole = context.with_gas(instance, _code_size, _number(address))
     instance.charge(context.prices.write(whole))
     part = context.frame.block_state.get_code(address)[offset : offset + size]
