@@ -48,6 +48,7 @@ lint: install-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/check_imports.py
 	@$(BIN)/python scripts/check_tests.py
 	@$(BIN)/python scripts/make_docs.py --check
 

@@ -1,8 +1,9 @@
 """The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from zevm.chain.blocks.branch import Branch, Filler
 from zevm.chain.blocks.clock import Clock
@@ -21,24 +22,40 @@ from zevm.chain.errors import (
     ChainError,
     DrivenChainError,
     InvalidRequestError,
+    NodeFaultError,
     Reason,
     TransactionError,
 )
-from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded, TransactionsDropped
+from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
 from zevm.chain.options import ChainOptions
-from zevm.chain.pool.journal import PoolJournal
-from zevm.chain.pool.pool import AddResult
+from zevm.chain.pool.durable import DurablePool
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
-from zevm.chain.types.transaction import InvalidSignatureError, encode_network_form
+from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.view import ChainView
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.zvm.faults import NodeFaultError
-from zevm.storage.account import StateDiff
+from zevm.chain.vm.interface import BlockEnvironment
+from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def _writes(
+    method: Callable[Concatenate["Chain", Parameters], Result],
+) -> Callable[Concatenate["Chain", Parameters], Result]:
+    """A method that the writer's thread alone may call: it raises WrongThreadError on any other one."""
+
+    @wraps(method)
+    def checked(chain: "Chain", /, *arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        chain.writer.assert_here()
+        return method(chain, *arguments, **options)
+
+    return checked
 
 
 class Chain(ChainView):
@@ -65,7 +82,9 @@ class Chain(ChainView):
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
-        self._journal = PoolJournal(database)
+        self._waiting = DurablePool(
+            self.pool, database, self.events, self._next_block, takes_unsigned=not options.external_consensus
+        )
         self.writer.run(self.follow_disk)
 
     def start(self) -> None:
@@ -83,6 +102,7 @@ class Chain(ChainView):
         if self.zvm is not None:
             self.zvm.close()
 
+    @_writes
     def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.
 
@@ -106,11 +126,12 @@ class Chain(ChainView):
                 self._instant.mine(transaction)
         except (ChainError, NodeFaultError):
             # what it displaced is gone from the pool, whatever became of it
-            self._settle(transaction, added)
+            self._waiting.settle(transaction, added)
             raise
-        self._settle(transaction, added)
+        self._waiting.settle(transaction, added)
         return transaction.hash
 
+    @_writes
     def mine(
         self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
     ) -> list[BlockAndReceipts]:
@@ -119,6 +140,7 @@ class Chain(ChainView):
         run_through(self.mine_in_steps(count, interval_seconds, timestamp, mined.append))
         return mined
 
+    @_writes
     def mine_in_steps(
         self,
         count: int,
@@ -151,14 +173,16 @@ class Chain(ChainView):
                 turn = Turn()
         self._instant.mine_left()
 
+    @_writes
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see `verify`."""
         head = self.head
         sealed = self.verify(block, head.header, recoveries=self.settings.recoveries, development=development)
         self._commit(sealed, sync=sync)
-        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
+        self._waiting.committed((sealed.block,))
         self.events.publish(HeadChanged((sealed.record,)))
 
+    @_writes
     def verify(
         self,
         block: Block,
@@ -180,15 +204,17 @@ class Chain(ChainView):
             self.keep_bad_block(block)
             raise
 
+    @_writes
     def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
         self.canonical.patch(state.diff())
-        self._reset_pool()
+        self._waiting.follow_head()
         self._instant.mine_left()
 
+    @_writes
     def adopt(
         self,
         history: Sequence[BlockAndReceipts],
@@ -202,12 +228,13 @@ class Chain(ChainView):
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
-        self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._journal.replace(batch, ()))
+        self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)
-        self._change_pool(self.pool.clear)
+        self._waiting.take_over(self.pool.clear)
         self.events.publish(HeadChanged((history[-1],)))
 
+    @_writes
     def snapshot(self) -> int:
         """Remember everything as it is now; the number to revert to."""
         head = self.head
@@ -221,6 +248,7 @@ class Chain(ChainView):
         )
         return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, node))
 
+    @_writes
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
         self.refuse_when_driven()
@@ -229,24 +257,26 @@ class Chain(ChainView):
             return False
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
-        removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._journal.replace(batch, waiting))
+        removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._waiting.replace_all(batch, waiting))
         self.clock.state, self.settings = node.clock, node.settings
         self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
         self.mining.set_mode(node.mining)
-        self._change_pool(lambda: self.pool.restore(node.pool))
+        self._waiting.take_over(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
         return True
 
+    @_writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
         self.refuse_when_driven()
         target = Version(self._ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
-        self._reset_pool()
+        self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
         return removed
 
+    @_writes
     def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction | Filler]]) -> Steps[None]:
         """Replace the newest `depth` blocks by as many new ones, as work that other writes may come between.
 
@@ -270,6 +300,7 @@ class Chain(ChainView):
                     raise InvalidRequestError("another request has changed the chain meanwhile: ask again")
         self.switch_to(target, branch.blocks)
 
+    @_writes
     def switch_to(
         self,
         ancestor: Header,
@@ -284,30 +315,26 @@ class Chain(ChainView):
         """
         target = Version(ancestor.number, LAST_PATCH)
         self.snapshots.drop_after(target)
-        given = {transaction.hash for sealed in branch for transaction in sealed.block.transactions}
+        blocks = [sealed.block for sealed in branch]
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
-            self._keep_removed(given, batch, removed)
-            for sealed in branch:
-                self._keep_blobs(batch, sealed.block)
+            self._waiting.commit(batch, blocks, removed)
             if also is not None:
                 also(batch, removed)
 
         removed = self.canonical.replace(target, branch, additions, checkpoints)
-        self._reset_pool(mined=given)
-        for record in reversed(removed):
-            for transaction in record.block.transactions:
-                if transaction.hash not in given:
-                    self._return_to_pool(self._with_sidecar(transaction))
+        self._waiting.committed(blocks, reversed(removed))
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
+    @_writes
     def rewind_to(self, number: int) -> None:
         """Make block `number` the head and drop the pool's stale transactions."""
         self.snapshots.drop_after(Version(number, LAST_PATCH))
         removed = self.canonical.rewind(Version(number, LAST_PATCH))
-        self._reset_pool()
+        self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
 
+    @_writes
     def reset(self, also: Addition | None = None) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start.
 
@@ -316,7 +343,7 @@ class Chain(ChainView):
         self.refuse_when_driven()
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
-            self._journal.replace(batch, ())
+            self._waiting.replace_all(batch, ())
             if also is not None:
                 also(batch, removed)
 
@@ -327,32 +354,38 @@ class Chain(ChainView):
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
         self.mining.set_mode(options.mining)
-        self._change_pool(self.pool.clear)
+        self._waiting.take_over(self.pool.clear)
         self.events.publish(HeadChanged((), removed))
 
+    @_writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:
         """Remove a waiting transaction; whether there was one."""
         dropped = self.pool.get(transaction_hash) is not None
-        self._replace_pool(lambda: self.pool.remove(transaction_hash))
+        self._waiting.change(lambda: self.pool.remove(transaction_hash))
         return dropped
 
+    @_writes
     def drop_transactions_of(self, sender: Address) -> None:
         """Remove all waiting transactions of an account."""
-        self._replace_pool(lambda: self.pool.remove_sender(sender))
+        self._waiting.change(lambda: self.pool.remove_sender(sender))
 
+    @_writes
     def drop_all_transactions(self) -> None:
         """Empty the pool."""
-        self._replace_pool(self.pool.clear)
+        self._waiting.change(self.pool.clear)
 
-    def change_settings(self, **changes: object) -> None:
+    @_writes
+    def change_settings(self, /, **changes: object) -> None:
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
+    @_writes
     def set_automine(self, enabled: bool) -> Steps[None]:
         """Switch instant mining; see `mine_waiting`."""
         self.mining.set_automine(enabled)
         yield from self.mine_waiting()
 
+    @_writes
     def mine_waiting(self) -> Steps[None]:
         """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
 
@@ -360,62 +393,28 @@ class Chain(ChainView):
         """
         return self._instant.mine_in_steps()
 
+    @_writes
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
         self.chain_id = chain_id
         self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
-        self._replace_pool(self._reset_pool_alone)
+        self._waiting.change(self._waiting.judge)
 
     def blob_sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
-        waiting = self.pool.get(transaction_hash)
-        if waiting is not None:
-            return waiting
-        data = self.database.ledger.blob_transaction(transaction_hash)
-        return None if data is None else Transaction.decode(data)
+        return self._waiting.sidecar_of(transaction_hash)
 
+    @_writes
     def follow_disk(self) -> None:
-        """Let the pool hold what the ledger keeps of it: at a start, and after a write failed. On the writer's thread.
-
-        What no block can hold any more is forgotten.
-        """
-        self._reset_pool()
-        stored = self._journal.load()
-        for transaction_hash in self.pool.hashes() - stored.keys():
-            self.pool.remove(transaction_hash)
-        stale = []
-        for transaction_hash, data in stored.items():
-            if self.pool.get(transaction_hash) is not None:
-                continue
-            transaction = Transaction.decode(data)
-            try:
-                if self.options.external_consensus and transaction.is_impersonated:
-                    raise TransactionError(Reason.INVALID_SENDER, "invalid sender")
-                self.pool.add(transaction, transaction.sender, local=True)
-            except ChainError:
-                stale.append(transaction_hash)
-        self._forget_pooled(stale)
+        """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
+        self._waiting.follow_disk()
 
     def refuse_when_driven(self) -> None:
         """Raise DrivenChainError where a consensus client alone may change the chain."""
         if self.options.external_consensus:
             raise DrivenChainError
-
-    def _settle(self, transaction: Transaction, added: AddResult) -> None:
-        """Make the pool durable as it stands after a transaction came, in one batch, and tell of what waits."""
-        gone = (*added.dropped, *(() if added.replaced is None else (added.replaced.hash,)))
-        if self.pool.get(transaction.hash) is None:
-            self._forget_pooled(gone)
-            return
-        batch = Batch()
-        self._journal.delete(batch, gone)
-        self._journal.put(batch, transaction)
-        self.database.write(batch)
-        self.events.publish(TransactionAdded(transaction))
-        if gone:
-            self.events.publish(TransactionsDropped(gone))
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
         record, _ = self._build(sync=sync)
@@ -434,19 +433,14 @@ class Chain(ChainView):
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()
-        self._reset_pool(mined={transaction.hash for transaction in sealed.block.transactions})
+        self._waiting.committed((sealed.block,))
         # a failure of what comes after does not undo this block
         self._memory.remember()
         return sealed.record, refused
 
     def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
-        """Write a block and what goes with it, in one batch. The pool is to be reset after it."""
-
-        def additions(batch: Batch) -> None:
-            self._journal.delete(batch, [transaction.hash for transaction in sealed.block.transactions])
-            self._keep_blobs(batch, sealed.block)
-
-        self.canonical.commit(sealed, additions, sync=sync)
+        """Write a block and what goes with it, in one batch. The pool is to be told after it."""
+        self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
 
     def _ancestor(self, depth: int) -> Header:
         """The header `depth` blocks below the head."""
@@ -457,62 +451,5 @@ class Chain(ChainView):
         self.canonical.refuse_before_adopted(number)
         return header
 
-    def _reset_pool(self, mined: Collection[bytes] = ()) -> None:
-        self._forget_pooled(self._reset_pool_alone(mined))
-
-    def _reset_pool_alone(self, mined: Collection[bytes] = ()) -> list[Hash32]:
-        """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
-        return self.pool.reset(self.next_context().environment, self.head.state, mined)
-
-    def _replace_pool(self, change: Callable[[], object]) -> None:
-        """Change the pool's content as a whole, and make the change durable."""
-        before = self.pool.hashes()
-        change()
-        batch = Batch()
-        self._journal.replace(batch, [waiting for item in self.pool.hashes() if (waiting := self.pool.get(item))])
-        if batch.operations:
-            self.database.write(batch)
-        dropped = before - self.pool.hashes()
-        if dropped:
-            self.events.publish(TransactionsDropped(tuple(sorted(dropped))))
-        self._reset_pool()
-
-    def _change_pool(self, change: Callable[[], object]) -> None:
-        """Change the pool's content to what is durable already."""
-        before = self.pool.hashes()
-        change()
-        self._reset_pool()
-        dropped = before - self.pool.hashes()
-        if dropped:
-            self.events.publish(TransactionsDropped(tuple(sorted(dropped))))
-
-    def _keep_removed(self, mined: set[Hash32], batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
-        """Put the removed blocks' transactions into the durable pool, but for those that are mined again."""
-        self._journal.delete(batch, mined)
-        for record in removed:
-            for transaction in record.block.transactions:
-                if transaction.hash not in mined:
-                    self._journal.put(batch, self._with_sidecar(transaction))
-
-    def _with_sidecar(self, transaction: Transaction) -> Transaction:
-        """A blob transaction of a block with the blobs that this node keeps of it."""
-        known = self.blob_sidecar_of(transaction.hash) if transaction.blob_versioned_hashes else None
-        return known or transaction
-
-    def _forget_pooled(self, hashes: Sequence[Hash32]) -> None:
-        self._journal.forget(hashes)
-        if hashes:
-            self.events.publish(TransactionsDropped(tuple(hashes)))
-
-    def _keep_blobs(self, batch: Batch, block: Block) -> None:
-        for transaction in block.transactions:
-            waiting = self.pool.get(transaction.hash) if transaction.blob_versioned_hashes else None
-            if waiting is not None and waiting.sidecar is not None:
-                self.database.ledger.put_blob_transaction(batch, transaction.hash, encode_network_form(waiting))
-
-    def _return_to_pool(self, transaction: Transaction) -> None:
-        try:
-            self.pool.add(transaction, transaction.sender, local=True)
-        except ChainError:
-            # what the new blocks made impossible is gone, as with any reorganisation
-            self._forget_pooled((transaction.hash,))
+    def _next_block(self) -> tuple[BlockEnvironment, StateReader]:
+        return self.next_context().environment, self.head.state

@@ -14,6 +14,7 @@ ChainError
 │   ├── BlockOverrideError      a call overrides a field of the block that no code sees
 │   └── MovedPrecompileError    a precompile is moved where that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
+NodeFaultError  this node cannot run the code: never an outcome, it goes through every open frame
 
 Whoever has to tell refusals apart asks for the reason or the class. The text is for people, and says what is wrong;
 what they can do about it is added by the rooms that know commands, flags and methods (rpc.errors.HINTS, node.hints).
@@ -208,3 +209,10 @@ class MovedPrecompileError(InvalidRequestError):
 
 class GenesisError(ChainError):
     """A genesis file or its fork schedule is wrong; the message names the field and what it should hold."""
+
+
+class NodeFaultError(Exception):
+    """The node failed, not the contract: native stack, instance slots, compiler or installation.
+
+    No block may be built or judged on it. The message names what ran out and its limit.
+    """

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from zevm import __version__
-from zevm.chain.errors import ChainError
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
 from zevm.node.commands import account, blocks, console, database, wasm
 from zevm.node.commands.options import ConfigOption, DatadirOption

@@ -149,9 +149,7 @@ class NodeCore:
     def _server(self) -> tuple[Services, Server]:
         settings = self.settings
         folder = None if settings.memory else settings.datadir
-        # the metrics count the server's connections, and the server tells the metrics of its calls
-        servers: list[Server] = []
-        metrics = Metrics(self.chain, folder, lambda: servers[0].connection_count())
+        metrics = Metrics(self.chain, folder)
         services = Services(
             chain=self.chain,
             wallet=self._wallet,
@@ -172,10 +170,11 @@ class NodeCore:
             ipc_path=ipc_path(settings),
             engine=self._engine_port(),
         )
-        servers.append(Server(services, options))
-        servers[0].app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
+        server = Server(services, options)
+        metrics.watch_connections(server.connection_count)
+        server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
-        return services, servers[0]
+        return services, server
 
     def _engine_port(self) -> EnginePortOptions | None:
         """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""

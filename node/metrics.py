@@ -35,7 +35,7 @@ class Totals:
 class Metrics:
     """Collects from the chain's events and the calls, and serves `application` at /metrics."""
 
-    def __init__(self, chain: Chain, folder: Path | None, connections: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, chain: Chain, folder: Path | None) -> None:
         self._totals = Totals()
         self.registry = CollectorRegistry()
         self._latency = Histogram(
@@ -47,7 +47,7 @@ class Metrics:
         )
         self._series: dict[tuple[str, str], Histogram] = {}
         self._methods: set[str] = set()
-        self.registry.register(_NodeCollector(chain, self._totals, folder, connections))
+        self.registry.register(_NodeCollector(chain, self._totals, folder))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
@@ -72,6 +72,10 @@ class Metrics:
                 totals.succeeded += len(record.receipts) - failed
         elif isinstance(event, TransactionsDropped):
             totals.dropped += len(event.hashes)
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Tell from now on how many connections `count` says are open."""
+        self.registry.register(_ConnectionCollector(count))
 
     def endpoint(self) -> "MetricsEndpoint":
         """The ASGI application for /metrics."""
@@ -98,14 +102,28 @@ class MetricsEndpoint:
         await self._serve(scope, receive, send)
 
 
+class _ConnectionCollector:
+    """Asks the server when scraped."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing in advance."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The number as it is now."""
+        yield GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections", value=self._count())
+
+
 class _NodeCollector:
     """Reads the chain when scraped."""
 
-    def __init__(self, chain: Chain, totals: Totals, folder: Path | None, connections: Callable[[], int]) -> None:
+    def __init__(self, chain: Chain, totals: Totals, folder: Path | None) -> None:
         self._chain = chain
         self._totals = totals
         self._folder = folder
-        self._connections = connections
 
     def describe(self) -> Iterator[Metric]:
         """Nothing in advance."""
@@ -128,9 +146,6 @@ class _NodeCollector:
         pool.add_metric(("executable",), waiting.pending)
         pool.add_metric(("queued",), waiting.queued)
         yield pool
-        connections = GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections")
-        connections.add_metric((), self._connections())
-        yield connections
         database = self._chain.database
         fault = "1 while the database takes no writes since one failed, as for a full disk; 0 otherwise"
         yield GaugeMetricFamily("zevm_database_fault", fault, value=int(database.fault is not None))

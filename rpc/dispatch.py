@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from inspect import isgeneratorfunction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -37,14 +37,11 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
+from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
 from zevm.rpc.workers import Workers
-
-if TYPE_CHECKING:
-    from zevm.rpc.notifications.subscriptions import Subscription
-    from zevm.rpc.transport.connections import Connection
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
@@ -115,16 +112,6 @@ class LongWrite(asyncio.Future[Reply]):
 def failure(identifier: Any, error: RpcError) -> bytes:
     """The answer that carries an error."""
     return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
-
-
-class Caller:
-    """Who sent a request over a connection that can be pushed to; `created` are the subscriptions it opened."""
-
-    __slots__ = ("connection", "created")
-
-    def __init__(self, connection: "Connection") -> None:
-        self.connection = connection
-        self.created: list[Subscription] = []
 
 
 class Call:

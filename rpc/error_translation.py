@@ -8,8 +8,7 @@ import secrets
 
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import AbandonedError, WriterStoppedError
-from zevm.chain.errors import ExecutionRevertedError
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import ExecutionRevertedError, NodeFaultError
 from zevm.rpc.errors import InternalError, RevertedError, RpcError, ServerError, translate
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError

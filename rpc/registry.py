@@ -106,7 +106,7 @@ class Registry:
         """Register the decorated function under `name` and `aliases`.
 
         result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the rpc.dispatch.Caller that the request came over, or None.
+        connection: the function also gets the Caller (rpc.notifications.subscriptions) of the request, or None.
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
         nothing without another row's: the table is sorted by name, and a program is told of one row alone.
         """

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.registry import REGISTRY, Registry
 from zevm.rpc.services import Services
@@ -65,7 +66,9 @@ class Server:
             limits.evm_workers, queue_ms=limits.evm_queue_ms, timeout_seconds=limits.evm_timeout_seconds
         )
         self.dispatcher = Dispatcher(registry.public(), services, self._workers)
-        self.app: FastAPI = create_app(services, self.dispatcher, Guard(options.allow_origins, options.allow_hosts))
+        guard = Guard(options.allow_origins, options.allow_hosts)
+        graphql = GraphqlEndpoint(services, self._workers, guard)
+        self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
         self._public = Listener(self.app, limits, services.budgets, "--port")
         self.engine: EngineApplication | None = None
         self._listeners = [self._public]

@@ -10,9 +10,9 @@ from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import Budgets
 from zevm.rpc.notifications.filters import Filters
 from zevm.rpc.notifications.subscriptions import Subscriptions
-from zevm.rpc.transport.budgets import Budgets
 from zevm.rpc.wallet import Wallet
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from zevm.chain.zvm import documents as zvm_documents
 from zevm.node.documents import settings_document
-from zevm.rpc import methods, openrpc
+from zevm.rpc import methods
+from zevm.rpc.methods.support import openrpc
 from zevm.rpc.registry import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import BlockError, Reason, TransactionError
+from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
@@ -13,7 +13,6 @@ from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import BlockEnvironment, Outcome
-from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage import rlp, trie
 from zevm.storage.state import StateBase, StateStore, StateUpdate
 

@@ -8,12 +8,11 @@ from zevm.chain.blocks.context import BlockSettings, NextContext
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import Refusals, check_price
 from zevm.chain.concurrency.writer import Guard, Steps, Turn, run_through
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import NodeFaultError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded
 from zevm.chain.pool.pool import Pool
 from zevm.chain.types import Transaction
 from zevm.chain.vm.validation import validate_against_block
-from zevm.chain.zvm.faults import NodeFaultError
 from zevm.storage.errors import StorageError
 
 _LOGGER = logging.getLogger("zevm.chain")

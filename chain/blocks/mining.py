@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from zevm.chain.concurrency.writer import Writer, WriterStoppedError
-from zevm.chain.errors import DrivenChainError, Notice
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import DrivenChainError, NodeFaultError, Notice
 from zevm.storage.errors import StorageError
 
 _LOGGER = logging.getLogger("zevm.chain")

@@ -30,6 +30,10 @@ class WriterStoppedError(RuntimeError):
     """Work came after the writer had been told to stop, or long work was ended by it."""
 
 
+class WrongThreadError(RuntimeError):
+    """What the writer's thread alone may do was tried on another one."""
+
+
 class AbandonedError(RuntimeError):
     """Long work was ended since nobody waits for it any more."""
 
@@ -116,6 +120,12 @@ class Writer:
             return function(*arguments)
         result: Result = self.submit(function, *arguments).result()
         return result
+
+    def assert_here(self) -> None:
+        """Raise WrongThreadError on any thread but the writer's."""
+        thread = threading.current_thread()
+        if thread is not self._thread:
+            raise WrongThreadError(f"a write to the chain on the thread {thread.name!r}: give it to the chain's writer")
 
     def stop(self) -> None:
         """Finish what is queued, end long work after its part, refuse what comes later, and end the thread."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.concurrency.shared import ends_with
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.native.answers import FAILED, REFUSED, InputError
-from zevm.chain.zvm.faults import NodeFaultError
 
 IDLE_KEPT = 2
 """Processes of a pool that wait for the next call; others end after theirs."""

@@ -27,24 +27,24 @@ class PoolJournal:
         self.kept = set(stored)
         return stored
 
-    def put(self, batch: Batch, transaction: Transaction) -> None:
+    def add(self, batch: Batch, transaction: Transaction) -> None:
         """Keep a transaction."""
         self._database.ledger.put_pooled(batch, transaction.hash, encode_network_form(transaction))
         self.kept.add(transaction.hash)
         self._overdue.discard(transaction.hash)
 
-    def delete(self, batch: Batch, hashes: Iterable[bytes]) -> None:
+    def remove(self, batch: Batch, hashes: Iterable[bytes]) -> None:
         """Forget transactions, those that are kept."""
         for transaction_hash in self.kept.intersection(hashes):
             self._database.ledger.delete_pooled(batch, transaction_hash)
             self.kept.discard(transaction_hash)
 
-    def replace(self, batch: Batch, transactions: Iterable[Transaction]) -> None:
+    def replace_all(self, batch: Batch, transactions: Iterable[Transaction]) -> None:
         """Keep these transactions and no others."""
         wanted = {transaction.hash: transaction for transaction in transactions}
-        self.delete(batch, self.kept - wanted.keys())
+        self.remove(batch, self.kept - wanted.keys())
         for transaction_hash in wanted.keys() - self.kept:
-            self.put(batch, wanted[transaction_hash])
+            self.add(batch, wanted[transaction_hash])
 
     def forget(self, hashes: Collection[bytes]) -> None:
         """Forget transactions that have left the pool of themselves; what the medium refuses now goes with the next.

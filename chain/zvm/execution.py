@@ -77,11 +77,12 @@ def program_of(
     deadline = frame.transaction_context.deadline
     of_chain = deadline is None and not library
     try:
-        return scope.programs.get(
+        program: Program = scope.programs.get(
             key, lambda: prepare(code, scope.price_table, library=library), of_chain=of_chain, deadline=deadline
         )
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error
+    return program
 
 
 def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
@@ -92,7 +93,7 @@ def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
         raise CodeStoreError("code deposit")
     frame.gas_left -= deposit
     code_hash, deadline = keccak256(prepared.stored), frame.transaction_context.deadline
-    program = scope.programs.get(code_hash, lambda: prepared, deadline=deadline)
+    program: Program = scope.programs.get(code_hash, lambda: prepared, deadline=deadline)
     frame.block_state.set_code(frame.address, prepared.stored)
     if prepared.init_payload is not None:
         run_program(frame, scope, program, prepared.init_payload)

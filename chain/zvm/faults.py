@@ -5,7 +5,6 @@ HostStopError           raised inside a host function, it ends the run of that i
 ├── OutOfPagesError     more memory than the chain's page caps
 ├── HostTrapError       the host function was called wrongly; as a trap of the code
 └── ExitError           the contract ends with a status, as by returning it
-NodeFaultError          this node cannot run the code: never an outcome, it goes through every open frame
 """
 
 
@@ -31,10 +30,3 @@ class ExitError(HostStopError):
     def __init__(self, status: int) -> None:
         super().__init__(f"exit with status {status}")
         self.status = status
-
-
-class NodeFaultError(Exception):
-    """The node failed, not the contract: native stack, instance slots, compiler or installation.
-
-    No block may be built or judged on it. The message names what ran out and its limit.
-    """

@@ -1,8 +1,8 @@
 """What can be told of a module without running it: whether it may be deployed, what it asks of the host, its price."""
 
 import importlib.metadata
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.vm.calls import delegation_of
@@ -10,13 +10,10 @@ from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
+from zevm.chain.zvm.module.binary import Export, Module, decode
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.storage.primitives import Address
-
-if TYPE_CHECKING:
-    from zevm.chain.zvm.module.binary import Export, Module
-    from zevm.chain.zvm.module.prepare import Prepared
 
 EXPORT_KINDS = ("function", "table", "memory", "global")
 
@@ -104,8 +101,8 @@ def inspect_module(code: bytes, price_table: PriceTable) -> Inspection:
         prepared = prepare(code, price_table)
     except ModuleRefusedError as error:
         refusal = error
-        prepared = _as_library(code, price_table)
-        library = prepared is not None
+        with suppress(ModuleRefusedError):
+            prepared, library = prepare(code, price_table, library=True), True
     module = _decoded(code)
     return Inspection(
         size_bytes=len(code),
@@ -156,18 +153,8 @@ def wasmtime_version() -> str:
     return importlib.metadata.version("wasmtime")
 
 
-def _as_library(code: bytes, price_table: PriceTable) -> "Prepared | None":
-    from zevm.chain.zvm.module.prepare import prepare
-
-    try:
-        return prepare(code, price_table, library=True)
-    except ModuleRefusedError:
-        return None
-
-
-def _decoded(code: bytes) -> "Module | None":
+def _decoded(code: bytes) -> Module | None:
     """The module as far as its format goes; None where it goes nowhere."""
-    from zevm.chain.zvm.module.binary import decode
     from zevm.chain.zvm.module.prepare import decompress
 
     try:
@@ -176,7 +163,7 @@ def _decoded(code: bytes) -> "Module | None":
         return None
 
 
-def _imports(module: "Module", price_table: PriceTable) -> tuple[ImportedFunction, ...]:
+def _imports(module: Module, price_table: PriceTable) -> tuple[ImportedFunction, ...]:
     rows = []
     for item in module.imports:
         known = ALL_HOST_FUNCTIONS.get((item.module, item.name))
@@ -186,11 +173,11 @@ def _imports(module: "Module", price_table: PriceTable) -> tuple[ImportedFunctio
     return tuple(rows)
 
 
-def _exports(module: "Module") -> tuple[ExportedItem, ...]:
+def _exports(module: Module) -> tuple[ExportedItem, ...]:
     return tuple(_export(module, item) for item in module.exports)
 
 
-def _export(module: "Module", item: "Export") -> ExportedItem:
+def _export(module: Module, item: Export) -> ExportedItem:
     kind = EXPORT_KINDS[item.kind]
     if kind != "function":
         return ExportedItem(item.name, kind)
@@ -201,7 +188,7 @@ def _export(module: "Module", item: "Export") -> ExportedItem:
         return ExportedItem(item.name, kind)
 
 
-def _memory(module: "Module | None", price_table: PriceTable) -> Memory | None:
+def _memory(module: Module | None, price_table: PriceTable) -> Memory | None:
     from zevm.chain.zvm.module.instrument import maximum_pages
 
     if module is None or not module.memories:

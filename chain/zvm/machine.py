@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from zevm.chain.vm.host_interface import Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
-from zevm.chain.zvm.scope import ENTRY, Entry, TransactionScope
+from zevm.chain.zvm.scope import ENTRY, Entry, Programs, TransactionScope
 from zevm.storage.primitives import Address
-
-if TYPE_CHECKING:
-    from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class ZvmMachine:
         self._lock = threading.Lock()
         self._block_thread: int | None = None
         self._others_turn = threading.Lock()
-        self._caches: dict[bool, ProgramCache] = {}
+        self._caches: dict[bool, Programs] = {}
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
@@ -84,18 +80,18 @@ class ZvmMachine:
             self._block_thread = threading.get_ident()
         return TransactionScope(self.price_table, self, entry=entry, pages_limit=pages_limit)
 
-    def borrow(self) -> "ProgramCache":
+    def borrow(self) -> Programs:
         """The compiled programs for a run on this thread, which ends with `give_back`."""
         if threading.get_ident() == self._block_thread or self._others_turn.acquire(blocking=False):
             return self.programs(pooled=True)
         return self.programs(pooled=False)
 
-    def give_back(self, programs: "ProgramCache") -> None:
+    def give_back(self, programs: Programs) -> None:
         """End a run on this thread, which `borrow` began."""
         if programs is self._caches.get(True) and threading.get_ident() != self._block_thread:
             self._others_turn.release()
 
-    def programs(self, *, pooled: bool) -> "ProgramCache":
+    def programs(self, *, pooled: bool) -> Programs:
         """The compiled programs for pooled instances, or for instances made on demand."""
         found = self._caches.get(pooled)
         return self._open_cache(pooled=pooled) if found is None else found
@@ -122,7 +118,7 @@ class ZvmMachine:
         for cache in caches.values():
             cache.close()
 
-    def _open_cache(self, *, pooled: bool) -> "ProgramCache":
+    def _open_cache(self, *, pooled: bool) -> Programs:
         from zevm.chain.zvm.runtime.engine import shared_engine
         from zevm.chain.zvm.runtime.program_cache import ProgramCache
 

@@ -4,7 +4,7 @@ contracts/examples/src/IZvmLibrary.sol has the second one's interface; docs/zvm.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -15,19 +15,17 @@ from zevm.chain.vm.host_interface import (
     NoSuchFunctionError,
     PrecompileError,
     StatusError,
+    TransactionContext,
     TrapError,
     instruct,
 )
 from zevm.chain.zvm.module.activation import BASE_GAS
 from zevm.chain.zvm.outcomes import Status
-from zevm.chain.zvm.price_table import INK_PER_GAS
-from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry
+from zevm.chain.zvm.price_table import INK_PER_GAS, PriceTable
+from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
-if TYPE_CHECKING:
-    from zevm.chain.zvm.machine import ZvmMachine
-    from zevm.chain.zvm.runtime.engine import Program
 ARBWASM_ADDRESS = Address((0x71).to_bytes(20, "big"))
 LIBRARY_ADDRESS = Address((0x5A564D).to_bytes(20, "big"))
 """0x5a564d: "ZVM" in ASCII."""
@@ -44,7 +42,44 @@ _EXTCODESIZE = 0x3B
 _NEVER = (1 << 64) - 1
 """Seconds until a program expires."""
 
-Body = Callable[["ZvmMachine", Frame, tuple[Any, ...]], tuple[Any, ...]]
+
+class Machine(Protocol):
+    """What the precompiles ask of the machine that they come with (chain.zvm.machine.ZvmMachine)."""
+
+    @property
+    def price_table(self) -> PriceTable:
+        """What its code costs."""
+        ...
+
+    def claims(self, code: bytes) -> bool:
+        """Whether code is for the machine."""
+        ...
+
+    def scope_of(self, context: TransactionContext) -> TransactionScope:
+        """What the transaction's WebAssembly frames share."""
+        ...
+
+
+class CheckedProgram(Protocol):
+    """What is told of a compiled module (chain.zvm.runtime.engine.Program)."""
+
+    @property
+    def initial_pages(self) -> int:
+        """Of its memory."""
+        ...
+
+    @property
+    def data_bytes(self) -> int:
+        """Of its data segments."""
+        ...
+
+    @property
+    def activation_gas(self) -> int:
+        """The price of its checks."""
+        ...
+
+
+Body = Callable[[Machine, Frame, tuple[Any, ...]], tuple[Any, ...]]
 
 
 class _Row:
@@ -74,7 +109,7 @@ def _table(rows: dict[str, tuple[tuple[str, ...], Body]]) -> dict[bytes, _Row]:
     return table
 
 
-def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> None:
+def _answer(machine: Machine, frame: Frame, table: dict[bytes, _Row]) -> None:
     data = bytes(frame.msg.data)
     frame.consume_gas(WORD_GAS * ((len(data) + 31) // 32), "call data")
     row = table.get(data[:4])
@@ -91,8 +126,8 @@ def _answer(machine: "ZvmMachine", frame: Frame, table: dict[bytes, _Row]) -> No
 # ArbWasm
 
 
-def _constant(value: Callable[["ZvmMachine"], int]) -> Body:
-    def body(machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _constant(value: Callable[[Machine], int]) -> Body:
+    def body(machine: Machine, frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         frame.consume_gas(LOOKUP_GAS, "ArbWasm")
         return (value(machine),)
 
@@ -106,7 +141,7 @@ def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
     return state.get_code_hash(account), state.get_code(account)
 
 
-def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
+def _program_at(machine: Machine, frame: Frame, address: str) -> CheckedProgram:
     """The checked program of a contract, its checks paid for. Reverts where there is none."""
     from zevm.chain.zvm.execution import activate, program_of
 
@@ -121,7 +156,7 @@ def _program_at(machine: "ZvmMachine", frame: Frame, address: str) -> "Program":
         raise _revert(frame, "Error(string)", ("string",), (str(error),)) from error
 
 
-def _activate(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _activate(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """activateProgram: modules are active from their deployment on, so nothing changes; the value goes back."""
     _program_at(machine, frame, arguments[0])
     message, state = frame.msg, frame.block_state
@@ -131,40 +166,40 @@ def _activate(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -
     return STYLUS_VERSION, 0
 
 
-def _program_version(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _program_version(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     if not machine.claims(_code_at(frame, arguments[0])[1]):
         raise _revert(frame, "ProgramNotActivated()")
     return (STYLUS_VERSION,)
 
 
-def _of_codehash(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _of_codehash(_machine: Machine, frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """What is asked by a code hash: programs are active by account, and what code a node knows decides nothing."""
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     raise _revert(frame, "ProgramNotActivated()")
 
 
-def _init_gas(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _init_gas(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     program = _program_at(machine, frame, arguments[0])
     price = machine.price_table.entry.price(program.data_bytes, program.activation_gas)
     return price, price
 
 
-def _footprint(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _footprint(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return (_program_at(machine, frame, arguments[0]).initial_pages,)
 
 
-def _time_left(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _time_left(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     _program_version(machine, frame, arguments)
     return (_NEVER,)
 
 
-def _keep_alive(_machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _keep_alive(_machine: Machine, frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     return ()
 
 
-def _minimum_init_gas(machine: "ZvmMachine", frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _minimum_init_gas(machine: Machine, frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     return machine.price_table.entry.gas, machine.price_table.entry.gas
 
@@ -196,7 +231,7 @@ _ARBWASM = _table(
 )
 
 
-def arbwasm(machine: "ZvmMachine", frame: Frame) -> None:
+def arbwasm(machine: Machine, frame: Frame) -> None:
     """0x71: what Stylus' tools ask of a chain. Every module that is stored is active, and never expires."""
     _answer(machine, frame, _ARBWASM)
 
@@ -208,37 +243,25 @@ def _fail(frame: Frame, status: Status) -> StatusError:
     return _revert(frame, "ZvmFailed(uint8)", ("uint8",), (status.number,))
 
 
-def _library(machine: "ZvmMachine", frame: Frame, module: "bytes | str") -> "Program":
-    """The program of a module given as bytes, its checks paid for each time, or of a stored one."""
-    from zevm.chain.zvm.execution import activate, program_of
-
-    scope = machine.scope_of(frame.transaction_context)
-    try:
-        if isinstance(module, bytes):
-            activate(frame, scope, module, library=True)
-            return program_of(frame, scope, keccak256(module), module, library=True)
-        code_hash, code = _code_at(frame, module)
-        if not machine.claims(code):
-            raise _fail(frame, Status.INVALID_FUNCTION)
-        return program_of(frame, scope, code_hash, code)
-    except InvalidModuleError as error:
-        raise _fail(frame, Status.INVALID_MODULE) from error
-
-
-def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, entry: Entry) -> bytes:
-    from zevm.chain.zvm.execution import require_function, run_program
+def _run(machine: Machine, frame: Frame, module: bytes | str, data: bytes, entry: Entry) -> bytes:
+    """Run a module given as bytes, its checks paid for each time, or a stored one."""
+    from zevm.chain.zvm.execution import activate, program_of, require_function, run_program
     from zevm.chain.zvm.host.functions import STATELESS_CALLBACKS
 
+    scope = machine.scope_of(frame.transaction_context)
+    is_given = isinstance(module, bytes)
+    code_hash, code = (keccak256(module), module) if isinstance(module, bytes) else _code_at(frame, module)
+    try:
+        if is_given:
+            activate(frame, scope, code, library=True)
+        elif not machine.claims(code):
+            raise _fail(frame, Status.INVALID_FUNCTION)
+        program = program_of(frame, scope, code_hash, code, library=is_given)
+    except InvalidModuleError as error:
+        raise _fail(frame, Status.INVALID_MODULE) from error
     try:
         require_function(program, entry)
-        run_program(
-            frame,
-            machine.scope_of(frame.transaction_context),
-            program,
-            data,
-            entry=entry,
-            callbacks=STATELESS_CALLBACKS,
-        )
+        run_program(frame, scope, program, data, entry=entry, callbacks=STATELESS_CALLBACKS)
     except NoSuchFunctionError as error:
         raise _fail(frame, Status.INVALID_FUNCTION) from error
     except TrapError as error:
@@ -246,18 +269,16 @@ def _run(machine: "ZvmMachine", frame: Frame, program: "Program", data: bytes, e
     return frame.output
 
 
-def _execute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _execute(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """A function that takes and returns bytes; its revert data, where its status is not 0, passes through."""
     module, name, data = arguments
-    program = _library(machine, frame, module)
-    return (_run(machine, frame, program, data, Entry(name)),)
+    return (_run(machine, frame, module, data, Entry(name)),)
 
 
-def _compute(machine: "ZvmMachine", frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _compute(machine: Machine, frame: Frame, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """A function of integers."""
     module, name, numbers = arguments
-    program = _library(machine, frame, module)
-    return (int.from_bytes(_run(machine, frame, program, b"", Entry(name, numbers)), "big"),)
+    return (int.from_bytes(_run(machine, frame, module, b"", Entry(name, numbers)), "big"),)
 
 
 _LIBRARY = _table(
@@ -270,12 +291,12 @@ _LIBRARY = _table(
 )
 
 
-def library(machine: "ZvmMachine", frame: Frame) -> None:
+def library(machine: Machine, frame: Frame) -> None:
     """0x5a564d: run a function of a module on its arguments alone, at its gas."""
     _answer(machine, frame, _LIBRARY)
 
 
-PRECOMPILES: dict[Address, Callable[["ZvmMachine", Frame], None]] = {
+PRECOMPILES: dict[Address, Callable[[Machine, Frame], None]] = {
     ARBWASM_ADDRESS: arbwasm,
     LIBRARY_ADDRESS: library,
 }

@@ -1,15 +1,13 @@
 """What the WebAssembly frames of one transaction share: memory pages, stack words, prices, who is called first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.price_table import PriceTable
-
-if TYPE_CHECKING:
-    from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 FRAME_STACK_WORDS = 65_536
 """Stack words of one frame. A word stands for at most 64 bytes of native stack."""
@@ -32,11 +30,37 @@ class Entry:
 ENTRY = Entry()
 
 
+class Programs(Protocol):
+    """Compiled programs by the keccak of their code: runtime.program_cache.ProgramCache, which says the rest.
+
+    That module loads wasmtime, which no chain does before its first WebAssembly contract runs: hence Any where it has
+    a runtime.engine.Program, or what makes one.
+    """
+
+    def get(
+        self, code_hash: bytes, prepare: Callable[[], Any], *, of_chain: bool = False, deadline: Deadline | None = None
+    ) -> Any:
+        """The program, made where there is none yet."""
+        ...
+
+    def keep(self, code_hash: bytes, program: Any) -> None:
+        """The code is the chain's now."""
+        ...
+
+    def kept(self) -> tuple[int, int]:
+        """(programs in memory, bytes of their modules)."""
+        ...
+
+    def close(self) -> None:
+        """End the compilation in the background."""
+        ...
+
+
 class Lender(Protocol):
     """Lends compiled programs to the frames of one thread, from the outermost one's begin to its end."""
 
-    def borrow(self) -> "ProgramCache": ...
-    def give_back(self, programs: "ProgramCache") -> None: ...
+    def borrow(self) -> Programs: ...
+    def give_back(self, programs: Programs) -> None: ...
 
 
 class TransactionScope:
@@ -66,7 +90,7 @@ class TransactionScope:
         self.entry = entry
         self._lender = lender
         self._frames = 0
-        self._programs: ProgramCache | None = None
+        self._programs: Programs | None = None
         self.instance_pages_limit = limit if pages_limit is None else min(limit, pages_limit)
         self.stack_words = TRANSACTION_STACK_WORDS
         self.open_pages = 0
@@ -83,7 +107,7 @@ class TransactionScope:
             self._programs = None
 
     @property
-    def programs(self) -> "ProgramCache":
+    def programs(self) -> Programs:
         """The compiled programs, for a frame that has entered."""
         assert self._frames
         if self._programs is None:

@@ -3,9 +3,8 @@
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import IO, Annotated, BinaryIO, cast
 
 import typer
 from rich.console import Console
@@ -16,9 +15,6 @@ from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.hints import told
 from zevm.storage.rlp import RlpError
-
-if TYPE_CHECKING:
-    from zevm.chain.blockchain import Chain
 
 SYNC_EVERY = 256
 """Imported blocks between two waits for the disk; the last one is waited for too."""
@@ -42,10 +38,11 @@ def export_blocks(
     config: ConfigOption = None,
 ) -> None:
     """Write the chain's blocks to a file."""
+    from zevm.node.block_import import range_of
     from zevm.node.network import existing_chain, write_genesis
 
     with existing_chain(settings_of(datadir, config)) as chain:
-        numbers = _range(chain, first, last)
+        numbers = range_of(chain, first, last)
         try:
             with _open_to_write(file) as stream, progress() as bar:
                 for number in bar.track(numbers, description="exporting"):
@@ -76,6 +73,7 @@ def import_blocks(
     config: ConfigOption = None,
 ) -> None:
     """Verify, execute and keep the blocks of a file."""
+    from zevm.node.block_import import import_one, what_is_kept
     from zevm.node.network import chain_to_import_to
 
     settings = settings_of(datadir, config, init=None if genesis is None else str(genesis))
@@ -86,10 +84,10 @@ def import_blocks(
                 task = bar.add_task("importing", total=file.stat().st_size)
                 stream = gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else raw
                 for count, (item, is_last) in enumerate(_with_last(split_items(cast(BinaryIO, stream))), 1):
-                    _import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, development=development)
+                    import_one(chain, item, sync=is_last or count % SYNC_EVERY == 0, development=development)
                     bar.update(task, completed=raw.tell())
         except (OSError, EOFError, RlpError, ChainError, NodeError) as error:
-            raise NodeError(_refusal(file, error) + _kept(chain, before)) from error
+            raise NodeError(_refusal(file, error) + what_is_kept(chain, before)) from error
         typer.echo(f"imported {chain.head.number - before} blocks; the head is block {chain.head.number}")
 
 
@@ -100,12 +98,6 @@ def _refusal(file: Path, error: Exception) -> str:
     if isinstance(error, OSError | EOFError):
         return f"{file}: cannot be read: {reason_of(error)}"
     return told(error)
-
-
-def _kept(chain: "Chain", before: int) -> str:
-    """What an import that ended in the middle leaves; nothing where it took no block."""
-    head = chain.head.number
-    return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file goes on from there"
 
 
 def split_items(stream: BinaryIO) -> Iterator[bytes]:
@@ -166,32 +158,6 @@ def _item_size(buffer: bytearray, position: int) -> int | None:
     if size > MAXIMUM_BLOCK_BYTES:
         raise RlpError(f"a block of {size} bytes; want at most {MAXIMUM_BLOCK_BYTES}")
     return 1 + length_size + size
-
-
-def _import_one(chain: "Chain", item: bytes, *, sync: bool, development: bool) -> None:
-    from zevm.chain.types import Block
-
-    block = Block.decode(item)
-    if block.number <= chain.head.number:
-        known = chain.header_by_number(block.number)
-        if known is None or known.hash != block.hash:
-            have = "none" if known is None else f"0x{known.hash.hex()}"
-            raise NodeError(
-                f"block {block.number} of the file is 0x{block.hash.hex()}, this chain's is {have}: "
-                "it is another chain's; import into a new --datadir with its --genesis"
-            )
-        return
-    chain.writer.run(partial(chain.import_block, block, sync=sync, development=development))
-    chain.database.keep()
-
-
-def _range(chain: "Chain", first: int | None, last: int | None) -> range:
-    begin = chain.genesis.number if first is None else first
-    end = chain.head.number if last is None else last
-    if not chain.genesis.number <= begin <= end <= chain.head.number:
-        held = f"{chain.genesis.number} to {chain.head.number}"
-        raise NodeError(f"no blocks {begin} to {end} in this chain, which has {held}")
-    return range(begin, end + 1)
 
 
 @contextmanager

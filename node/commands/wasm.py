@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from zevm.chain.zvm.inspection import Inspection, deployment_price, inspect_module
 from zevm.chain.zvm.price_table import PriceTable
+from zevm.node.client import CallFailedError, Client
 from zevm.node.commands import wasm_call
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
@@ -28,10 +30,6 @@ from zevm.node.commands.wasm_options import (
 from zevm.node.errors import NodeError
 from zevm.storage.primitives import Address
 
-if TYPE_CHECKING:
-    from zevm.chain.zvm.inspection import Inspection
-    from zevm.node.client import Client
-
 WAIT_MS = 60_000
 """How long a deployment waits for its receipt."""
 
@@ -47,8 +45,6 @@ app.command("call", context_settings=NEGATIVE_NUMBERS)(wasm_call.call)
 @app.command("inspect")
 def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
-    from zevm.chain.zvm.inspection import inspect_module
-
     code, prices = read_module(file), price_table_of(schedule)
     found = inspect_module(code, prices)
     console = Console()
@@ -59,13 +55,13 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     _print_price(console, code, prices)
 
 
-def _verdict(found: "Inspection") -> str:
+def _verdict(found: Inspection) -> str:
     if found.refusal is None:
         return f"a contract, {'compressed' if found.compressed else 'raw'}"
     return found.refusal.message + ("; its functions can be run all the same" if found.library else "")
 
 
-def _print_parts(console: Console, found: "Inspection") -> None:
+def _print_parts(console: Console, found: Inspection) -> None:
     if found.imports:
         table = Table("import", "type")
         table.add_column("ink", justify="right")
@@ -87,7 +83,6 @@ def _print_parts(console: Console, found: "Inspection") -> None:
 def _print_price(console: Console, code: bytes, prices: PriceTable) -> None:
     from zevm.chain.rules.forks import LATEST_FORK
     from zevm.chain.rules.schedule import ForkSchedule
-    from zevm.chain.zvm.inspection import deployment_price
 
     price = deployment_price(code, prices, ForkSchedule.default(1, LATEST_FORK).rules(0, 0))
     table = Table("deployment")
@@ -113,8 +108,6 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
 ) -> None:
     """Check modules against the chain's rules. The exit code is 1 where one is refused."""
-    from zevm.chain.zvm.inspection import inspect_module
-
     prices, refused = price_table_of(schedule), 0
     for file in files:
         refusal = inspect_module(read_module(file), prices).refusal
@@ -188,7 +181,6 @@ def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) ->
 
     One that asks whether it is being created has a constructor: without its run it would never be set up.
     """
-    from zevm.chain.zvm.inspection import inspect_module
     from zevm.chain.zvm.module.creation import stripped
     from zevm.chain.zvm.price_table import ZVM
 
@@ -211,7 +203,7 @@ def _smallest(module: bytes, payload: bytes | None) -> bytes:
     return min(creation_data(module, payload, compress=True), creation_data(module, payload), key=len)
 
 
-def _signed(client: "Client", fields: dict[str, object], private_key: str) -> str:
+def _signed(client: Client, fields: dict[str, object], private_key: str) -> str:
     """A transaction that the node completes and a key signs here, as hex."""
     from zevm.chain.types import Transaction
     from zevm.node.commands.account import parse_key
@@ -224,9 +216,7 @@ def _signed(client: "Client", fields: dict[str, object], private_key: str) -> st
     return "0x" + KeyWallet([key]).sign_transaction(sender, unsigned).encoded.hex()
 
 
-def _send(client: "Client", method: str, transaction: object) -> dict[str, Any]:
-    from zevm.node.client import CallFailedError
-
+def _send(client: Client, method: str, transaction: object) -> dict[str, Any]:
     try:
         receipt: dict[str, Any] = client.call(method, transaction, WAIT_MS)
     except CallFailedError as error:

@@ -1,16 +1,14 @@
 """What the commands of `zevm wasm` share: options, and what they stand for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
+from zevm.node.client import Client
 from zevm.node.commands.options import node_url, settings_of
 from zevm.node.errors import NodeError, reason_of
-
-if TYPE_CHECKING:
-    from zevm.node.client import Client
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Settings of commands whose arguments may be numbers as -5."""
@@ -46,8 +44,6 @@ def price_table_of(name: str) -> PriceTable:
     return found
 
 
-def client_of(rpc: str | None, port: str | None) -> "Client":
+def client_of(rpc: str | None, port: str | None) -> Client:
     """The node that the options name."""
-    from zevm.node.client import Client
-
     return Client(node_url(rpc, port, settings_of(None, None, port=port)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
-from zevm.rpc.errors import InvalidRequestError, RpcError
+from zevm.rpc.errors import RpcError
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
@@ -17,11 +17,9 @@ from zevm.rpc.transport.guard import Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import Bodies, BodyError, refuse, send_json, unless_left
 from zevm.rpc.workers import Workers
 
-if TYPE_CHECKING:
-    from zevm.rpc.graphql.documents import Prepared
-    from zevm.rpc.graphql.engine import Engine
+Execute = Callable[[Request, bool], Awaitable[Answer]]
+"""Answers a request, which may hold a mutation or not."""
 
-PATHS = frozenset({"/graphql", "/graphql/"})
 _ALLOW = (b"allow", b"POST, GET, OPTIONS")
 
 
@@ -33,7 +31,7 @@ class GraphqlEndpoint:
         self._workers = workers
         self._guard = guard
         self._bodies = Bodies(services.limits, services.budgets.input)
-        self._engine: Engine | None = None
+        self._executing: Execute | None = None
         self._loading = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,28 +84,18 @@ class GraphqlEndpoint:
         return answer
 
     async def _execute(self, request: Request, *, writes: bool) -> Answer:
-        engine = self._engine or await self._load()
-        prepared = engine.light(request)
-        if prepared is None:
-            outcome: Answer | Prepared = await self._workers.run(engine.run, request)
-            if isinstance(outcome, Answer):
-                return outcome
-            prepared = outcome
-        if not prepared.is_mutation(request.operation_name):
-            return engine.query(request, prepared)
-        if not writes:
-            return failed(InvalidRequestError("a mutation is sent with POST"), 405)
-        return await engine.mutate(request, prepared)
+        execute = self._executing or await self._load()
+        return await execute(request, writes)
 
-    async def _load(self) -> Engine:
+    async def _load(self) -> Execute:
         """Load the library and build the schema, once and on a worker: that takes a good part of a second."""
         async with self._loading:
-            if self._engine is None:
-                self._engine = await self._workers.run(_load_engine, self._services)
-            return self._engine
+            if self._executing is None:
+                self._executing = await self._workers.run(_load_engine, self._services, self._workers)
+            return self._executing
 
 
-def _load_engine(services: Services, *, deadline: Deadline) -> Engine:  # noqa: ARG001
+def _load_engine(services: Services, workers: Workers, *, deadline: Deadline) -> Execute:  # noqa: ARG001
     from zevm.rpc.graphql.engine import Engine
 
-    return Engine(services)
+    return Engine(services, workers).execute

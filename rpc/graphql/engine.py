@@ -11,7 +11,7 @@ from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.results import Json
 from zevm.rpc.error_translation import to_rpc_error
-from zevm.rpc.errors import InvalidParamsError, RpcError, bounded
+from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, RpcError, bounded
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered
 from zevm.rpc.graphql.context import Context
 from zevm.rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
@@ -19,6 +19,7 @@ from zevm.rpc.graphql.request import Answer, Request, failed
 from zevm.rpc.graphql.roots import Root
 from zevm.rpc.graphql.schema import load_schema
 from zevm.rpc.services import Services
+from zevm.rpc.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,25 @@ class _Run:
 class Engine:
     """Executes requests over one node's services. Any thread, but for mutations: those on the event loop."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, workers: Workers) -> None:
         self._services = services
+        self._workers = workers
         self._schema = load_schema()
         self._documents = Documents(self._schema, services.limits)
+
+    async def execute(self, request: Request, writes: bool) -> Answer:
+        """The answer to a request; `writes`: it may hold a mutation. On the event loop alone."""
+        prepared = self.light(request)
+        if prepared is None:
+            outcome = await self._workers.run(self.run, request)
+            if isinstance(outcome, Answer):
+                return outcome
+            prepared = outcome
+        if not prepared.is_mutation(request.operation_name):
+            return self.query(request, prepared)
+        if not writes:
+            return failed(InvalidRequestError("a mutation is sent with POST"), 405)
+        return await self.mutate(request, prepared)
 
     def light(self, request: Request) -> Prepared | None:
         """The document of a request that may run on the event loop; None for one that may not, or is not known."""

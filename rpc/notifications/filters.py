@@ -14,11 +14,11 @@ from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import OutputAccount, OutputBudget
 from zevm.rpc.notifications import selectors
 from zevm.rpc.notifications.events import RpcEvent
 from zevm.rpc.notifications.identifiers import new_identifier
 from zevm.rpc.notifications.selectors import Selector
-from zevm.rpc.transport.budgets import OutputAccount, OutputBudget
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_SECONDS = 0.005

@@ -9,7 +9,7 @@ all are cut off, and learn that they have missed something.
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import LogFilter, decode_fields, log_filter
@@ -21,15 +21,53 @@ from zevm.rpc.notifications.filters import check_log_filter
 from zevm.rpc.notifications.identifiers import new_identifier
 from zevm.rpc.notifications.selectors import Selector
 
-if TYPE_CHECKING:
-    from zevm.rpc.dispatch import Caller
-    from zevm.rpc.transport.connections import Connection, Frame
-
 LOGGER = logging.getLogger("zevm.rpc")
 FAN_OUT_SLICE_SECONDS = 0.005
 """How long the fan-out may hold the event loop before other work has its turn."""
 
 _END = b"}}"
+
+Frame = tuple[bytes, bytes, bytes]
+"""What is sent as one message: its beginning, what it carries (held once for all who wait for it), its end."""
+
+
+class PushConnection(Protocol):
+    """A connection that can be pushed to (rpc.transport.connections.Connection)."""
+
+    @property
+    def subscriptions(self) -> "dict[str, Subscription]":
+        """What it listens to, by identifier."""
+        ...
+
+    def notify(self, frame: Frame) -> None:
+        """Queue a notification."""
+        ...
+
+    def admit_notification(self, frame: Frame) -> bool:
+        """Count a notification that is sent later as unread; False where the client is gone or cut off."""
+        ...
+
+    def enqueue(self, frame: Frame) -> None:
+        """Send an admitted notification."""
+        ...
+
+    def release(self, frame: Frame) -> None:
+        """An admitted notification will never be sent."""
+        ...
+
+    def cut(self, reason: str) -> None:
+        """Drop the connection at once."""
+        ...
+
+
+class Caller:
+    """Who sent a request over a connection that can be pushed to; `created` are the subscriptions it opened."""
+
+    __slots__ = ("connection", "created")
+
+    def __init__(self, connection: PushConnection) -> None:
+        self.connection = connection
+        self.created: list[Subscription] = []
 
 
 class Subscription:
@@ -37,7 +75,7 @@ class Subscription:
 
     __slots__ = ("_hub", "_prefix", "_waiting", "connection", "identifier", "kind")
 
-    def __init__(self, hub: "Subscriptions", connection: "Connection", kind: Selector) -> None:
+    def __init__(self, hub: "Subscriptions", connection: PushConnection, kind: Selector) -> None:
         self._hub = hub
         self.connection = connection
         self.kind = kind
@@ -89,7 +127,7 @@ class Subscriptions:
         """Whether an event may find a listener here; for any thread."""
         return bool(self._all)
 
-    def open(self, caller: "Caller", name: str, argument: Any) -> str:
+    def open(self, caller: Caller, name: str, argument: Any) -> str:
         """Open a subscription of the named kind and return its id. Raises RpcError."""
         kind = self._kind(name, argument)
         connection = caller.connection

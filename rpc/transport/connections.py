@@ -1,7 +1,7 @@
 """A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
 
 A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
-write timeout (rpc.transport.budgets). The others never notice.
+write timeout (rpc.memory.budgets). The others never notice.
 """
 
 import asyncio
@@ -9,14 +9,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import OutputBudget
+from zevm.rpc.memory.budgets import OutputBudget
+from zevm.rpc.notifications.subscriptions import Frame, Subscription
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, pieces_of
-
-if TYPE_CHECKING:
-    from zevm.rpc.notifications.subscriptions import Subscription
 
 LOGGER = logging.getLogger("zevm.rpc")
 BACKLOG_FRAMES = 64
@@ -24,9 +21,6 @@ BACKLOG_FRAMES = 64
 
 BACKLOG_BYTES = 1024 * 1024
 """Their size together."""
-
-Frame = tuple[bytes, bytes, bytes]
-"""What is sent as one message: its beginning, what it carries (held once for all who wait for it), its end."""
 
 
 def _pieces_of(frame: Frame) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from fastapi import FastAPI, Request
@@ -14,7 +15,6 @@ from fastapi.responses import JSONResponse, Response
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
 from zevm.rpc.errors import told
-from zevm.rpc.graphql import endpoint as graphql
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
 from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
@@ -29,14 +29,18 @@ from zevm.rpc.transport.http_bodies import (
 )
 from zevm.rpc.transport.websocket import WebSocketEndpoint
 
+GRAPHQL_PATHS = frozenset({"/graphql", "/graphql/"})
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""Serves one request (ASGI)."""
+
 
 class NodeApplication(FastAPI):
     """FastAPI with the Guard in front, POST / and /graphql beside it, and JSON-RPC over WebSocket on every path."""
 
-    def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
+    def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> None:
         super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
-        self.graphql_endpoint = graphql.GraphqlEndpoint(services, dispatcher.workers, guard)
+        self.graphql_endpoint = graphql
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
 
@@ -61,7 +65,7 @@ class NodeApplication(FastAPI):
             await self.endpoint(scope, receive, send)
         elif method == "OPTIONS":
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
-        elif scope["path"] in graphql.PATHS and not (method == "GET" and pages.asks_for_help(scope)):
+        elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and pages.asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
@@ -107,9 +111,12 @@ class HttpEndpoint:
         return await unless_left(reply, receive)
 
 
-def create_app(services: Services, dispatcher: Dispatcher, guard: Guard | None = None) -> FastAPI:
-    """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it."""
-    application = NodeApplication(services, dispatcher, guard or Guard())
+def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> FastAPI:
+    """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it.
+
+    graphql: serves /graphql; the guard has let its requests in.
+    """
+    application = NodeApplication(services, dispatcher, graphql, guard)
 
     @application.api_route("/", methods=["GET", "HEAD"])
     async def front_page(request: Request) -> Response:

@@ -6,8 +6,8 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import InputBudget, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Message, Receive, Scope, Send
-from zevm.rpc.transport.budgets import InputBudget, OutputAccount
 from zevm.rpc.transport.guard import Headers, Refusal, header
 
 Result = TypeVar("Result")

@@ -15,9 +15,9 @@ from typing import cast
 from zevm.rpc.dispatch import Dispatcher, failure
 from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
 from zevm.rpc.services import Services
-from zevm.rpc.transport.budgets import StallWatch
 from zevm.rpc.transport.connections import Connection
 from zevm.rpc.transport.session import Session, open_session
+from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
 _STRUCTURE = re.compile(rb'["{}\[\]\\]')

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.config import Config
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.budgets import Budgets
+from zevm.rpc.memory.budgets import Budgets
 from zevm.rpc.transport.protocols import HttpProtocol, SharedState
 from zevm.rpc.transport.websocket_protocol import WebSocketProtocol
 

@@ -13,9 +13,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
-from zevm.rpc.transport.budgets import Budgets, OutputAccount, StallWatch
 from zevm.rpc.transport.guard import Refusal
+from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
 REQUEST_HEAD_BYTES = 65_536

@@ -19,8 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
 from zevm.rpc.transport.asgi import ABORT_EXTENSION, TEXT_EXTENSION
-from zevm.rpc.transport.budgets import StallWatch
 from zevm.rpc.transport.protocols import SharedState
+from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_BYTES = 8_192

@@ -36,7 +36,8 @@ def _read(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_the_chain_is_measured(chain: Chain) -> None:
-    metrics = Metrics(chain, None, lambda: 3)
+    metrics = Metrics(chain, None)
+    metrics.watch_connections(lambda: 3)
     chain.events.subscribe(metrics.on_event)
     write = chain.writer.run
     write(chain.send_transaction, transfer(0))

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import zevm.rpc.methods
-from zevm.rpc.codec import engine, objects, scalars, tracing
+from zevm.rpc.codec import engine, objects, scalars
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.debug import state as debug_state
 from zevm.rpc.methods.dev import accounts, chain, time_mining
 from zevm.rpc.methods.eth import bundles as eth_bundles
 from zevm.rpc.methods.eth import sending, sign, simulate, state
-from zevm.rpc.methods.support import bundles
+from zevm.rpc.methods.support import bundles, tracing
 from zevm.rpc.methods.trace import trace
 from zevm.rpc.methods.zvm import deployment, execution, modules
 from zevm.rpc.registry import Method, Param

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.rpc.support import make_registry
-from zevm.rpc import methods, openrpc
+from zevm.rpc import methods
 from zevm.rpc.limits import limit_rows
+from zevm.rpc.methods.support import openrpc
 from zevm.rpc.registry import REGISTRY, Cost, Registry
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from ctypes import c_bool, c_char_p, c_int64, c_size_t, c_uint8, c_uint32, c_uin
 from pathlib import Path
 from typing import Any
 
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import NodeFaultError
 
 VERSION = "50.0.1"
 """The only version of wasmtime whose layouts these are, and with which compiled code is exchanged."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
 

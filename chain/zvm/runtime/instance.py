@@ -6,7 +6,8 @@ from ctypes import byref, c_void_p
 from typing import Any, cast
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.zvm.faults import HostTrapError, NodeFaultError, OutOfInkError
+from zevm.chain.errors import NodeFaultError
+from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
 from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
 from zevm.chain.zvm.runtime.deadlines import NEXT_EPOCH

@@ -9,7 +9,7 @@ import threading
 from ctypes import addressof, byref, c_size_t, c_void_p
 from typing import Any
 
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.runtime.engine import NATIVE_STACK_BYTES
 
 HOST_BYTES = 256 * 1024

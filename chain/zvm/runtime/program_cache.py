@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
 from zevm.chain.zvm.runtime.program_files import ProgramFiles

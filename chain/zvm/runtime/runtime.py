@@ -10,11 +10,11 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.faults import (
     ExitError,
     HostStopError,
     HostTrapError,
-    NodeFaultError,
     OutOfInkError,
     OutOfPagesError,
 )

@@ -8,12 +8,13 @@ from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.vm.interface import CallRequest
-from zevm.rpc.codec import objects, scalars, tracing
+from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments
-from zevm.rpc.codec.tracing import TraceConfig, run_trace
 from zevm.rpc.errors import ServerError
+from zevm.rpc.methods.support import tracing
 from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
 from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32

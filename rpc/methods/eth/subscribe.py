@@ -3,8 +3,8 @@
 from typing import Any
 
 from zevm.rpc.codec import scalars
-from zevm.rpc.dispatch import Caller
 from zevm.rpc.errors import MethodNotFoundError, ServerError
+from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zevm.rpc.openrpc import openrpc_document
+from zevm.rpc.methods.support.openrpc import openrpc_document
 from zevm.rpc.registry import REGISTRY, Cost, method
 from zevm.rpc.services import Services
 

@@ -18,10 +18,10 @@ from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference, B
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import Json, hexadecimal
-from zevm.rpc.codec.tracing import run_trace
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
 from zevm.rpc.methods.eth.transactions import mined_at
 from zevm.rpc.methods.support.reading import account_of, encode_receipt, first_block_where, of_record, state_at
+from zevm.rpc.methods.support.tracing import run_trace
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader

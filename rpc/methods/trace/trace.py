@@ -15,10 +15,10 @@ from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.scalars import Decoder, schema
-from zevm.rpc.codec.tracing import run_trace
 from zevm.rpc.errors import InvalidParamsError, ServerError
 from zevm.rpc.methods.support.bundles import check_call_count
 from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.tracing import run_trace
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 import ckzg
@@ -128,7 +129,7 @@ def test_a_block_is_built_upon_the_head_that_was_when_it_was_asked_for(consensus
 
 
 def test_the_gas_limit_moves_slowly_to_the_configured_one(consensus: Consensus) -> None:
-    consensus.chain.change_settings(gas_limit=40_000_000)
+    consensus.run(partial(consensus.chain.change_settings, gas_limit=40_000_000))
     block = consensus.extend()[0]
     assert block.header.gas_limit == 60_000_000 - (60_000_000 // 1024 - 1)
 

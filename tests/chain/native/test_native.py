@@ -19,6 +19,7 @@ import pytest
 from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
 from verification.abuse.dearest import CONTRACT, Input, calling, precompile_inputs
 from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.native import curves
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import trusted_setup
@@ -26,7 +27,6 @@ from zevm.chain.native.process import ARITHMETIC, NativePool, NativeProcess
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.zvm.faults import NodeFaultError
 
 GAS_LIMIT = 1 << 40
 LONG_GAS = 20_000_000

@@ -11,6 +11,7 @@ from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.runtime.engine import MAXIMUM_FRAMES, Program, shared_engine
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
 from zevm.chain.zvm.runtime.runtime import End, Instance, run
+from zevm.chain.zvm.scope import TransactionScope
 
 CALLER = '(func (export "user_entrypoint") (param i32) (result i32) (call $host (local.get 0)) (i32.const 0))'
 IMPORT = '(import "vm_hooks" "host" (func $host (param i32)))'
@@ -24,6 +25,12 @@ def machine() -> Iterator[ZvmMachine]:
     machine.close()
 
 
+def programs_of(scope: TransactionScope) -> ProgramCache:
+    programs = scope.programs
+    assert isinstance(programs, ProgramCache)
+    return programs
+
+
 class Frame:
     """A frame of a new transaction, on a thread of its own."""
 
@@ -33,7 +40,7 @@ class Frame:
         self.programs = self.thread.submit(self._begin).result()
 
     def _begin(self) -> ProgramCache:
-        return self.scope.__enter__().programs
+        return programs_of(self.scope.__enter__())
 
     def end(self) -> None:
         self.thread.submit(self.scope.__exit__).result()
@@ -42,7 +49,7 @@ class Frame:
 
 def test_the_thread_of_the_blocks_and_one_other_have_pooled_instances(machine: ZvmMachine) -> None:
     with machine.new_scope(for_blocks=True) as scope:
-        pooled = scope.programs
+        pooled = programs_of(scope)
         assert pooled.engine.pooled
         call, late_call = Frame(machine, for_blocks=False), Frame(machine, for_blocks=False)
         assert call.programs is pooled
@@ -62,20 +69,20 @@ def test_the_thread_of_the_blocks_and_one_other_have_pooled_instances(machine: Z
 def test_a_nested_frame_gives_nothing_back(machine: ZvmMachine) -> None:
     outer, other = machine.new_scope(for_blocks=False), machine.new_scope(for_blocks=False)
     with outer:
-        assert outer.programs.engine.pooled
+        assert programs_of(outer).engine.pooled
         with outer:
             pass
         with other:
-            assert not other.programs.engine.pooled
+            assert not programs_of(other).engine.pooled
     with other:
-        assert other.programs.engine.pooled
+        assert programs_of(other).engine.pooled
 
 
 def test_a_frame_that_fails_gives_back(machine: ZvmMachine) -> None:
     with pytest.raises(KeyError), machine.new_scope(for_blocks=False) as scope:
         raise KeyError(scope.programs)
     with machine.new_scope(for_blocks=False) as scope:
-        assert scope.programs.engine.pooled
+        assert programs_of(scope).engine.pooled
 
 
 def execute(program: Program, *callbacks: object, depth: int) -> End:

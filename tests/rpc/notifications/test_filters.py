@@ -12,9 +12,9 @@ from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import OutputBudget
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.notifications.filters import FilterNotFoundError, Filters, check_log_filter
-from zevm.rpc.transport.budgets import OutputBudget
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ import pytest
 from tests.rpc.support import HttpAnswer, call, http, make_registry, make_services, read_answer, running_server, tiny
 from tests.rpc.test_dispatch import MALFORMED, check_answers
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.graphql.endpoint import GraphqlEndpoint
+from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.protocols import REQUEST_HEAD_BYTES
 
@@ -347,7 +349,8 @@ async def test_health() -> None:
 async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     services = make_services()
     dispatcher = Dispatcher(make_registry(), services, None)
-    app = create_app(services, dispatcher)
+    guard = Guard()
+    app = create_app(services, dispatcher, GraphqlEndpoint(services, dispatcher.workers, guard), guard)
     for client, accepts, compressed in (
         ("192.168.1.9", "gzip, deflate", True),
         ("192.168.1.9", "identity", False),

@@ -9,9 +9,9 @@ import pytest
 from tests.rpc.methods.assembly import BOX, ENDLESS, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from zevm.chain.types import Block
-from zevm.rpc.codec.tracing import parse_duration
 from zevm.rpc.errors import ServerError
 from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.tracing import parse_duration
 
 CALLS = {"tracer": "callTracer"}
 PRESTATE = {"tracer": "prestateTracer"}

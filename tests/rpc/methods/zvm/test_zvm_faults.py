@@ -19,7 +19,7 @@ from tests.rpc.methods.memory_node import (
     start_node,
     stop_node,
 )
-from zevm.chain.zvm.faults import NodeFaultError
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.runtime.engine import Engine
 
 BOX_WASM = hexadecimal(box())

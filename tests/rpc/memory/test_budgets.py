@@ -33,9 +33,9 @@ from tests.rpc.transport.raw_websocket import (
     open_raw_websocket,
     raw_websocket,
 )
+from zevm.rpc.memory import released as released_memory
+from zevm.rpc.memory.budgets import InputBudget, OutputBudget
 from zevm.rpc.server import ServerOptions
-from zevm.rpc.transport import released_memory
-from zevm.rpc.transport.budgets import InputBudget, OutputBudget
 
 ECHO = orjson.dumps(call("test_echo", "x"))
 NEVER = 1_000.0

@@ -1,0 +1,83 @@
+"""The check of imports and entries: a small tree with one thing wrong, and this repository with nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts import check_imports
+
+SOUND = {
+    "node/__init__.py": "",
+    "node/app.py": "from zevm.rpc import server\n",
+    "rpc/__init__.py": "",
+    "rpc/server.py": "from zevm.chain.view import View\n",
+    "chain/__init__.py": "",
+    "chain/view.py": "import zevm.storage.store\n",
+    "storage/__init__.py": "",
+    "storage/store.py": "",
+}
+
+
+def tree(root: Path, changed: dict[str, str] | None = None) -> Path:
+    for name, text in (SOUND | (changed or {})).items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
+
+
+def test_a_sound_tree_has_no_finding(tmp_path: Path) -> None:
+    assert list(check_imports.findings(tree(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from zevm.node.app import run\n",
+        "from zevm.node import app\n",
+        "import zevm.node.app\n",
+        "def late() -> None:\n    from zevm.node.app import run\n",
+        "class Late:\n    def method(self) -> None:\n        import zevm.node.app\n",
+    ],
+)
+def test_a_circle_is_found_wherever_its_import_stands(tmp_path: Path, back: str) -> None:
+    [finding] = check_imports.findings(tree(tmp_path, {"storage/store.py": back}))
+    whole = ("chain.view", "node.app", "rpc.server", "storage.store", "chain.view")
+    assert finding == "a circle of imports: " + " -> ".join(f"zevm.{name}" for name in whole)
+
+
+def test_an_import_for_types_alone_is_found_and_counts_for_circles(tmp_path: Path) -> None:
+    text = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from zevm.rpc.server import Server\n"
+    circle, for_types = check_imports.findings(tree(tmp_path, {"chain/view.py": text}))
+    assert circle == "a circle of imports: zevm.chain.view -> zevm.rpc.server -> zevm.chain.view"
+    assert for_types.startswith("chain/view.py:3: an import for types alone")
+
+
+def test_two_circles_are_told_apart_and_a_folder_above_is_no_part_of_one(tmp_path: Path) -> None:
+    changed = {
+        "chain/one.py": "import zevm.chain.other\n",
+        "chain/other.py": "import zevm.chain.one\n",
+        "storage/one.py": "import zevm.storage.other\n",
+        "storage/other.py": "import zevm.storage.one\n",
+        "node/app.py": "import zevm.chain.one\nimport zevm.storage.one\n",
+    }
+    found = list(check_imports.findings(tree(tmp_path, changed)))
+    assert [finding.count("->") for finding in found] == [2, 2]
+    assert not any("node" in finding for finding in found)
+
+
+@pytest.mark.parametrize(("package", "most"), check_imports.ENTRIES.items())
+def test_an_entry_too_many_is_found(tmp_path: Path, package: str, most: int) -> None:
+    held = len(check_imports.entries(tree(tmp_path) / package))
+    tree(tmp_path, {f"{package}/module_{index}.py": "" for index in range(most - held)})
+    assert list(check_imports.findings(tmp_path)) == []
+    tree(tmp_path, {f"{package}/folder/__init__.py": ""})
+    [finding] = check_imports.findings(tmp_path)
+    assert finding.startswith(f"{package}/ has {most + 1} entries, at most {most}: ")
+
+
+def test_this_repository_has_no_finding() -> None:
+    assert list(check_imports.findings()) == []
+    graph = check_imports.import_graph(check_imports.module_files(check_imports.ROOT))
+    assert len(graph) > 300
+    assert {"zevm.chain.blockchain", "zevm.rpc.services"} <= graph["zevm.rpc.server"] | graph["zevm.rpc.services"]
