@@ -10,6 +10,7 @@ from trie import HexaryTrie
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, encode_account
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Wei
 
 ACCOUNTS = 10_000
 CHANGED = 100
@@ -19,7 +20,7 @@ def entries(count: int, seed: int) -> dict[bytes, bytes]:
     """Secure keys of `count` addresses, with account values that depend on the seed."""
     source = random.Random(seed)
     return {
-        keccak256(number.to_bytes(20, "big")): encode_account(Account(number, source.getrandbits(64)))
+        keccak256(number.to_bytes(20, "big")): encode_account(Account(number, Wei(source.getrandbits(64))))
         for number in range(count)
     }
 

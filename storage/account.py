@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, Wei
 from zevm.storage.rlp import encode_uint
 
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
@@ -16,7 +16,7 @@ class Account(NamedTuple):
     """An account as the state trie holds it (Yellow Paper 4.1)."""
 
     nonce: int = 0
-    balance: int = 0
+    balance: Wei = Wei(0)
     storage_root: bytes = EMPTY_ROOT
     code_hash: Hash32 = EMPTY_KECCAK
 
@@ -51,7 +51,7 @@ def decode_account(data: bytes) -> Account:
     balance, position = _read_int(data, position)
     if position != size - 66 or nonce > MAX_NONCE or balance > MAX_BALANCE:
         raise CorruptionError(f"{size} bytes are not an account record")
-    return Account(nonce, balance, data[-65:-33], Hash32(data[-32:]))
+    return Account(nonce, Wei(balance), data[-65:-33], Hash32(data[-32:]))
 
 
 def _read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -87,7 +87,7 @@ class AccountChange(NamedTuple):
     """The new scalar fields of an account; its storage root follows from the slots."""
 
     nonce: int
-    balance: int
+    balance: Wei
     code_hash: Hash32
 
 

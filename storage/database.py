@@ -26,7 +26,7 @@ from zevm.storage.memory import MemoryStore
 from zevm.storage.state import StateStore
 from zevm.storage.store import Batch
 
-logger = logging.getLogger(__name__)
+LOGGER = logging.getLogger("zevm.storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,9 @@ class Database:
         """Give a database that an older program has written the preimages of its tries' keys, once."""
         if preimage_fill.is_complete(self.store):
             return
-        logger.info("an older program has written the database: the preimages of its state's keys are added, once")
+        LOGGER.info("an older program has written the database: the preimages of its state's keys are added, once")
         count = preimage_fill.fill(self.store, lambda batch, sync: self.write(batch, sync=sync))
-        logger.info("the preimages of %d keys were added", count)
+        LOGGER.info("the preimages of %d keys were added", count)
 
     def close(self) -> None:
         """Wait for reads under way, record checksums, release the directory; idempotent."""
@@ -219,13 +219,13 @@ class Database:
         except StorageError as error:
             self._fault = error
             raise self._refusal() from error
-        logger.warning("the database takes writes again, from write %d on", self._sequence + 1)
+        LOGGER.warning("the database takes writes again, from write %d on", self._sequence + 1)
         self._fault = None
 
     def _fail(self, error: StorageError) -> None:
         self.failed_writes += 1
         self._fault = error
-        logger.error("%s", self._refusal())
+        LOGGER.error("%s", self._refusal())
 
     def _refusal(self) -> StorageError:
         return StorageError(

@@ -15,7 +15,7 @@ from zevm.storage.memory import MemoryStore
 from zevm.storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
 from zevm.storage.store import Reader
 
-logger = logging.getLogger(__name__)
+LOGGER = logging.getLogger("zevm.storage")
 
 TORN_NAME = "torn"
 _CURRENT_NAME = "CURRENT"
@@ -232,7 +232,7 @@ class DatabaseFiles:
         self._marks.begin(stored)
 
     def _warn(self, text: str) -> None:
-        logger.warning(text)
+        LOGGER.warning(text)
         self.warnings.append(text)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from zevm.chain.vm.block_state import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class MemoryReader:
         found = self.accounts.get(address)
         if found is None:
             return None
-        return Account(found.nonce, found.balance, UNSETTLED_ROOT if found.storage else EMPTY_ROOT, found.code_hash)
+        return Account(
+            found.nonce, Wei(found.balance), UNSETTLED_ROOT if found.storage else EMPTY_ROOT, found.code_hash
+        )
 
     def storage(self, address: Address, slot: int) -> int:
         """The value of a slot, 0 where it has none."""
@@ -60,7 +62,7 @@ def diff_of(accounts: dict[Address, MemoryAccount]) -> StateDiff:
     """The diff that makes the accounts out of nothing."""
     diff = StateDiff()
     for address, account in accounts.items():
-        diff.accounts[address] = AccountChange(account.nonce, account.balance, account.code_hash)
+        diff.accounts[address] = AccountChange(account.nonce, Wei(account.balance), account.code_hash)
         if account.storage:
             diff.storage[address] = dict(account.storage)
         if account.code:

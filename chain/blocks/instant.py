@@ -15,7 +15,7 @@ from zevm.chain.types import Transaction
 from zevm.chain.vm.validation import validate_against_block
 from zevm.storage.errors import StorageError
 
-_LOGGER = logging.getLogger("zevm.chain")
+LOGGER = logging.getLogger("zevm.chain")
 
 
 Built = tuple[BlockAndReceipts | None, Refusals]
@@ -107,9 +107,9 @@ class InstantMining:
             self.mine()
         except StorageError as error:
             self._memory.undo()
-            _LOGGER.error("waiting transactions cannot be mined: %s", error)
+            LOGGER.error("waiting transactions cannot be mined: %s", error)
         except NodeFaultError as fault:
-            _LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
+            LOGGER.critical("waiting transactions cannot be mined: %s", fault, exc_info=fault)
 
     def _refuse_unfit(self, transaction: Transaction | None, refused: Refusals) -> None:
         """A transaction that was sent and that no block takes now is an error, not a wait without end."""

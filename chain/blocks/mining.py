@@ -10,7 +10,7 @@ from zevm.chain.concurrency.writer import Writer, WriterStoppedError
 from zevm.chain.errors import DrivenChainError, NodeFaultError, Notice
 from zevm.storage.errors import StorageError
 
-_LOGGER = logging.getLogger("zevm.chain")
+LOGGER = logging.getLogger("zevm.chain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Mining:
         """Once for an interval: timestamps are whole seconds that rise with every block, and so they run ahead."""
         if self._whole_seconds and 0 < interval_ms < 1000 and interval_ms != self._warned_ms:
             self._warned_ms = interval_ms
-            _LOGGER.warning(
+            LOGGER.warning(
                 "a block every %g s: each is a whole second later than the one before, so the chain's time runs ahead "
                 "of the clock",
                 interval_ms / 1000,
@@ -113,11 +113,11 @@ class Mining:
             except StorageError as error:
                 # each tick is a write, and so tries whether the medium takes them again
                 if not failing:
-                    _LOGGER.error("timed blocks cannot be made: %s", error)
+                    LOGGER.error("timed blocks cannot be made: %s", error)
                 failing = True
             except NodeFaultError as fault:
                 # no block came of it and nothing is lost: the next tick tries again
-                _LOGGER.critical("a timed block cannot be made: %s", fault, exc_info=fault)
+                LOGGER.critical("a timed block cannot be made: %s", fault, exc_info=fault)
 
     def _wait_for_tick(self) -> bool:
         """Wait for one whole interval of an unchanged length; False when stopped."""

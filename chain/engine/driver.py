@@ -33,7 +33,7 @@ from zevm.chain.types import Block, Header
 from zevm.storage.primitives import ZERO_HASH, Hash32
 from zevm.storage.store import Batch
 
-_LOGGER = logging.getLogger("zevm.chain.engine")
+LOGGER = logging.getLogger("zevm.chain.engine")
 NO_HASH = ZERO_HASH
 BATCH_BLOCKS = 64
 """A longer way to a new head is gone in several batches, each to an ancestor of it: memory and time stay bounded."""
@@ -229,7 +229,7 @@ class Engine:
         depth = chain.head.number - path.ancestor.number
         if depth > self._limits.reorg_blocks:
             limit = self._limits.reorg_blocks
-            _LOGGER.warning(
+            LOGGER.warning(
                 "a fork choice to block %d is refused: it would remove %d blocks, and %d is the limit",
                 header.number,
                 depth,

@@ -26,7 +26,7 @@ from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Header
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32
+from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32, Wei
 
 INITIAL_BASE_FEE_WEI = 1_000_000_000
 """The base fee of the first London block (EIP-1559)."""
@@ -58,7 +58,7 @@ def accounts_diff(accounts: Mapping[Address, GenesisAccount]) -> StateDiff:
     diff = StateDiff()
     for address, account in accounts.items():
         code_hash = keccak256(account.code) if account.code else EMPTY_KECCAK
-        diff.accounts[address] = AccountChange(account.nonce, account.balance_wei, code_hash)
+        diff.accounts[address] = AccountChange(account.nonce, Wei(account.balance_wei), code_hash)
         if account.code:
             diff.code[code_hash] = account.code
         slots = {slot: value for slot, value in account.storage.items() if value}

@@ -14,7 +14,7 @@ from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, Wei
 
 Fields = tuple[int, int, Hash32]
 """An account's nonce, balance in wei, and code hash."""
@@ -400,7 +400,7 @@ class BlockState(ExecutionState):
             unchanged = base is not None and fields == (base.nonce, base.balance, base.code_hash)
             if unchanged and not slots and not wiped:
                 continue
-            diff.accounts[address] = AccountChange(*fields)
+            diff.accounts[address] = AccountChange(fields[0], Wei(fields[1]), fields[2])
             if base is None or base.storage_root != UNSETTLED_ROOT:
                 diff.storage_roots[address] = EMPTY_ROOT if base is None else base.storage_root
             if slots:
@@ -453,7 +453,7 @@ class OverlayReader:
             root = UNSETTLED_ROOT
         else:
             root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
-        return Account(fields[0], fields[1], root, fields[2])
+        return Account(fields[0], Wei(fields[1]), root, fields[2])
 
     def storage(self, address: Address, slot: int) -> int:
         """The slot's value as the overlay has it."""

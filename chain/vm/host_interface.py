@@ -22,7 +22,7 @@ from zevm.chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
 from zevm.chain.vm.instructions import invalid
 from zevm.chain.vm.message import Precompile, TransactionContext
 from zevm.chain.vm.operations import Operation
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Gas, Wei
 
 __all__ = [
     "CALL",
@@ -76,7 +76,7 @@ def instruct(frame: Frame, opcode: int, *words: int) -> int:
 
 
 def call(
-    frame: Frame, opcode: int, gas: int, target: Address, value: int, data: bytes, access_gas: int | None = None
+    frame: Frame, opcode: int, gas: Gas, target: Address, value: Wei, data: bytes, access_gas: int | None = None
 ) -> bool:
     """CALL, DELEGATECALL or STATICCALL at its price; whether it succeeded. The output is the frame's return_data.
 
@@ -95,7 +95,7 @@ def call(
     return send(frame, rules, gas, target, value, data)
 
 
-def create(frame: Frame, opcode: int, value: int, code: bytes, salt: int | None) -> Address | None:
+def create(frame: Frame, opcode: int, value: Wei, code: bytes, salt: int | None) -> Address | None:
     """CREATE or CREATE2 at its price: the new address, or None. Revert data is the frame's return_data.
 
     Raises OutOfGas, and InvalidInstruction where the fork does not have it.

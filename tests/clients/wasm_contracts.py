@@ -38,7 +38,8 @@ def stored(module: bytes, data: bytes) -> bytes:
     start = data.find(COMPRESSED_PREFIX)
     if start < 0:
         return module
-    assert brotli.decompress(data[start + len(COMPRESSED_PREFIX) :]).startswith(module)
+    body = start + len(COMPRESSED_PREFIX) + 1  # the byte after the prefix names the dictionary: none
+    assert brotli.decompress(data[body:]).startswith(module)
     return data[start:]
 
 

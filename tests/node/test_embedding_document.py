@@ -13,6 +13,8 @@ from tests.clients.document_blocks import blocks_of
 
 BLOCKS = [block for block in blocks_of(ROOT / "docs" / "embedding.md") if block.language == "python"]
 FILES = {named[1]: block for block in BLOCKS if (named := re.match(r"# (\w+\.py)\n", block.text))}
+"""Of a project with tests: tests/package/test_built_package.py runs them."""
+
 PROGRAMS = {block.section: block for block in BLOCKS if block not in FILES.values()}
 
 
@@ -51,15 +53,6 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def test_the_example_prints_what_it_says(section: str, printed: dict[str, list[str]]) -> None:
     assert printed[section] == PROGRAMS[section].output
     assert printed[section]
-
-
-@pytest.mark.slow
-def test_the_tests_pass_under_pytest(tmp_path: Path) -> None:
-    for name, block in FILES.items():
-        (tmp_path / name).write_text(block.text)
-    # no other plugin of this environment
-    options = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
-    assert "2 passed" in run(tmp_path, "-m", "pytest", "-q", *options)
 
 
 def test_no_example_is_left_out() -> None:

@@ -216,7 +216,6 @@ def test_the_first_example_of_the_document_runs(full: Path, tmp_path: Path) -> N
 
 CLASHING = {
     **{f"{name}/__init__.py": f"NAME = 'the project\\'s own {name}'\n" for name in PACKAGES},
-    "conftest.py": "import chain, node, rpc, storage\n",
     "test_project.py": """
 import chain, node, rpc, storage
 import zevm.chain, zevm.node, zevm.rpc, zevm.storage
@@ -243,13 +242,20 @@ with zevm.Node("data") as own:
 }
 
 
+DOCUMENTED = {
+    named[1]: block.text
+    for block in blocks_of(ROOT / "docs" / "embedding.md")
+    if (named := re.match(r"# (\w+\.py)\n", block.text))
+}
+"""The files of a project with tests that docs/embedding.md shows."""
+
+
 @pytest.mark.slow
 def test_a_project_with_folders_of_the_same_names_has_no_clash(full: Path, tmp_path: Path) -> None:
-    for name, text in CLASHING.items():
+    assert DOCUMENTED.keys() == {"conftest.py", "test_transfer.py"}
+    for name, text in {**CLASHING, **DOCUMENTED}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert run(full, tmp_path, "program.py").stdout == "0x1 the project's own node\n"
     finished = run(full, tmp_path, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
-    assert "2 passed" in finished.stdout
-    without = run(full, tmp_path, "-m", "pytest", "-p", "no:zevm", "--fixtures", "-q", "-p", "no:cacheprovider")
-    assert "zevm_node" not in without.stdout
+    assert "4 passed" in finished.stdout

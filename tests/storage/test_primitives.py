@@ -9,10 +9,12 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 from zevm.chain.types import Log, Withdrawal
 from zevm.chain.types.block_reference import BlockReference
-from zevm.storage.account import AccountChange, StateReader
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.host_interface import call, create
+from zevm.storage.account import Account, AccountChange, StateReader
 from zevm.storage.primitives import Address, Gas, Hash32, Wei
 
-def use(state: StateReader, address: Address, digest: Hash32, gas: Gas, wei: Wei) -> None:
+def use(state: StateReader, frame: Frame, address: Address, digest: Hash32, gas: Gas, wei: Wei) -> None:
 """
 RIGHT = """
     state.account(address)
@@ -20,6 +22,8 @@ RIGHT = """
     Log(address, (digest,), b"")
     Withdrawal(1, 2, address, 3)
     BlockReference(hash=digest)
+    AccountChange(1, wei, digest)
+    call(frame, 0xF1, gas, address, wei, b"")
 """
 WRONG = (
     "state.account(digest)",
@@ -28,7 +32,11 @@ WRONG = (
     "Withdrawal(1, 2, digest, 3)",
     "BlockReference(hash=address)",
     "state.account(b'')",
-    "AccountChange(wei, wei, address)",
+    "Account(wei, 1)",
+    "AccountChange(1, gas, digest)",
+    "AccountChange(1, wei, address)",
+    "call(frame, 0xF1, wei, address, gas, b'')",
+    "create(frame, 0xF0, gas, b'', None)",
 )
 
 
@@ -42,6 +50,7 @@ def checked(body: str, folder: Path) -> list[str]:
     return [line for line in text.splitlines() if ": error: " in line]
 
 
+@pytest.mark.timeout(300)
 def test_swapped_pairs_do_not_type_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     right = RIGHT.count("\n") - 1

@@ -31,7 +31,7 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32
+from zevm.storage.primitives import ZERO_ADDRESS, ZERO_HASH, Address, Hash32, Wei
 
 _FORKS = {"Prague": Fork.PRAGUE, "Osaka": Fork.OSAKA}
 MAX_NONCE = (1 << 64) - 1
@@ -151,7 +151,7 @@ def _state_diff(case: Case) -> StateDiff:
     for key, account in case["accounts"].items():
         address, code = Address(bytes.fromhex(key)), bytes.fromhex(account["code"])
         code_hash = keccak256(code) if code else EMPTY_KECCAK
-        diff.accounts[address] = AccountChange(account["nonce"], account["balance"], code_hash)
+        diff.accounts[address] = AccountChange(account["nonce"], Wei(account["balance"]), code_hash)
         if code:
             diff.code[code_hash] = code
         if account["storage"]:

@@ -1,7 +1,7 @@
 """One WebAssembly frame while it runs: what its host functions read and write beside the instance's memory."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from zevm.chain.vm.host_interface import Frame, OutOfGas, VMError
 from zevm.chain.zvm.faults import HostTrapError, OutOfInkError
@@ -9,6 +9,7 @@ from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import Instance
 from zevm.chain.zvm.scope import Entry, TransactionScope
 
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
@@ -52,15 +53,21 @@ class HostContext:
         self.loads = 0
         self.writes = 0
 
-    def with_gas(self, instance: Instance, action: Callable[..., Result], *arguments: Any) -> Result:
-        """Call `action(frame, *arguments)`, which charges gas, and let the instance's ink pay for it.
+    def with_gas(
+        self,
+        instance: Instance,
+        action: Callable[Concatenate[Frame, Arguments], Result],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Result:
+        """Call `action(frame, ...)`, which charges gas, and let the instance's ink pay for it.
 
         Running out is the instance's running out; any other fault of the EVM is a trap of the contract.
         """
         frame = self.frame
         frame.gas_left, rest = divmod(instance.ink_left, INK_PER_GAS)
         try:
-            return action(frame, *arguments)
+            return action(frame, *arguments, **options)
         except OutOfGas as fault:
             raise OutOfInkError(f"a host function has too little gas: {fault}") from fault
         except VMError as fault:

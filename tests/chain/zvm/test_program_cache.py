@@ -304,7 +304,7 @@ def test_z1_who_has_left_waits_for_no_compilation_and_none_is_begun() -> None:
         assert go_on.wait(60)
         return Source(5)()
 
-    busy = [ThreadPoolExecutor(1).submit(in_time, time.monotonic() + 60, slow) for _ in range(aside.THREADS)]
+    busy = [ThreadPoolExecutor(1).submit(in_time, Deadline.after(60), slow) for _ in range(aside.THREADS)]
     assert [begun.acquire(timeout=30) for _ in busy] == [True] * aside.THREADS
     waiting = ThreadPoolExecutor(1).submit(in_time, Deadline(time.monotonic() + 60, cancellation), slow)
     cancellation.cancel()

@@ -3,11 +3,13 @@
 from zevm.chain.vm.host_interface import CALL, CREATE, CREATE2, DELEGATECALL, STATICCALL, call, create
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
+from zevm.storage.primitives import Address, Gas, Wei
 
 SUCCEEDED, FAILED = 0, 1
 
 _WORD = 32
 _ADDRESS = 20
+_NO_WEI = Wei(0)
 
 
 def call_contract(
@@ -15,29 +17,29 @@ def call_contract(
 ) -> int:
     """CALL: 0 for success."""
     context: HostContext = instance.context
-    value_wei = int.from_bytes(instance.read(value, _WORD), "big")
+    value_wei = Wei(int.from_bytes(instance.read(value, _WORD), "big"))
     if value_wei:
         context.refuse_static("a call with value")
-    return _call(instance, CALL, address, data, length, value_wei, gas, length_target)
+    return _call(instance, CALL, address, data, length, value_wei, Gas(gas), length_target)
 
 
 def delegate_call_contract(
     instance: Instance, address: int, data: int, length: int, gas: int, length_target: int
 ) -> int:
     """DELEGATECALL: 0 for success."""
-    return _call(instance, DELEGATECALL, address, data, length, 0, gas, length_target)
+    return _call(instance, DELEGATECALL, address, data, length, _NO_WEI, Gas(gas), length_target)
 
 
 def static_call_contract(instance: Instance, address: int, data: int, length: int, gas: int, length_target: int) -> int:
     """STATICCALL: 0 for success."""
-    return _call(instance, STATICCALL, address, data, length, 0, gas, length_target)
+    return _call(instance, STATICCALL, address, data, length, _NO_WEI, Gas(gas), length_target)
 
 
 def _call(
-    instance: Instance, opcode: int, address: int, pointer: int, length: int, value: int, gas: int, length_target: int
+    instance: Instance, opcode: int, address: int, pointer: int, length: int, value: Wei, gas: Gas, length_target: int
 ) -> int:
     context: HostContext = instance.context
-    target = instance.read(address, _ADDRESS)
+    target = Address(instance.read(address, _ADDRESS))
     instance.check(length_target, 4)
     instance.charge(2 * context.prices.read(length))
     data = instance.read(pointer, length)
@@ -84,7 +86,7 @@ def _create(
 ) -> None:
     context: HostContext = instance.context
     context.refuse_static("a creation")
-    value = int.from_bytes(instance.read(endowment, _WORD), "big")
+    value = Wei(int.from_bytes(instance.read(endowment, _WORD), "big"))
     instance.check(address_target, _ADDRESS)
     instance.check(length_target, 4)
     instance.charge(2 * context.prices.read(length))
