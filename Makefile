@@ -6,9 +6,9 @@
 # make crash, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, memory, malformed-bodies, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make bench  measure against Anvil and Hardhat
-# make docs   write the generated documents anew
+# make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
-# make lock   write the lock files anew
+# make lock   rewrite the lock files
 # First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
 VENV ?= .venv
@@ -51,6 +51,7 @@ lint: install-dev
 	@$(BIN)/python scripts/check_imports.py
 	@$(BIN)/python scripts/check_tests.py
 	@$(BIN)/python scripts/make_docs.py --check
+	@$(BIN)/python scripts/check_prose.py
 
 format: install-dev
 	@$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Measure tracing, simulation, proofs and large answers against Anvil in one run; imports and fixtures beside them.
+"""Measure tracing, simulation, proofs and large answers against Anvil in one run; then imports and fixtures.
 
     python -m bench.rpc             a minute or two
     python -m bench.rpc --quick     fewer rounds
@@ -179,7 +179,7 @@ def in_process(rounds: int) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def imports_ms(folder: Path, rounds: int) -> Iterator[float]:
-    """Each upon a new chain in memory, every field verified."""
+    """Each on a new chain in memory, every field verified."""
     for _ in range(rounds):
         result = import_suite(folder)
         if result.shortfalls:

@@ -86,7 +86,7 @@ class Bench:
         return dict(receipt)
 
     def send_and_read(self, frames: tuple[bytes, bytes]) -> None:
-        """What a client does: send, then ask for the receipt until it is there."""
+        """A client's steps: send, then request the receipt until it exists."""
         send, receipt = frames
         answer = self.rpc.exchange(send)
         if b'"error"' in answer:
@@ -230,7 +230,7 @@ def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, 
 
 
 def history(contender: Contender, blocks: int, transfers: Sequence[tuple[str, str]], datadir: Path) -> dict[str, Any]:
-    """Fill a chain with one transfer a block; resident memory half-way and at the end; then start anew on it."""
+    """Fill a chain with one transfer a block; resident memory half-way and at the end; then restart on it."""
     found: dict[str, Any] = {}
     with contender.start(datadir) as node, node.connect(timeout_seconds=300) as rpc:
         started = time.perf_counter()

@@ -34,14 +34,15 @@ from verification.abuse.dearest import (
 )
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules, fork_by_name
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.interface import CallRequest
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 LIMIT = 10
-"""How many times the median of the EVM's opcodes a row may take."""
+"""Maximum time of a row, in multiples of the EVM opcodes' median."""
 OPCODE_GAS = 1_500_000
 PRECOMPILE_GAS = 5_000_000
 SMALL_GAS = 100_000
@@ -83,7 +84,7 @@ def environment_of(fork: Fork) -> BlockEnvironment:
 
 
 def time_call(fork: Fork, to: Address, data: bytes, gas_limit: int, code: bytes = b"") -> tuple[int, float]:
-    """Gas used and seconds of one call upon a state with the accounts that verification.abuse.dearest names.
+    """Gas used and seconds of one call on a state with the accounts of verification.abuse.dearest.
 
     Seconds of the wall: a precompile may run in another process.
     """
@@ -140,7 +141,7 @@ def _precompile_figures(fork: Fork, item: Input) -> tuple[int, float]:
 
 
 def wasm_rows(kind: str) -> Callable[[Sequence[Fork]], Rows]:
-    """What WebAssembly contracts pay for; the same under every fork."""
+    """The priced operations of WebAssembly contracts; the same under every fork."""
 
     def rows(forks: Sequence[Fork]) -> Rows:
         for name, gas, seconds in zvm_per_gas.figures(kind):
@@ -154,7 +155,7 @@ KINDS: dict[str, Callable[[Sequence[Fork]], Rows]] = {
     "precompile": precompile_rows,
     **{kind: wasm_rows(kind) for kind in zvm_per_gas.KINDS},
 }
-"""What makes the rows of each kind. The opcodes are measured in every run: the others are compared with them."""
+"""The maker of each kind's rows. Every run measures the opcodes, since the others are compared with them."""
 
 
 def table(rows: Sequence[Row], median: float) -> str:

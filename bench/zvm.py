@@ -84,7 +84,7 @@ class Contracts:
 
     @property
     def deployments(self) -> tuple[Callable[[int], bytes], ...]:
-        """What makes the creation data of a small and of a large contract."""
+        """Makers of the creation data of a small and of a large contract."""
         return self.small, self.large
 
     def small(self, number: int) -> bytes:
@@ -131,7 +131,7 @@ class Bench:
         return receipts[0].contract_address
 
     def executor(self) -> Executor:
-        """Upon the latest state, of which nothing is kept."""
+        """On the latest state, without keeping changes."""
         return Executor(self.frame.environment, BlockState(self.frame.reader))
 
     def call(self, name: str, to: Address, data: bytes) -> Outcome:
@@ -170,7 +170,7 @@ def _no_preparation() -> NoReturn:
 
 
 def seconds_of(action: Callable[[], object], rounds: int) -> float:
-    """Processor time of one run on this thread: the best mean of so many rounds of at least ROUND_SECONDS."""
+    """Processor time of one run on this thread: the best mean of this number of rounds of at least ROUND_SECONDS."""
     started = time.thread_time()
     action()
     repeats = max(1, int(ROUND_SECONDS / max(time.thread_time() - started, 1e-9)))
@@ -288,7 +288,7 @@ class Remote:
         return self.rpc.request("eth_sendRawTransaction", raw), self.rpc.request("eth_getTransactionReceipt", name)
 
     def send_and_read(self, frames: tuple[bytes, bytes]) -> None:
-        """What a client does: send, then ask for the receipt until it is there."""
+        """A client's steps: send, then request the receipt until it exists."""
         send, receipt = frames
         self.ask(send)
         while NULL_RESULT in (answer := self.rpc.exchange(receipt)).replace(b" ", b""):
@@ -301,7 +301,7 @@ class Remote:
             raise RuntimeError(f"refused: {answer[:300]!r}")
 
     def calls(self, to: str, data: bytes, count: int) -> list[float]:
-        """Milliseconds of so many eth_calls."""
+        """Milliseconds of this number of eth_calls."""
         call = {"from": self.signer.address, "to": to, "data": "0x" + data.hex(), "gas": hex(30_000_000)}
         frame = self.rpc.request("eth_call", call, "latest")
         return [timed(partial(self.ask, frame)) for _ in range(count)]

@@ -39,7 +39,7 @@ SEEDS = range(1, 4)
 GAS = 1 << 40
 ACCOUNT, OTHER = Address(b"\xc0" * 20), Address(b"\xc1" * 20)
 DATA = {0: b"\x01", 512: OTHER, 1024: b"\xf3" * 32, 1056: b"\x7f" + b"\xfe" * 31, 1088: b"\xef" * 32}
-"""What lies in memory: an address at 512, words without zeros from 1,024 on."""
+"""The memory's content: an address at 512, words without zeros from 1,024 on."""
 
 _TYPES = {"i": "i32", "I": "i64", "": ""}
 _VALUES = {"i32": "(local.get $n)", "i64": "(local.get $w)"}
@@ -80,7 +80,7 @@ def _escaped(content: bytes) -> str:
 
 
 def _contract(step: str, steps: int, rounds: int, imports: str = "") -> bytes:
-    """A contract that runs `step` so many times in so many rounds."""
+    """A contract that runs `step` the given number of times in each of the given rounds."""
     data = "\n".join(f'(data (i32.const {at}) "{_escaped(content)}")' for at, content in DATA.items())
     text = f"""(module (type $none (func)) {imports} (memory (export "memory") 2 4) (global $g (mut i32) (i32.const 0))
       (table 1 funcref) (elem (i32.const 0) $leaf) {data} (func $leaf)

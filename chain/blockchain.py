@@ -1,4 +1,4 @@
-"""The chain as the rooms above see it: the reads of ChainView, and the writes, for the writer thread alone."""
+"""The chain for the packages above: the reads of ChainView, and the writes, only for the writer thread."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -34,8 +34,8 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.view import ChainView
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
@@ -116,7 +116,7 @@ class Chain(ChainView):
             raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
         if self.options.external_consensus and transaction.is_impersonated:
             raise TransactionError(
-                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid on no chain but its own"
+                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid only on its own chain"
             )
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
@@ -297,7 +297,7 @@ class Chain(ChainView):
                 yield
                 turn = Turn()
                 if self.head is not head:
-                    raise InvalidRequestError("another request has changed the chain meanwhile: ask again")
+                    raise InvalidRequestError("another request has changed the chain meanwhile: retry")
         self.switch_to(target, branch.blocks)
 
     @_writes
@@ -309,7 +309,7 @@ class Chain(ChainView):
         also: Addition | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        """Make a branch upon a canonical block the chain, in one batch; the pool and the listeners follow.
+        """Make a branch on a canonical block the chain, in one batch; the pool and the listeners follow.
 
         also, checkpoints: see CanonicalChain.replace. What removed blocks held returns to the pool.
         """
@@ -423,7 +423,7 @@ class Chain(ChainView):
         return record
 
     def _build(self, *, sync: bool = True, allow_empty: bool = True) -> Built:
-        """Build a block upon the head of what waits and fits, and commit it. None for an unwanted empty one."""
+        """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
         refused = self.fill(execution)

@@ -1,4 +1,4 @@
-"""What the chain refuses, and why. Every message is the text that a client reads.
+"""The chain's refusals and their reasons. Every message is the text that a client reads.
 
 ChainError
 ├── TransactionError        a transaction that may not enter the pool or a block; carries its Reason
@@ -16,8 +16,8 @@ ChainError
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 NodeFaultError  this node cannot run the code: never an outcome, it goes through every open frame
 
-Whoever has to tell refusals apart asks for the reason or the class. The text is for people, and says what is wrong;
-what they can do about it is added by the rooms that know commands, flags and methods (rpc.errors.HINTS, node.hints).
+To distinguish refusals, compare the reason or the class. The text is for people and says what is wrong; what to do
+about it is added by rpc.errors.HINTS and node.hints, as only those rooms know commands, flags and methods.
 """
 
 from enum import Enum, unique
@@ -25,7 +25,7 @@ from enum import Enum, unique
 
 @unique
 class Reason(Enum):
-    """Why a transaction, a block or a simulation is refused. The value is geth's text where geth has one.
+    """Reason for refusing a transaction, a block or a simulation. The value is geth's text if geth has one.
 
     Geth's: core/error.go, core/txpool/errors.go, consensus/errors.go, core/types/transaction.go.
     """
@@ -81,7 +81,7 @@ class Reason(Enum):
     DELEGATED_IN_FLIGHT = "in-flight transaction limit reached for delegated accounts"
 
     # a block; one with a transaction that may not be in it has that transaction's reason
-    HEADER_FIELD_MISMATCH = "a header field is not what the parent, the body or the execution makes it"
+    HEADER_FIELD_MISMATCH = "a header field differs from the value that parent, body or execution give it"
     TIMESTAMP_BEFORE_PARENT = "timestamp is before its parent's"
     TIMESTAMP_OF_PARENT = "timestamp is not after its parent's"
     EXTRA_DATA_SIZE = "extra data too long"

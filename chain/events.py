@@ -1,4 +1,4 @@
-"""What the chain tells those who listen: new heads, removed blocks, pool arrivals.
+"""Events of the chain: new heads, removed blocks, pool arrivals.
 
 Callbacks run on the writer thread after the commit, in order; they must be quick and must not raise.
 """
@@ -22,7 +22,7 @@ class BlockAndReceipts:
 
 @dataclass(frozen=True, slots=True)
 class TransactionReport:
-    """What only the execution knew: console lines, what was returned, and why it failed."""
+    """Data that only the execution has: console lines, returned data, and the cause of a failure."""
 
     console: tuple[str, ...]
     output: bytes

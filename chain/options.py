@@ -1,4 +1,4 @@
-"""What the operator chooses about the chain, apart from its genesis."""
+"""The operator's settings of the chain, apart from its genesis."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +42,3 @@ class ChainOptions:
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
-
-    @property
-    def transaction_gas_cap_here(self) -> bool | None:
-        """As transaction_gas_cap, or True under external consensus: such a network knows nothing of development."""
-        return True if self.transaction_gas_cap is None and self.external_consensus else self.transaction_gas_cap

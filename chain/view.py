@@ -20,7 +20,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
@@ -44,7 +44,7 @@ class ChainView:
         self.spec = ChainSpec(
             genesis.schedule,
             self.zvm,
-            transaction_gas_cap=options.transaction_gas_cap_here,
+            transaction_gas_cap=_transaction_gas_cap(options),
             code_size_limit=options.code_size_limit,
         )
         self.canonical = CanonicalChain(database, genesis)
@@ -57,7 +57,7 @@ class ChainView:
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
     def keep_bad_block(self, block: Block) -> None:
-        """Remember a block that was refused, by its hash; of the oldest ones none. On the writer's thread."""
+        """Keep the newest rejected blocks, by hash. On the writer's thread."""
         kept = self.bad_blocks | {block.hash: block}
         self.bad_blocks = dict(list(kept.items())[-BAD_BLOCKS_KEPT:])
 
@@ -68,7 +68,7 @@ class ChainView:
 
     @property
     def genesis(self) -> Genesis:
-        """What the chain began with."""
+        """The chain's genesis."""
         return self.canonical.genesis
 
     @property
@@ -102,7 +102,7 @@ class ChainView:
         return self.records.receipts(block_hash)
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
-        """Where a mined transaction stands."""
+        """The position of a mined transaction."""
         return self.records.find_transaction(transaction_hash)
 
     def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
@@ -149,7 +149,7 @@ class ChainView:
         return options.slots_in_an_epoch * (1 if is_safe else 2)
 
     def _marked_number(self, tag: BlockTag) -> int | None:
-        """Where the block is that the consensus client named; None where it is none, or no longer in the chain."""
+        """The number of the block that the consensus client named; None if there is none, or it left the chain."""
         marked = self.canonical.checkpoints
         block_hash = marked.safe if tag is BlockTag.SAFE else marked.finalized
         return None if block_hash is None else self.database.ledger.number_of(block_hash)
@@ -257,3 +257,8 @@ class ChainView:
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )
+
+
+def _transaction_gas_cap(options: ChainOptions) -> bool | None:
+    """Whether EIP-7825's cap holds, None as the genesis says: a consensus client's network knows no development."""
+    return True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap

@@ -18,7 +18,7 @@ _normalize: Callable[[str], str] = normalize
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`balanceOf(address)(uint256)`: a name, the types that it takes, and those that it gives (None: not told)."""
+    """`balanceOf(address)(uint256)`: a name, the parameter types and the result types (None: not given)."""
 
     name: str
     inputs: tuple[str, ...]
@@ -26,7 +26,7 @@ class Signature:
 
     @property
     def canonical(self) -> str:
-        """What the selector is made of."""
+        """The text whose hash gives the selector."""
         return f"{self.name}({','.join(self.inputs)})"
 
 

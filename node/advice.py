@@ -1,4 +1,4 @@
-"""Advice that works with the command at hand: the commands that a message proposes get its --datadir and --config."""
+"""Advice for the current command: commands that a message proposes get its --datadir and --config."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def for_this_command(message: str, arguments: Sequence[str]) -> str:
 
 
 def _carried(arguments: Sequence[str]) -> dict[str, str]:
-    """Option -> how it was written, of those that say which chain is meant."""
+    """Option -> its text on the command line, for the options that select the chain."""
     found = {}
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, is_joined, value = argument.partition("=")

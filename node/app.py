@@ -26,17 +26,17 @@ from zevm.rpc.server import Server
 
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
-"""A stop takes no longer; a write that is not done by then is left to the recovery at the next start."""
+"""Time limit of a stop; the next start recovers from a write that is unfinished by then."""
 
 STOP_WITH_STATE_SECONDS = 60.0
-"""The same where a state file is written."""
+"""Time limit of a stop that writes a state file."""
 
 SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a running execution may keep the interpreter while the event loop waits for it."""
+"""How long a running execution may hold the interpreter while the event loop waits."""
 
 
 def run_node(settings: NodeSettings) -> int:
-    """Serve until a signal comes; the process's exit code. Raises NodeError for what prevents the start."""
+    """Serve until a signal arrives; return the process's exit code. Raises NodeError if the node cannot start."""
     configure_logging(as_json=settings.json_logs)
     methods.load()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
@@ -120,13 +120,13 @@ class Process:
 
 
 def settle_memory() -> None:
-    """Let the garbage collector pass over what the imports left, which lives as long as the process."""
+    """Exempt the imported modules from garbage collection: they live as long as the process."""
     gc.freeze()
     gc.enable()
 
 
 def _stop_by_signal(stopping: asyncio.Event, seconds: float) -> None:
-    """Begin to stop; a second signal, or the end of the time for it, ends the process as it stands."""
+    """Begin to stop; a second signal, or the time limit, ends the process at once."""
     if stopping.is_set():
         os._exit(130)
     stopping.set()

@@ -1,4 +1,4 @@
-"""What the node says when it starts, in Anvil's shape: tools read accounts and the last line from it."""
+"""The banner at start, in Anvil's format: tools read the accounts and the last line from it."""
 
 import json
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ _RULE = "=" * 18
 
 @dataclass(frozen=True, slots=True)
 class BannerFacts:
-    """What the banner and the configuration file tell.
+    """The content of the banner and the configuration file.
 
-    balances_wei: of the accounts now, in the order of `keys`. base_fee_wei: None before London.
-    data: where the chain is kept. hosts: the addresses that the node listens on.
+    balances_wei: current balances, in the order of `keys`. base_fee_wei: None before London. data: where the chain is
+    kept. hosts: the listening addresses.
     """
 
     keys: Sequence[PrivateKey]
@@ -50,7 +50,7 @@ class BannerFacts:
 
 
 def banner(facts: BannerFacts) -> str:
-    """The text, without the lines that say where the node listens."""
+    """The text, without the lines about the listening addresses."""
     accounts = [checksum_address(address_of(key)) for key in facts.keys]
     listed = [
         f"({index}) {account} ({ether(balance)} ETH)"
@@ -78,12 +78,12 @@ def banner(facts: BannerFacts) -> str:
 
 
 def exposure(facts: BannerFacts) -> list[str]:
-    """What others may do with the accounts above, where the node listens to more than this computer."""
+    """A warning about the accounts above, if other computers can reach the node."""
     reachable = [host for host in facts.hosts if not is_loopback(host)]
     if not reachable or not facts.keys:
         return []
     lines = [
-        f"Whoever reaches {', '.join(reachable)} can send from the accounts above without a key; "
+        f"Anyone who reaches {', '.join(reachable)} can send from the accounts above without a key; "
         "--host 127.0.0.1 keeps others out, --accounts 0 leaves the accounts out."
     ]
     if facts.mnemonic == DEFAULT_MNEMONIC:
@@ -92,7 +92,7 @@ def exposure(facts: BannerFacts) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this computer reaches a host."""
+    """Whether only this computer can reach a host."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -110,7 +110,7 @@ def engine_listening(host: str, port: int) -> str:
 
 
 def farewell(folder: Path | None) -> str:
-    """What is said when a signal stops the node. folder: where the chain is kept; None for memory."""
+    """The message when a signal stops the node. folder: where the chain is kept; None for memory."""
     kept = "its chain was in memory and is gone" if folder is None else f"its chain is kept in {folder}"
     return f"\nStopping; {kept}"
 
@@ -125,7 +125,7 @@ def ether(wei: int) -> str:
 
 
 def write_config(path: Path, facts: BannerFacts) -> None:
-    """Anvil's --config-out: accounts and figures as JSON, readable by the owner alone. Raises OSError."""
+    """Anvil's --config-out: accounts and figures as JSON, readable only by the owner. Raises OSError."""
     content = {
         "available_accounts": ["0x" + address_of(key).hex() for key in facts.keys],
         "private_keys": [f"0x{key.secret.hex()}" for key in facts.keys],

@@ -1,4 +1,4 @@
-"""Blocks of a file put upon a chain, one at a time."""
+"""Import of a file's blocks into a chain, one at a time."""
 
 from functools import partial
 
@@ -24,9 +24,11 @@ def import_one(chain: Chain, item: bytes, *, sync: bool, development: bool) -> N
 
 
 def what_is_kept(chain: Chain, before: int) -> str:
-    """What an import that ended in the middle leaves; nothing where it took no block."""
+    """The state after an interrupted import; empty if no block was imported."""
     head = chain.head.number
-    return "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file goes on from there"
+    return (
+        "" if head == before else f"; blocks up to {head} are kept, and an import of a sound file continues from there"
+    )
 
 
 def range_of(chain: Chain, first: int | None, last: int | None) -> range:

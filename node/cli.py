@@ -1,4 +1,4 @@
-"""The command line: `zevm` starts a node; its flags are made from the table of settings."""
+"""The command line: `zevm` starts a node; the table of settings defines its flags."""
 
 import gc
 import inspect
@@ -59,7 +59,7 @@ def _run(**values: object) -> None:
 
 
 def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function that takes any keyword a signature with one option for each setting."""
+    """Give a function that accepts any keyword a signature with one option for each setting."""
     limits = typer.Option(
         "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
     )
@@ -100,7 +100,7 @@ def _shown(value: object) -> str:
 
 
 def _show_common_flags(**_: object) -> None:
-    """Stand in the help of `zevm` itself: what follows `zevm` goes to `run`, so that this is never called with any."""
+    """Appear in the help of `zevm` itself; never called with arguments, since arguments of `zevm` go to `run`."""
 
 
 _show_common_flags.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -117,7 +117,7 @@ def init(
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Begin a chain in the data directory with a genesis file."""
+    """Create a chain in the data directory from a genesis file."""
     from zevm.node.network import initialise
 
     settings = load_settings({"init": str(genesis), **({} if datadir is None else {"datadir": str(datadir)})}, config)
@@ -127,14 +127,15 @@ def init(
 
 @app.command()
 def version() -> None:
-    """Tell the version."""
+    """Print the version."""
     typer.echo(f"zevm {__version__}")
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """`zevm --port 1` means `zevm run --port 1`; `zevm --version` means `zevm version`.
 
-    Flags of other nodes become ours, with a note on standard error. Raises SettingsError for one that cannot.
+    Flags of other nodes are translated into ours, with a note on standard error. Raises SettingsError for a flag
+    without an equivalent.
     """
     if arguments and arguments[0] in ("--version", "-V"):
         return ["version"]
@@ -157,7 +158,7 @@ def _own_flags() -> dict[str, bool]:
 
 
 def _with_bare_values(arguments: Sequence[str]) -> list[str]:
-    """Complete flags whose value may be left out, as in `--ipc --port 1`."""
+    """Complete flags with an optional value, as in `--ipc --port 1`."""
     bare = {name: flag.bare_value for flag in setting_flags().values() for name in flag.names if flag.bare_value}
     completed = []
     for index, argument in enumerate(arguments):
@@ -170,7 +171,7 @@ def _with_bare_values(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for what cannot be done."""
+    """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for any other failure."""
     chosen = list(sys.argv[1:] if arguments is None else arguments)
     try:
         chosen = with_default_command(chosen)
@@ -190,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int, arguments: Sequence[str]) -> None:
-    """Say in one line why the command ends: without a secret of the command line, and with advice that fits it."""
+    """Print in one line why the command ends, without secrets of the command line and with advice that fits it."""
     line = for_this_command(without_secrets(" ".join(message.split()), arguments), arguments)
     print(f"zevm: {line}", file=sys.stderr)
     sys.exit(code)

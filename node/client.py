@@ -11,7 +11,7 @@ from zevm.node.banner import is_loopback
 from zevm.node.errors import NodeError
 
 TIMEOUT_SECONDS = 120
-"""Longer than the server lets any call take."""
+"""Longer than the server allows any call to take."""
 
 
 class CallFailedError(NodeError):
@@ -24,7 +24,7 @@ class CallFailedError(NodeError):
 
 
 def no_answer(url: str, error: Exception) -> str:
-    """What is said where no node answers at a URL, and what to do about it."""
+    """The message if no node answers at a URL, with the remedy."""
     reason = getattr(error, "reason", None) or error
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     address = urllib.parse.urlsplit(url)
@@ -34,7 +34,7 @@ def no_answer(url: str, error: Exception) -> str:
 
 
 class Client:
-    """The JSON-RPC server at a URL. Raises NodeError where nothing answers, CallFailedError for an error."""
+    """The JSON-RPC server at a URL. Raises NodeError if no node answers, CallFailedError for an error."""
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url

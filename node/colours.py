@@ -1,4 +1,4 @@
-"""Colours of what the node prints on a terminal: which line gets which, and whether there are any."""
+"""Colours of the output on a terminal: which lines get them, and when they are off."""
 
 import os
 import re
@@ -23,11 +23,11 @@ _STYLES: tuple[tuple[re.Pattern[str], tuple[int, ...]], ...] = (
     (re.compile(r"(?:Available Accounts|Private Keys|Wallet|Chain ID|Base Fee|Gas Price|Gas Limit"
                 r"|Genesis Timestamp|Genesis Number|Chain)\Z"), (_BOLD,)),
 )  # fmt: skip
-"""Beginnings of lines, and their looks; other lines stay plain."""
+"""Prefixes of lines and their styles; other lines stay plain."""
 
 
 def painter(stream: TextIO, colour: Colour) -> Paint:
-    """What colours a text, line by line, for a stream: nothing unless people look at it, or `colour` says so.
+    """A function that colours text line by line for a stream: only on a terminal, unless `colour` says otherwise.
 
     NO_COLOR and TERM=dumb turn colours off (no-color.org); they do not overrule "always".
     """

@@ -1,4 +1,4 @@
-"""Where settings come from: flags, then the environment, then zevm.toml, then the defaults."""
+"""Sources of settings: flags, then the environment, then zevm.toml, then the defaults."""
 
 import difflib
 import os
@@ -27,9 +27,8 @@ Sources = tuple[PydanticBaseSettingsSource, ...]
 def load_settings(flags: Mapping[str, object], config: Path | None = None) -> NodeSettings:
     """The settings of a node.
 
-    flags: setting -> value, of those given on the command line. config: the TOML file; None takes
-    $ZEVM_CONFIG, or zevm.toml where there is one. Raises SettingsError in one line that names the setting,
-    its value, where it was set, and what is wanted.
+    flags: setting -> value, from the command line. config: the TOML file; None selects $ZEVM_CONFIG, or zevm.toml if it
+    exists. Raises SettingsError in one line that names the setting, its value, its source, and the valid values.
     """
     file = config or _default_file()
     values = {} if file is None else _read_file(file)
@@ -117,16 +116,16 @@ _OWN_WORDS = (
     (r"(?:Input )?should be less than (\S+)", r"want less than \1"),
     (r"(?:Input )?should be '(.*)'", r"want '\1'"),
     (r"(?:Input )?should be (\d+(?:, \d+)* or \d+)", r"want \1"),
-    (r"(?:String|Tuple) should have at least 1 (?:character|item)(?:.*)", "want something, not nothing"),
+    (r"(?:String|Tuple) should have at least 1 (?:character|item)(?:.*)", "want a non-empty value"),
     (r"Decimal input should have no more than (\d+) decimal places?", r"want at most \1 decimals"),
     (r"(?:Input )?should be a valid (string|path|tuple)(?:.*)", r"want text"),
     (r"Input is not a valid path(?:.*)", "want a path"),
 )
-"""What the libraries that check values say, and what we say; the rest of a message stays."""
+"""Texts of the validation libraries -> our texts; the rest of a message stays."""
 
 
 def in_own_words(message: str) -> str:
-    """A message about a wrong value, without the words of the libraries that found it wrong."""
+    """A message about a wrong value, without the validation library's wording."""
     for pattern, words in _OWN_WORDS:
         message = re.sub(pattern, words, message)
     return message

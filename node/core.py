@@ -1,4 +1,4 @@
-"""What every node consists of, whoever runs it: keys, chain and server, and the order in which they begin and end."""
+"""The core of every node: keys, chain and server, and the order in which they start and stop."""
 
 import asyncio
 import logging
@@ -37,12 +37,12 @@ from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node")
 SLOW_ENGINE_SECONDS = 1.0
-"""A call of the consensus client that takes longer is warned of; its specification has it give up after 8 s."""
+"""A longer call of the consensus client logs a warning; by its specification, the client gives up after 8 s."""
 
 
 @contextmanager
 def told_as_node_errors() -> Iterator[None]:
-    """Turn what the rooms below raise at a start into NodeError."""
+    """Turn errors of the lower packages at a start into NodeError."""
     try:
         yield
     except (AddressInUseError, IpcError, StorageError, ChainError) as error:
@@ -71,7 +71,7 @@ class Observers:
 
 
 class Serving:
-    """A node that answers requests. `until` begins timed blocks and keeps what runs beside the server."""
+    """A node that answers requests. `until` starts timed blocks and holds the tasks that run with the server."""
 
     def __init__(self, chain: Chain, server: Server, state_file: StateFile) -> None:
         self._chain = chain
@@ -108,7 +108,7 @@ class NodeCore:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the chain open; closes it, and the database, within the time that a stop may take."""
+        """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         settings = self.settings
         with ExitStack() as stack:
             database = stack.enter_context(opened_database(settings))
@@ -177,7 +177,7 @@ class NodeCore:
         return services, server
 
     def _engine_port(self) -> EnginePortOptions | None:
-        """The consensus client's port, if one is asked for. Raises NodeError where this chain cannot have it."""
+        """The consensus client's port, if one is asked for. Raises NodeError if this chain does not allow it."""
         settings, chain = self.settings, self.chain
         if not settings.external_consensus:
             return None
@@ -205,11 +205,11 @@ class NodeCore:
 
 
 def announced_version(settings: NodeSettings) -> str:
-    """What web3_clientVersion answers.
+    """The answer of web3_clientVersion.
 
-    Hardhat's network helpers and others refuse a node whose answer does not begin with the name of a development
-    node that they know. Anvil's stands before our own where the development methods serve: where the node itself
-    makes the blocks, unless the operator has named it.
+    Hardhat's network helpers and other tools refuse a node whose answer does not begin with the name of a development
+    node that they know. The answer begins with Anvil's name if the development methods are available (the node itself
+    makes the blocks) and the operator has not set a name.
     """
     if settings.client_version is not None:
         return settings.client_version

@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the table of settings."""
+"""Make docs/settings.md from the table of settings."""
 
 from itertools import groupby
 
@@ -9,18 +9,18 @@ _HEAD = """# Settings
 
 Made from the table in `node/settings.py` by `make docs`. A setting is a flag of `zevm run` (`--chain-id 5`), a
 variable (`ZEVM_CHAIN_ID=5`) or a key of a TOML file (`chain-id = 5`, or `chain_id`; `zevm.toml` in the current folder,
-or the one of `--config` or `ZEVM_CONFIG`). Flags go before variables, variables before the file. A table in the
-file prefixes its keys: `[pool]` with `global-slots = 9` is `--pool-global-slots 9`. A wrong setting ends the start with
-one line that names it. The server's limits are in [limits.md](limits.md).
+or the file of `--config` or `ZEVM_CONFIG`). Flags take precedence over variables, variables over the file. A table in
+the file prefixes its keys: `[pool]` with `global-slots = 9` is `--pool-global-slots 9`. A wrong setting ends the start
+with one line that names it. The server's limits are in [limits.md](limits.md).
 
-`ETH_RPC_URL` is the one variable that says where a node is: `zevm console`, `zevm wasm` and the examples read it, as
-Foundry's tools do. A URL or a port that is given goes before it."""
+`zevm console`, `zevm wasm` and the examples read the node's URL from `ETH_RPC_URL`, as Foundry's tools do. A URL or
+port on the command line takes precedence."""
 
 _FOREIGN_HEAD = """
 ## Flags of other nodes
 
-`zevm run` knows the flags of Anvil, Hardhat's node, Ganache and `geth --dev` that are not its own. One that only has
-another name here is taken under its own, one without effect is passed over, both with a note; the others end the start.
+`zevm run` recognises the flags of Anvil, Hardhat's node, Ganache and `geth --dev` that it lacks. It translates a flag
+that has another name here and ignores a flag without effect, both with a note. Any other of these flags ends the start.
 
 | flag | of | here |
 | --- | --- | --- |"""

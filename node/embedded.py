@@ -32,7 +32,7 @@ from zevm.rpc.transport.in_process import InProcess
 AUTO: Literal["auto"] = "auto"
 MANUAL: Literal["manual"] = "manual"
 Mining = Literal["auto", "manual"] | float
-"""When blocks are made: at once for each transaction, only when told (evm_mine), or every so many seconds."""
+"""When blocks are made: at once for each transaction, only on request (evm_mine), or at an interval in seconds."""
 
 _KEYWORDS = {"init": "genesis", "hardfork": "fork", "block_time": "mining"}
 """Settings that have a parameter of another name here."""
@@ -181,7 +181,7 @@ class Node:
             raise NodeError("the chain cannot return to the anchor: it was reverted to an earlier point, or reset")
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Answer HTTP and WebSocket on a port as well, until the node is closed; the URL. port: 0 takes a free one.
+        """Answer HTTP and WebSocket on a port as well, until the node is closed; the URL. port: 0 chooses a free one.
 
         Raises NodeError where the port is taken.
         """
@@ -192,7 +192,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        """Where the node is served. Raises NodeError before `serve`."""
+        """The node's URL. Raises NodeError before `serve`."""
         addresses = self._opened().server.addresses
         if not addresses:
             raise NodeError("the node listens on no port; call node.serve() first, or use node.provider")
@@ -200,7 +200,7 @@ class Node:
 
     @property
     def chain(self) -> Chain:
-        """What is below the RPC. Reads are for any thread; writes go through `chain.writer.run(chain.mine)`."""
+        """The chain below the RPC. Reads are for any thread; writes go through `chain.writer.run(chain.mine)`."""
         return self._opened().core.chain
 
     @property
@@ -324,7 +324,7 @@ def _mining_settings(mining: Mining) -> dict[str, object]:
 
 def _refuse_setting(name: str, given: Mapping[str, object]) -> None:
     if name in _OF_SERVE:
-        raise SettingsError(f"{name}: a node in a program listens when it is told to: node.serve({name}=...)")
+        raise SettingsError(f"{name}: a node in a program listens only after node.serve({name}=...)")
     if name in given:
         raise SettingsError(f"{name}: given twice, as {_KEYWORDS.get(name, name)} too")
 

@@ -1,4 +1,4 @@
-"""What stops the node with one line on standard error.
+"""Errors that stop the node with one line on standard error.
 
 NodeError        the work cannot be done; exit code 1
 └── SettingsError    a setting is wrong; exit code 2
@@ -6,13 +6,13 @@ NodeError        the work cannot be done; exit code 1
 
 
 def reason_of(error: Exception) -> str:
-    """Why the system refused something, without its number and the path: "no such file or directory"."""
+    """The operating system's reason, without number and path: "no such file or directory"."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return words[:1].lower() + words[1:]
 
 
 class NodeError(Exception):
-    """The message is a whole line for the operator: what, with which value, and what to do."""
+    """The message is a complete line for the operator: the problem, the value and the remedy."""
 
     exit_code = 1
 

@@ -1,6 +1,6 @@
-"""Flags of other development nodes (Anvil, Hardhat, Ganache, geth --dev): what each of them is here.
+"""Flags of other development nodes (Anvil, Hardhat, Ganache, geth --dev) and their meaning here.
 
-A flag is renamed to ours, accepted without effect, or refused with the reason; what is ours itself is not in the table.
+A flag is renamed to ours, accepted without effect, or refused with the reason. The table omits flags with our names.
 """
 
 import re
@@ -13,7 +13,7 @@ from zevm.node.errors import SettingsError
 
 
 class Takes(Enum):
-    """What follows a flag on the command line."""
+    """The value after a flag on the command line."""
 
     NOTHING = 0
     VALUE = 1
@@ -22,10 +22,10 @@ class Takes(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ForeignFlag:
-    """A flag of another node's.
+    """A flag of another node.
 
-    renamed: our flag that means the same; None where there is none. accepted: whether the start goes on without it.
-    about: why it has no effect, what to do instead, or how ours differs; a part of a sentence.
+    renamed: our equivalent flag, or None. accepted: whether the start continues without it.
+    about: why it has no effect, what to do instead, or how ours differs; a clause.
     """
 
     owner: str
@@ -50,12 +50,12 @@ def _renamed(owner: str, names: str, ours: str, takes: Takes = Takes.VALUE) -> F
 
 ANVIL, HARDHAT, GANACHE, GETH = "Anvil", "Hardhat", "Ganache", "geth"
 _NOTHING, _VALUE, _PERHAPS = Takes.NOTHING, Takes.VALUE, Takes.PERHAPS
-_FORKING = "forking another chain is not there yet; it comes in a later version, and --init FILE begins from a genesis"
-_OF_FORKING = "it concerns forking another chain, which is not there yet"
-_PAST_STATES = "every past state is kept, on disk, where it takes no memory"
-_SEED = "a seed makes other accounts here than there; give the phrase itself with --mnemonic"
+_FORKING = "forking another chain is not supported yet; --init FILE starts from a genesis"
+_OF_FORKING = "it concerns forking another chain, which is not supported yet"
+_PAST_STATES = "every past state is kept on disk and takes no memory"
+_SEED = "a seed would give different accounts here; give the phrase itself with --mnemonic"
 _ONE_PORT = "HTTP, WebSocket and GraphQL share one address, that of --host and --port"
-_ALWAYS = "it is always so here"
+_ALWAYS = "this is always the case here"
 _NO_PEERS = "this node has no peers"
 _NAMESPACES = "all namespaces are served, on one port"
 
@@ -72,10 +72,10 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _accepted(ANVIL, "--retries", _VALUE, _OF_FORKING),
     _accepted(ANVIL, "--timeout", _VALUE, _OF_FORKING),
     _accepted(ANVIL, "--threads -j --jobs", _VALUE, "--rpc-evm-workers says how many calls are executed at once"),
-    _accepted(ANVIL, "--no-cors", _NOTHING, "pages of this computer alone may call; --allow-origin lets others in"),
+    _accepted(ANVIL, "--no-cors", _NOTHING, "only pages of this computer may call; --allow-origin admits others"),
     _accepted(ANVIL, "--prune-history", _PERHAPS, _PAST_STATES),
     _accepted(ANVIL, "--max-persisted-states", _VALUE, _PAST_STATES),
-    _accepted(ANVIL, "--transaction-block-keeper", _VALUE, "every block is kept, on disk, where it takes no memory"),
+    _accepted(ANVIL, "--transaction-block-keeper", _VALUE, "every block is kept on disk and takes no memory"),
     _accepted(ANVIL, "--cache-path", _VALUE, "the chain is kept in the folder of --datadir"),
     _accepted(ANVIL, "--md", _NOTHING, "the log is text, or JSON with --json-logs"),
     _accepted(ANVIL, "--verbosity -v", _PERHAPS, "the log has one level; --quiet silences it"),
@@ -83,8 +83,8 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _accepted(ANVIL, "--print-traces --enable-trace-printing", _NOTHING,
               "traces are not printed; debug_traceTransaction and `cast run` show them"),
     _refused(ANVIL, "--mnemonic-seed-unsafe", _VALUE, _SEED),
-    _refused(ANVIL, "--celo", _NOTHING, "this node knows Ethereum's own rules alone"),
-    _refused(ANVIL, "--network -n", _VALUE, "this node knows Ethereum's own rules alone; leave it out"),
+    _refused(ANVIL, "--celo", _NOTHING, "this node knows only Ethereum's rules"),
+    _refused(ANVIL, "--network -n", _VALUE, "this node knows only Ethereum's rules; omit the flag"),
 
     _renamed(ANVIL, "--tx-gas-limit", "--enable-tx-gas-limit", _NOTHING),
 
@@ -92,9 +92,9 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _refused(HARDHAT, "--fork", _VALUE, _FORKING),
     _accepted(HARDHAT, "--verbose", _NOTHING, "the log has one level; --quiet silences it"),
     _accepted(HARDHAT, "--show-stack-traces", _NOTHING, _ALWAYS),
-    _accepted(HARDHAT, "--emoji", _NOTHING, "it concerns the looks of Hardhat alone"),
-    _accepted(HARDHAT, "--max-memory", _VALUE, "it concerns Node.js, in which this node does not run"),
-    _refused(HARDHAT, "--chain-type", _VALUE, "this node knows Ethereum's own rules alone; leave it out"),
+    _accepted(HARDHAT, "--emoji", _NOTHING, "it only concerns Hardhat's output"),
+    _accepted(HARDHAT, "--max-memory", _VALUE, "it concerns Node.js, which this node does not use"),
+    _refused(HARDHAT, "--chain-type", _VALUE, "this node knows only Ethereum's rules; omit the flag"),
 
     _renamed(GANACHE, "--server.host", "--host"),
     _renamed(GANACHE, "--server.port", "--port"),
@@ -113,7 +113,7 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _renamed(GANACHE, "--wallet.defaultBalance --defaultBalanceEther -e", "--balance"),
     _renamed(GANACHE, "--wallet.hdPath --hdPath", "--derivation-path"),
     _refused(GANACHE, "--wallet.deterministic --deterministic -d", _NOTHING,
-             "the accounts are always the same here, though not Ganache's; its own come with --mnemonic "
+             "the accounts are always the same here, but not Ganache's; for those, give --mnemonic "
              "'myth like bonus scare over problem client lizard pioneer submit female collect'"),
     _refused(GANACHE, "--wallet.seed --seed", _VALUE, _SEED),
     _refused(GANACHE, "--wallet.accounts --account", _VALUE,
@@ -123,7 +123,7 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _accepted(GANACHE, "--logging.verbose", _PERHAPS, "the log has one level; --quiet silences it"),
     _renamed(GANACHE, "--logging.quiet", "--quiet", _NOTHING),
 
-    _accepted(GETH, "--dev", _NOTHING, "a node of its own is always a development chain, unless --authrpc is given"),
+    _accepted(GETH, "--dev", _NOTHING, "a node is always a development chain unless --authrpc is given"),
     _renamed(GETH, "--dev.period", "--block-time"),
     _renamed(GETH, "--dev.gaslimit --miner.gaslimit", "--gas-limit"),
     _renamed(GETH, "--miner.gasprice", "--gas-price"),
@@ -159,7 +159,7 @@ _VERBOSITY = re.compile(r"-v{2,5}\Z")
 
 
 def translated(arguments: Sequence[str], ours: Mapping[str, bool]) -> tuple[list[str], list[str]]:
-    """The arguments of `zevm run` in our own words, and a note for each that was changed.
+    """The arguments of `zevm run` with our flags, and a note for each change.
 
     ours: our flags, and whether a value follows each. Raises SettingsError for a flag that is refused.
     """
@@ -181,7 +181,7 @@ def translated(arguments: Sequence[str], ours: Mapping[str, bool]) -> tuple[list
 
 
 def _following(flag: ForeignFlag, rest: deque[str]) -> str | None:
-    """A flag's value, taken from the arguments behind it; None where it has none."""
+    """A flag's value, removed from the arguments after it; None if it has none."""
     if flag.takes is Takes.NOTHING or not rest or (flag.takes is Takes.PERHAPS and rest[0].startswith("-")):
         return None
     return rest.popleft()
@@ -194,7 +194,7 @@ def _in_our_words(flag: ForeignFlag, value: str | None) -> list[str]:
 
 
 def _note(flag: ForeignFlag, name: str) -> str:
-    """What is said of a flag. Raises SettingsError where the start cannot go on with it."""
+    """The note about a flag. Raises SettingsError if the start cannot continue with it."""
     if not flag.accepted:
         raise SettingsError(f"{name}, a flag of {flag.owner}'s: {flag.about}")
     if flag.renamed is not None:

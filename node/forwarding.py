@@ -1,4 +1,4 @@
-"""Transactions of the pool handed on to other nodes: nodes that peer through consensus clients alone share no pool."""
+"""Forwarding of the pool's transactions: nodes that peer only through consensus clients share no pool."""
 
 import logging
 import threading
@@ -17,17 +17,17 @@ LOGGER = logging.getLogger("zevm.node")
 
 
 class Forwarder:
-    """Sends every transaction that enters the pool to other nodes, each by a thread of its own.
+    """Sends every transaction that enters the pool to other nodes, with one thread for each.
 
-    A node that has a transaction already does not take it again, so that it is not handed on in a circle. What waits
-    is named by its hash: a transaction that has left the pool meanwhile is not sent.
+    A node ignores a transaction it already has, so none is forwarded in a circle. The queues hold hashes: a transaction
+    that has left the pool meanwhile is not sent.
     """
 
     def __init__(self, chain: Chain, urls: Sequence[str], limits: Limits) -> None:
         self._targets = [_Target(chain, url, limits) for url in urls]
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         for target in self._targets:
             target.start()
 
@@ -38,13 +38,13 @@ class Forwarder:
                 target.put(event.transaction.hash)
 
     def close(self) -> None:
-        """Send nothing more; a call under way is left to end with the process."""
+        """Stop sending; a running call ends with the process."""
         for target in self._targets:
             target.close()
 
 
 class _Target:
-    """One node to send to. What it could not be sent while it was away follows once it answers again."""
+    """One destination node. Transactions missed while it was unreachable follow once it answers again."""
 
     def __init__(self, chain: Chain, url: str, limits: Limits) -> None:
         self._chain = chain
@@ -59,11 +59,11 @@ class _Target:
         self._thread = threading.Thread(target=self._run, name="forward-transactions", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._thread.start()
 
     def put(self, transaction_hash: Hash32) -> None:
-        """Queue a transaction; one that finds the queue full is not sent, which the log tells once."""
+        """Queue a transaction; if the queue is full, drop it and log so once."""
         with self._changed:
             overflows = len(self._waiting) >= self._limit
             if not overflows:
@@ -106,13 +106,13 @@ class _Target:
             return None if self._stopped else self._waiting.popleft()
 
     def _send_missed(self) -> None:
-        """Queue what the node was not sent while it was away, before what waits: nonces come in order."""
+        """Queue the transactions that the node missed before the waiting ones, so that nonces stay in order."""
         with self._changed:
             self._waiting.extendleft(reversed(self._missed))
         self._missed.clear()
 
     def _tell_failure(self, error: NodeError) -> None:
-        """Once, until a call succeeds again."""
+        """Log a failure once, until a call succeeds again."""
         if not self._fails:
             LOGGER.warning("transactions cannot be forwarded: %s", error)
         self._fails = True

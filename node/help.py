@@ -1,4 +1,4 @@
-"""The help of the command line: a dozen flags that matter first, the limits on request, no types where none follow."""
+"""The help of the command line: the dozen most important flags first, the limits on request, no redundant types."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ COMMON_SETTINGS = (
     "port", "host", "accounts", "mnemonic", "chain_id", "hardfork", "block_time", "no_mining", "gas_limit",
     "datadir", "memory", "fresh", "quiet",
 )  # fmt: skip
-"""What most users come for, in the order of the help."""
+"""The most used flags, in the order of the help."""
 
 
 def command_tree(app: typer.Typer) -> TyperGroup:
-    """The commands, whose switches and arguments show no type of Python's in the help."""
+    """The commands; their switches and arguments show no Python types in the help."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     for command in _commands(group):
@@ -28,7 +28,7 @@ def command_tree(app: typer.Typer) -> TyperGroup:
 
 
 def _no_type(ctx: object) -> None:
-    """Stand for the type of an argument, whose name says what it is."""
+    """Replace the type of an argument whose name explains it."""
 
 
 def _commands(group: TyperGroup) -> Iterator[TyperCommand | TyperGroup]:
@@ -41,7 +41,7 @@ def _commands(group: TyperGroup) -> Iterator[TyperCommand | TyperGroup]:
 
 
 def show_limits(context: typer.Context, wanted: bool) -> None:
-    """`--help-limits`: the help of the hidden flags alone."""
+    """`--help-limits`: the help of the hidden flags only."""
     if not wanted:
         return
     for parameter in context.command.params:

@@ -12,11 +12,11 @@ HINTS: dict[Topic, str] = RPC_HINTS | {
     StorageProblem.FOLDER_IS_FILE: "give a folder with --datadir",
     StorageProblem.FOREIGN_FILES: "give an empty or new folder with --datadir",
     StorageProblem.OTHER_SCHEMA: "use that version, or give another folder with --datadir",
-    StorageProblem.OTHER_GENESIS: "leave the genesis out to go on with this chain, or give another --datadir",
+    StorageProblem.OTHER_GENESIS: "omit the genesis to continue with this chain, or give another --datadir",
     StorageProblem.IN_USE: "stop it, or give another folder with --datadir",
     StorageProblem.FORMAT_DAMAGED: (
         "if the folder is zEVM's, copy it, then `zevm db check --deep` examines the rest "
-        "and `zevm db rewind N` writes the file anew"
+        "and `zevm db rewind N` rewrites the file"
     ),
     StorageProblem.LAST_WRITE_UNKNOWN: ("`zevm db check --accept` takes the database as it is, and deletes nothing"),
     StorageProblem.WRITES_LOST: (

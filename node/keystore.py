@@ -15,7 +15,7 @@ from zevm.storage.private_files import make_private
 
 FOLDER_NAME = "keystore"
 SCRYPT_COST = 1 << 18
-"""Geth's standard: a quarter of a gigabyte of memory and about a second for each try of a password."""
+"""Geth's standard: 256 MiB of memory and about a second for each password attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Keystore:
         self._scrypt_cost = scrypt_cost
 
     def accounts(self) -> list[KeyFile]:
-        """The accounts by the time they were made. Files that are no key files are passed over."""
+        """The accounts in order of creation. Files other than key files are ignored."""
         found = []
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             address = _address_in(path)
@@ -43,11 +43,11 @@ class Keystore:
         return found
 
     def create(self, password: str) -> KeyFile:
-        """Make a new account."""
+        """Create a new account."""
         return self.add(PrivateKey(), password)
 
     def add(self, key: PrivateKey, password: str) -> KeyFile:
-        """Keep a key, encrypted. Raises NodeError where the account is there already."""
+        """Store a key, encrypted. Raises NodeError if the account exists already."""
         from eth_keyfile.keyfile import create_keyfile_json
 
         address = address_of(key)

@@ -1,7 +1,7 @@
-"""The node's log: the calls it answered and the blocks it made, in Anvil's form or as JSON.
+"""The node's log: answered calls and new blocks, in Anvil's format or as JSON.
 
-Callers only append to a queue; one thread of the log's own puts events in order and writes them. It never
-shows parameters of methods that take keys, passwords or signatures.
+Callers only append to a queue; the log's own thread orders the events and writes them. It never shows parameters of
+methods that take keys, passwords or signatures.
 """
 
 import json
@@ -24,10 +24,10 @@ from zevm.node.hints import HintFilter
 from zevm.rpc.errors import RefusedError
 
 QUEUE_LIMIT = 20_000
-"""Events that may wait unwritten; more are dropped, and counted."""
+"""Maximum of unwritten events; further ones are dropped and counted."""
 
 GATHER_SECONDS = 0.05
-"""How long the writer lets events gather, so that a call stands before the block that it made."""
+"""How long the writer collects events, so that a call precedes the block it made."""
 
 PARAMETER_LIMIT = 300
 _SECRET_PREFIXES = ("personal_", "wallet_", "account_", "eth_sign")
@@ -56,7 +56,7 @@ class BlockEvent:
 
 @dataclass(frozen=True, slots=True)
 class PayloadEvent:
-    """A block of the consensus client, executed."""
+    """An executed block of the consensus client."""
 
     started_at: float
     executed: PayloadExecuted
@@ -67,7 +67,7 @@ Reason = Callable[[bytes], str | None]
 
 
 class NodeLog:
-    """Collects events from any thread. `start` and `close` frame its life."""
+    """Collects events from any thread, between `start` and `close`."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class NodeLog:
         self._thread = threading.Thread(target=self._run, name="node-log", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start writing."""
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is queued and stop."""
+        """Write the queued events and stop."""
         self._stopping.set()
         self._arrived.set()
         if self._thread.is_alive():
@@ -160,7 +160,7 @@ class Formatter:
         self._external_consensus = external_consensus
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
-        """The lines of some events; like methods in a row become one line with their number."""
+        """The lines of some events; consecutive equal methods become one line with a count."""
         repeated, count = "", 0
         for event in events:
             plain = isinstance(event, CallEvent) and event.error is None
@@ -179,7 +179,7 @@ class Formatter:
             yield _counted(repeated, count)
 
     def note(self, text: str) -> str:
-        """A line of the log's own."""
+        """A line about the log itself."""
         return text
 
     def _failure_lines(self, event: CallEvent) -> Iterator[str]:
@@ -232,7 +232,7 @@ class JsonFormatter(Formatter):
                 yield _json(event.started_at, kind, fields)
 
     def note(self, text: str) -> str:
-        """A line of the log's own."""
+        """A line about the log itself."""
         return _json(time.time(), "note", {"message": text})
 
     def _entries(self, event: LogEvent) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -280,7 +280,7 @@ class JsonFormatter(Formatter):
 
 
 def configure_logging(*, as_json: bool) -> None:
-    """Send warnings of all rooms to standard error, in one line each, or as JSON."""
+    """Send warnings of all packages to standard error, one line each, or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonRecords() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     handler.addFilter(HintFilter())
@@ -296,7 +296,7 @@ class _JsonRecords(logging.Formatter):
 
 
 def failure_text(report: TransactionReport, reason: Reason) -> str | None:
-    """Why a transaction failed: "reverted with: reason", or the execution's own words."""
+    """Why a transaction failed: "reverted with: reason", or the execution's error."""
     fault = report.fault
     if fault is None:
         return None
@@ -308,18 +308,18 @@ def failure_text(report: TransactionReport, reason: Reason) -> str | None:
     return f"reverted with: {words}" if words else "reverted"
 
 
-_WALLET_HINT = "if the chain was begun anew, clear the wallet's activity data (MetaMask: Settings, Advanced)"
+_WALLET_HINT = "if the chain was started over, clear the wallet's activity data (MetaMask: Settings, Advanced)"
 _HINTS = {refusals.Reason.NONCE_TOO_LOW: _WALLET_HINT, refusals.Reason.NONCE_TOO_HIGH: _WALLET_HINT}
-"""What to do about a refusal; a wallet whose nonce does not fit remembers another chain than this one."""
+"""Advice about a refusal; a wallet with a wrong nonce remembers another chain."""
 
 
 def hint_for(error: Exception | None) -> str | None:
-    """What the log advises beside a call's error."""
+    """The log's advice with a call's error."""
     return _HINTS.get(error.reason) if isinstance(error, RefusedError) else None
 
 
 def shown_parameters(method: str, params: object) -> str:
-    """Parameters as the log may show them: shortened, and none where they can hold a secret."""
+    """Parameters for the log: shortened, and omitted if they can hold a secret."""
     if method.startswith(_SECRET_PREFIXES):
         return "[hidden]"
     text = ""
@@ -335,7 +335,7 @@ def shown_parameters(method: str, params: object) -> str:
 
 
 def rfc2822(timestamp: int) -> str:
-    """The time in RFC 2822's form; the bare number where no calendar goes so far."""
+    """The time in RFC 2822's form; the bare number if it is beyond the calendar."""
     try:
         return format_datetime(datetime.fromtimestamp(timestamp, UTC))
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Prometheus metrics. A call costs one look-up and one observation; the rest is read when somebody asks."""
+"""Prometheus metrics. A call costs one look-up and one observation; the rest is read at each scrape."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from zevm.chain.events import Event, HeadChanged, TransactionsDropped
 
 LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 METHOD_LIMIT = 512
-"""Series for so many method names; further ones, which a client may invent, are counted as `other`."""
+"""Maximum of method names with a series; further names, which a client may invent, count as `other`."""
 
 OK = "ok"
 
 
 @dataclass(slots=True)
 class Totals:
-    """Counts since the start; changed on the writer thread alone."""
+    """Counts since the start; changed only on the writer thread."""
 
     blocks: int = 0
     removed_blocks: int = 0
@@ -92,7 +92,7 @@ class Metrics:
 
 
 class MetricsEndpoint:
-    """An ASGI application; a class, so that routers do not take it for a request handler."""
+    """An ASGI application; a class, since routers take functions for request handlers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._serve = make_asgi_app(registry)
@@ -109,7 +109,7 @@ class _ConnectionCollector:
         self._count = count
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing in advance."""
+        """Describe nothing in advance."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -126,7 +126,7 @@ class _NodeCollector:
         self._folder = folder
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing in advance."""
+        """Describe nothing in advance."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -147,7 +147,7 @@ class _NodeCollector:
         pool.add_metric(("queued",), waiting.queued)
         yield pool
         database = self._chain.database
-        fault = "1 while the database takes no writes since one failed, as for a full disk; 0 otherwise"
+        fault = "1 while the database refuses writes after a failure, such as a full disk; 0 otherwise"
         yield GaugeMetricFamily("zevm_database_fault", fault, value=int(database.fault is not None))
         failed = "Writes that the medium refused since the start"
         yield CounterMetricFamily("zevm_database_failed_writes", failed, value=database.failed_writes)
@@ -173,7 +173,7 @@ class _NodeCollector:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The size of the files in a folder; files that vanish meanwhile count nothing."""
+    """The size of the files in a folder; files that vanish meanwhile count as 0."""
     total = 0
     for path in folder.rglob("*"):
         try:

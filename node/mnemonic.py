@@ -19,7 +19,7 @@ class _Node(NamedTuple):
 
 
 def check_mnemonic(phrase: str) -> str:
-    """The phrase with single spaces. Raises ValueError where BIP-39 refuses it."""
+    """The phrase with single spaces. Raises ValueError if BIP-39 refuses it."""
     words = " ".join(phrase.split())
     if words == DEFAULT_MNEMONIC:
         return words
@@ -38,7 +38,7 @@ def random_mnemonic(word_count: int) -> str:
 
 
 def check_derivation_path(path: str) -> str:
-    """The path as given. Raises ValueError where it is no BIP-32 path such as m/44'/60'/0'/0/."""
+    """The path as given. Raises ValueError unless it is a BIP-32 path such as m/44'/60'/0'/0/."""
     _parse_path(path)
     return path
 

@@ -1,4 +1,4 @@
-"""Which chain a node serves: the database of the data directory, and the genesis that fits it and the settings."""
+"""The chain that a node serves: the data directory's database, and a genesis that matches it and the settings."""
 
 import json
 import time
@@ -40,7 +40,7 @@ _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
 
 _BESIDE_NAMES = (_COMPILED_NAME, JWT_SECRET_NAME)
-"""What a node makes in the data directory beside its database."""
+"""A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
 _FIRST_BLOCK = frozenset(
@@ -66,9 +66,9 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
 
 @contextmanager
 def opened_database(settings: NodeSettings) -> Iterator[Database]:
-    """The database of the settings, begun where there is none; closed in the end.
+    """The database of the settings, created if absent; closed at exit.
 
-    What failed leaves nothing: a database made for it goes again, unless `keep` was called. Raises StorageError.
+    After a failure, a database created here is deleted, unless `keep` was called. Raises StorageError.
     """
     absent = [name for name in _BESIDE_NAMES if not (settings.datadir / name).exists()]
     database = open_database(settings)
@@ -83,9 +83,9 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
 def open_chain(
     database: Database, settings: NodeSettings, accounts: Sequence[Address] = (), *, checked: bool = True
 ) -> Chain:
-    """The chain in a database, begun where there is none; with `checked`, its newest blocks are verified.
+    """The chain in a database, created if absent; with `checked`, its newest blocks are verified.
 
-    accounts: the development accounts, which a new chain funds. Raises StorageError, GenesisError.
+    accounts: the development accounts, funded by a new chain. Raises StorageError, GenesisError.
     """
     genesis = choose_genesis(settings, stored_genesis(database), accounts)
     if checked and database.ledger.head() is not None:
@@ -106,9 +106,9 @@ def _refuse(problems: Iterable[str]) -> None:
 
 
 def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[Address] = ()) -> Genesis:
-    """The genesis of a new chain, or the stored one when the settings do not contradict it.
+    """The genesis of a new chain, or the stored one if the settings do not contradict it.
 
-    Raises GenesisError for a genesis that cannot be used, ForeignDatabaseError for a contradiction.
+    Raises GenesisError for an unusable genesis, ForeignDatabaseError for a contradiction.
     """
     if stored is None:
         return _new_genesis(settings, accounts)
@@ -119,8 +119,8 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
         raise ForeignDatabaseError(
             f"the data directory {settings.datadir} holds chain {stored.chain_id}, "
-            f"whose genesis is not that of {names}; leave the setting out to go on with this chain, "
-            "or give another --datadir to begin a second one beside it"
+            f"whose genesis is not that of {names}; omit the setting to continue with this chain, "
+            "or give another --datadir for a second one"
         )
     return stored
 
@@ -150,7 +150,7 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[Address]) -> Genesis
 
 
 def _with_first_block_settings(genesis: Genesis, settings: NodeSettings) -> Genesis:
-    """The genesis with what the settings say of it explicitly."""
+    """The genesis with the explicit settings applied."""
     changes: dict[str, object] = {}
     if settings.chain_id is not None or settings.hardfork is not None:
         changes["schedule"] = _schedule(genesis, settings)
@@ -168,9 +168,9 @@ def _with_first_block_settings(genesis: Genesis, settings: NodeSettings) -> Gene
 
 
 def _schedule(genesis: Genesis, settings: NodeSettings) -> ForkSchedule:
-    """The genesis's schedule with what the settings ask for: another chain id, every fork up to one from the start on.
+    """The genesis's schedule with the settings applied: another chain id, every fork up to one active from the start.
 
-    All else stays as the genesis has it, so that a chain begun so is the same when it is asked for again.
+    Everything else stays as in the genesis, so the same settings select the same chain again.
     """
     schedule, chain_id, newest = genesis.schedule, settings.chain_id, settings.hardfork
     return schedule.with_changes(
@@ -184,7 +184,7 @@ def _gas_limit(settings: NodeSettings) -> int | None:
 
 
 def chain_options(settings: NodeSettings) -> ChainOptions:
-    """What the settings say about blocks, pool and search."""
+    """The settings of blocks, pool and search."""
     limits = settings.limits
     code_size = 0 if settings.disable_code_size_limit else settings.code_size_limit
     return ChainOptions(
@@ -222,14 +222,14 @@ def _transaction_gas_cap(settings: NodeSettings) -> bool | None:
 
 
 def limits_for(settings: NodeSettings, chain: Chain) -> Limits:
-    """The limits of a server of the chain: the cap on fees protects real money, which a development chain has not."""
+    """The limits of the chain's server; without a fee cap on a development chain, which has no real money."""
     if "rpc_transaction_fee_cap_wei" in settings.model_fields_set or not chain.is_for_development:
         return settings.limits
     return replace(settings.limits, transaction_fee_cap_wei=0)
 
 
 def _given_genesis(given: Path | Genesis) -> Genesis:
-    """What a program gives as it is, or out of a file. Raises GenesisError naming the file."""
+    """A genesis, given by a program or read from a file. Raises GenesisError naming the file."""
     return load_genesis(given) if isinstance(given, Path) else given
 
 
@@ -250,7 +250,7 @@ def write_genesis(genesis: Genesis, file: Path) -> None:
 
 
 def initialise(settings: NodeSettings) -> Header:
-    """Begin a chain with the genesis file of the settings; its first header. Harmless when it is there already."""
+    """Create a chain from the genesis file of the settings; return its first header. Harmless if it exists already."""
     with chain_to_import_to(settings) as chain:
         header = chain.header_by_number(chain.genesis.number)
         assert header is not None
@@ -259,10 +259,10 @@ def initialise(settings: NodeSettings) -> Header:
 
 @contextmanager
 def existing_chain(settings: NodeSettings, *, checked: bool = True) -> Iterator[Chain]:
-    """The chain in the data directory, for a command. Raises StorageError where there is none."""
+    """The chain in the data directory, for a command. Raises StorageError if there is none."""
     with open_database(settings, create=False) as database:
         if stored_genesis(database) is None:
-            raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+            raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` creates one")
         with _opened(database, settings, checked=checked) as chain:
             yield chain
 

@@ -13,7 +13,7 @@ from zevm.storage.primitives import Address
 
 
 def unlock_keys(keystore: Keystore, addresses: Sequence[str], password_file: Path | None) -> list[PrivateKey]:
-    """The keys of accounts, by passwords out of a file, one a line (the last one goes on), or from the terminal."""
+    """The keys of accounts, by passwords from a file, one a line (the last one repeats), or from the terminal."""
     passwords = [] if password_file is None else read_passwords(password_file)
     keys = []
     for index, address in enumerate(addresses):
@@ -23,7 +23,7 @@ def unlock_keys(keystore: Keystore, addresses: Sequence[str], password_file: Pat
 
 
 def read_passwords(file: Path) -> list[str]:
-    """The lines of a password file. Raises NodeError, which shows no name: a password may stand in its place."""
+    """The lines of a password file. Raises NodeError without the file's name, which may be a password."""
     try:
         lines = file.expanduser().read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -34,7 +34,7 @@ def read_passwords(file: Path) -> list[str]:
 
 
 def ask_password(prompt: str, *, twice: bool = False) -> str:
-    """A password from the terminal, or the next line of what is piped in. Raises NodeError where there is neither."""
+    """A password from the terminal, or the next line of standard input. Raises NodeError if there is neither."""
     if sys.stdin.isatty():
         password = getpass(f"{prompt}: ")
         while twice and password != getpass("Repeat for confirmation: "):

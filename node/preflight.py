@@ -1,4 +1,4 @@
-"""What can prevent a start and needs no chain to be known: it is told before anything is made or forgotten."""
+"""Checks before a start that need no chain: they run before the node creates or deletes anything."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ JWT_SECRET_NAME = "jwtsecret"
 
 
 def check_start(settings: NodeSettings) -> None:
-    """Raises NodeError, AddressInUseError or IpcError for what would end the start later."""
+    """Raises NodeError, AddressInUseError or IpcError for a problem that would end the start later."""
     check_addresses(settings.host, settings.port, "--port")
     if settings.external_consensus:
         check_addresses(settings.authrpc_addr, settings.authrpc_port, "--authrpc-port")
@@ -44,16 +44,16 @@ def check_start(settings: NodeSettings) -> None:
 
 
 def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
-    """Raises NodeError where the Engine API cannot drive a chain whose head has that number and time."""
+    """Raises NodeError if the Engine API cannot drive a chain whose head has that number and time."""
     if schedule.fork_at(number + 1, timestamp + 1) < Fork.PARIS:
         raise NodeError(
             "the Engine API drives chains after the merge, and the next block is before it; "
-            "set terminalTotalDifficulty to 0 in the genesis file, or leave --authrpc out"
+            "set terminalTotalDifficulty to 0 in the genesis file, or omit --authrpc"
         )
 
 
 def ipc_path(settings: NodeSettings) -> Path | None:
-    """Where the Unix socket is to be; None for nowhere."""
+    """The path of the Unix socket; None for no socket."""
     if settings.ipc is None or str(settings.ipc) != "@":
         return settings.ipc
     if settings.memory:
@@ -62,7 +62,7 @@ def ipc_path(settings: NodeSettings) -> Path | None:
 
 
 def jwt_secret_path(settings: NodeSettings) -> Path:
-    """Where the Engine API's secret is. Raises NodeError where it has no place."""
+    """The path of the Engine API's secret. Raises NodeError if there is none."""
     if settings.authrpc_jwtsecret is not None:
         return settings.authrpc_jwtsecret
     if settings.memory:
@@ -71,7 +71,7 @@ def jwt_secret_path(settings: NodeSettings) -> Path:
 
 
 def read_jwt_secret(settings: NodeSettings) -> bytes:
-    """The Engine API's secret, made where it is absent. Raises NodeError."""
+    """The Engine API's secret, created if absent. Raises NodeError."""
     try:
         return load_secret(jwt_secret_path(settings))
     except JwtSecretError as error:
@@ -79,7 +79,7 @@ def read_jwt_secret(settings: NodeSettings) -> bytes:
 
 
 def _check_writable(flag: str, file: Path) -> None:
-    """Raises NodeError where a file can be neither made nor written."""
+    """Raises NodeError if a file can be neither created nor written."""
     if file.is_dir():
         raise NodeError(f"{flag} {file}: is a folder; give the name of a file")
     _check_folder(flag, file)
@@ -97,4 +97,4 @@ def _check_readable(file: Path) -> None:
 
 def _check_folder(flag: str, file: Path) -> None:
     if not file.parent.is_dir():
-        raise NodeError(f"{flag} {file}: there is no folder {file.parent}; make it, or give another path")
+        raise NodeError(f"{flag} {file}: there is no folder {file.parent}; create it, or give another path")

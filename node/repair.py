@@ -1,4 +1,4 @@
-"""What `zevm db check` and `zevm db rewind` do with a chain that may be damaged."""
+"""The work of `zevm db check` and `zevm db rewind` on a chain that may be damaged."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,11 +16,11 @@ from zevm.storage.integrity import Progress
 
 
 def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, accept: bool = False) -> Iterator[str]:
-    """What is wrong with the database, in words; nothing when it is sound. Reads only.
+    """The problems of the database, in words; empty if it is sound. Reads only.
 
-    accept: take a database as it is where it cannot be told whether its newest acknowledged writes are there, and mark
-    it so; what opening it made good is no problem then.
-    progress: is told of each part and how far it is. Raises StorageError where there is no database to check.
+    accept: accept a database even if its newest acknowledged writes may be missing, and mark it as complete; problems
+    that opening it repaired do not count then. progress: called with each part and its progress. Raises StorageError if
+    there is no database.
     """
     try:
         with open_database(settings, create=False, accept=accept) as database:
@@ -53,9 +53,9 @@ def _chain_problems(database: Database, *, deep: bool, progress: Progress) -> It
 def rewind_database(
     settings: NodeSettings, number: int, progress: Callable[[int, int], None] = lambda _, __: None
 ) -> tuple[int, int]:
-    """Make block `number` the head; the head's number before and after. A damaged database is salvaged first.
+    """Make block `number` the head; return the head's number before and after. A damaged database is salvaged first.
 
-    progress: is told of the first head and of the present one, after each step.
+    progress: called after each step with the first and the present head.
     """
     try:
         with open_database(settings, create=False) as database:
@@ -70,7 +70,7 @@ def _rewound(
 ) -> tuple[int, int]:
     genesis, head = stored_genesis(database), database.ledger.head()
     if genesis is None or head is None:
-        raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` begins one")
+        raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` creates one")
     rewind_ledger(database, number, partial(progress, head[0]))
     return head[0], _checked_head(CanonicalChain(database, genesis))
 

@@ -1,4 +1,4 @@
-"""What a message never shows: private keys, phrases and passwords that stood on the command line."""
+"""Secrets that no message shows: private keys, phrases and passwords from the command line."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ HIDDEN = "[hidden]"
 _KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _PHRASE_OPTIONS = frozenset({"--mnemonic", "-m"})
 _OPEN_OPTIONS = frozenset({"--block", "--data"})
-"""Options whose values may be 32 bytes that are no key."""
+"""Options whose 32-byte values are not keys."""
 
 
 def without_secrets(message: str, arguments: Sequence[str]) -> str:

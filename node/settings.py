@@ -1,6 +1,6 @@
 """Every setting of a node: its name, kind, default, flag and meaning, in one class.
 
-The command line's flags, the environment's ZEVM_* names and the keys of zevm.toml all follow from it.
+The command line's flags, the environment's ZEVM_* names and the keys of zevm.toml all derive from it.
 """
 
 from dataclasses import dataclass, fields
@@ -28,26 +28,26 @@ DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits o
 ENGINE = "Consensus client"
 
 POOL_EFFECTS = {
-    "account_slots": "Executable transactions that an account may keep when the pool is full.",
+    "account_slots": "Executable transactions guaranteed to an account when the pool is full.",
     "global_slots": "Slots of 32 KiB for executable transactions of all accounts; 0 for no limit.",
     "account_queue": "Queued transactions of one account; 0 for no limit.",
     "global_queue": "Slots of 32 KiB for queued transactions of all accounts; 0 for no limit.",
     "account_blob_transactions": "Blob transactions of one account; 0 for no limit.",
-    "lifetime_seconds": "How long queued transactions stay after their account's last activity; 0 for ever.",
-    "max_transaction_bytes": "Size of one transaction, blobs apart; 0 for no limit.",
-    "minimum_tip_wei": "Least priority fee per gas.",
-    "price_bump_percent": "How much more both fee caps of a replacement must offer.",
-    "blob_price_bump_percent": "How much more all fee caps of a replacing blob transaction must offer.",
-    "limit_delegated": "Let accounts with delegated code (EIP-7702) have one transaction in flight only, as geth.",
+    "lifetime_seconds": "How long queued transactions stay after their account's last activity; 0 for no limit.",
+    "max_transaction_bytes": "Size of one transaction, without blobs; 0 for no limit.",
+    "minimum_tip_wei": "Minimum priority fee per gas.",
+    "price_bump_percent": "Required increase of both fee caps in a replacement transaction.",
+    "blob_price_bump_percent": "Required increase of all fee caps in a replacement blob transaction.",
+    "limit_delegated": "Limit accounts with delegated code (EIP-7702) to one transaction in flight, as geth does.",
 }
 _ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei", "log_block_range"})
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """How a setting is written on the command line: its names, its group in the help, its value's name.
+    """A setting's form on the command line: its names, its group in the help, its value's name.
 
-    bare_value: what the flag means when no value follows it; None where one must.
+    bare_value: the flag's meaning without a value; None if a value must follow.
     """
 
     names: tuple[str, ...]
@@ -118,7 +118,7 @@ GivenGenesis = Annotated[Genesis, _Instance()]
 
 
 class NodeSettings(BaseSettings):
-    """The settings that stand by themselves; `Settings` adds one for every limit."""
+    """The settings other than limits; `Settings` adds one for every limit."""
 
     model_config = SettingsConfigDict(env_prefix="ZEVM_", extra="forbid", frozen=True, env_ignore_empty=True)
 
@@ -132,37 +132,37 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     ipc: UserPath | None = _setting(
         None, "--ipc", "--ipcpath", panel=SERVER, metavar="PATH", bare_value="@",
-        about="Serve a Unix socket as well; without a path it is zevm.ipc in the data directory.",
+        about="Also serve a Unix socket; the default path is zevm.ipc in the data directory.",
     )  # fmt: skip
     allow_origin: Names = _setting(
         (), "--allow-origin", panel=SERVER, metavar="ORIGIN,...",
-        about="Web origins that may call (CORS), * for all. By default pages of this computer and browser extensions.",
+        about="Web origins that may call (CORS), * for all. Default: pages of this computer and browser extensions.",
     )  # fmt: skip
     allow_host: Names = _setting(
         (), "--allow-host", panel=SERVER, metavar="NAME,...",
-        about="Names in the Host header to answer to, besides localhost and IP addresses; * for all.",
+        about="Additional names in the Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
     no_request_size_limit: bool = _setting(
-        False, "--no-request-size-limit", panel=SERVER, about="Take HTTP bodies of any size."
+        False, "--no-request-size-limit", panel=SERVER, about="Accept HTTP bodies of any size."
     )
     client_version: str | None = _setting(
         None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
-        about="The node's name, and what web3_clientVersion answers. "
-        "(default: zEVM/VERSION/..., which web3_clientVersion puts after anvil/ without a consensus client)",
+        about="The node's name, which web3_clientVersion answers. "
+        "(default: zEVM/VERSION/..., with anvil/ before it unless a consensus client drives the node)",
     )  # fmt: skip
 
     sign_transaction_object: bool = _setting(
         False, "--sign-transaction-object", panel=SERVER,
-        about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py wants it, instead of the bytes.",
+        about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py expects, instead of the bytes.",
     )  # fmt: skip
 
     accounts: int = _setting(
         10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
-        about="Development accounts to make and fund.",
+        about="Number of funded development accounts.",
     )  # fmt: skip
     balance: Decimal = _setting(
         Decimal(10_000), "--balance", panel=ACCOUNTS, metavar="ETHER", ge=0, le=10**12, decimal_places=18,
-        about="Ether of each development account.",
+        about="Balance of each development account, in ether.",
     )  # fmt: skip
     mnemonic: Annotated[str, AfterValidator(check_mnemonic)] = _setting(
         DEFAULT_MNEMONIC, "--mnemonic", "-m", panel=ACCOUNTS, metavar="PHRASE",
@@ -170,7 +170,7 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     mnemonic_random: Annotated[Literal[12, 15, 18, 21, 24] | None, BeforeValidator(_word_count)] = _setting(
         None, "--mnemonic-random", panel=ACCOUNTS, metavar="WORDS", bare_value="12",
-        about="Make a new phrase of so many words; of 12 when no number follows.",
+        about="Generate a new phrase with this number of words (12 if no number follows).",
     )  # fmt: skip
     derivation_path: Annotated[str, AfterValidator(check_derivation_path)] = _setting(
         DEFAULT_DERIVATION_PATH, "--derivation-path", panel=ACCOUNTS, metavar="PATH",
@@ -196,7 +196,7 @@ class NodeSettings(BaseSettings):
         None, "--chain-id", "--chain", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**63, about="Chain id. (default: 31337)"
     )
     hardfork: Annotated[Fork | None, BeforeValidator(_fork)] = _setting(
-        None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest fork to have active. (default: BPO2)"
+        None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest active fork. (default: BPO2)"
     )
     timestamp: int | None = _setting(
         None, "--timestamp", panel=CHAIN, metavar="SECONDS", ge=0, lt=2**63,
@@ -215,11 +215,11 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     enable_tx_gas_limit: bool = _setting(
         False, "--enable-tx-gas-limit", panel=CHAIN,
-        about="Keep to Osaka's gas limit of a transaction (EIP-7825), as a chain of another genesis does by default.",
+        about="Apply Osaka's gas limit for a transaction (EIP-7825), the default for a chain of your own genesis.",
     )  # fmt: skip
     disable_tx_gas_limit: bool = _setting(
         False, "--disable-tx-gas-limit", panel=CHAIN,
-        about="Lift Osaka's gas limit of a transaction (EIP-7825), as the development chain does by default.",
+        about="Lift Osaka's gas limit for a transaction (EIP-7825), the default for the development chain.",
     )  # fmt: skip
     block_base_fee_per_gas: int | None = _setting(
         None, "--block-base-fee-per-gas", "--base-fee", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
@@ -227,39 +227,39 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     gas_price: int | None = _setting(
         None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
-        about="Least gas price, or fee cap, of transactions in blocks that are made here. (default: 0)",
+        about="Minimum gas price, or fee cap, of transactions in this node's blocks. (default: 0)",
     )  # fmt: skip
     code_size_limit: int | None = _setting(
         None, "--code-size-limit", panel=CHAIN, metavar="BYTES", gt=0, lt=2**31,
-        about="Largest code of a contract. (default: 24576, or none before Spurious Dragon)",
+        about="Maximum size of a contract's code. (default: 24576, or none before Spurious Dragon)",
     )  # fmt: skip
     disable_code_size_limit: bool = _setting(
-        False, "--disable-code-size-limit", panel=CHAIN, about="Take contract code of any size."
+        False, "--disable-code-size-limit", panel=CHAIN, about="Accept contract code of any size."
     )
     disable_default_create2_deployer: bool = _setting(
         False, "--disable-default-create2-deployer", "--no-create2", panel=CHAIN,
-        about="Begin without the usual CREATE2 deployer.",
+        about="Omit the usual CREATE2 deployer from the genesis.",
     )  # fmt: skip
     disable_min_priority_fee: bool = _setting(
         False, "--disable-min-priority-fee", "--no-priority-fee", panel=CHAIN,
-        about="Suggest any tip that was enough before, also one below 1 gwei.",
+        about="Suggest any tip that was enough before, even below 1 gwei.",
     )  # fmt: skip
     slots_in_an_epoch: int = _setting(
         32, "--slots-in-an-epoch", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**32,
-        about="`safe` is so many blocks behind the head, `finalized` twice as many.",
+        about="Blocks between `safe` and the head; `finalized` is twice as far back.",
     )  # fmt: skip
     safe_distance: int | None = _setting(
         None, "--safe-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
-        about="How many blocks `safe` is behind the head, where no consensus client names it.",
+        about="Blocks between `safe` and the head, if no consensus client names it.",
     )  # fmt: skip
     finalized_distance: int | None = _setting(
         None, "--finalized-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
-        about="How many blocks `finalized` is behind the head, where no consensus client names it.",
+        about="Blocks between `finalized` and the head, if no consensus client names it.",
     )  # fmt: skip
 
     forward_transactions: Urls = _setting(
         (), "--forward-transactions", panel=SERVER, metavar="URL,...",
-        about="Other nodes that every transaction of the pool is handed on to.",
+        about="Other nodes that receive every transaction of the pool.",
     )  # fmt: skip
 
     authrpc: bool = _setting(
@@ -276,80 +276,81 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     authrpc_jwtsecret: UserPath | None = _setting(
         None, "--authrpc-jwtsecret", "--authrpc.jwtsecret", "--jwt-secret", panel=ENGINE, metavar="FILE",
-        about="File with the secret that both clients share, 64 hex digits; it is made when absent. "
+        about="File with the secret that both clients share, 64 hex digits; created if absent. "
         "(default: jwtsecret in the data directory)",
     )  # fmt: skip
     authrpc_vhosts: Names = _setting(
         (), "--authrpc-vhosts", "--authrpc.vhosts", panel=ENGINE, metavar="NAME,...",
-        about="Names in the Host header that the Engine API answers to, besides localhost and IP addresses; * for all.",
+        about="Additional names in the Engine API's Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
 
     block_time: float | None = _setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
-        allow_inf_nan=False, about="Make a block every so many seconds instead of for each transaction.",
+        allow_inf_nan=False, about="Make a block at this interval instead of for each transaction.",
     )  # fmt: skip
     mixed_mining: bool = _setting(
-        False, "--mixed-mining", panel=MINING, about="With --block-time: make one for each transaction as well."
+        False, "--mixed-mining", panel=MINING, about="With --block-time: also make a block for each transaction."
     )
     no_mining: bool = _setting(
-        False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only when told (evm_mine)."
+        False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only on request (evm_mine)."
     )
     allow_blocks_with_same_timestamp: bool = _setting(
         False, "--allow-blocks-with-same-timestamp", panel=MINING,
-        about="Let blocks made within one second have equal timestamps: the chain's time stays with the wall clock's.",
+        about="Allow equal timestamps of blocks made within one second, so that the chain's time follows the clock.",
     )  # fmt: skip
     order: Literal["fees", "fifo"] = _setting(
         "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
     )
     max_transactions: int | None = _setting(
         None, "--max-transactions", panel=MINING, metavar="NUMBER", ge=1, lt=2**31,
-        about="Most transactions in one block. (default: as many as its gas limit allows)",
+        about="Maximum number of transactions in a block. (default: as many as its gas limit allows)",
     )  # fmt: skip
 
     throw_on_transaction_failure: bool = _setting(
         False, "--throw-on-transaction-failure", "--throw-on-transaction-failures", panel=MINING,
-        about="Answer the sending of a transaction that fails with an error, as Hardhat's node does.",
+        about="Answer with an error when a sent transaction fails, as Hardhat's node does.",
     )  # fmt: skip
     disable_pool_balance_checks: bool = _setting(
         False, "--disable-pool-balance-checks", panel=MINING,
-        about="Let the pool take transactions that their senders cannot pay for.",
+        about="Let the pool accept transactions that their senders cannot pay for.",
     )  # fmt: skip
 
     datadir: UserPath = _setting(
         Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Where the chain is kept."
     )
     memory: bool = _setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
-    fresh: bool = _setting(False, "--fresh", panel=DATA, about="Forget the chain in the data directory and begin anew.")
+    fresh: bool = _setting(False, "--fresh", panel=DATA, about="Delete the chain in the data directory and start over.")
     no_sync: bool = _setting(
         False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
     )
     preserve_historical_states: bool = _setting(
-        False, "--preserve-historical-states", panel=DATA, about="Accepted for Anvil's sake: every past state is kept."
-    )
+        False, "--preserve-historical-states", panel=DATA,
+        about="Accepted for compatibility with Anvil: every past state is always kept.",
+    )  # fmt: skip
     artifacts: UserPath | None = _setting(
         None, "--artifacts", panel=DATA, metavar="FOLDER",
-        about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are told by name.",
+        about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are shown by name.",
     )  # fmt: skip
 
     load_state: UserPath | None = _setting(
         None, "--load-state", panel=DATA, metavar="FILE",
-        about="Begin with the chain of a state file of Anvil's or our own, in memory unless --datadir is given.",
+        about="Start with the chain of a state file (Anvil's or zEVM's), in memory unless --datadir is given.",
     )  # fmt: skip
     dump_state: UserPath | None = _setting(
         None, "--dump-state", panel=DATA, metavar="FILE",
-        about="Write the chain into a state file as the node stops; into state.json where a folder is named.",
+        about="Write the chain into a state file when the node stops; into state.json if a folder is named.",
     )  # fmt: skip
     state: UserPath | None = _setting(
         None, "--state", panel=DATA, metavar="FILE",
-        about="As --load-state, where the file is there already, and --dump-state.",
+        about="Combine --load-state, if the file exists, and --dump-state.",
     )  # fmt: skip
     state_interval: float | None = _setting(
         None, "--state-interval", "-s", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
-        about="Write the state file every so many seconds too.",
+        about="Also write the state file at this interval.",
     )  # fmt: skip
 
     quiet: bool = _setting(
-        False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Print neither the banner nor the log."
+        False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Do not print the banner or the log."
     )
     json_logs: bool = _setting(
         False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
@@ -364,17 +365,17 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     steps_tracing: bool = _setting(
         False, "--steps-tracing", "--tracing", panel=OUTPUT,
-        about="Accepted for Anvil's sake: tracing needs no preparation.",
+        about="Accepted for compatibility with Anvil: tracing needs no preparation.",
     )  # fmt: skip
     disable_console_log: bool = _setting(
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
-        about="Do not print what contracts pass to console.log.",
+        about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
     def _in_memory(cls, values: Any) -> Any:
-        """A chain that begins with a state file is kept in memory, as Anvil's is, unless it is given another place."""
+        """A chain that begins with a state file is kept in memory, as Anvil's, unless --datadir is given."""
         if isinstance(values, dict) and (values.get("load_state") or values.get("state")):
             return {"memory": True, **values} if not {"datadir", "fresh"} & values.keys() else values
         return values
@@ -396,7 +397,7 @@ class NodeSettings(BaseSettings):
 
     @property
     def external_consensus(self) -> bool:
-        """Whether a consensus client makes the blocks: any setting of the Engine API that was given says so."""
+        """Whether a consensus client makes the blocks: true if any setting of the Engine API was given."""
         return self.authrpc or any(name.startswith("authrpc_") for name in self.model_fields_set)
 
     @property
@@ -464,7 +465,7 @@ def _limit_fields() -> dict[str, Any]:
 
 
 Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, **_limit_fields())
-"""The class to make settings of; its instances are NodeSettings with a field for every limit."""
+"""The class of all settings: NodeSettings with a field for every limit."""
 
 
 def setting_flags() -> dict[str, Flag]:

@@ -15,11 +15,11 @@ from zevm.rpc.services import Services
 
 LOGGER = logging.getLogger("zevm.node")
 FILE_IN_FOLDER = "state.json"
-"""What Anvil calls the file where a folder is named."""
+"""Anvil's name of the file if a folder is given."""
 
 
 def load_path(settings: NodeSettings) -> Path | None:
-    """The file to begin with; None where none is named, or --state names one that is not there yet."""
+    """The file to begin with; None if none is named, or --state names a file that does not exist yet."""
     if settings.state is not None:
         file = _in_folder(settings.state)
         return file if file.exists() else None
@@ -27,7 +27,7 @@ def load_path(settings: NodeSettings) -> Path | None:
 
 
 def dump_path(settings: NodeSettings) -> Path | None:
-    """The file to write; None for none."""
+    """The file to write, or None."""
     named = settings.dump_state or settings.state
     return None if named is None else _in_folder(named)
 
@@ -37,7 +37,7 @@ def _in_folder(named: Path) -> Path:
 
 
 class StateFile:
-    """What the settings say of state files, for one running node."""
+    """The state files of one running node, from its settings."""
 
     def __init__(self, settings: NodeSettings, services: Services) -> None:
         self._load, self._dump = load_path(settings), dump_path(settings)
@@ -45,21 +45,21 @@ class StateFile:
         self._services = services
 
     def load(self, *, is_new: bool) -> None:
-        """Begin with the file, where the chain is new; one that is there already goes on. Raises NodeError."""
+        """Load the file into a new chain; an existing chain continues without it. Raises NodeError."""
         if self._load is None:
             return
         if is_new:
             load_state(self._services, self._load)
             return
         LOGGER.warning(
-            "%s is not loaded: the data directory holds a chain already, which goes on from block %d; "
-            "leave --datadir out, or choose another one, to begin with the file",
+            "%s is not loaded: the data directory holds a chain already, which continues from block %d; "
+            "to start with the file, omit --datadir or choose another one",
             self._load,
             self._services.chain.head.number,
         )
 
     async def keep_until(self, stopping: asyncio.Event) -> None:
-        """Write the file at every interval until the event comes. A failure is logged, and tried again."""
+        """Write the file at every interval until the event is set. A failure is logged and retried."""
         while self._dump is not None and self._interval_seconds is not None and not stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), self._interval_seconds)
@@ -73,13 +73,13 @@ class StateFile:
         await stopping.wait()
 
     def dump(self) -> None:
-        """Write the file, where there is to be one. Raises NodeError."""
+        """Write the file, if one is configured. Raises NodeError."""
         if self._dump is not None:
             self._services.chain.writer.submit(dump_state, self._services, self._dump).result()
 
 
 def load_state(services: Services, file: Path) -> None:
-    """Begin with the chain of a state file. Raises NodeError, which names the file."""
+    """Load the chain of a state file. Raises NodeError, which names the file."""
     try:
         size, limit = file.stat().st_size, services.limits.state_file_bytes
         if size > limit:
@@ -93,7 +93,7 @@ def load_state(services: Services, file: Path) -> None:
 
 
 def dump_state(services: Services, file: Path) -> Steps[None]:
-    """Write the chain into a state file, as work of the writer in parts; the file is replaced as a whole.
+    """Write the chain into a state file, in parts on the writer thread; the file is replaced as a whole.
 
     Raises NodeError; the file is what it was before then.
     """

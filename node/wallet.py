@@ -36,7 +36,7 @@ class KeyWallet:
         return f"KeyWallet({len(self._keys)} accounts)"
 
     def add(self, key: PrivateKey) -> Address:
-        """Hold one more key; its address."""
+        """Add a key; return its address."""
         address = address_of(key)
         self._keys = {**self._keys, address: key}
         return address

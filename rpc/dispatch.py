@@ -1,4 +1,4 @@
-"""From a body of bytes to an answer of bytes: JSON-RPC 2.0 as geth speaks it, for every transport.
+"""Dispatch of a body's bytes to an answer's bytes: JSON-RPC 2.0 as in geth, for every transport.
 
 Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 """
@@ -45,14 +45,14 @@ from zevm.rpc.workers import Workers
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
-"""How long a batch of light calls may hold the event loop before others have their turn."""
+"""How long a batch of light calls may hold the event loop before it yields."""
 
 _ABSENT = object()
 Reply = bytes | None
-"""An encoded answer; None where nothing is to be sent (notifications)."""
+"""An encoded answer; None if nothing is sent (notifications)."""
 
 Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
-"""An answer on its way."""
+"""A pending answer."""
 
 
 def _encode_raw_number(value: Any) -> orjson.Fragment:
@@ -76,37 +76,37 @@ def success(identifier: Any, result: Any) -> bytes:
 
 
 def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
-    """What a worker does for a call: its answer may be large, so it is not the event loop that encodes it."""
+    """Execute a call on a worker, and encode its answer there, since it may be large."""
     return _success_in_slices(identifier, function(*arguments, deadline=deadline))
 
 
 def _success_in_slices(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result of any size, encoded so that other threads have their turn in between."""
+    """The answer that carries a result of any size, encoded in slices, so that other threads can run in between."""
     if type(result) is not Encoded and not is_small(result):
         result = Encoded(use_up(result))
     return success(identifier, result)
 
 
 def _answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
-    """What the thread for large answers does."""
+    """Make an answer on the thread for large answers."""
     if type(result) is Later:
         return _success_in_slices(identifier, result.function(*result.arguments))
     return success(identifier, result)
 
 
 def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
-    """What the writer does for a call."""
+    """Execute a call on the writer."""
     return _success_in_slices(identifier, function(*arguments))
 
 
 def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
-    """The same for long work."""
+    """Execute long work on the writer, in steps."""
     result = yield from function(*arguments)
     return _success_in_slices(identifier, result)
 
 
 class LongWrite(asyncio.Future[Reply]):
-    """The answer of work that may be long: when it is cancelled, since the client has left, the work soon ends."""
+    """The pending answer of long work: cancelling it, when the client disconnects, ends the work soon."""
 
 
 def failure(identifier: Any, error: RpcError) -> bytes:
@@ -115,7 +115,7 @@ def failure(identifier: Any, error: RpcError) -> bytes:
 
 
 class Call:
-    """One request on its way: either `error` is set, or `method` and `arguments` are."""
+    """One pending request: either `error` is set, or `method` and `arguments` are."""
 
     __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
 
@@ -131,7 +131,7 @@ class Call:
 
     @property
     def error(self) -> RpcError | None:
-        """Why the call is refused or has failed."""
+        """The error of a refused or failed call."""
         return self._error
 
     @error.setter
@@ -143,11 +143,11 @@ class Call:
 
 
 Received = Call | Iterable[Call] | bytes
-"""What a body holds: one call, a batch, or, encoded, why it is refused."""
+"""A body's content: one call, a batch, or an encoded refusal."""
 
 
 def decode_arguments(method: Method, params: Any) -> list[Any]:
-    """Positional arguments for a method, with geth's texts for what is missing, ill-formed or too much."""
+    """Positional arguments for a method, with geth's texts for missing, ill-formed or superfluous ones."""
     if params is None:
         params = ()
     elif type(params) is not list:
@@ -171,7 +171,7 @@ def decode_arguments(method: Method, params: Any) -> list[Any]:
 
 
 class Dispatcher:
-    """Answers bodies from the methods of a registry. One for all transports; used on the event loop alone."""
+    """Answers bodies from the methods of a registry. One for all transports; used only on the event loop."""
 
     def __init__(self, registry: Registry, services: Services, workers: Workers) -> None:
         self._methods = registry.by_name
@@ -181,21 +181,20 @@ class Dispatcher:
         self.workers = workers
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
-        """The answer to a body where it can be given at once, otherwise what gives it when awaited.
+        """The answer to a body if it is available at once, otherwise an awaitable of it.
 
-        A future stands for a write: it is under way already, and ends whether or not anybody waits for it, unless
-        it is a LongWrite.
+        A future is a running write, which completes even without an awaiter, unless it is a LongWrite.
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
         return self.begin_received(self._receive(body), caller)
 
     async def receive_apart(self, body: bytes) -> "Received":
-        """Read a large body on a thread made for that, so that the event loop goes on; for `begin_received`."""
+        """Read a large body on a dedicated thread, for `begin_received`."""
         return await self.workers.read(self._receive_large, body)
 
     def begin_received(self, received: "Received", caller: Caller | None = None) -> Reply | Pending:
-        """As `begin`, of what `receive_apart` has read."""
+        """As `begin`, for the result of `receive_apart`."""
         if isinstance(received, bytes):
             return received
         if not isinstance(received, Call):
@@ -217,7 +216,7 @@ class Dispatcher:
         return reply if reply is None or isinstance(reply, bytes) else await reply
 
     def _receive(self, body: bytes) -> "Received":
-        """A small body's calls; those of a batch are read one after another, as they are answered."""
+        """A small body's calls; the calls of a batch are decoded one by one as they are answered."""
         try:
             if may_exceed(body, self._limits):
                 check_shape(body, self._limits)
@@ -230,7 +229,7 @@ class Dispatcher:
         return map(self._read, message)
 
     def _receive_large(self, body: bytes) -> "Received":
-        """A large body's calls, all read; not on the event loop."""
+        """A large body's calls, all decoded; not on the event loop."""
         try:
             check_shape(body, self._limits)
             message = parse_large(body)
@@ -320,9 +319,9 @@ class Dispatcher:
         return self._finish(call, result, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
-        """Hand a call to the chain writer; one callback on the event loop answers it, without a task of its own.
+        """Submit a call to the chain writer; one callback on the event loop answers it, without its own task.
 
-        The writer encodes the answer as well. Once nobody waits for it, long work ends after the part under way.
+        The writer also encodes the answer. Without an awaiter, long work ends after the current part.
         """
         loop = asyncio.get_running_loop()
         is_long = isgeneratorfunction(method.function)
@@ -360,7 +359,7 @@ class Dispatcher:
         return answer
 
     def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
-        """Log a call. `reply`: its answer where a worker has encoded it."""
+        """Log a call. `reply`: its answer if a worker has encoded it."""
         if call.is_notification:
             reply = None
         elif reply is None:
@@ -416,7 +415,7 @@ class Dispatcher:
 
 
 def _refusal(error: RpcError) -> bytes:
-    """The whole answer to a body that is refused before its calls are looked at."""
+    """The whole answer to a body that is refused before its calls are decoded."""
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)

@@ -1,6 +1,6 @@
-"""What a caller is told of an exception, for every interface. Here stands the only catch-all of the node.
+"""The error that a caller gets for an exception, for every interface.
 
-What no layer foresaw becomes -32603 with an id that the log repeats.
+An unexpected exception becomes -32603 with an id that the log repeats.
 """
 
 import logging
@@ -17,7 +17,7 @@ LOGGER = logging.getLogger("zevm.rpc")
 
 
 def to_rpc_error(services: Services, name: str, error: Exception) -> RpcError:
-    """The error to send for what `name` (a method, or a field) raised; neither holds on to where that came from."""
+    """The error to send for an exception of `name` (a method or a field); it keeps no reference to the traceback."""
     rpc_error = _to_rpc_error(services, name, error)
     forget_origin(error)
     return rpc_error

@@ -46,18 +46,18 @@ CLIENT_LIMIT_EXCEEDED = -38026
 """Geth's code for a request with more parts than one may have."""
 
 MESSAGE_CHARACTERS = 4_096
-"""Of an error's text; a longer one, as of what a client has sent, is cut."""
+"""Maximum length of an error's text; a longer one is cut."""
 
 
 def bounded(message: str) -> str:
-    """The text of an error as it is sent."""
+    """The text of an error, cut to the maximum length."""
     if len(message) <= MESSAGE_CHARACTERS:
         return message
     return f"{message[:MESSAGE_CHARACTERS]}... ({len(message)} characters)"
 
 
 class RpcError(Exception):
-    """An error as a client reads it. `data` is left out of the answer when None."""
+    """An error as a client sees it. The answer has no `data` if it is None."""
 
     code: int = -32000
 
@@ -99,7 +99,7 @@ class MethodNotFoundError(RpcError):
 
     @classmethod
     def of(cls, name: str, meant: str | None = None) -> "MethodNotFoundError":
-        """The error for an unknown method `name`; `meant`: the one that it is much like, which the data tells."""
+        """The error for an unknown method `name`; `meant`: the most similar name, given in the data."""
         data = None if meant is None else f"did you mean {meant}?"
         return cls(f"the method {name} does not exist/is not available", data)
 
@@ -117,7 +117,7 @@ class InternalError(RpcError):
 
 
 class ServerError(RpcError):
-    """What a well-formed request can meet: refused transactions, halted executions, failed look-ups."""
+    """Failures of a well-formed request: refused transactions, halted executions, failed look-ups."""
 
     code = -32000
 
@@ -153,13 +153,13 @@ class ResponseTooLargeError(RpcError):
 
 
 class LimitExceededError(RpcError):
-    """A bounded resource is used up for now; trying again later may succeed."""
+    """A bounded resource is exhausted for now; a retry may succeed."""
 
     code = -32005
 
 
 class CodedError(RpcError):
-    """What has a code of its own, as a block or call of eth_simulateV1 that cannot be."""
+    """An error with its own code, such as an invalid block or call of eth_simulateV1."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -187,7 +187,7 @@ class ReceiptTimeoutError(RpcError):
 
 
 class TransactionFailedError(RpcError):
-    """A transaction was mined and failed, told to its sender as Hardhat's node tells it. `data` has Hardhat's shape."""
+    """A mined transaction failed, reported to its sender as Hardhat's node does. `data` has Hardhat's format."""
 
     code = -32003
 
@@ -199,7 +199,7 @@ class TransactionFailedError(RpcError):
 
 @contextmanager
 def refusals_as_parameters() -> Iterator[None]:
-    """Tell a value that the chain does not take as a wrong parameter."""
+    """Report a value that the chain refuses as an invalid parameter."""
     try:
         yield
     except chain_errors.InvalidRequestError as error:
@@ -207,7 +207,7 @@ def refusals_as_parameters() -> Iterator[None]:
 
 
 class EngineRpcError(RpcError):
-    """A refusal of the Engine API: the specification's code and text, and in the data what was wrong."""
+    """A refusal of the Engine API: the specification's code and text, and the reason in the data."""
 
     def __init__(self, error: EngineError) -> None:
         code, message = ENGINE_ERRORS[type(error)]
@@ -310,12 +310,12 @@ Topic = Enum | type[Exception]
 
 HINTS: dict[Topic, str] = {
     Reason.GAS_LIMIT_ABOVE_CAP: "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
-    Reason.UNSIGNED_TRANSACTION: "`zevm import --development` takes it",
-    Reason.TIMESTAMP_OF_PARENT: "`zevm import --development` takes equal ones",
-    Reason.GAS_LIMIT_LEAP: "`zevm import --development` takes the leaps of a development node",
+    Reason.UNSIGNED_TRANSACTION: "`zevm import --development` accepts it",
+    Reason.TIMESTAMP_OF_PARENT: "`zevm import --development` accepts equal ones",
+    Reason.GAS_LIMIT_LEAP: "`zevm import --development` accepts the jumps of a development node",
     chain_errors.DrivenChainError: "start without --authrpc to make blocks here",
     chain_errors.EqualTimestampsError: "give 1 or more, or start with --allow-blocks-with-same-timestamp",
-    chain_errors.StatesNotKeptError: "start another chain in another --datadir, or let anvil_reset begin anew",
+    chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
     TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
     StorageProblem.RECORD_DAMAGED: "run `zevm db check --deep`",
@@ -353,7 +353,7 @@ def told(error: Exception) -> str:
 
 
 def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | None:
-    """The answer for an error of a lower layer, or None where only the catch-all fits.
+    """The answer for an error of a lower layer, or None for an unexpected error.
 
     A revert is translated by dispatch, which holds the decoder of reasons.
     """

@@ -1,4 +1,4 @@
-"""The method table: what every JSON-RPC method takes, where it runs, and what it is for.
+"""The method table: every JSON-RPC method's parameters, thread and purpose.
 
     @method("eth_getBalance", cost=Cost.LIGHT, params=(Param("address", codec.address), ...), result="quantity")
     def get_balance(services: Services, address: Address, block: BlockReference) -> str: ...
@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Cost(Enum):
-    """Where a method runs.
+    """The thread of a method.
 
     LIGHT      on the event loop; must take well under a millisecond and never block
     EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword
@@ -36,7 +36,7 @@ class Cost(Enum):
 
 
 class Missing(Enum):
-    """The default of a parameter that has none."""
+    """The default of a parameter without one."""
 
     REQUIRED = "required"
 
@@ -55,7 +55,7 @@ class Param:
 
     @property
     def required(self) -> bool:
-        """Whether a request without it is refused."""
+        """Whether a request without this parameter is refused."""
         return self.default is REQUIRED
 
 
@@ -79,7 +79,7 @@ class Method:
 
 
 AUTHENTICATED_NAMESPACES = frozenset({"engine"})
-"""Namespaces that only the port of the consensus client serves."""
+"""Namespaces that only the consensus client's port serves."""
 
 
 def namespace_of(name: str) -> str:
@@ -105,10 +105,10 @@ class Registry:
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
-        result: what is returned, in words for the table. Its docstring's first line is the summary.
-        connection: the function also gets the Caller (rpc.notifications.subscriptions) of the request, or None.
-        Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, or a summary that says
-        nothing without another row's: the table is sorted by name, and a program is told of one row alone.
+        result: the result in words, for the table. The docstring's first line is the summary. connection: the function
+        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. Raises ValueError for a name
+        taken, an EXECUTION function without a `deadline` keyword, or a summary that depends on another row's: the table
+        is sorted by name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:
@@ -135,7 +135,7 @@ class Registry:
         return sorted({namespace_of(name) for name in self.by_name})
 
     def public(self) -> "Registry":
-        """The methods for everybody who reaches the node."""
+        """The methods of the public port."""
         return self._where(lambda name: namespace_of(name) not in AUTHENTICATED_NAMESPACES)
 
     def within(self, namespaces: Collection[str]) -> "Registry":

@@ -1,7 +1,7 @@
 """The listening server: HTTP and WebSocket on every host's port, the consensus client's port, and the IPC socket.
 
-It runs inside the node's event loop on uvicorn's protocols, and leaves signals to the node. Stopping
-closes every connection itself, so that a thousand open sockets do not keep the process.
+It runs inside the node's event loop on uvicorn's protocols, and leaves signals to the node. A stop closes every
+connection, so that a thousand open sockets do not keep the process alive.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
 LOGGER = logging.getLogger("zevm.rpc")
 DRAIN_SECONDS = 1.5
-"""What requests under way get to end in, once the server stops."""
+"""Time for running requests to finish once the server stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Where to listen and whom to let in.
+    """Listening addresses and access rules.
 
-    hosts: names or addresses; with none, only callers in this process are served. port: 0 takes a free one.
+    hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None.
     """
@@ -53,7 +53,7 @@ class ServerOptions:
 
 
 class Server:
-    """Everything between the sockets and the methods. Made and used on the event loop."""
+    """Everything between the sockets and the methods. Created and used on the event loop."""
 
     def __init__(self, services: Services, options: ServerOptions, registry: Registry | None = None) -> None:
         if registry is None:
@@ -87,16 +87,16 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where everybody is served: host and port."""
+        """The public addresses: host and port."""
         return self._public.addresses
 
     @property
     def engine_addresses(self) -> list[tuple[str, int]]:
-        """Where a consensus client is served."""
+        """The addresses of the consensus client's port."""
         return [address for listener in self._listeners[1:] for address in listener.addresses]
 
     async def start(self) -> None:
-        """Bind and serve. Raises AddressInUseError or IpcError; nothing stays open then."""
+        """Bind and serve. Raises AddressInUseError or IpcError, with nothing left open."""
         self._listen_to_chain()
         self._in_process = InProcess(self._services, self.dispatcher)
         try:
@@ -116,7 +116,7 @@ class Server:
         await self._public.bind(hosts, port)
 
     async def stop(self) -> None:
-        """Refuse new connections, let requests under way end shortly, close every connection. Idempotent."""
+        """Refuse new connections, give running requests a short time, close every connection. Idempotent."""
         for listener in self._listeners:
             listener.close()
         if self._cancel_events is not None:
@@ -149,10 +149,10 @@ class Server:
         loop = asyncio.get_running_loop()
 
         def listener(event: Event) -> None:
-            # waking the event loop costs the writer its turn; who begins to listen now is not owed this event
+            # waking the event loop costs the writer time; a listener that subscribes now need not receive this event
             if not (self._services.filters.any_open or self._services.subscriptions.any_open):
                 return
-            # after the loop's end there is nobody left to tell
+            # after the loop has ended there is no listener
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._publish, event)
 

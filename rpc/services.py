@@ -1,4 +1,4 @@
-"""What a method may reach: the chain, the wallet, limits, filters, subscriptions."""
+"""The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
 from copy import copy
 from dataclasses import dataclass, field
@@ -17,33 +17,32 @@ from zevm.rpc.wallet import Wallet
 
 
 class CallLog(Protocol):
-    """Told of every call after it was answered: for the node's log and metrics. Must be quick; any thread."""
+    """Receives every answered call, for the node's log and metrics. Must be quick; called from any thread."""
 
     def called(self, method: str, params: object, seconds: float, error: "Exception | None") -> None:
-        """`error` is the RpcError that was sent, or None."""
+        """`error` is the sent RpcError, or None."""
         ...
 
     def set_logging(self, enabled: bool) -> None:
-        """Switch the node's log of calls and blocks; metrics are counted all the same."""
+        """Switch the node's log of calls and blocks; metrics keep counting."""
         ...
 
 
 class ErrorDecoder(Protocol):
-    """Puts revert data into words."""
+    """Turns revert data into text."""
 
     def revert_reason(self, output: bytes) -> str | None:
-        """What follows `execution reverted: `, or None where the data says nothing."""
+        """The text after `execution reverted: `, or None if the data has none."""
         ...
 
 
 @dataclass(slots=True)
 class Services:
-    """Handed to every method as its first argument.
+    """The first argument of every method.
 
-    instance_id: 32 bytes, stable over restarts of one chain, new when it is reset (rpc.methods.support.instance).
-    announced_version: what web3_clientVersion answers; None for `client_version`.
-    signs_as_geth: eth_signTransaction answers {raw, tx} instead of the bytes.
-    throws_on_failure: to send a transaction that fails is an error, as with Hardhat's node.
+    instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
+    the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
+    instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     """
 
     chain: Chain

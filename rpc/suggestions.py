@@ -1,4 +1,4 @@
-"""Which method an unknown name may mean."""
+"""Suggestions of a method for an unknown name."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ _ALIKE = 0.8
 
 
 class Suggestions:
-    """The nearest of some names; answers are remembered, so that asking again costs nothing."""
+    """The nearest of some names; answers are cached, so that a repeated question costs nothing."""
 
     MEMORY = 1_024
-    """Answers that are remembered; past it, they are forgotten all at once."""
+    """Maximum of cached answers; past it, the cache is emptied."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
@@ -22,7 +22,7 @@ class Suggestions:
         self._known: dict[str, str | None] = {}
 
     def nearest(self, name: str) -> str | None:
-        """The name that is meant, or None where no name is much like it."""
+        """The most similar name, or None if no name is similar."""
         if len(name) > NAME_LIMIT:
             return None
         if name not in self._known:

@@ -1,4 +1,4 @@
-"""What the RPC methods ask of the node's accounts. The node package implements it."""
+"""The interface of the node's accounts for the RPC methods. The node package implements it."""
 
 from typing import Protocol
 

@@ -1,9 +1,9 @@
 """Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
 One more thread reads large bodies.
 
-The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is
-refused, so that a flood of eth_call delays nothing but eth_call. A caller that leaves takes its job's
-deadline along: the job sees it as passed at its next look.
+The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is refused, so that a
+flood of eth_call delays only eth_call. A disconnected caller cancels its job's deadline: the job ends at its next
+check.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "as
 
 
 class Workers:
-    """A pool that event loop coroutines submit to. `close` leaves running jobs to their deadlines."""
+    """A pool for coroutines of the event loop. `close` leaves running jobs to their deadlines."""
 
     def __init__(self, count: int, *, queue_ms: int, timeout_seconds: float) -> None:
         self._count = count
@@ -41,8 +41,8 @@ class Workers:
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(*arguments, deadline=...)` on a worker and return its result or raise its error.
 
-        Raises LimitExceededError when no worker came free in time. When the awaiting task is cancelled,
-        a job that has not begun is dropped; the deadline of one that has is cancelled, which soon ends it.
+        Raises LimitExceededError if no worker is free in time. If the awaiting task is cancelled, a job that has not
+        started is dropped; the deadline of a running one is cancelled, which soon ends it.
         """
         await self._acquire()
         loop = asyncio.get_running_loop()
@@ -59,16 +59,16 @@ class Workers:
             del future
 
     async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call `function(*arguments)` on the one thread that reads large bodies, in the order of the calls.
+        """Call `function(*arguments)` on the single thread for large bodies, in the order of the calls.
 
-        Executions do not hold it up: it takes what is in proportion to a body and has a bound of its own.
+        Executions do not delay it: its work is proportional to a body and has its own bound.
         """
         return await asyncio.get_running_loop().run_in_executor(self._reader, function, *arguments)
 
     async def encode(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call `function(*arguments)` on the one thread that makes large answers, in the order of the calls.
+        """Call `function(*arguments)` on the single thread for large answers, in the order of the calls.
 
-        Executions do not hold it up, nor large bodies; and only one large answer at a time is in the making.
+        Neither executions nor large bodies delay it, and it makes only one large answer at a time.
         """
         return await asyncio.get_running_loop().run_in_executor(self._encoder, function, *arguments)
 

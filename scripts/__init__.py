@@ -1,1 +1,1 @@
-"""What makes the environment, lock files, example contracts and generated documents, and what checks the tree."""
+"""Scripts for the environment, lock files, example contracts and generated documents, and checks of the tree."""

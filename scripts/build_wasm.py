@@ -5,7 +5,7 @@ python scripts/build_wasm.py my.zig my.c      these alone, to the same folder (-
 python scripts/build_wasm.py --unchecked ...  smaller and faster code that checks nothing
 
 Overflow, division by zero, an index out of bounds and a number that does not fit end the call in a trap, which reverts.
-With --unchecked they go on with a wrong value or read what lies beside: for code that is proven, or measured.
+With --unchecked they continue with a wrong value or read adjacent memory: for proven code, or measurements.
 
 Zig and C need the package `ziglang`; AssemblyScript needs the npm tools of scripts/install_client_tools.sh.
 """

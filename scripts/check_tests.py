@@ -49,7 +49,7 @@ def untyped_functions(found: list[Path]) -> list[str]:
 
 
 def type_complaints(untyped: list[str], limit: int) -> Iterator[str]:
-    """What is wrong with the number of untyped functions, if anything is."""
+    """A message if the number of untyped functions is wrong."""
     if len(untyped) > limit:
         yield "\n".join(untyped)
         yield f"error: {len(untyped)} functions of the tests have no types, at most {limit}; give the new ones types"

@@ -93,7 +93,7 @@ class AccountChange(NamedTuple):
 
 @dataclass(slots=True)
 class StateDiff:
-    """What one block (or one development patch) changes.
+    """The changes of one block or one development patch.
 
     accounts: address -> new fields, or None where the account ceases to exist.
     storage: address -> slot -> value; 0 deletes the slot. Only of accounts in `accounts`.

@@ -53,5 +53,5 @@ class ByteCache:
             self._young, self._old, self._young_bytes = {}, {}, 0
 
     def __len__(self) -> int:
-        """How many distinct keys are held."""
+        """Number of distinct keys held."""
         return len(self._young.keys() | self._old.keys())

@@ -1,9 +1,9 @@
-"""Checksums of LevelDB's files, kept beside them: the file CHECKSUMS.
+"""Checksums of LevelDB's files, in the file CHECKSUMS next to them.
 
-LevelDB checks every block that it reads, but opens happily on a damaged block that nobody has read yet, and takes
-some damage at the end of a log for the trace of a crash. So a clean stop records size and CRC-32 of every file, and
-the next start compares before LevelDB sees them. Tables (.ldb) never change, so their lines outlive a kill; the lines
-of all other files hold for one start only, since LevelDB rewrites those at each.
+LevelDB checks every block that it reads, but opens despite a damaged block that has not been read yet, and takes some
+damage at the end of a log for the trace of a crash. So a clean stop records size and CRC-32 of every file, and the next
+start compares before LevelDB sees them. Tables (.ldb) never change, so their lines outlive a kill; the lines of all
+other files hold for one start only, since LevelDB rewrites those at each.
 """
 
 import re
@@ -40,7 +40,7 @@ class FileSum:
 
 @dataclass(frozen=True, slots=True)
 class Checksums:
-    """What the file says.
+    """The file's content.
 
     `sequence` is the last write's number of a clean stop, None after any other stop; then `boot` names the machine's
     start in which the database was open, "" where that is not known.
@@ -81,7 +81,7 @@ def write_checksums(directory: Path, files: dict[str, FileSum], sequence: int | 
 
 
 def boot_id() -> str:
-    """What names this start of the machine; "" where the system does not tell."""
+    """The id of this boot of the machine; "" if the system does not report it."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:

@@ -98,8 +98,8 @@ class Database:
     def salvage(cls, path: Path) -> "Database":
         """Open a damaged database with whatever is readable in it, for `db check` and `db rewind`.
 
-        Skips every comparison, rebuilds LevelDB's files when it refuses them or some block of them, and takes what is
-        left for the truth: blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
+        Skips every comparison, rebuilds LevelDB's files if it refuses them or some block of them, and trusts the rest:
+        blocks may be missing or stale, so the chain must be verified and rewound to a sound block.
         """
         files = DatabaseFiles(path, create=False, salvage=True)
         try:
@@ -110,7 +110,7 @@ class Database:
 
     @staticmethod
     def erase(path: Path) -> None:
-        """Remove the database in the directory `path` and leave what lies beside it, as the keystore. Absent: no error.
+        """Remove the database in the directory `path` and leave other files, such as the keystore. Absent: no error.
 
         Raises DatabaseLockedError while a process has it open, ForeignDatabaseError where it is not ours.
         """
@@ -141,8 +141,8 @@ class Database:
         sync=False: for what a later synced write seals, as the blocks of an import before its last. A power failure
         may take the newest of such writes, never older ones alone.
 
-        Where it fails (a full disk, say), nothing of it is kept, and reads go on. The next write opens LevelDB anew
-        first, whose log may end in half a record, and fails as well until that is possible. Raises StorageError.
+        If it fails (a full disk, say), it has no effect, and reads continue. The next write first reopens LevelDB,
+        whose log may end in half a record, and fails too until that is possible. Raises StorageError.
         """
         with self._write_lock:
             self._make_ready()
@@ -193,9 +193,9 @@ class Database:
         self.created = False
 
     def discard(self, beside: Sequence[str] = ()) -> None:
-        """Close; a database that this opening made, and nobody was told of, leaves nothing behind.
+        """Close; a database that this opening created without any acknowledgement is deleted.
 
-        beside: names in its folder that belong to the chain too. What else lies there stays.
+        beside: names in its folder that belong to the chain too. Other files stay.
         """
         if not self.created or self._files is None:
             self.close()
@@ -241,7 +241,7 @@ class Database:
     def scrub(self, progress: integrity.Progress | None = None) -> list[str]:
         """Read everything and report each problem: checksums, hashes, the chain's continuity, indexes.
 
-        `progress` is told of each part, and how far it is. Empty when sound.
+        `progress` is called with each part and its progress. Empty if sound.
         """
         return integrity.scrub(self.store, progress)
 

@@ -23,7 +23,7 @@ _UNFINISHED = "an unfinished, never acknowledged write"
 
 
 class DatabaseFiles:
-    """What lies in the data directory around LevelDB: lock, format, sequence marks, checksums."""
+    """The files of a data directory around LevelDB: lock, format, sequence marks, checksums."""
 
     def __init__(self, path: Path, *, create: bool, salvage: bool = False, accept: bool = False) -> None:
         self._path = path
@@ -67,7 +67,7 @@ class DatabaseFiles:
         self._refuse_orphans()
         self.unclean_stop = had_data and recorded.sequence is None
         if recorded.damaged:
-            self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged; it is written anew")
+            self._warn(f"the file {self._path / checksums.CHECKSUMS_NAME} is damaged and will be rewritten")
         acknowledged = self._acknowledged(recorded, had_data=had_data)
         self._tables = checksums.verify_files(self._leveldb, recorded)
         checksums.write_checksums(self._path, self._tables)
@@ -92,7 +92,7 @@ class DatabaseFiles:
                 store.close()
                 raise CorruptionError("unreadable blocks")
         except CorruptionError as error:
-            self._warn(f"LevelDB's files are rebuilt from what is readable ({error})")
+            self._warn(f"LevelDB's files are rebuilt from their readable parts ({error})")
             repair(self._leveldb)
             store = LevelStore(self._leveldb, create=False)
         directory.write_format(self._path)
@@ -115,7 +115,7 @@ class DatabaseFiles:
             log_tail.cut_after(log, acknowledged)
 
     def resume(self, store: LevelStore | MemoryStore, acknowledged: int) -> None:
-        """Open a store that has failed anew, as the last acknowledged write left it. Raises StorageError."""
+        """Reopen a failed store in the state of the last acknowledged write. Raises StorageError."""
         store.reopen(lambda: self.discard_refused(acknowledged))
         stored = stored_sequence(store)
         if stored != acknowledged:
@@ -163,7 +163,7 @@ class DatabaseFiles:
         self._lock.release()
 
     def _refuse_orphans(self) -> None:
-        """Raise CorruptionError where CURRENT is missing beside data: LevelDB would begin anew and delete tables."""
+        """Raise CorruptionError if CURRENT is missing but data exists: LevelDB would start over and delete tables."""
         if (self._leveldb / _CURRENT_NAME).exists():
             return
         if any(any(self._leveldb.glob(pattern)) for pattern in ("*.ldb", "*.sst", "*.log")):
@@ -203,7 +203,7 @@ class DatabaseFiles:
             self._marks = SequenceMarks(self._path)
         mark, damaged = self._marks.read()
         for path in damaged:
-            self._warn(f"the file {path} was damaged or missing; it is written anew")
+            self._warn(f"the file {path} was damaged or missing; it is rewritten")
         if self._accept:
             return 0
         if recorded.sequence is not None:

@@ -18,7 +18,7 @@ LEVELDB_NAME = "leveldb"
 BESIDE_NAMES = frozenset(
     {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
 )
-"""What may already lie in a directory in which a database is to be made."""
+"""Files that a directory for a new database may already contain."""
 
 _MAGIC = "zEVM database"
 

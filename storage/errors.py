@@ -1,7 +1,7 @@
 """Faults of the store.
 
 StorageError
-├── CorruptionError      bytes that cannot be what was written
+├── CorruptionError      bytes that differ from the written ones
 ├── DatabaseLockedError  another process holds the data directory
 ├── ForeignDatabaseError not a zEVM database, another chain's, or another schema version's
 └── MissingNodeError     a trie node the store does not hold (pruned, or damaged)

@@ -27,7 +27,7 @@ from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch, Reader
 
 Version = tuple[int, int]
-"""Block number, and patch: 0 for the block itself, from 1 for development patches upon it."""
+"""Block number, and patch: 0 for the block itself, from 1 for development patches on it."""
 
 FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 
@@ -131,7 +131,7 @@ def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
 
 
 def last_patch(reader: Reader, number: int) -> int:
-    """The newest patch upon a block; 0 where there is none."""
+    """The newest patch of a block; 0 if there is none."""
     newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)
     return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
 

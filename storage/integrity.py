@@ -1,4 +1,4 @@
-"""Is the database what was written? Checks that need no Ethereum semantics beyond hashes and block numbers."""
+"""Integrity checks of the database that need no Ethereum semantics beyond hashes and block numbers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +18,7 @@ _KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE, schema.PREI
 _LAST_KEY = b"\xff" * 64
 
 Progress = Callable[[str, int, int], None]
-"""Is told of a part, how much of it is done, and how much it is in all, about: bytes of keys, or blocks."""
+"""Called with a part, its done amount, and its approximate total: bytes of keys, or blocks."""
 
 TOLD_EVERY_BYTES = 4 * 1024 * 1024
 TOLD_EVERY_BLOCKS = 1_000

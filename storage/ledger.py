@@ -25,7 +25,7 @@ def log_key(item: bytes) -> bytes:
 
 
 class Ledger:
-    """The canonical chain in a store, and blocks beside it.
+    """The canonical chain in a store, and side blocks.
 
     Reads see the newest committed batch; writes go into the caller's batch.
     """
@@ -120,7 +120,7 @@ class Ledger:
         self._put_head(batch, number - 1, parent_hash)
 
     def forget_blocks(self, batch: Batch) -> None:
-        """Put into `batch` the removal of all blocks, canonical and beside the chain, with their indexes."""
+        """Put into `batch` the removal of all blocks, canonical and side blocks, with their indexes."""
         families = (
             schema.HEADER,
             schema.BODY,
@@ -200,11 +200,11 @@ class Ledger:
         batch.put(schema.blobs_key(transaction_hash), data)
 
     def working_root(self, number: int) -> bytes | None:
-        """The state root that patches upon a block left; None where its state was never patched."""
+        """The state root after the patches of a block; None if its state was never patched."""
         return self._store.get(schema.override_key(number))
 
     def put_working_root(self, batch: Batch, number: int, root: bytes) -> None:
-        """Record the state root that a patch upon block `number` left."""
+        """Record the state root after a patch of block `number`."""
         batch.put(schema.override_key(number), root)
 
     def delete_working_root(self, batch: Batch, number: int) -> None:

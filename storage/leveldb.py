@@ -31,7 +31,7 @@ LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
 
 ROOM_BYTES = 1024 * 1024
-"""Beyond the size of its log, what must be free before a database is opened anew."""
+"""Free space, beyond the size of its log, that a database needs before it is reopened."""
 
 CHUNK_BYTES = 256 * 1024
 
@@ -52,7 +52,7 @@ class LevelOptions:
 
 
 class _GateClosedError(StorageError):
-    """A gate has been closed, for good or while the database is opened anew."""
+    """A gate has been closed, for good or while the database is reopened."""
 
 
 class _Gate:
@@ -87,7 +87,7 @@ class _Gate:
             raise _GateClosedError("the database is closed")
 
     def close(self) -> None:
-        """Let nobody in any more, and release as soon as nobody is inside."""
+        """Admit no further operation, and release once the last one has left."""
         self._closed = True
         self._finish()
 
@@ -110,7 +110,7 @@ class _UnsyncedLogs:
         self._newest = 0
 
     def before_synced(self) -> None:
-        """Make durable what was written unsynced, in whatever log it lies."""
+        """Make unsynced writes durable, in whichever log they are."""
         if self._bytes:
             self._sync(self._numbers())
             self._bytes = 0
@@ -203,10 +203,10 @@ class LevelStore:
             self._writes += 1
 
     def reopen(self, between: Callable[[], None]) -> None:
-        """Close LevelDB, run `between`, and open it again, once there is room for what that writes.
+        """Close LevelDB, run `between`, and open it again, once there is space for its writes.
 
-        Reads that come meanwhile wait. Snapshots taken since the last write that held go on, older ones and iterators
-        end with StorageError. Raises StorageError where there is no room yet, with everything as it was.
+        Reads that come meanwhile wait. Snapshots taken since the last successful write stay valid, older ones and
+        iterators end with StorageError. Raises StorageError without any change if there is no space yet.
         """
         with self._write_lock:
             if self._closed:
@@ -239,7 +239,7 @@ class LevelStore:
 
     @contextmanager
     def entered(self) -> Iterator["_Gate"]:
-        """Hold LevelDB open, after it was opened anew if that is under way. Raises StorageError once closed."""
+        """Hold LevelDB open, after a reopening in progress. Raises StorageError once closed."""
         try:
             gate = self._gate
             gate.__enter__()
@@ -296,7 +296,7 @@ class LevelStore:
         self._opened.set()
 
     def _await_reopening(self) -> None:
-        """Wait until LevelDB has been opened anew; raise StorageError where it is closed for good."""
+        """Wait until LevelDB has been reopened; raise StorageError if it is closed for good."""
         self._opened.wait()
         if self._closed:
             raise StorageError("the database is closed")
@@ -369,9 +369,7 @@ class LevelSnapshot:
         if handle is None:
             raise StorageError("the snapshot is closed")
         if handle.native is None:
-            raise StorageError(
-                "this view of the database ended when it was opened anew after a failed write; ask again"
-            )
+            raise StorageError("this view of the database ended when it was reopened after a failed write; ask again")
         return handle
 
 

@@ -15,7 +15,7 @@ from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
 
 SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
-"""Where each batch, as its last operation, puts its number (8 bytes)."""
+"""The key under which each batch, as its last operation, puts its number (8 bytes)."""
 
 _BLOCK_SIZE = 32 * 1024
 _HEADER_SIZE = 7
@@ -122,7 +122,7 @@ def _read(path: Path) -> bytes:
 
 
 def _sound_end(data: bytes, newest: int = MAX_NUMBER) -> tuple[int, int | None]:
-    """Where the last whole record ends before the first unreadable one, and the sequence number of that record.
+    """End of the last complete record before the first unreadable one, and that record's sequence number.
 
     Records with a number above `newest` count as unreadable.
     """

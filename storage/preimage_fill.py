@@ -19,7 +19,7 @@ def is_complete(reader: Reader) -> bool:
 def fill(reader: Reader, write: Callable[[Batch, bool], None]) -> int:
     """Write the preimages of all keys, in steps, and then that none is missing; how many keys were met.
 
-    write: takes a batch, and whether it is to be synced. A fill that was cut short begins anew the next time.
+    write: takes a batch, and whether it is to be synced. An interrupted fill starts over the next time.
     """
     count = 0
     flat_keys = _flat_keys(reader)

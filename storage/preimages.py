@@ -1,4 +1,4 @@
-"""What hashed trie keys stand for: every address and slot that the state has, or ever had.
+"""Preimages of the hashed trie keys: every address and slot that the state has, or ever had.
 
 The trie holds hashes alone. A flat record that comes into being brings its key along, under its hash and in the same
 batch. A mark names the latest state's root as long as no key is missing: a database that an older program has written
@@ -20,7 +20,7 @@ def find(reader: Reader, trie_key: bytes) -> bytes | None:
 
 
 def put(batch: Batch, flat_key: bytes) -> None:
-    """Put into `batch` what the trie's key of an account or slot record stands for."""
+    """Put into `batch` the preimage of the trie's key of an account or slot record."""
     plain = flat_key[1:] if flat_key[:1] == ACCOUNT.prefix else flat_key[_SLOT_START:]
     batch.put(preimage_key(hashed(plain)), plain)
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK})
-"""What a file system without hard links answers."""
+"""Errors of a file system without hard links."""
 _NO_REPLACING = frozenset({errno.EBUSY, errno.EACCES})
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Write `path` with mode 0600, in place of what was there. Raises OSError, with the old file as it was.
 
-    The content goes into a new file first: whoever holds the old one open does not read it. A device or a pipe is
-    written to as it is. A file that no other can replace (a mount point, a folder of another's) is emptied first.
+    The content goes into a new file first: a process that holds the old one open does not read it. A device or a pipe
+    is written to as it is. A file that no other can replace (a mount point, a folder of another's) is emptied first.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as stream:

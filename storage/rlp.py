@@ -12,11 +12,11 @@ _LIST_HEADERS = (
     *(b"\xf8" + bytes((size,)) for size in range(56, 256)),
     *(b"\xf9" + size.to_bytes(2, "big") for size in range(256, 1024)),
 )
-"""What stands before a payload of so many bytes; made ahead for the sizes of nodes, receipts and headers."""
+"""Prefixes of payloads by size; precomputed for the sizes of nodes, receipts and headers."""
 
 
 class RlpError(ValueError):
-    """The bytes are not canonical RLP; the message says why, in geth's words where it has them."""
+    """The bytes are not canonical RLP; the message says why, with geth's text if it has one."""
 
 
 def encode_int(value: int) -> bytes:

@@ -192,7 +192,7 @@ def account_key(address: bytes) -> bytes:
 
 
 def slots_prefix(address: bytes) -> bytes:
-    """What all slots of an account in the latest state begin with."""
+    """Prefix of all slots of an account in the latest state."""
     return SLOT.prefix + address
 
 
@@ -202,7 +202,7 @@ def slot_key(address: bytes, slot: int) -> bytes:
 
 
 def undo_key(number: int, patch: int = 0) -> bytes:
-    """Key of the reverse state diff of a block (patch 0) or of a development patch upon it."""
+    """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
     return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
 
 

@@ -3,7 +3,7 @@
 Every batch carries the next number into the database; once the batch has returned, and before anyone is told, the
 number is written here. A database that opens with a smaller number than the file's has lost acknowledged writes:
 LevelDB, which takes a log record with a damaged length at the end of the log for one that was never finished, would
-not say so. Beside it stands the number of the last synced write, which alone counts when the machine has restarted.
+not say so. The files also hold the number of the last synced write, which alone counts after a restart of the machine.
 Each file holds two copies with a checksum each, so that a flipped bit here is not mistaken for a loss there. The two
 files lie in folders of their own, so that what takes the one, together with the end of LevelDB's log, spares the other.
 """
@@ -63,7 +63,7 @@ class SequenceMarks:
             file.write(number, synced=synced)
 
     def begin(self, number: int) -> None:
-        """Write both files anew and make them durable, with a number that is on the medium. Raises StorageError."""
+        """Rewrite both files and make them durable, with a number that is on the medium. Raises StorageError."""
         for file in self._files:
             file.begin(number)
         try:
@@ -112,7 +112,7 @@ class _SequenceFile:
             raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
 
     def begin(self, number: int) -> None:
-        """Write the file anew and make it durable."""
+        """Rewrite the file and make it durable."""
         self.write(number, synced=True)
         descriptor = self._open_descriptor()
         try:

@@ -120,7 +120,7 @@ class StateStore:
             batch.put(code_key(code_hash), code)
 
     def updates_after(self, number: int) -> Iterator[tuple[Version, StateUpdate]]:
-        """What each state after block `number` made of the one before it, newest first, without nodes and code.
+        """The update of each state after block `number`, newest first, without nodes and code.
 
         Raises CorruptionError when a reverse difference is damaged.
         """
@@ -134,7 +134,7 @@ class StateStore:
         return rewind_flat(self._store, batch, to)
 
     def last_patch(self, number: int) -> int:
-        """The newest patch upon a block; 0 where there is none."""
+        """The newest patch of a block; 0 if there is none."""
         return last_patch(self._store, number)
 
     def forget_cached(self) -> None:

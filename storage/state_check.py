@@ -31,7 +31,7 @@ class StateCheck:
         self._storage_seen: set[bytes] = {EMPTY_ROOT}
 
     def run(self, *, compare_flat: bool) -> list[str]:
-        """What is wrong, one line each, at most the limit."""
+        """The problems, one line each, at most the limit."""
         try:
             if compare_flat:
                 self._compare_flat()

@@ -17,11 +17,11 @@ _ACCOUNTS_KEPT = 1024
 
 
 class StateBase(StateReader, Protocol):
-    """A state that a new one can be prepared upon."""
+    """A state that a new one can be prepared on."""
 
     @property
     def base(self) -> bytes | StateUpdate:
-        """What StateStore.prepare stands the new state on: the root, or the update while that is unwritten."""
+        """The base for StateStore.prepare: the root, or the update while it is unwritten."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""State updates as bytes, for blocks that are kept beside the canonical chain, and updates out of reverse differences.
+"""State updates as bytes, for side blocks, and updates from reverse differences.
 
 Nodes and code are left out: they lie in the store under their hashes already.
 """
@@ -53,7 +53,7 @@ def decode_update(data: bytes) -> StateUpdate:
 
 
 def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateUpdate]]:
-    """What each state after block `number` made of the one before it, newest first.
+    """The update of each state after block `number`, newest first.
 
     The new values come from the flat state, led back step by step. Raises CorruptionError.
     """

@@ -60,7 +60,7 @@ class StateUpdate:
 
 
 def nodes_over(nodes: trie.Nodes, base: bytes | StateUpdate) -> trie.Nodes:
-    """Look nodes up in the unwritten updates that `base` stands for, then in `nodes`."""
+    """Look nodes up in the unwritten updates of `base`, then in `nodes`."""
     layers: list[Mapping[bytes, bytes]] = []
     while isinstance(base, StateUpdate):
         layers.append(base.nodes)

@@ -332,7 +332,7 @@ class _Writer:
         return wrap_list(b"".join(children))
 
     def _collapse(self, children: list[bytes]) -> bytes:
-        """What is left of a branch with one item or none."""
+        """The remainder of a branch with one item or none."""
         if children[16] != _EMPTY:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
@@ -377,7 +377,7 @@ def _load(nodes: Nodes, node_hash: bytes) -> bytes:
 
 
 def _shared(part: str, path: str, depth: int) -> int:
-    """How many digits of `part` the path has at `depth`."""
+    """Number of digits of `part` that the path has at `depth`."""
     count = 0
     for mine, other in zip(part, path[depth : depth + len(part)], strict=False):
         if mine != other:

@@ -46,7 +46,7 @@ def _root_place(root: bytes) -> _Place | None:
 
 
 def _opened(nodes: trie.Nodes, place: _Place | None) -> _Opened:
-    """What stands there, past the nodes that are no branch."""
+    """The content there, after any nodes other than branches."""
     if place is None or place.digits or place.is_leaf:
         return place
     items = trie.items_of(nodes, place.item)

@@ -1,1 +1,1 @@
-"""What the tests, the benchmarks and the verification campaigns share."""
+"""Code shared by the tests, the benchmarks and the verification campaigns."""

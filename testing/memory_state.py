@@ -1,4 +1,4 @@
-"""A state held in dicts, to execute upon without a database."""
+"""A state in dicts, for executions without a database."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from zevm.storage.primitives import Address, Hash32, Wei
 
 @dataclass(frozen=True, slots=True)
 class MemoryAccount:
-    """What such a state holds at an address. storage: value by slot."""
+    """Such a state's account. storage: value by slot."""
 
     nonce: int = 0
     balance: int = 0

@@ -1,7 +1,7 @@
 """A node as a child process, and a small JSON-RPC connection to it.
 
 Shared by the client tests, the crash test and the benchmark. Standard library only. Waiting is by event: a thread reads
-the process's output and wakes whoever waits for a line.
+the process's output and wakes the waiter for a line.
 """
 
 from __future__ import annotations

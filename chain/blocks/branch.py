@@ -1,4 +1,4 @@
-"""A branch built aside: blocks upon an ancestor of the head, of which nothing is written yet."""
+"""A side branch: unwritten blocks on an ancestor of the head."""
 
 from collections.abc import Callable, Sequence
 

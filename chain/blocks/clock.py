@@ -10,7 +10,7 @@ from zevm.chain.rules.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """What a snapshot keeps of the clock; seconds."""
+    """The clock's part of a snapshot, in seconds."""
 
     offset: int = 0
     next_timestamp: int | None = None

@@ -1,4 +1,4 @@
-"""What a new block looks like before its transactions: the context fields of the header, and their environment."""
+"""A new block before its transactions: the context fields of the header, and their environment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,20 +9,21 @@ from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.frame import WasmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 NO_HASH = Hash32(b"")
-"""What code is told of a block out of its reach."""
+"""The hash that code sees of a block out of reach."""
 _BLOCK_HASH_WINDOW = 256
 _UNLIMITED_CODE_BYTES = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class BlockSettings:
-    """What development requests fix about coming blocks.
+    """Values of coming blocks that development requests set.
 
     coinbase, gas_limit, minimum_gas_price stay until changed; base_fee_per_gas and prev_randao hold for
     the next block only. None leaves a field to the rules. recoveries: see BlockEnvironment. Raises InvalidRequestError
@@ -50,7 +51,7 @@ class BlockSettings:
 
 @dataclass(frozen=True, slots=True)
 class CallFrame:
-    """Where a call executes: a block's environment over a state."""
+    """A call's place of execution: a block's environment over a state."""
 
     environment: BlockEnvironment
     reader: StateReader
@@ -58,7 +59,7 @@ class CallFrame:
 
 @dataclass(frozen=True, slots=True)
 class NextContext:
-    """What a block upon `parent` begins with, and what that was made of."""
+    """The context of a block on `parent`, and its inputs."""
 
     parent: Header
     settings: BlockSettings

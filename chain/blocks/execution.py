@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
@@ -11,10 +12,20 @@ from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, lo
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
-from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.vm.interface import Outcome
 from zevm.storage import rlp, trie
-from zevm.storage.state import StateBase, StateStore, StateUpdate
+from zevm.storage.account import StateDiff
+from zevm.storage.state import StateBase, StateUpdate
+
+
+class StatePreparer(Protocol):
+    """Maker of a new state from a difference: a StateStore, or a listener around one."""
+
+    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+        """The state after `diff` is applied to the one at a root or after an update. Writes nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class SealedBlock:
 
 
 class BlockExecution:
-    """A block in the making upon `parent_state`. Not for use by two threads.
+    """A block under construction on `parent_state`. Not for use by two threads.
 
     states: prepares the new state. executor: over the parent's state, where it is not to be a plain one.
     """
@@ -43,7 +54,7 @@ class BlockExecution:
     def __init__(
         self,
         environment: BlockEnvironment,
-        states: StateStore,
+        states: StatePreparer,
         parent_state: StateBase,
         executor: Executor | None = None,
     ) -> None:
@@ -98,7 +109,7 @@ class BlockExecution:
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
     ) -> SealedBlock:
-        """Finish the block upon a header whose context fields (parent, time, fees, ...) are set.
+        """Finish the block with a header whose context fields (parent, time, fees, ...) are set.
 
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """
@@ -122,7 +133,7 @@ class BlockExecution:
         try:
             sealed.check_range()
         except rlp.RlpError as error:
-            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"this block cannot be: {error}") from error
+            raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))

@@ -1,4 +1,4 @@
-"""What blocks ask of the chain that they continue."""
+"""The interface of the chain that new blocks extend."""
 
 from typing import Protocol
 
@@ -21,11 +21,11 @@ class BlockRecords(Protocol):
 
 
 class History(Protocol):
-    """The canonical chain as blocks upon it see it (chain.canonical.chain.CanonicalChain)."""
+    """The canonical chain as seen by new blocks (chain.canonical.chain.CanonicalChain)."""
 
     @property
     def genesis(self) -> Genesis:
-        """What the chain began with."""
+        """The chain's genesis."""
         ...
 
     @property

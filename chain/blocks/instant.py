@@ -23,7 +23,7 @@ Built = tuple[BlockAndReceipts | None, Refusals]
 
 
 class MiningChain(Protocol):
-    """What instant mining asks of its chain (chain.blockchain.Chain)."""
+    """The chain's interface for instant mining (chain.blockchain.Chain)."""
 
     settings: BlockSettings
 
@@ -34,7 +34,7 @@ class MiningChain(Protocol):
 
     @property
     def pool(self) -> Pool:
-        """What waits."""
+        """The pool."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class MiningChain(Protocol):
         ...
 
     def next_context(self) -> NextContext:
-        """What a block made now begins with."""
+        """The context of a block made now."""
         ...
 
 

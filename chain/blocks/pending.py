@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from zevm.chain.types import Block, Header, Receipt
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.storage.state import StateBase
 
 

@@ -10,7 +10,7 @@ from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
 
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
-"""What a block may need of its size (EIP-7934) besides transactions."""
+"""Part of a block's maximum size (EIP-7934) that is reserved for everything but transactions."""
 _LENGTH_BYTES = 9
 """The most that RLP puts before a transaction in a block."""
 
@@ -19,7 +19,7 @@ Refusals = dict[bytes, TransactionError]
 
 
 def check_price(transaction: Transaction, settings: BlockSettings) -> None:
-    """The price is not below what blocks made here ask for. Raises TransactionError, in geth's words."""
+    """Check that the price reaches the minimum of this node's blocks. Raises TransactionError with geth's text."""
     have, needed = transaction.max_fee_per_gas, settings.minimum_gas_price
     if have < needed:
         raise TransactionError(

@@ -11,7 +11,7 @@ from zevm.chain.types import Block, Header
 
 MAX_UNCLES = 2
 ANCESTORS = 7
-"""How many generations back an uncle's parent may be, the block's own parent counted."""
+"""Maximum of generations between a block and an uncle's parent, counting the block's own parent."""
 
 
 def check_uncles(
@@ -38,8 +38,8 @@ def check_uncles(
         if uncle.parent_hash not in ancestors or uncle.parent_hash == parent.hash:
             raise BlockError(
                 Reason.UNCLE_PARENT,
-                f"{where}: parent hash 0x{uncle.parent_hash.hex()} is none of the block's ancestors of "
-                f"2 to {ANCESTORS} generations",
+                f"{where}: parent hash 0x{uncle.parent_hash.hex()} "
+                f"is not among the block's ancestors of 2 to {ANCESTORS} generations",
             )
         try:
             check_header(uncle, ancestors[uncle.parent_hash])

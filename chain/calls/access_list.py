@@ -1,4 +1,4 @@
-"""eth_createAccessList: what a transaction touches, found by executing it until the list holds still.
+"""eth_createAccessList: what a transaction touches, found by executing it until the list stops changing.
 
 As geth: an access counts wherever an instruction names the account or slot, in frames that fail too. WebAssembly
 contracts access through the same state, so theirs count alike.
@@ -15,9 +15,10 @@ from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import StateObserver
 from zevm.chain.vm.executor import Executor, active_precompiles
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.validation import AUTHORIZATION_GAS
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import Address
@@ -59,7 +60,7 @@ def create_access_list(
     state_overrides: StateOverrides | None = None,
     deadline: Deadline | None = None,
 ) -> AccessListResult:
-    """The access list with which a message touches nothing beside it. The request's own list is kept.
+    """The access list that covers everything a message touches, including the request's own list.
 
     nonce: of the transaction, which tells where a creation's contract will be; None for the sender's next one.
     Raises TransactionError where geth refuses to begin, ExecutionTimeoutError at the deadline.
@@ -81,7 +82,7 @@ def create_access_list(
 
 
 def _excluded(environment: BlockEnvironment, request: CallRequest, nonce: int) -> Iterable[bytes]:
-    """What is warm from the start: sender, target, precompiles, and who signed authorisations."""
+    """Addresses that are warm from the start: sender, target, precompiles, and signers of authorisations."""
     yield request.sender
     yield contract_address(request.sender, nonce) if request.to is None else request.to
     yield from active_precompiles(environment)

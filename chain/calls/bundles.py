@@ -1,7 +1,7 @@
-"""Many calls or transactions one after another upon one state: eth_callMany and eth_callBundle.
+"""Many calls or transactions in sequence on one state: eth_callMany and eth_callBundle.
 
-eth_callMany   calls as eth_call makes them, each upon what the one before left; begins within a block if asked to
-eth_callBundle signed transactions at the top of a block to come, and what its producer would earn by them
+eth_callMany   calls as in eth_call, each on the state that the previous one left; may begin within a block
+eth_callBundle signed transactions at the top of a coming block, and its producer's earnings
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +19,9 @@ from zevm.chain.types import Header, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 
@@ -75,7 +76,7 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
 
 
 def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | None) -> CallFrame:
-    """A block after its first `count` transactions, executed anew."""
+    """A block after its first `count` transactions, executed again."""
     block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
     if block is None or parent is None:
         raise UnknownBlockError
@@ -93,7 +94,7 @@ def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | No
 class BundleRequest:
     """Signed transactions for a block to come, and that block's fields; None for what follows from its parent.
 
-    number: the block's. parent: the block whose state they begin upon. base_fee_per_gas in wei.
+    number: the block's. parent: the block whose state they begin on. base_fee_per_gas in wei.
     """
 
     transactions: tuple[Transaction, ...]
@@ -108,7 +109,7 @@ class BundleRequest:
 
 @dataclass(frozen=True, slots=True)
 class BundleTransaction:
-    """What a transaction did, and in wei what of it reached the coinbase: fees, and all of it."""
+    """A transaction's outcome, and the wei that reached the coinbase: fees alone, and in total."""
 
     transaction: Transaction
     outcome: Outcome
@@ -117,13 +118,13 @@ class BundleTransaction:
 
     @property
     def paid_wei(self) -> int:
-        """What the coinbase got beside the fees."""
+        """Wei that the coinbase got in addition to the fees."""
         return self.coinbase_wei - self.fees_wei
 
 
 @dataclass(frozen=True, slots=True)
 class BundleResult:
-    """The transactions' results, and the number of the block that they stand upon."""
+    """The transactions' results, and the number of the block that they build on."""
 
     results: tuple[BundleTransaction, ...]
     parent_number: int

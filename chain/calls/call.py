@@ -20,9 +20,10 @@ from zevm.chain.errors import (
 )
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
 from zevm.storage.primitives import Address, Hash32
 
 _ESTIMATE_ERROR_RATIO = 0.015
@@ -74,9 +75,9 @@ def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | Non
 
 
 def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[Address, Address | None]:
-    """Where the precompiles at overridden addresses answer instead; None for those that only lose their place.
+    """New addresses of the precompiles at overridden addresses; None for those that are only displaced.
 
-    Raises InvalidRequestError, in geth's words, for an account that is none, or a new place that is overridden too.
+    Raises InvalidRequestError with geth's text for an account without a precompile, or an overridden new address.
     """
     overrides, active = overrides or {}, active_precompiles(environment)
     moved: dict[Address, Address | None] = {}
@@ -191,7 +192,7 @@ class GasEstimation:
     def _bound(self, highest: int) -> str:
         cap = self._environment.rules.transaction_gas_cap
         why = f", and a transaction has at most {cap} on this chain (EIP-7825)" if highest == cap else ""
-        return f"{highest} gas are too little{why}"
+        return f"{highest} gas is too little{why}"
 
     def _allowance(self) -> int:
         """The most gas that the block, the fork's cap, the caller's cap and the sender's money allow."""

@@ -1,4 +1,4 @@
-"""What a caller may change for one eth_call: accounts and the block (geth's state and block overrides)."""
+"""Overrides for one eth_call: of accounts and of the block (geth's state and block overrides)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -12,12 +12,12 @@ from zevm.chain.view import ChainView
 from zevm.storage.primitives import Address
 
 GAS_LIMIT_TARGET = 60_000_000
-"""Where the gas limit of a built block tends to, unless the operator says otherwise: geth's default."""
+"""Target of a built block's gas limit, unless the operator sets another: geth's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadAttributes:
-    """What the consensus layer says of a block (engine API). timestamp in seconds; hashes have 32 bytes.
+    """The consensus layer's fields of a block (Engine API). timestamp in seconds; hashes have 32 bytes.
 
     withdrawals: not None exactly from Shanghai on. parent_beacon_block_root: from Cancun on.
     """
@@ -44,7 +44,7 @@ def build_payload(
     transactions: Sequence[Transaction] | None,
     extra_data: bytes = b"",
 ) -> Payload:
-    """A block upon the head, of exactly these transactions, or of what the pool has. For the writer's thread.
+    """A block on the head, of exactly these transactions, or of the pool's. For the writer's thread.
 
     Raises TransactionError for a transaction that may not be in it, InvalidRequestError for impossible attributes.
     """

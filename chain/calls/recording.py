@@ -1,4 +1,4 @@
-"""Who numbers the logs of a simulated block, and shows transfers of ether as logs among them (ERC-7528)."""
+"""Recorder of a simulated block's logs, which numbers them and adds ether transfers as logs (ERC-7528)."""
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver

@@ -1,4 +1,4 @@
-"""eth_simulateV1: blocks of calls upon any block, executed in order, sealed and hashed, and then forgotten.
+"""eth_simulateV1: blocks of calls on any block, executed in order, sealed and hashed, then discarded.
 
 Follows geth's simulator: gaps between blocks are filled with empty ones, a call becomes an unsigned transaction, and
 without validation no nonce is held against it and no fee is taken that it does not name.
@@ -19,8 +19,9 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateBase
 
@@ -57,7 +58,7 @@ class SimulatedBlock:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What a call did.
+    """A call's outcome.
 
     logs: with their numbers in the block, transfers among them. gas_capped: it got less gas than it asked for.
     """
@@ -280,7 +281,7 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
 def make_transaction(
     call: SimulatedCall, request: CallRequest, nonce: int, environment: BlockEnvironment
 ) -> SimulatedTransaction:
-    """The unsigned transaction that stands for a call in its block."""
+    """The unsigned transaction that represents a call in its block."""
     kind = TransactionType.LEGACY if environment.base_fee_per_gas is None else call.type
     transaction = SimulatedTransaction(
         type=kind,

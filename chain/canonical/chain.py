@@ -30,7 +30,7 @@ LAST_PATCH = 0xFFFFFFFF
 
 
 class Version(NamedTuple):
-    """A state in the chain's history: after a block, and after so many development patches upon it."""
+    """A state in the chain's history: after a block and a number of development patches."""
 
     number: int
     patch: int = 0
@@ -128,7 +128,7 @@ class CanonicalChain:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """What a consensus client last called safe and finalized; the blocks may be gone after a rewind."""
+        """The blocks that a consensus client last named safe and finalized; they may be gone after a rewind."""
         return self._checkpoints
 
     @property
@@ -173,9 +173,8 @@ class CanonicalChain:
     ) -> None:
         """Put linked blocks of elsewhere in the place of this chain's, and patch the latest state; one batch.
 
-        history: oldest first, at least one. The state stands upon the last of them as a patch does: what their headers
-        say of earlier states cannot be had, but for those in `states`, by number and from the empty state on.
-        also: puts more into the batch.
+        history: oldest first, at least one. The state is a patch of the last of them: earlier states of their headers
+        are absent, except those in `states`, by number, each from the empty state. also: adds to the batch.
         """
         header, first = history[-1].block.header, history[0].block.number
         genesis = self.genesis.with_changes(number=first)

@@ -12,11 +12,11 @@ from zevm.storage.primitives import ZERO_ADDRESS
 from zevm.storage.rlp import RlpError
 
 RECENT_BLOCKS = 16
-"""How many of the newest blocks a start verifies whole; the parent chain is checked further back."""
+"""Number of the newest blocks that a start verifies completely; the parent chain is checked further back."""
 
 
 def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
-    """What is wrong with the newest blocks and the latest state's root node."""
+    """Problems of the newest blocks and the latest state's root node."""
     head = canonical.head
     for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
@@ -39,7 +39,7 @@ def deep_problems(canonical: CanonicalChain, progress: Progress = lambda _, __, 
 
 
 def block_problems(records: Records, number: int) -> Iterator[str]:
-    """What does not fit together in one canonical block."""
+    """Inconsistencies within one canonical block."""
     try:
         yield from _block_problems(records, number)
     except (StorageError, RlpError) as error:

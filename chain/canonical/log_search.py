@@ -22,7 +22,7 @@ _ANY_LOG = b""
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """What one search may ask for; 0 lifts a limit."""
+    """Limits of one search; 0 lifts a limit."""
 
     max_results: int = 20_000
     """Logs in one answer."""
@@ -65,7 +65,7 @@ class LogRecord:
 
 
 class BlockSource(Protocol):
-    """What a search reads of blocks. Any thread may call; None for what is not (or no longer) there."""
+    """A search's view of blocks. Any thread may call; None for an absent block."""
 
     def header_by_number(self, number: int) -> Header | None:
         """The canonical header at a height."""
@@ -85,7 +85,7 @@ class BlockSource(Protocol):
 
 
 class LogIndex(Protocol):
-    """What a search reads of the ledger's index."""
+    """A search's view of the ledger's index."""
 
     def log_blocks(
         self, groups: Sequence[Sequence[bytes]], first: int, last: int, check: Callable[[], None] | None = None
@@ -121,7 +121,7 @@ class _Matcher:
         self._blooms = [[_bloom_of(item) for item in alternatives] for alternatives in sought if alternatives]
 
     def index_groups(self) -> list[list[bytes]]:
-        """What the index is asked for: of every criterion one alternative at least."""
+        """The query of the index: for every criterion, at least one alternative."""
         groups = [[log_key(address) for address in self._addresses]]
         for position, alternatives in enumerate(self._topics):
             groups.append([log_key(bytes((position,)) + topic) for topic in alternatives])

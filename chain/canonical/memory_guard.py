@@ -1,8 +1,8 @@
-"""What a command of the writer has changed in memory, taken back where the database failed it.
+"""Undo of a writer command's changes in memory if the database fails.
 
-The database keeps nothing of a failed batch. What lies beside it in memory (the clock, the settings, the mining mode,
-snapshots, impersonations, the chain id) goes back to what it was after the last batch that held, and the pool to what
-the ledger says.
+The database keeps nothing of a failed batch. The state in memory (the clock, the settings, the mining mode, snapshots,
+impersonations, the chain id) returns to its value after the last successful batch, and the pool to the ledger's
+content.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class _Remembered:
 
 
 class GuardedChain(Protocol):
-    """What of a chain (chain.blockchain.Chain) a command can change beside the database."""
+    """The parts of a chain (chain.blockchain.Chain) that a command can change in addition to the database."""
 
     clock: Clock
     settings: BlockSettings
@@ -56,7 +56,7 @@ class MemoryGuard:
         self._is_behind = False
 
     def remember(self) -> None:
-        """What is so now is what the database agrees with. Raises StorageError where it could not be asked lately."""
+        """Accept the present state, which matches the database. Raises StorageError if the database failed lately."""
         if self._is_behind:
             self._follow()
         chain = self._chain

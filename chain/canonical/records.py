@@ -20,15 +20,15 @@ _CACHED_HEADERS = 2_048
 """More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
 
 _TRANSACTIONS_ROOT = slice(124, 156)
-"""Where it stands in a header's RLP: past 3 bytes of the list's head, three hashes and an address with a byte before
-each, and its own such byte."""
+"""Its offset in a header's RLP: after 3 bytes of the list's head, three hashes and an address with a prefix byte each,
+and its own prefix byte."""
 
 _Decoded = TypeVar("_Decoded")
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionPosition:
-    """Where a mined transaction stands: its block, and its index there."""
+    """A mined transaction's position: its block, and its index there."""
 
     block: Block
     index: int
@@ -131,7 +131,7 @@ class Records:
         return None if position is None else self.header_by_number(position[0])
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
-        """Where a canonical transaction stands."""
+        """The position of a canonical transaction."""
         position = self._ledger.transaction_position(transaction_hash)
         if position is None:
             return None

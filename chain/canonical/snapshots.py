@@ -12,7 +12,7 @@ from zevm.storage.primitives import Hash32
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a revert brings back besides blocks and accounts."""
+    """State that a revert restores besides blocks and accounts."""
 
     pool: PoolSnapshot
     clock: ClockState

@@ -9,7 +9,7 @@ class ExecutionTimeoutError(Exception):
 
 
 class Cancellation:
-    """What the deadlines of one request share. Any thread may cancel; it cannot be taken back."""
+    """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final."""
 
     __slots__ = ("_listeners", "is_cancelled")
 
@@ -49,7 +49,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The deadline so many seconds from now, with a cancellation of its own."""
+        """The deadline this many seconds from now, with its own cancellation."""
         return cls(time.monotonic() + seconds, Cancellation())
 
     def expired(self) -> bool:

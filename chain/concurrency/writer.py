@@ -1,7 +1,7 @@
 """The one chain writer: a thread that runs every change to the chain, in the order of submission.
 
-Long work is a generator: at each `yield` it stands aside for what else was submitted meanwhile, and it ends there when
-nobody waits for it any more, or the node stops. What it has done until then stays done.
+Long work is a generator: at each `yield` other submitted work runs, and the work ends there if no client waits for it
+any more, or the node stops. Its effects so far remain.
 """
 
 import queue
@@ -31,11 +31,11 @@ class WriterStoppedError(RuntimeError):
 
 
 class WrongThreadError(RuntimeError):
-    """What the writer's thread alone may do was tried on another one."""
+    """An operation of the writer's thread was called on another thread."""
 
 
 class AbandonedError(RuntimeError):
-    """Long work was ended since nobody waits for it any more."""
+    """Long work was ended because no client waits for it any more."""
 
 
 class Turn:
@@ -160,7 +160,7 @@ class Writer:
     def _is_finished(self, job: _Job) -> bool:
         if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
             job.steps.close()
-            raise AbandonedError("the client has left")
+            raise AbandonedError("the client has disconnected")
         if self._guard is None:
             return _run_part(job)
         self._guard.remember()

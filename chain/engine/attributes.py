@@ -53,7 +53,7 @@ _CHECKS = {1: _check_v1, 2: _check_v2, 3: _check_v3}
 
 
 def payload_id(version: int, parent_hash: Hash32, attributes: PayloadAttributes) -> bytes:
-    """The build process's 8-byte name: geth's, the version and seven bytes of a hash over what is asked for."""
+    """The build process's 8-byte name: geth's, the version and seven bytes of a hash over the request."""
     withdrawals = [withdrawal.to_item() for withdrawal in attributes.withdrawals or ()]
     parts = (
         parent_hash,

@@ -52,7 +52,7 @@ class PayloadBuilder:
         self._builds: OrderedDict[bytes, Build] = OrderedDict()
 
     def begin(self, identifier: bytes, parent: Header, attributes: PayloadAttributes) -> None:
-        """Begin to build upon the head, unless that is under way: empty at once, and filled in the writer's next turn.
+        """Start building on the head, unless a build is running: empty at once, and filled in the writer's next turn.
 
         Raises BlockError where no block can be built.
         """
@@ -87,7 +87,7 @@ class PayloadBuilder:
         return build.served
 
     def _fill(self, identifier: bytes) -> None:
-        """Build again where the pool has changed. The pool follows the head: upon another block it says nothing."""
+        """Build again if the pool has changed. The pool follows the head, so it does not apply to another block."""
         chain, build = self._chain, self._builds.get(identifier)
         if build is None or build.served is not None or build.parent.hash != chain.head.header.hash:
             return

@@ -1,8 +1,8 @@
 """A chain that a consensus client drives: payloads in, fork choice applied, payloads out.
 
-Every method runs on the writer's thread, so calls take effect in the order in which they came. A payload is VALID
-only when it was executed upon its parent's state and lies on the disk. Source: execution-apis, src/engine/paris.md to
-osaka.md; geth's eth/catalyst where they leave a choice.
+Every method runs on the writer's thread, so calls take effect in the order in which they came. A payload is VALID only
+once it was executed on its parent's state and is on disk. Source: execution-apis, src/engine/paris.md to osaka.md;
+geth's eth/catalyst if they leave a choice.
 """
 
 import logging
@@ -49,7 +49,7 @@ _GET_PAYLOAD_VERSIONS = {
 
 
 class Status(Enum):
-    """What became of a payload or of a fork choice."""
+    """The outcome of a payload or a fork choice."""
 
     VALID = "VALID"
     INVALID = "INVALID"
@@ -99,7 +99,7 @@ class Engine:
         self._builder = PayloadBuilder(chain)
 
     def new_payload(self, call: PayloadCall) -> PayloadStatus:
-        """Check and execute a payload upon its parent, and keep it beside the chain.
+        """Check and execute a payload on its parent, and keep it as a side block.
 
         Raises EngineError where the parameters do not fit the version.
         """
@@ -126,7 +126,7 @@ class Engine:
     def forkchoice_updated(
         self, version: int, choice: Forkchoice, attributes: PayloadAttributes | None
     ) -> ForkchoiceResult:
-        """Make a block the head, name the safe and the finalized one, and begin to build upon the head when asked.
+        """Set the head, safe and finalized block, and start building on the head if requested.
 
         Raises EngineError; attributes that cannot be used leave the fork choice as it was applied.
         """

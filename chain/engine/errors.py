@@ -1,4 +1,4 @@
-"""What the Engine API refuses with a code of its own (execution-apis, src/engine/common.md).
+"""Refusals of the Engine API with their own codes (execution-apis, src/engine/common.md).
 
 The message says what was wrong; on the wire it stands in the error's data, and the code has a fixed text.
 """

@@ -1,4 +1,4 @@
-"""What the engine remembers in memory alone: payloads whose parent is missing, and blocks that are invalid.
+"""The engine's memory: payloads whose parent is missing, and invalid blocks. Not on disk.
 
 Both are bounded. Invalid blocks are never written down: a later version of the node may judge otherwise.
 """
@@ -59,7 +59,7 @@ class InvalidBlocks:
     def culprit(self, block_hash: Hash32) -> Header | None:
         """The invalid block that is `block_hash` or an ancestor of it; None where none is known.
 
-        One that was asked for too often is forgotten, so that it is judged anew.
+        One requested too often is forgotten, so that it is validated again.
         """
         culprit = self._tips.get(block_hash)
         if culprit is None:

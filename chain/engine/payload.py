@@ -1,4 +1,4 @@
-"""Execution payloads: what a consensus client sends, and the block that it stands for.
+"""Execution payloads of a consensus client, and their blocks.
 
 Which version of a method takes which fork is one table. Source: execution-apis, src/engine/*.md; geth's texts.
 """

@@ -1,4 +1,4 @@
-"""Valid blocks beside the canonical chain: durable, so that a fork choice can take them in without executing again.
+"""Valid side blocks: durable, so that a fork choice can adopt them without executing them again.
 
 A side block's header, body and receipts lie where a canonical block's do, its trie nodes too; what makes it a side
 block is the record of what it changes in the flat state. Only the writer's thread uses this.
@@ -27,7 +27,7 @@ class Path:
 
     @property
     def tip(self) -> Header:
-        """Where it leads."""
+        """The path's end."""
         return self.headers[-1] if self.headers else self.ancestor
 
     def parts(self, count: int) -> Iterator["Path"]:
@@ -73,7 +73,7 @@ class SideBlocks:
         return Path(cursor, tuple(reversed(headers)))
 
     def keep(self, sealed: SealedBlock, path: Path) -> None:
-        """Write a block beside the chain, durably. `path` leads to its parent, which stays whatever has to go."""
+        """Write a side block durably. `path` leads to its parent, which is never evicted."""
         batch = Batch()
         self._states.keep_nodes(batch, sealed.update)
         self._put(batch, sealed.record, sealed.update)

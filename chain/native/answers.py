@@ -1,7 +1,7 @@
 """How a native call ends: the words that a process for native calls and the node have in common."""
 
 REFUSED, DONE, FAILED = range(3)
-"""What an answer begins with: the call's own refusal of its input, its result, or a fault."""
+"""The first byte of an answer: the call's refusal of its input, its result, or a fault."""
 
 
 class InputError(ValueError):

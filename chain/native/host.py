@@ -1,4 +1,5 @@
-"""What a process for native calls runs: `python -m zevm.chain.native.host DESCRIPTOR PREPARED`; process.py starts it.
+"""The program of a process for native calls: `python -m zevm.chain.native.host DESCRIPTOR PREPARED`; process.py starts
+it.
 
 Each message is the name of a call and its arguments; each answer says whether the call refused its input.
 """

@@ -1,4 +1,4 @@
-"""What needs the trusted setup of KZG (EIP-4844, EIP-7594): commitments to blobs, their proofs, and those of cells.
+"""Functions that need KZG's trusted setup (EIP-4844, EIP-7594): commitments, blob proofs and cell proofs.
 
 The library holds Python's global lock, for a third of a second with the cells of one blob and for seconds with the
 setup: the node has these called in a process of their own (chain/native/process.py, BLOBS).

@@ -28,8 +28,7 @@ ATTEMPTS = 3
 class NativeProcess:
     """One process and the pipe to it. Raises NodeFaultError when it cannot be started.
 
-    prepared: a call of chain/native/host.py's table that it makes at once, without an answer, when nobody else
-    wants the processor.
+    prepared: a call of chain/native/host.py's table that it makes at once, without an answer, at idle priority.
     """
 
     def __init__(self, prepared: str) -> None:
@@ -86,7 +85,7 @@ class NativeProcess:
         return pipe.recv()
 
     def kill(self) -> None:
-        """Whoever waits for its answer sees it die. Any thread may."""
+        """A waiting caller sees it die. Any thread may."""
         self._process.kill()
 
     def close(self) -> None:
@@ -118,7 +117,7 @@ class NativePool:
             self._idle.append(process)
 
     def call(self, name: str, *arguments: Any, deadline: Deadline | None = None) -> Any:
-        """What `name` of chain/native/host.py's table gives for the arguments.
+        """The result of `name` in chain/native/host.py's table for the arguments.
 
         deadline: None for no limit. Raises InputError, ExecutionTimeoutError, and NodeFaultError when
         processes die one after another.
@@ -184,4 +183,4 @@ ARITHMETIC = NativePool(most=8)
 """Precompiles whose inputs are long."""
 
 BLOBS = NativePool(most=1, prepared="trusted_setup")
-"""What needs the trusted setup of KZG, whose loading takes seconds."""
+"""Calls that need KZG's trusted setup, whose loading takes seconds."""

@@ -1,4 +1,4 @@
-"""What the pool keeps of one account: its transactions by nonce, the first ones of which can execute now."""
+"""The pool's transactions of one account by nonce; the first ones can execute now."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from zevm.chain.types import Transaction, TransactionType
 from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024
-"""Size that one unit of the pool's limits stands for; a larger transaction takes several."""
+"""Bytes of one slot of the pool's limits; a larger transaction takes several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class PooledTransaction:
     """A waiting transaction.
 
     arrival: order of acceptance. cost_wei: the most it can take from the sender. slots: its share of the limits.
-    authorities: accounts whose code its authorizations would set (EIP-7702); empty where nobody asks for them.
+    authorities: accounts whose code its authorizations would set (EIP-7702); empty if not requested.
     """
 
     transaction: Transaction
@@ -82,12 +82,12 @@ class PoolAccount:
 
     @property
     def executable_count(self) -> int:
-        """How many transactions can execute one after the other."""
+        """Number of transactions that can execute in sequence."""
         return self.executable_end - self.state_nonce
 
     @property
     def queued_count(self) -> int:
-        """How many transactions wait for a nonce before them, or for funds."""
+        """Number of transactions that wait for an earlier nonce, or for funds."""
         return len(self.by_nonce) - self.executable_count
 
     @property
@@ -129,6 +129,6 @@ class PoolAccount:
             self.executable_slots -= entry.slots
 
     def move_to(self, state_nonce: int) -> None:
-        """Queue everything, upon a new nonce of the account in the state."""
+        """Queue everything, after a new nonce of the account in the state."""
         self.retreat_to(self.state_nonce)
         self.state_nonce = self.executable_end = state_nonce

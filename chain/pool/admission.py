@@ -8,7 +8,7 @@ from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
 
 MIN_BLOB_FEE_WEI = 1
@@ -16,7 +16,7 @@ MIN_BLOB_FEE_WEI = 1
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """What the pool holds and admits; geth's values. A count of 0 lifts that limit.
+    """Limits of the pool; geth's values. A count of 0 lifts that limit.
 
     Slots are units of 32 KiB: most transactions take one. Local transactions (the node's own accounts)
     are spared every limit but the size of a transaction and the replacement rule.
@@ -39,9 +39,9 @@ class PoolLimits:
     minimum_tip_wei: int = 0
     """Least priority fee per gas."""
     price_bump_percent: int = 10
-    """How much more both fee caps of a replacement must offer."""
+    """Required increase of both fee caps in a replacement."""
     blob_price_bump_percent: int = 100
-    """How much more all three fee caps of a replacing blob transaction must offer."""
+    """Required increase of all three fee caps in a replacement blob transaction."""
     check_balances: bool = True
     """Whether the sender must be able to pay for its transactions."""
     limit_delegated: bool = False
@@ -49,7 +49,7 @@ class PoolLimits:
 
 
 def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits: PoolLimits) -> None:
-    """What needs no state: size, validity under the next block's rules, gas, least tip, sidecar."""
+    """Checks without state: size, validity under the next block's rules, gas, minimum tip, sidecar."""
     transaction = entry.transaction
     size = len(transaction.encoded)
     if limits.max_transaction_bytes and size > limits.max_transaction_bytes:

@@ -11,7 +11,7 @@ from zevm.chain.pool.journal import PoolJournal
 from zevm.chain.pool.pool import AddResult, Pool
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.transaction import encode_network_form
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.primitives import Hash32

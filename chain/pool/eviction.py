@@ -1,4 +1,4 @@
-"""Who leaves when the pool is full. Nobody can push out others merely by sending much or promising much.
+"""Eviction from a full pool. An account cannot displace others merely by many transactions or high promises.
 
 Only remote transactions leave, and only an account's last one at a time, so that no nonce gap opens. First
 leaves what accounts hold beyond their guaranteed share, the largest holder first; only then does price decide.
@@ -20,9 +20,9 @@ def executable_victims(
     missing_slots: int,
     limits: PoolLimits,
 ) -> list[PooledTransaction]:
-    """Executable transactions that make `missing_slots` of room. Raises TransactionError where there is none.
+    """Executable transactions to evict for `missing_slots` free slots. Raises TransactionError if there are none.
 
-    An account at or above its guaranteed number displaces nobody.
+    An account at or above its guaranteed number displaces no other.
     """
     if account.executable_count >= limits.account_slots:
         raise TransactionError(Reason.POOL_FULL, "txpool is full")
@@ -33,7 +33,7 @@ def executable_victims(
 def queued_victims(
     entry: PooledTransaction, account: PoolAccount, accounts: Iterable[PoolAccount], missing_slots: int
 ) -> list[PooledTransaction]:
-    """Queued transactions that make `missing_slots` of room. Raises TransactionError where there is none.
+    """Queued transactions to evict for `missing_slots` free slots. Raises TransactionError if there are none.
 
     An account gives way to those that have fewer queued than it.
     """

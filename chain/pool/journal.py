@@ -13,7 +13,7 @@ from zevm.storage.store import Batch
 class PoolJournal:
     """Puts changes of the pool into batches; `kept` are the hashes that the ledger holds once those are written.
 
-    After a failed write `load` reads them anew.
+    After a failed write `load` reads them again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -49,7 +49,7 @@ class PoolJournal:
     def forget(self, hashes: Collection[bytes]) -> None:
         """Forget transactions that have left the pool of themselves; what the medium refuses now goes with the next.
 
-        A restart judges each kept transaction anew, so nothing that anybody was told depends on this write.
+        A restart validates each kept transaction again, so no acknowledgement depends on this write.
         """
         self._overdue |= self.kept.intersection(hashes)
         if not self._overdue:

@@ -10,7 +10,7 @@ from zevm.storage.primitives import Address
 
 
 class TransactionOrder(StrEnum):
-    """What decides between the senders: the effective tip (then arrival), or arrival alone."""
+    """The order of the senders: by effective tip (then arrival), or by arrival alone."""
 
     FEES = "fees"
     FIFO = "fifo"

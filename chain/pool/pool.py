@@ -17,7 +17,7 @@ from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
 from zevm.chain.vm.calls import delegation_of
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
@@ -30,10 +30,10 @@ EXPIRY_INTERVAL_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class AddResult:
-    """What an accepted transaction did.
+    """The effect of an accepted transaction.
 
-    executable: it can go into the next block. replaced: the one with the same nonce that it took the place of.
-    dropped: hashes of others' transactions that had to make room.
+    executable: it can go into the next block. replaced: the transaction with the same nonce that it replaced. dropped:
+    hashes of evicted transactions of others.
     """
 
     executable: bool
@@ -90,7 +90,7 @@ class Pool:
 
     @property
     def executable_count(self) -> int:
-        """How many transactions can go into blocks now."""
+        """Number of transactions that can go into blocks now."""
         return self._executable_count
 
     def get(self, transaction_hash: Hash32) -> Transaction | None:
@@ -104,7 +104,7 @@ class Pool:
             return set(self._by_hash)
 
     def stats(self) -> PoolStats:
-        """How many transactions are executable and how many queued."""
+        """Numbers of executable and of queued transactions."""
         with self._lock:
             return PoolStats(self._executable_count, len(self._by_hash) - self._executable_count)
 
@@ -340,7 +340,7 @@ class Pool:
         self._executable_slots += account.executable_slots - slots
 
     def _promote(self, account: PoolAccount) -> None:
-        """Make executable what continues the account's nonces, can be paid for, and has room."""
+        """Promote transactions that continue the account's nonces, are paid for, and fit into the limits."""
         while True:
             entry = account.by_nonce.get(account.executable_end)
             if entry is None or not self._may_execute(entry, account):

@@ -1,1 +1,1 @@
-"""What Ethereum says, as pure functions: forks and their schedule, fees, rewards, difficulty, blobs, the genesis."""
+"""Ethereum's rules as pure functions: forks and their schedule, fees, rewards, difficulty, blobs, the genesis."""

@@ -1,4 +1,4 @@
-"""Checks of the blobs that come with a type 3 transaction (EIP-4844, EIP-7594), in geth's words."""
+"""Checks of a type 3 transaction's blobs (EIP-4844, EIP-7594), with geth's texts."""
 
 from collections.abc import Iterable
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What blocks cost: base fee, blob fee, gas limit, fee history and the suggested tip. Pure arithmetic.
+"""Fees: base fee, blob fee, gas limit, fee history and the suggested tip. Pure arithmetic.
 
 Sources: EIP-1559, EIP-4844, EIP-7691, EIP-7918; history and suggestion follow geth's gas price oracle.
 """
@@ -105,7 +105,7 @@ class FeeHistory:
 
 
 def check_percentiles(percentiles: Sequence[float]) -> None:
-    """Raise InvalidRequestError, in geth's words, unless they ascend within 0 to 100 and are at most 100."""
+    """Raise InvalidRequestError with geth's text unless they ascend within 0 to 100 and are at most 100."""
     if len(percentiles) > MAX_PERCENTILES:
         raise InvalidRequestError(f"invalid reward percentile: over the query limit {MAX_PERCENTILES}")
     for index, percentile in enumerate(percentiles):
@@ -201,10 +201,10 @@ def suggested_tip(
 ) -> int:
     """Wei per gas that gets a transaction mined soon: geth's oracle, never under `minimum_wei` as Anvil has it.
 
-    The 60th percentile of the three lowest tips of each of the last 20 blocks; nearly empty blocks let
-    the search reach back to 40. `newest_first` is consumed only as far as needed; genesis does not count.
-    ignore_unforced: a block that had room would have taken a tip of 1 gwei, whatever was offered, and so counts for no
-    more; and a young chain is like one whose blocks were empty before. So one transaction lifts nobody's price.
+    The 60th percentile of the three lowest tips of each of the last 20 blocks; nearly empty blocks let the search reach
+    back to 40. `newest_first` is consumed only as far as needed; genesis does not count. ignore_unforced: a block that
+    was not full would have accepted a tip of 1 gwei, so it counts for no more; and a young chain is like one with empty
+    blocks before. So one transaction does not raise the price.
     """
     samples: list[int] = []
     wanted = SUGGESTION_BLOCKS

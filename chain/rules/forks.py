@@ -54,7 +54,7 @@ def fork_by_name(name: str) -> Fork:
     """A fork by its own or Foundry's name, in any case and with or without separators. Raises ValueError."""
     fork = FORKS_BY_FLAG.get(name.strip().lower().replace("_", "").replace("-", "").replace(" ", ""))
     if fork is None:
-        raise ValueError(f"no such hardfork; one of {', '.join(FORKS_BY_FLAG)}")
+        raise ValueError(f"unknown hardfork; use one of {', '.join(FORKS_BY_FLAG)}")
     return fork
 
 
@@ -73,7 +73,7 @@ TRANSACTION_GAS_CAP = 16_777_216
 
 @dataclass(frozen=True, slots=True)
 class ForkRules:
-    """What holds for one block: its fork, the chain, and the blob parameters from Cancun on.
+    """The rules of one block: its fork, the chain, and the blob parameters from Cancun on.
 
     zvm: name of the price schedule under which WebAssembly contracts run; None where code is the EVM's alone.
     """

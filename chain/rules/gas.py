@@ -7,7 +7,7 @@ CREATION_GAS = 32_000
 INITCODE_WORD_GAS = 2
 """For each 32 bytes of creation code (EIP-3860)."""
 STIPEND_GAS = 2_300
-"""What a call that sends value gives its receiver, and what must be left over for a storage write (EIP-2200)."""
+"""The stipend of a call that sends value, and the minimum of gas for a storage write (EIP-2200)."""
 LOG_GAS = 375
 """Of a log, and of each of its topics."""
 LOG_BYTE_GAS = 8

@@ -69,7 +69,7 @@ def accounts_diff(accounts: Mapping[Address, GenesisAccount]) -> StateDiff:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What a chain begins with. Fields are the header's; None stands for the fork's own value."""
+    """A chain's genesis. Fields are the header's; None means the fork's own value."""
 
     schedule: ForkSchedule
     accounts: Mapping[Address, GenesisAccount]

@@ -1,4 +1,4 @@
-"""What a block itself pays, before Paris: to who mined it and to who mined its uncles (Yellow Paper 11.3)."""
+"""Block rewards before Paris: to the miners of the block and of its uncles (Yellow Paper 11.3)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -26,7 +26,7 @@ DEFAULT_BLOB_SCHEDULE: dict[Fork, BlobParameters] = {
     Fork.BPO1: BlobParameters(10, 15, 8_346_193),
     Fork.BPO2: BlobParameters(14, 21, 11_684_671),
 }
-"""What a missing blobSchedule entry means; Osaka keeps Prague's parameters (EIP-7691, EIP-7892)."""
+"""Defaults for missing blobSchedule entries; Osaka keeps Prague's parameters (EIP-7691, EIP-7892)."""
 
 
 class _Row(NamedTuple):
@@ -307,7 +307,7 @@ def _parse_activations(config: Mapping[str, Json]) -> dict[str, int]:
 
 
 def _check_order(activations: Mapping[str, int]) -> None:
-    """Forks come in order and leave none out, in geth's words."""
+    """Check that forks come in order without gaps, with geth's texts."""
     last: _Row | None = None
     for row in _ROWS:
         if row.key in activations and last is not None:

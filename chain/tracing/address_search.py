@@ -15,12 +15,12 @@ from zevm.chain.tracing.trace import TraceRequest, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import FrameStart
+from zevm.chain.vm.message import FrameStart
 from zevm.storage.cache import ByteCache
 from zevm.storage.primitives import Address
 
 CACHE_BYTES = 32 * 1024 * 1024
-"""What a transaction without data, access list and code costs."""
+"""Gas of a transaction without data, access list and code."""
 _ADDRESS_BYTES = 20
 _COUNT_BYTES = 4
 
@@ -87,9 +87,9 @@ class AddressSearch:
     ) -> SearchResult:
         """Transactions in the blocks of these heights, until `page_size` are exceeded by another block with a match.
 
-        block_limit: blocks that are executed again. until: no block is begun after it but
-        the first, so that whoever goes on from there gets further. Past either, the search ends with what it has.
-        Raises SearchLimitError where that is nothing, ExecutionTimeoutError where one block takes the request's time.
+        block_limit: blocks that are executed again. until: no block but the first starts after it, so that every
+        continuation makes progress. Past either, the search ends with its results so far. Raises SearchLimitError if
+        there are none, ExecutionTimeoutError if one block takes the request's time.
         """
         result, count, executions, first = SearchResult(), 0, 0, None
         for number in numbers:

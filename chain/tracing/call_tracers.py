@@ -9,7 +9,9 @@ from zevm.chain.tracing.call_tree import CREATIONS, CallNode, CallTree, encode_t
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.settings import TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart
 
 SELECTOR_BYTES = 4
 

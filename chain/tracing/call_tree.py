@@ -9,7 +9,9 @@ from zevm.chain.tracing.settings import Budget, TraceContext
 from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.primitives import Address
 
 CREATIONS = ("CREATE", "CREATE2")

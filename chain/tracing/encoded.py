@@ -1,4 +1,4 @@
-"""JSON that is ready to be sent, however large: made on a worker, in parts that nobody copies until the end.
+"""Encoded JSON of any size: made on a worker, in parts that are not copied until the end.
 
 One copy of a hundred megabytes holds up every other thread for a twentieth of a second, and so does freeing a million
 small texts at once.

@@ -14,7 +14,9 @@ from zevm.chain.tracing.trace import TraceRequest, replay_before, replay_of
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView
-from zevm.chain.vm.interface import FrameStart, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.primitives import Address
 
 SELF_DESTRUCT = "SELFDESTRUCT"
@@ -90,7 +92,7 @@ def transaction_rows(chain: ChainView, position: TransactionPosition, request: T
 
 
 def internal_operations(rows: list[FrameRow]) -> list[tuple[Operation, FrameRow]]:
-    """What a transaction's inner frames transferred, created and destroyed, in vain or not, as Erigon lists it."""
+    """Transfers, creations and destructions of a transaction's inner frames, successful or not, as in Erigon."""
     inner = [(_OPERATIONS.get(row.kind), row) for row in rows if row.depth]
     return [
         (operation, row)
@@ -100,7 +102,7 @@ def internal_operations(rows: list[FrameRow]) -> list[tuple[Operation, FrameRow]
 
 
 def revert_output(chain: ChainView, position: TransactionPosition, request: TraceRequest) -> bytes:
-    """What a mined transaction reverted with; b"" where it succeeded or failed in another way."""
+    """A mined transaction's revert data; b"" if it succeeded or failed in another way."""
     deadline = request.deadline()
     outcome = replay_before(chain, position, deadline).run(None, deadline)
     return outcome.output if outcome.error is not None and outcome.error.kind is VmErrorKind.REVERT else b""

@@ -8,7 +8,7 @@ from threading import Lock
 from zevm.chain.tracing.errors import TraceMemoryError
 
 GRANT_BYTES = 1024 * 1024
-"""What a trace is given at once, so that few of its steps meet those of others."""
+"""Bytes reserved for a trace in one step, which keeps contention between traces low."""
 
 
 class TraceMemory:

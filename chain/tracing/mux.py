@@ -1,4 +1,4 @@
-"""muxTracer: several tracers upon one execution."""
+"""muxTracer: several tracers of one execution."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,8 +8,9 @@ import orjson
 from zevm.chain.tracing.encoded import take_text
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 
 Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
 
@@ -44,32 +45,32 @@ class MuxTracer(ResultTracer):
         for tracer in self._all:
             tracer.on_exit(gas_used, output, error)
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """To those that want steps, as the next five."""
         for tracer in self._stepping:
             tracer.on_step(frame, program_counter, opcode)
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """An instruction failed."""
         for tracer in self._stepping:
             tracer.on_fault(frame, error, gas_cost)
 
-    def on_halt(self, frame: Frame) -> None:
+    def on_halt(self, frame: WatchedFrame) -> None:
         """The code ended."""
         for tracer in self._stepping:
             tracer.on_halt(frame)
 
-    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """An instruction on behalf of a WebAssembly contract."""
         for tracer in self._stepping:
             tracer.on_host_instruction(frame, opcode, stack)
 
-    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """A host function begins."""
         for tracer in self._stepping:
             tracer.on_host_call(frame, call)
 
-    def on_host_return(self, frame: Frame, result: int | None, ink_left: int, error: str | None) -> None:
+    def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:
         """A host function ended."""
         for tracer in self._stepping:
             tracer.on_host_return(frame, result, ink_left, error)

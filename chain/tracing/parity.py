@@ -50,8 +50,8 @@ def _next_frames(replay: Replay, request: TraceRequest, deadline: Deadline) -> F
 class FrameFilter:
     """Which frames of which blocks, both included. Empty addresses are any.
 
-    intersection: with addresses of both kinds, both must fit, not either. after: so many are passed over;
-    count: so many at most, None for all.
+    intersection: with addresses of both kinds, both must match, not either. after: number of frames to skip; count:
+    maximum of frames, None for all.
     """
 
     first: int
@@ -130,7 +130,7 @@ def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: 
 def trace_calls(
     chain: ChainView, calls: Sequence[tuple[CallRequest, Kinds]], reference: BlockReference, request: TraceRequest
 ) -> list[dict[str, Any]]:
-    """Calls one upon the other, upon a block."""
+    """Calls in sequence, on a block."""
     environment, reader = call_place(chain, reference, None, request.deadline())
     executor, results = Executor(environment, BlockState(reader)), []
     for call, kinds in calls:

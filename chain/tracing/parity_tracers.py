@@ -1,4 +1,4 @@
-"""What the trace_ methods show: Parity's frames in a row, state differences, and all of a replay."""
+"""Results of the trace_ methods: Parity's flat frames, state differences, and replays."""
 
 # ruff: noqa: ARG002  one signature for all tracers, used or not
 
@@ -14,11 +14,12 @@ from zevm.chain.tracing.prestate import Before, PrestateTracer
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json
 from zevm.chain.tracing.vm_trace import VmTracer
-from zevm.chain.vm.interface import FrameStart, Outcome, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
 from zevm.storage.primitives import Address
 
 KINDS = ("trace", "vmTrace", "stateDiff")
-"""What a replay may be asked for."""
+"""The kinds of a replay."""
 
 
 class ParityTracer(FlatCallTracer):

@@ -11,9 +11,10 @@ from zevm.chain.tracing.settings import TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.calls import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
-from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
 
@@ -92,7 +93,7 @@ class PrestateTracer(ResultTracer):
                 self._look_up(delegate)
 
     def on_enter(self, start: FrameStart) -> None:
-        """Whom a frame calls, creates, or leaves its balance to."""
+        """The account that a frame calls, creates, or leaves its balance to."""
         self._look_up(start.target)
         if start.kind in ("CREATE", "CREATE2"):
             self._created.add(start.target)
@@ -103,13 +104,13 @@ class PrestateTracer(ResultTracer):
             # the outermost frame's delegation counts as it was before the transaction: geth
             self._look_up_delegate(start.target)
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
-        """What an instruction looks at."""
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
+        """The accounts and slots that an instruction reads."""
         self._last = None
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, frame.stack)
 
-    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """The same on behalf of a WebAssembly contract."""
         if opcode in _STORAGE or opcode in _ACCOUNT:
             self._watch(frame.address, opcode, stack)
@@ -127,7 +128,7 @@ class PrestateTracer(ResultTracer):
                 slots[slot] = self.state.get_storage(address, slot)
                 self._last = (address, slot)
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """An instruction that could not run looked at nothing."""
         if self._last is not None:
             address, slot = self._last
@@ -138,7 +139,7 @@ class PrestateTracer(ResultTracer):
             self._last = None
 
     def on_end(self, outcome: Outcome) -> None:
-        """Encode what is asked for, while the state is at hand."""
+        """Encode the requested result while the state is available."""
         for address, account in sorted(self.accounts.items()):
             key = "0x" + address.hex()
             before = self._encode(account)
@@ -173,7 +174,7 @@ class PrestateTracer(ResultTracer):
         }
 
     def _changes(self, address: Address, account: Before) -> dict[str, Any]:
-        """What is different now; a slot or an account that is empty now has nothing to show, but an empty code has."""
+        """The changed values; a slot or an account that is empty now is omitted, an empty code is not."""
         state = self.state
         changes: dict[str, Any] = {}
         if state.get_balance(address) != account.balance:

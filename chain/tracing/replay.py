@@ -1,4 +1,4 @@
-"""A block executed again upon the state of its parent, transaction by transaction, any of them watched."""
+"""A block executed again on its parent's state, transaction by transaction, each with an optional tracer."""
 
 from dataclasses import replace
 
@@ -9,13 +9,15 @@ from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Block
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.tracer import Tracer
 from zevm.storage.account import StateReader
 
 
 def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
-    """The state upon which a block stands. Raises TraceError for the chain's first block, UnknownBlockError."""
+    """The parent state of a block. Raises TraceError for the chain's first block, UnknownBlockError."""
     if block.number <= first_number:
         raise TraceError("genesis is not traceable")
     parent = canonical.records.header_by_hash(block.header.parent_hash)

@@ -39,7 +39,7 @@ class _Expiry:
 
 
 class ScriptProcess:
-    """Must be closed. It is killed at the deadline, and when that is cancelled: whoever waits for it is then awake.
+    """Must be closed. It is killed at the deadline, and when that is cancelled, which wakes a waiting caller.
 
     Raises TraceError when it cannot be started.
     """

@@ -15,9 +15,10 @@ from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.calls import contract_address
-from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
-from zevm.chain.vm.interface import FrameStart, Outcome, TransactionStart, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -25,7 +26,7 @@ SSTORE, SELFDESTRUCT = 0x55, 0xFF
 _CREATION_OPCODES = (0xF0, 0xF5)
 BATCH_EVENTS = 512
 BATCH_BYTES = 256 * 1024
-"""A script that cannot see the state is shown so much at once."""
+"""Bytes of events that a script without access to the state gets in one batch."""
 
 _Question = tuple[str | int, ...]
 
@@ -43,13 +44,13 @@ class ScriptTracer(ResultTracer):
         self._before: dict[_Question, Any] = {}
         self._events: list[bytes] = []
         self._size = 0
-        self._frame: Frame | None = None
+        self._frame: WatchedFrame | None = None
         self._gas = self._refund_before = 0
         self._head = self._tail = ""
         self._is_store = False
         self._get_refund: Callable[[], int] = int
         self._memory: bytearray | None = None
-        self._contract: Frame | None = None
+        self._contract: WatchedFrame | None = None
         self._gas_limit = 0
         self._depths: list[int] = []
         self._is_live = False
@@ -83,7 +84,7 @@ class ScriptTracer(ResultTracer):
             self._exchange(events)
 
     def _answer(self, question: list[Any]) -> Any:
-        """What a script asks; state as it was before the step that is shown."""
+        """A script's queries; the state is the one before the current step."""
         key = tuple(question)
         return self._before[key] if key in self._before else self._look_up(*question)
 
@@ -169,7 +170,7 @@ class ScriptTracer(ResultTracer):
 
     # Instructions
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """Finish the step before, and begin the next."""
         gas = frame.gas_left
         if self._frame is not None:
@@ -183,13 +184,13 @@ class ScriptTracer(ResultTracer):
         if self._is_live:
             self._remember(frame, opcode)
 
-    def _changed_memory(self, frame: Frame) -> str:
+    def _changed_memory(self, frame: WatchedFrame) -> str:
         if not self._with_memory or self._memory == frame.memory:
             return "null"
         self._memory = bytearray(frame.memory)
         return f'"{self._memory.hex()}"'
 
-    def _changed_contract(self, frame: Frame) -> str:
+    def _changed_contract(self, frame: WatchedFrame) -> str:
         if not self._with_contract or self._contract is frame:
             return "null"
         self._contract = frame
@@ -197,7 +198,7 @@ class ScriptTracer(ResultTracer):
         fields = (message.sender.hex(), frame.address.hex(), hex(message.value), bytes(message.data).hex())
         return orjson.dumps(fields).decode()
 
-    def _remember(self, frame: Frame, opcode: int) -> None:
+    def _remember(self, frame: WatchedFrame, opcode: int) -> None:
         """Ask beforehand what the instruction may change before it is shown."""
         own, stack = frame.address.hex(), frame.stack
         questions: list[_Question] = []
@@ -219,7 +220,7 @@ class ScriptTracer(ResultTracer):
         self._send(f"{self._head}{cost},{depth},{refund},{text}{self._tail}".encode())
         self._before = {}
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """Show an instruction that could not begin as a step with an error, and others to `fault`."""
         if self._frame is frame:
             if error.kind in SHOWN_FAULTS:
@@ -228,7 +229,7 @@ class ScriptTracer(ResultTracer):
             self._finish(gas_cost)
         self._send(orjson.dumps(["fault", error.message]))
 
-    def on_halt(self, frame: Frame) -> None:
+    def on_halt(self, frame: WatchedFrame) -> None:
         """Finish the frame's last step."""
         if self._frame is frame:
             self._finish(self._gas - frame.gas_left)
@@ -236,7 +237,7 @@ class ScriptTracer(ResultTracer):
     # The end
 
     def result(self) -> Json:
-        """What the script's `result` gives."""
+        """The value of the script's `result`."""
         text = self._exchange([*self._events, b'["result"]'])
         self._events = []
         return orjson.Fragment(text)

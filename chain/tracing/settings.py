@@ -1,4 +1,4 @@
-"""What a tracer is given: its options as the client sent them, and what is known of the transaction."""
+"""A tracer's input: the client's options, and the transaction's context."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from zevm.chain.tracing.memory import take
 from zevm.storage.primitives import Hash32
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
-"""What one trace may take, in about the bytes of its JSON; a longer one is given up."""
+"""Maximum of one trace, in approximate bytes of its JSON; a longer one is aborted."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """Where a transaction stands; nothing of it for a call.
+    """A transaction's position; empty for a call.
 
     first_log_index: logs in the block before the transaction. reason_of: revert data in words, None where it says
     nothing. deadline: when the trace has had its time, None for never.
@@ -48,7 +48,7 @@ class Budget:
 
 
 def json_kind(value: object) -> str:
-    """What Go's decoder calls a JSON value."""
+    """Go's name for the kind of a JSON value."""
     names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return names.get(type(value), "number")
 

@@ -9,9 +9,10 @@ from zevm.chain.tracing.call_tree import CallNode, CallTree, encode_tree
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.settings import Budget, TraceContext, count, flag, json_kind
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK
-from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 from zevm.storage.keccak import keccak256
 
 KECCAK256, GAS, ISZERO, EXTCODESIZE = 0x20, 0x5A, 0x15, 0x3B
@@ -23,8 +24,8 @@ PADDING_LIMIT_BYTES = 1024 * 1024
 """Past the end of memory, so far and no further, a preimage is filled up with zeros."""
 
 
-def preimage_in(frame: Frame) -> bytes | None:
-    """What KECCAK256 is about to hash, or None where it cannot be."""
+def preimage_in(frame: WatchedFrame) -> bytes | None:
+    """The input of the coming KECCAK256, or None if it fails."""
     stack, memory = frame.stack, frame.memory
     if len(stack) < 2:
         return None
@@ -35,12 +36,12 @@ def preimage_in(frame: Frame) -> bytes | None:
 
 
 def _hashed_by(call: HostCall) -> bytes | None:
-    """What a host call is about to hash, if that is what it does."""
+    """The input of a hashing host call, or None for other calls."""
     return call.peek(call.arguments[0], call.arguments[1]) if call.name == "native_keccak256" else None
 
 
 class KeccakPreimageTracer(ResultTracer):
-    """What was hashed by KECCAK256, by its hash. No options."""
+    """The inputs of KECCAK256 by their hashes. No options."""
 
     wants_steps = True
 
@@ -48,12 +49,12 @@ class KeccakPreimageTracer(ResultTracer):
         self._preimages: dict[str, str] = {}
         self._budget = Budget()
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """Note what is hashed."""
         if opcode == KECCAK256:
             self._note(preimage_in(frame))
 
-    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """The same by a WebAssembly contract."""
         self._note(_hashed_by(call))
 
@@ -75,7 +76,7 @@ _IGNORED = frozenset(range(0x5F, 0xA0)) | frozenset(
 
 
 class _Details:
-    """What ERC-7562 asks about one frame."""
+    """ERC-7562's information about one frame."""
 
     __slots__ = (
         "code_accesses",
@@ -148,7 +149,7 @@ class Erc7562Tracer(CallTree):
         if self.open and error is not None and error.kind in shortages:
             node.details.out_of_gas = True
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """Count the instruction and what it looks at; the one before it too, where this one gives it its meaning."""
         details: _Details = self.open[-1].details
         if opcode in (RETURN, REVERT):
@@ -181,7 +182,7 @@ class Erc7562Tracer(CallTree):
             size = len(self._sizes.get_code(address.to_bytes(20, "big")))
             details.code_sizes[key] = {"contractSize": size, "opcode": opcode}
 
-    def _note_storage(self, details: _Details, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def _note_storage(self, details: _Details, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         if opcode not in _STORAGE or not stack:
             return
         slot = f"0x{stack[-1]:064x}"
@@ -197,14 +198,14 @@ class Erc7562Tracer(CallTree):
             self._budget.take(2 * len(preimage) + 4)
             self._preimages.add(preimage)
 
-    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """The slots and the code sizes that a WebAssembly contract looks at."""
         details: _Details = self.open[-1].details
         self._note_size(details, opcode, stack)
         self._note_storage(details, frame, opcode, stack)
 
-    def on_host_call(self, frame: Frame, call: HostCall) -> None:
-        """What it hashes."""
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
+        """The hashed input."""
         self._note_preimage(_hashed_by(call))
 
     def on_end(self, outcome: Outcome) -> None:

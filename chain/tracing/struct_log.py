@@ -13,9 +13,10 @@ from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.operations import OPCODE_NAMES
+from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 
 SLOAD, SSTORE = 0x54, 0x55
 _STORAGE = (SLOAD, SSTORE)
@@ -56,7 +57,7 @@ class StructLogTracer(ResultTracer):
         self._storage: dict[bytes, dict[int, int]] = {}
         self._memory = (b"", "")
         self._get_refund: Callable[[], int] = int
-        self._frame: Frame | None = None
+        self._frame: WatchedFrame | None = None
         self._gas = 0
         self._head = self._tail = ""
         self._is_store = False
@@ -68,7 +69,7 @@ class StructLogTracer(ResultTracer):
         """Remember where the refund counter is."""
         self._get_refund = start.state.get_refund
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """Finish the entry before, and begin the next."""
         gas = frame.gas_left
         if self._frame is not None:
@@ -100,7 +101,7 @@ class StructLogTracer(ResultTracer):
             self._memory = (bytes(memory), text)
         return text
 
-    def _note_storage(self, frame: Frame, opcode: int) -> str:
+    def _note_storage(self, frame: WatchedFrame, opcode: int) -> str:
         """The slots of the account that were read or written so far, with this one."""
         stack = frame.stack
         if len(stack) < (1 if opcode == SLOAD else 2):
@@ -151,25 +152,25 @@ class StructLogTracer(ResultTracer):
             passed_on = start.gas_limit if start.kind in ("CREATE", "CREATE2") else 0
             self._finish(self._gas - frame.gas_left - passed_on)
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """Finish the entry of the instruction that failed; one that ran a child has been finished."""
         if self._frame is frame:
             self._finish(gas_cost, error.message if error.kind in SHOWN_FAULTS else None)
 
-    def on_halt(self, frame: Frame) -> None:
+    def on_halt(self, frame: WatchedFrame) -> None:
         """Finish the frame's last entry."""
         if self._frame is frame:
             self._finish(self._gas - frame.gas_left)
 
     # Host functions of WebAssembly contracts
 
-    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """Keep the place of the call: what it calls comes after it."""
         if not self._full:
             self._entries.append("")
             self._host_calls.append((len(self._entries) - 1, call, frame.msg.depth + 1))
 
-    def on_host_return(self, frame: Frame, result: int | None, ink_left: int, error: str | None) -> None:
+    def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:
         """Fill the place in."""
         if not self._host_calls or self._host_calls[-1][2] != frame.msg.depth + 1:
             return

@@ -24,9 +24,10 @@ from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import StateReader
 from zevm.storage.primitives import Hash32
 
@@ -46,7 +47,7 @@ class TraceRequest:
     options: Mapping[str, Any] | None = None
 
     def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
-        """Where the next transaction of a replay stands."""
+        """The position of a replay's next transaction."""
         index, block = replay.next_index, replay.block
         return TraceContext(
             self.reason_of,
@@ -69,7 +70,7 @@ class TraceRequest:
 
 @dataclass(frozen=True, slots=True)
 class CallOverrides:
-    """What a traced call changes beforehand. transaction_index: None for the state after the whole block."""
+    """The overrides of a traced call. transaction_index: None for the state after the whole block."""
 
     state: StateOverrides | None = None
     block: BlockOverrides | None = None
@@ -98,7 +99,7 @@ def trace_pending(chain: ChainView, request: TraceRequest) -> Encoded:
 
 
 def trace_replay(replay: Replay, request: TraceRequest) -> Encoded:
-    """Trace what is left of a replay."""
+    """Trace the rest of a replay."""
     budget, parts = Budget(2 * TRACE_BYTES_LIMIT), []
     for transaction in replay.block.transactions[replay.next_index :]:
         result = _trace_next(replay, request, request.deadline())
@@ -130,7 +131,7 @@ def _trace_next(replay: Replay, request: TraceRequest, deadline: Deadline) -> Pa
 def trace_call(
     chain: ChainView, call: CallRequest, reference: BlockReference, overrides: CallOverrides, request: TraceRequest
 ) -> Encoded:
-    """A call upon a block, or upon the state before one of its transactions. Raises as `trace_transaction`."""
+    """A call on a block, or on the state before one of its transactions. Raises as `trace_transaction`."""
     deadline = request.deadline()
     environment, reader = call_place(chain, reference, overrides.transaction_index, deadline)
     state = BlockState(reader)
@@ -163,7 +164,7 @@ def _state_within(chain: ChainView, header: Header, index: int, deadline: Deadli
 
 
 def call_executor(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
-    """Who executes calls upon `state`, in the block with its overrides and with precompiles where they were moved."""
+    """The executor of calls on `state`, with overridden block fields and moved precompiles."""
     environment = override_environment(environment, overrides.block)
     return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
 
@@ -185,7 +186,7 @@ def trace_bundles(
     overrides: CallOverrides,
     request: TraceRequest,
 ) -> Encoded:
-    """Calls one upon the other: a list of results for each bundle, whose blocks follow one another.
+    """Calls in sequence: a list of results for each bundle; the bundles' blocks are consecutive.
 
     Raises as `trace_transaction`.
     """

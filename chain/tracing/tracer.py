@@ -1,4 +1,4 @@
-"""What every tracer begins with: it takes no notice of anything."""
+"""The base of every tracer: it ignores every event."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from zevm.chain.tracing.encoded import Parts
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import FrameStart, HostCall, Outcome, TransactionStart, VmError
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 
 Json = dict[str, Any] | list[Any] | orjson.Fragment
 
@@ -27,22 +28,22 @@ class QuietTracer:
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """A frame ended."""
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """An instruction is about to run."""
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         """An instruction failed."""
 
-    def on_halt(self, frame: Frame) -> None:
+    def on_halt(self, frame: WatchedFrame) -> None:
         """The code ended."""
 
-    def on_host_instruction(self, frame: Frame, opcode: int, stack: Sequence[int]) -> None:
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """An instruction on behalf of a WebAssembly contract."""
 
-    def on_host_call(self, frame: Frame, call: HostCall) -> None:
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """A host function begins."""
 
-    def on_host_return(self, frame: Frame, result: int | None, ink_left: int, error: str | None) -> None:
+    def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:
         """A host function ended."""
 
     def on_end(self, outcome: Outcome) -> None:
@@ -54,7 +55,7 @@ class ResultTracer(QuietTracer, ABC):
 
     @abstractmethod
     def result(self) -> Json:
-        """What it found, once the transaction has ended: JSON that orjson takes."""
+        """The result, once the transaction has ended: a JSON value for orjson."""
 
     def close(self) -> None:
         """Let go of what it holds, whether the transaction ended or not. Idempotent."""

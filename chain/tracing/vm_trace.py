@@ -6,9 +6,10 @@ import orjson
 
 from zevm.chain.tracing.settings import Budget
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import FrameStart, VmError
+from zevm.chain.vm.interface import VmError
+from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.operations import OPCODE_NAMES, STACK_EFFECTS
+from zevm.chain.vm.tracer import WatchedFrame
 
 SSTORE = 0x55
 _PUSHED = {
@@ -27,7 +28,7 @@ _WRITES = {
 }
 """Opcode -> where on the stack the start and the size of what it writes to memory stand, 1 for the top."""
 _WORDS = {0x51: 32, 0x52: 32, 0x53: 1}
-"""MLOAD, MSTORE and MSTORE8 touch so many bytes at the top word."""
+"""Bytes that MLOAD, MSTORE and MSTORE8 touch at the address on top of the stack."""
 _OPERATION_BYTES = 160
 
 
@@ -43,7 +44,7 @@ class _Open:
 
     def __init__(self, place: int, *, belongs: bool) -> None:
         self.place, self.belongs = place, belongs
-        self.frame: Frame | None = None
+        self.frame: WatchedFrame | None = None
         self.has_steps = self.called = False
         self.gas = self.pushed = 0
         self.cost: int | None = None
@@ -91,7 +92,7 @@ class VmTracer(ResultTracer):
         elif self._open and not closed.has_steps:
             self._text += b"null"
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """Finish the operation before, and begin the next."""
         top = self._open[-1]
         self._budget.take(_OPERATION_BYTES)
@@ -110,7 +111,7 @@ class VmTracer(ResultTracer):
         if opcode == SSTORE and len(stack) > 1:
             top.store = b'{"key":"%#x","val":"%#x"}' % (stack[-1], stack[-2])
 
-    def _finish(self, top: _Open, frame: Frame) -> None:
+    def _finish(self, top: _Open, frame: WatchedFrame) -> None:
         if top.cost is None:
             top.cost = top.gas - frame.gas_left
         memory = b"null"
@@ -129,15 +130,15 @@ class VmTracer(ResultTracer):
         cost = b"null" if top.cost is None else b"%d" % top.cost
         self._text += b',"cost":%b,"ex":%b}' % (cost, top.ex or b"null")
 
-    def on_halt(self, frame: Frame) -> None:
+    def on_halt(self, frame: WatchedFrame) -> None:
         """Finish the last operation."""
         top = self._open[-1]
         if top.has_steps:
             top.pushed = 0
             self._finish(top, frame)
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
-        """What failed did nothing."""
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
+        """Record no effect for a failed instruction."""
         top = self._open[-1]
         if top.has_steps:
             top.cost = gas_cost if top.cost is None else top.cost

@@ -1,4 +1,4 @@
-"""What a block's execution reads: with it and the block alone anyone can execute the block again."""
+"""The data that a block's execution reads, which suffices to execute the block again."""
 
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ class Witness(NamedTuple):
     nodes: list[bytes]
 
 
-class _Recorder(StateStore):
-    """A StateStore that remembers what is read through it."""
+class _Recorder:
+    """Reads through a StateStore and remembers what it read; a StatePreparer."""
 
     def __init__(self, states: StateStore) -> None:
         self._states = states
@@ -47,7 +47,7 @@ class _Recorder(StateStore):
         return code
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
-        """As StateStore's, through the remembered nodes."""
+        """The new state, as StateStore makes it, through the remembered nodes."""
         return state_update.prepare(self.node, base, diff)
 
 

@@ -96,7 +96,7 @@ class Header:
         return header
 
     def with_changes(self, **changes: object) -> "Header":
-        """A copy with some fields replaced; its hash is computed anew."""
+        """A copy with some fields replaced; its hash is computed again."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
 

@@ -85,7 +85,7 @@ class Receipt:
         return payload if self.type == 0 else bytes((self.type,)) + payload
 
     def encode_stored(self) -> bytes:
-        """What the ledger keeps: everything but the bloom, which follows from the logs."""
+        """The stored form: everything but the bloom, which follows from the logs."""
         optional = (self.contract_address, self.blob_gas_used, self.blob_gas_price, self.post_state, self.status)
         items: list[rlp.Item] = [
             rlp.encode_int(self.type),

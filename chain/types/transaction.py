@@ -173,7 +173,7 @@ class Transaction:
         return self.encoded if self.type is TransactionType.LEGACY else rlp.encode_bytes(self.encoded)
 
     def effective_gas_price(self, base_fee_per_gas: int | None) -> int:
-        """What the sender pays per gas: min(cap, base fee + tip); the cap before London."""
+        """The sender's price per gas: min(cap, base fee + tip); the cap before London."""
         if base_fee_per_gas is None:
             return self.max_fee_per_gas
         return min(self.max_fee_per_gas, base_fee_per_gas + self.max_priority_fee_per_gas)

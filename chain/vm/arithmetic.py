@@ -1,24 +1,22 @@
-"""Where a precompile's arithmetic runs: short work in this thread, long work in a process that a deadline can end.
+"""Execution of a precompile's arithmetic: short work in this thread, long work in a process that a deadline can end.
 
 The result is the same: one function, called here or there. A process that fails is a fault of the node.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.process import ARITHMETIC
 from zevm.chain.vm.faults import PrecompileError
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame
 
 SHORT_GAS = 50_000
-"""Work of up to so much gas takes a few milliseconds, in which no other thread may run."""
+"""Maximum gas of work in this thread: a few milliseconds, in which no other thread may run."""
 
 
-def compute(frame: "Frame", gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
-    """What a function of chain/native/curves.py gives; gas: what the frame has paid for it.
+def compute(frame: Frame, gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
+    """The result of a function of chain/native/curves.py; gas: the frame's payment for it.
 
     Raises PrecompileError where it refuses its input, ExecutionTimeoutError, and NodeFaultError.
     """

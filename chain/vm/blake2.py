@@ -1,20 +1,16 @@
 """BLAKE2b's compression function (EIP-152, RFC 7693 section 3.2) on revm's Rust code."""
 
-from typing import TYPE_CHECKING
-
 from zevm.chain.native.curves import revm
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame
 
 BLAKE2F = 9
 INPUT_BYTES = 213
 FINAL_FLAGS = b"\x00\x01"
 
 
-def blake2f(frame: "Frame") -> None:
+def blake2f(frame: Frame) -> None:
     """0x09: one gas a round."""
     data = frame.msg.data
     if len(data) != INPUT_BYTES:

@@ -30,7 +30,7 @@ _NEW: Fields = (0, 0, EMPTY_KECCAK)
 
 
 class BlockState(ExecutionState):
-    """The ExecutionState of one block over `reader`. observer: who listens, None for nobody."""
+    """The ExecutionState of one block over `reader`. observer: listens to changes; None for no listener."""
 
     __slots__ = (
         "_accounts",
@@ -128,7 +128,9 @@ class BlockState(ExecutionState):
         requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
         """
         if amount:
-            self.set_balance(address, min(self.get_balance(address) + amount, MAX_BALANCE))
+            previous = self._fields(address)
+            nonce, balance, code_hash = previous or _NEW
+            self._put(address, previous, (nonce, min(balance + amount, MAX_BALANCE), code_hash))
 
     def can_receive(self, sender: Address, recipient: Address, amount: int) -> bool:
         """Whether a transfer leaves the recipient's balance within MAX_BALANCE."""
@@ -173,7 +175,7 @@ class BlockState(ExecutionState):
             return self._load_code(address, code_hash)
 
     def _load_code(self, address: Address, code_hash: bytes) -> bytes:
-        """Code that was there before is read, though the same was set meanwhile: whoever notes reads sees it."""
+        """Reads the previous code even if the same code was set meanwhile, so that a recorder of reads sees it."""
         base = self._base[address]
         if code_hash in self._new_codes and (base is None or base.code_hash != code_hash):
             return self._new_codes[code_hash]
@@ -296,7 +298,8 @@ class BlockState(ExecutionState):
 
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
-        self._mark(self._touched, address)
+        if address not in self._touched:
+            self._mark(self._touched, address)
 
     def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
@@ -311,7 +314,7 @@ class BlockState(ExecutionState):
         self._mark(self._destroyed, address)
 
     def destroyed_count(self) -> int:
-        """How many accounts go at the end of the transaction, as far as it has run."""
+        """Number of accounts that the transaction so far deletes at its end."""
         return len(self._destroyed)
 
     def get_transient(self, address: Address, slot: int) -> int:
@@ -333,7 +336,7 @@ class BlockState(ExecutionState):
         self._logs[index] = log
 
     def log_count(self) -> int:
-        """How many logs the running transaction has, without those of frames that failed."""
+        """Number of the running transaction's logs, without those of failed frames."""
         return len(self._logs)
 
     def logs_from(self, place: int) -> tuple[Log, ...]:

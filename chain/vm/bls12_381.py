@@ -4,7 +4,7 @@ A field element has 64 bytes, the first 16 of them zero; arkworks takes the othe
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from eth.precompiles.bls12_381.constants import (
     BLS12_G1_ADD_GAS,
@@ -36,10 +36,7 @@ from zevm.chain.native.curves import (
 )
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
-from zevm.chain.vm.message import Precompile
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame, Precompile
 
 PAIRING_GAS = 37_700
 PAIRING_GAS_PER_PAIR = 32_600
@@ -68,7 +65,7 @@ def _count(data: bytes | memoryview, size: int) -> int:
 def _addition(gas: int, point_bytes: int, kind: type[Point]) -> Precompile:
     read = kind.from_xy_bytes_unchecked_be
 
-    def add(frame: "Frame") -> None:
+    def add(frame: Frame) -> None:
         data = frame.msg.data
         frame.consume_gas(gas, "BLS12 addition")
         _require_size(data, 2 * point_bytes)
@@ -83,7 +80,7 @@ def _multiplication(
 ) -> Precompile:
     pair_bytes = point_bytes + SCALAR_BYTES
 
-    def multiply(frame: "Frame") -> None:
+    def multiply(frame: Frame) -> None:
         data = frame.msg.data
         count = _count(data, pair_bytes)
         discount = discounts[count - 1] if count <= len(discounts) else last_discount
@@ -104,7 +101,7 @@ g2_msm = _multiplication(BLS12_G2_MSM_GAS, G2_MSM_DISCOUNTS, G2_MSM_MAX_DISCOUNT
 """0x0e: the same of G2."""
 
 
-def pairing_check(frame: "Frame") -> None:
+def pairing_check(frame: Frame) -> None:
     """0x0f: 1 where the product of the pairings of (G1, G2) pairs is one, else 0."""
     data = frame.msg.data
     count = _count(data, PAIR_BYTES)
@@ -113,14 +110,14 @@ def pairing_check(frame: "Frame") -> None:
     frame.output = compute(frame, gas, bls_pairing, bytes(data))
 
 
-def map_fp_to_g1(frame: "Frame") -> None:
+def map_fp_to_g1(frame: Frame) -> None:
     """0x10: the point of G1 that a field element maps to."""
     frame.consume_gas(BLS12_MAP_FP_G1_GAS, "BLS12_MAP_FP_TO_G1")
     _require_size(frame.msg.data, FIELD_BYTES)
     frame.output = padded(_decode(G1Point.map_from_fp_be, frame.msg.data).to_xy_bytes_be())
 
 
-def map_fp2_to_g2(frame: "Frame") -> None:
+def map_fp2_to_g2(frame: Frame) -> None:
     """0x11: the point of G2 that an element of the field's extension maps to."""
     frame.consume_gas(BLS12_MAP_FP2_G2_GAS, "BLS12_MAP_FP2_TO_G2")
     _require_size(frame.msg.data, 2 * FIELD_BYTES)

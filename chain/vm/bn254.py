@@ -1,13 +1,10 @@
 """The three precompiles of alt_bn128 (EIP-196, EIP-197) on revm's Rust code; prices are the forks' (EIP-1108)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from zevm.chain.native.curves import revm
 from zevm.chain.vm.arithmetic import compute
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame
 
 ADD, MULTIPLY, PAIRING = 6, 7, 8
 ADD_BYTES = 128
@@ -15,30 +12,30 @@ MULTIPLY_BYTES = 96
 PAIR_BYTES = 192
 
 
-def addition(gas: int) -> Callable[["Frame"], None]:
+def addition(gas: int) -> Callable[[Frame], None]:
     """0x06 at this price: the sum of two points."""
 
-    def add(frame: "Frame") -> None:
+    def add(frame: Frame) -> None:
         frame.consume_gas(gas, "ECADD")
         frame.output = compute(frame, gas, revm, ADD, bytes(frame.msg.data[:ADD_BYTES]))
 
     return add
 
 
-def multiplication(gas: int) -> Callable[["Frame"], None]:
+def multiplication(gas: int) -> Callable[[Frame], None]:
     """0x07 at this price: a point times a scalar."""
 
-    def multiply(frame: "Frame") -> None:
+    def multiply(frame: Frame) -> None:
         frame.consume_gas(gas, "ECMUL")
         frame.output = compute(frame, gas, revm, MULTIPLY, bytes(frame.msg.data[:MULTIPLY_BYTES]))
 
     return multiply
 
 
-def pairing(base_gas: int, pair_gas: int) -> Callable[["Frame"], None]:
+def pairing(base_gas: int, pair_gas: int) -> Callable[[Frame], None]:
     """0x08 at these prices: 1 where the product of the pairings is one, else 0."""
 
-    def check(frame: "Frame") -> None:
+    def check(frame: Frame) -> None:
         data = frame.msg.data
         gas = base_gas + pair_gas * (len(data) // PAIR_BYTES)
         frame.consume_gas(gas, "ECPAIRING")

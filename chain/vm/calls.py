@@ -3,15 +3,17 @@
 py-evm's classes say which rules a fork has (see operations.py); these bodies follow them.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from eth.exceptions import WriteProtection
 
 from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, STIPEND_GAS
 from zevm.chain.vm.faults import GasShortageError, InitcodeSizeError
+from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.instructions import Stack
 from zevm.chain.vm.interface import VmError, VmErrorKind
-from zevm.chain.vm.message import NOBODY, Message, TransactionContext, describe_start
+from zevm.chain.vm.message import NOBODY, Message, describe_start
+from zevm.chain.vm.message_calls import apply_create_message, apply_message, initcode_too_long
 from zevm.chain.vm.state_instructions import (
     NEW_ACCOUNT_GAS,
     access_account,
@@ -23,9 +25,6 @@ from zevm.storage import rlp
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
 
 MAX_DEPTH = 1024
 VALUE_GAS = 9000
@@ -66,7 +65,7 @@ def delegation_of(code: bytes) -> Address | None:
     return None
 
 
-def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
+def call(frame: Frame, stack: Stack, rules: CallRules) -> None:
     """CALL, CALLCODE, DELEGATECALL, STATICCALL: push 1 or 0, write the output to memory."""
     kind = rules.kind
     requested_gas, target = stack.pop(), take_address(stack)
@@ -90,7 +89,7 @@ def call(frame: "Frame", stack: Stack, rules: CallRules) -> None:
 
 
 def send(
-    frame: "Frame", rules: CallRules, requested_gas: int, target: Address, value: int, data: bytes | memoryview
+    frame: Frame, rules: CallRules, requested_gas: int, target: Address, value: int, data: bytes | memoryview
 ) -> bool:
     """A call without stack and memory: charge, run, leave the output in return_data; whether it succeeded."""
     code, code_address = _find_code(frame, target, rules)
@@ -107,13 +106,13 @@ def send(
         frame.gas_left += gas
         frame.return_data = b""
         return False
-    child = frame.apply_message(frame.state, message, frame.transaction_context)
+    child = apply_message(type(frame), frame.state, message, frame.transaction_context)
     frame.return_data = child.output
     frame.gas_left += child.gas_left
     return child.error is None
 
 
-def _refusal(frame: "Frame", value: int) -> VmErrorKind | None:
+def _refusal(frame: Frame, value: int) -> VmErrorKind | None:
     """Why a call or creation with this value cannot begin."""
     if frame.msg.depth >= MAX_DEPTH:
         return VmErrorKind.DEPTH
@@ -129,7 +128,7 @@ def show_refused(context: TransactionContext, message: Message, kind: VmErrorKin
         context.tracer.on_exit(gas_used, b"", VmError(kind, kind.value))
 
 
-def _find_code(frame: "Frame", target: Address, rules: CallRules) -> tuple[bytes, Address]:
+def _find_code(frame: Frame, target: Address, rules: CallRules) -> tuple[bytes, Address]:
     """The code to run and the address it is from; charges for the access."""
     if rules.charges_access:
         access_account(frame, target)
@@ -143,13 +142,13 @@ def _find_code(frame: "Frame", target: Address, rules: CallRules) -> tuple[bytes
     return code, target
 
 
-def _new_account_price(frame: "Frame", target: Address, value: int, rules: CallRules) -> int:
+def _new_account_price(frame: Frame, target: Address, value: int, rules: CallRules) -> int:
     if rules.pays_dead:
         return NEW_ACCOUNT_GAS if value and frame.block_state.account_is_empty(target) else 0
     return 0 if frame.block_state.account_exists(target) else NEW_ACCOUNT_GAS
 
 
-def _child_gas(frame: "Frame", requested: int, extra: int, keeps_64th: bool) -> int:
+def _child_gas(frame: Frame, requested: int, extra: int, keeps_64th: bool) -> int:
     """The gas the child gets, without the stipend. Raises OutOfGas."""
     available = frame.gas_left - extra
     if keeps_64th and available >= 0:
@@ -160,7 +159,7 @@ def _child_gas(frame: "Frame", requested: int, extra: int, keeps_64th: bool) -> 
 
 
 def _child_message(
-    frame: "Frame",
+    frame: Frame,
     rules: CallRules,
     gas: int,
     target: Address,
@@ -191,7 +190,7 @@ def _child_message(
     )
 
 
-def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
+def create(frame: Frame, stack: Stack, rules: CreateRules) -> None:
     """CREATE and CREATE2: push the new address or 0."""
     refuse_static(frame)
     value, start, size = stack.pop(), stack.pop(), stack.pop()
@@ -203,16 +202,16 @@ def create(frame: "Frame", stack: Stack, rules: CreateRules) -> None:
     stack.append(0 if address is None else int.from_bytes(address, "big"))
 
 
-def charge_creation(frame: "Frame", rules: CreateRules, size: int) -> None:
-    """What a creation with so many bytes of creation code costs before it runs. Raises OutOfGas."""
+def charge_creation(frame: Frame, rules: CreateRules, size: int) -> None:
+    """The cost of a creation with this size of creation code before it runs. Raises OutOfGas."""
     words = (size + 31) >> 5
     price = CREATION_GAS + (KECCAK_WORD_GAS * words if rules.kind == "CREATE2" else 0)
     frame.consume_gas(price + (INITCODE_WORD_GAS * words if rules.charges_initcode else 0))
 
 
-def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, salt: int | None) -> Address | None:
+def create_account(frame: Frame, rules: CreateRules, value: int, code: bytes, salt: int | None) -> Address | None:
     """A creation without stack and memory, after its charge: the new address, or None; revert data in return_data."""
-    if frame.initcode_too_long(frame.state, code):
+    if initcode_too_long(type(frame), frame.state, frame.transaction_context, code):
         raise InitcodeSizeError("initcode too long")
     state = frame.block_state
     nonce = state.get_nonce(frame.address)
@@ -232,7 +231,7 @@ def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, 
     if frame.state.has_code_or_nonce(new_address):
         show_refused(frame.transaction_context, message, VmErrorKind.ADDRESS_COLLISION, gas)
         return None
-    child = frame.apply_create_message(frame.state, message, frame.transaction_context)
+    child = apply_create_message(type(frame), frame.state, message, frame.transaction_context)
     frame.gas_left += child.gas_left
     if child.error is None:
         return new_address
@@ -240,9 +239,7 @@ def create_account(frame: "Frame", rules: CreateRules, value: int, code: bytes, 
     return None
 
 
-def _creation_message(
-    frame: "Frame", rules: CreateRules, gas: int, value: int, code: bytes, address: Address
-) -> Message:
+def _creation_message(frame: Frame, rules: CreateRules, gas: int, value: int, code: bytes, address: Address) -> Message:
     return Message(
         gas=gas,
         to=NOBODY,

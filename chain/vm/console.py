@@ -12,13 +12,13 @@ from eth_utils.address import to_checksum_address
 from zevm.storage.keccak import keccak256
 
 CONSOLE_BYTES = 256 * 1024
-"""What one transaction or call may print; the rest is not kept. It stays until a block's report is told."""
+"""Maximum bytes that one transaction or call prints; the rest is dropped. The lines stay until the block's report."""
 CONSOLE_CALL_BYTES = 64
-"""What one line counts for besides its length."""
+"""Bytes that one line counts in addition to its length."""
 CONSOLE_CUT = bytes.fromhex("41304fac") + encode(
     ["string"], [f"(console output past {CONSOLE_BYTES // 1024} KiB of one transaction is left out)"]
 )
-"""The call log(string) that stands in the place of what is left out."""
+"""The call log(string) that replaces the omitted lines."""
 
 _ARGUMENTS = ("uint256", "string", "bool", "address")
 _NAMED = {

@@ -1,4 +1,4 @@
-"""The state upon which blocks are executed, as all who execute, check and watch see it: methods, and no field.
+"""The state of block execution, as executors, checks and tracers see it: methods, and no field.
 
 ExecutionState  what an engine, its tracers and its callers ask of a state
 StateObserver   who listens to what happens to one
@@ -157,7 +157,7 @@ class ExecutionState(Protocol):
         ...
 
     def destroyed_count(self) -> int:
-        """How many accounts go at the end of the transaction, as far as it has run."""
+        """Number of accounts that the transaction so far deletes at its end."""
         ...
 
     def get_transient(self, address: Address, slot: int) -> int:
@@ -173,7 +173,7 @@ class ExecutionState(Protocol):
         ...
 
     def log_count(self) -> int:
-        """How many logs the running transaction has, without those of frames that failed."""
+        """Number of the running transaction's logs, without those of failed frames."""
         ...
 
     def logs_from(self, place: int) -> tuple[Log, ...]:

@@ -10,13 +10,15 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome, Tracer
-from zevm.chain.vm.message import Precompile, TransactionContext
+from zevm.chain.vm.frame import Precompile, TransactionContext
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
 from zevm.storage.primitives import Address
 
@@ -37,7 +39,7 @@ def is_free(request: CallRequest) -> bool:
 
 
 class Executor:
-    """Runs what belongs to one block upon one state. Not thread-safe.
+    """Executes one block's transactions on one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
     overrides). deadline: for the block's own system calls, off chain.
@@ -72,7 +74,8 @@ class Executor:
     def _context(
         self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
-        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer)
+        machine = self.environment.wasm_machine
+        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
 
     # Transactions and calls
 

@@ -142,7 +142,7 @@ _WITH_FIGURES = {
 
 
 def describe_fault(fault: VMError) -> VmError:
-    """The fault in geth's words; anything a precompile raised on its own counts as its failure."""
+    """The fault with geth's text; any other exception of a precompile counts as its failure."""
     kind = _KINDS.get(type(fault), VmErrorKind.PRECOMPILE)
     if isinstance(fault, StoreSentryError) or (kind is VmErrorKind.OUT_OF_GAS and _is_py_evm_sentry(fault)):
         return VmError(kind, "out of gas: not enough gas for reentrancy sentry")

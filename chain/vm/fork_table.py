@@ -29,8 +29,7 @@ from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputati
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import bls12_381, bn254, precompiles
 from zevm.chain.vm.blake2 import blake2f
-from zevm.chain.vm.frame import ForkTraits, Frame
-from zevm.chain.vm.message import Precompile
+from zevm.chain.vm.frame import ForkTraits, Frame, Precompile
 from zevm.chain.vm.operations import CLZ, build_operations
 from zevm.chain.vm.program import program_cache
 from zevm.storage.primitives import Address
@@ -148,7 +147,7 @@ PRECOMPILE_NAMES: Mapping[bytes, str] = MappingProxyType(
         }.items()
     }
 )
-"""What EIP-7910 calls them, by 20-byte address."""
+"""EIP-7910's names, by 20-byte address."""
 
 FRAME_CLASSES: Mapping[Fork, type[Frame]] = MappingProxyType({fork: _frame_class(fork) for fork in Fork})
 """The class that runs messages under a fork."""

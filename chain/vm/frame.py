@@ -1,35 +1,31 @@
-"""One call frame: what py-evm calls a computation, with our stack, memory, gas and message path.
+"""The records of a running transaction: its frames, what they share, and who may run their code.
 
-py-evm's opcodes and precompiles run on it unchanged: it has every attribute and method that they use.
-Logs, refunds and self-destructs go to the state, so that a failed frame takes them along
-and a parent keeps nothing of its children.
+A Frame is what py-evm calls a computation, with our stack, memory and gas: its opcodes and precompiles run on it
+unchanged, as it has every attribute and method that they use. Logs, refunds and self-destructs go to the state, so
+that a failed frame takes them along and a parent keeps nothing of its children. What runs a frame is message_calls.py.
 """
 
-from typing import ClassVar, NamedTuple
+from __future__ import annotations  # the records name each other
 
-from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+from eth.exceptions import VMError
+
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
-from zevm.chain.vm import interpreter
-from zevm.chain.vm.faults import (
-    BalanceOverflowError,
-    CodeSizeError,
-    CodeStoreError,
-    GasShortageError,
-    InitcodeSizeError,
-    describe_fault,
-)
-from zevm.chain.vm.message import Message, TransactionContext, describe_start
-from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
+from zevm.chain.vm.faults import GasShortageError
+from zevm.chain.vm.message import Message
+from zevm.chain.vm.opcodes import Operation
 from zevm.chain.vm.program import Program
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.chain.vm.tracer import Tracer
 from zevm.storage.primitives import Address
-
-GAS_CODE_DEPOSIT_BYTE = 200
 
 
 class ForkTraits(NamedTuple):
-    """What a fork says about frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
+    """A fork's rules for frames, beyond its opcodes and precompiles. Sizes in bytes, None for no limit."""
 
     has_empty_accounts: bool
     code_deposit_must_succeed: bool
@@ -64,7 +60,7 @@ class Frame:
     program: Program
     traits: ClassVar[ForkTraits]
     operations: ClassVar[tuple[Operation, ...]]
-    program_of: "ClassVar[staticmethod[[bytes], Program]]"
+    program_of: ClassVar[staticmethod[[bytes], Program]]
 
     def __init__(self, state: PyEvmState, message: Message, context: TransactionContext) -> None:
         self.state = state
@@ -79,112 +75,6 @@ class Frame:
         self.return_data = b""
         self.output = b""
         self.error: VMError | None = None
-
-    # Running messages
-
-    @classmethod
-    def apply_message(cls, state: PyEvmState, message: Message, context: TransactionContext) -> "Frame":
-        """Transfer the value and run the code; undo everything when it fails."""
-        frame = cls(state, message, context)
-        frame._enter()
-        frame._transfer_and_run()
-        frame._leave()
-        return frame
-
-    @classmethod
-    def apply_create_message(cls, state: PyEvmState, message: Message, context: TransactionContext) -> "Frame":
-        """Run creation code and store what it returns. Raises InitcodeSizeError into the creating frame."""
-        if cls.initcode_too_long(state, message.code):
-            raise InitcodeSizeError("initcode too long")
-        frame = cls(state, message, context)
-        frame._enter()
-        block_state = state.block_state
-        checkpoint = block_state.record()
-        block_state.mark_created(message.storage_address)
-        if not cls.traits.has_empty_accounts:
-            block_state.increment_nonce(message.storage_address)
-        frame._transfer_and_run()
-        if frame.error is None:
-            frame._store_code(frame.output)
-        if frame.error is not None:
-            block_state.discard(checkpoint)
-        frame._leave()
-        return frame
-
-    def _enter(self) -> None:
-        context = self.transaction_context
-        context.frames.append(self)
-        if context.tracer is not None:
-            context.tracer.on_enter(describe_start(self.msg))
-
-    def _leave(self) -> None:
-        context = self.transaction_context
-        context.frames.pop()
-        if context.tracer is not None:
-            error = None if self.error is None else describe_fault(self.error)
-            context.tracer.on_exit(self.msg.gas - self.gas_left, self.output, error)
-
-    def _transfer_and_run(self) -> None:
-        """Move the value and run the precompile or the code; a VMError ends up in the frame, its effects undone."""
-        message, block_state = self.msg, self.block_state
-        checkpoint = block_state.record()
-        if message.should_transfer_value and message.value:
-            balance = block_state.get_balance(message.sender)
-            if balance < message.value:
-                raise InsufficientFunds(f"balance {balance} < value {message.value}")
-        precompile = self.transaction_context.precompiles.get(message.code_address)
-        try:
-            if message.should_transfer_value and message.value and message.kind != "CALLCODE":
-                self._transfer()
-            self.state.touch_account(message.storage_address)
-            if precompile is None:
-                interpreter.run(self)
-            elif not message.is_delegation:
-                self.transaction_context.check_deadline()
-                precompile(self)
-        except VMError as fault:
-            self.fail(fault)
-            block_state.discard(checkpoint)
-
-    def _transfer(self) -> None:
-        """Pay the frame's account; a CALLCODE's is its caller's, which pays itself. Raises BalanceOverflowError."""
-        message, block_state = self.msg, self.block_state
-        if not block_state.can_receive(message.sender, message.storage_address, message.value):
-            raise BalanceOverflowError("balance overflow")
-        block_state.transfer(message.sender, message.storage_address, message.value)
-
-    @classmethod
-    def initcode_too_long(cls, state: PyEvmState, code: bytes) -> bool:
-        """Whether creation code breaks EIP-3860's limit, or twice the configured code size limit."""
-        limit = cls.traits.initcode_size_limit
-        if state.wasm_machine is not None and state.wasm_machine.claims(code):
-            return len(code) > state.wasm_machine.initcode_size_limit
-        if limit is None:
-            return False
-        if state.code_size_limit is not None:
-            limit = 2 * state.code_size_limit
-        return len(code) > limit
-
-    def _store_code(self, code: bytes) -> None:
-        traits, wasm_machine = self.traits, self.state.wasm_machine
-        limit = traits.code_size_limit if self.state.code_size_limit is None else self.state.code_size_limit
-        try:
-            if wasm_machine is not None and wasm_machine.claims(code):
-                wasm_machine.deploy(self, code)
-                return
-            if limit is not None and len(code) > limit:
-                raise CodeSizeError("code too long")
-            if traits.rejects_reserved_code and code[:1] == b"\xef":
-                raise ReservedBytesInCode("code begins with 0xef")
-            price = len(code) * GAS_CODE_DEPOSIT_BYTE
-            if price > self.gas_left:
-                if not traits.code_deposit_must_succeed:
-                    return
-                raise CodeStoreError("code deposit")
-            self.gas_left -= price
-            self.block_state.set_code(self.address, code)
-        except VMError as fault:
-            self.fail(fault)
 
     def fail(self, fault: VMError) -> None:
         """End the frame with a fault: all gas and the output go, except for REVERT."""
@@ -271,3 +161,101 @@ class Frame:
     def add_log_entry(self, account: Address, topics: tuple[int, ...], data: bytes) -> None:
         """Append a log to the transaction's."""
         self.block_state.add_log(Log(account, tuple(topic.to_bytes(32, "big") for topic in topics), data))
+
+
+Precompile = Callable[[Frame], Any]
+"""Reads the frame's message, charges its gas and sets its output. Raises VMError."""
+
+
+class WasmMachine(Protocol):
+    """Another machine under the same accounts, frames and gas. Code that it claims runs there, not in the EVM."""
+
+    @property
+    def precompiles(self) -> Mapping[Address, Precompile]:
+        """Precompiles that come with it, by 20-byte address."""
+        ...
+
+    @property
+    def initcode_size_limit(self) -> int:
+        """Bytes that creation data which it claims may have."""
+        ...
+
+    def claims(self, code: bytes) -> bool:
+        """Whether code, or creation data, is for this machine: by its first bytes alone."""
+        ...
+
+    def execute(self, frame: Frame) -> None:
+        """Run the frame's code: set its gas_left and output. Raises VMError."""
+        ...
+
+    def deploy(self, frame: Frame, code: bytes) -> None:
+        """Check, charge for and store what a creation returned, and run its constructor. Raises VMError."""
+        ...
+
+
+class TransactionContext:
+    """The values of ORIGIN, GASPRICE and BLOBHASH, and the run's deadline, tracer, console and precompiles.
+
+    warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
+    deadline: None for no limit. step_tracer: the tracer, if it wants instructions.
+    console: inputs of calls to the console address. frames: the open ones, innermost last.
+    wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
+    """
+
+    __slots__ = (
+        "_console_bytes_left",
+        "blob_versioned_hashes",
+        "console",
+        "deadline",
+        "frames",
+        "gas_price",
+        "origin",
+        "precompiles",
+        "step_tracer",
+        "tracer",
+        "warm_precompiles",
+        "wasm_machine",
+        "wasm_scope",
+    )
+
+    def __init__(
+        self,
+        origin: bytes,
+        gas_price: int,
+        blob_versioned_hashes: tuple[bytes, ...],
+        precompiles: dict[Address, Precompile],
+        warm_precompiles: Collection[Address],
+        deadline: Deadline | None = None,
+        tracer: Tracer | None = None,
+        wasm_machine: WasmMachine | None = None,
+    ) -> None:
+        self.origin = origin
+        self.gas_price = gas_price
+        self.blob_versioned_hashes = blob_versioned_hashes
+        self.precompiles = precompiles
+        self.warm_precompiles = warm_precompiles
+        self.deadline = deadline
+        self.tracer = tracer
+        self.step_tracer = tracer if tracer is not None and tracer.wants_steps else None
+        self.console: list[bytes] = []
+        self._console_bytes_left = CONSOLE_BYTES
+        self.frames: list[Frame] = []
+        self.wasm_machine = wasm_machine
+        self.wasm_scope: Any = None
+
+    def print_console(self, data: bytes) -> None:
+        """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""
+        if self._console_bytes_left < 0:
+            return
+        self._console_bytes_left -= len(data) + CONSOLE_CALL_BYTES
+        self.console.append(CONSOLE_CUT if self._console_bytes_left < 0 else data)
+
+    def abandon(self) -> None:
+        """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
+        self.frames.clear()
+        self.tracer = self.step_tracer = self.wasm_scope = None
+
+    def check_deadline(self) -> None:
+        """Raise ExecutionTimeoutError when the deadline has passed."""
+        if self.deadline is not None:
+            self.deadline.check()

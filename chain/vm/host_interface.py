@@ -1,4 +1,4 @@
-"""What a WebAssembly machine may use of the EVM: frames, instructions of the frame's fork, calls, creations, faults.
+"""The EVM's interface for a WebAssembly machine: frames, instructions of the frame's fork, calls, creations, faults.
 
 Everything here charges `frame.gas_left` as the EVM does and raises VMError where the EVM's frame would end.
 """
@@ -18,10 +18,10 @@ from zevm.chain.vm.faults import (
     StatusError,
     TrapError,
 )
-from zevm.chain.vm.frame import GAS_CODE_DEPOSIT_BYTE, Frame
+from zevm.chain.vm.frame import Frame, Precompile, TransactionContext
 from zevm.chain.vm.instructions import invalid
-from zevm.chain.vm.message import Precompile, TransactionContext
-from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.message_calls import GAS_CODE_DEPOSIT_BYTE
+from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address, Gas, Wei
 
 __all__ = [
@@ -114,6 +114,6 @@ def _operation(frame: Frame, opcode: int) -> Operation:
 
 
 def memory_gas(size: int) -> int:
-    """What the EVM asks for memory of so many bytes (Yellow Paper, C_mem)."""
+    """The EVM's gas for memory of this size in bytes (Yellow Paper, C_mem)."""
     words = (size + 31) >> 5
     return 3 * words + (words * words >> 9)

@@ -1,29 +1,27 @@
 """The instruction loops: by blocks, one by one where a block would fault, and one by one for a tracer."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from eth.exceptions import FullStack, InsufficientStack, VMError
 
+from zevm.chain.vm.block_decoder import decode_block
 from zevm.chain.vm.faults import GasShortageError, describe_fault
-from zevm.chain.vm.interface import Tracer
-from zevm.chain.vm.operations import STACK_LIMIT, Operation
+from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.opcodes import STACK_LIMIT, Operation
 from zevm.chain.vm.program import Program
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.tracer import Tracer
 
 DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""
 
 RECURSION_LIMIT = 10_000
-"""Python frames that a chain of 1,024 calls needs, with room for the caller's own."""
+"""Python frames that a chain of 1,024 calls needs, with a reserve for the caller's own."""
 
 if sys.getrecursionlimit() < RECURSION_LIMIT:
     sys.setrecursionlimit(RECURSION_LIMIT)
 
 
-def run(frame: "Frame") -> None:
+def run(frame: Frame) -> None:
     """Run the frame's code to its end. Raises VMError when it faults."""
     code = frame.msg.code
     if not code:
@@ -31,10 +29,10 @@ def run(frame: "Frame") -> None:
     context = frame.transaction_context
     if context.deadline is not None:
         context.check_deadline()
-    wasm_machine = frame.state.wasm_machine
+    wasm_machine = context.wasm_machine
     if wasm_machine is not None and wasm_machine.claims(code):
         if frame.msg.is_create:
-            frame.output = code  # as if creation code of the EVM had returned it: Frame has it deployed
+            frame.output = code  # as if creation code of the EVM had returned it: message_calls.py has it deployed
         else:
             wasm_machine.execute(frame)
         return
@@ -45,7 +43,7 @@ def run(frame: "Frame") -> None:
         run_watched(frame, program, context.step_tracer)
 
 
-def run_blocks(frame: "Frame", program: Program) -> None:
+def run_blocks(frame: Frame, program: Program) -> None:
     """The fast loop. A block that would fault is run again one instruction at a time, for the exact fault."""
     blocks, stack = program.blocks, frame.stack
     counter, countdown = 0, DEADLINE_INTERVAL
@@ -53,7 +51,7 @@ def run_blocks(frame: "Frame", program: Program) -> None:
         try:
             block = blocks[counter]
         except KeyError:
-            block = program.block(counter)
+            block = decode_block(program, counter)
         gas, need, room, steps, ending, operand, following = block
         left = frame.gas_left - gas
         if left < 0 or not need <= len(stack) <= room:
@@ -69,7 +67,7 @@ def run_blocks(frame: "Frame", program: Program) -> None:
             countdown = DEADLINE_INTERVAL
 
 
-def run_steps(frame: "Frame", program: Program, counter: int) -> None:
+def run_steps(frame: Frame, program: Program, counter: int) -> None:
     """The exact loop: from `counter` on, check and charge every instruction on its own."""
     stack, context = frame.stack, frame.transaction_context
     countdown = DEADLINE_INTERVAL
@@ -90,7 +88,7 @@ def run_steps(frame: "Frame", program: Program, counter: int) -> None:
             countdown = DEADLINE_INTERVAL
 
 
-def run_watched(frame: "Frame", program: Program, tracer: Tracer) -> None:
+def run_watched(frame: Frame, program: Program, tracer: Tracer) -> None:
     """The exact loop from the start, with every instruction shown before it is checked, charged and run."""
     stack, context, decoded = frame.stack, frame.transaction_context, program.decoded
     on_step = tracer.on_step

@@ -5,9 +5,9 @@ that we know, our faster one takes its place (REPLACEMENTS, SYSTEM); any other r
 py-evm changes therefore changes here too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import FunctionType, MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth.vm.forks.berlin import logic as berlin
 from eth.vm.forks.cancun import logic as cancun
@@ -36,32 +36,8 @@ from zevm.chain.vm import state_instructions as stateful
 from zevm.chain.vm.calls import CallRules, CreateRules
 from zevm.chain.vm.calls import call as run_call
 from zevm.chain.vm.calls import create as run_create
+from zevm.chain.vm.opcodes import Body, Operation
 from zevm.chain.vm.state_instructions import DestructRules
-
-Body = Callable[[Any, list[int], Any], Any]
-STACK_LIMIT = 1024
-JUMPDEST = 0x5B
-PUSH0 = 0x5F
-PUSH32 = 0x7F
-
-
-class Operation(NamedTuple):
-    """One opcode of one fork.
-
-    body: see instructions.py; None for JUMPDEST, which does nothing. gas: constant part. pops, pushes: words.
-    ends: the body returns the next program counter. observes_gas: it must see the exact gas left.
-    operand: what the body gets, unless the code decides it (PUSH, PC, JUMPI).
-    """
-
-    name: str
-    body: Body | None
-    gas: int
-    pops: int
-    pushes: int
-    ends: bool
-    observes_gas: bool
-    operand: Any
-
 
 _STACK_EFFECTS: dict[tuple[int, int], str] = {
     (0, 0): "STOP JUMPDEST INVALID",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -14,13 +14,11 @@ from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
+from zevm.chain.vm.frame import Frame
 from zevm.storage.primitives import Address
 
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
-
 CONSOLE_ADDRESS = Address(bytes.fromhex("000000000000000000636f6e736f6c652e6c6f67"))
-"""Where Hardhat's console.sol sends its calls: "console.log" in ASCII."""
+"""The address of Hardhat's console.sol: "console.log" in ASCII."""
 
 ECRECOVER_GAS = 3000
 POINT_EVALUATION_GAS = 50_000
@@ -34,7 +32,7 @@ _FIELD_ELEMENTS_PER_BLOB = 4096
 _SUCCESS = (1).to_bytes(32, "big")
 
 
-def ecrecover(frame: "Frame") -> None:
+def ecrecover(frame: Frame) -> None:
     """0x01: the signer of a digest; no output when there is none."""
     frame.consume_gas(ECRECOVER_GAS, "ECRECOVER")
     data = bytes(frame.msg.data[:128]).ljust(128, b"\0")
@@ -45,11 +43,11 @@ def ecrecover(frame: "Frame") -> None:
         return
 
 
-def recovering(recoveries: Iterable[tuple[bytes, bytes]]) -> Callable[["Frame"], None]:
+def recovering(recoveries: Iterable[tuple[bytes, bytes]]) -> Callable[[Frame], None]:
     """0x01 that finds other signers in some signatures (65 bytes r || s || v), whatever was signed."""
     known = {(signature[:64], signature[64] % 27): address for signature, address in recoveries}
 
-    def recover(frame: "Frame") -> None:
+    def recover(frame: Frame) -> None:
         data = bytes(frame.msg.data[:128]).ljust(128, b"\0")
         address = known.get((data[64:128], int.from_bytes(data[32:64], "big") - 27))
         if address is None:
@@ -75,7 +73,7 @@ class ModexpInput(NamedTuple):
         return max(self.base_size, self.modulus_size)
 
     def iterations(self, byte_factor: int) -> int:
-        """Steps that the exponent takes: its head's bits but the first, and so many for each byte behind it."""
+        """Steps of the exponent: its head's bits except the first, plus this many for each byte behind it."""
         return max(self.exponent_head.bit_length() - 1, 0) + byte_factor * max(self.exponent_size - 32, 0)
 
     def numbers(self) -> tuple[bytes, bytes, bytes]:
@@ -125,10 +123,10 @@ def _modexp_price_osaka(given: ModexpInput) -> int:
     return max(MODEXP_MINIMUM_GAS, complexity * max(given.iterations(16), 1))
 
 
-def _modexp(price: Callable[[ModexpInput], int]) -> Callable[["Frame"], None]:
+def _modexp(price: Callable[[ModexpInput], int]) -> Callable[[Frame], None]:
     """0x05 at a fork's price: base ** exponent % modulus, each as long as the header says."""
 
-    def run(frame: "Frame") -> None:
+    def run(frame: Frame) -> None:
         given = _modexp_input(frame.msg.data)
         gas = price(given)
         frame.consume_gas(gas, "MODEXP")
@@ -143,7 +141,7 @@ modexp_berlin = _modexp(_modexp_price_berlin)
 modexp_osaka = _modexp(_modexp_price_osaka)
 
 
-def point_evaluation_(frame: "Frame") -> None:
+def point_evaluation_(frame: Frame) -> None:
     """0x0a: whether a blob's polynomial has a value at a point (EIP-4844)."""
     frame.consume_gas(POINT_EVALUATION_GAS, "POINT_EVALUATION")
     data = frame.msg.data
@@ -162,7 +160,7 @@ def point_evaluation_(frame: "Frame") -> None:
     frame.output = _FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + BLS_ORDER.to_bytes(32, "big")
 
 
-def p256verify(frame: "Frame") -> None:
+def p256verify(frame: Frame) -> None:
     """0x100: a secp256r1 signature over a digest; 1 when it holds, else no output (EIP-7951)."""
     frame.consume_gas(P256VERIFY_GAS, "P256VERIFY")
     data = frame.msg.data
@@ -180,6 +178,6 @@ def p256verify(frame: "Frame") -> None:
     frame.output = _SUCCESS
 
 
-def record_console(frame: "Frame") -> None:
+def record_console(frame: Frame) -> None:
     """The console address: note the input, answer as an account without code does."""
     frame.transaction_context.print_console(bytes(frame.msg.data))

@@ -1,22 +1,11 @@
-"""Code made ready to run: split into straight blocks, decoded when first reached, kept per code and fork.
-
-A block is checked once for the constant gas and the stack of all its instructions. What must see the
-exact gas (GAS, SSTORE, calls) stands last in its block, so charging ahead never shows.
-"""
+"""Code made ready to run under one fork: its instructions, and the blocks of them that were reached before."""
 
 import re
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from zevm.chain.vm import instructions
-from zevm.chain.vm.operations import JUMPDEST, PUSH0, PUSH32, STACK_LIMIT, Body, Operation
-
-BLOCK_LIMIT = 256
-"""Instructions per block at most, so that decoding never runs far ahead of the gas."""
-
-TARGETS_LIMIT = 8
-"""JUMPDESTs in a row that one block takes: each costs a single gas, and a block of its own ten times that time."""
+from zevm.chain.vm.opcodes import JUMPDEST, PUSH0, PUSH32, Body, Operation
 
 PROGRAMS_KEPT = 256
 """Programs that each fork keeps, the least recently run going first."""
@@ -33,7 +22,7 @@ _TOKENS = re.compile(
 class Block(NamedTuple):
     """Straight-line code.
 
-    gas: constant gas of all instructions. need: words the stack must hold. room: words it may hold at most.
+    gas: constant gas of all instructions. need: minimum words on the stack. room: maximum words.
     steps: bodies with operands. ending: the last body, which returns the next program counter; None falls
     through to `following`.
     """
@@ -78,55 +67,15 @@ class Program:
             return operation, counter if opcode == _PC else 0, following
         return operation, operation.operand, following
 
+    def is_jumpdest(self, counter: int) -> bool:
+        """Whether the byte at the counter is a JUMPDEST."""
+        return counter < len(self.code) and self.code[counter] == JUMPDEST
+
     def decode(self, counter: int) -> tuple[int, Operation, Any, int]:
         """The opcode byte and what `instruction` says, kept for the next time."""
         opcode = self.code[counter] if counter < len(self.code) else 0
         decoded = self.decoded[counter] = (opcode, *self.instruction(counter))
         return decoded
-
-    def block(self, start: int) -> Block:
-        """Decode the block at `start` and keep it."""
-        gas = need = height = peak = 0
-        steps: list[tuple[Body, Any]] = []
-        counter = start
-        while True:
-            operation, operand, following = self.instruction(counter)
-            gas += operation.gas
-            need = max(need, operation.pops - height)
-            height += operation.pushes - operation.pops
-            peak = max(peak, height)
-            if operation.ends:
-                assert operation.body is not None
-                ending: Body | None = operation.body
-                break
-            if operation.body is not None:
-                steps.append((operation.body, operand))
-            counter = following
-            only_targets = not steps and counter - start < TARGETS_LIMIT
-            if operation.observes_gas or len(steps) >= BLOCK_LIMIT or (self._is_jumpdest(counter) and not only_targets):
-                ending = None
-                break
-        ending, operand, following = self._resolve_jump(steps, ending, operand, following)
-        block = Block(gas, need, STACK_LIMIT - peak, tuple(steps), ending, operand, following)
-        self.blocks[start] = block
-        return block
-
-    def _is_jumpdest(self, counter: int) -> bool:
-        return counter < len(self.code) and self.code[counter] == JUMPDEST
-
-    def _resolve_jump(
-        self, steps: list[tuple[Body, Any]], ending: Body | None, operand: Any, following: int
-    ) -> tuple[Body | None, Any, int]:
-        """A jump to a constant needs no push, and no check when it runs."""
-        if ending not in (instructions.jump, instructions.jumpi) or not steps:
-            return ending, operand, following
-        body, target = steps[-1]
-        if body is not instructions.push or target not in self.jump_targets:
-            return ending, operand, following
-        steps.pop()
-        if ending is instructions.jump:
-            return None, None, target
-        return instructions.jumpi_known, (following, target), following
 
 
 def program_cache(operations: tuple[Operation, ...]) -> Callable[[bytes], Program]:

@@ -1,16 +1,16 @@
-"""The state object that py-evm's opcodes talk to: a ExecutionState and the block around it."""
+"""The state object that py-evm's opcodes talk to: an ExecutionState and the block around it."""
 
 from types import SimpleNamespace
 
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.interface import BlockContext
 from zevm.storage.primitives import Address, Hash32
 
 _NO_HASH = Hash32(b"")
 
 
 class PyEvmState:
-    """What py-evm's opcodes ask of `computation.state`, and what frames ask about accounts."""
+    """The interface of `computation.state` for py-evm's opcodes, and of accounts for frames."""
 
     __slots__ = (
         "account_is_empty",
@@ -31,10 +31,9 @@ class PyEvmState:
         "mix_hash",
         "resolve_block_hash",
         "timestamp",
-        "wasm_machine",
     )
 
-    def __init__(self, state: ExecutionState, environment: BlockEnvironment, *, has_empty_accounts: bool) -> None:
+    def __init__(self, state: ExecutionState, context: BlockContext, *, has_empty_accounts: bool) -> None:
         """`has_empty_accounts`: the rules before EIP-161, where touching an account creates it."""
         self.block_state = state
         self.has_empty_accounts = has_empty_accounts
@@ -43,18 +42,17 @@ class PyEvmState:
         self.get_code = state.get_code
         self.get_code_hash = state.get_code_hash
         self.mark_address_warm = state.warm_address
-        self.execution_context = SimpleNamespace(chain_id=environment.rules.chain_id)
-        self.coinbase = environment.coinbase
-        self.timestamp = environment.timestamp
-        self.block_number = environment.number
-        self.difficulty = environment.difficulty
-        self.gas_limit = environment.gas_limit
-        self.mix_hash = environment.prev_randao
-        self.base_fee = environment.base_fee_per_gas or 0
-        self.blob_base_fee = environment.blob_base_fee or 0
-        self.code_size_limit = environment.code_size_limit
-        self.resolve_block_hash = environment.block_hash
-        self.wasm_machine = environment.wasm_machine
+        self.execution_context = SimpleNamespace(chain_id=context.rules.chain_id)
+        self.coinbase = context.coinbase
+        self.timestamp = context.timestamp
+        self.block_number = context.number
+        self.difficulty = context.difficulty
+        self.gas_limit = context.gas_limit
+        self.mix_hash = context.prev_randao
+        self.base_fee = context.base_fee_per_gas or 0
+        self.blob_base_fee = context.blob_base_fee or 0
+        self.code_size_limit = context.code_size_limit
+        self.resolve_block_hash = context.block_hash
 
     def get_ancestor_hash(self, number: int) -> Hash32:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""

@@ -6,7 +6,7 @@ Same signature and preconditions as in instructions.py; the operand holds a fork
 # ruff: noqa: ARG001  one signature for all, used or not
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from eth.exceptions import WriteProtection
 from eth.vm.logic.storage import NetSStoreGasSchedule
@@ -14,13 +14,10 @@ from eth.vm.logic.storage import NetSStoreGasSchedule
 from zevm.chain.rules.gas import LOG_BYTE_GAS, LOG_GAS, STIPEND_GAS
 from zevm.chain.types import Log
 from zevm.chain.vm.faults import GasShortageError, StoreSentryError
+from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.instructions import ADDRESS_MASK, HALT, Stack, from_bytes
-from zevm.chain.vm.interface import FrameStart
-from zevm.chain.vm.message import NOBODY
+from zevm.chain.vm.message import NOBODY, FrameStart
 from zevm.storage.primitives import Address
-
-if TYPE_CHECKING:
-    from zevm.chain.vm.frame import Frame
 
 COLD_SLOT_GAS = 2100
 COLD_ACCOUNT_GAS = 2600
@@ -40,7 +37,7 @@ class DestructRules(NamedTuple):
     only_created: bool = False
 
 
-def refuse_static(frame: "Frame") -> None:
+def refuse_static(frame: Frame) -> None:
     """Raise WriteProtection inside a STATICCALL (EIP-214)."""
     if frame.is_static:
         raise WriteProtection("static")
@@ -55,22 +52,22 @@ def take_address(stack: Stack) -> Address:
     return _to_address(stack.pop() & ADDRESS_MASK, 20, "big")
 
 
-def access_account(frame: "Frame", address: Address) -> None:
+def access_account(frame: Frame, address: Address) -> None:
     """Charge for an account access, cold or warm (EIP-2929)."""
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_address(address) else WARM_GAS)
 
 
-def access_delegate(frame: "Frame", address: Address) -> None:
+def access_delegate(frame: Frame, address: Address) -> None:
     """Charge for the account that a called account delegates to (EIP-7702)."""
     frame.consume_gas(COLD_ACCOUNT_GAS if frame.block_state.warm_unnamed(address) else WARM_GAS)
 
 
-def sload(frame: "Frame", stack: Stack, operand: Any) -> None:
+def sload(frame: Frame, stack: Stack, operand: Any) -> None:
     """SLOAD at a constant price, charged before."""
     stack[-1] = frame.block_state.get_storage(frame.address, stack[-1])
 
 
-def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
+def sload_access(frame: Frame, stack: Stack, operand: Any) -> None:
     """SLOAD of EIP-2929."""
     slot, state = stack[-1], frame.block_state
     left = frame.gas_left - (COLD_SLOT_GAS if state.warm_slot(frame.address, slot) else WARM_GAS)
@@ -80,7 +77,7 @@ def sload_access(frame: "Frame", stack: Stack, operand: Any) -> None:
     stack[-1] = state.get_storage(frame.address, slot)
 
 
-def sstore_access(frame: "Frame", stack: Stack, prices: NetSStoreGasSchedule) -> None:
+def sstore_access(frame: Frame, stack: Stack, prices: NetSStoreGasSchedule) -> None:
     """SSTORE of EIP-2200 with the access prices of EIP-2929 and a fork's refunds."""
     refuse_static(frame)
     if frame.gas_left <= STIPEND_GAS:
@@ -117,39 +114,39 @@ def _store_refund(prices: NetSStoreGasSchedule, original: int, current: int, val
     return refund
 
 
-def tload(frame: "Frame", stack: Stack, operand: Any) -> None:
+def tload(frame: Frame, stack: Stack, operand: Any) -> None:
     stack[-1] = frame.block_state.get_transient(frame.address, stack[-1])
 
 
-def tstore(frame: "Frame", stack: Stack, operand: Any) -> None:
+def tstore(frame: Frame, stack: Stack, operand: Any) -> None:
     refuse_static(frame)
     frame.block_state.set_transient(frame.address, stack.pop(), stack.pop())
 
 
-def balance_access(frame: "Frame", stack: Stack, operand: Any) -> None:
+def balance_access(frame: Frame, stack: Stack, operand: Any) -> None:
     address = take_address(stack)
     access_account(frame, address)
     stack.append(frame.block_state.get_balance(address))
 
 
-def selfbalance(frame: "Frame", stack: Stack, operand: Any) -> None:
+def selfbalance(frame: Frame, stack: Stack, operand: Any) -> None:
     stack.append(frame.block_state.get_balance(frame.address))
 
 
-def extcodesize_access(frame: "Frame", stack: Stack, operand: Any) -> None:
+def extcodesize_access(frame: Frame, stack: Stack, operand: Any) -> None:
     address = take_address(stack)
     access_account(frame, address)
     stack.append(len(frame.block_state.get_code(address)))
 
 
-def extcodehash_access(frame: "Frame", stack: Stack, operand: Any) -> None:
+def extcodehash_access(frame: Frame, stack: Stack, operand: Any) -> None:
     """0 for an empty account (EIP-1052)."""
     address, state = take_address(stack), frame.block_state
     access_account(frame, address)
     stack.append(0 if state.account_is_empty(address) else from_bytes(state.get_code_hash(address), "big"))
 
 
-def log(frame: "Frame", stack: Stack, topic_count: int) -> None:
+def log(frame: Frame, stack: Stack, topic_count: int) -> None:
     refuse_static(frame)
     start, size = stack.pop(), stack.pop()
     frame.consume_gas(LOG_BYTE_GAS * size + LOG_GAS * topic_count)
@@ -158,7 +155,7 @@ def log(frame: "Frame", stack: Stack, topic_count: int) -> None:
     frame.block_state.add_log(Log(frame.address, topics, bytes(frame.memory[start : start + size])))
 
 
-def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
+def selfdestruct(frame: Frame, stack: Stack, rules: DestructRules) -> int:
     """Send the balance on and, where the fork lets it, mark the account for deletion (EIP-6780)."""
     refuse_static(frame)
     beneficiary, address, state = take_address(stack), frame.address, frame.block_state
@@ -179,7 +176,7 @@ def selfdestruct(frame: "Frame", stack: Stack, rules: DestructRules) -> int:
     return HALT
 
 
-def _show_selfdestruct(frame: "Frame", beneficiary: Address, balance: int) -> None:
+def _show_selfdestruct(frame: Frame, beneficiary: Address, balance: int) -> None:
     """Geth shows the payment as a frame of its own, without gas."""
     tracer = frame.transaction_context.tracer
     if tracer is not None:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import BlockEnvironment
-from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.message import Message
+from zevm.chain.vm.message_calls import apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
 from zevm.storage.keccak import keccak256
@@ -26,7 +27,7 @@ REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDA
 
 _DEPOSIT_TOPIC = keccak256(b"DepositEvent(bytes,bytes,bytes,bytes,bytes)")
 _DEPOSIT_FIELDS = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
-"""Where each field's length word lies in the event's data, and the field's size: public key, withdrawal
+"""Offset of each field's length word in the event's data, and the field's size: public key, withdrawal
 credentials, amount, signature, index (EIP-6110)."""
 _DEPOSIT_SIZE = 576
 
@@ -49,7 +50,7 @@ def call(
         return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    frame = frames.apply_message(evm_state, message, context)
+    frame = apply_message(frames, evm_state, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
     return SystemCallResult(has_code=True, output=frame.output, failure=failure)
@@ -58,7 +59,7 @@ def call(
 def take_shortcut(
     environment: BlockEnvironment, state: ExecutionState, target: Address, data: bytes
 ) -> SystemCallResult | None:
-    """What `call` would do, where the contract is the official one and that is known; None where it must be called."""
+    """The known effect of `call` for the official contract; None if it must be called."""
     shortcut = SHORTCUTS.get(state.get_code_hash(target))
     output = None if shortcut is None else shortcut(environment, state, target, data)
     if output is None:

@@ -1,4 +1,4 @@
-"""What the official system contracts do in the common case, without interpreting them for every block.
+"""The effect of the official system contracts in the common case, without interpreting them for every block.
 
 A row belongs to one exact code, by its hash: any other code at the same address is called as such, and so is
 the official code wherever its effect is not the plain one below.
@@ -12,8 +12,8 @@ from zevm.chain.rules.predeploys import (
     HISTORY_STORAGE_CODE,
     WITHDRAWAL_REQUESTS_CODE,
 )
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -43,7 +43,7 @@ def _keep_block_hash(
 
 
 def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: Address, __: bytes) -> bytes | None:
-    """A queue that nobody has used since it was last read stays as it is and hands out nothing."""
+    """A queue without use since it was last read stays unchanged and returns nothing."""
     return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
 
 

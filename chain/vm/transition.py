@@ -1,4 +1,4 @@
-"""One transaction or call upon the state: pre-execution, execution, post-execution.
+"""One transaction or call on the state: pre-execution, execution, post-execution.
 
 Validation comes before and is chain/vm/validation.py's; nothing here refuses a message.
 """
@@ -10,13 +10,16 @@ from zevm.chain.types import AccessListEntry, Authorization
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.calls import DELEGATION_PREFIX, contract_address, delegation_of, show_refused
 from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, TransactionStart, VmError, VmErrorKind
-from zevm.chain.vm.message import NOBODY, Message, TransactionContext
+from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
+from zevm.chain.vm.message import NOBODY, Message
+from zevm.chain.vm.message_calls import apply_create_message, apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
@@ -55,7 +58,7 @@ class TransactionEnvironment:
 
     @property
     def price_wei(self) -> int:
-        """What is paid ahead, for gas and blob gas."""
+        """The advance payment for gas and blob gas."""
         return (
             self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
         )
@@ -216,9 +219,9 @@ def _run(
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
             return None, VmError(kind, kind.value)
-        frame = frames.apply_create_message(evm_state, message, context)
+        frame = apply_create_message(frames, evm_state, message, context)
     else:
-        frame = frames.apply_message(evm_state, _call_message(transaction, environment, evm_state, gas), context)
+        frame = apply_message(frames, evm_state, _call_message(transaction, environment, evm_state, gas), context)
     return frame, None if frame.error is None else describe_fault(frame.error)
 
 

@@ -14,8 +14,9 @@ from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GA
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
 from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import Address
 
@@ -231,7 +232,7 @@ def _check_gas_available(transaction: Transaction, gas_available: int, blob_gas_
 def validate_against_block(
     transaction: Transaction, environment: BlockEnvironment, gas_available: int, blob_gas_available: int | None
 ) -> None:
-    """The checks against the block's fees and limits and what is left of its gas. Raises TransactionError."""
+    """The checks against the block's fees, limits and remaining gas. Raises TransactionError."""
     check_initcode(transaction, environment)
     _check_gas_available(transaction, gas_available, blob_gas_available)
     check_base_fee(transaction, environment)
@@ -275,7 +276,7 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 def check_message(
     message: CallRequest, environment: BlockEnvironment, state: ExecutionState, *, free: bool, free_blobs: bool
 ) -> None:
-    """What geth asks of a message that is no signed transaction. Raises TransactionError.
+    """geth's checks of a message without a signature. Raises TransactionError.
 
     free, free_blobs: no fee is paid, so that none is held against the block's.
     """

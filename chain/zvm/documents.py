@@ -25,7 +25,7 @@ def _signature(row: HostFunction) -> str:
 
 
 def with_tables(text: str) -> str:
-    """The document with its table made anew. Raises ValueError where its marks are missing."""
+    """The document with a new table. Raises ValueError if its marks are missing."""
     before, start, rest = text.partition(TABLE_START)
     _, end, after = rest.partition(TABLE_END)
     if not start or not end:

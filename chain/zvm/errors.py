@@ -1,4 +1,4 @@
-"""What ZVM refuses. ModuleRefusedError is expected of any bytes that are not an acceptable module."""
+"""Refusals of the ZVM. Any bytes other than an acceptable module raise ModuleRefusedError."""
 
 from zevm.chain.errors import ChainError
 

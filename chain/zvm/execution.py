@@ -34,7 +34,7 @@ from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionSco
 from zevm.storage.keccak import keccak256
 
 CALL_DATA_LIMIT_BYTES = 1 << 20
-"""What one frame takes as call data."""
+"""The call data of one frame."""
 
 _LIBRARY = b"library"
 _MAXIMUM_GAS = ((1 << 63) - 1) // INK_PER_GAS

@@ -13,7 +13,7 @@ class HostStopError(Exception):
 
 
 class OutOfInkError(HostStopError):
-    """The ink does not suffice; what was left is gone."""
+    """The ink does not suffice; the rest is consumed."""
 
 
 class OutOfPagesError(HostStopError):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.types import Log
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.module.binary import PAGE_BYTES
@@ -24,7 +25,7 @@ SELECTOR_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """What to call.
+    """The call's target.
 
     address: the contract; with `module`, where that module's code is assumed to be (None for an address of its own).
     name: None or "user_entrypoint" for the entry point; a signature as "transfer(address,uint256)", whose selector
@@ -44,7 +45,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class FunctionResult:
-    """What it did. error: None for success. changes: what it would have changed in `before`, were it kept.
+    """The outcome. error: None for success. changes: its changes to `before`, which are not kept.
 
     is_revert: it failed with REVERT, and `output` is the revert data.
     """

@@ -30,7 +30,7 @@ class HostFunction(NamedTuple):
     writes: int = 0
     keccaks: int = 0
     extra_ink: int = 0
-    """What the price has beside multiples of `HostPrices`."""
+    """The part of the price beyond multiples of `HostPrices`."""
     powers: int = 0
     heavy: bool = False
 
@@ -115,7 +115,7 @@ _VM_HOOKS: dict[str, HostFunction] = {
     "emit_log": HostFunction(
         "iii",
         "",
-        "(data, length, topics): log data that begins with so many 32-byte topics; LOG's gas",
+        "(data, length, topics): log data that begins with this number of 32-byte topics; LOG's gas",
         may_write=True,
         api=1,
         reads=1,
@@ -158,7 +158,7 @@ _VM_HOOKS: dict[str, HostFunction] = {
     ),
     "math_mul_mod": HostFunction("iii", "", "(a, b, c): a becomes a * b % c", pointers=4, extra_ink=24_100, heavy=True),
     "pay_for_memory_grow": HostFunction(
-        "i", "", "(pages): pay for growth of so many pages; for none, one host call's price", calls=0
+        "i", "", "(pages): pay for growth by this number of pages; for 0, one host call's price", calls=0
     ),
 }
 

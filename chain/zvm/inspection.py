@@ -1,4 +1,4 @@
-"""What can be told of a module without running it: whether it may be deployed, what it asks of the host, its price."""
+"""Inspection of a module without running it: whether it may be deployed, its imports, its price."""
 
 import importlib.metadata
 from contextlib import suppress
@@ -52,7 +52,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a module is. What a refusal kept from being known is None or empty.
+    """A module's properties. Properties that a refusal left unknown are None or empty.
 
     refusal: the rule that it breaks as a contract. library: it does, but its functions can be run all the same.
     size_bytes: as given. module_bytes: decompressed, without the section `zvm.init`. stored_bytes: what an account
@@ -75,7 +75,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPrice:
-    """What a creation transaction costs in gas, but for the run of a constructor.
+    """Gas of a creation transaction without the constructor's run.
 
     estimate: the guide's, by the length alone. deposit: for the stored bytes. floor: the least that its data costs.
     """
@@ -126,7 +126,7 @@ def delegate_of(code: bytes, rules: ForkRules) -> Address | None:
 
 
 def deployment_price(code: bytes, price_table: PriceTable, rules: ForkRules) -> DeploymentPrice:
-    """What a transaction with this creation data costs. Raises ModuleRefusedError."""
+    """Gas of a transaction with this creation data. Raises ModuleRefusedError."""
     from zevm.chain.vm.host_interface import GAS_CODE_DEPOSIT_BYTE
     from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare
 

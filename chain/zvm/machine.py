@@ -32,8 +32,8 @@ class ZvmMachine:
     """Runs contracts under one price table. Every method may be called from any thread.
 
     Runs take pooled instances, which are several times as fast; they suffice for two threads: the one that executes
-    blocks, and one other at a time. What runs beside them takes instances made on demand.
-    directory: where compiled code is kept, None for memory alone. console: whether modules may print.
+    blocks, and one other at a time. Further concurrent runs take instances made on demand. directory: where compiled
+    code is kept, None for memory only. console: whether modules may print.
     """
 
     def __init__(self, price_table: str, directory: Path | None = None, *, console: bool = False) -> None:
@@ -68,7 +68,7 @@ class ZvmMachine:
             deploy(frame, scope, code)
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
-        """What the transaction's WebAssembly frames share; made by the first of them."""
+        """The shared data of the transaction's WebAssembly frames; created by the first of them."""
         if context.wasm_scope is None:
             context.wasm_scope = self.new_scope(for_blocks=context.deadline is None)
         scope: TransactionScope = context.wasm_scope
@@ -97,7 +97,7 @@ class ZvmMachine:
         return self._open_cache(pooled=pooled) if found is None else found
 
     def usage(self) -> ProgramUsage:
-        """How many compiled programs are kept. Reads the directory, so not for the event loop. Raises OSError."""
+        """Number of compiled programs. Reads the directory, so not for the event loop. Raises OSError."""
         kept = [cache.kept() for cache in list(self._caches.values())]
         files = None
         if self._directory is not None:

@@ -5,7 +5,7 @@ from enum import Enum
 from zevm.chain.vm.interface import VmError, VmErrorKind
 
 NO_SUCH_FUNCTION = 2
-"""What an entry point returns by convention for a selector that it does not have."""
+"""An entry point's conventional result for an unknown selector."""
 
 
 class Status(Enum):

@@ -44,11 +44,11 @@ _NEVER = (1 << 64) - 1
 
 
 class Machine(Protocol):
-    """What the precompiles ask of the machine that they come with (chain.zvm.machine.ZvmMachine)."""
+    """The machine's interface for its precompiles (chain.zvm.machine.ZvmMachine)."""
 
     @property
     def price_table(self) -> PriceTable:
-        """What its code costs."""
+        """The price of its code."""
         ...
 
     def claims(self, code: bytes) -> bool:
@@ -56,12 +56,12 @@ class Machine(Protocol):
         ...
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
-        """What the transaction's WebAssembly frames share."""
+        """The shared data of the transaction's WebAssembly frames."""
         ...
 
 
 class CheckedProgram(Protocol):
-    """What is told of a compiled module (chain.zvm.runtime.engine.Program)."""
+    """A compiled module's properties (chain.zvm.runtime.engine.Program)."""
 
     @property
     def initial_pages(self) -> int:
@@ -174,7 +174,7 @@ def _program_version(machine: Machine, frame: Frame, arguments: tuple[Any, ...])
 
 
 def _of_codehash(_machine: Machine, frame: Frame, _arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What is asked by a code hash: programs are active by account, and what code a node knows decides nothing."""
+    """The answer for a code hash: programs are active by account, and a node's knowledge of code must not matter."""
     frame.consume_gas(LOOKUP_GAS, "ArbWasm")
     raise _revert(frame, "ProgramNotActivated()")
 

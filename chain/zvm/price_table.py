@@ -1,4 +1,4 @@
-"""What WebAssembly costs: three price tables as data.
+"""Prices of WebAssembly: three price tables as data.
 
 Ink is the unit inside a module; `INK_PER_GAS` ink are one gas. `STYLUS` is Arbitrum Stylus' table, `ZVM` (the
 default) adds what a host function costs this node, `COVENANT` has the guide's flat prices for state.
@@ -48,7 +48,7 @@ class HostPrices:
     heavy_surcharge: int = 0
     """In place of `surcharge` on math and hashing."""
     storage_miss_gas: int = 5
-    """Gas, not ink: on a storage load that the frame's cache cannot answer, beside the EVM's access cost."""
+    """Gas, not ink: for a storage load that misses the frame's cache, in addition to the EVM's access cost."""
     storage_read_tiers: tuple[tuple[int, int], ...] = ((32, 2), (128, 10))
     """(loads so far in the frame, gas on each further one)."""
     storage_write_tiers: tuple[tuple[int, int], ...] = ((8, 7), (64, 10))
@@ -69,20 +69,20 @@ class HostPrices:
 
 @dataclass(frozen=True, slots=True)
 class PageModel:
-    """What memory costs in gas. Pages are 64 KiB; open pages are summed over the transaction's open frames."""
+    """Gas of memory. Pages are 64 KiB; open pages are summed over the transaction's open frames."""
 
     free_pages: int
     page_gas: int
     curve: tuple[int, ...]
     """Gas that `n` pages ever open in the transaction have cost together, by `n`."""
     instance_pages_limit: int
-    """One instance may hold so many pages."""
+    """Maximum pages of one instance."""
     ramp: int = 0
     """Arbitrum's number for how steep an exponential curve is; 0 for any other."""
 
     @property
     def transaction_pages_limit(self) -> int:
-        """So many pages may be open in one transaction."""
+        """Maximum open pages of one transaction."""
         return len(self.curve) - 1
 
     def gas(self, added: int, open_pages: int, ever_pages: int) -> int:
@@ -100,7 +100,7 @@ ACTIVATION_GAS_PER_ENTRY_GAS = 256
 
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """Gas for entering a module, beside its initial pages, whether its compiled code is at hand or has to be read.
+    """Gas for entering a module, in addition to its initial pages, whether its compiled code is in memory or on disk.
 
     `gas`, one per `data_bytes_per_gas` of its data, and one per ACTIVATION_GAS_PER_ENTRY_GAS of what its activation
     costs, which its compiled size goes by.
@@ -110,7 +110,7 @@ class CallEntry:
     data_bytes_per_gas: int | None
 
     def price(self, data_bytes: int, activation_gas: int) -> int:
-        """Gas for a module with so many bytes in its data segments, and this price of its activation."""
+        """Gas for a module with this number of bytes in its data segments, and this price of its activation."""
         data = data_bytes // self.data_bytes_per_gas if self.data_bytes_per_gas else 0
         return self.gas + data + activation_gas // ACTIVATION_GAS_PER_ENTRY_GAS
 
@@ -140,7 +140,7 @@ class PriceTable:
     operations: Mapping[int, int]
     """Ink by opcode; every opcode that a module may use is a key."""
     branch_target: int
-    """For each target of br_table beside its default."""
+    """For each target of br_table except its default."""
     indirect_parameter: int
     """For each parameter of call_indirect's type."""
     bulk_byte: int

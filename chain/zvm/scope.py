@@ -1,4 +1,4 @@
-"""What the WebAssembly frames of one transaction share: memory pages, stack words, prices, who is called first."""
+"""Shared data of one transaction's WebAssembly frames: memory pages, stack words, prices, the first called account."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from zevm.chain.zvm.module.rules import ENTRYPOINT
 from zevm.chain.zvm.price_table import PriceTable
 
 FRAME_STACK_WORDS = 65_536
-"""Stack words of one frame. A word stands for at most 64 bytes of native stack."""
+"""Stack words of one frame. A word covers at most 64 bytes of native stack."""
 TRANSACTION_STACK_WORDS = 1_048_576
 """Stack words of all open frames together."""
 
@@ -132,5 +132,5 @@ class TransactionScope:
         return gas
 
     def close(self, pages: int) -> None:
-        """An instance with so many pages has ended."""
+        """Release the pages of an ended instance."""
         self.open_pages -= pages

@@ -1,1 +1,1 @@
-"""The subcommands beside `zevm run`, one module a topic."""
+"""The subcommands other than `zevm run`, one module for each topic."""

@@ -25,7 +25,7 @@ PasswordOption = Annotated[
 
 @app.command("new")
 def new(datadir: DatadirOption = None, password_file: PasswordOption = None, config: ConfigOption = None) -> None:
-    """Make a new account."""
+    """Create a new account."""
     keystore = _keystore(datadir, config)
     _tell(keystore.create(_new_password(password_file)))
 
@@ -44,7 +44,7 @@ def import_account(
     password_file: PasswordOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take over an account from a file."""
+    """Import an account from a file."""
     keystore = _keystore(datadir, config)
     if _KEY.match(str(file)):
         raise NodeError(
@@ -88,7 +88,7 @@ def _first_line(file: Path) -> str:
 
 
 def parse_key(text: str, source: object) -> PrivateKey:
-    """A private key from its hex; `source` is where it came from. Raises NodeError, which does not show it."""
+    """A private key from its hex; `source` names its origin. Raises NodeError, which does not show the key."""
     try:
         secret = bytes.fromhex(text.removeprefix("0x"))
         if len(secret) != 32:

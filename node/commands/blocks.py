@@ -17,14 +17,14 @@ from zevm.node.hints import told
 from zevm.storage.rlp import RlpError
 
 SYNC_EVERY = 256
-"""Imported blocks between two waits for the disk; the last one is waited for too."""
+"""Imported blocks between two syncs; the last block is synced too."""
 
 MAXIMUM_BLOCK_BYTES = 64 * 1024 * 1024
 _READ_AHEAD_BYTES = 1 << 20
 
 
 def export_blocks(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; compressed when it ends in .gz.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file; compressed if its name ends in .gz.")],
     first: Annotated[
         int | None, typer.Option("--first", metavar="NUMBER", min=0, help="First block. (default: the genesis)")
     ] = None,
@@ -60,19 +60,19 @@ def export_blocks(
 def import_blocks(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of blocks in RLP, or one compressed with gzip.")],
     genesis: Annotated[
-        Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, where there is no chain yet.")
+        Path | None, typer.Option("--genesis", metavar="FILE", help="Genesis file, if there is no chain yet.")
     ] = None,
     development: Annotated[
         bool,
         typer.Option(
             "--development",
-            help="Take what only a development node makes: impersonated senders, leaps of the gas limit, equal times.",
+            help="Accept what only a development node makes: impersonated senders, gas limit jumps, equal times.",
         ),
     ] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Verify, execute and keep the blocks of a file."""
+    """Verify, execute and store the blocks of a file."""
     from zevm.node.block_import import import_one, what_is_kept
     from zevm.node.network import chain_to_import_to
 
@@ -122,7 +122,7 @@ def split_items(stream: BinaryIO) -> Iterator[bytes]:
 
 @contextmanager
 def _open_to_read(file: Path) -> Iterator[BinaryIO]:
-    """A file to read; one that is not there is told before any chain is begun for it. Raises NodeError."""
+    """A file to read; a missing file is reported before a chain is created for it. Raises NodeError."""
     try:
         stream = file.open("rb")
     except OSError as error:
@@ -143,7 +143,7 @@ def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _item_size(buffer: bytearray, position: int) -> int | None:
-    """Bytes of the list at a position with its header; None where the header is not all there."""
+    """Bytes of the list at a position with its header; None if the header is incomplete."""
     if position >= len(buffer):
         return None
     prefix = buffer[position]
@@ -162,7 +162,7 @@ def _item_size(buffer: bytearray, position: int) -> int | None:
 
 @contextmanager
 def _open_to_write(file: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes its place when it is whole; a pipe or device is written as it stands."""
+    """A file to write, renamed into place once complete; a pipe or device is written directly."""
     in_place = file.exists() and not file.is_file()
     target = file if in_place else file.with_name(f".{file.name}.new")
     try:
@@ -187,7 +187,7 @@ def _is_gzip(raw: BinaryIO) -> bool:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error; nothing where that is no terminal."""
+    """A progress bar on standard error; nothing if that is not a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)

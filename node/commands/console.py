@@ -22,7 +22,7 @@ def console(
         typer.Argument(metavar="URL", help="The node. (default: by --port, $ETH_RPC_URL, or 127.0.0.1:8545)"),
     ] = None,
     port: Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")] = None,
-    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this and end.")] = None,
+    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this code and exit.")] = None,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -42,7 +42,7 @@ def console(
 
 
 def connect(url: str) -> dict[str, Any]:
-    """The names at the prompt. Raises NodeError where no node answers."""
+    """The names at the prompt. Raises NodeError if no node answers."""
     with of_extra("web3", "`zevm console`"):
         from web3 import Web3
     w3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 60}))
@@ -55,7 +55,7 @@ def connect(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _history(folder: Path) -> Any:
-    """Line editing, and the lines kept in the data directory, where there is one."""
+    """Line editing, with a history in the data directory if there is one."""
     try:
         import readline
     except ImportError:

@@ -14,23 +14,23 @@ from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 
 TOLD_EVERY_SECONDS = 2.0
 
-app = typer.Typer(help="Care for the chain on disk; the node must not be running.", no_args_is_help=True)
+app = typer.Typer(help="Check and repair the chain on disk; the node must not be running.", no_args_is_help=True)
 
 
 @app.command("check")
 def check(
-    deep: Annotated[bool, typer.Option("--deep", help="Recompute all roots and hashes too.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also recompute all roots and hashes.")] = False,
     accept: Annotated[
         bool,
         typer.Option(
             "--accept",
-            help="Take the database as it is where it cannot be told whether its newest writes are there.",
+            help="Accept the database even if its newest writes may be missing.",
         ),
     ] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Read every key and verify the newest blocks. The exit code is 1 where something is wrong."""
+    """Read every key and verify the newest blocks. The exit code is 1 if anything is wrong."""
     from zevm.node.repair import check_database
 
     count = 0
@@ -46,11 +46,11 @@ def check(
 
 @app.command("stats")
 def stats(
-    count: Annotated[bool, typer.Option("--count", help="Count the keys too: reads the whole database.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Also count the keys (reads the whole database).")] = False,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Tell the sizes of what is stored."""
+    """Print the sizes of the stored data."""
     from zevm.node.network import open_database
 
     with open_database(settings_of(datadir, config), create=False) as database:
@@ -73,7 +73,7 @@ def rewind(
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make an earlier block the head, step by step; later ones are forgotten."""
+    """Make an earlier block the head, step by step, and delete the later blocks."""
     from zevm.node.commands.blocks import progress
     from zevm.node.repair import rewind_database
 
@@ -88,7 +88,7 @@ def rewind(
 
 
 class CheckProgress:
-    """Tells on standard error how far a check is, and about how long its part still takes: a line now and then."""
+    """Prints the progress of a check on standard error, with an estimate of the remaining time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True)
@@ -97,7 +97,7 @@ class CheckProgress:
         self._began_at = self._told_at = 0.0
 
     def __call__(self, part: str, done: int, total: int) -> None:
-        """A part of the check has come so far (storage.integrity.Progress)."""
+        """Report the progress of one part (storage.integrity.Progress)."""
         now = self._clock()
         if part != self._part:
             self._part, self._began_at, self._told_at = part, now, now

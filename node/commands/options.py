@@ -16,7 +16,7 @@ URL_VARIABLE = "ETH_RPC_URL"
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file with settings. (default: zevm.toml, where it exists)"),
+    typer.Option("--config", metavar="FILE", help="TOML file with settings. (default: zevm.toml, if it exists)"),
 ]
 DatadirOption = Annotated[
     Path | None, typer.Option("--datadir", metavar="FOLDER", help="Where the chain is kept. (default: .zevm)")
@@ -32,14 +32,14 @@ def settings_of(datadir: Path | None, config: Path | None, **flags: object) -> N
 
 
 def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
-    """Where a command finds the node: a URL given, a port given, $ETH_RPC_URL, or the settings' port.
+    """The node's URL for a command: the given URL or port, $ETH_RPC_URL, or the settings' port.
 
-    settings: with `port` among its flags. Raises SettingsError for what is no URL of HTTP.
+    settings: with `port` among its flags. Raises SettingsError for anything but an HTTP URL.
     """
     origin, chosen = (URL_VARIABLE, os.environ.get(URL_VARIABLE)) if url is None and port is None else ("the URL", url)
     if not chosen:
         return f"http://127.0.0.1:{settings.port}"
     parts = urllib.parse.urlsplit(chosen)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{origin}: {chosen!r} is no address of HTTP, as http://127.0.0.1:8545 is")
+        raise SettingsError(f"{origin}: {chosen!r} is not an HTTP address such as http://127.0.0.1:8545")
     return chosen

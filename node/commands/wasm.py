@@ -44,7 +44,7 @@ app.command("call", context_settings=NEGATIVE_NUMBERS)(wasm_call.call)
 
 @app.command("inspect")
 def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
-    """Show what a module imports, exports and costs, or which rule it breaks. The exit code is 1 for a refused one."""
+    """Show what a module imports, exports and costs, or which rule it breaks. Exit with code 1 for a refused module."""
     code, prices = read_module(file), price_table_of(schedule)
     found = inspect_module(code, prices)
     console = Console()
@@ -58,7 +58,7 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
 def _verdict(found: Inspection) -> str:
     if found.refusal is None:
         return f"a contract, {'compressed' if found.compressed else 'raw'}"
-    return found.refusal.message + ("; its functions can be run all the same" if found.library else "")
+    return found.refusal.message + ("; its functions can still be run" if found.library else "")
 
 
 def _print_parts(console: Console, found: Inspection) -> None:
@@ -107,7 +107,7 @@ def _type(parameters: str, result: str) -> str:
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
 ) -> None:
-    """Check modules against the chain's rules. The exit code is 1 where one is refused."""
+    """Check modules against the chain's rules. The exit code is 1 if one is refused."""
     prices, refused = price_table_of(schedule), 0
     for file in files:
         refusal = inspect_module(read_module(file), prices).refusal
@@ -127,24 +127,22 @@ def deploy(
     no_constructor: Annotated[
         bool, typer.Option("--no-constructor", help="Deploy a module that has a constructor without running it.")
     ] = False,
-    creation: Annotated[bool, typer.Option("--creation", help="Print the creation data alone; needs no node.")] = False,
+    creation: Annotated[bool, typer.Option("--creation", help="Print only the creation data; needs no node.")] = False,
     compress: Annotated[
-        bool, typer.Option("--compress/--no-compress", help="Store the module compressed, where that is smaller.")
+        bool, typer.Option("--compress/--no-compress", help="Store the module compressed if that is smaller.")
     ] = True,
-    strip: Annotated[
-        bool, typer.Option("--strip/--no-strip", help="Leave out names and other custom sections.")
-    ] = True,
+    strip: Annotated[bool, typer.Option("--strip/--no-strip", help="Strip names and other custom sections.")] = True,
     rpc: RpcOption = None,
     port: PortOption = None,
     sender: FromOption = None,
     private_key: Annotated[
-        str | None, typer.Option("--private-key", metavar="KEY", help="Sign here, with 32 bytes in hex.")
+        str | None, typer.Option("--private-key", metavar="KEY", help="Private key to sign with here: 32 bytes in hex.")
     ] = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy a module by one of the node's accounts, or with a key: its address, transaction and gas."""
+    """Deploy a module from one of the node's accounts, or with a key; print address, transaction and gas."""
     from zevm.chain.zvm.module.creation import creation_data
 
     payload = _constructor_payload(constructor, values or [])
@@ -177,9 +175,9 @@ def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | 
 
 
 def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) -> bytes:
-    """The file's module, checked by a development chain's rules; the node applies its own. Raises NodeError.
+    """The file's module, checked against a development chain's rules; the node applies its own. Raises NodeError.
 
-    One that asks whether it is being created has a constructor: without its run it would never be set up.
+    A module that asks whether it is being created has a constructor; without its run it would stay uninitialised.
     """
     from zevm.chain.zvm.module.creation import stripped
     from zevm.chain.zvm.price_table import ZVM
@@ -204,7 +202,7 @@ def _smallest(module: bytes, payload: bytes | None) -> bytes:
 
 
 def _signed(client: Client, fields: dict[str, object], private_key: str) -> str:
-    """A transaction that the node completes and a key signs here, as hex."""
+    """A transaction, completed by the node and signed here, as hex."""
     from zevm.chain.types import Transaction
     from zevm.node.commands.account import parse_key
     from zevm.node.wallet import KeyWallet, address_of

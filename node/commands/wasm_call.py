@@ -1,4 +1,4 @@
-"""`zevm wasm call`: run a function of a contract on a node, or of a module's file right here."""
+"""`zevm wasm call`: run a function of a contract on a node, or of a module's file locally."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from zevm.node.errors import NodeError
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _INTEGER = ("uint256",)
-"""How the result of an export comes."""
+"""The encoding of an export's result."""
 _ENTRY_POINT = "user_entrypoint"
 
 
@@ -32,7 +32,7 @@ def call(
         str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
     ] = _ENTRY_POINT,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="By the signature; integers of an export.")
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
@@ -43,10 +43,10 @@ def call(
     sender: FromOption = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
-    gas: Annotated[bool, typer.Option("--gas", help="Tell the gas used too.")] = False,
+    gas: Annotated[bool, typer.Option("--gas", help="Also print the gas used.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a function, keep nothing, and print what it returns. A FILE runs here unless a node is named."""
+    """Run a function without keeping changes, and print its result. A FILE runs locally unless a node is named."""
     fields = _function(function, arguments or [], data)
     outputs = fields.pop("outputs")
     if sender is not None:
@@ -87,12 +87,12 @@ def _integer(text: str) -> str:
 
 
 def _block(text: str) -> str:
-    """A decimal number as the RPC writes it; anything else as it is."""
+    """A decimal number in the RPC's form; anything else unchanged."""
     return hex(int(text)) if text.isdecimal() else text
 
 
 def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
-    """Run on a chain in memory that has nothing but its genesis block. Raises NodeError for what no node would run."""
+    """Run on a chain in memory with only its genesis block. Raises NodeError for a call that any node would refuse."""
 
     from zevm.chain.blockchain import Chain
     from zevm.chain.concurrency.deadline import Deadline

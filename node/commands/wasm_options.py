@@ -1,4 +1,4 @@
-"""What the commands of `zevm wasm` share: options, and what they stand for."""
+"""Options that the commands of `zevm wasm` share, and their values."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from zevm.node.commands.options import node_url, settings_of
 from zevm.node.errors import NodeError, reason_of
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
-"""Settings of commands whose arguments may be numbers as -5."""
+"""Settings of commands whose arguments may be negative numbers."""
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
 ScheduleOption = Annotated[
@@ -23,7 +23,7 @@ RpcOption = Annotated[
 ]
 PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
-ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="What is sent along.")]
+ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="Wei sent with the call.")]
 GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 

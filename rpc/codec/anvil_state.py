@@ -1,4 +1,4 @@
-"""Anvil's state files (`--dump-state`, anvil_dumpState), of its versions 0.2 to 1.8, as the chain's own objects.
+"""Anvil's state files (`--dump-state`, anvil_dumpState), versions 0.2 to 1.8, as the chain's own objects.
 
 0.2   blocks with bare transactions ({"EIP1559": {...}}), numbers as hex, `ommersHash` and `beneficiary` in headers
 0.2+  the same transactions within {"transaction", "impersonated_sender"}; what became of each under `transactions`
@@ -28,7 +28,7 @@ BlobPrice = Callable[[Header], int | None]
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """What a file holds. history: linked blocks up to the newest; left_out: how many blocks lie before them.
+    """A file's content. history: linked blocks up to the newest; left_out: how many blocks precede them.
 
     states: the accounts after some of the blocks before the newest, by number.
     """
@@ -41,7 +41,7 @@ class SavedState:
 
 
 def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
-    """What a parsed state file holds. Raises InvalidParamsError that names the part which does not fit."""
+    """The content of a parsed state file. Raises InvalidParamsError, which names the invalid part."""
     content = scalars.json_object(document)
     accounts = {
         scalars.address(key): _account(item) for key, item in scalars.json_object(content.get("accounts")).items()
@@ -65,7 +65,7 @@ _OBJECTS = scalars.array_of(scalars.json_object)
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    """The objects of an array; none where it is absent."""
+    """The objects of an array; none if it is absent."""
     objects: list[dict[str, Any]] = _OBJECTS([] if value is None else value)
     return objects
 
@@ -106,7 +106,7 @@ def _states(value: object, numbers: Mapping[Hash32, int]) -> Iterator[tuple[int,
 
 
 def _analyzed_code(account: Mapping[str, Any]) -> bytes:
-    """The code that an account's hash names, out of revm's forms: the bytes may be padded past their length."""
+    """The code for an account's code hash, from revm's forms: the bytes may be padded past their length."""
     code_hash = scalars.hash32(account.get("code_hash"))
     if code_hash == EMPTY_KECCAK:
         return b""
@@ -133,7 +133,7 @@ def _linked(
     best_number: object,
     blob_price: BlobPrice,
 ) -> Iterator[BlockAndReceipts]:
-    """The newest block and its ancestors, as far as the file has them with all their receipts; newest first."""
+    """The newest block and its ancestors, newest first, as far as the file has them with all their receipts."""
     if not blocks:
         return
     newest = max(block.number for block in blocks.values()) if best_number is None else scalars.number(best_number)
@@ -149,7 +149,7 @@ def _linked(
 
 
 def _completed(block: Block, receipts: list[Receipt], blob_price: BlobPrice) -> Iterator[Receipt]:
-    """The receipts with what follows from the block: gas of each alone, prices."""
+    """The receipts with the values that derive from the block: each one's own gas, prices."""
     before = 0
     for transaction, receipt in zip(block.transactions, receipts, strict=True):
         has_blobs = transaction.type is TransactionType.BLOB
@@ -204,7 +204,7 @@ def _header(value: object) -> Header:
 
 
 def _check_readable(block: Block) -> None:
-    """Raise InvalidParamsError for a block that could be written and not be read again: a number out of its range."""
+    """Raise InvalidParamsError for a block that could be written but not read back: a number out of range."""
     try:
         Block.decode_body(Header.decode(block.header.encode(), gaps=True), block.encode_body())
     except RlpError as error:
@@ -271,7 +271,7 @@ _TRANSACTION_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 
 def _transaction(value: dict[str, Any]) -> Transaction:
-    """A transaction of a block in any of the forms; one of an impersonated account has its sender beside it."""
+    """A transaction of a block in any of the forms; an impersonated account's comes with its sender."""
     sender = value.get("impersonated_sender")
     fields, kind = _untagged(value.get("transaction", value))
     signature = fields.get("signature")
@@ -305,7 +305,7 @@ def _untagged(value: object) -> tuple[dict[str, Any], TransactionType]:
 
 
 def _parity(kind: TransactionType, fields: dict[str, Any], chain_id: int | None) -> tuple[int, int | None]:
-    """The signature's parity and the chain id, which a legacy transaction has in its `v` alone."""
+    """The signature's parity and the chain id, which a legacy transaction encodes in `v`."""
     given = fields.get("v", fields.get("yParity"))
     v = scalars.number(0 if given is None else given)
     if kind is not TransactionType.LEGACY:
@@ -327,7 +327,7 @@ def _log(value: object) -> Log:
 
 
 def _outcomes(value: object) -> dict[tuple[Hash32, int], Receipt]:
-    """What became of each transaction, by its block's hash and its place there; gas is the cumulative alone."""
+    """The outcome of each transaction, by block hash and index; its gas is cumulative."""
     found = {}
     for item in _objects(value):
         information, receipt = scalars.json_object(item.get("info")), scalars.json_object(item.get("receipt"))
@@ -349,7 +349,7 @@ def _outcomes(value: object) -> dict[tuple[Hash32, int], Receipt]:
 
 
 def block_json(record: BlockAndReceipts) -> Json:
-    """A block as a state file of Anvil 1.x holds it; with the header's hash, which Anvil passes over."""
+    """A block in the format of Anvil 1.x's state files; with the header's hash, which Anvil ignores."""
     block = record.block
     withdrawals = block.withdrawals
     return {
@@ -371,7 +371,7 @@ def _transaction_json(transaction: Transaction, sender: Address) -> Json:
 
 
 def transactions_json(record: BlockAndReceipts) -> Iterator[Json]:
-    """What became of each transaction of a block, as a state file of Anvil 1.x holds it, without traces."""
+    """The outcome of each transaction of a block in the format of Anvil 1.x's state files, without traces."""
     block = record.block
     for index, (transaction, receipt) in enumerate(zip(block.transactions, record.receipts, strict=True)):
         yield {

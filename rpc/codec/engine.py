@@ -103,7 +103,7 @@ _TRANSITION: _Table = {
 
 @dataclass(frozen=True, slots=True)
 class TransitionConfiguration:
-    """TransitionConfigurationV1: where proof of work ends; 32 zero bytes where no block is named."""
+    """TransitionConfigurationV1: where proof of work ends; 32 zero bytes if no block is named."""
 
     total_difficulty: int
     block_hash: Hash32
@@ -140,7 +140,7 @@ def encode_forkchoice(result: ForkchoiceResult) -> Json:
 
 
 def encode_payload(block: Block) -> Json:
-    """The ExecutionPayload of a block; fields that its fork lacks are left out."""
+    """The ExecutionPayload of a block, without the fields that its fork lacks."""
     header = block.header
     encoded: Json = {
         "parentHash": hexadecimal(header.parent_hash),
@@ -167,7 +167,7 @@ def encode_payload(block: Block) -> Json:
 
 
 def encode_built(payload: BuiltPayload, version: int) -> Json:
-    """The answer of engine_getPayload: the payload alone in V1, and more beside it from V2 on."""
+    """The answer of engine_getPayload: the payload in V1, an object with the payload from V2 on."""
     encoded = encode_payload(payload.block)
     if version == 1:
         return encoded

@@ -5,9 +5,9 @@ from typing import Any
 
 
 class Later:
-    """What a LIGHT or ASYNC method returns where finding or encoding its result would hold others up.
+    """The return value of a LIGHT or ASYNC method whose result would block the event loop.
 
-    The thread for large answers calls `function(*arguments)`; that is the result.
+    The thread for large answers calls `function(*arguments)` for the result.
     """
 
     __slots__ = ("arguments", "function")

@@ -19,7 +19,7 @@ MAX_TOPICS = 4
 def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> dict[str, Any]:
     """Decode the members of a JSON object that `table` names (wire name -> own name, decoder).
 
-    null counts as absent, an object that is null as one without members, and unknown members are ignored, as in geth.
+    As in geth, null counts as absent, a null object as one without members, and unknown members are ignored.
     """
     if value is None:
         return {}
@@ -39,7 +39,7 @@ def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> di
 
 @dataclass(frozen=True, slots=True)
 class TransactionArguments:
-    """A call or transaction object as a client sends it; None where absent. Fees in wei per gas."""
+    """A call or transaction object from a client; None for absent members. Fees in wei per gas."""
 
     sender: Address | None = None
     to: Address | None = None
@@ -84,7 +84,7 @@ _AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 
 def authorization(value: object) -> Authorization:
-    """{chainId, address, nonce, yParity, r, s} (EIP-7702); `v` is taken for yParity."""
+    """{chainId, address, nonce, yParity, r, s} (EIP-7702); `v` is accepted for yParity."""
     decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
     if "y_parity" not in decoded and type(value) is dict:
         decoded |= decode_fields(value, {"v": ("y_parity", scalars.uint64)})
@@ -95,7 +95,7 @@ def authorization(value: object) -> Authorization:
 
 
 def transaction_type(value: object) -> int | None:
-    """The type of transaction, as a number or in hex. As in geth the fields decide: what is none of both is ignored."""
+    """The type of transaction, as a number or in hex. As in geth the fields decide: any other value is ignored."""
     if type(value) is int:
         return value
     try:
@@ -130,7 +130,7 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 @schema(type="object", title="Transaction call object", properties={name: {} for name in _CALL_FIELDS})
 def transaction_arguments(value: object) -> TransactionArguments:
-    """A call or transaction object. Raises ServerError with geth's texts for fields that contradict one another."""
+    """A call or transaction object. Raises ServerError with geth's texts for contradictory fields."""
     decoded = decode_fields(value, _CALL_FIELDS)
     payload = decoded.pop("input", None)
     if payload is not None:
@@ -143,7 +143,7 @@ def transaction_arguments(value: object) -> TransactionArguments:
 
 
 def arguments_from(decoded: dict[str, Any]) -> TransactionArguments:
-    """The object of decoded fields by their own names. Raises ServerError for fees that contradict one another."""
+    """The object of decoded fields. Raises ServerError for contradictory fees."""
     _check_fees(decoded)
     return TransactionArguments(**decoded)
 
@@ -158,7 +158,7 @@ def _check_fees(decoded: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which logs a client asks for.
+    """The logs that a client requests.
 
     Empty `addresses` match any. Each topic position is a tuple of alternatives; an empty one matches any.
     """
@@ -170,7 +170,7 @@ class LogFilter:
     topics: tuple[tuple[bytes, ...], ...] = ()
 
     def matches(self, log: Log) -> bool:
-        """Whether address and topics of a log fit; its block is the caller's to check."""
+        """Whether address and topics of a log match; the caller checks the block."""
         if self.addresses and log.address not in self.addresses:
             return False
         if len(self.topics) > len(log.topics):

@@ -1,7 +1,7 @@
-"""From the bytes of a body to its JSON value, within the limits of size, number and depth.
+"""Parsing of a body's bytes into a JSON value, within the limits of size, number and depth.
 
-A body costs memory and time by its values, not by its bytes: five megabytes of `[],` are two million lists. Their
-number is therefore counted in the bytes, slice by slice, before any of them becomes an object.
+A body's values, not its bytes, cost memory and time: five megabytes of `[],` are two million lists. The parser
+therefore counts values in the bytes, slice by slice, before it creates any object.
 """
 
 import gc
@@ -15,10 +15,10 @@ from zevm.rpc.errors import InvalidRequestError, ParseError
 from zevm.rpc.limits import Limits
 
 LOOP_BODY_BYTES = 65_536
-"""A larger body is counted, parsed and decoded apart from the event loop."""
+"""A larger body is counted, parsed and decoded off the event loop."""
 
 SCAN_SLICE_BYTES = 65_536
-"""What one look at a body takes in, so that other threads have their turn between two."""
+"""Bytes checked in one step, so that other threads can run in between."""
 
 _STRUCTURE = b"[]{},:"
 _OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
@@ -28,7 +28,7 @@ _COMMA = ord(",")
 
 
 class BatchTooLargeError(InvalidRequestError):
-    """A batch with more calls than one may have; `identifier` is the first call's id, for the answer."""
+    """A batch with too many calls; `identifier` is the first call's id, for the answer."""
 
     def __init__(self, identifier: Any) -> None:
         super().__init__("batch too large")
@@ -36,7 +36,7 @@ class BatchTooLargeError(InvalidRequestError):
 
 
 class RawNumber(float):
-    """A JSON number that no 64-bit type holds, with its digits kept so that an id comes back as it was."""
+    """A JSON number outside of 64 bits, with its digits, so that an id returns unchanged."""
 
     __slots__ = ("digits",)
     digits: str
@@ -64,9 +64,9 @@ def parse(body: bytes) -> Any:
 
 
 def parse_large(body: bytes) -> Any:
-    """As `parse`, for one thread that is not the event loop's.
+    """As `parse`, for a single thread other than the event loop's.
 
-    The garbage collector stays out of it: it would look through the growing value again and again.
+    Disables the garbage collector, which would scan the growing value again and again.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -78,7 +78,7 @@ def parse_large(body: bytes) -> Any:
 
 
 def check_shape(body: bytes, limits: Limits) -> None:
-    """Refuse what has too many values, too deep ones, or as a batch too many calls, by looking at the bytes alone.
+    """Refuse a body with too many values, too deep nesting or too many calls, from the bytes alone.
 
     Raises InvalidRequestError, BatchTooLargeError, ParseError. A body that passes need not be JSON.
     """
@@ -102,14 +102,14 @@ def check_shape(body: bytes, limits: Limits) -> None:
 
 
 def may_exceed(body: bytes, limits: Limits) -> bool:
-    """Whether a small body may pass a limit, so that its shape is worth a look."""
+    """Whether a small body may exceed a limit, so that its shape needs a check."""
     if len(body) > limits.json_structure or len(body) > limits.json_names:
         return True
     return body.count(b"[") + body.count(b"{") > limits.json_depth
 
 
 def first_identifier(body: bytes) -> Any:
-    """The id of the first call of a batch, where its beginning can be read."""
+    """The id of the first call of a batch, if its beginning is readable."""
     text = body[:LOOP_BODY_BYTES].decode(errors="ignore").lstrip()[1:].lstrip()
     try:
         message, _ = json.JSONDecoder().raw_decode(text)
@@ -162,7 +162,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def _parse_exactly(body: bytes) -> Any:
-    """Parse with the digits of unusual numbers kept. Slow; for ids that are floats and numbers out of range."""
+    """Parse and keep the digits of unusual numbers. Slow; for float ids and numbers out of range."""
     try:
         message = json.loads(
             body,

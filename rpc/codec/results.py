@@ -26,7 +26,7 @@ def word(value: int) -> str:
 
 
 def header(value: Header) -> Json:
-    """A header as eth_getHeaderByNumber and newHeads give it; fields that its fork lacks are left out."""
+    """A header in the form of eth_getHeaderByNumber and newHeads, without the fields that its fork lacks."""
     encoded = {
         "number": hex(value.number),
         "hash": "0x" + value.hash.hex(),
@@ -70,7 +70,7 @@ PENDING_NULLS = ("hash", "nonce", "miner")
 def block(value: Block, *, full: bool, senders: Sequence[Address] | None = None, pending: bool = False) -> Json:
     """A block with transaction hashes, or with transaction objects when `full`.
 
-    senders: of the transactions where known (from receipts); otherwise they are recovered.
+    senders: of the transactions if known (from receipts); otherwise they are recovered.
     pending: hash, nonce and miner are null, as in geth, and its transactions have no block.
     """
     encoded = header(value.header)
@@ -125,9 +125,9 @@ def _authorization(value: Authorization) -> Json:
 
 
 def transaction(value: Transaction, container: Header | None, index: int = 0, *, sender: Address | None = None) -> Json:
-    """A transaction of the block with header `container`, or one that waits: then the block fields are null.
+    """A transaction of the block with header `container`, or a pending one: then the block fields are null.
 
-    sender: the 20-byte address where known; otherwise it is recovered from the signature.
+    sender: the 20-byte address if known; otherwise it is recovered from the signature.
     """
     kind = value.type
     encoded: Json = {
@@ -230,7 +230,7 @@ def receipt(
 
 
 def receipts(value: Block, items: Sequence[Receipt]) -> Iterator[Json]:
-    """All receipts of a block, as eth_getBlockReceipts gives them, one after another."""
+    """All receipts of a block in the form of eth_getBlockReceipts, one by one."""
     logs_before = 0
     for index, (item, transaction) in enumerate(zip(items, value.transactions, strict=True)):
         yield receipt(item, value.header, transaction, index, logs_before)

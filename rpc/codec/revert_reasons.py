@@ -1,8 +1,8 @@
-"""Reverts and calls in words: Error(string), Panic(uint256), and custom errors by name.
+"""Reverts and calls as text: Error(string), Panic(uint256), and custom errors by name.
 
-The names of custom errors and functions come from compiled artifacts: a directory of Foundry's
-(`out/`) or Hardhat's (`artifacts/`, with or without build-info). New artifacts are picked up while
-the node runs: a selector that is not known yet makes the decoder look at the directory again.
+The names of custom errors and functions come from compiled artifacts: a directory of Foundry (`out/`) or Hardhat
+(`artifacts/`, with or without build-info). The decoder finds new artifacts while the node runs: an unknown selector
+makes it read the directory again.
 """
 
 import time
@@ -37,7 +37,7 @@ PANIC_REASONS = {
     0x41: "out of memory",
     0x51: "uninitialized function",
 }
-"""Solidity's panic codes in geth's words."""
+"""Solidity's panic codes with geth's texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AbiEntry:
         return keccak256(self.signature.encode())[:4]
 
     def format_arguments(self, data: bytes) -> str | None:
-        """`Name(argument, ...)` for ABI-encoded arguments, or None where they do not fit the types."""
+        """`Name(argument, ...)` for ABI-encoded arguments, or None if they do not match the types."""
         try:
             values = abi_decode(self.types, data, strict=False)
         except _UNDECODABLE:
@@ -68,10 +68,10 @@ class AbiEntry:
 
 
 class Decoder:
-    """Turns revert data and call data into words. Safe to use from any thread."""
+    """Turns revert data and call data into text. Safe to use from any thread."""
 
     def __init__(self, artifacts: Path | None = None) -> None:
-        """`artifacts`: a directory searched for *.json at every depth; None knows Solidity's own errors alone."""
+        """`artifacts`: a directory searched for *.json at every depth; None for Solidity's own errors only."""
         self._directory = artifacts
         self._lock = Lock()
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -81,9 +81,9 @@ class Decoder:
         self.refresh()
 
     def revert_reason(self, output: bytes) -> str | None:
-        """The reason in revert data, or None where there is none to be read.
+        """The reason in revert data, or None if there is none.
 
-        `nope` for Error("nope"), geth's words for a Panic, `Custom(7, "bad")` for a known custom error.
+        `nope` for Error("nope"), geth's text for a Panic, `Custom(7, "bad")` for a known custom error.
         """
         selector, arguments = output[:4], output[4:]
         if selector == ERROR_SELECTOR:
@@ -110,7 +110,7 @@ class Decoder:
         return entry
 
     def refresh(self) -> None:
-        """Read the artifacts that are new or changed since the last look. Unreadable files are passed over."""
+        """Read the new and changed artifacts. Unreadable files are ignored."""
         if self._directory is None:
             return
         with self._lock:
@@ -167,7 +167,7 @@ def _parse_entry(item: dict[str, Any]) -> AbiEntry | None:
 
 
 def _canonical_type(parameter: Any) -> str | None:
-    """The type as a selector spells it: `tuple[2]` becomes `(uint256,address)[2]`."""
+    """The type in a selector's spelling: `tuple[2]` becomes `(uint256,address)[2]`."""
     kind = parameter.get("type") if isinstance(parameter, dict) else None
     if not isinstance(kind, str):
         return None

@@ -1,4 +1,4 @@
-"""Parameter decoders: JSON values in, chain values out. Every one raises InvalidParamsError.
+"""Parameter decoders: JSON values in, chain values out. Every decoder raises InvalidParamsError.
 
 A decoder is a plain function of one JSON value; `SCHEMAS` holds its JSON schema for the method table.
 Objects (calls, filters, overrides) are decoded in `rpc.codec.objects`.
@@ -108,9 +108,9 @@ def uint64(value: object) -> int:
 
 @schema(anyOf=[_QUANTITY_SCHEMA, {"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}])
 def number(value: object) -> int:
-    """An integer of up to 256 bits: hex, with leading zeros or not, a JSON number, or a decimal string.
+    """An integer of up to 256 bits: hex with or without leading zeros, a JSON number, or a decimal string.
 
-    For the development methods, where Anvil and Hardhat take all three.
+    For the development methods, where Anvil and Hardhat accept all three.
     """
     if type(value) is int:
         if value < 0:
@@ -148,13 +148,13 @@ def string(value: object) -> str:
 
 @schema()
 def anything(value: object) -> object:
-    """Any JSON value, as it is."""
+    """Any JSON value, unchanged."""
     return value
 
 
 @schema(type="object")
 def json_object(value: object) -> dict[str, Any]:
-    """Any JSON object, as it is."""
+    """Any JSON object, unchanged."""
     if type(value) is not dict:
         raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
     return value
@@ -175,12 +175,12 @@ def storage_slot(value: object) -> int:
 
 @schema(type="string", pattern="^0x[0-9a-fA-F]{64}$")
 def word(value: object) -> int:
-    """A storage key or value: 32 bytes of hex, and no other length."""
+    """A storage key or value: exactly 32 bytes of hex."""
     return int.from_bytes(hash32(value), "big")
 
 
 def fixed_data(size: int, name: str) -> Decoder:
-    """A decoder of exactly `size` bytes; `name` stands in the refusal of another length, as geth's type does."""
+    """A decoder of exactly `size` bytes; the error for another length names `name`, as geth names its type."""
 
     @schema(type="string", pattern=f"^0x[0-9a-fA-F]{{{2 * size}}}$")
     def decode(value: object) -> bytes:
@@ -196,7 +196,7 @@ _HASH_SCHEMA = {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
 
 @schema(anyOf=[_QUANTITY_SCHEMA, _TAG_SCHEMA])
 def block_number(value: object) -> BlockReference:
-    """A block number or tag. JSON numbers are taken too, as Anvil does."""
+    """A block number or tag. JSON numbers are accepted too, as in Anvil."""
     if type(value) is int:
         if not 0 <= value <= MAX_UINT64 >> 1:
             raise InvalidParamsError(f"block number {value} is out of range")
@@ -248,7 +248,7 @@ def _eip1898(value: dict[str, Any]) -> BlockReference:
 
 
 def array_of(decoder: Decoder, limit: int | None = None) -> Decoder:
-    """A decoder of JSON arrays whose items `decoder` takes; at most `limit` items."""
+    """A decoder of JSON arrays of at most `limit` items, each decoded by `decoder`."""
 
     @schema(type="array", items=SCHEMAS.get(decoder, {}))
     def decode(value: object) -> list[Any]:
@@ -274,7 +274,7 @@ def tuple_of(decoder: Decoder, limit: int | None = None) -> Decoder:
 
 @schema(type="number")
 def percentile(value: object) -> float:
-    """A reward percentile; its range is checked where it is used, with geth's text."""
+    """A reward percentile; the user of the value checks its range, with geth's text."""
     if type(value) is bool or not isinstance(value, int | float):
         raise InvalidParamsError(f"expected a number, got {kind_of(value)}")
     return float(value)

@@ -1,8 +1,8 @@
-"""EIP-712: what is signed of typed structured data, in time in proportion to the request.
+"""EIP-712: the hashes of typed structured data, in time proportional to the request.
 
-A type's hash is made once, and only where a value of that type is met: with a thousand types that refer to one another
-the texts that are hashed are otherwise far longer than the request. A value that no verifier could have hashed the same
-way (a field left out, an array of another length, a number out of range) is refused.
+A type is hashed once, and only if a value of that type occurs: with a thousand types that refer to each other, the
+hashed texts would otherwise be far longer than the request. A value that a verifier would hash differently (a missing
+field, an array of another length, a number out of range) is refused.
 """
 
 import re
@@ -19,7 +19,7 @@ from zevm.storage.keccak import keccak256
 
 WORD_BYTES = 32
 NULL_STRUCT = bytes(WORD_BYTES)
-"""What stands for a struct that is null, as the end of a list of structs within one another."""
+"""The hash of a null struct, such as the end of a list of nested structs."""
 
 DOMAIN_TYPE = "EIP712Domain"
 DOMAIN_FIELDS = {
@@ -29,7 +29,7 @@ DOMAIN_FIELDS = {
     "verifyingContract": "address",
     "salt": "bytes32",
 }
-"""The domain's fields in the order of EIP-712; a request that does not define the domain's type has those it gives."""
+"""The domain's fields in the order of EIP-712; without a definition of the domain's type, the given ones."""
 
 STEPS_BETWEEN_LOOKS = 256
 _DIMENSIONS = re.compile(r"(?:\[\d{0,9}\])*")
@@ -40,7 +40,7 @@ _HEX_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A field's type. lengths: of its dimensions, the innermost first; None where the length is free."""
+    """A field's type. lengths: of its dimensions, the innermost first; None for a dynamic length."""
 
     base: str
     lengths: tuple[int | None, ...]
@@ -84,7 +84,7 @@ _JSON_NAMES: dict[type, str] = {dict: "an object", str: "a string"}
 def _domain_type(domain: Mapping[str, Any]) -> list[dict[str, str]]:
     for name in domain:
         if name not in DOMAIN_FIELDS:
-            raise _refusal(f"domain: {name!r} is no field of a domain")
+            raise _refusal(f"domain: {name!r} is not a field of a domain")
     return [{"name": name, "type": kind} for name, kind in DOMAIN_FIELDS.items() if name in domain]
 
 
@@ -118,7 +118,7 @@ class _Encoder:
         return keccak256(b"".join(words))
 
     def _encode(self, kind: _Kind, dimensions: int, value: object, depth: int) -> bytes:
-        """encodeData of a value with so many dimensions: one word."""
+        """encodeData of a value with this number of dimensions: one word."""
         self._look_at_clock()
         if dimensions:
             return self._encode_array(kind, dimensions, value, depth)
@@ -204,7 +204,7 @@ def _read_kind(text: str) -> _Kind:
 
 
 class _WrongValueError(Exception):
-    """A value that is not of its field's type."""
+    """A value of the wrong type for its field."""
 
 
 def _hex_bytes(value: object) -> bytes:

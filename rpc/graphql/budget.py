@@ -1,4 +1,4 @@
-"""What one query may use up: time, fields, bytes."""
+"""The budget of one query: time, fields, bytes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +12,9 @@ from zevm.rpc.limits import Limits
 
 
 class QueryStopped(BaseException):
-    """The query has used up its budget; `error` is the answer to it.
+    """The query has exhausted its budget; `error` is its answer.
 
-    No Exception, as the executor makes a null of every Exception of a field and goes on with the next one.
+    Not an Exception, since the executor turns an Exception of a field into null and continues with the next one.
     """
 
     def __init__(self, error: RpcError) -> None:
@@ -34,18 +34,18 @@ class Budget:
         self.deadline = deadline
 
     def begin_field(self) -> None:
-        """Account for a field about to be resolved. Raises QueryStopped."""
+        """Count a field before it is resolved. Raises QueryStopped."""
         if self.deadline is not None and self.deadline.expired():
             raise QueryStopped(TimedOutError())
         self.take_items(1)
 
     def take_items(self, count: int) -> None:
-        """Account for fields or items of a list. Raises QueryStopped."""
+        """Count fields or items of a list. Raises QueryStopped."""
         self.require_items(count)
         self._fields_left -= count
 
     def require_items(self, count: int) -> None:
-        """Refuse a list that would be too long before it is made. Raises QueryStopped."""
+        """Refuse a list that would be too long, before it is built. Raises QueryStopped."""
         if count > self._fields_left:
             raise QueryStopped(
                 ResponseTooLargeError(
@@ -55,7 +55,7 @@ class Budget:
             )
 
     def take_bytes(self, count: int) -> None:
-        """Account for bytes of the answer. Raises QueryStopped."""
+        """Count bytes of the answer. Raises QueryStopped."""
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise QueryStopped(self.too_many_bytes())
@@ -68,7 +68,7 @@ class Budget:
 
 
 def metered(budget: Budget) -> MiddlewareManager:
-    """Accounts for every field that the executor resolves, those of the schema itself too."""
+    """Counts every field that the executor resolves, including those of the schema itself."""
 
     def resolve(
         following: Callable[..., Any], source: object, info: GraphQLResolveInfo[Any], **arguments: object

@@ -1,4 +1,4 @@
-"""What the objects of one query share: the services, the budget, and how calls and references are made."""
+"""The context that the objects of one query share: services, budget, calls and references."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from zevm.rpc.services import Services
 
 
 def reference_of(number: int | None) -> BlockReference:
-    """The block of a `block` argument; the latest where there is none. Raises UnknownBlockError."""
+    """The block of a `block` argument; the latest without one. Raises UnknownBlockError."""
     if number is None:
         return LATEST
     if number < 0:
@@ -24,7 +24,7 @@ def reference_of(number: int | None) -> BlockReference:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed to every object of a query."""
+    """The context of every object of a query."""
 
     services: Services
     budget: Budget

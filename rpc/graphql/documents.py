@@ -1,4 +1,4 @@
-"""Query texts: parsed, validated, weighed, and kept, as clients send the same text again and again."""
+"""Query texts: parsed, validated, weighed and cached, since clients repeat the same texts."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ from zevm.rpc.limits import Limits
 
 KEPT_TEXTS = 256
 KEPT_TEXT_CHARACTERS = 8_192
-"""A longer text is not kept."""
+"""A longer text is not cached."""
 
 LIGHT_FIELDS = 50
-"""A query of at most so many single values runs on the event loop."""
+"""Maximum of single values in a query that runs on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Of a selection: how many fields, how deep, and whether one of them executes or lists objects."""
+    """A selection's number of fields, its depth, and whether a field executes or lists objects."""
 
     fields: int = 0
     depth: int = 0
@@ -56,7 +56,7 @@ class Prepared:
     light: bool
 
     def is_mutation(self, operation_name: str | None) -> bool:
-        """Whether a request means a mutation; False also where the executor will not find the operation."""
+        """Whether a request selects a mutation; also False if the executor will not find the operation."""
         operations = [each for each in self.document.definitions if isinstance(each, OperationDefinitionNode)]
         if operation_name is not None:
             operations = [each for each in operations if each.name is not None and each.name.value == operation_name]
@@ -64,7 +64,7 @@ class Prepared:
 
 
 class InvalidDocumentError(Exception):
-    """The text is no query, or not one that the schema and the limits allow. Carries what is wrong."""
+    """The text is not a query that the schema and the limits allow. Carries the errors."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors[0].message)
@@ -72,7 +72,7 @@ class InvalidDocumentError(Exception):
 
 
 class Documents:
-    """Prepares texts under the limits; any thread."""
+    """Prepares texts within the limits. Safe from any thread."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
@@ -89,7 +89,7 @@ class Documents:
         return prepared
 
     def kept(self, text: str) -> Prepared | None:
-        """The document of a text that was prepared before, if it is still kept."""
+        """The document of a text that was prepared before, if it is still cached."""
         return self._kept.get(text)
 
     def _prepare(self, text: str) -> Prepared:
@@ -112,7 +112,7 @@ class Documents:
 
 
 def _repetition(document: DocumentNode, limits: Limits) -> GraphQLError | None:
-    """What would make validation take long: it compares fragments, and fields of one name, each with each other."""
+    """The repetition that would make validation slow: it compares fragments, and fields of one name, pairwise."""
     definitions = document.definitions
     fragments = [each for each in definitions if isinstance(each, FragmentDefinitionNode)]
     if len(fragments) > limits.graphql_fragments:
@@ -135,14 +135,14 @@ def _repetition(document: DocumentNode, limits: Limits) -> GraphQLError | None:
 
 
 def _response_name(node: SelectionNode) -> str:
-    """The name under which a field is answered; fragments spread or written in place count as one name each."""
+    """A field's name in the answer; named fragments and inline fragments count as one name each."""
     if isinstance(node, FieldNode):
         return node.name.value if node.alias is None else node.alias.value
     return "..."
 
 
 class _Weighing:
-    """Weighs each fragment once, however often it is spread."""
+    """Weighs each fragment once, regardless of its uses."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, depth_limit: int) -> None:
         self._schema = schema

@@ -1,4 +1,4 @@
-"""POST and GET /graphql: what a request runs on, and its answer sent."""
+"""POST and GET /graphql: choose where a request runs, and send its answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GraphqlEndpoint:
         self._loading = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI); the Guard has let it in."""
+        """Serve one request (ASGI) that the Guard has admitted."""
         headers: Headers = scope["headers"]
         cors = self._guard.cors_headers(headers)
         method = scope["method"]
@@ -61,7 +61,7 @@ class GraphqlEndpoint:
             await send_json(scope, send, answer.body, extra, answer.status)
 
     async def _read(self, scope: Scope, receive: Receive) -> Request:
-        """The request of a body, or of the address. Raises BodyError, RpcError."""
+        """The request of a body, or of the URL. Raises BodyError, RpcError."""
         body, taken = await self._bodies.read(receive)
         try:
             if scope["method"] != "POST":
@@ -88,7 +88,7 @@ class GraphqlEndpoint:
         return await execute(request, writes)
 
     async def _load(self) -> Execute:
-        """Load the library and build the schema, once and on a worker: that takes a good part of a second."""
+        """Load the library and build the schema, once, on a worker: this takes most of a second."""
         async with self._loading:
             if self._executing is None:
                 self._executing = await self._workers.run(_load_engine, self._services, self._workers)

@@ -1,4 +1,4 @@
-"""Queries executed: the library, the schema and the kept documents, loaded with the first request."""
+"""Execution of queries: the library, the schema and the cached documents, loaded by the first request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from zevm.rpc.workers import Workers
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What the executor is given: the arguments that `execute` and `execute_sync` share."""
+    """The executor's input: the arguments that `execute` and `execute_sync` share."""
 
     budget: Budget
     arguments: dict[str, Any]
 
 
 class Engine:
-    """Executes requests over one node's services. Any thread, but for mutations: those on the event loop."""
+    """Executes requests over one node's services. Safe from any thread; mutations only on the event loop."""
 
     def __init__(self, services: Services, workers: Workers) -> None:
         self._services = services
@@ -54,12 +54,12 @@ class Engine:
         return await self.mutate(request, prepared)
 
     def light(self, request: Request) -> Prepared | None:
-        """The document of a request that may run on the event loop; None for one that may not, or is not known."""
+        """The cached document of a request that may run on the event loop, or None."""
         prepared = self._documents.kept(request.query)
         return prepared if prepared is not None and prepared.light else None
 
     def run(self, request: Request, *, deadline: Deadline) -> Answer | Prepared:
-        """Prepare a request, and execute it up to the deadline, unless it is a mutation: then its document."""
+        """Prepare a request and execute it until the deadline; for a mutation, return its document."""
         try:
             prepared = self._documents.prepare(request.query)
         except InvalidDocumentError as error:
@@ -113,12 +113,12 @@ class Engine:
         return failed(budget.too_many_bytes()) if len(answer.body) > self._services.limits.response_bytes else answer
 
     def _invalid(self, errors: list[GraphQLError]) -> Answer:
-        """The answer to a request that was not executed: text, variables or operation do not fit the schema."""
+        """The answer to a request that was not executed: text, variables or operation do not match the schema."""
         told = [_formatted(error) for error in errors]
         return Answer(orjson.dumps({"errors": told}), InvalidParamsError(errors[0].message), 400)
 
     def _told(self, error: GraphQLError) -> tuple[Json, RpcError]:
-        """A field's error with the message, code and data that JSON-RPC would give."""
+        """A field's error with JSON-RPC's message, code and data."""
         cause = error.original_error
         while isinstance(cause, GraphQLError) and cause.original_error is not None:
             cause = cause.original_error

@@ -1,7 +1,7 @@
-"""Account, log, transaction and block as GraphQL sees them, over the chain's reads and the JSON-RPC encodings.
+"""GraphQL's account, log, transaction and block, over the chain's reads and the JSON-RPC encodings.
 
 Each class reads lazily. `FIELDS` of a type names, for each of its fields, the function of the object (and of the
-field's arguments) that gives its value; most take it from the object's JSON.
+field's arguments) that returns its value; most read the object's JSON.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Fields = dict[str, Callable[..., Any]]
 
 
 def recorded(key: str) -> Callable[[Any], Any]:
-    """A field that the object's JSON has under `key`; null where it has none."""
+    """The field `key` of the object's JSON, or null."""
     return lambda source: source.record.get(key)
 
 
 def item(key: str) -> Callable[[Json], Any]:
-    """A field of an object that is JSON itself."""
+    """A field of a JSON object."""
     return lambda source: source[key]
 
 
@@ -61,7 +61,7 @@ class Account:
         return hex(account_of(self._state, self._address).balance)
 
     def transaction_count(self) -> str:
-        """The nonce; in the pending state with the pool's transactions counted."""
+        """The nonce; in the pending state it counts the pool's transactions."""
         if self._block.tag is BlockTag.PENDING:
             return hex(next_nonce(self._services, self._address))
         return hex(account_of(self._state, self._address).nonce)
@@ -81,7 +81,7 @@ def account(context: Context, address: str | None, block: int | None) -> Account
 
 
 class Block:
-    """A block, of which the header is known. An ommer has no body."""
+    """A block with a known header. An ommer has no body."""
 
     def __init__(self, context: Context, header: Header) -> None:
         self.context = context
@@ -89,7 +89,7 @@ class Block:
 
     @property
     def reference(self) -> BlockReference:
-        """The block by its hash, so that no reorganisation comes between two fields."""
+        """The block by its hash, so that a reorganisation cannot change it between two fields."""
         return BlockReference(hash=self.header.hash)
 
     @cached_property
@@ -123,7 +123,7 @@ class Block:
         return account(self.context, self.record["miner"], block)
 
     def transaction_count(self) -> str | None:
-        """How many transactions."""
+        """The number of transactions."""
         return None if self.body is None else hex(len(self.body.transactions))
 
     def transactions(self) -> list[Transaction] | None:
@@ -139,7 +139,7 @@ class Block:
         return Transaction(self.context, self.body.transactions[index], self, index)
 
     def ommer_count(self) -> str | None:
-        """How many ommers."""
+        """The number of ommers."""
         return None if self.body is None else hex(len(self.body.uncles))
 
     def ommers(self) -> list[Block] | None:
@@ -153,7 +153,7 @@ class Block:
         return Block(self.context, self.body.uncles[index])
 
     def logs(self, criteria: dict[str, Any]) -> list[Log]:
-        """The logs that match."""
+        """The matching logs."""
         return find_logs(self.context, log_filter(criteria, block_hash=self.header.hash))
 
     def account(self, address: Address) -> Account:
@@ -212,19 +212,19 @@ class Transaction:
         return encode_receipt(block.body, block.receipts, self._index)
 
     def sender(self, block: int | None = None) -> Account | None:
-        """Who sent it."""
+        """The sender."""
         return account(self.context, self.record["from"], block)
 
     def recipient(self, block: int | None = None) -> Account | None:
-        """Whom it was sent to."""
+        """The recipient."""
         return account(self.context, self.record["to"], block)
 
     def created_contract(self, block: int | None = None) -> Account | None:
-        """What it created."""
+        """The created contract."""
         return account(self.context, self.receipt.get("contractAddress"), block)
 
     def effective_tip(self) -> str | None:
-        """What the block's maker got, in wei per gas."""
+        """The priority fee that the block's producer got, in wei per gas."""
         if self.block is None:
             return None
         base_fee = self.block.header.base_fee_per_gas
@@ -264,7 +264,7 @@ class Log:
 
 
 def find_logs(context: Context, criteria: LogFilter) -> list[Log]:
-    """The logs that a filter asks for; those of one block share it."""
+    """The logs that match a filter; logs of one block share the block object."""
     blocks: dict[bytes, Block] = {}
     return [_found(context, record, blocks) for record in filters.find(context.services, criteria, context.deadline)]
 

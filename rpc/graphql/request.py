@@ -1,4 +1,4 @@
-"""Requests and answers on the wire, as GraphQL over HTTP has them: JSON in a body, or parameters of the address."""
+"""Requests and answers of GraphQL over HTTP: JSON in a body, or parameters of the URL."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from zevm.rpc.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A query text, the values of its variables, and which of its operations is meant."""
+    """A query text, the values of its variables, and the selected operation."""
 
     query: str
     variables: dict[str, Any]
@@ -31,7 +31,7 @@ class Answer:
 
 
 def failed(error: RpcError, status: int = 400) -> Answer:
-    """The answer that has no data, but an error."""
+    """The answer with an error and no data."""
     extensions = error.to_json()
     message = extensions.pop("message")
     return Answer(orjson.dumps({"errors": [{"message": message, "extensions": extensions}]}), error, status)

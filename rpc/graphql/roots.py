@@ -1,4 +1,4 @@
-"""What a query begins with: the fields of Query, Pending and Mutation."""
+"""The roots of queries: the fields of Query, Pending and Mutation."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Pending:
         self._context = context
 
     def transaction_count(self) -> str:
-        """How many transactions could be mined now."""
+        """The number of transactions that could be mined now."""
         return hex(self._context.services.chain.pool.executable_count)
 
     def transactions(self) -> list[Transaction]:
@@ -50,7 +50,7 @@ class Root:
         self._services = context.services
 
     def block(self, number: int | None = None, block_hash: Hash32 | None = None) -> Block | None:
-        """A block by number, by hash, or the latest; None where it is unknown."""
+        """A block by number, by hash, or the latest; None if it is unknown."""
         by_hash = number is None and block_hash is not None
         try:
             reference = BlockReference(hash=block_hash) if by_hash else reference_of(number)
@@ -59,7 +59,7 @@ class Root:
             return None
 
     def blocks(self, first: int, last: int | None = None) -> list[Block]:
-        """The blocks from `first` to `last` that there are."""
+        """The existing blocks from `first` to `last`."""
         chain = self._services.chain
         head = chain.head.number
         end = head if last is None else last
@@ -84,7 +84,7 @@ class Root:
         return None if waiting is None else Transaction(self._context, waiting)
 
     def logs(self, criteria: dict[str, Any]) -> list[Log]:
-        """The logs of a range of blocks that match."""
+        """The matching logs of a range of blocks."""
         bounds = {name: reference_of(criteria.get(name)) for name in ("from_block", "to_block")}
         return find_logs(self._context, log_filter(criteria, **bounds))
 

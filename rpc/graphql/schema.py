@@ -41,7 +41,7 @@ SCALARS: dict[str, Decoder] = {
     "BigInt": scalars.number,
     "Long": long,
 }
-"""How input is decoded. What is put out is encoded by rpc.codec.results already."""
+"""Decoders of input. rpc.codec.results has encoded the output already."""
 
 FIELDS: dict[str, Fields] = {
     "Account": objects.ACCOUNT,
@@ -67,7 +67,7 @@ _OWN_NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("Query", "logs"): {"filter": "criteria"},
     ("Block", "logs"): {"filter": "criteria"},
 }
-"""Type, field -> argument -> the name of the Python parameter where it differs."""
+"""Type, field -> argument -> the name of the Python parameter, if it differs."""
 
 _INPUT_NAMES: dict[str, dict[str, str]] = {
     "CallData": {
@@ -78,11 +78,11 @@ _INPUT_NAMES: dict[str, dict[str, str]] = {
     },
     "FilterCriteria": {"fromBlock": "from_block", "toBlock": "to_block"},
 }
-"""Input type -> field -> its own name where it differs (rpc.codec.objects)."""
+"""Input type -> field -> its internal name, if it differs (rpc.codec.objects)."""
 
 
 def load_schema() -> GraphQLSchema:
-    """The executable schema. Raises KeyError where a field has no function, or a table names one that is not there."""
+    """The executable schema. Raises KeyError if a field has no function, or a table names a missing field."""
     schema = build_schema((Path(__file__).parent / "schema.graphql").read_text())
     for name, decode in SCALARS.items():
         scalar = schema.type_map[name]

@@ -1,1 +1,1 @@
-"""What clients make the node hold in memory, and how it is given back."""
+"""Memory that the node holds for clients, and its release."""

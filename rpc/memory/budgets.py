@@ -1,6 +1,6 @@
-"""How many bytes clients make the node hold: input that is not answered yet, and output that they have not read.
+"""Budgets of the bytes held for clients: input without an answer yet, and unread output.
 
-What one connection may hold is bounded where it is held; here all of them together are. Used on the event loop alone.
+Each connection's own bound is enforced by the connection; this module bounds all together. Used only on the event loop.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ LOGGER = logging.getLogger("zevm.rpc")
 
 
 class InputBudget:
-    """Bytes of large or unfinished requests, of all clients together."""
+    """Bytes of large or unfinished requests of all clients."""
 
     def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
@@ -22,7 +22,7 @@ class InputBudget:
         self.used_bytes = 0
 
     def take(self, size: int) -> bool:
-        """Count `size` more bytes, unless that passes the limit; whether they may be held."""
+        """Count `size` more bytes, unless that exceeds the limit; return whether they may be held."""
         if self.used_bytes + size > self._limit_bytes:
             LOGGER.warning(
                 "unfinished requests hold %d bytes: a further one is refused (--rpc-input-bytes)", self.used_bytes
@@ -38,7 +38,7 @@ class InputBudget:
 
 
 class OutputAccount:
-    """What one client has not read yet. `cut` drops the client, with the reason."""
+    """One client's unread output. `cut` disconnects the client, with the reason."""
 
     __slots__ = ("_budget", "cut", "unread_bytes")
 
@@ -48,22 +48,22 @@ class OutputAccount:
         self.unread_bytes = 0
 
     def add(self, data: bytes) -> None:
-        """Count what is held for the client. What several clients wait for is held once."""
+        """Count output held for the client. Output shared by several clients is held once."""
         self.unread_bytes += len(data)
         self._budget.hold(data)
 
     def remove(self, data: bytes) -> None:
-        """What was counted with `add` has left."""
+        """Subtract output that was counted with `add` and has been sent."""
         self.unread_bytes -= len(data)
         self._budget.release(data)
 
     def close(self) -> None:
-        """Forget the client, whose data has been removed. Idempotent."""
+        """Remove the client, whose data is gone. Idempotent."""
         self._budget.forget(self)
 
 
 class OutputBudget:
-    """Bytes of answers and notifications that wait to be read; past the limit, who has most unread gives way."""
+    """Bytes of unread answers and notifications; past the limit, the client with the most is disconnected."""
 
     def __init__(self, limit_bytes: int, released: ReleasedMemory | None = None) -> None:
         self._limit_bytes = limit_bytes
@@ -74,7 +74,7 @@ class OutputBudget:
         self.used_bytes = 0
 
     def open(self, cut: Callable[[str], None]) -> OutputAccount:
-        """The account of one more client."""
+        """Open an account for a client."""
         account = OutputAccount(self, cut)
         self._accounts[account] = None
         return account

@@ -1,7 +1,7 @@
-"""Gives back to the system what ended calls and clients leave in the C library's heap.
+"""Returns memory of finished calls and clients from the C library's heap to the system.
 
-Freed memory stays resident in glibc's heap wherever something that lives lies above it, and only `malloc_trim` returns
-such holes. Other C libraries have no such function and are left alone.
+Freed memory stays resident in glibc's heap below any live block, and only `malloc_trim` returns such holes. Other C
+libraries have no such function and are ignored.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 GROWN_BYTES = 8 * 1024 * 1024
-"""So much has resident memory to have grown before the heap is looked through."""
+"""Growth of resident memory before the heap is trimmed."""
 
 WAIT_SECONDS = 2.0
-"""From a call's end until resident memory is read: a flood of calls is one look."""
+"""Delay between a call's end and the reading of resident memory, so that many calls cost one reading."""
 
 _STATUS = Path("/proc/self/statm")
 
@@ -31,7 +31,7 @@ def _find_malloc_trim() -> Callable[[int], int] | None:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process. Raises OSError where the system does not tell (proc(5), statm)."""
+    """Resident memory of this process. Raises OSError if the system does not report it (proc(5), statm)."""
     return int(_STATUS.read_bytes().split()[1]) * mmap.PAGESIZE
 
 
@@ -39,9 +39,9 @@ _MALLOC_TRIM = _find_malloc_trim()
 
 
 class ReleasedMemory:
-    """Looks, some time after calls or clients end, whether resident memory has grown, and trims the heap where it has.
+    """Checks, some time after calls or clients end, whether resident memory has grown, and trims the heap if so.
 
-    Used on the event loop. What stays after a trim is what the next growth is counted from.
+    Used on the event loop. The memory after a trim is the base of the next comparison.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class ReleasedMemory:
         self._least_bytes = resident_bytes() if _MALLOC_TRIM is not None else 0
 
     def look(self) -> None:
-        """A call or a client has ended."""
+        """Schedule a check: a call or a client has ended."""
         if self._timer is None and _MALLOC_TRIM is not None:
             self._timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._compare, _MALLOC_TRIM)
 

@@ -1,4 +1,4 @@
-"""engine_: a consensus client drives the chain. Served on the authenticated port alone (rpc.transport.engine_port)."""
+"""engine_: a consensus client drives the chain. Served only on the authenticated port (rpc.transport.engine_port)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ from zevm.storage.primitives import Hash32
 EXCHANGE = "engine_exchangeCapabilities"
 CLIENT_CODE = "ZE"
 COMMIT_UNKNOWN = bytes(4)
-"""What stands for the build's commit, which an installed package does not know; geth answers the same."""
+"""Placeholder of the build's commit, which an installed package does not know; geth answers the same."""
 
 HASHES = scalars.tuple_of(scalars.hash32)
 PAYLOAD = Param("payload", engine.execution_payload)
@@ -41,7 +41,7 @@ _IDENTIFIER = Param("payloadId", engine.payload_identifier, summary="8 bytes")
 
 
 def engine_of(services: Services) -> Engine:
-    """The chain's engine. Raises ServerError where no consensus client drives the chain."""
+    """The chain's engine. Raises ServerError unless a consensus client drives the chain."""
     engine = services.engine
     if engine is None:
         raise ServerError("no consensus client drives this chain: start with --authrpc")
@@ -56,7 +56,7 @@ def _register_new_payload(version: int) -> None:
         beacon_root: bytes | None = None,
         requests: tuple[bytes, ...] | None = None,
     ) -> Json:
-        """Check, execute and keep a payload."""
+        """Check, execute and store a payload."""
         call = PayloadCall(version, payload, versioned_hashes, beacon_root, requests)
         return engine.encode_status(engine_of(services).new_payload(call))
 
@@ -66,7 +66,7 @@ def _register_new_payload(version: int) -> None:
 
 def _register_forkchoice_updated(version: int) -> None:
     def forkchoice_updated(services: Services, choice: Forkchoice, attributes: PayloadAttributes | None) -> Json:
-        """Make a block the head, name the safe and finalized ones, and begin to build when attributes are given."""
+        """Set the head, safe and finalized block, and start building a payload if attributes are given."""
         result = engine_of(services).forkchoice_updated(version, choice, attributes)
         return engine.encode_forkchoice(result)
 
@@ -76,7 +76,7 @@ def _register_forkchoice_updated(version: int) -> None:
 
 def _register_get_payload(version: int) -> None:
     def get_payload(services: Services, identifier: bytes) -> Json:
-        """The payload that a build process has made."""
+        """The payload of a build process."""
         return engine.encode_built(engine_of(services).get_payload(version, identifier), version)
 
     result = "payload" if version == 1 else "payload with its value" + (", blobs, requests" if version > 2 else "")
@@ -121,7 +121,7 @@ def get_payload_bodies_by_range(
     *,
     deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None]:
-    """Transactions and withdrawals of canonical blocks from a height on, as far as there are any."""
+    """Transactions and withdrawals of the existing canonical blocks from a height on."""
     if start == 0 or count == 0:
         raise InvalidParametersError(f"invalid start or count, start: {start} count: {count}")
     _check_count(count, services.limits.engine_payload_bodies)
@@ -138,7 +138,7 @@ def _check_count(count: int, limit: int) -> None:
 def _blobs(
     services: Services, hashes: tuple[bytes, ...], encode: Callable[[bytes, bytes, tuple[bytes, ...], int], Json | None]
 ) -> list[Json | None]:
-    """What `encode` makes of (commitment, blob, all proofs, index) of each waiting blob; None for others."""
+    """The result of `encode` for (commitment, blob, all proofs, index) of each pending blob; None for others."""
     limit = services.limits.engine_blob_hashes
     if len(hashes) > limit:
         raise TooLargeRequestError(f"requested blob count too large: {len(hashes)}, at most {limit}")
@@ -167,7 +167,7 @@ _BLOB_HASHES = (Param("versionedHashes", HASHES),)
 
 @method("engine_getBlobsV1", cost=Cost.EXECUTION, params=_BLOB_HASHES, result="[{blob, proof} or null]")
 def get_blobs_v1(services: Services, hashes: tuple[bytes, ...], *, deadline: Deadline) -> list[Json | None]:  # noqa: ARG001
-    """Waiting blobs by versioned hash, each with its proof; before Osaka."""
+    """Pending blobs by versioned hash, each with its proof; before Osaka."""
     if not Fork.CANCUN <= _fork_now(services) < Fork.OSAKA:
         raise UnsupportedForkError("engine_getBlobsV1 is only available at Cancun/Prague fork")
 
@@ -189,7 +189,7 @@ def get_blobs_v2(
     *,
     deadline: Deadline,
 ) -> list[Json | None] | None:
-    """Waiting blobs by versioned hash, each with its cell proofs; null unless all are here. From Osaka on."""
+    """Pending blobs by versioned hash, each with its cell proofs; null unless all are present. From Osaka on."""
     found = get_blobs_v3(services, hashes, deadline=deadline)
     return None if found is None or None in found else found
 
@@ -201,7 +201,7 @@ def get_blobs_v3(
     *,
     deadline: Deadline,  # noqa: ARG001
 ) -> list[Json | None] | None:
-    """Waiting blobs by versioned hash, each with its cell proofs, null for those not here. From Osaka on."""
+    """Pending blobs by versioned hash, each with its cell proofs, null for absent ones. From Osaka on."""
     if _fork_now(services) < Fork.OSAKA:
         return None
     return _blobs(services, hashes, _with_cell_proofs)
@@ -214,7 +214,7 @@ def get_blobs_v3(
     result="{terminalTotalDifficulty, terminalBlockHash, terminalBlockNumber}",
 )
 def exchange_transition_configuration(services: Services, theirs: engine.TransitionConfiguration) -> Json:
-    """The end of proof of work as this node has it; consensus clients of before 2024 compare it at every poll."""
+    """This node's end of proof of work; consensus clients from before 2024 compare it at every poll."""
     chain = services.chain
     total_difficulty = chain.schedule.terminal_total_difficulty
     if total_difficulty != theirs.total_difficulty:
@@ -236,7 +236,7 @@ def exchange_transition_configuration(services: Services, theirs: engine.Transit
     result="[method]",
 )
 def exchange_capabilities(services: Services, methods: list[str]) -> list[str]:  # noqa: ARG001
-    """The methods of the Engine API that this node has."""
+    """The supported methods of the Engine API."""
     return sorted(name for name in REGISTRY.within({"engine"}).by_name if name != EXCHANGE)
 
 

@@ -1,1 +1,1 @@
-"""What listeners are told: events, encoded once; filters that are polled and subscriptions that are pushed to."""
+"""Notifications: events, encoded once, for polling filters and for subscriptions."""

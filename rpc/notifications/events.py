@@ -1,6 +1,6 @@
-"""Chain events as clients see them: encoded once, whoever and however many listen.
+"""Chain events as clients see them, encoded once for all listeners.
 
-Subscriptions and filters are fed from here, on the event loop, in the order of the chain's commits.
+They feed subscriptions and filters, on the event loop, in the order of the chain's commits.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from zevm.storage.primitives import Hash32
 
 Fragment = orjson.Fragment
 ENTRY_BYTES = 1_024
-"""What a header, a transaction or a log takes besides its data."""
+"""Size of a header, a transaction or a log besides its data."""
 
 
 class LogEvent:
@@ -44,14 +44,14 @@ class LogEvent:
 
 
 class HeadEvent:
-    """A move of the canonical chain, with everything that listeners may want encoded at first use."""
+    """A change of the canonical chain; everything that listeners may need is encoded at first use."""
 
     def __init__(self, event: HeadChanged) -> None:
         self.event = event
 
     @cached_property
     def size_bytes(self) -> int:
-        """About what it holds: its blocks' transactions and logs, as they are and encoded."""
+        """Approximate size: its blocks' transactions and logs, plain and encoded."""
         return sum(_size_of(item) for item in (*self.event.added, *self.event.removed))
 
     @cached_property
@@ -76,12 +76,12 @@ class HeadEvent:
 
     @cached_property
     def all_receipts(self) -> list[bytes]:
-        """Of every added block that has some: all its receipts as one JSON array."""
+        """All receipts of each added block with receipts, as one JSON array."""
         return [b"[" + b",".join(encoded for _, encoded in block) + b"]" for block in self.receipts if block]
 
     @cached_property
     def receipts(self) -> list[list[tuple[bytes, bytes]]]:
-        """Of every added block: (transaction hash, receipt as JSON)."""
+        """For every added block: (transaction hash, receipt as JSON)."""
         return [
             [
                 (transaction.hash, orjson.dumps(receipt))
@@ -101,7 +101,7 @@ class TransactionEvent:
 
     @property
     def size_bytes(self) -> int:
-        """About what it holds, as it is and encoded."""
+        """Approximate size, plain and encoded."""
         return ENTRY_BYTES + 3 * len(self.transaction.data)
 
     @cached_property

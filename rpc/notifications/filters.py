@@ -1,7 +1,7 @@
 """Polling filters: eth_newFilter and its relatives. Bounded in number, in size, and in idle time.
 
-An event is offered to the filters in slices of time. A filter that is asked meanwhile looks at it first, so that
-nobody who knows of a block misses what it holds.
+Filters receive an event in slices of time. A filter polled meanwhile reads it first, so that a client that knows of a
+block does not miss its content.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from zevm.rpc.notifications.selectors import Selector
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_SECONDS = 0.005
-"""How long an event may hold the event loop before other work has its turn."""
+"""How long an event may hold the event loop before it yields."""
 
 
 class FilterNotFoundError(ServerError):
-    """Geth's text: clients make a new filter when they read it."""
+    """Geth's text, which makes clients create a new filter."""
 
     def __init__(self) -> None:
         super().__init__("filter not found")
@@ -58,7 +58,7 @@ class _Filter:
         self.account: OutputAccount
 
     def offer(self, number: int, event: RpcEvent) -> None:
-        """Collect what the event has for the filter, unless it has seen it."""
+        """Collect the event's matches for the filter, unless done already."""
         if self.seen >= number:
             return
         self.seen = number
@@ -67,7 +67,7 @@ class _Filter:
             self.account.add(item)
 
     def take(self) -> list[bytes]:
-        """What was collected, which is forgotten."""
+        """Return and delete the collected changes."""
         taken, self.changes = self.changes, []
         for item in taken:
             self.account.remove(item)
@@ -75,7 +75,7 @@ class _Filter:
 
 
 class Filters:
-    """All polling filters of the node, the least recently used first. Used on the event loop alone."""
+    """All polling filters of the node, the least recently used first. Used only on the event loop."""
 
     def __init__(
         self, limits: Limits, clock: Callable[[], float] = time.monotonic, budget: OutputBudget | None = None
@@ -89,7 +89,7 @@ class Filters:
         self._offered: Iterator[tuple[str, _Filter]] = iter(())
         self._next_slice: asyncio.Handle | None = None
         self.waiting_bytes = 0
-        """Of events that filters have not been offered yet."""
+        """Bytes of events that filters have not received yet."""
 
     def __len__(self) -> int:
         self._expire()
@@ -97,11 +97,11 @@ class Filters:
 
     @property
     def any_open(self) -> bool:
-        """Whether an event may find a listener here; for any thread."""
+        """Whether an event may have a listener here. Safe from any thread."""
         return bool(self._filters)
 
     def new_log_filter(self, criteria: LogFilter) -> str:
-        """A filter for logs of blocks to come; returns its id. Raises InvalidParamsError, LimitExceededError."""
+        """Create a filter for logs of coming blocks; return its id. Raises InvalidParamsError, LimitExceededError."""
         if criteria.block_hash is not None:
             raise InvalidParamsError("a filter cannot be made for one block by blockHash; use eth_getLogs")
         check_log_filter(criteria, self._limits)
@@ -111,15 +111,15 @@ class Filters:
         return self._add(selectors.LogsInRange(criteria, first, last), criteria)
 
     def new_block_filter(self) -> str:
-        """A filter for the hashes of blocks to come; returns its id."""
+        """Create a filter for the hashes of coming blocks; return its id."""
         return self._add(selectors.BlockHashes(), None)
 
     def new_pending_transaction_filter(self, full: bool = False) -> str:
-        """A filter for transactions that enter the pool: hashes, or objects when `full`; returns its id."""
+        """Create a filter for transactions that enter the pool (hashes, or objects when `full`); return its id."""
         return self._add(selectors.PendingTransactions(full), None)
 
     def changes(self, identifier: str) -> list[bytes]:
-        """What came since the last call, each as JSON. Raises FilterNotFoundError."""
+        """The changes since the last call, each as JSON. Raises FilterNotFoundError."""
         return self._use(identifier).take()
 
     def criteria(self, identifier: str) -> LogFilter:
@@ -130,12 +130,12 @@ class Filters:
         return entry.criteria
 
     def uninstall(self, identifier: str) -> bool:
-        """Remove a filter; whether there was one."""
+        """Remove a filter; return whether there was one."""
         self._expire()
         return self._remove(identifier)
 
     def publish(self, event: RpcEvent) -> None:
-        """Offer an event to every filter. One that grows too long is removed."""
+        """Offer an event to every filter. A filter that grows too long is removed."""
         if not self._filters:
             return
         self._expire()

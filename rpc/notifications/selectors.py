@@ -1,4 +1,4 @@
-"""What subscriptions and filters pick out of the chain's events, already encoded."""
+"""Selection of encoded results from the chain's events, for subscriptions and filters."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -8,10 +8,10 @@ from zevm.rpc.notifications.events import HeadEvent, LogEvent, RpcEvent, Transac
 
 
 class Selector(Protocol):
-    """What a subscription or filter listens to."""
+    """The events that a subscription or filter listens to."""
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
-        """The encoded results that the event has for it."""
+        """The encoded results of an event."""
         ...
 
 
@@ -30,14 +30,14 @@ class Logs:
         self._criteria = criteria
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
-        """The matching logs, each a result of its own."""
+        """The matching logs, each as one result."""
         if not isinstance(event, HeadEvent):
             return ()
         return (item.encoded for item in event.logs if self._criteria.matches(item.log))
 
 
 class LogsInRange(Logs):
-    """As Logs, of blocks from `first` to `last`; None leaves that end open."""
+    """As Logs, for blocks from `first` to `last`; None leaves that end open."""
 
     def __init__(self, criteria: LogFilter, first: int | None, last: int | None) -> None:
         super().__init__(criteria)
@@ -77,13 +77,13 @@ class PendingTransactions:
 
 
 class TransactionReceipts:
-    """Receipts of new blocks, one array a block; of the given transactions, or of all."""
+    """Receipts of new blocks, one array for each block; for the given transactions, or for all."""
 
     def __init__(self, hashes: frozenset[bytes]) -> None:
         self._hashes = hashes
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
-        """One array for every block that holds a wanted transaction."""
+        """One array for every block with a requested transaction."""
         if not isinstance(event, HeadEvent):
             return ()
         if not self._hashes:
@@ -97,7 +97,7 @@ class TransactionReceipts:
 
 
 class Syncing:
-    """Changes of the synchronisation status: none, since the node makes the chain itself."""
+    """Changes of the synchronisation status: none, since the node makes its own blocks."""
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:  # noqa: ARG002
         """Nothing."""

@@ -1,9 +1,8 @@
-"""eth_subscribe: what each connection listens to, and the fan-out of events.
+"""eth_subscribe: the subscriptions of each connection, and the fan-out of events.
 
-Every event is encoded once; a notification is that encoding between a prefix and a suffix that hold
-the subscription's id. A subscription is silent until the answer that carries its id has been queued.
-Events that wait to be told are bounded: no subscriber is told less than what happened, so past the bound
-all are cut off, and learn that they have missed something.
+Every event is encoded once; a notification is that encoding between a prefix and a suffix that hold the subscription's
+id. A subscription is silent until the answer with its id has been queued. Undelivered events are bounded: no subscriber
+silently misses an event, so past the bound all are disconnected and learn that they missed something.
 """
 
 import asyncio
@@ -23,12 +22,12 @@ from zevm.rpc.notifications.selectors import Selector
 
 LOGGER = logging.getLogger("zevm.rpc")
 FAN_OUT_SLICE_SECONDS = 0.005
-"""How long the fan-out may hold the event loop before other work has its turn."""
+"""How long the fan-out may hold the event loop before it yields."""
 
 _END = b"}}"
 
 Frame = tuple[bytes, bytes, bytes]
-"""What is sent as one message: its beginning, what it carries (held once for all who wait for it), its end."""
+"""One outgoing message: its prefix, its payload (shared by all receivers), its suffix."""
 
 
 class PushConnection(Protocol):
@@ -36,7 +35,7 @@ class PushConnection(Protocol):
 
     @property
     def subscriptions(self) -> "dict[str, Subscription]":
-        """What it listens to, by identifier."""
+        """The subscriptions by identifier."""
         ...
 
     def notify(self, frame: Frame) -> None:
@@ -61,7 +60,7 @@ class PushConnection(Protocol):
 
 
 class Caller:
-    """Who sent a request over a connection that can be pushed to; `created` are the subscriptions it opened."""
+    """The sender of a request over a connection that supports push; `created` are the subscriptions it opened."""
 
     __slots__ = ("connection", "created")
 
@@ -86,7 +85,7 @@ class Subscription:
         self._waiting: list[Frame] | None = []
 
     def deliver(self, result: bytes) -> None:
-        """Send a result, or keep it until `activate`. Its bytes are shared with all who get the same."""
+        """Send a result, or keep it until `activate`. All receivers of the same result share its bytes."""
         frame = (self._prefix, result, _END)
         if self._waiting is None:
             self.connection.notify(frame)
@@ -94,7 +93,7 @@ class Subscription:
             self._waiting.append(frame)
 
     def activate(self) -> None:
-        """Begin to send: the answer with the id is in the queue."""
+        """Start sending: the answer with the id is in the queue."""
         waiting, self._waiting = self._waiting, None
         for frame in waiting or ():
             self.connection.enqueue(frame)
@@ -109,14 +108,14 @@ class Subscription:
 
 
 class Subscriptions:
-    """All subscriptions of the node. Used on the event loop alone."""
+    """All subscriptions of the node. Used only on the event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._all: dict[Subscription, None] = {}
         self._events: deque[RpcEvent] = deque()
         self.waiting_bytes = 0
-        """Of events that subscribers are still to be told of."""
+        """Bytes of events that subscribers have not received yet."""
         self._fan_out_task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -124,7 +123,7 @@ class Subscriptions:
 
     @property
     def any_open(self) -> bool:
-        """Whether an event may find a listener here; for any thread."""
+        """Whether an event may have a listener here. Safe from any thread."""
         return bool(self._all)
 
     def open(self, caller: Caller, name: str, argument: Any) -> str:
@@ -147,7 +146,7 @@ class Subscriptions:
         self._all.pop(subscription, None)
 
     def publish(self, event: RpcEvent) -> None:
-        """Queue an event for everybody who listens."""
+        """Queue an event for every listener."""
         if not self._all:
             return
         if self.waiting_bytes > self._limits.event_bytes:

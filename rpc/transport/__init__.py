@@ -1,1 +1,1 @@
-"""How bytes come in and go out: HTTP, WebSocket, IPC, the consensus client's port, and who may use them."""
+"""Transports: HTTP, WebSocket, IPC, the consensus client's port, and their access rules."""

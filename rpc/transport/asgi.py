@@ -11,6 +11,6 @@ Send = Callable[[Message], Awaitable[None]]
 ABORT_EXTENSION = "zevm.abort"
 """The scope extension in which the server hands over the function that drops a WebSocket's connection."""
 TEXT_EXTENSION = "zevm.text"
-"""That in which it hands over the function that sends one text message from pieces of UTF-8, as a frame for each."""
+"""The scope extension that holds the function that sends one text message from pieces of UTF-8, a frame for each."""
 OUTPUT_EXTENSION = "zevm.output"
 """That in which it hands over the function that opens an account of unread output."""

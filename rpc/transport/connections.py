@@ -1,4 +1,4 @@
-"""A connection that the node can push to, over WebSocket or IPC: an ordered queue and one writer.
+"""A connection that supports push, over WebSocket or IPC: an ordered queue and one writer.
 
 A client that does not read is cut off: when too many notifications or bytes wait, or when it takes nothing for the
 write timeout (rpc.memory.budgets). The others never notice.
@@ -17,10 +17,10 @@ from zevm.rpc.transport.http_bodies import PIECE_BYTES, pieces_of
 
 LOGGER = logging.getLogger("zevm.rpc")
 BACKLOG_FRAMES = 64
-"""Answers that may wait unsent before the connection's next request is read."""
+"""Maximum of unsent answers before the connection's next request is read."""
 
 BACKLOG_BYTES = 1024 * 1024
-"""Their size together."""
+"""Maximum of their total size."""
 
 
 def _pieces_of(frame: Frame) -> Iterator[bytes]:
@@ -32,9 +32,9 @@ def _pieces_of(frame: Frame) -> Iterator[bytes]:
 
 
 class Connection:
-    """Frames leave in the order of `send` and `notify`. Used on the event loop alone.
+    """Frames leave in the order of `send` and `notify`. Used only on the event loop.
 
-    write: sends one message from pieces, and returns when the system has taken all of it.
+    write: sends one message from pieces, and returns once the system has accepted all of it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Connection:
             self.enqueue(frame)
 
     def notify(self, frame: Frame) -> None:
-        """Queue a notification; a client with too many unread ones is cut off."""
+        """Queue a notification; a client with too many unread ones is disconnected."""
         if self.admit_notification(frame):
             self.enqueue(frame)
 
@@ -75,7 +75,7 @@ class Connection:
         return self.admit(frame)
 
     def admit(self, frame: Frame) -> bool:
-        """Count a frame that is to be sent, now or later, as unread; False where the client is gone or cut off."""
+        """Count a frame to send, now or later, as unread; False if the client is gone or disconnected."""
         if self._account.unread_bytes > self._limits.unread_bytes:
             self.cut(f"{self._account.unread_bytes} bytes were unread (--rpc-unread-bytes)")
         if self.closed:
@@ -85,7 +85,7 @@ class Connection:
         return True
 
     def release(self, frame: Frame) -> None:
-        """An admitted frame has been sent, or never will be."""
+        """Release an admitted frame: it was sent, or never will be."""
         self._account.remove(frame[1])
         self._unread_frames -= 1
         if self._unread_frames < BACKLOG_FRAMES and self._account.unread_bytes <= BACKLOG_BYTES:
@@ -99,11 +99,11 @@ class Connection:
         self._wake.set()
 
     async def ready(self) -> None:
-        """Wait until little enough is unsent for the next request to be read."""
+        """Wait until so little is unsent that the next request may be read."""
         await self._below_high_water.wait()
 
     async def pump(self) -> None:
-        """Write what is queued until cancelled or the client is gone."""
+        """Write the queue until cancelled or the client is gone."""
         queue = self._queue
         while not self.closed:
             while queue:
@@ -117,14 +117,14 @@ class Connection:
             await self._wake.wait()
 
     def cut(self, reason: str) -> None:
-        """Drop the connection at once, without a farewell that nobody would read."""
+        """Drop the connection at once, without a closing handshake."""
         if not self.closed:
             LOGGER.info("a client was cut off: %s", reason)
             self.close()
             self._abort()
 
     def close(self) -> None:
-        """Forget queue and subscriptions. Idempotent."""
+        """Drop queue and subscriptions. Idempotent."""
         if self.closed:
             return
         self.closed = True

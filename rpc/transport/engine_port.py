@@ -1,6 +1,6 @@
-"""The consensus client's port: JSON-RPC over HTTP and WebSocket with a token, and the methods of engine and eth alone.
+"""The consensus client's port: JSON-RPC over HTTP and WebSocket with a token, for the methods of engine and eth only.
 
-The token is asked for before anything else, the names in the Host header and web origins after it.
+The token is checked first, then the Host header and web origins.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,12 +18,12 @@ from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
 from zevm.rpc.workers import Workers
 
 NAMESPACES = ("engine", "eth")
-"""As geth serves them there; the specification asks for nine methods of eth."""
+"""As in geth; the specification requires nine methods of eth."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnginePortOptions:
-    """hosts: names or addresses to listen on. port: 0 takes a free one. allow_hosts: see rpc.transport.guard.Guard."""
+    """hosts: names or addresses to listen on. port: 0 chooses one. allow_hosts: see rpc.transport.guard.Guard."""
 
     secret: bytes = field(repr=False)
     hosts: tuple[str, ...] = ("127.0.0.1",)
@@ -32,7 +32,7 @@ class EnginePortOptions:
 
 
 def engine_limits(limits: Limits) -> Limits:
-    """The limits that hold for the consensus client: payloads are larger than what others send."""
+    """The limits of the consensus client's port: payloads are larger than other requests."""
     size = max(limits.engine_body_bytes, limits.http_body_bytes)
     return replace(
         limits,

@@ -1,9 +1,8 @@
-"""Which web pages may talk to the node: the Host check, the Origin check, and CORS.
+"""Access rules for web pages: the Host check, the Origin check, and CORS.
 
-A browser sends what any page tells it to. The Host check stops names that an attacker points at
-127.0.0.1 (DNS rebinding); the Origin check stops pages of other sites, also where their request
-needs no preflight. Clients that are no browsers send neither Origin nor Sec-Fetch-Site, or an Origin that
-no browser makes: a browser's has a scheme, or is null.
+A browser sends any request that a page asks for. The Host check stops names that an attacker points at 127.0.0.1 (DNS
+rebinding); the Origin check stops pages of other sites, even for requests without a preflight. Other clients send
+neither Origin nor Sec-Fetch-Site, or an Origin unlike a browser's: a browser's has a scheme, or is null.
 """
 
 import logging
@@ -19,16 +18,16 @@ Headers = Sequence[tuple[bytes, bytes]]
 LOGGER = logging.getLogger("zevm.rpc")
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 CONTAINER_NAMES = frozenset({"host.docker.internal", "host.containers.internal"})
-"""By which a container reaches its host. No public name ends in .internal (ICANN keeps it for private use)."""
+"""Names of a container's host. No public name ends in .internal (ICANN reserves it for private use)."""
 
 EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension", "vscode-webview"})
-"""Pages of what the user has installed, as wallets; no web page can have such an origin."""
+"""Origins of installed extensions, such as wallets; no web page can have such an origin."""
 
 LOCAL_ORIGIN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = b"POST, GET, OPTIONS"
 PREFLIGHT_SECONDS = b"600"
 REFUSALS_LOGGED = 256
-"""Names and origins whose refusal is told, each once; further ones are not."""
+"""Maximum of names and origins whose refusal is logged, once each."""
 
 SHOWN_CHARACTERS = 128
 _HEADER_LIST = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{0,2048}\Z")
@@ -38,7 +37,7 @@ _EXTENSION_ID = re.compile(r"[A-Za-z0-9{}._-]{1,128}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The HTTP answer to a request that is not let in."""
+    """The HTTP answer to a refused request."""
 
     status: int
     reason: str
@@ -53,7 +52,7 @@ def header(headers: Headers, name: bytes) -> bytes | None:
 
 
 def _split_host(host: str) -> str | None:
-    """The host without its port, lower case; None where it is ill-formed."""
+    """The host without its port, lower case; None if it is ill-formed."""
     match = re.match(r"\[([0-9a-fA-F:.]+)\](?::\d{1,5})?\Z", host) or re.match(r"([^:\[\]/@\s]*)(?::\d{1,5})?\Z", host)
     return match.group(1).lower() if match else None
 
@@ -70,8 +69,8 @@ class Guard:
     """Decides for every HTTP request and WebSocket handshake.
 
     allow_origins: "*", or origins such as "https://app.example"; added to the local ones.
-    allow_hosts: names, besides loopback ones and addresses, under which the node may be reached; "*" for any.
-    host_flag, origin_flag: what lets more in, for those who are refused; None where no web page is let in.
+    allow_hosts: names of the node besides loopback names and addresses; "*" for any.
+    host_flag, origin_flag: the flags that the refusal names; None if no web page is admitted.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Guard:
         self._origin_allowed = lru_cache(maxsize=1_024)(self._check_origin)
 
     def check(self, headers: Headers) -> Refusal | None:
-        """None to let the request in. `headers` have lower-case names."""
+        """None to admit the request. `headers` have lower-case names."""
         host = origin = site = None
         for name, value in headers:
             if name == b"host":
@@ -121,7 +120,7 @@ class Guard:
         return Refusal(403, f"origin not allowed; {self._origin_advice}")
 
     def _log(self, name: bytes, value: bytes, advice: str) -> None:
-        """Tell of a refusal, once for each value: who is kept out sees a bare 403 at most."""
+        """Log a refusal once for each value: the refused page sees at most a bare 403."""
         shown = value[:SHOWN_CHARACTERS]
         key = name + shown
         if key in self._logged or len(self._logged) >= REFUSALS_LOGGED:
@@ -130,7 +129,7 @@ class Guard:
         LOGGER.warning("a request was refused for its %s %r; %s", name.decode(), shown.decode("latin-1"), advice)
 
     def cors_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
-        """What a let-in request's answer carries so that the page may read it."""
+        """The headers that let a page read the answer to an admitted request."""
         origin = header(headers, b"origin")
         if origin is None:
             return []
@@ -139,7 +138,7 @@ class Guard:
         return [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
 
     def preflight_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
-        """The answer to a let-in preflight: requested headers are echoed."""
+        """The answer to an admitted preflight: requested headers are echoed."""
         answer = self.cors_headers(headers)
         answer.append((b"access-control-allow-methods", ALLOWED_METHODS))
         answer.append((b"access-control-max-age", PREFLIGHT_SECONDS))

@@ -1,6 +1,6 @@
-"""JSON-RPC and GraphQL over HTTP, and the pages beside it, as one FastAPI application.
+"""JSON-RPC and GraphQL over HTTP, and the web pages, as one FastAPI application.
 
-POST / takes a short cut past routing and middleware: it is where the traffic is. Everything passes
+POST / bypasses routing and middleware, since it has most of the traffic. Everything passes
 the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 """
 
@@ -35,7 +35,7 @@ Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class NodeApplication(FastAPI):
-    """FastAPI with the Guard in front, POST / and /graphql beside it, and JSON-RPC over WebSocket on every path."""
+    """FastAPI behind the Guard, with POST / and /graphql handled directly, and WebSocket JSON-RPC on every path."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> None:
         super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
@@ -74,7 +74,7 @@ class NodeApplication(FastAPI):
 
 
 class HttpEndpoint:
-    """POST /: reads the body within its limits, answers it, and gives up waiting calls when the client leaves."""
+    """POST /: reads the body within its limits, answers it, and cancels waiting calls when the client disconnects."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher, guard: Guard) -> None:
         self._bodies = Bodies(services.limits, services.budgets.input)
@@ -102,7 +102,7 @@ class HttpEndpoint:
             await send_json(scope, send, reply or b"", self._guard.cors_headers(headers))
 
     async def _answer(self, body: bytes, receive: Receive) -> tuple[bool, Reply]:
-        """Whether the client has waited for its answer, and the answer."""
+        """Whether the client is still connected, and its answer."""
         reply = self._dispatcher.begin(body)
         if isinstance(reply, asyncio.Future) and not isinstance(reply, LongWrite):
             return True, await reply
@@ -143,7 +143,7 @@ def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, gu
 
 
 def health_report(services: Services) -> tuple[dict[str, object], bool]:
-    """Head number, its age in seconds, whether the database gives the head back intact, and whether it takes writes."""
+    """Head number, its age in seconds, whether the database returns the head intact, and whether it accepts writes."""
     head = services.chain.head.header
     try:
         stored = services.chain.header_by_number(head.number)

@@ -1,4 +1,4 @@
-"""Request bodies in, responses out: size and time limits, content types, clients that leave, compression."""
+"""Request bodies and responses: size and time limits, content types, disconnects, compression."""
 
 import asyncio
 import zlib
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 
 CONTENT_TYPES = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 COMPRESS_BYTES = 65_536
-"""Answers from this size on are compressed for clients on other machines that accept gzip."""
+"""Minimum size of answers that are compressed for clients on other machines that accept gzip."""
 
 PIECE_BYTES = 65_536
-"""A larger answer is written in pieces of this size: no more of a client's unread output is ever copied."""
+"""Larger answers are written in pieces of this size, which bounds the copied part of unread output."""
 
 _CLOSE = (b"connection", b"close")
 _JSON = (b"content-type", b"application/json")
@@ -25,12 +25,12 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
 def pieces_of(body: bytes) -> Iterator[bytes]:
-    """The body in pieces that one write may copy without holding anybody up."""
+    """The body in pieces small enough to copy in one write."""
     return (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))
 
 
 class BodyError(Exception):
-    """The body cannot be taken: too large, too slow, or cut short."""
+    """The body is refused: too large, too slow, or incomplete."""
 
     def __init__(self, refusal: Refusal | None) -> None:
         super().__init__("" if refusal is None else refusal.reason)
@@ -46,7 +46,7 @@ class Bodies:
         self._content_types: dict[bytes | None, bool] = {}
 
     def check(self, headers: Headers) -> Refusal | None:
-        """Why a body with these headers is not taken, or None."""
+        """Why a body with these headers is refused, or None."""
         length = content_type = None
         for name, value in headers:
             if name == b"content-type":
@@ -74,7 +74,7 @@ class Bodies:
         return Refusal(413, f"content length too large ({size}>{self._limits.http_body_bytes})")
 
     async def read(self, receive: Receive) -> tuple[bytes, int]:
-        """The whole body, and what it takes of the budget until `release`. Raises BodyError."""
+        """The whole body, and the part of the budget that it occupies until `release`. Raises BodyError."""
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
             whole: bytes = message.get("body", b"")
@@ -94,7 +94,7 @@ class Bodies:
         return bytes(body), len(body)
 
     def release(self, taken: int) -> None:
-        """What `read` gave is not needed any more."""
+        """Release the result of `read`."""
         self._budget.give_back(taken)
 
     async def _read_rest(self, body: bytearray, message: Message, receive: Receive) -> None:
@@ -115,7 +115,7 @@ class Bodies:
 async def unless_left(
     pending: Coroutine[Any, Any, Result] | asyncio.Future[Result], receive: Receive
 ) -> tuple[bool, Result | None]:
-    """Run what answers a request; (False, None) when the client left before its end, and it is cancelled."""
+    """Run the handler of a request; if the client disconnects first, cancel it and return (False, None)."""
     work = asyncio.ensure_future(pending)
     left = asyncio.get_running_loop().create_task(_disconnect(receive))
     try:
@@ -129,7 +129,7 @@ async def unless_left(
 
 
 async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[bytes, bytes]], status: int = 200) -> None:
-    """Send JSON with the headers `extra`, compressed where that helps."""
+    """Send JSON with the headers `extra`, compressed if that helps."""
     if len(body) >= COMPRESS_BYTES and _wants_gzip(scope):
         body = await asyncio.to_thread(_gzip, body)
         extra = [*extra, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
@@ -147,7 +147,7 @@ async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[byt
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Send a whole response; a large one piece by piece, as fast as the client reads and others have their turn."""
+    """Send a whole response; a large one in pieces, as fast as the client reads, yielding in between."""
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     if len(body) > PIECE_BYTES:
@@ -159,7 +159,7 @@ async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], b
 
 
 async def refuse(send: Send, refusal: Refusal, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    """Send a refusal as plain text and close the connection: the rest of its body is not wanted."""
+    """Send a refusal as plain text and close the connection, without reading the rest of its body."""
     await respond(send, refusal.status, [*(headers or ()), _TEXT, _CLOSE], refusal.reason.encode() + b"\n")
 
 

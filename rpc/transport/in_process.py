@@ -19,7 +19,7 @@ from zevm.rpc.transport.session import Session
 LOGGER = logging.getLogger("zevm.rpc")
 Result = TypeVar("Result")
 Deliver = Callable[[bytes], Awaitable[None]]
-"""Takes one message, on the node's loop, and returns when there is room for the next one."""
+"""Takes one message, on the node's loop, and returns when the next one may be sent."""
 
 
 class NodeClosedError(ConnectionError):

@@ -1,4 +1,4 @@
-"""JSON-RPC over a Unix socket, as geth's IPC: JSON values one after another, with or without newlines."""
+"""JSON-RPC over a Unix socket, like geth's IPC: consecutive JSON values, with or without newlines."""
 
 import asyncio
 import contextlib
@@ -24,30 +24,30 @@ _STRUCTURE = re.compile(rb'["{}\[\]\\]')
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _OPENING = frozenset(b"{[")
 READ_BYTES = 16_384
-"""What is looked through at once, before others have their turn."""
+"""Bytes scanned in one step, before the loop yields."""
 
 PATH_BYTES = 107
-"""Linux's bound of a socket's path: sun_path has 108 bytes, the last one zero."""
+"""Linux's maximum for a socket's path: sun_path has 108 bytes, the last one zero."""
 
 
 class IpcError(RuntimeError):
-    """The socket cannot be made; the message says why and what to do."""
+    """The socket cannot be created; the message says why and what to do."""
 
 
 class MessageTooLargeError(RpcError):
-    """A message passes the size limit; nothing after it can be read."""
+    """A message exceeds the size limit; nothing after it can be read."""
 
     code = -32600
 
 
 class SlowMessageError(RpcError):
-    """A message has begun and does not end."""
+    """A message remains incomplete for too long."""
 
     code = -32600
 
 
 class Splitter:
-    """Cuts a stream of bytes into JSON objects and arrays, without looking at their sense."""
+    """Cuts a stream of bytes into JSON objects and arrays, without parsing them."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._buffer = bytearray()
@@ -56,15 +56,15 @@ class Splitter:
         self._depth = 0
         self._in_string = False
         self.begun_at = 0.0
-        """When the value that is not whole began, as the event loop's clock has it (time.monotonic)."""
+        """When the incomplete value began, on the event loop's clock (time.monotonic)."""
 
     @property
     def unfinished_bytes(self) -> int:
-        """What is held of a value that is not whole."""
+        """Bytes held of an incomplete value."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The values that `data` completes. Raises ParseError where a value can be neither object nor array."""
+        """The values that `data` completes. Raises ParseError if a value is neither object nor array."""
         if not self._buffer:
             self.begun_at = time.monotonic()
         self._buffer += data
@@ -93,7 +93,7 @@ class Splitter:
         return value
 
     def _find_end(self) -> int | None:
-        """Continue the scan; the index behind the value, or None where it goes on."""
+        """Continue the scan; return the index behind the value, or None if it is incomplete."""
         buffer = self._buffer
         while (match := _STRUCTURE.search(buffer, self._position)) is not None:
             index = match.start()
@@ -128,7 +128,7 @@ class IpcServer:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
-        """Bind. A socket that nobody answers on any more is replaced. Raises IpcError."""
+        """Bind. A socket without a listener is replaced. Raises IpcError."""
         _remove_stale(self.path)
         previous_mask = os.umask(0o177)
         try:
@@ -199,7 +199,7 @@ class IpcServer:
             self._budgets.input.give_back(held_bytes)
 
     async def _next(self, reader: asyncio.StreamReader, splitter: Splitter) -> bytes:
-        """What arrives next; a message that has begun must be whole in time. Raises SlowMessageError."""
+        """The next data; a message that has begun must be complete in time. Raises SlowMessageError."""
         if not splitter.unfinished_bytes:
             return await reader.read(READ_BYTES)
         try:
@@ -212,7 +212,7 @@ class IpcServer:
 
 
 class _Protocol(asyncio.StreamReaderProtocol):
-    """Streams whose client is cut off when it reads nothing."""
+    """Streams; a client that reads nothing is disconnected."""
 
     def __init__(self, accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], seconds: float) -> None:
         super().__init__(asyncio.StreamReader(limit=READ_BYTES), accept)
@@ -220,7 +220,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
         self._stall: StallWatch | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
+        """Accept the connection."""
         writing = cast(asyncio.Transport, transport)
 
         def cut(reason: str) -> None:
@@ -236,13 +236,13 @@ class _Protocol(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent."""
+        """The client has stopped reading."""
         if self._stall is not None:
             self._stall.blocked()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has taken all."""
+        """The client has read everything."""
         self._stop_watch()
         super().resume_writing()
 
@@ -252,7 +252,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
 
 def check_path(path: Path) -> None:
-    """Raises IpcError where a socket cannot be made at a path, its folder apart."""
+    """Raises IpcError if a socket cannot be created at a path, apart from its folder."""
     if len(os.fsencode(path)) > PATH_BYTES:
         raise IpcError(f"cannot listen on {path}: longer than {PATH_BYTES} bytes; give a shorter one with --ipc PATH")
     if path.exists() and not path.is_socket():
@@ -262,7 +262,7 @@ def check_path(path: Path) -> None:
 
 
 def _probe(path: Path) -> int:
-    """The errno of connecting to a socket; 0 where one answers."""
+    """The errno of connecting to a socket; 0 if one answers."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path))
 

@@ -1,7 +1,7 @@
 """The Engine API's authentication: a JSON web token of HS256 in every HTTP request and WebSocket handshake.
 
-Source: execution-apis, src/engine/authentication.md. Refusals are geth's: status 401 and its texts, as far as they are
-not those of a parser. Nothing but `iat` and `exp` is read of the claims; others are ignored.
+Source: execution-apis, src/engine/authentication.md. Refusals are geth's: status 401 and its texts, except those of its
+parser. Only the claims `iat` and `exp` are read; others are ignored.
 """
 
 import base64
@@ -21,7 +21,7 @@ from zevm.storage.private_files import make_private
 
 SECRET_BYTES = 32
 CLOCK_SKEW_SECONDS = 60
-"""How far `iat` may be from this machine's time, before it or after."""
+"""Maximum distance of `iat` from this machine's time, in either direction."""
 
 MAX_TOKEN_BYTES = 8_192
 _SCHEME = b"bearer "
@@ -31,11 +31,11 @@ _UNAUTHORIZED = 401
 
 
 class JwtSecretError(RuntimeError):
-    """The secret cannot be read or made; the message names the file and says what it should hold."""
+    """The secret cannot be read or created; the message names the file and its expected content."""
 
 
 def load_secret(file: Path) -> bytes:
-    """The 32-byte secret in a file of 64 hex digits; an absent file is made, for its owner alone, as geth does.
+    """The 32-byte secret in a file of 64 hex digits; an absent file is created, readable only by its owner, as in geth.
 
     Raises JwtSecretError.
     """
@@ -73,7 +73,7 @@ class Authenticator:
         self._now = now
 
     def check(self, headers: Headers) -> Refusal | None:
-        """None to let the request in. `headers` have lower-case names."""
+        """None to admit the request. `headers` have lower-case names."""
         value = header(headers, b"authorization") or b""
         token = value[len(_SCHEME) :] if value[: len(_SCHEME)].lower() == _SCHEME else b""
         try:
@@ -85,7 +85,7 @@ class Authenticator:
         return None
 
     def _read(self, token: bytes) -> dict[str, Any]:
-        """The claims of a token whose signature is good. Raises TokenError."""
+        """The claims of a token with a valid signature. Raises TokenError."""
         parts = token.split(b".")
         if len(token) > MAX_TOKEN_BYTES or len(parts) != 3:
             raise TokenError("token contains an invalid number of segments")
@@ -114,7 +114,7 @@ class Authenticator:
 
 
 def _number(claims: dict[str, Any], name: str) -> float | None:
-    """A time among the claims, in seconds since 1970."""
+    """A time claim, in seconds since 1970."""
     value = claims.get(name)
     if value is None:
         return None

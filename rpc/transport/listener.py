@@ -1,4 +1,4 @@
-"""One listening port inside the node's event loop, on uvicorn's protocols, with a way to stop that waits for nobody."""
+"""One listening port inside the node's event loop, on uvicorn's protocols; it stops without waiting for clients."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class Listener:
 
     @property
     def tasks(self) -> list["asyncio.Task[None]"]:
-        """Requests under way."""
+        """Running requests."""
         return list(self._state.tasks)
 
     @property
@@ -40,7 +40,7 @@ class Listener:
         return len(self._state.connections)
 
     async def bind(self, hosts: Sequence[str], port: int) -> None:
-        """Listen on every host, on the same port; 0 takes a free one. Raises AddressInUseError."""
+        """Listen on every host, on the same port; 0 chooses a free one. Raises AddressInUseError."""
         config = _uvicorn_config(self._app, self._limits)
         loop = asyncio.get_running_loop()
 
@@ -58,7 +58,7 @@ class Listener:
             port = bound[1]
 
     def close(self) -> None:
-        """Take no more connections, and end each one after its request."""
+        """Accept no more connections, and close each one after its request."""
         for listener in self._listeners:
             listener.close()
         self._listeners = []
@@ -66,7 +66,7 @@ class Listener:
             connection.shutdown()
 
     def abort(self) -> None:
-        """Cut off what is still open."""
+        """Abort the open connections."""
         for task in self.tasks:
             task.cancel()
         for connection in list(self._state.connections):
@@ -74,7 +74,7 @@ class Listener:
 
 
 def check_addresses(hosts: Sequence[str], port: int, flag: str) -> None:
-    """Raises AddressInUseError where a port cannot be bound now. `flag`: the setting that chooses the port."""
+    """Raises AddressInUseError if a port cannot be bound now. `flag`: the setting that chooses the port."""
     for host in hosts:
         try:
             for family, kind, protocol, _, address in socket.getaddrinfo(

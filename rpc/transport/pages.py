@@ -1,7 +1,7 @@
-"""What a browser is shown: a page about the chain at /, and a readable answer on every other path.
+"""Pages for browsers: one about the chain at /, and a readable answer on every other path.
 
-The page is one file without any other resource; its Content-Security-Policy lets in what stands in it, by hash, and
-lets it talk to this node alone.
+The page is one file without other resources; its Content-Security-Policy allows its own content, by hash, and
+connections to this node only.
 """
 
 import base64
@@ -32,7 +32,7 @@ _PLAIN_POLICY = (
 
 
 def is_browser(headers: Headers) -> bool:
-    """Whether a person looks: the request asks for HTML by name."""
+    """Whether a person is asking: the request names HTML explicitly."""
     return b"text/html" in (header(headers, b"accept") or b"")
 
 
@@ -60,13 +60,13 @@ def front_page(services: Services, request: Request) -> Response:
 
 
 def nothing_here(request: Request) -> Response:
-    """404, in a form that fits who asks."""
+    """404, as HTML or plain text."""
     path = request.url.path[:200]
     return _told(request.scope["headers"], 404, f"There is nothing at {path}. {_PLACES}.")
 
 
 def asks_for_help(scope: Scope) -> bool:
-    """Whether a GET of /graphql is a person's who looks what is there: in a browser, without a query."""
+    """Whether a GET of /graphql comes from a browser without a query."""
     return not scope["query_string"] and is_browser(scope["headers"])
 
 
@@ -101,7 +101,7 @@ def _headers(policy: str) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _template() -> tuple[str, str]:
-    """The page with its blanks, and the policy that lets in its style and script; no blank is in those."""
+    """The page with its placeholders, and the policy for its style and script, which have none."""
     text = resources.files("zevm.rpc.transport").joinpath("page.html").read_text()
     style, script = _STYLE.search(text), _SCRIPT.search(text)
     assert style is not None

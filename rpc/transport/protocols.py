@@ -1,7 +1,7 @@
-"""Uvicorn's HTTP protocol with the bounds that it lacks.
+"""Uvicorn's HTTP protocol with additional bounds.
 
-Time and size of the request's head, the Host header that HTTP/1.1 asks for, number of connections, a way out for
-answers nobody reads, and answers whose head and body leave together.
+Time and size of the request's head, the Host header that HTTP/1.1 requires, the number of connections, disconnection of
+clients that do not read, and answers with head and body in one write.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
 REQUEST_HEAD_BYTES = 65_536
-"""Request line and headers together, trailers included; a longer head gets 431."""
+"""Maximum size of request line, headers and trailers; a longer head gets 431."""
 
 _CONTINUE = b"HTTP/1.1 100 "
 
 
 class SharedState(ServerState):
-    """What the connections of one server share."""
+    """The shared state of one server's connections."""
 
     def __init__(self, limits: Limits, budgets: Budgets) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class SharedState(ServerState):
 
 
 class HeadRefusedError(Exception):
-    """The request's head is not taken; ends the parser's work on it."""
+    """The request's head is refused; ends its parsing."""
 
 
 class JoiningTransport:
-    """Holds the head of an answer back until its body comes, so that both leave in one write.
+    """Delays the head of an answer until its body, so that both leave in one write.
 
-    A client that closes after the head has then read all, and a system call is saved.
+    A client that closes after the head has then read everything, and a system call is saved.
     """
 
     __slots__ = ("_head", "_is_whole", "_transport")
@@ -53,7 +53,7 @@ class JoiningTransport:
         self._is_whole = False
 
     def write(self, data: bytes) -> None:
-        """Write, but for the head, which comes first."""
+        """Write, unless it is the head, which comes first."""
         if self._is_whole or data.startswith(_CONTINUE):
             self._transport.write(data)
         elif self._head:
@@ -63,7 +63,7 @@ class JoiningTransport:
             self._head = data
 
     def close(self) -> None:
-        """Write what is held back and close."""
+        """Write the delayed head and close."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
@@ -95,7 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._stall: StallWatch | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or drop it when there are too many."""
+        """Accept the connection, or drop it if there are too many."""
         super().connection_made(transport)
         shared = self._shared
         if len(shared.http) >= shared.limits.http_connections:
@@ -111,7 +111,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a head that does not end is bounded in bytes and time."""
+        """Parse; an unfinished head is bounded in bytes and time."""
         self._is_one_request = True
         super().data_received(data)
         if not self._in_head:
@@ -142,7 +142,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole. Raises HeadRefusedError."""
+        """The head is complete. Raises HeadRefusedError."""
         self._in_head = False
         if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
             self._refuse(Refusal(400, "missing required Host header"))
@@ -153,12 +153,12 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.transport = cast(asyncio.Transport, JoiningTransport(self.transport))
 
     def on_message_complete(self) -> None:
-        """The request is whole; what follows in the same read belongs to another."""
+        """The request is complete; further bytes in the same read belong to another."""
         self._is_one_request = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, or one whose head is refused, and close."""
+        """Answer an invalid request, or one with a refused head, and close."""
         refusal = self._refusal or Refusal(400, msg)
         body = refusal.reason.encode() + b"\n"
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
@@ -166,13 +166,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent."""
+        """The client has stopped reading."""
         super().pause_writing()
         if self._stall is not None:
             self._stall.blocked()
 
     def resume_writing(self) -> None:
-        """The client has taken all."""
+        """The client has read everything."""
         super().resume_writing()
         if self._stall is not None:
             self._stall.free()
@@ -183,7 +183,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
-        """The idle time is over. What is still unread after it will not be read."""
+        """Close after the idle time; later bytes are not read."""
         self._drop()
 
     def _count_head(self, size: int) -> None:

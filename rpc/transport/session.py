@@ -23,7 +23,7 @@ class Session:
         self._tasks: set[asyncio.Future[Reply]] = set()
 
     async def handle(self, body: bytes) -> None:
-        """Begin to answer a message. Returns when the next one may be read."""
+        """Start answering a message. Returns once the next one may be read."""
         await self._connection.ready()
         caller = Caller(self._connection)
         if len(body) > LOOP_BODY_BYTES:
@@ -44,7 +44,7 @@ class Session:
         task.add_done_callback(lambda done: self._done(done, caller))
 
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the running calls."""
         for task in self._tasks:
             task.cancel()
 

@@ -1,4 +1,4 @@
-"""Peers that do not read what was written to them."""
+"""Peers that do not read their output."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from struct import unpack
 from termios import TIOCOUTQ
 
 LOOKS = 4
-"""How often a stalled peer is looked at in the time that it has."""
+"""How often a stalled peer is checked within its time limit."""
 
 
 class StallWatch:
-    """Cuts off a peer that reads nothing for so long, from the first byte that it did not take.
+    """Disconnects a peer that reads nothing for the time limit, counted from its first unread byte.
 
-    What is written meanwhile does not begin the time anew; what it reads does.
+    Further writes do not restart the time; reads by the peer do.
     """
 
     def __init__(self, transport: asyncio.WriteTransport, seconds: float, cut: Callable[[str], None]) -> None:
@@ -28,20 +28,20 @@ class StallWatch:
         self._since = 0.0
 
     def blocked(self) -> None:
-        """The peer does not take what was written (asyncio's pause_writing)."""
+        """The peer has stopped reading (asyncio's pause_writing)."""
         loop = asyncio.get_running_loop()
         self._unread_bytes = self._count_unread()
         self._since = loop.time()
         self._timer = loop.call_later(self._seconds / LOOKS, self._look)
 
     def free(self) -> None:
-        """The peer has taken all (resume_writing), or is gone. Idempotent."""
+        """The peer has read everything (resume_writing), or is gone. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _count_unread(self) -> int:
-        """What waits here and in the system's buffer, which takes more only after a good part of it was read."""
+        """Unread bytes here and in the system's buffer, which accepts more only after much of it was read."""
         unread_bytes = self._transport.get_write_buffer_size()
         connection = self._transport.get_extra_info("socket")
         with suppress(OSError, ValueError):

@@ -1,8 +1,8 @@
 """JSON-RPC over WebSocket: calls, batches and subscriptions on one connection, for many connections.
 
-Light calls are answered as they are read; others run side by side, up to the limit. The ping, the
-pong deadline and the bounds of a message are the protocol's (websocket_protocol), and so is the end of a stalled
-reader; one with too much unread is cut off by Connection.
+Light calls are answered as they are read; others run concurrently, up to the limit. The protocol (websocket_protocol)
+handles pings, the pong deadline, the bounds of a message and stalled readers; Connection disconnects a client with too
+much unread output.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class WebSocketEndpoint:
 
 
 def _nothing() -> None:
-    """What aborts a connection that only exists in process."""
+    """Abort function of an in-process connection."""
 
 
 async def refuse_websocket(send: Send, refusal: Refusal) -> None:

@@ -1,8 +1,7 @@
-"""Uvicorn's WebSocket protocol with the bounds that it lacks.
+"""Uvicorn's WebSocket protocol with additional bounds.
 
-Input: bytes, fragments and time of a message that is not whole, pings and pongs in a second; what arrives is parsed
-slice by slice, so that others have their turn. Output: as fast as the client reads, and nothing is read from a client
-that does not read itself.
+Input: bytes, fragments and time of an incomplete message, pings and pongs in a second; input is parsed in slices,
+yielding in between. Output: as fast as the client reads; the node reads nothing from a client that does not read.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
 SLICE_BYTES = 8_192
-"""What is parsed at once: it may hold a thousand frames."""
+"""Bytes parsed in one step; they may hold a thousand frames."""
 
 
 HEAD_TOO_LARGE = (
@@ -59,7 +58,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._stall: StallWatch | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over the connection."""
+        """Accept the connection."""
         super().connection_made(transport)
         self._stall = StallWatch(self.transport, self._limits.websocket_write_seconds, self._cut)
 
@@ -77,7 +76,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # Input
 
     def data_received(self, data: bytes) -> None:
-        """Parse a slice; the rest in later turns of the event loop, and nothing more is read before."""
+        """Parse a slice; the rest follows in later turns of the event loop, before anything more is read."""
         self._unparsed += data
         if self._parsing is None:
             self._parse()
@@ -97,7 +96,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _refuse_head(self) -> None:
-        """Answer a handshake whose headers are too many or too long for the library, which says nothing."""
+        """Answer a handshake with too many or too long headers, for which the library sends nothing."""
         self.handshake_complete = self.close_sent = True
         self.transport.write(HEAD_TOO_LARGE)
         self.transport.close()
@@ -106,7 +105,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return bool(self._unparsed) and not self.read_paused and self.writable.is_set() and not self.close_sent
 
     def _go_on(self) -> None:
-        """Parse what is there, or read more."""
+        """Parse the available bytes, or read more."""
         if self.close_sent:
             self._unparsed.clear()
         if self._parsing is None and self._may_parse():
@@ -120,7 +119,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _bound_message(self) -> None:
-        """Account for what is held of messages, and give a message that has begun its time."""
+        """Count the held bytes of messages, and start the time limit of a message."""
         if self.disconnected or self.close_sent:
             return
         unfinished_bytes = self._message_bytes + len(self.conn.reader.buffer)
@@ -161,7 +160,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Go on with a message."""
+        """Continue a message."""
         if self.close_sent:
             return
         self._count_fragment(event)
@@ -185,7 +184,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             super().handle_pong(event)
 
     def keepalive_timeout(self) -> None:
-        """Drop a client that did not answer the ping, unless the node has not read on since."""
+        """Drop a client that did not answer the ping, unless the node has not read since."""
         if self.read_paused:
             self.pong_timer = self.pending_ping_payload = None
             self.schedule_ping()
@@ -205,7 +204,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return False
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a whole message over; as bytes, which is what it is parsed from."""
+        """Deliver a complete message, as bytes for the parser."""
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
         self._fragments = self._message_bytes = 0
@@ -220,7 +219,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.read_paused = True
 
     async def receive(self) -> ASGIReceiveEvent:
-        """The next message. The application is done with those before it, and the client may send more."""
+        """The next message. The application has finished the previous ones, so the client may send more."""
         if self.queue.empty():
             self._delivered_bytes = 0
             self._bound_message()
@@ -241,14 +240,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # Output
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent: read nothing more from it meanwhile."""
+        """The client has stopped reading: read nothing from it meanwhile."""
         super().pause_writing()
         if self._stall is not None:
             self._stall.blocked()
         self._set_reading()
 
     def resume_writing(self) -> None:
-        """The client has taken all."""
+        """The client has read everything."""
         super().resume_writing()
         if self._stall is not None:
             self._stall.free()
@@ -263,16 +262,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             extensions[TEXT_EXTENSION] = self.send_text
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the application says."""
+        """Send the application's message."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             # a refused handshake is complete: uvicorn would log that the application forgot it
             self.handshake_complete = True
 
     async def send_text(self, pieces: Iterable[bytes]) -> None:
-        """Send one text message, a frame for each piece, as fast as the client reads. No other may be begun meanwhile.
+        """Send one text message, a frame for each piece, as fast as the client reads. No other may start meanwhile.
 
-        Returns when the system has taken all. Raises ClientDisconnected.
+        Returns once the system has accepted all. Raises ClientDisconnected.
         """
         iterator = iter(pieces)
         piece, following = next(iterator), next(iterator, None)

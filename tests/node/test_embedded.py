@@ -242,7 +242,7 @@ def test_neither_environment_nor_file_is_read(tmp_path: Path, monkeypatch: pytes
         ({"mining": "often"}, "mining: 'often': want 'auto', 'manual' or seconds between blocks"),
         ({"mining": 0}, "mining: 0: want at least 0.001"),
         ({"accounts": -1}, "accounts: -1: want at least 0"),
-        ({"port": 8545}, "port: a node in a program listens when it is told to: node.serve(port=...)"),
+        ({"port": 8545}, "port: a node in a program listens only after node.serve(port=...)"),
         ({"fork": "cancun", "hardfork": "prague"}, "hardfork: given twice, as fork too"),
         ({"mnemonic": "test test"}, "mnemonic: [hidden]: not an English"),
     ],

@@ -64,7 +64,7 @@ DAMAGED = CorruptionError("block 5 is missing", StorageProblem.RECORD_DAMAGED)
         (StorageError("the database is closed"), "the database is closed"),
         (
             BlockError(Reason.TIMESTAMP_OF_PARENT, "block 2: t"),
-            "block 2: t; `zevm import --development` takes equal ones",
+            "block 2: t; `zevm import --development` accepts equal ones",
         ),
         (TransactionError(Reason.ALREADY_KNOWN, "already known"), "already known"),
         (

@@ -118,7 +118,7 @@ def test_a_wallet_that_remembers_another_chain_gets_a_hint(reason: Reason) -> No
     log.start()
     log.called("eth_sendRawTransaction", ["0x"], 0.001, RefusedError(TransactionError(reason, "any words")))
     log.close()
-    assert "Hint: if the chain was begun anew, clear the wallet's activity data" in stream.getvalue()
+    assert "Hint: if the chain was started over, clear the wallet's activity data" in stream.getvalue()
     assert hint_for(RefusedError(TransactionError(Reason.ALREADY_KNOWN, "nonce too high"))) is None
 
 

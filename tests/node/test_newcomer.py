@@ -50,14 +50,14 @@ class TestN7OneVariableNamesTheNode:
 
     def test_what_is_no_url_is_told(self, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ETH_RPC_URL", "ws://127.0.0.1:8545")
-        assert "ETH_RPC_URL: 'ws://127.0.0.1:8545' is no address of HTTP" in here("console", "--exec", "1").err
+        assert "ETH_RPC_URL: 'ws://127.0.0.1:8545' is not an HTTP address" in here("console", "--exec", "1").err
 
     def test_the_examples_and_the_documents_know_no_other(self) -> None:
         for file in [*(ROOT / "contracts" / "examples").rglob("*.*js"), *(ROOT / "contracts").rglob("*.py")]:
             if "node_modules" not in file.parts and file.is_file():
                 assert "ZEVM_URL" not in file.read_text(), file
                 assert "8545" not in file.read_text() or "ETH_RPC_URL" in file.read_text(), file
-        assert "ETH_RPC_URL" in (ROOT / "README.md").read_text()
+        assert "ETH_RPC_URL" in (ROOT / "docs" / "clients.md").read_text()
         assert "ETH_RPC_URL" in (ROOT / "docs" / "settings.md").read_text()
 
 
@@ -132,7 +132,7 @@ class TestN9FlagsOfOtherNodes:
     def test_forking_is_told(self, here: Here) -> None:
         told = here("--fork-url", "http://127.0.0.1:9")
         assert (told.code, told.err.count("\n")) == (2, 1)
-        assert "forking another chain is not there yet" in told.err
+        assert "forking another chain is not supported yet" in told.err
 
 
 class TestN10KeysAreNotShown:
@@ -181,8 +181,8 @@ class TestN10KeysAreNotShown:
     @pytest.mark.parametrize(
         ("arguments", "warned"),
         [
-            ("--host 0.0.0.0", ["Whoever reaches 0.0.0.0", "known to everyone"]),
-            ("--host 0.0.0.0 --mnemonic-random", ["Whoever reaches 0.0.0.0"]),
+            ("--host 0.0.0.0", ["Anyone who reaches 0.0.0.0", "known to everyone"]),
+            ("--host 0.0.0.0 --mnemonic-random", ["Anyone who reaches 0.0.0.0"]),
             ("--host 0.0.0.0 --accounts 0", []),
             ("--host 127.0.0.1,::1", []),
         ],

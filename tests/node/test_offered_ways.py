@@ -8,10 +8,11 @@ from pathlib import Path
 from zevm.node.settings import setting_flags
 
 ROOT = Path(__file__).resolve().parents[2]
-LOSING = re.compile(r"--fresh|begin anew|zevm db rewind|delete the|remove the (chain|database|folder)", re.I)
+LOSING = re.compile(r"--fresh|begin anew|start over|zevm db rewind|delete the|remove the (chain|database|folder)", re.I)
 """What takes away blocks, or a whole chain."""
 SAFE = re.compile(
-    r"copy (it|the data directory|the folder)|--accept|another --datadir|go on with this chain|reads? the rest", re.I
+    r"copy (it|the data directory|the folder)|--accept|another --datadir|continue with this chain|reads? the rest",
+    re.I,
 )
 """What leaves everything there."""
 DESCRIBING = {"about", "help"}
@@ -62,7 +63,7 @@ def test_b13_no_message_offers_loss_alone_or_first() -> None:
 
 
 def test_b13_the_walk_sees_what_it_looks_for() -> None:
-    sample = ast.parse('raise Error(f"{name}: leave the flag out, or begin anew with --fresh")')
+    sample = ast.parse('raise Error(f"{name}: leave the flag out, or start over with --fresh")')
     assert [offers_loss_alone(text) for _, text in texts(sample)] == [True]
     sample = ast.parse('raise Error("give another --datadir; --fresh would erase this chain")')
     assert [offers_loss_alone(text) for _, text in texts(sample)] == [False]

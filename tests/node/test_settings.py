@@ -108,7 +108,7 @@ def test_anvils_flags_are_here(name: str) -> None:
     [
         ({"port": "70000"}, "--port: '70000': want at most 65535"),
         ({"port": "abc"}, "--port: 'abc': want a whole number"),
-        ({"hardfork": "atlantis"}, "--hardfork: 'atlantis': no such hardfork; one of frontier, homestead"),
+        ({"hardfork": "atlantis"}, "--hardfork: 'atlantis': unknown hardfork; use one of frontier, homestead"),
         ({"mnemonic": "a b c"}, "--mnemonic: [hidden]: not an English BIP-39 phrase"),
         ({"derivation_path": "x"}, "--derivation-path: 'x': a derivation path begins with m/"),
         ({"balance": "-1"}, "--balance: '-1': want at least 0"),

@@ -79,9 +79,7 @@ def test_inspect_tells_why_a_module_is_refused(inside: Command) -> None:
     assert ["vm_hooks.steal", "none", "to", "none", "none", "such"] in _words(told.stdout)
     library = inside("wasm", "inspect", "maths.wasm")
     assert library.returncode == 1
-    assert (
-        "(memory): there must be a memory, exported as memory; its functions can be run all the same" in library.stdout
-    )
+    assert "(memory): there must be a memory, exported as memory; its functions can still be run" in library.stdout
 
 
 def test_validate(zevm: Command, inside: Command) -> None:

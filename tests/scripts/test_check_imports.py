@@ -1,5 +1,6 @@
 """The check of imports and entries: a small tree with one thing wrong, and this repository with nothing."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_this_repository_has_no_finding() -> None:
     graph = check_imports.import_graph(check_imports.module_files(check_imports.ROOT))
     assert len(graph) > 300
     assert {"zevm.chain.blockchain", "zevm.rpc.services"} <= graph["zevm.rpc.server"] | graph["zevm.rpc.services"]
+
+
+@pytest.mark.parametrize("package", ["rpc", "chain"])
+def test_the_picture_of_the_architecture_shows_the_layers_that_are_checked(package: str) -> None:
+    project = tomllib.loads((check_imports.ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [layers] = [row["layers"] for row in contracts if row.get("containers") == [f"zevm.{package}"]]
+    wanted = [name.strip() for layer in layers for name in layer.split("|")]
+    text = (check_imports.ROOT / "docs/architecture.md").read_text()
+    picture = text[text.index(f"\n{package}/       "[:12]) + 1 :].split("─────")[0].split("```")[0]
+    shown = [word.strip("=") for line in picture.splitlines() for word in line[11:44].split()]
+    assert [word for word in shown if word in wanted] == wanted
+    folders = {word.strip("=") for line in picture.splitlines() for word in line[11:44].split() if word[0] == "="}
+    assert folders == {name for name in wanted if (check_imports.ROOT / package / name).is_dir()}

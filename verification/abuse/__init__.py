@@ -1,1 +1,1 @@
-"""What a client could send to make the node slow, large or silent."""
+"""Requests that could make the node slow, large or silent."""

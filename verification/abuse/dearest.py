@@ -1,4 +1,4 @@
-"""What costs most time per gas: programs for every opcode of a fork, and inputs for every precompile.
+"""The slowest code per gas: programs for every opcode of a fork, and inputs for every precompile.
 
 bench/time_per_gas.py measures them, and a test sends them to a node while it watches how long others wait.
 """
@@ -12,15 +12,15 @@ from verification.abuse.dearest_inputs import INPUTS
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILE_NAMES, PRECOMPILES
 from zevm.chain.vm.instructions import invalid
-from zevm.chain.vm.operations import Operation
+from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address
 
 CONTRACT = Address(b"\x33" * 20)
-"""Where a program is to stand."""
+"""The address of a program."""
 CALLEE = Address(b"\x44" * 20)
 """An account whose code is one STOP."""
 COLD = 1 << 150
-"""The first of the addresses and slots that nobody has read."""
+"""The first of the addresses and slots that have not been read."""
 
 MAX = (1 << 256) - 1
 MIXED = int.from_bytes(bytes(range(1, 256, 8)), "big")
@@ -112,7 +112,7 @@ VARIANTS: dict[str, dict[str, Arguments]] = {
 """Operands where the largest numbers are not the dearest ones, by mnemonic."""
 
 ENDING = {"STOP", "RETURN", "REVERT", "INVALID", "SELFDESTRUCT"}
-"""What ends a frame can be run once in it: the dearest is what calls do with it."""
+"""An instruction that ends a frame runs once in it: the slowest case is a loop of calls."""
 
 
 def opcodes(fork: Fork) -> Iterator[tuple[int, Operation]]:
@@ -161,7 +161,7 @@ def _jumps(count: int) -> bytes:
 
 
 def calling(address: bytes, size: int, fork: Fork) -> bytes:
-    """Code that calls an account with its own call data, of so many bytes, until its gas is gone."""
+    """Code that calls an account with its own call data, of this size in bytes, until its gas is gone."""
     numbers = (MAX, int.from_bytes(address, "big"), 0, 0, size, 0, 0)
     use = b"".join(_push(number, fork) for number in reversed(numbers)) + b"\xf1\x50"
     opening = b"\x36\x60\x00\x60\x00\x37"

@@ -51,7 +51,7 @@ MODEXP_SIZES = {
     ),
     Fork.OSAKA: ((32, 32, 32), (256, 32, 256), (1024, 32, 1024), (1024, 110, 1024), (1, 1024, 1024)),
 }
-"""(base, exponent, modulus) in bytes, from each fork that priced them anew."""
+"""(base, exponent, modulus) in bytes, for each fork with new prices."""
 
 
 def _modexp(fork: Fork, _: int) -> Inputs:

@@ -83,7 +83,7 @@ class Campaign:
         self._refused("eth_simulateV1", {"blockStateCalls": [{"calls": [call] * 4}] * 256})
 
     def stalled_readers(self) -> None:
-        """Answers that nobody reads, and requests that never end."""
+        """Unread answers, and requests that never end."""
         sockets = [socket.create_connection(("127.0.0.1", self._node.port)) for _ in range(50)]
         request = self._connection.request("rpc.discover")
         for index, client in enumerate(sockets):

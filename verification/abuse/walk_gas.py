@@ -5,7 +5,7 @@
     python -m verification.abuse.walk_gas --kinds precompiles          these alone
     python -m verification.abuse.walk_gas --gas 50000000 --parallel 8
 
-For each fork a node of its own. The base is the same question while nobody else asks anything.
+One node for each fork. The base is the same question on an idle node.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KINDS = ("precompiles", "opcodes")
 
 
 class Step(NamedTuple):
-    """What is asked of the node: call data for an address, or code to run there. kind: one of KINDS."""
+    """A question for the node: call data for an address, or code to run there. kind: one of KINDS."""
 
     kind: str
     name: str
@@ -136,7 +136,7 @@ class Walk:
 
 
 class Found(NamedTuple):
-    """How long one step took, and how long others waited beside it (the 99th percentile) and beside nothing."""
+    """Time of one step, and other clients' waiting time during it and on an idle node (99th percentiles)."""
 
     name: str
     seconds: float

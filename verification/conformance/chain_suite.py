@@ -51,7 +51,7 @@ LENGTH = "a length"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a byte of a block lies. part: a header field's name, one of BODY_PARTS, or LENGTH.
+    """A byte's position in a block. part: a header field's name, one of BODY_PARTS, or LENGTH.
 
     is_length: whether the byte, altered, may give a length; then the RLP does not decode, or into something else.
     """
@@ -101,7 +101,7 @@ def _items(data: bytes, start: int, end: int) -> Iterator[Span]:
 
 @contextmanager
 def memory_chain(folder: Path) -> Iterator[Chain]:
-    """A chain in memory upon the folder's genesis, that makes no blocks itself. The newest block is safe and final."""
+    """A chain in memory on the folder's genesis, without mining. The newest block is safe and final."""
     database = Database.open(None)
     chain = Chain(database, read_genesis(folder), ChainOptions(mining=MiningMode(automine=False), slots_in_an_epoch=0))
     try:
@@ -156,7 +156,7 @@ class Refusal:
 
     @property
     def shortfall(self) -> Shortfall | None:
-        """What is wrong with it."""
+        """The problem."""
         if self.message is None:
             return Shortfall(str(self.alteration), f"altered in {self.place.part}, and taken for the announced head")
         if not self.place.is_named_by(self.message):
@@ -165,7 +165,7 @@ class Refusal:
 
     @property
     def where(self) -> str:
-        """Who told it: the block itself, the next one, or the announced head."""
+        """The detector: the block itself, the next one, or the announced head."""
         assert self.message is not None
         if self.message.startswith(HEAD):
             return HEAD
@@ -174,7 +174,7 @@ class Refusal:
 
 
 def choose(items: Sequence[bytes], count: int | None, seed: int) -> list[Alteration]:
-    """So many bytes of the chain by seed, or all of them with count None; in the order of their blocks."""
+    """`count` bytes of the chain, chosen by seed, or all of them with None; in the order of their blocks."""
     everywhere = [(number, offset) for number, item in enumerate(items, 1) for offset in range(len(item))]
     source = random.Random(seed)
     chosen = everywhere if count is None else sorted(source.sample(everywhere, min(count, len(everywhere))))

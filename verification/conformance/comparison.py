@@ -70,7 +70,7 @@ def read_folder(folder: Path) -> list[RecordedFile]:
 
 
 def difference(recorded: Any, answer: Any, *, spec_only: bool) -> str | None:
-    """Where an answer departs from the recorded one, in one line; None where it does not."""
+    """The first difference between an answer and the recorded one, in one line; None if they are equal."""
     if spec_only and isinstance(answer, dict) and "error" not in answer:
         if "result" not in recorded:
             return "is a result where an error is recorded"
@@ -124,7 +124,7 @@ def _without_messages(want: Any, have: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What values like some samples look like, in place of the method's schema.
+    """The form of values, inferred from samples, in place of the method's schema.
 
     kinds: JSON types seen; None for "anything", where there was no sample. texts: patterns that all strings fit.
     required, members: of objects. items: of arrays, and of objects that map addresses or numbers to values.
@@ -160,7 +160,7 @@ class Form:
         )
 
     def violations(self, value: Any, path: str) -> Iterator[str]:
-        """What is wrong with a value, each in one line."""
+        """The problems of a value, one line each."""
         if self.kinds is None:
             return
         if _kind(value) not in self.kinds:

@@ -1,4 +1,4 @@
-"""Where the third-party conformance data lies, and its chain. Nothing of it is part of this repository."""
+"""Location of the third-party conformance data, and its chain. The data is not part of this repository."""
 
 import json
 import os
@@ -15,7 +15,7 @@ BLOCK_COUNT = 54
 
 
 def find_data(*parts: str) -> Path:
-    """A path in the data: $CONFORMANCE_DIR, else shared/conformance beside the checkout or further up.
+    """A path in the data: $CONFORMANCE_DIR, else shared/conformance next to the checkout or further up.
 
     Raises FileNotFoundError with what to do.
     """

@@ -1,4 +1,4 @@
-"""What a suite found, and which shortfalls are known: those that docs/conformance.md lists with their reasons."""
+"""A suite's findings, and the known shortfalls, which docs/conformance.md lists with their reasons."""
 
 from __future__ import annotations
 

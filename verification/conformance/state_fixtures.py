@@ -12,8 +12,9 @@ from zevm.chain.rules.fees import blob_base_fee
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, WasmMachine
+from zevm.chain.vm.frame import WasmMachine
 from zevm.storage import rlp, state_update
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import keccak256
@@ -67,8 +68,8 @@ def state_before(case: Case) -> MemoryReader:
 def run_case(case: Case, *, wasm_machine: WasmMachine | None = None, reader: MemoryReader | None = None) -> str | None:
     """None when the outcome is the expected one, else what differs.
 
-    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to see what is read of it.
-    A case that must be rejected is as expected only when the reason is the recorded one.
+    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to observe its reads. A case that
+    must be rejected passes only with the recorded reason.
     """
     state = BlockState(state_before(case) if reader is None else reader)
     expected = case.post.get("expectException")

@@ -18,7 +18,7 @@ from rich.table import Table
 from verification.conformance.outcome import Shortfall, SuiteResult
 from verification.conformance.state_fixtures import Case, load_cases, run_case, state_before
 from zevm.chain.rules.forks import Fork
-from zevm.chain.vm.interface import WasmMachine
+from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 
@@ -81,7 +81,7 @@ class WatchedMachine(ZvmMachine):
 
 
 def reasons_of(case: Case) -> tuple[str, ...]:
-    """What the zvm flag means for a case: the things in it that are WebAssembly's. Empty: nothing."""
+    """The parts of a case that the zvm flag affects; empty if none."""
     machine, reader = WatchedMachine(), state_before(case)
     run_case(case, wasm_machine=machine, reader=reader)
     machine.close()
@@ -142,7 +142,7 @@ def fixtures_suite(results: Sequence[FileResult], seconds: float) -> SuiteResult
 
 
 def zvm_suite(plain: Sequence[FileResult], with_zvm: Sequence[FileResult], seconds: float) -> SuiteResult:
-    """What the flag changes: shortfalls are the differences that nothing of WebAssembly explains."""
+    """The effect of the flag: shortfalls are the differences that WebAssembly does not explain."""
     differing = [
         (f"{after.name} {case}", text, after.reasons.get(case, ()))
         for before, after in zip(plain, with_zvm, strict=True)

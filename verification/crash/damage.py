@@ -70,7 +70,7 @@ Contents = dict[bytes, bytes]
 
 
 def contents(datadir: Path, scratch: Path) -> tuple[Contents, Contents]:
-    """What a sound directory holds, and what it holds of writes that were acknowledged; read from copies of it.
+    """The content of a sound directory, and its acknowledged writes; read from copies of it.
 
     A kill may leave one more write in the log, whole but not acknowledged: damage may take that one away.
     """
@@ -118,7 +118,7 @@ def damage_log_and_marks(datadir: Path, random: Random) -> str:
 
 
 def outcome(datadir: Path, expected: tuple[Contents, Contents]) -> str:
-    """What becomes of a damaged directory: refused, noticed, whole. Raises LostError for a loss that nothing tells.
+    """The outcome for a damaged directory: refused, noticed, whole. Raises LostError for an unnoticed loss.
 
     expected: see `contents`.
     """

@@ -12,7 +12,7 @@ from testing.node_process import NodeProcess
 
 TMPFS_BYTES = 96 * 1024 * 1024
 SPARE_BYTES = 64 * 1024
-"""At most so much is left free, so that the write that fails is now the first and now a later one."""
+"""Maximum of free space, so that the failing write is sometimes the first and sometimes a later one."""
 
 
 class Disk:
@@ -30,7 +30,7 @@ class Disk:
         self._filling = folder / "filling"
 
     def fill(self, node: NodeProcess, *, spare: int | None = None) -> None:
-        """Leave next to no space: so many bytes, or as many as chance has it."""
+        """Leave almost no space: the given bytes, or a random number."""
         if spare is None:
             spare = self._random.choice((0, self._random.randrange(SPARE_BYTES)))
         if self.is_mounted and self._random.random() < 0.7:

@@ -1,4 +1,4 @@
-"""What the crash test was told by the node, and the comparison of that with what the node says after a restart.
+"""The node's acknowledgements in the crash test, and their comparison with its state after a restart.
 
 told:    0 - 1 - 2 - 3 - 4        pool {a, b}       in flight: one request (or a burst) without an answer
 kill -9
@@ -31,12 +31,12 @@ NO_FLOOR = 2**64
 
 
 class LostError(Exception):
-    """Something acknowledged is missing, or something is there that nobody asked for."""
+    """Something acknowledged is missing, or something exists that was not requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a transaction does.
+    """A transaction's effect.
 
     It moves `value_wei` to `to`; or writes `slot` of the recorder at `to`, when `slot` is not None; or deploys `code`
     at `created`, when `to` is empty.
@@ -149,7 +149,7 @@ class Model:
             if number and block["parentHash"] != self.blocks[-1].hash:
                 raise LostError(f"block {number} does not stand on block {number - 1}")
             if unknown := set(block["transactions"]) - known:
-                raise LostError(f"block {number} holds transactions that nobody sent: {unknown}")
+                raise LostError(f"block {number} holds transactions that were never sent: {unknown}")
             if number and not block["transactions"] and operation.kind not in ("mine", "reorg", "automine"):
                 raise LostError(f"block {number} is empty and was not asked for, after {operation.kind}")
             receipts = {
@@ -175,7 +175,7 @@ class Model:
         if missing := required - found:
             raise LostError(f"pooled transactions are gone after {operation.kind}: {missing}")
         if unexpected := found - known:
-            raise LostError(f"the pool holds transactions that nobody sent: {unexpected}")
+            raise LostError(f"the pool holds transactions that were never sent: {unexpected}")
         self.pool = found
 
     # ------ everything else, from the model's own books ------
@@ -196,7 +196,7 @@ class Model:
                 raise LostError(f"the receipt of {name} was {self.receipts[name]}, is {answer}")
 
     def _books(self, number: int) -> Books:
-        """What the chain must hold after block `number`, from the effects of the transactions up to there."""
+        """The expected chain after block `number`, from the effects of the transactions up to there."""
         books: Books = {}
 
         def add(kind: str, key: str, amount: int) -> None:

@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--damages", type=int, default=0)
     parser.add_argument(
-        "--doubles", type=int, default=0, help="of the damages, so many to the log and the marks at once"
+        "--doubles", type=int, default=0, help="number of the damages that hit the log and the marks at once"
     )
     parser.add_argument("--full-disks", type=int, default=0, metavar="ROUNDS")
     parser.add_argument("--datadir", type=Path, help="must not exist yet; kept. Default: temporary, kept on failure")

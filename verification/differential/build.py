@@ -24,7 +24,9 @@ from zevm.chain.types import (
     Withdrawal,
 )
 from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, Tracer
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.validation import validate_static
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage import rlp
@@ -43,11 +45,11 @@ _HEADER = Header(
     number=NUMBER,
     timestamp=TIMESTAMP,
 )
-"""What `seal` completes; none of it is compared."""
+"""The fields that `seal` completes; they are not compared."""
 
 
 class Result(NamedTuple):
-    """What is compared. rejected: indices of transactions that were refused.
+    """The compared outcome. rejected: indices of transactions that were refused.
 
     Blob gas shows in the senders' balances; the oracle does not tell it apart.
     """

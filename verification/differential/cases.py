@@ -136,7 +136,7 @@ def _deposit_code(random: Random) -> bytes:
 
 
 def _deep_case(random: Random, seed: int, fork: str, senders: list[bytes]) -> Case:
-    """One contract that calls or creates itself down to the greatest depth, in a block with room for that."""
+    """One contract that calls or creates itself down to the greatest depth, in a block with enough gas for that."""
     name = random.choice(("CALL", "DELEGATECALL", "CALLCODE", "CREATE"))
     if name == "CREATE":
         code = op("CODESIZE", "PUSH0", "PUSH0", "CODECOPY", "CODESIZE", "PUSH0", "PUSH0", "CREATE")

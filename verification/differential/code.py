@@ -94,7 +94,7 @@ class CodeWriter:
         return self.random.randrange(300)
 
     def write(self, snippets: int) -> bytes:
-        """Code of so many snippets and an ending."""
+        """Code of this number of snippets and an ending."""
         parts = [self.snippet() for _ in range(snippets)]
         ending = self.random.choice((self._return, self._return, self._revert, self._stop, self._end))()
         return b"".join(parts) + ending + self._take_data()
@@ -173,7 +173,7 @@ class CodeWriter:
         return code + push(self.small()) + push(self.small()) + op(f"LOG{topics}")
 
     def target(self) -> bytes:
-        """Whom to call: a contract or account of the case, or a precompile."""
+        """The target of a call: a contract or account of the case, or a precompile."""
         if self.random.random() < 0.08:
             return self.random.choice(PRECOMPILES).to_bytes(20, "big")
         if self.random.random() < 0.1:

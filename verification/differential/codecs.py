@@ -43,7 +43,7 @@ HEADER_FIELDS = {
 }
 """Fields that a header has, by the specification's name of the fork."""
 _STRICTER = ("too long for uint", "only in a pooled transaction")
-"""Where this node, as geth, refuses what the specification reads: integers that no 64 bits, or 8 for a parity, hold."""
+"""Known differences: like geth, refuse integers beyond 64 bits (a parity: 8) that the specification accepts."""
 
 
 def _number(random: Random, bits: int) -> int:
@@ -134,7 +134,7 @@ def _authorization(random: Random) -> Authorization:
 
 
 def random_header(random: Random, fields: int) -> Header:
-    """With so many fields, from 15 on."""
+    """With this number of fields, from 15 on."""
     tail = (
         ("base_fee_per_gas", _number(random, 256)),
         ("withdrawals_root", random.randbytes(32)),
@@ -244,7 +244,7 @@ def new_question(seed: int) -> Answer:
 
 
 def answer_here(question: Answer) -> Answer:
-    """What this node's codecs say. A refusal has its reason."""
+    """The result of this node's codecs. A refusal has its reason."""
     try:
         return _HERE[question["codec"]](question)
     except rlp.RlpError as error:
@@ -260,7 +260,7 @@ def differs(question: Answer, there: Answer) -> bool:
 
 
 def campaign(specification: Specification, seed: int, seconds: float, questions: int = sys.maxsize) -> int:
-    """Ask until the time is over or so many questions are asked; how many answers differed."""
+    """Ask until the time is over or the number of questions is reached; return the number of differing answers."""
     counts, stop, end = Counter[str](), seed + questions, time.monotonic() + seconds
     while seed < stop and time.monotonic() < end:
         question = new_question(seed)

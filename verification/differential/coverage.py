@@ -1,4 +1,4 @@
-"""What random blocks exercise: counts of opcodes, precompiles, endings, kinds of transactions and rules met."""
+"""Coverage of random blocks: counts of opcodes, precompiles, endings, kinds of transactions and rules met."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ from verification.differential.inputs import PRECOMPILES
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Log, Transaction, TransactionType
 from zevm.chain.vm.calls import delegation_of
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import FrameStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.tracer import WatchedFrame
 
 _REQUESTS = ("deposits", "withdrawal requests", "consolidation requests")
 _NUMBERED = tuple(
@@ -81,7 +82,7 @@ class Coverage(QuietTracer):
             how = "failed" if error else "answered" if output else "empty"
             self.precompiles[f"0x{number:02x} {how}"] += 1
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:  # noqa: ARG002  a tracer's method
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:  # noqa: ARG002  a tracer's method
         """Note the opcode."""
         stack = frame.stack
         self.opcodes[_NAMES.get(opcode, "not assigned")] += 1

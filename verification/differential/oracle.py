@@ -1,6 +1,6 @@
 """Ethereum's executable specification as an oracle: JSON lines in, JSON lines out.
 
-Runs in an environment of its own, which install.sh beside it makes, as it pins other packages than the node.
+Runs in its own environment, made by install.sh in the same folder, since its pinned packages differ from the node's.
 In: {"fork": "Prague", "chainId": 31337, "alloc": ..., "env": ..., "txs": "0x<RLP list>"}. Out: t8n's result.
 In: {"codec": ..., ...}. Out: see oracle_codecs.py. A question that it cannot take is answered {"failure": text}.
 """

@@ -3,7 +3,7 @@
     python -m verification.differential.run --seconds 3600 --seed 1
     python -m verification.differential.run --case differential-17-Osaka.json     # run a failing case again
 
-Every case has transactions that must be refused beside good ones; a second run takes the accepted ones alone, since the
+Every case has transactions that must be refused among good ones; a second run has only the accepted ones, since the
 oracle numbers its receipts with the refused ones. A difference is shrunk and written to a file. Ends with 1 then.
 """
 
@@ -64,7 +64,7 @@ def report(case: Case, found: dict[str, tuple[object, object]], folder: Path) ->
 
 
 class Limits(NamedTuple):
-    """When a campaign ends: after so many seconds, or so many seeds if they come first."""
+    """The end of a campaign: after a number of seconds, or a number of seeds if they come first."""
 
     seconds: float
     seeds: int = sys.maxsize

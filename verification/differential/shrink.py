@@ -79,7 +79,7 @@ def _smaller_codes(code: str) -> Iterator[str]:
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], attempts: int) -> Case:
-    """A case that still fails and is as small as so many attempts make it.
+    """A case that still fails, shrunk by the given number of attempts.
 
     After a success it goes on about where it was: what was needed before is likely needed still.
     """

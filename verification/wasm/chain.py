@@ -33,7 +33,7 @@ CALL_GAS = 2_000_000
 DEPLOYMENT_GAS = 6_000_000
 """Five of the largest fit into a block of 30 million."""
 LEAST_GAS, LEAST_BYTE_GAS = 90_000, 40
-"""Below so much, and so much for each byte of data, a transaction might be refused."""
+"""Minimum gas of a transaction, and for each byte of data, below which it might be refused."""
 FEE_WEI = 1_000 * 10**9
 TIP_WEI = 10**9
 COUNTERS = ("counter.zig", "counter.c", "counter.ts")
@@ -52,7 +52,7 @@ def selector(signature: str) -> bytes:
 
 
 class Mix:
-    """Random transactions upon a chain, and what they have left there."""
+    """Random transactions on a chain, and their results."""
 
     def __init__(self, chain: Chain, random: Random) -> None:
         self.chain = chain
@@ -169,7 +169,7 @@ class Mix:
         return transaction
 
     def deploy_invalid(self) -> Transaction:
-        """What looks like a module and is none, or runs out of gas."""
+        """Data that looks like a module but is not, or runs out of gas."""
         self.counts["invalid modules"] += 1
         return self.sign(None, self._invalid(), gas=self.random.choice((200_000, 1_000_000, DEPLOYMENT_GAS)))
 

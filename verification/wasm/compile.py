@@ -3,7 +3,7 @@
     python -m verification.wasm.compile --seconds 600 --seed 1
     python -m verification.wasm.compile --shape nests --seconds 60
 
-Each case is a shape of `shapes` beside this with random numbers, packed with Brotli as an attacker would send it, in
+Each case is a shape of the module `shapes` with random numbers, packed with Brotli as an attacker would send it, in
 one creation by the executor: data, checks, compilation and deposit. The EVM's nanoseconds a gas are the median over
 loops of plain opcodes. Ends with 1 where a case is more than TIMES as dear as that, or its machine code is larger than
 its price allows.
@@ -26,8 +26,9 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.activation import BASE_GAS, CODE_BYTES_PER_GAS
 from zevm.chain.zvm.module.creation import creation_data
@@ -38,7 +39,7 @@ from zevm.storage.database import Database
 from zevm.storage.primitives import Address
 
 TIMES = 10
-"""How many times the EVM's time a deployment may take for its gas."""
+"""Maximum time of a deployment per gas, in multiples of the EVM's."""
 GAS = 40_000_000
 CODE_BASE_BYTES = 16_384
 """Of a program that holds nothing: headers, and pages that are filled up."""
@@ -75,7 +76,7 @@ class Case:
 
     @property
     def code_limit_bytes(self) -> int:
-        """What the code may take for its price."""
+        """The code's maximum time for its price."""
         return CODE_BASE_BYTES + CODE_BYTES_PER_GAS * (self.activation_gas - BASE_GAS)
 
     def line(self, base: float) -> str:
@@ -88,7 +89,7 @@ class Case:
 
 
 class Deployments:
-    """A chain in memory to deploy upon. Everything runs on its writer thread; nothing is kept."""
+    """A chain in memory to deploy on. Everything runs on its writer thread; no changes are kept."""
 
     def __init__(self) -> None:
         self.chain = Chain(Database.open(None), load_default_genesis(), None, Clock(lambda: 1_900_000_000))

@@ -43,7 +43,7 @@ from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Ins
 
 CONTRACTS = ROOT / "contracts" / "examples" / "out"
 CASE_SECONDS = 60
-"""What prepares, compiles and runs within it on a busy machine; a case that takes longer hangs."""
+"""Enough time to prepare, compile and run on a busy machine; a case that takes longer hangs."""
 INK = 600_000_000
 STACK_WORDS = 65_536
 PAGES = 64
@@ -58,7 +58,7 @@ class FoundError(Exception):
 
 @dataclass(slots=True)
 class Context:
-    """What the host functions of one run see: storage, and a running digest of the host calls."""
+    """The host state of one run: storage, and a running digest of the host calls."""
 
     storage: dict[bytes, bytes]
     trace: Any
@@ -337,7 +337,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     found = argparse.ArgumentParser(description="Random modules through ZVM.")
     found.add_argument("--seconds", type=float, default=60)
-    found.add_argument("--cases", type=int, help="run so many cases of each seed, whatever the time")
+    found.add_argument("--cases", type=int, help="run this number of cases for each seed, regardless of the time")
     found.add_argument("--seed", type=int, default=1, help="of the first process; the others count up")
     found.add_argument("--processes", type=int, default=1)
     found.add_argument("--output", type=Path, default=Path(), help="folder for modules that fail")

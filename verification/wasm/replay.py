@@ -4,7 +4,7 @@
 
 The chain is exported, and imported by four processes: with an empty cache of compiled code, with the cache that the
 first has left, with every program optimised from its first run on, and with programs optimised and exchanged in the
-background while blocks run. An import verifies every root; heads and a digest of all receipts are compared beside it.
+background while blocks run. An import verifies every root; heads and a digest of all receipts are compared too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ REPLAY_TIMEOUT_SECONDS = 3_600
 
 @dataclass(frozen=True)
 class Replay:
-    """What a run of the chain came to.
+    """The result of a run of the chain.
 
     head: hash of the last block. compiled, optimised: how many programs were compiled without and with optimisation.
     """
@@ -61,7 +61,7 @@ class Replay:
 
     @property
     def outcome(self) -> tuple[str, str, str, int]:
-        """What all runs must agree on."""
+        """The values on which all runs must agree."""
         return self.head, self.state_root, self.receipts, self.blocks
 
 
@@ -91,7 +91,7 @@ def count_ends(counts: Counter[str]) -> None:
 
 
 def make_chain(datadir: Path, blocks: int, seed: int) -> Mix:
-    """A chain of so many blocks in a data directory; what is in it."""
+    """A chain of this number of blocks in a data directory; return its content."""
     options = ChainOptions(mining=MiningMode(automine=False), zvm_directory=datadir / CODE_FOLDER)
     with Database.open(datadir, sync=False) as database:
         chain = Chain(database, load_default_genesis(), options, Clock(lambda: START_SECONDS))

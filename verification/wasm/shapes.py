@@ -79,12 +79,12 @@ def large(random: Random, most: int) -> int:
 
 
 def local(random: Random, locals_: int) -> bytes:
-    """The index of a local beside the parameter."""
+    """The index of a local other than the parameter."""
     return unsigned(1 + random.randrange(locals_))
 
 
 def updates(count: int, locals_: int) -> bytes:
-    """Change so many locals in turn."""
+    """Change this number of locals in turn."""
     indices = [unsigned(1 + number % locals_) for number in range(count)]
     return b"".join(GET + index + b"\x41\x01\x6a" + SET + index for index in indices)
 

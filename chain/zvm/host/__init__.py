@@ -1,1 +1,1 @@
-"""What a running module may ask of its host."""
+"""The host functions of a running module."""

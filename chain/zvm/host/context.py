@@ -1,4 +1,4 @@
-"""One WebAssembly frame while it runs: what its host functions read and write beside the instance's memory."""
+"""One running WebAssembly frame: the data that its host functions use in addition to the instance's memory."""
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
@@ -85,6 +85,6 @@ class HostContext:
             raise HostTrapError(f"{what} in a static call")
 
     def require_gas(self, instance: Instance, gas: int) -> None:
-        """Raise OutOfInkError unless so much gas is left; nothing is charged."""
+        """Raise OutOfInkError unless this much gas remains; nothing is charged."""
         if instance.ink_left < gas * INK_PER_GAS:
             raise OutOfInkError(f"{gas} gas must be left, {instance.ink_left // INK_PER_GAS} are")

@@ -1,9 +1,9 @@
-"""Host functions that tell a tracer of each call. Runs that nobody watches are given the functions themselves."""
+"""Host functions that report each call to a tracer. Runs without a tracer use the functions themselves."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from zevm.chain.vm.interface import HostCall
+from zevm.chain.vm.tracer import HostCall
 from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import HostCallbacks

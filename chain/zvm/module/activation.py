@@ -1,4 +1,4 @@
-"""What checking and compiling a module costs, told from the module alone: its price, and the bound of it.
+"""Cost of checking and compiling a module, computed from the module alone: its price, and its bound.
 
 The compiler's time is not in proportion to a module's bytes: a block has a debit of its own, a function a frame to
 enter and leave, a type's parameters are moved by code of their own, used or not, and the loops of one function cost by
@@ -32,7 +32,7 @@ CODE_BYTES_PER_GAS = 1
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What of a module its compilation takes time for. See `MeteredBody` for the counts of a function."""
+    """Properties of a module that determine its compilation time. See `MeteredBody` for the counts of a function."""
 
     operations: int
     blocks: int

@@ -96,7 +96,7 @@ class Module:
     data: list[DataSegment] = field(default_factory=list)
     init_payload: bytes | None = None
     init_start: int | None = None
-    """Where the section `zvm.init` begins in `raw`."""
+    """Offset of the section `zvm.init` in `raw`."""
 
     def signature(self, index: int) -> FunctionType:
         """Type of a function by its index."""

@@ -26,10 +26,10 @@ from zevm.chain.zvm.module.limits import within
 from zevm.chain.zvm.price_table import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, PriceTable
 
 FRAME_BASE_WORDS = 4
-"""Stack words of every frame beside its operands and locals."""
+"""Stack words of every frame in addition to its operands and locals."""
 VALUES_PER_WORD = 6
-"""A frame counts at least a word for so many values that its function computes: an optimiser may keep each of them
-in a slot of its own, of 8 bytes, until the function returns. Words bound the native stack only if they bound values.
+"""A frame counts at least one word for this number of values that its function computes: an optimiser may keep each in
+its own slot of 8 bytes until the function returns. Words bound the native stack only if they bound values.
 """
 
 _VOID = 0x40
@@ -268,7 +268,7 @@ class BodyWalk:
         return value
 
     def _die(self) -> None:
-        """What follows cannot be reached, and adds nothing to the operand depth or the values."""
+        """The following code is unreachable, and adds nothing to the operand depth or the values."""
         if not self.dead:
             self.dead = True
             self.values_alive = self.values

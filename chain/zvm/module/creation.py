@@ -1,4 +1,4 @@
-"""What a creation transaction carries to deploy a module: its bytes, and what its constructor is called with."""
+"""The creation data of a module: its bytes, and its constructor's call data."""
 
 import brotli
 

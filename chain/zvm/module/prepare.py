@@ -39,7 +39,7 @@ class Prepared:
     """
 
     stored: bytes
-    """What the account keeps as its code: as deployed, without the section `zvm.init` unless compressed."""
+    """The account's code: as deployed, without the section `zvm.init` unless compressed."""
     instrumented: bytes
     activation_gas: int
     initial_pages: int
@@ -128,7 +128,7 @@ def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> P
 
 
 def _values_of(types: Sequence[FunctionType]) -> int:
-    """How many parameters and results they have together."""
+    """Total number of their parameters and results."""
     return sum(len(row.parameters) + len(row.results) for row in types)
 
 
@@ -190,7 +190,7 @@ def _validate(module: bytes, engine: wasmtime.Engine) -> None:
 
 
 def _require_compilable(instrumented: bytes) -> None:
-    """What follows the walk is that each node compiles the module: a refusal there would stop the chain."""
+    """Every node compiles the module next; a compiler error there would halt the chain."""
     reason = why_refused(instrumented)
     if reason is not None:
         raise ModuleRefusedError("validation", " ".join(reason.split()))

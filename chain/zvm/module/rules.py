@@ -1,4 +1,4 @@
-"""What a module must and must not have, beyond its format: indices, segments, imports, exports, memory."""
+"""Rules of a module beyond its format: indices, segments, imports, exports, memory."""
 
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, CONSOLE, VM_HOOKS
@@ -73,7 +73,7 @@ def _check_imports(module: Module, price_table: PriceTable) -> None:
             raise ModuleRefusedError("reserved name", f"import {row.name} begins with {_RESERVED_PREFIX}")
         known = ALL_HOST_FUNCTIONS.get((row.module, row.name))
         if known is not None and row.module == CONSOLE and not price_table.console:
-            raise ModuleRefusedError("import", f"{row.module}.{row.name} is there on development chains alone")
+            raise ModuleRefusedError("import", f"{row.module}.{row.name} is available on development chains only")
         if known is None:
             raise ModuleRefusedError("import", f"there is no function {row.module}.{row.name}")
         expected, found = FunctionType(known.parameters, known.result), module.types[row.type_index]
@@ -124,7 +124,7 @@ def _check_exports(module: Module) -> None:
         if export.name.startswith(_RESERVED_PREFIX):
             raise ModuleRefusedError("reserved name", f"export {export.name} begins with {_RESERVED_PREFIX}")
         if export.name in (INK, STACK, FAULT) or (export.name == MEMORY_NAME and export.kind != MEMORY):
-            raise ModuleRefusedError("reserved name", f"export {export.name} has a meaning of its own")
+            raise ModuleRefusedError("reserved name", f"export {export.name} is reserved")
         if export.name in imported:
             raise ModuleRefusedError("export", f"{export.name} is imported and exported")
 

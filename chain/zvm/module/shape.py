@@ -1,4 +1,4 @@
-"""What a function's code makes of the compiler's work, beyond its length: read off its instructions in one pass.
+"""Counts of a function's code that determine the compiler's work beyond its length, taken in one pass.
 
 For code whose instructions have been checked, instrumented or not; nothing is checked here.
 """

@@ -1,7 +1,7 @@
 """Checks and compilations of off-chain runs, on threads of their own: who waits for one leaves at the deadline.
 
-A compilation cannot be stopped; the price of activation bounds how long it takes. One that nobody waits for any more is
-not begun, and one under way ends soon: THREADS at most have a processor for nothing.
+A compilation cannot be stopped; the price of activation bounds its time. An abandoned compilation does not start, and a
+running one ends soon: at most THREADS run in vain.
 """
 
 import threading
@@ -43,7 +43,7 @@ _compilers = _Compilers()
 
 
 def in_time(deadline: Deadline | None, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; on this thread where there is no deadline. Raises ExecutionTimeoutError at it."""
+    """The result or exception of `work`; on this thread if there is no deadline. Raises ExecutionTimeoutError at it."""
     if deadline is None:
         return work()
     ended = threading.Event()

@@ -21,8 +21,8 @@ MAXIMUM_FRAMES = 1025
 """Instances of one thread that may be open at once: depth 0 to 1,024."""
 MAXIMUM_TABLE_ELEMENTS = 65_536
 NATIVE_STACK_BYTES = 4 * 1024 * 1024
-"""What one instance may use of its thread's stack: 64 bytes for each of its 65,536 stack words, which run out before
-(measured: 16 bytes a word at most, where a function has 255 parameters).
+"""Maximum of one instance's use of its thread's stack: 64 bytes for each of its 65,536 stack words, which run out
+before (measured: at most 16 bytes a word, for a function with 255 parameters).
 """
 PYTHON_FRAMES = 100_000
 """Python frames per thread: about 20 for each of 1,024 nested calls, and py-evm asks for as many."""
@@ -84,7 +84,7 @@ Compiled code is exchanged only between engines that agree on all of them.
 
 
 class Instrumented(Protocol):
-    """What compilation needs of `chain.zvm.module.prepare.Prepared`."""
+    """The part of `chain.zvm.module.prepare.Prepared` that compilation needs."""
 
     @property
     def instrumented(self) -> bytes: ...
@@ -161,9 +161,9 @@ class Program:
 class Engine:
     """Compiles and holds programs.
 
-    pooled: instances take prepared slots, which is several times as fast; for POOL_THREADS at a time, since the
-    slots suffice for so many deepest calls. Otherwise memory is mapped on demand, for any number
-    of threads. Where the address space does not suffice for the slots, `pooled` falls back to that.
+    pooled: instances take prepared slots, which is several times as fast; for POOL_THREADS at a time, since the slots
+    suffice for that number of deepest calls. Otherwise memory is mapped on demand, for any number of threads. If the
+    address space does not suffice for the slots, `pooled` falls back to that.
     """
 
     def __init__(self, *, pooled: bool) -> None:

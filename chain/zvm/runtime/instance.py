@@ -33,7 +33,7 @@ _MEMORY: int = capi.Scratch.memory.offset + capi.EXTERN_ITEM
 
 
 class Instance:
-    """What a host function sees of the instance that called it. Usable only until the run ends.
+    """A host function's view of the calling instance. Usable only until the run ends.
 
     context: what the caller of run passed. is_interrupted: it has met its deadline.
     """
@@ -95,7 +95,7 @@ class Instance:
             self._refresh(pointer + length)
 
     def charge(self, ink: int) -> None:
-        """Debit ink. OutOfInkError: it does not suffice, and what was left is gone."""
+        """Debit ink. OutOfInkError: it does not suffice, and the rest is consumed."""
         if not ink:
             return
         left = self.ink_left - ink
@@ -142,7 +142,7 @@ class Instance:
         return self._store
 
     def _refresh(self, end: int) -> None:
-        """Look at the whole memory anew, since it may have grown; it must reach to `end`."""
+        """Map the whole memory again, since it may have grown; it must reach to `end`."""
         store, handle = self._open(), self._value + _MEMORY
         size = capi.memory_size(store, handle) if self._has_memory else 0
         if size != len(self._view):

@@ -1,4 +1,4 @@
-"""Room on the native stack of a thread: running out of it would end the process, so it is looked up before a run.
+"""Free native stack of a thread: an overflow would end the process, so it is checked before a run.
 
 Every instance may use NATIVE_STACK_BYTES of it, and the host's way from a host function to the next instance a few KiB.
 """
@@ -13,9 +13,9 @@ from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.runtime.engine import NATIVE_STACK_BYTES
 
 HOST_BYTES = 256 * 1024
-"""Room for the host between two instances, libffi and Python included; measured: 3 KiB."""
+"""Stack for the host between two instances, including libffi and Python; measured: 3 KiB."""
 OUTERMOST_BYTES = 1024 * 1024
-"""What the thread may already use when the outermost instance starts."""
+"""Stack that the thread may already use when the outermost instance starts."""
 
 
 class _Bounds(threading.local):

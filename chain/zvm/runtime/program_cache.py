@@ -4,9 +4,9 @@ A program is compiled without optimisation at first, which is the fastest. The m
 hot one is compiled again on a thread of low priority, and the faster code takes its place. Both give the same results,
 so nothing on chain depends on when that happens.
 
-Code of the chain, which a block's transaction has deployed or run, is kept apart from what calls bring along: modules
-in a request, overrides, creations that are tried. That is compiled to a small shelf of its own, is not written to the
-disk, and takes no room of the chain's.
+Code of the chain, which a block's transaction has deployed or run, is separate from code that comes with calls: modules
+in a request, overrides, trial creations. The latter has its own small cache, is not written to disk, and takes no space
+of the chain's.
 """
 
 import logging
@@ -131,7 +131,7 @@ class ProgramCache:
         try:
             program = self.engine.load(stored.code, stored, optimised=stored.optimised)
         except NodeFaultError as error:
-            _log.warning("compiled program %s is made anew: %s", code_hash.hex(), error)
+            _log.warning("compiled program %s is compiled again: %s", code_hash.hex(), error)
             return None
         program.is_of_chain = True
         return program

@@ -62,28 +62,28 @@ class ProgramFiles:
             _log.warning("compiled programs cannot be kept in %s: %s", directory, error)
 
     def path(self, code_hash: bytes) -> Path:
-        """Where the program of this stored code is kept."""
+        """The path of this stored code's program."""
         return self._directory / (self._key(code_hash).hex() + _SUFFIX)
 
     def read(self, code_hash: bytes) -> StoredProgram | None:
-        """What is kept for this stored code; None when there is nothing, or nothing to be believed."""
+        """The stored program of this code; None if there is none, or it is damaged."""
         path = self.path(code_hash)
         try:
             content = _read_own(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            _log.warning("compiled program %s cannot be read, it is made anew: %s", path, error)
+            _log.warning("compiled program %s cannot be read and is compiled again: %s", path, error)
             return None
         stored = _decode(self._key(code_hash), content)
         if stored is None:
-            _log.warning("compiled program %s is damaged, it is made anew", path)
+            _log.warning("compiled program %s is damaged and compiled again", path)
         else:
             _touch(path)
         return stored
 
     def write(self, code_hash: bytes, program: Program, in_use: Sequence[bytes] = ()) -> None:
-        """Keep a program in place of what was kept for its code.
+        """Store a program, replacing the previous one of its code.
 
         in_use: stored code whose programs are in memory, those used last at the end; their files are the last to go.
         """

@@ -81,7 +81,7 @@ INK_PER_HEAT = 100_000_000
 """Ink that heats a program as much as one run more: 10,000 gas, about half a millisecond."""
 
 _FAULTS = {1: End.OUT_OF_INK, 2: End.OUT_OF_STACK}
-"""What the exported global zvm_fault says when the instrumented code has stopped itself."""
+"""Values of the exported global zvm_fault when the instrumented code has stopped itself."""
 
 _MASKS = {"i": 0xFFFFFFFF, "I": 0xFFFFFFFFFFFFFFFF}
 
@@ -195,7 +195,7 @@ class _Call:
         base, scratch = self.base, self.scratch
         error = capi.template_instantiate(binding.template, self.store, base + _INSTANCE, base + _TRAP)
         if error:
-            raise NodeFaultError(f"no room for an instance: {capi.take_error(error)}")
+            raise NodeFaultError(f"no memory for an instance: {capi.take_error(error)}")
         if scratch.trap:
             raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(scratch.trap)[1]}")
         if has_memory:

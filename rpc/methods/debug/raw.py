@@ -1,4 +1,4 @@
-"""debug_getRaw*: blocks, headers, receipts and transactions in their own encodings."""
+"""debug_getRaw*: blocks, headers, receipts and transactions as encoded bytes."""
 
 from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc.codec import scalars
@@ -12,11 +12,11 @@ from zevm.storage.primitives import Hash32
 
 BLOCK = Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object")
 NOTHING = "0x"
-"""What geth answers for a number that no block has."""
+"""geth's answer for an unknown block number."""
 
 
 def _check_known(services: Services, reference: BlockReference, what: str) -> None:
-    """Raise ServerError for an unknown hash; an unknown number is answered with nothing."""
+    """Raise ServerError for an unknown hash; an unknown number gets an empty answer."""
     if reference.hash is not None and header_at(services, reference) is None:
         raise ServerError(f"{what} #0x{reference.hash.hex()} not found")
 
@@ -58,7 +58,7 @@ async def get_raw_transactions(services: Services, reference: BlockReference) ->
     result="EIP-2718 bytes",
 )
 def get_raw_transaction(services: Services, transaction_hash: Hash32) -> str | Later | None:
-    """A transaction's bytes, mined or in the pool; "0x" where it is unknown."""
+    """A transaction's bytes, mined or in the pool; "0x" if it is unknown."""
     return of_transaction(services, transaction_hash, _raw)
 
 

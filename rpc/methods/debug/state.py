@@ -1,4 +1,4 @@
-"""debug_: past states by their tries, what blocks changed and read, the database, and going back."""
+"""debug_: past states by their tries, accounts that blocks changed or read, the database, and rewinding."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ START = Param("start", scalars.data, default=b"")
 
 
 def _find(services: Services, reference: BlockReference) -> Block:
-    """The mined block that a reference names. Raises ServerError."""
+    """The mined block of a reference. Raises ServerError."""
     chain = services.chain
     if reference.tag is BlockTag.PENDING:
         raise ServerError("pending state is not available")
@@ -66,7 +66,7 @@ def storage_range_at(
     *,
     deadline: Deadline,
 ) -> Json:
-    """An account's slots as a transaction of a block met them, by the hashes of their numbers."""
+    """An account's slots just before a transaction of a block, by the hashes of their keys."""
     block = _find(services, reference)
     count = min(limit, MAXIMUM_SLOTS)
     entries, following = history.slot_range_within(services.chain, block, index, address, start, count, deadline)
@@ -89,7 +89,7 @@ def storage_range_at(
         Param("maxResults", scalars.number, default=MAXIMUM_ACCOUNTS),
         Param("nocode", scalars.boolean, default=False),
         Param("nostorage", scalars.boolean, default=False),
-        Param("incompletes", scalars.boolean, default=False, summary="accounts whose address is not known, too"),
+        Param("incompletes", scalars.boolean, default=False, summary="include accounts without a known address"),
     ),
     result="{root, accounts, next}",
 )
@@ -206,7 +206,7 @@ def intermediate_roots(services: Services, block_hash: Hash32, config: Any, *, d
 
 @method("debug_getBadBlocks", cost=Cost.LIGHT, result="[{hash, block, rlp}]")
 def get_bad_blocks(services: Services) -> Later:
-    """The last blocks that were offered and refused since the node began."""
+    """The newest rejected blocks since the node's start."""
     return Later(_bad_blocks, services)
 
 
@@ -231,7 +231,7 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
 
 @method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", scalars.hash32),), result="bytes")
 def preimage(services: Services, digest: bytes, *, deadline: Deadline) -> str:
-    """The address or slot that a key of a trie is the hash of."""
+    """The address or slot whose hash is a trie key."""
     del deadline
     found = services.chain.database.state.preimage(digest)
     if found is None:
@@ -240,7 +240,7 @@ def preimage(services: Services, digest: bytes, *, deadline: Deadline) -> str:
 
 
 def _key(value: object) -> bytes:
-    """Hex with or without 0x, else the text itself, as geth takes database keys."""
+    """Hex with or without 0x, else the text itself, as in geth's database keys."""
     text = scalars.string(value)
     try:
         return bytes.fromhex(text.removeprefix("0x"))
@@ -250,7 +250,7 @@ def _key(value: object) -> bytes:
 
 @method("debug_dbGet", cost=Cost.EXECUTION, params=(Param("key", _key),), result="bytes")
 def db_get(services: Services, key: bytes, *, deadline: Deadline) -> str:
-    """The database's value at a key, as storage/schema.py lays keys out."""
+    """The database's value at a key; storage/schema.py defines the keys."""
     del deadline
     value = services.chain.database.store.get(key)
     if value is None:
@@ -260,7 +260,7 @@ def db_get(services: Services, key: bytes, *, deadline: Deadline) -> str:
 
 @method("debug_setHead", cost=Cost.WRITE, params=(Param("number", scalars.number),), result="null")
 def set_head(services: Services, number: int) -> None:
-    """Go back to a block and drop those after it."""
+    """Make an earlier block the head and delete the later ones."""
     chain = services.chain
     chain.refuse_when_driven()
     if number >= chain.head.number:
@@ -272,7 +272,7 @@ def set_head(services: Services, number: int) -> None:
 
 @method("debug_executionWitness", cost=Cost.EXECUTION, params=(BLOCK,), result="{headers, codes, state, keys}")
 def execution_witness(services: Services, reference: BlockReference, *, deadline: Deadline) -> Json:
-    """What a block's execution reads: trie nodes, code, and headers back to the oldest that it asks for."""
+    """The data that a block's execution reads: trie nodes, code, and headers back to the oldest one used."""
     del deadline
     witness = make_witness(services.chain, _find(services, reference))
     return {

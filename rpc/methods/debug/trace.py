@@ -24,7 +24,7 @@ CONFIG = Param("config", tracing.trace_config, default=tracing.DEFAULT)
 CALL_CONFIG = Param("config", tracing.trace_call_config, default=tracing.DEFAULT)
 TRACE = "trace"
 NO_TRANSACTION = bytes(32)
-"""Tools ask for the trace of this hash to learn whether tracing is served: an error would switch their tracing off."""
+"""Tools request the trace of this hash to detect tracing: an error would switch their tracing off."""
 BLOCK_TRACE = "[{txHash, result}]"
 
 
@@ -37,7 +37,7 @@ BLOCK_TRACE = "[{txHash, result}]"
 def trace_transaction(
     services: Services, transaction_hash: Hash32, config: TraceConfig, *, deadline: Deadline
 ) -> Encoded | None:
-    """Execute a mined transaction again, upon the state it met, under a tracer."""
+    """Execute a mined transaction again under a tracer, on its original state."""
     if transaction_hash == NO_TRANSACTION:
         return None
     return run_trace(
@@ -63,7 +63,7 @@ def trace_call(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute a call under a tracer, upon a block or (txIndex) within it, with overrides of state and block."""
+    """Execute a call under a tracer, after a block or (txIndex) within it, with overrides of state and block."""
     call = _call_request(services, arguments)
     return run_trace(
         services,
@@ -118,7 +118,7 @@ def trace_block_by_hash(services: Services, block_hash: Hash32, config: TraceCon
     result=BLOCK_TRACE,
 )
 def trace_block(services: Services, encoded: bytes, config: TraceConfig, *, deadline: Deadline) -> Encoded:
-    """Execute every transaction of a block given as RLP under a tracer; the chain must have its parent."""
+    """Execute every transaction of a block, given as RLP, under a tracer; the chain must have its parent."""
     try:
         block = Block.decode(encoded)
     except (RlpError, ValueError) as error:
@@ -158,7 +158,7 @@ def trace_call_many(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute calls one upon the other under a tracer, bundle by bundle, each in a block as eth_callMany's."""
+    """Execute calls in sequence under a tracer, bundle by bundle, each bundle in a block as in eth_callMany."""
     index, overrides = context.transaction_index, config.overrides
     overrides = replace(overrides, transaction_index=overrides.transaction_index if index is None else index)
     prepared = prepare_bundles(services, bundles)

@@ -1,4 +1,4 @@
-"""anvil_, hardhat_, tenderly_, ganache's evm_: accounts changed without a transaction, and impersonation."""
+"""anvil_, hardhat_, tenderly_, ganache's evm_: changes of accounts without a transaction, and impersonation."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,14 +31,14 @@ ADDRESSES = Param("address", _one_or_many, summary="an address, or an array of t
 
 
 def impersonate(services: Services, address: Address) -> bool:
-    """Let transactions of an account be sent without its key; whether that is new. Raises LimitExceededError."""
+    """Allow transactions of an account without its key; return whether that is new. Raises LimitExceededError."""
     impersonated, limit = services.chain.impersonated, services.limits.impersonated_accounts
     if address in impersonated:
         return False
     if len(impersonated) >= limit:
         raise LimitExceededError(
-            f"limit exceeded: {limit} accounts are impersonated; stop one with anvil_stopImpersonatingAccount, take "
-            "anvil_autoImpersonateAccount for all, or raise --rpc-impersonated-accounts"
+            f"limit exceeded: {limit} accounts are impersonated; stop one with anvil_stopImpersonatingAccount, "
+            "use anvil_autoImpersonateAccount for all, or raise --rpc-impersonated-accounts"
         )
     impersonated.add(address)
     return True
@@ -55,7 +55,7 @@ def _check_count(services: Services, addresses: list[Address]) -> None:
 
 @method("anvil_impersonateAccount", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_impersonateAccount",))
 def impersonate_account(services: Services, address: Address) -> None:
-    """Let transactions of an account be sent without its key."""
+    """Allow transactions of an account without its key."""
     impersonate(services, address)
 
 
@@ -77,7 +77,7 @@ def stop_impersonating_account(services: Services, address: Address) -> None:
     aliases=("hardhat_autoImpersonateAccount",),
 )
 def auto_impersonate_account(services: Services, enabled: bool) -> None:
-    """Impersonate every account, or end that."""
+    """Switch the impersonation of all accounts on or off."""
     services.chain.auto_impersonate = enabled
 
 
@@ -90,7 +90,7 @@ SIGNATURE_BYTES = 65
     params=(Param("signature", scalars.data, summary="65 bytes"), ADDRESS),
 )
 def impersonate_signature(services: Services, signature: bytes, address: Address) -> None:
-    """Let the ecrecover precompile find an account in a signature, whatever was signed."""
+    """Make the ecrecover precompile return an account for a signature, whatever was signed."""
     if len(signature) != SIGNATURE_BYTES:
         raise InvalidParamsError(f"a signature has {SIGNATURE_BYTES} bytes, got {len(signature)}")
     chain, limit = services.chain, services.limits.impersonated_signatures
@@ -172,7 +172,7 @@ def set_storage_at(services: Services, address: Address, slot: int, value: int) 
 
 
 def _asking(services: Services, token: Address) -> Callable[[bytes, Mapping[int, int]], bytes | None]:
-    """A function that calls the token with slots assumed to have other values."""
+    """A function that calls the token with overridden slots."""
 
     def answer(data: bytes, slots: Mapping[int, int]) -> bytes | None:
         request = CallRequest(to=token, data=data, gas_limit=services.limits.call_gas)
@@ -212,7 +212,7 @@ def deal_erc20(services: Services, address: Address, token: Address, amount: int
     params=(Param("owner", scalars.address), Param("spender", scalars.address), TOKEN, AMOUNT),
 )
 def set_erc20_allowance(services: Services, owner: Address, spender: Address, token: Address, amount: int) -> None:
-    """Set what an account may take of another's tokens, by finding and writing the token's storage slot."""
+    """Set a spender's allowance of a token, by finding and writing the token's storage slot."""
     _check_token(services, token)
     slot = find_allowance_slot(_asking(services, token), owner, spender)
     if slot is None:

@@ -1,4 +1,4 @@
-"""anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and what the node tells about itself."""
+"""anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and information about the node."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ _FOUNDRY_FORKS = {Fork.TANGERINE_WHISTLE: "Tangerine", Fork.BPO1: "Osaka", Fork.
 
 @method("anvil_setCoinbase", cost=Cost.WRITE, params=(ADDRESS,), aliases=("hardhat_setCoinbase",))
 def set_coinbase(services: Services, address: Address) -> None:
-    """Set the account that coming blocks pay."""
+    """Set the fee recipient of coming blocks."""
     services.chain.change_settings(coinbase=address)
 
 
@@ -66,7 +66,7 @@ def set_next_block_base_fee(services: Services, base_fee: int) -> None:
     aliases=("hardhat_setMinGasPrice",),
 )
 def set_min_gas_price(services: Services, price: int) -> Steps[None]:
-    """Set the least gas price of coming blocks; before London only."""
+    """Set the minimum gas price of coming blocks; before London only."""
     if services.chain.next_base_fee() is not None:
         raise InvalidParamsError("anvil_setMinGasPrice is not supported when EIP-1559 is active")
     services.chain.change_settings(minimum_gas_price=price)
@@ -116,19 +116,19 @@ def set_logging_enabled(services: Services, enabled: bool) -> None:
     aliases=("anvil_setThrowOnTransactionFailures",),
 )
 def set_throw_on_transaction_failures(services: Services, enabled: bool) -> None:
-    """Answer the sending of a transaction that fails with an error, or with its hash."""
+    """Choose whether sending a transaction that fails returns an error or its hash."""
     services.throws_on_failure = enabled
 
 
 @method("anvil_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="hash or null")
 def drop_transaction(services: Services, transaction_hash: Hash32) -> str | None:
-    """Remove a waiting transaction."""
+    """Remove a pending transaction."""
     return hexadecimal(transaction_hash) if services.chain.drop_transaction(transaction_hash) else None
 
 
 @method("hardhat_dropTransaction", cost=Cost.WRITE, params=(HASH,), result="boolean")
 def drop_transaction_of_hardhat(services: Services, transaction_hash: Hash32) -> bool:
-    """Remove a waiting transaction; whether there was one."""
+    """Remove a pending transaction; return whether there was one."""
     return services.chain.drop_transaction(transaction_hash)
 
 
@@ -140,7 +140,7 @@ def drop_all_transactions(services: Services) -> None:
 
 @method("anvil_removePoolTransactions", cost=Cost.WRITE, params=(ADDRESS,))
 def remove_pool_transactions(services: Services, address: Address) -> None:
-    """Remove all waiting transactions of an account."""
+    """Remove all pending transactions of an account."""
     services.chain.drop_transactions_of(address)
 
 
@@ -184,7 +184,7 @@ def transaction_pairs(value: object) -> Pairs:
     ),
 )
 def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -> Steps[None]:
-    """Replace the newest blocks by as many others, with transactions chosen for each."""
+    """Replace the newest blocks by the same number of others, with chosen transactions."""
     depth, chosen = options
     limit = services.limits.reorg_blocks
     if depth > limit:
@@ -199,7 +199,7 @@ def reorg(services: Services, options: tuple[int, Pairs], pairs: Pairs | None) -
 
 
 def _signed(services: Services, given: bytes | TransactionArguments) -> Transaction | Filler:
-    """A raw transaction, or how one is filled from the state that it meets in the new branch, and signed."""
+    """A raw transaction, or a function that fills one from its state in the new branch and signs it."""
     if isinstance(given, bytes):
         return decode_raw(services, given)
     arguments = with_sender(services, given)
@@ -220,7 +220,7 @@ def foundry_fork(fork: Fork) -> str:
 
 @method("anvil_nodeInfo", cost=Cost.LIGHT, result="{currentBlockNumber, hardFork, environment, ...}")
 def node_info(services: Services) -> dict[str, Any]:
-    """The head, the fork, and how blocks are made."""
+    """The head, the fork and the mining mode."""
     chain = services.chain
     header = chain.head.header
     coming = chain.next_header()
@@ -247,7 +247,7 @@ def node_info(services: Services) -> dict[str, Any]:
     aliases=("hardhat_metadata",),
 )
 def metadata(services: Services) -> dict[str, Any]:
-    """What tells this chain from others; the instance id is new after a reset."""
+    """The chain's identity; the instance id changes with a reset."""
     chain = services.chain
     header = chain.head.header
     return {
@@ -265,7 +265,7 @@ def metadata(services: Services) -> dict[str, Any]:
 
 @method("anvil_getBlobsByTransactionHash", cost=Cost.LIGHT, params=(HASH,), result="[blob] or null")
 def get_blobs_by_transaction_hash(services: Services, transaction_hash: Hash32) -> Later:
-    """The blobs of a transaction, mined or waiting."""
+    """The blobs of a transaction, mined or pending."""
     return Later(_blobs_of, services, transaction_hash)
 
 

@@ -1,4 +1,4 @@
-"""personal_: what old tools still ask for. The node's accounts are always unlocked."""
+"""personal_: methods that old tools still use. The node's accounts are always unlocked."""
 
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.rpc.codec import objects, scalars
@@ -44,20 +44,20 @@ def unlock_account(services: Services, address: Address, password: str | None, d
 
 @method("personal_lockAccount", cost=Cost.LIGHT, params=(ADDRESS,), result="false")
 def lock_account(services: Services, address: Address) -> bool:
-    """Whether the account was locked: never, the node's accounts stay unlocked."""
+    """Always false: the node's accounts stay unlocked."""
     _check_known(services, address)
     return False
 
 
 @method("evm_addAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
 def add_account(services: Services, address: Address, password: str | None) -> bool:  # noqa: ARG001
-    """Let transactions of an account be sent without its key (Ganache's name); whether that is new."""
+    """Allow transactions of an account without its key (Ganache's name); return whether that is new."""
     return impersonate(services, address)
 
 
 @method("evm_removeAccount", cost=Cost.WRITE, params=(ADDRESS, PASSWORD), result="boolean")
 def remove_account(services: Services, address: Address, password: str | None) -> bool:  # noqa: ARG001
-    """Undo evm_addAccount; whether there was such an account."""
+    """Undo evm_addAccount; return whether there was such an account."""
     known = address in services.chain.impersonated
     services.chain.impersonated.discard(address)
     return known

@@ -1,4 +1,4 @@
-"""anvil_, hardhat_, evm_: the whole state out and in, snapshots, and reset."""
+"""anvil_, hardhat_, evm_: dump and load of the whole state, snapshots, and reset."""
 
 import gzip
 import io
@@ -30,13 +30,13 @@ from zevm.storage.store import Snapshot
 
 LOGGER = logging.getLogger("zevm.rpc")
 GZIP_WINDOW = 31
-"""What zlib takes for its largest window with gzip's head and tail."""
+"""zlib's argument for its largest window with gzip's header and trailer."""
 
 SLOTS_TOGETHER = 256
-"""Slots that are encoded in one step."""
+"""Slots encoded in one step."""
 
 UNPACKED_TOGETHER = 1 << 20
-"""Bytes of a state file that are unpacked in one step."""
+"""Bytes of a state file unpacked in one step."""
 
 
 def _block_environment(services: Services, header: Header) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def dump_state(services: Services, preserve_historical: bool) -> Steps[str]:  # 
 
 
 def state_texts(services: Services) -> Iterator[bytes]:
-    """The state file's JSON in pieces; of the chain as it is when the first one is asked for."""
+    """The state file's JSON in pieces; it shows the chain at the time of the first piece."""
     chain = services.chain
     head, view = chain.head, chain.database.store.snapshot()
     hashes = [chain.records.canonical_hash(number) for number in range(chain.genesis.number, head.number + 1)]
@@ -127,9 +127,9 @@ def _separated(items: Iterator[str]) -> Iterator[bytes]:
 
 
 def read_state_file(services: Services, content: bytes) -> SavedState:
-    """What a state file holds, given as its JSON or as the JSON's gzip.
+    """The content of a state file, given as JSON or gzipped JSON.
 
-    A megabyte of gzip may hold a gigabyte: what comes out is bounded in bytes and in values. Raises InvalidParamsError.
+    A megabyte of gzip may hold a gigabyte: the output is bounded in bytes and in values. Raises InvalidParamsError.
     """
     limits = services.limits
     if len(content) > limits.state_file_bytes:
@@ -169,18 +169,18 @@ def _too_large(limits: Limits) -> InvalidParamsError:
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
-    params=(Param("state", scalars.data, summary="what anvil_dumpState returned, of Anvil's too"),),
+    params=(Param("state", scalars.data, summary="a result of anvil_dumpState, zEVM's or Anvil's"),),
     result="true",
     aliases=("hardhat_loadState",),
 )
 def load_state(services: Services, content: bytes) -> bool:
-    """Take over a state file: its accounts beside those that are here, and its blocks in the place of these."""
+    """Load a state file: add its accounts to the present ones, and replace the blocks by its blocks."""
     take_over(services, read_state_file(services, content))
     return True
 
 
 def take_over(services: Services, saved: SavedState) -> None:
-    """Make what a state file holds the chain. On the writer's thread."""
+    """Make a state file's content the chain. On the writer's thread."""
     chain = services.chain
 
     def change(state: ExecutionState) -> None:
@@ -194,8 +194,7 @@ def take_over(services: Services, saved: SavedState) -> None:
 
     if saved.left_out:
         LOGGER.warning(
-            "%d blocks of the state file are not taken over: their receipts are not in it, or they do not lead to its "
-            "newest block",
+            "%d blocks of the state file are not loaded: their receipts are missing, or they do not lead to its head",
             saved.left_out,
         )
     if saved.history:
@@ -208,7 +207,7 @@ def take_over(services: Services, saved: SavedState) -> None:
 
 @method("evm_snapshot", cost=Cost.WRITE, result="snapshot id", aliases=("anvil_snapshot",))
 def snapshot(services: Services) -> str:
-    """Remember the state, the pool, the clock and the mining mode."""
+    """Save the state, the pool, the clock and the mining mode."""
     limit = services.limits.snapshots
     if len(services.chain.snapshots.taken) >= limit:
         raise LimitExceededError(
@@ -226,7 +225,7 @@ def snapshot(services: Services) -> str:
     aliases=("anvil_revert",),
 )
 def revert(services: Services, number: int) -> bool:
-    """Return to a snapshot, which is used up with all later ones; whether there was such a one."""
+    """Return to a snapshot, and delete it and all later ones; return whether it existed."""
     return services.chain.revert(number)
 
 
@@ -237,7 +236,7 @@ def revert(services: Services, number: int) -> bool:
     aliases=("hardhat_reset",),
 )
 def reset(services: Services, options: dict[str, Any] | None) -> None:
-    """Begin anew: the genesis block, an empty pool, another instance id."""
+    """Start over: the genesis block, an empty pool, a new instance id."""
     if options and options.get("forking"):
         raise InvalidParamsError("forking a remote chain is not served; call without `forking` for a fresh chain")
     made: list[bytes] = []

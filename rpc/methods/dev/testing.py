@@ -1,4 +1,4 @@
-"""testing_: blocks built on demand, for those who make test fixtures. They are answered and forgotten."""
+"""testing_: blocks built on demand, for authors of test fixtures. They are returned and not kept."""
 
 from zevm.chain.calls.payload import PayloadAttributes, build_payload
 from zevm.chain.types import Transaction
@@ -10,7 +10,7 @@ from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32
 
 _ABSENT = dict.fromkeys(("withdrawals", "blobGasUsed", "excessBlobGas"))
-"""Fields that geth gives as null where the fork has none."""
+"""Fields that geth returns as null if the fork lacks them."""
 
 
 @method(
@@ -33,7 +33,7 @@ def build_block(
     transactions: list[bytes] | None,
     extra_data: bytes,
 ) -> Json:
-    """Build a block upon the newest one, of given transactions or the pool's; the chain stays as it is."""
+    """Build a block on the head from given transactions or the pool's, without changing the chain."""
     chain = services.chain
     if chain.head.header.hash != parent_hash:
         raise ServerError("parentHash is not current head")

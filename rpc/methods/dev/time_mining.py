@@ -16,7 +16,7 @@ from zevm.rpc.services import Services
 SECONDS = Param("seconds", scalars.number)
 TIMESTAMP = Param("timestamp", scalars.number)
 _MILLISECONDS_FROM = 10**11
-"""A time this large is in milliseconds: as seconds it would lie in the year 5138."""
+"""Times from this value on are milliseconds: in seconds it is the year 5138."""
 
 
 def _mine(
@@ -26,7 +26,7 @@ def _mine(
     timestamp: int | None,
     told: Callable[[BlockAndReceipts], object] | None = None,
 ) -> Steps[None]:
-    """Other writes come between the blocks. A client that leaves ends it; what was made until then stays."""
+    """Other writes run between the blocks. A disconnected client ends it; the blocks made so far stay."""
     limit = services.limits.mine_blocks
     if count > limit:
         raise InvalidParamsError(f"{count} blocks are too many at once: want at most {limit} (--rpc-mine-blocks)")
@@ -88,7 +88,7 @@ def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> 
 
 @method("anvil_getAutomine", cost=Cost.LIGHT, result="boolean", aliases=("hardhat_getAutomine",))
 def get_automine(services: Services) -> bool:
-    """Whether a transaction is mined as it arrives."""
+    """Whether instant mining is on."""
     return services.chain.mining.automine
 
 
@@ -99,7 +99,7 @@ def get_automine(services: Services) -> bool:
     aliases=("anvil_setAutomine",),
 )
 def set_automine(services: Services, enabled: bool) -> Steps[None]:
-    """Switch instant mining on or off; the interval stays as it is."""
+    """Switch instant mining on or off; the interval does not change."""
     yield from services.chain.set_automine(enabled)
 
 
@@ -125,7 +125,7 @@ def _interval(value: object) -> int:
     aliases=("anvil_setIntervalMining",),
 )
 def set_interval_mining(services: Services, interval_ms: int) -> None:
-    """Make a block every so many seconds; 0 stops that alone, instant mining stays as it is."""
+    """Make a block at this interval; 0 stops interval mining. Instant mining does not change."""
     services.chain.mining.set_interval_ms(interval_ms)
 
 
@@ -138,7 +138,7 @@ def increase_time(services: Services, seconds: int) -> int:
 
 @method("evm_setTime", cost=Cost.WRITE, params=(TIMESTAMP,), result="seconds", aliases=("anvil_setTime",))
 def set_time(services: Services, timestamp: int) -> int:
-    """Set the chain's clock, in seconds or milliseconds; how far that moved it forward."""
+    """Set the chain's clock, in seconds or milliseconds; return how far it moved forward."""
     if timestamp >= _MILLISECONDS_FROM:
         timestamp //= 1000
     before = services.chain.clock.now()
@@ -154,7 +154,7 @@ def set_time(services: Services, timestamp: int) -> int:
     aliases=("anvil_setNextBlockTimestamp",),
 )
 def set_next_block_timestamp(services: Services, timestamp: int) -> None:
-    """Fix the next block's timestamp; the clock goes on from there."""
+    """Set the next block's timestamp; the clock continues from there."""
     parent = services.chain.head.header.timestamp
     if timestamp < parent:
         raise InvalidParamsError(f"Timestamp error: {timestamp} is lower than previous block's timestamp")
@@ -164,14 +164,14 @@ def set_next_block_timestamp(services: Services, timestamp: int) -> None:
 
 @method("anvil_setBlockTimestampInterval", cost=Cost.WRITE, params=(SECONDS,))
 def set_block_timestamp_interval(services: Services, seconds: int) -> None:
-    """Let every block be so many seconds after its parent."""
+    """Set the interval between a block's timestamp and its parent's."""
     with refusals_as_parameters():
         services.chain.clock.set_interval(seconds)
 
 
 @method("anvil_removeBlockTimestampInterval", cost=Cost.WRITE, result="boolean")
 def remove_block_timestamp_interval(services: Services) -> bool:
-    """Undo anvil_setBlockTimestampInterval; whether there was an interval."""
+    """Undo anvil_setBlockTimestampInterval; return whether there was an interval."""
     return services.chain.clock.remove_interval()
 
 

@@ -8,7 +8,8 @@ from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.results import Json
@@ -34,9 +35,9 @@ def access_list(
     *,
     deadline: Deadline,
 ) -> Json:
-    """The access list of a transaction, and the gas that it uses with it; `error` tells of a run that failed.
+    """The access list of a transaction, and the gas used with it; `error` reports a failed execution.
 
-    As eth_call it is charged only the fees that it names; gas of 0 is none named.
+    As in eth_call, only the given fees are charged; gas of 0 counts as absent.
     """
     frame = services.chain.frame_at(block)
     if not arguments.gas:

@@ -64,13 +64,13 @@ def get_header_by_hash(services: Services, block_hash: Hash32) -> Json | None:
 
 @method("eth_getBlockTransactionCountByNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
 async def get_block_transaction_count_by_number(services: Services, number: BlockReference) -> str | Later | None:
-    """How many transactions a block has, by number or tag."""
+    """The number of transactions in a block, by number or tag."""
     return await of_block(services, number, _count_transactions)
 
 
 @method("eth_getBlockTransactionCountByHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
 def get_block_transaction_count_by_hash(services: Services, block_hash: Hash32) -> str | Later | None:
-    """How many transactions a block has, by hash."""
+    """The number of transactions in a block, by hash."""
     return of_block_hash(services, block_hash, _count_transactions)
 
 
@@ -116,13 +116,13 @@ def get_uncle_by_block_hash_and_index(services: Services, block_hash: Hash32, in
 
 @method("eth_getUncleCountByBlockNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
 async def get_uncle_count_by_block_number(services: Services, number: BlockReference) -> str | Later | None:
-    """How many uncles a block has, by number or tag."""
+    """The number of uncles of a block, by number or tag."""
     return await of_block(services, number, _count_uncles)
 
 
 @method("eth_getUncleCountByBlockHash", cost=Cost.LIGHT, params=(HASH,), result="quantity or null")
 def get_uncle_count_by_block_hash(services: Services, block_hash: Hash32) -> str | Later | None:
-    """How many uncles a block has, by hash."""
+    """The number of uncles of a block, by hash."""
     return of_block_hash(services, block_hash, _count_uncles)
 
 

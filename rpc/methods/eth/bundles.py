@@ -1,4 +1,4 @@
-"""eth_callMany (Erigon's, Reth's) and eth_callBundle (Flashbots'): many executions upon one state."""
+"""eth_callMany (Erigon's, Reth's) and eth_callBundle (Flashbots'): many executions on one state."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def call_many_bundles(
     *,
     deadline: Deadline,
 ) -> list[list[Json]]:
-    """Execute calls one after another, each upon the state that the one before left; bundle by bundle."""
+    """Execute calls in sequence, each on the state that the previous one left; bundle by bundle."""
     try:
         outcomes = call_many(
             services.chain,
@@ -56,7 +56,7 @@ def call_many_bundles(
 
 
 def _failure(services: Services, outcome: Outcome) -> str | None:
-    """Why an execution failed, with a revert's reason; None where it did not."""
+    """Why an execution failed, with a revert's reason; None if it succeeded."""
     if outcome.error is None:
         return None
     if outcome.error.kind is not VmErrorKind.REVERT:
@@ -100,7 +100,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
     result="{bundleHash, results, coinbaseDiff, totalGasUsed, ...}",
 )
 def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: Deadline) -> Json:
-    """Execute signed transactions at the top of a block to come, and tell what its producer would earn."""
+    """Execute signed transactions at the top of a coming block, and report its producer's earnings."""
     check_call_count(len(bundle["transactions"]), services.limits)
     transactions = tuple([Transaction.decode(item) for item in bundle["transactions"]])
     request = BundleRequest(**bundle | {"transactions": transactions})
@@ -120,7 +120,7 @@ def call_signed_bundle(services: Services, bundle: dict[str, Any], *, deadline: 
 
 
 def _bundle_result(services: Services, item: BundleTransaction) -> Json:
-    """A transaction's result; amounts are decimal strings in wei, as Flashbots has them."""
+    """A transaction's result; amounts are decimal strings in wei, as in Flashbots' API."""
     transaction, outcome = item.transaction, item.outcome
     gas_used = outcome.gas_used
     encoded: Json = {

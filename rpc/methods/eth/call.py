@@ -1,4 +1,4 @@
-"""eth_: executions that leave nothing behind."""
+"""eth_: executions without lasting effects."""
 
 from zevm.chain.calls.call import GasEstimation, failure_of
 from zevm.chain.calls.call import call as execute_call
@@ -29,7 +29,7 @@ def execute(
     *,
     deadline: Deadline,
 ) -> Outcome:
-    """What a message does at a block, failed or not. Raises ServerError where it cannot begin."""
+    """The result of a message at a block, failed or not. Raises ServerError if it cannot start."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
         return execute_call(
@@ -81,7 +81,7 @@ def estimate_gas(
     *,
     deadline: Deadline,
 ) -> str:
-    """The gas limit with which a transaction succeeds, found by trying, at the pending block by default."""
+    """The gas limit with which a transaction succeeds, found by trial executions, by default at the pending block."""
     estimation = GasEstimation(
         services.chain.frame_at(block),
         call_request(services, arguments, default_gas=0),

@@ -1,4 +1,4 @@
-"""eth_config, eth_capabilities, eth_getBlockAccessList*: what this chain and this node have."""
+"""eth_config, eth_capabilities, eth_getBlockAccessList*: features of this chain and this node."""
 
 from zevm.chain.rules import predeploys
 from zevm.chain.rules.forks import Fork
@@ -22,7 +22,7 @@ _LAST_NUMBER = (1 << 64) - 1
 
 @method("eth_config", cost=Cost.LIGHT, result="{current, next, last}")
 def config(services: Services) -> Json:
-    """The fork in force, the next and the last one configured, with what they bring (EIP-7910)."""
+    """The current fork, the next and the last configured one, with their features (EIP-7910)."""
     chain = services.chain
     schedule, head = chain.schedule, chain.head.header
     later = schedule.later_times(head.timestamp)
@@ -34,7 +34,7 @@ def config(services: Services) -> Json:
 
 
 def _describe(services: Services, fork: Fork) -> Json | None:
-    """A fork as EIP-7910 has it; None for one that begins at a block number, which the EIP does not cover."""
+    """A fork in EIP-7910's form; None for a fork at a block number, which the EIP does not cover."""
     if fork <= Fork.PARIS:
         return None
     chain = services.chain
@@ -83,7 +83,7 @@ def _system_contracts(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
 
 @method("eth_capabilities", cost=Cost.LIGHT, result="{head, state, tx, logs, receipts, blocks, stateproofs}")
 def capabilities(services: Services) -> Json:
-    """From which block on each kind of data is here: all of it from the first block, as nothing is ever pruned."""
+    """The first block with each kind of data: always the first of the chain, since the node never prunes."""
     head = services.chain.head.header
     oldest = hex(services.chain.genesis.number)
     answer: Json = {"head": {"number": hex(head.number), "hash": hexadecimal(head.hash)}}
@@ -91,7 +91,7 @@ def capabilities(services: Services) -> Json:
 
 
 async def _no_access_list(services: Services, reference: BlockReference) -> None:
-    """null for an unknown block. Raises CodedError for a known one: no fork of this node has access lists."""
+    """null for an unknown block. Raises CodedError for a known one: no supported fork has access lists."""
     pending = reference.tag is BlockTag.PENDING
     header = (await on_writer(services, services.chain.pending)).header if pending else header_at(services, reference)
     if header is None:
@@ -111,7 +111,7 @@ async def _no_access_list(services: Services, reference: BlockReference) -> None
     aliases=("eth_getBlockAccessListRaw",),
 )
 async def get_block_access_list(services: Services, reference: BlockReference) -> None:
-    """The access list of a block (EIP-7928): there is none before Amsterdam, as the error says."""
+    """The access list of a block (EIP-7928): the error says that there is none before Amsterdam."""
     await _no_access_list(services, reference)
 
 
@@ -122,11 +122,11 @@ async def get_block_access_list(services: Services, reference: BlockReference) -
     result="null",
 )
 async def get_block_access_list_by_number(services: Services, reference: BlockReference) -> None:
-    """The access list of a block by number or tag (EIP-7928): there is none before Amsterdam, as the error says."""
+    """The access list of a block by number or tag (EIP-7928): the error says that there is none before Amsterdam."""
     await _no_access_list(services, reference)
 
 
 @method("eth_getBlockAccessListByBlockHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result="null")
 async def get_block_access_list_by_hash(services: Services, block_hash: Hash32) -> None:
-    """The access list of a block by hash (EIP-7928): there is none before Amsterdam, as the error says."""
+    """The access list of a block by hash (EIP-7928): the error says that there is none before Amsterdam."""
     await _no_access_list(services, BlockReference(hash=block_hash))

@@ -84,7 +84,7 @@ def get_fee_history(
 def _blocks(
     services: Services, count: int, newest: BlockReference, *, with_receipts: bool, deadline: Deadline
 ) -> tuple[list[Header], list[tuple[Receipt, ...]]]:
-    """Up to `count` headers ending at `newest`, oldest first, with their receipts if wanted."""
+    """Up to `count` headers ending at `newest`, oldest first, with their receipts if requested."""
     chain = services.chain
     head = chain.head.number
     if newest.number is not None and newest.number > head:

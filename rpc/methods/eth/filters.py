@@ -1,4 +1,4 @@
-"""eth_: logs, and filters that clients poll."""
+"""eth_: logs and polling filters."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ from zevm.rpc.services import Services
 
 FILTER = Param("filter", objects.log_filter)
 LOGS_BETWEEN_LOOKS = 256
-"""Logs that are encoded between two looks at the clock."""
+"""Logs encoded between two checks of the clock."""
 
 LIGHT_CHANGES = 20
-"""So many are sent by the event loop; each of them may be a log with its data."""
+"""Maximum of changes that the event loop sends; each may be a log with its data."""
 
 IDENTIFIER = Param("filterId", scalars.string)
 
@@ -48,12 +48,12 @@ def log_record(record: LogRecord) -> Json:
 
 
 def _height(services: Services, reference: BlockReference | None) -> int:
-    """A bound's height; the pending block has no logs to find, so `pending` is the head."""
+    """A bound's height; the pending block has no logs, so `pending` is the head."""
     return services.chain.number_of(reference or LATEST)
 
 
 def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequence[LogRecord]:
-    """The logs that a filter asks for, under the limits on range and results."""
+    """The logs that match a filter, within the limits on range and results."""
     check_log_filter(criteria, services.limits)
     first = last = None
     if criteria.block_hash is None:
@@ -72,7 +72,7 @@ def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequenc
 
 
 def search(services: Services, criteria: LogFilter, deadline: Deadline) -> Encoded:
-    """The logs that a filter asks for as JSON; one at a time, so that other threads have their turn in between."""
+    """The logs that match a filter as JSON, one at a time, so that other threads can run in between."""
     return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
 
 
@@ -85,19 +85,19 @@ def _encoded(records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple
 
 @method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
 def get_logs(services: Services, criteria: LogFilter, *, deadline: Deadline) -> Encoded:
-    """The logs of a block or a range of blocks that match addresses and topics."""
+    """The logs of a block or a range of blocks, by addresses and topics."""
     return search(services, criteria, deadline)
 
 
 @method("eth_newFilter", cost=Cost.LIGHT, params=(FILTER,), result="filter id")
 def new_filter(services: Services, criteria: LogFilter) -> str:
-    """A filter that collects matching logs of coming blocks."""
+    """Create a filter that collects matching logs of coming blocks."""
     return services.filters.new_log_filter(criteria)
 
 
 @method("eth_newBlockFilter", cost=Cost.LIGHT, result="filter id")
 def new_block_filter(services: Services) -> str:
-    """A filter that collects the hashes of coming blocks."""
+    """Create a filter that collects the hashes of coming blocks."""
     return services.filters.new_block_filter()
 
 
@@ -108,13 +108,13 @@ def new_block_filter(services: Services) -> str:
     result="filter id",
 )
 def new_pending_transaction_filter(services: Services, full: bool) -> str:
-    """A filter that collects transactions as they enter the pool."""
+    """Create a filter that collects transactions as they enter the pool."""
     return services.filters.new_pending_transaction_filter(full)
 
 
 @method("eth_getFilterChanges", cost=Cost.LIGHT, params=(IDENTIFIER,), result="[hash | log | transaction]")
 def get_filter_changes(services: Services, identifier: str) -> Encoded | Later:
-    """What a filter has collected since the last call."""
+    """The changes that a filter has collected since the last call."""
     changes = services.filters.changes(identifier)
     return _listed(changes) if len(changes) <= LIGHT_CHANGES else Later(_listed, changes)
 
@@ -125,7 +125,7 @@ def _listed(items: list[bytes]) -> Encoded:
 
 @method("eth_getFilterLogs", cost=Cost.ASYNC, params=(IDENTIFIER,), result="[log]")
 async def get_filter_logs(services: Services, identifier: str) -> Encoded:
-    """All logs that a filter's criteria match, old ones too."""
+    """All logs that match a filter's criteria, including old ones."""
     criteria = services.filters.criteria(identifier)
     deadline = execution_deadline(services)
     try:
@@ -137,5 +137,5 @@ async def get_filter_logs(services: Services, identifier: str) -> Encoded:
 
 @method("eth_uninstallFilter", cost=Cost.LIGHT, params=(IDENTIFIER,), result="boolean")
 def uninstall_filter(services: Services, identifier: str) -> bool:
-    """Remove a filter; whether there was one."""
+    """Remove a filter; return whether there was one."""
     return services.filters.uninstall(identifier)

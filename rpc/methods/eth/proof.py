@@ -18,7 +18,7 @@ _NO_HASH = bytes(32)
 
 
 def _key(value: object) -> tuple[int, int]:
-    """A storage key and how many bytes it was given with. Raises InvalidParamsError, in geth's words."""
+    """A storage key and its original length in bytes. Raises InvalidParamsError with geth's text."""
     text = scalars.string(value)
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     digits = digits.rjust(len(digits) + len(digits) % 2, "0")
@@ -34,7 +34,7 @@ def _key(value: object) -> tuple[int, int]:
     cost=Cost.EXECUTION,
     params=(
         Param("address", scalars.address),
-        Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter than 32 bytes as they are"),
+        Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter keys are echoed unchanged"),
         Param("block", scalars.block_reference, default=LATEST),
     ),
     result="{address, balance, nonce, codeHash, storageHash, accountProof, storageProof}",
@@ -42,7 +42,7 @@ def _key(value: object) -> tuple[int, int]:
 def get_proof(
     services: Services, address: Address, keys: list[Any], block: BlockReference, *, deadline: Deadline
 ) -> Json:
-    """Proofs that an account and its slots are, or are not, in the state of a block."""
+    """Proofs of presence or absence of an account and its slots in a block's state."""
     limit = services.limits.proof_keys
     if len(keys) > limit:
         raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")
@@ -53,7 +53,7 @@ def get_proof(
 
 
 def _encode(address: Address, proof: AccountProof, sizes: list[int]) -> Json:
-    """Geth shows the hashes of an account that does not exist as zeros."""
+    """geth shows the hashes of an absent account as zeros."""
     exists, account = proof.account is not None, proof.account or EMPTY_ACCOUNT
     return {
         "address": hexadecimal(address),

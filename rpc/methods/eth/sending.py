@@ -1,4 +1,4 @@
-"""eth_: transactions into the pool, signed by the client, by the node's accounts, or by nobody."""
+"""eth_: sending of transactions, signed by the client or the node's accounts, or unsigned."""
 
 import asyncio
 from dataclasses import replace
@@ -49,7 +49,7 @@ def _check_fee_cap(services: Services, transaction: Transaction) -> None:
 
 
 def with_sender(services: Services, arguments: TransactionArguments) -> TransactionArguments:
-    """The arguments with the first account as sender where the client names none."""
+    """The arguments, with the first account as the default sender."""
     if arguments.sender is not None:
         return arguments
     addresses = services.wallet.addresses()
@@ -73,7 +73,7 @@ def _check_impersonation(services: Services, sender: Address) -> None:
 
 
 def send(services: Services, arguments: TransactionArguments, *, unsigned: bool = False) -> Hash32:
-    """Fill, sign and send a transaction; its hash. Runs on the writer, so that nonces follow one another.
+    """Fill, sign and send a transaction; return its hash. Runs on the writer, so that nonces are consecutive.
 
     unsigned: send it for any account, without a key.
     """
@@ -90,7 +90,7 @@ def send(services: Services, arguments: TransactionArguments, *, unsigned: bool 
 
 @method("eth_sendTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
 def send_transaction(services: Services, arguments: TransactionArguments) -> str:
-    """Complete, sign and send a transaction of one of the node's or of an impersonated account."""
+    """Complete, sign and send a transaction of one of the node's accounts or an impersonated one."""
     return hexadecimal(send(services, arguments))
 
 
@@ -137,7 +137,7 @@ def _expected_storage(value: object) -> bytes | dict[int, int]:
     result="transaction hash",
 )
 def send_raw_transaction_conditional(services: Services, raw: bytes, conditions: dict[str, Any]) -> str:
-    """Send a signed transaction if the chain is as the sender expects (ERC-7796)."""
+    """Send a signed transaction if the chain meets the sender's conditions (ERC-7796)."""
     transaction = decode_raw(services, raw)
     header = services.chain.head.header
     for name, have in (("block_number", header.number), ("timestamp", header.timestamp)):
@@ -219,7 +219,7 @@ def fill(services: Services, arguments: TransactionArguments, *, deadline: Deadl
     result="transaction hash",
 )
 def resend(services: Services, arguments: TransactionArguments, gas_price: int | None, gas_limit: int | None) -> str:
-    """Replace a waiting transaction of the node's account by one with another price or gas limit."""
+    """Replace a pending transaction of the node's account by one with another price or gas limit."""
     arguments = with_sender(services, arguments)
     if arguments.nonce is None:
         raise InvalidParamsError("missing transaction nonce in transaction spec")

@@ -25,7 +25,7 @@ ADDRESS_BYTES = 20
 
 @schema(type="string")
 def message(value: object) -> bytes:
-    """The bytes to sign: 0x-prefixed hex, or else the text itself as UTF-8, as wallets do it."""
+    """The bytes to sign: 0x-prefixed hex, or else the text itself as UTF-8, as in wallets."""
     text = scalars.string(value)
     try:
         return scalars.data(text)
@@ -59,7 +59,7 @@ def eth_sign(services: Services, address: Address, data: bytes) -> str:
     result="65-byte signature",
 )
 def personal_sign(services: Services, data: bytes, address: Address, password: str | None) -> str:  # noqa: ARG001
-    """Sign a message with the prefix of EIP-191; the two arguments are taken in either order."""
+    """Sign a message with the prefix of EIP-191; the two arguments may come in either order."""
     if len(address) != ADDRESS_BYTES and len(data) == ADDRESS_BYTES:
         data, address = address, data
     if len(address) != ADDRESS_BYTES:
@@ -91,7 +91,7 @@ def sign_typed_data(services: Services, address: Address, typed: dict[str, Any],
 def sign_transaction(services: Services, arguments: TransactionArguments, *, deadline: Deadline) -> Json | str:
     """Complete and sign a transaction without sending it.
 
-    The bytes are what the specification, Anvil, viem, ethers and alloy have; the object of geth is what web3.py reads.
+    The specification, Anvil, viem, ethers and alloy use the bytes; web3.py reads geth's object.
     """
     arguments = with_sender(services, arguments)
     assert arguments.sender is not None
@@ -105,6 +105,6 @@ def sign_transaction(services: Services, arguments: TransactionArguments, *, dea
 
 @method("eth_accounts", cost=Cost.LIGHT, result="[address]", aliases=("eth_requestAccounts",))
 def accounts(services: Services) -> list[str]:
-    """The accounts that the node signs for, impersonated ones included."""
+    """The accounts that the node signs for, including impersonated ones."""
     own = services.wallet.addresses()
     return [hexadecimal(address) for address in (*own, *sorted(services.chain.impersonated.difference(own)))]

@@ -1,4 +1,4 @@
-"""eth_simulateV1: whole blocks of calls, executed upon any block and forgotten."""
+"""eth_simulateV1: whole blocks of calls, executed on any block and discarded."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class BlockArguments:
 
 @dataclass(frozen=True, slots=True)
 class SimulationArguments:
-    """The request as the client sends it."""
+    """The client's request."""
 
     blocks: tuple[BlockArguments, ...] = ()
     trace_transfers: bool = False
@@ -71,15 +71,15 @@ def simulation_arguments(value: object) -> SimulationArguments:
     "eth_simulateV1",
     cost=Cost.EXECUTION,
     params=(
-        Param("simulation", simulation_arguments, summary="blocks of calls with overrides, and what to tell of them"),
-        Param("block", scalars.block_reference, default=LATEST, summary="the block to stand on"),
+        Param("simulation", simulation_arguments, summary="blocks of calls with overrides, and output options"),
+        Param("block", scalars.block_reference, default=LATEST, summary="the parent block"),
     ),
     result="[block with `calls`]",
 )
 def simulate(
     services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: Deadline
 ) -> list[Json]:
-    """Execute blocks of calls upon a block; each is sealed and hashed as if it had been made."""
+    """Execute blocks of calls on a block; each is sealed and hashed like a real block."""
     blocks = [_simulated_block(services, item) for item in arguments.blocks]
     check_size(blocks)
     simulation = Simulation(

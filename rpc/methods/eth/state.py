@@ -25,7 +25,7 @@ async def get_balance(services: Services, address: Address, block: BlockReferenc
 
 @method("eth_getTransactionCount", cost=Cost.LIGHT, params=(ADDRESS, BLOCK), result="nonce")
 def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str:
-    """The nonce of an account; of `pending` with the pool's transactions counted."""
+    """The nonce of an account; `pending` counts the pool's transactions."""
     if block.tag is BlockTag.PENDING:
         return hex(next_nonce(services, address))
     return hex(account_of(services.chain.state_at(block), address).nonce)
@@ -55,7 +55,7 @@ async def get_storage_at(services: Services, address: Address, slot: int, block:
 
 
 LIGHT_SLOTS = 16
-"""So many are looked up on the event loop, each through a trie where the state is an old one."""
+"""Maximum of look-ups on the event loop; each one walks a trie if the state is old."""
 
 
 def _wanted_slots(value: object) -> dict[Address, list[int]]:

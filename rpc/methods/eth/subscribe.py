@@ -1,4 +1,4 @@
-"""eth_subscribe and eth_unsubscribe: over connections that can be pushed to."""
+"""eth_subscribe and eth_unsubscribe, for connections that support push."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""eth_: transactions and receipts, mined or waiting."""
+"""eth_: transactions and receipts, mined or pending."""
 
 from functools import partial
 
@@ -35,7 +35,7 @@ def _at(block: Block, index: int) -> Transaction | None:
 
 
 def transaction_json(services: Services, transaction_hash: Hash32) -> Json | None:
-    """A transaction, from its block or from the pool; None where it is unknown."""
+    """A transaction, from its block or from the pool; None if it is unknown."""
     found = services.chain.find_transaction(transaction_hash)
     if found is not None:
         return encode_mined(services, found.block, found.index)
@@ -44,7 +44,7 @@ def transaction_json(services: Services, transaction_hash: Hash32) -> Json | Non
 
 
 def receipt_json(services: Services, transaction_hash: Hash32) -> Json | None:
-    """The receipt of a mined transaction; None while it waits or where it is unknown."""
+    """The receipt of a mined transaction; None if it is pending or unknown."""
     found = services.chain.find_transaction(transaction_hash)
     if found is None:
         return None
@@ -68,7 +68,7 @@ def get_transaction_receipt(services: Services, transaction_hash: Hash32) -> Jso
     "eth_getTransactionByBlockHashAndIndex", cost=Cost.LIGHT, params=(BLOCK_HASH, INDEX), result="transaction or null"
 )
 def get_transaction_by_block_hash_and_index(services: Services, block_hash: Hash32, index: int) -> Json | Later | None:
-    """A transaction by its block's hash and its place there."""
+    """A transaction by its block's hash and its index."""
     return of_block_hash(services, block_hash, partial(_transaction_of, services, index, False))
 
 
@@ -85,7 +85,7 @@ def _transaction_of(services: Services, index: int, pending: bool, block: Block)
 async def get_transaction_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
 ) -> Json | Later | None:
-    """A transaction by its block's number or tag and its place there."""
+    """A transaction by its block's number or tag and its index."""
     show = partial(_transaction_of, services, index, number.tag is BlockTag.PENDING)
     return await of_block(services, number, show)
 
@@ -108,7 +108,7 @@ def get_transaction_by_sender_and_nonce(
 
 
 def mined_at(services: Services, sender: Address, nonce: int, deadline: Deadline) -> TransactionPosition | None:
-    """Where the transaction of an account with this nonce was mined: outside of resets nonces only grow."""
+    """The position of the mined transaction of an account with this nonce: nonces only grow, except by resets."""
 
     def is_used(state: StateReader) -> bool:
         account = state.account(sender)
@@ -139,7 +139,7 @@ def waiting_at(services: Services, sender: Address, nonce: int) -> Transaction |
     result="EIP-2718 bytes or null",
 )
 def get_raw_transaction_by_hash(services: Services, transaction_hash: Hash32) -> str | Later | None:
-    """A transaction's bytes by hash; of a waiting blob transaction with its blobs."""
+    """A transaction's bytes by hash; a pending blob transaction includes its blobs."""
     return of_transaction(services, transaction_hash, _raw_transaction)
 
 
@@ -160,7 +160,7 @@ def _raw_transaction(services: Services, transaction_hash: Hash32) -> str | None
 def get_raw_transaction_by_block_hash_and_index(
     services: Services, block_hash: Hash32, index: int
 ) -> str | Later | None:
-    """A transaction's bytes by its block's hash and its place there."""
+    """A transaction's bytes by its block's hash and its index."""
     return of_block_hash(services, block_hash, partial(_raw_of, index))
 
 
@@ -178,7 +178,7 @@ def _raw_of(index: int, block: Block) -> str | None:
 async def get_raw_transaction_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
 ) -> str | Later | None:
-    """A transaction's bytes by its block's number or tag and its place there."""
+    """A transaction's bytes by its block's number or tag and its index."""
     return await of_block(services, number, partial(_raw_of, index))
 
 

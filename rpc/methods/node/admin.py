@@ -1,4 +1,4 @@
-"""admin_: what geth tells of a node and its peers. This node has no peer-to-peer network: all of that is empty."""
+"""admin_: geth's information about a node and its peers. This node has no peers: these parts are empty."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from zevm.rpc.services import Services
 
 @method("admin_nodeInfo", cost=Cost.LIGHT, result="{id, name, ip, ports, listenAddr, protocols, ...}")
 def node_info(services: Services) -> dict[str, Any]:
-    """The node's name and chain, in geth's form; what belongs to a peer-to-peer network is empty."""
+    """The node's name and chain, in geth's form; the peer-to-peer fields are empty."""
     chain = services.chain
     genesis = chain.header_by_number(chain.genesis.number)
     assert genesis is not None
@@ -34,5 +34,5 @@ def node_info(services: Services) -> dict[str, Any]:
 
 @method("admin_peers", cost=Cost.LIGHT, result="[]")
 def peers(services: Services) -> list[Any]:  # noqa: ARG001
-    """The nodes that this one is connected to: none."""
+    """The connected peers: always none."""
     return []

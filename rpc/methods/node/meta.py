@@ -1,4 +1,4 @@
-"""rpc_: which methods there are."""
+"""rpc_: the available methods."""
 
 from zevm.rpc.registry import REGISTRY, Cost, method
 from zevm.rpc.services import Services

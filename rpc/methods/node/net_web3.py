@@ -1,4 +1,4 @@
-"""net_, web3_, and the methods of eth_ that tell about the node rather than the chain."""
+"""net_, web3_, and the methods of eth_ about the node rather than the chain."""
 
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import hexadecimal
@@ -25,19 +25,19 @@ def net_version(services: Services) -> str:
 
 @method("net_listening", cost=Cost.LIGHT, result="boolean")
 def net_listening(services: Services) -> bool:  # noqa: ARG001
-    """Whether the node takes connections."""
+    """Whether the node accepts connections."""
     return True
 
 
 @method("net_peerCount", cost=Cost.LIGHT, result="quantity")
 def net_peer_count(services: Services) -> str:  # noqa: ARG001
-    """How many peers the node has: none, as it keeps a chain of its own."""
+    """The number of peers: always 0, since the node has its own chain."""
     return "0x0"
 
 
 @method("web3_clientVersion", cost=Cost.LIGHT, result="string")
 def client_version(services: Services) -> str:
-    """The node's name and version; after `anvil/` where the node makes the blocks, as development tools ask for it."""
+    """The node's name and version, prefixed with `anvil/` unless a consensus client drives the node."""
     return services.announced_version or services.client_version
 
 
@@ -49,31 +49,31 @@ def sha3(services: Services, data: bytes) -> str:  # noqa: ARG001
 
 @method("eth_protocolVersion", cost=Cost.LIGHT, result="quantity")
 def protocol_version(services: Services) -> str:  # noqa: ARG001
-    """The version of the Ethereum wire protocol that clients expect to read."""
+    """The version of the Ethereum wire protocol that clients expect."""
     return "0x44"
 
 
 @method("eth_syncing", cost=Cost.LIGHT, result="false")
 def syncing(services: Services) -> bool:  # noqa: ARG001
-    """Whether the node catches up with others: never, as it makes the blocks."""
+    """Always false: the node makes its own blocks and never catches up with others."""
     return False
 
 
 @method("eth_coinbase", cost=Cost.LIGHT, result="address")
 def coinbase(services: Services) -> str:
-    """The account that coming blocks pay."""
+    """The fee recipient of coming blocks."""
     return hexadecimal(services.chain.settings.coinbase)
 
 
 @method("eth_mining", cost=Cost.LIGHT, result="boolean")
 def mining(services: Services) -> bool:
-    """Whether blocks are made without being asked for."""
+    """Whether the node mines by itself."""
     return services.chain.mining.automine or services.chain.mining.interval_ms > 0
 
 
 @method("eth_hashrate", cost=Cost.LIGHT, result="quantity")
 def hashrate(services: Services) -> str:  # noqa: ARG001
-    """Hashes a second: none, as there is no proof of work."""
+    """Hashes per second: always 0, since there is no proof of work."""
     return "0x0"
 
 
@@ -90,7 +90,7 @@ def get_work(services: Services) -> None:  # noqa: ARG001
     result="false",
 )
 def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: bytes) -> bool:  # noqa: ARG001
-    """Whether the solution was taken: never, as there is no proof of work."""
+    """Always false: there is no proof of work."""
     return False
 
 
@@ -101,5 +101,5 @@ def submit_work(services: Services, nonce: bytes, work_hash: bytes, digest: byte
     result="false",
 )
 def submit_hashrate(services: Services, rate: bytes, identifier: bytes) -> bool:  # noqa: ARG001
-    """Whether the rate was recorded: never, as there is no proof of work."""
+    """Always false: there is no proof of work."""
     return False

@@ -1,4 +1,4 @@
-"""txpool_: what waits to be mined, by account and nonce."""
+"""txpool_: pending and queued transactions, by account and nonce."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -16,7 +16,7 @@ from zevm.storage.primitives import Address
 
 Shown = TypeVar("Shown")
 Content = dict[str, dict[str, dict[str, Shown]]]
-"""{"pending" or "queued": {address: {nonce: what is shown of a transaction}}}."""
+"""{"pending" or "queued": {address: {nonce: the shown form of a transaction}}}."""
 
 
 def _by_nonce(transactions: Iterable[Transaction], show: Callable[[Transaction], Shown]) -> dict[str, Shown]:
@@ -42,20 +42,20 @@ def _summary(transaction: Transaction) -> str:
 
 @method("txpool_status", cost=Cost.LIGHT, result="{pending, queued}")
 def status(services: Services) -> dict[str, str]:
-    """How many transactions are executable and how many wait behind a nonce gap."""
+    """The number of executable transactions, and of those behind a nonce gap."""
     stats = services.chain.pool.stats()
     return {"pending": hex(stats.pending), "queued": hex(stats.queued)}
 
 
 @method("txpool_content", cost=Cost.LIGHT, result="{pending, queued}: {address: {nonce: transaction}}")
 def content(services: Services) -> Content[Json] | Later:
-    """All waiting transactions."""
+    """All transactions of the pool."""
     return of_pool(services, _content, _pending_json)
 
 
 @method("txpool_inspect", cost=Cost.LIGHT, result="{pending, queued}: {address: {nonce: text}}")
 def inspect(services: Services) -> Content[str] | Later:
-    """All waiting transactions, one line each."""
+    """All transactions of the pool, one line each."""
     return of_pool(services, _content, _summary)
 
 
@@ -66,7 +66,7 @@ def inspect(services: Services) -> Content[str] | Later:
     result="{pending, queued}: {nonce: transaction}",
 )
 def content_from(services: Services, address: Address) -> dict[str, dict[str, Json]] | Later:
-    """The waiting transactions of one account."""
+    """The transactions of one account in the pool."""
     return of_pool(services, _content_from, address)
 
 

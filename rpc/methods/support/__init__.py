@@ -1,1 +1,1 @@
-"""What methods of several namespaces have in common."""
+"""Code that methods of several namespaces share."""

@@ -1,4 +1,4 @@
-"""The blobs of a request: what names them, and the sidecar that travels with them (EIP-4844, EIP-7594).
+"""The blobs of a request: their hashes and their sidecar (EIP-4844, EIP-7594).
 
 Clients send blobs alone, or with commitments and proofs: a proof for each blob (`proofs`, until Prague), or for each of
 its cells (`cellProofs` of Foundry and alloy, `proofs` of geth, from Osaka on). The refusals are geth's.
@@ -21,7 +21,7 @@ def carries_blobs(arguments: TransactionArguments) -> bool:
 
 
 def check_blobs(arguments: TransactionArguments, rules: ForkRules) -> None:
-    """Refuse numbers of blobs, hashes, commitments and proofs that no transaction has. Raises ServerError."""
+    """Refuse impossible numbers of blobs, hashes, commitments and proofs. Raises ServerError."""
     hashes, blobs = arguments.blob_versioned_hashes, arguments.blobs
     most = BLOBS_PER_TRANSACTION
     if rules.blob is not None and rules.fork < Fork.OSAKA:
@@ -55,9 +55,9 @@ def _proofs(arguments: TransactionArguments) -> tuple[bytes, ...] | None:
 
 
 def sidecar_of(arguments: TransactionArguments) -> BlobSidecar | None:
-    """The client's blobs with their commitments and proofs, computed where they are missing. Raises TransactionError.
+    """The client's blobs with their commitments and proofs, computed if missing. Raises TransactionError.
 
-    The chain checks what the client gives when the transaction is sent.
+    The chain checks the client's values when the transaction is sent.
     """
     blobs, commitments, proofs = arguments.blobs, arguments.commitments, _proofs(arguments)
     if blobs is None:
@@ -68,7 +68,7 @@ def sidecar_of(arguments: TransactionArguments) -> BlobSidecar | None:
 
 
 def hashes_of(arguments: TransactionArguments, sidecar: BlobSidecar | None) -> tuple[bytes, ...] | None:
-    """The hashes by which the transaction names its blobs; None where there are none. Raises ServerError."""
+    """The versioned hashes of the transaction's blobs; None without blobs. Raises ServerError."""
     given = arguments.blob_versioned_hashes
     if sidecar is None:
         return given
@@ -80,7 +80,7 @@ def hashes_of(arguments: TransactionArguments, sidecar: BlobSidecar | None) -> t
 
 
 def named_hashes(services: Services, arguments: TransactionArguments) -> tuple[bytes, ...] | None:
-    """The hashes that a message's code sees: given, or of the blobs that came in their place. Raises ServerError."""
+    """The hashes that a message's code sees: given, or computed from the given blobs. Raises ServerError."""
     if arguments.blobs is None or arguments.blob_versioned_hashes is not None:
         return arguments.blob_versioned_hashes
     check_blobs(arguments, services.chain.next_context().environment.rules)

@@ -1,4 +1,4 @@
-"""What eth_callMany and debug_traceCallMany take: bundles of calls, and the place where they begin."""
+"""The parameters of eth_callMany and debug_traceCallMany: bundles of calls, and their position in the chain."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _ALL_TRANSACTIONS = (-1, "-1")
 
 @dataclass(frozen=True, slots=True)
 class BundleArguments:
-    """One bundle as the client sends it: calls of one block, and that block's own fields."""
+    """One bundle from the client: calls of one block, and that block's overrides."""
 
     calls: tuple[TransactionArguments, ...] = ()
     block_overrides: BlockOverrides | None = None
@@ -27,7 +27,7 @@ class BundleArguments:
 
 @dataclass(frozen=True, slots=True)
 class StateContext:
-    """Where the calls begin: after a block, or before one of its transactions."""
+    """The calls' position: after a block, or before one of its transactions."""
 
     block: BlockReference = LATEST
     transaction_index: int | None = None
@@ -70,7 +70,7 @@ CONTEXT = Param(
 
 
 def prepare_bundles(services: Services, bundles: list[BundleArguments]) -> list[CallBundle]:
-    """The bundles as the chain executes them. Raises InvalidParamsError for none or too many calls."""
+    """The bundles in the chain's form. Raises InvalidParamsError for no calls or too many."""
     check_call_count(sum(len(bundle.calls) for bundle in bundles), services.limits)
     if not any(bundle.calls for bundle in bundles):
         raise InvalidParamsError("bundles are empty")
@@ -85,7 +85,7 @@ def prepare_bundles(services: Services, bundles: list[BundleArguments]) -> list[
 
 
 def check_call_count(count: int, limits: Limits) -> None:
-    """Raise InvalidParamsError where one request asks for too many executions."""
+    """Raise InvalidParamsError if one request asks for too many executions."""
     if count > limits.many_calls:
         raise InvalidParamsError(
             f"too many calls: have {count}, want at most {limits.many_calls} (--rpc-many-calls); send several requests"

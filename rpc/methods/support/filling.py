@@ -1,4 +1,4 @@
-"""From what a client gives to what can be executed or signed: call messages and complete transactions."""
+"""Completion of a client's fields: call messages to execute and transactions to sign."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,8 @@ from zevm.chain.rules.fees import suggested_tip
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Header, Receipt, Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ChainIdError, ServerError
 from zevm.rpc.methods.eth.state import next_nonce
@@ -22,11 +23,11 @@ from zevm.storage.account import StateReader
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 _RESERVED_ADDRESSES = 1 << 16
-"""Addresses below may be precompiles, whose price an estimate has to find."""
+"""Lower addresses may be precompiles, whose gas an estimate must measure."""
 
 
 def call_request(services: Services, arguments: TransactionArguments, *, default_gas: int) -> CallRequest:
-    """The message that eth_call and eth_estimateGas execute. `default_gas` where the client gives none."""
+    """The message that eth_call and eth_estimateGas execute, with `default_gas` if the client gives no gas."""
     check_chain_id(services, arguments)
     price = arguments.gas_price
     gas_limit = default_gas if arguments.gas is None else arguments.gas
@@ -46,7 +47,7 @@ def call_request(services: Services, arguments: TransactionArguments, *, default
 
 
 def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
-    """Refuse a transaction that names another chain, in geth's words."""
+    """Refuse a transaction that names another chain, with geth's text."""
     want = services.chain.chain_id
     if arguments.chain_id is not None and arguments.chain_id != want:
         raise ChainIdError(f"chainId does not match node's (have={arguments.chain_id}, want={want})")
@@ -74,7 +75,7 @@ def priority_fee(services: Services) -> int:
 
 
 def gas_price(services: Services) -> int:
-    """The suggested price in wei per gas: the next base fee and the suggested tip, or the least that blocks take."""
+    """The suggested price in wei per gas: the next base fee and the suggested tip, or the minimum of the blocks."""
     return _price(services, services.chain.next_base_fee())
 
 
@@ -84,10 +85,10 @@ def _price(services: Services, base_fee: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a transaction will execute: what it is filled from.
+    """The position where a transaction will execute, which determines its defaults.
 
-    environment: of its block. nonce_of: the next nonce of an account. state: that it will meet, None where transactions
-    come before it that have not been executed; `frame` executes them.
+    environment: of its block. nonce_of: the next nonce of an account. state: its initial state, None while preceding
+    transactions are not executed; `frame` executes them.
     """
 
     environment: BlockEnvironment
@@ -97,7 +98,7 @@ class Place:
 
 
 def next_place(services: Services) -> Place:
-    """The next block, after what waits in the pool."""
+    """The next block, after the pool's transactions."""
     chain = services.chain
     return Place(
         environment=chain.next_context().environment,
@@ -108,7 +109,7 @@ def next_place(services: Services) -> Place:
 
 
 def place_in(frame: CallFrame) -> Place:
-    """A block in the making, after the transactions that it has."""
+    """A block under construction, after its transactions."""
     return Place(
         environment=frame.environment,
         nonce_of=lambda sender: account_of(frame.reader, sender).nonce,
@@ -120,10 +121,10 @@ def place_in(frame: CallFrame) -> Place:
 def fill_transaction(
     services: Services, arguments: TransactionArguments, *, deadline: Deadline, place: Place | None = None
 ) -> Transaction:
-    """The unsigned transaction with what the client left out: type, nonce, fees, and then the gas that it takes.
+    """The unsigned transaction with the client's omissions filled in: type, nonce, fees, and then gas.
 
     place: where it will execute; None for the next block. Estimates up to `deadline`, so it runs on
-    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError where the estimate reverts.
+    a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError if the estimate reverts.
     """
     place = place or next_place(services)
     check_chain_id(services, arguments)
@@ -173,7 +174,7 @@ def _check_creation(arguments: TransactionArguments) -> None:
 
 
 def _type_of(arguments: TransactionArguments, environment: BlockEnvironment) -> TransactionType:
-    """The type asked for, or the one that the fields call for."""
+    """The requested type, or the one that the fields imply."""
     if arguments.authorization_list is not None:
         return TransactionType.SET_CODE
     if carries_blobs(arguments):
@@ -226,7 +227,7 @@ def _gas_limit(services: Services, arguments: TransactionArguments, place: Place
 
 
 def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
-    """The message to estimate. One that cannot pay now is the pool's to judge: its gas is that of a free one."""
+    """The message to estimate. If it cannot pay now, the pool decides; the estimate omits the fees."""
     environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
     fee_wei = TRANSACTION_GAS * request.max_fee_per_gas
     if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
@@ -237,7 +238,7 @@ def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
 
 
 def _is_plain_transfer(arguments: TransactionArguments, state: StateReader | None) -> bool:
-    """Whether the gas is known without an execution: ether to an account that has no code."""
+    """Whether the gas is known without an execution: ether to an account without code."""
     to = arguments.to
     return (
         to is not None

@@ -1,4 +1,4 @@
-"""The id by which tools tell one development chain from another: stable over restarts, new after a reset."""
+"""The id by which tools distinguish development chains: stable across restarts, new after a reset."""
 
 import secrets
 
@@ -10,7 +10,7 @@ _BYTES = 32
 
 
 def load_instance_id(database: Database) -> bytes:
-    """The 32-byte id of the chain in the database; made and kept when it has none yet."""
+    """The 32-byte id of the chain in the database; created and stored if absent."""
     stored = database.ledger.meta(MetaName.INSTANCE_ID)
     if stored is None:
         batch = Batch()

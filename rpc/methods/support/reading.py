@@ -1,4 +1,4 @@
-"""What several method modules share: reading blocks and states that a reference names, off the event loop if slow."""
+"""Reading of blocks and states by reference, shared by the method modules; off the event loop if slow."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,26 +17,26 @@ from zevm.storage.primitives import Address, Hash32
 
 Result = TypeVar("Result")
 LIGHT_POOL_TRANSACTIONS = 50
-"""A pool that holds no more is shown by the event loop."""
+"""The event loop shows a pool of at most this size."""
 
 LIGHT_BLOCK_GAS = 1_000_000
-"""A block that used no more has so few transactions and logs, and so little data, that the event loop encodes it."""
+"""The event loop encodes a block that used at most this gas: its transactions, logs and data are few."""
 
 
 async def on_writer(services: Services, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a function on the chain writer's thread, in order with every other write, and wait for it."""
+    """Run a function on the chain writer's thread, in order with every other write, and await it."""
     return await asyncio.wrap_future(services.chain.writer.submit(function, *arguments))
 
 
 async def state_at(services: Services, block: BlockReference) -> StateReader:
-    """The state after a block. The pending block is built by the writer, as that executes the pool."""
+    """The state after a block. The writer builds the pending block, which executes the pool."""
     if block.tag is BlockTag.PENDING:
         return await on_writer(services, services.chain.state_at, block)
     return services.chain.state_at(block)
 
 
 def header_at(services: Services, reference: BlockReference) -> Header | None:
-    """The header of the mined block that a reference names, or None where it is unknown; raises as `of_block`."""
+    """The header of the mined block of a reference, or None if it is unknown; raises like `of_block`."""
     try:
         return services.chain.resolve(reference)
     except UnknownBlockError:
@@ -46,7 +46,7 @@ def header_at(services: Services, reference: BlockReference) -> Header | None:
 
 
 def by_size(header: Header | None, show: Callable[..., Result], *arguments: Any) -> Result | Later | None:
-    """What `show` makes of a block: at once where it cannot hold much, as its gas tells. None without a block."""
+    """The result of `show` for a block: at once if its gas shows that it is small. None without a block."""
     if header is None:
         return None
     return Later(show, *arguments) if header.gas_used > LIGHT_BLOCK_GAS else show(*arguments)
@@ -55,9 +55,9 @@ def by_size(header: Header | None, show: Callable[..., Result], *arguments: Any)
 async def of_block(
     services: Services, reference: BlockReference, show: Callable[[Block], Result]
 ) -> Result | Later | None:
-    """What `show` makes of the block that a reference names; None where it is unknown.
+    """The result of `show` for the block of a reference; None if it is unknown.
 
-    Raises UnknownBlockError, as geth, for `safe` and `finalized` while a consensus client has named none.
+    Raises UnknownBlockError, like geth, for `safe` and `finalized` until a consensus client has named them.
     """
     if reference.tag is BlockTag.PENDING:
         pending = (await on_writer(services, services.chain.pending)).block
@@ -66,7 +66,7 @@ async def of_block(
 
 
 def of_block_hash(services: Services, block_hash: Hash32, show: Callable[[Block], Result]) -> Result | Later | None:
-    """What `show` makes of the block with this hash; None where it is unknown."""
+    """The result of `show` for the block with this hash; None if it is unknown."""
     return by_size(services.chain.header_by_hash(block_hash), _show_block, services, block_hash, show)
 
 
@@ -76,7 +76,7 @@ def _show_block(services: Services, block_hash: Hash32, show: Callable[[Block], 
 
 
 def of_pool(services: Services, show: Callable[..., Result], *arguments: Any) -> Result | Later:
-    """What `show` makes of the pool: at once where few transactions wait there."""
+    """The result of `show` for the pool: at once if it has few transactions."""
     stats = services.chain.pool.stats()
     is_large = stats.pending + stats.queued > LIGHT_POOL_TRANSACTIONS
     return Later(show, services, *arguments) if is_large else show(services, *arguments)
@@ -100,7 +100,7 @@ def _show_record(services: Services, block_hash: Hash32, show: Callable[[BlockAn
 def of_transaction(
     services: Services, transaction_hash: Hash32, show: Callable[[Services, Hash32], Result]
 ) -> Result | Later | None:
-    """What `show` makes of a transaction by its hash; it is called for waiting and for unknown ones as well."""
+    """The result of `show` for a transaction by its hash; also called for pending and unknown ones."""
     header = services.chain.header_of_transaction(transaction_hash)
     if header is None:
         return show(services, transaction_hash)
@@ -108,7 +108,7 @@ def of_transaction(
 
 
 def first_block_where(services: Services, holds: Callable[[StateReader], bool], deadline: Deadline) -> int | None:
-    """The first block after which something holds, by bisection: it must go on to hold. None where it does not yet."""
+    """The first block after which a condition holds, by bisection: it must hold ever after. None if it does not yet."""
     chain = services.chain
 
     def holds_after(number: int) -> bool:
@@ -128,18 +128,18 @@ def first_block_where(services: Services, holds: Callable[[StateReader], bool], 
 
 
 def account_of(state: StateReader, address: Address) -> Account:
-    """The account, or the empty one where the state has none."""
+    """The account, or an empty one if the state has none."""
     return state.account(address) or EMPTY_ACCOUNT
 
 
 def code_of(state: StateReader, address: Address) -> bytes:
-    """The code at an address; b"" where there is none."""
+    """The code at an address; b"" if there is none."""
     account = state.account(address)
     return b"" if account is None else state.code(account.code_hash)
 
 
 def encode_block(services: Services, block: Block, *, full: bool, pending: bool = False) -> results.Json:
-    """A block as JSON; senders come from the receipts, so that no signature is recovered."""
+    """A block as JSON; senders come from the receipts, which avoids recovering signatures."""
     receipts = services.chain.receipts(block.hash) if full and not pending else None
     senders = None if receipts is None else [receipt.sender for receipt in receipts]
     return results.block(block, full=full, senders=senders, pending=pending)

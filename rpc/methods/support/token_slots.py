@@ -1,7 +1,7 @@
-"""Where an ERC-20 token keeps a balance or an allowance, found by asking the token.
+"""The storage slot of an ERC-20 token's balance or allowance, found by calling the token.
 
-Every slot that a known layout could use is overridden with a number of its own; the number that the
-token then answers names the slot. One call finds it among hundreds, and nothing is written.
+Each slot that a known layout could use is overridden with a distinct number; the number that the token returns
+identifies the slot. One call finds it among hundreds, and nothing is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ BALANCE_OF = bytes.fromhex("70a08231")
 ALLOWANCE = bytes.fromhex("dd62ed3e")
 PLAIN_SLOTS = 256
 MARK = 0x5A00_0000
-"""Added to a candidate's number, so that no answer of an unprepared token looks like one."""
+"""Added to a candidate's number, so that no genuine balance looks like one."""
 
 
 def _erc7201(namespace: bytes) -> int:
@@ -31,7 +31,7 @@ SOLADY_BALANCE_SEED = bytes.fromhex("87a211a2")
 SOLADY_ALLOWANCE_SEED = bytes.fromhex("7f5e9f20")
 
 Answer = Callable[[bytes, Mapping[int, int]], bytes | None]
-"""(call data, slot -> value to assume) -> what the token returns, or None where it fails."""
+"""(call data, slot -> overriding value) -> the token's result, or None if it fails."""
 
 
 def _word(number: int | bytes) -> bytes:
@@ -60,24 +60,24 @@ def _mapping_slots(*keys: bytes) -> Iterator[int]:
 
 
 def balance_candidates(holder: bytes) -> list[int]:
-    """The slots where a token of a known layout would keep the balance of `holder`."""
+    """The slots of `holder`'s balance in the known layouts."""
     solady = keccak256(holder + bytes(8) + SOLADY_BALANCE_SEED)
     return [*_mapping_slots(holder), int.from_bytes(solady, "big")]
 
 
 def allowance_candidates(owner: Address, spender: Address) -> list[int]:
-    """The slots where a token of a known layout would keep what `spender` may take from `owner`."""
+    """The slots of `spender`'s allowance from `owner` in the known layouts."""
     solady = keccak256(owner + bytes(8) + SOLADY_ALLOWANCE_SEED + spender)
     return [*_mapping_slots(owner, spender), int.from_bytes(solady, "big")]
 
 
 def find_balance_slot(answer: Answer, holder: bytes) -> int | None:
-    """The storage slot of the token that holds the balance of `holder`, or None where no layout fits."""
+    """The token's storage slot of `holder`'s balance, or None if no layout matches."""
     return _find(answer, BALANCE_OF + _word(holder), balance_candidates(holder))
 
 
 def find_allowance_slot(answer: Answer, owner: Address, spender: Address) -> int | None:
-    """The storage slot of the token that holds the allowance, or None where no layout fits."""
+    """The token's storage slot of the allowance, or None if no layout matches."""
     return _find(answer, ALLOWANCE + _word(owner) + _word(spender), allowance_candidates(owner, spender))
 
 

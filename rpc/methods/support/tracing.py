@@ -1,4 +1,4 @@
-"""Decoders of what tracing methods take: geth's TraceConfig, and its form for calls."""
+"""Decoders of the parameters of tracing methods: geth's TraceConfig, and its form for calls."""
 
 import re
 import time
@@ -26,7 +26,7 @@ _SOLIDITY_ERRORS = ErrorDecoder()
 
 @dataclass(frozen=True, slots=True)
 class TraceConfig:
-    """Geth's TraceConfig. options: the tracer's own, or the struct logs'. `reexec` is taken and changes nothing."""
+    """Geth's TraceConfig. options: the tracer's own, or the struct logs'. `reexec` is accepted without effect."""
 
     tracer: str | None = None
     timeout: str | None = None
@@ -34,9 +34,9 @@ class TraceConfig:
     overrides: CallOverrides = field(default_factory=CallOverrides)
 
     def request(self, limits: Limits, deadline: Deadline) -> TraceRequest:
-        """What is asked of chain.tracing; time begins to count. Raises ServerError for a bad `timeout`.
+        """The request to chain.tracing; its time starts now. Raises ServerError for a bad `timeout`.
 
-        deadline: the worker's, whose moment tracing's own limits replace; they are cancelled with it.
+        deadline: the worker's; tracing's own limits replace its time, and it cancels them.
         """
         seconds = limits.trace_seconds if self.timeout is None else parse_duration(self.timeout)
         return TraceRequest(
@@ -54,9 +54,9 @@ DEFAULT = TraceConfig()
 def run_trace(
     services: Services, deadline: Deadline, trace: Callable[[TraceRequest], Result], config: TraceConfig = DEFAULT
 ) -> Result:
-    """Trace under the time that the request allows, in place of other executions' deadline.
+    """Trace within the time that the request allows, instead of other executions' deadline.
 
-    Raises ServerError, LimitExceededError where all traces together take too much memory.
+    Raises ServerError, LimitExceededError if all traces together take too much memory.
     """
     try:
         with services.trace_memory.share():
@@ -68,7 +68,7 @@ def run_trace(
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a Go duration, as "5s", "300ms" or "1m30s". Raises ServerError in Go's words."""
+    """Seconds of a Go duration, such as "5s", "300ms" or "1m30s". Raises ServerError with Go's text."""
     digits, sign = (text[1:], -1.0) if text[:1] == "-" else (text.removeprefix("+"), 1.0)
     if digits == "0":
         return 0.0
@@ -104,7 +104,7 @@ _ALL_FIELDS = (*_CONFIG_FIELDS, *_STRUCT_LOG_FIELDS, "reexec")
 
 @schema(type="object", title="Trace configuration", properties={name: {} for name in _ALL_FIELDS})
 def trace_config(value: object) -> TraceConfig:
-    """{tracer, tracerConfig, timeout, reexec}, with the struct logs' options beside them."""
+    """{tracer, tracerConfig, timeout, reexec}, with the struct logs' options at the same level."""
     decoded = decode_fields(value, _CONFIG_FIELDS)
     options = decode_fields(value, _STRUCT_LOG_FIELDS)
     if "tracer" not in decoded:

@@ -1,7 +1,7 @@
-"""Sending as Hardhat's node does: a transaction that is mined at once and fails is answered by an error.
+"""Sending as in Hardhat's node: a transaction that is mined at once and fails is answered with an error.
 
-The error carries the revert data where Hardhat's users look for it: `data.data`, beside the transaction's hash.
-Its code is not Hardhat 2's -32603, after which clients send again.
+The error has the revert data where Hardhat's users expect it, in `data.data`, with the transaction's hash. Its code is
+not Hardhat 2's -32603, which makes clients send again.
 """
 
 from zevm.chain.events import Event, HeadChanged, TransactionReport
@@ -16,7 +16,7 @@ _PREFIX = "VM Exception while processing transaction: "
 
 
 def submit(services: Services, transaction: Transaction, *, local: bool = False) -> Hash32:
-    """Send a transaction; its hash. On the writer's thread. Raises TransactionFailedError where the mode says so."""
+    """Send a transaction on the writer's thread; return its hash. Raises TransactionFailedError if the mode says so."""
     chain = services.chain
     if not services.throws_on_failure:
         return chain.send_transaction(transaction, local=local)
@@ -41,7 +41,7 @@ def submit(services: Services, transaction: Transaction, *, local: bool = False)
 
 
 def failure_message(decoder: ErrorDecoder | None, report: TransactionReport) -> str:
-    """Hardhat's words for a failure; test libraries read them."""
+    """Hardhat's text for a failure, which test libraries parse."""
     assert report.fault is not None, "the transaction did not fail"
     if report.fault.kind is not VmErrorKind.REVERT:
         return f"{_PREFIX}{report.fault.message}"

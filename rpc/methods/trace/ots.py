@@ -1,4 +1,4 @@
-"""ots_: what the explorer Otterscan asks of a node, at level 8 of its API. See docs/tracing.md."""
+"""ots_: the API of the explorer Otterscan, level 8. See docs/tracing.md."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -29,7 +29,7 @@ from zevm.storage.primitives import Address, Hash32
 
 API_LEVEL = 8
 SELECTOR_DIGITS = len("0x") + 8
-"""What is shown of a transaction's input in a block's list."""
+"""The part of a transaction's input that a block's list shows."""
 
 HASH = Param("transactionHash", scalars.hash32)
 ADDRESS = Param("address", scalars.address)
@@ -43,7 +43,7 @@ _WITHOUT_VALUE = ("STATICCALL", "DELEGATECALL")
 
 @method("ots_getApiLevel", cost=Cost.LIGHT, result="number")
 def get_api_level(services: Services) -> int:  # noqa: ARG001
-    """The level of Otterscan's API that the node has."""
+    """The supported level of Otterscan's API."""
     return API_LEVEL
 
 
@@ -54,7 +54,7 @@ def get_api_level(services: Services) -> int:  # noqa: ARG001
     result="boolean",
 )
 async def has_code(services: Services, address: Address, block: BlockReference) -> bool:
-    """Whether there is code at an address."""
+    """Whether an address has code."""
     return _has_code(await state_at(services, block), address)
 
 
@@ -81,7 +81,7 @@ def _rows(services: Services, transaction_hash: Hash32, deadline: Deadline) -> l
     result="[{type, depth, from, to, value, input, output}]",
 )
 def trace_transaction(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> orjson.Fragment:
-    """The frames of a mined transaction in a row, with their depths."""
+    """The frames of a mined transaction as a flat list, with their depths."""
     return orjson.Fragment(orjson.dumps([_frame(row) for row in _rows(services, transaction_hash, deadline)]))
 
 
@@ -114,7 +114,7 @@ def get_internal_operations(services: Services, transaction_hash: Hash32, *, dea
 
 @method("ots_getTransactionError", cost=Cost.EXECUTION, params=(HASH,), result="bytes")
 def get_transaction_error(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> str:
-    """The data that a mined transaction reverted with; 0x where it did not."""
+    """The revert data of a mined transaction; 0x if it did not revert."""
     position = _position(services, transaction_hash)
     receipts = services.chain.receipts(position.block.hash)
     if receipts is not None and receipts[position.index].status == 1:
@@ -126,14 +126,14 @@ def get_transaction_error(services: Services, transaction_hash: Hash32, *, deadl
 
 @method("ots_getBlockDetails", cost=Cost.ASYNC, params=(BLOCK,), result=DETAILS)
 async def get_block_details(services: Services, reference: BlockReference) -> Json | Later | None:
-    """A block without its transactions, with their number, what it paid and what they paid."""
+    """A block without its transactions, with their number, the issuance and the total fees."""
     show = partial(_details, services, pending=reference.tag is BlockTag.PENDING)
     return await of_record(services, reference, show)
 
 
 @method("ots_getBlockDetailsByHash", cost=Cost.ASYNC, params=(Param("hash", scalars.hash32),), result=DETAILS)
 async def get_block_details_by_hash(services: Services, block_hash: Hash32) -> Json | Later | None:
-    """A block by hash without its transactions, with their number, what it paid and what they paid."""
+    """A block by hash without its transactions, with their number, the issuance and the total fees."""
     return await of_record(services, BlockReference(hash=block_hash), partial(_details, services))
 
 
@@ -169,7 +169,7 @@ def _details(services: Services, record: BlockAndReceipts, *, pending: bool = Fa
 async def get_block_transactions(
     services: Services, reference: BlockReference, page_number: int, page_size: int
 ) -> Json | Later | None:
-    """A page of a block's transactions, page 0 the last ones; inputs cut to 4 bytes, receipts without logs."""
+    """A page of a block's transactions (page 0 has the last ones); inputs cut to 4 bytes, receipts without logs."""
     _check_page(services, page_size)
     return await of_record(services, reference, partial(_page_of, page_number, page_size, reference))
 
@@ -278,7 +278,7 @@ def get_transaction_by_sender_and_nonce(
 
 @method("ots_getContractCreator", cost=Cost.EXECUTION, params=(ADDRESS,), result="{hash, creator} or null")
 def get_contract_creator(services: Services, address: Address, *, deadline: Deadline) -> Json | None:
-    """The transaction that created a contract, and who created it; null for what no transaction has created."""
+    """The transaction that created a contract, and its creator; null if no transaction created it."""
     number = first_block_where(services, lambda state: _has_code(state, address), deadline)
     block = None if number is None else services.chain.block_by_number(number)
     if block is None:

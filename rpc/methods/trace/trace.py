@@ -1,4 +1,4 @@
-"""trace_: Parity's traces, as indexers, explorers and web3.py's tracing module ask for them. See docs/tracing.md."""
+"""trace_: Parity's traces, for indexers, explorers and web3.py's tracing module. See docs/tracing.md."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from zevm.storage.rlp import RlpError
 
 @schema(type="array", items={"type": "string", "enum": list(KINDS)})
 def kinds(value: object) -> tuple[str, ...]:
-    """What a replay is asked for: some of "trace", "vmTrace", "stateDiff"."""
+    """The requested kinds of a replay: some of "trace", "vmTrace", "stateDiff"."""
     wanted: list[str] = scalars.array_of(scalars.string)(value)
     for kind in wanted:
         if kind not in KINDS:
@@ -80,7 +80,7 @@ FRAMES, REPLAY = "[frame] or null", "{output, stateDiff, trace, vmTrace}"
 
 
 def _encoded(value: object) -> orjson.Fragment:
-    """A result encoded here, off the event loop."""
+    """A result, encoded off the event loop."""
     return orjson.Fragment(orjson.dumps(value))
 
 
@@ -93,7 +93,7 @@ def _find(services: Services, reference: BlockReference) -> Block | None:
 
 @method("trace_transaction", cost=Cost.EXECUTION, params=(HASH,), result=FRAMES)
 def transaction(services: Services, transaction_hash: Hash32, *, deadline: Deadline) -> orjson.Fragment | None:
-    """The frames of a mined transaction, in a row."""
+    """The frames of a mined transaction, as a flat list."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
@@ -113,7 +113,7 @@ def transaction(services: Services, transaction_hash: Hash32, *, deadline: Deadl
 def get(
     services: Services, transaction_hash: Hash32, address: list[int], *, deadline: Deadline
 ) -> orjson.Fragment | None:
-    """One frame of a mined transaction, by its place in the tree."""
+    """One frame of a mined transaction, by its position in the tree."""
     position = services.chain.find_transaction(transaction_hash)
     if position is None:
         return None
@@ -135,7 +135,7 @@ def block(services: Services, reference: BlockReference, *, deadline: Deadline) 
 
 @method("trace_filter", cost=Cost.EXECUTION, params=(Param("filter", frame_filter),), result="[frame]")
 def filter_(services: Services, wanted: dict[str, Any], *, deadline: Deadline) -> orjson.Fragment:
-    """Frames by block range and addresses: everything in the range is executed again, so keep it short."""
+    """Frames by block range and addresses; executes the whole range again, so keep it short."""
     number_of = services.chain.number_of
     first, last = wanted.pop("first", EARLIEST), wanted.pop("last", LATEST)
     bounds = FrameFilter(number_of(first), min(number_of(last), services.chain.head.number), **wanted)
@@ -195,7 +195,7 @@ def call(
     *,
     deadline: Deadline,
 ) -> orjson.Fragment:
-    """Execute a call upon a block, for its frames, instructions and state differences."""
+    """Execute a call on a block, for its frames, instructions and state differences."""
     pairs = [(_request_of(services, arguments), wanted)]
     return run_trace(
         services,
@@ -217,7 +217,7 @@ def call_many(
     *,
     deadline: Deadline,
 ) -> orjson.Fragment:
-    """Execute calls one upon the other, for the frames, instructions and state differences of each."""
+    """Execute calls in sequence, for the frames, instructions and state differences of each."""
     check_call_count(len(pairs), services.limits)
     prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
     return run_trace(
@@ -240,7 +240,7 @@ def _request_of(services: Services, arguments: TransactionArguments) -> CallRequ
 def raw_transaction(
     services: Services, encoded: bytes, wanted: tuple[str, ...], *, deadline: Deadline
 ) -> orjson.Fragment:
-    """Execute a signed transaction as if it were mined next, and keep nothing of it."""
+    """Execute a signed transaction as if it were mined next, without keeping changes."""
     try:
         signed = Transaction.decode(encoded)
     except RlpError as error:

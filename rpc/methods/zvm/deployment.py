@@ -32,7 +32,7 @@ from zevm.storage.primitives import Address, Hash32
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What to deploy. payload: the constructor's whole call data. constructor: its ABI-encoded arguments alone."""
+    """A deployment's input. payload: the constructor's whole call data. constructor: only its ABI-encoded arguments."""
 
     module: bytes
     constructor: bytes | None = None
@@ -42,7 +42,7 @@ class Deployment:
 
     @property
     def call_data(self) -> bytes | None:
-        """Of the constructor's run; None for no run."""
+        """The constructor's call data; None for no constructor call."""
         return self.payload if self.constructor is None else constructor_payload(self.constructor)
 
 
@@ -76,7 +76,7 @@ def deployment(value: object) -> Deployment:
     result="{status, statusCode, address, transactionHash, gasLimit, gasUsed, error, rule, returnValue}",
 )
 def deploy_contract(services: Services, wanted: Deployment) -> Json:
-    """Check a module and send the creation transaction of one of the node's accounts; status null while it waits."""
+    """Check a module and send its creation from one of the node's accounts; status is null while it is pending."""
     chain = services.chain
     try:
         data = creation_data(wanted.module, wanted.call_data, compress=wanted.compress)
@@ -139,7 +139,7 @@ def _not_sent(status: Status, error: str, *, rule: str | None = None, output: by
 
 
 def _refused_by_estimate(services: Services, transaction: TransactionArguments, error: Exception) -> Json:
-    """Why no gas limit was found with which it succeeds: the estimate knows the text, one more run the kind."""
+    """Why the creation fails at every gas limit: the estimate gives the text, one more execution the kind."""
     if isinstance(error, ExecutionTimeoutError):
         return _not_sent(Status.TIMEOUT, str(error) or "execution aborted")
     request = call_request(services, transaction, default_gas=services.limits.call_gas)

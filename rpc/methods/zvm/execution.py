@@ -19,13 +19,13 @@ from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT, Account, AccountChange, StateDiff, StateReader
 
 MAXIMUM_ARGUMENTS = 255
-"""A WebAssembly function of a module has at most so many parameters."""
+"""Maximum of parameters of a module's function."""
 
 _LEAST_INTEGER, _GREATEST_INTEGER = -(1 << 63), (1 << 64) - 1
 
 
 def integer(value: object) -> int:
-    """A value of i32 or i64: a JSON number, decimal text or hex, negative or not; its parameter keeps the low bits."""
+    """A value of i32 or i64: a JSON number, decimal or hex text, or negative; the parameter keeps the low bits."""
     negative = type(value) is str and value[:1] == "-"
     digits = value[1:] if negative and isinstance(value, str) else value
     number = value if type(value) is int else scalars.number(digits) * (-1 if negative else 1)
@@ -76,7 +76,7 @@ def function_call(value: object) -> dict[str, Any]:
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
 )
 def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: Deadline) -> Json:
-    """Run a function of a contract or of a module on a block's state, keeping nothing, and tell all it did."""
+    """Run a function of a contract or a module on a block's state without keeping changes, and report all effects."""
     limits = services.limits
     given = dict(call)
     timeout_ms = given.pop("timeout_ms", None)
@@ -116,7 +116,7 @@ def _logs(logs: Sequence[Log]) -> list[Json]:
 
 
 def _modified(before: StateReader, changes: StateDiff) -> Json:
-    """Each account that differs, with the values that do."""
+    """Each changed account, with its changed values."""
     modified = {}
     for address, change in sorted(changes.accounts.items()):
         entry = _account_changes(before.account(address) or EMPTY_ACCOUNT, change)

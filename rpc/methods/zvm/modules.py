@@ -1,4 +1,4 @@
-"""zvm_: modules and contracts as they are, what they cost, and what this node runs them under."""
+"""zvm_: information about modules and contracts, their prices, and this node's machine."""
 
 from dataclasses import asdict
 from typing import Any
@@ -48,7 +48,7 @@ SCHEDULE = Param("schedule", price_table_name, default=None, summary="by name; t
 
 
 def machine_of(services: Services) -> ZvmMachine:
-    """The chain's machine. Raises InvalidRequestError where it has none."""
+    """The chain's WebAssembly machine. Raises InvalidRequestError if it has none."""
     machine = services.chain.zvm
     if machine is None:
         raise InvalidRequestError("this chain has no WebAssembly contracts: its genesis lacks config.zvm")
@@ -56,12 +56,12 @@ def machine_of(services: Services) -> ZvmMachine:
 
 
 def status_json(status: Status) -> Json:
-    """How it ended: the guide's name and number."""
+    """The status: name and number."""
     return {"status": status.value, "statusCode": status.number}
 
 
 def refused(error: ModuleRefusedError) -> ServerError:
-    """The answer for a module that breaks a rule, where there is no result to say it in."""
+    """The answer for a module that breaks a rule, before any result exists."""
     return ServerError(error.message, status_json(Status.INVALID_MODULE) | {"rule": error.rule})
 
 
@@ -74,7 +74,7 @@ def _types(kinds: str) -> list[str]:
 
 
 def inspection_json(found: Inspection) -> Json:
-    """A module as zvm_validateModule tells it. Ink, bytes and pages are numbers, gas is hex."""
+    """A module in zvm_validateModule's form. Ink, bytes and pages are numbers, gas is hex."""
     refusal, memory = found.refusal, found.memory
     return {
         "valid": refusal is None,
@@ -121,7 +121,7 @@ def inspection_json(found: Inspection) -> Json:
     result="{valid, rule, message, imports, exports, memory, activationGas, estimate, size, ...}",
 )
 def validate_module(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether a module may be deployed, or which rule it breaks; its imports, exports and price."""
+    """Check whether a module may be deployed, or which rule it breaks; report its imports, exports and price."""
     prices = schedule or machine_of(services).price_table
     found = inspect_module(module, prices)
     constructor = None if found.init_payload is None else hexadecimal(found.init_payload)
@@ -139,7 +139,7 @@ def validate_module(services: Services, module: bytes, schedule: PriceTable | No
     result="{estimate, intrinsic, activation, deposit, floor, total}",
 )
 def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable | None, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """The guide's rough price of a module, and what its deployment costs without the constructor's run."""
+    """A rough price of a module, and its deployment cost without the constructor."""
     prices = schedule or machine_of(services).price_table
     chain = services.chain
     try:
@@ -156,7 +156,7 @@ def estimate_gas_usage(services: Services, module: bytes, schedule: PriceTable |
     result="{address, delegate, format, codeHash, exports, imports, memory, activationGas, size, ...} or null",
 )
 def get_contract(services: Services, address: Address, block: BlockReference, *, deadline: Deadline) -> Json | None:  # noqa: ARG001
-    """The WebAssembly contract that runs at an address, its own or a delegate's; null where there is none."""
+    """The WebAssembly contract that runs at an address, its own or a delegate's; null if there is none."""
     machine = machine_of(services)
     state = services.chain.state_at(block)
     code_hash = account_of(state, address).code_hash
@@ -235,7 +235,7 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
 
 @method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime}")
 def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether the chain has WebAssembly contracts, under which prices and limits, and what is compiled."""
+    """Whether the chain has WebAssembly contracts; their prices and limits, and the compiled programs."""
     machine = services.chain.zvm
     if machine is None:
         return {"enabled": False, "schedule": None, "limits": None, "programs": None, "wasmtime": wasmtime_version()}

@@ -12,7 +12,7 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.pool.pool import Pool, PoolLimits, PoolStats
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Authorization, BlobSidecar, Transaction, TransactionType
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256

@@ -12,9 +12,10 @@ from tests.chain.vm.support import (
 )
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import CallRequest, FrameStart, VmError
+from zevm.chain.vm.interface import CallRequest, VmError
+from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.operations import OPCODE_NAMES
+from zevm.chain.vm.tracer import WatchedFrame
 
 OTHER = b"\x44" * 20
 
@@ -34,12 +35,12 @@ class Recorder(QuietTracer):
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         self.lines.append(f"end {gas_used} {output.hex()} {'' if error is None else error.message}".strip())
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         assert len(frame.memory) % 32 == 0
         self.gas.append(frame.gas_left)
         self.lines.append(f"{program_counter} {OPCODE_NAMES[opcode]} {frame.msg.depth} {list(frame.stack)}")
 
-    def on_fault(self, frame: Frame, error: VmError, gas_cost: int) -> None:
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
         assert frame.gas_left >= 0
         self.lines.append(f"fault {gas_cost} {error.message}")
 
@@ -115,7 +116,7 @@ class Frames(QuietTracer):
         assert start.gas_limit
         self.entered += 1
 
-    def on_step(self, frame: Frame, program_counter: int, opcode: int) -> None:
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         raise AssertionError(f"instruction {opcode:#x} at {program_counter}, {frame.gas_left} gas left")
 
 

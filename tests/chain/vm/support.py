@@ -5,8 +5,9 @@ from testing.memory_state import MemoryReader
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, CallRequest, Outcome
+from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.operations import OPCODE_NAMES
 from zevm.storage.keccak import keccak256
 

@@ -13,8 +13,9 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Receipt, Transaction, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
-from zevm.chain.vm.interface import BlockEnvironment, Outcome
+from zevm.chain.vm.interface import Outcome
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.primitives import Hash32

@@ -12,9 +12,9 @@ from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
-from zevm.chain.vm.frame import Frame
+from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.message import Message
 from zevm.chain.vm.operations import REPLACEMENTS
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.keccak import keccak256

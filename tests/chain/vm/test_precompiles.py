@@ -18,8 +18,9 @@ from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
+from zevm.chain.vm.frame import TransactionContext
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.vm.message import Message, TransactionContext
+from zevm.chain.vm.message import Message
 from zevm.storage.keccak import keccak256
 
 

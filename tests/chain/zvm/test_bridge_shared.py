@@ -24,7 +24,8 @@ from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Log
 from zevm.chain.types.receipt import logs_bloom
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import FrameStart, VmError, VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
 from zevm.storage.keccak import keccak256
 

@@ -405,7 +405,7 @@ def test_z10_a_module_too_large_for_the_cap_on_transactions_is_refused_by_its_na
     with pytest.raises(ExecutionFailedError) as caught:
         GasEstimation(frame(), request_to(None, large, gas_limit=0), gas_cap=50_000_000).run()
     assert str(caught.value) == (
-        "contract creation code storage out of gas: 16777216 gas are too little, and a transaction has at most 16777216"
+        "contract creation code storage out of gas: 16777216 gas is too little, and a transaction has at most 16777216"
         " on this chain (EIP-7825)"
     )
     rules = rules_of(unlimited_transaction_gas=True)

@@ -89,7 +89,7 @@ BROKEN: list[tuple[str, str, bytes]] = [
     ("import", "there is no function vm_hooks.absent", contract(imports='(import "vm_hooks" "absent" (func))')),
     (
         "import",
-        "console.log_txt is there on development chains alone",
+        "console.log_txt is available on development chains only",
         contract(imports='(import "console" "log_txt" (func (param i32 i32)))'),
     ),
     (

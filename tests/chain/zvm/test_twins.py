@@ -25,7 +25,7 @@ from tests.chain.zvm.twins import (
     users,
 )
 from tests.clients.tools import BIN, forge
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.keccak import keccak256
 

@@ -10,8 +10,9 @@ from scripts.build_wasm import CONTRACTS, compile_contract
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, assemble, state_of, transaction_of
 from tests.clients.tools import artifact
 from zevm.chain.types import Log
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import BlockEnvironment, Outcome, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmErrorKind
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.account import AccountChange
 from zevm.storage.keccak import keccak256

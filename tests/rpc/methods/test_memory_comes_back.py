@@ -168,7 +168,7 @@ async def test_b5_all_traces_share_a_budget() -> None:
         sent = await running.call("eth_sendTransaction", {"from": HEX_ALICE, "data": WIDE, "gas": hex(300_000)})
         error = await running.fails("debug_traceTransaction", sent, {"enableMemory": True})
         assert error.code == -32005
-        assert "the traces under way together take 4194304 bytes" in error.message
+        assert "the running traces together take 4194304 bytes" in error.message
         assert running.services.trace_memory.taken == 0
         assert await running.call("debug_traceTransaction", sent, {"tracer": "callTracer"})
     finally:

@@ -33,7 +33,7 @@ _STATELESS = (
         "read_return_data",
     }
 )
-"""What depends on the call alone, and what a contract's entry point asks before it knows which function is meant."""
+"""Host functions that depend on the call alone, and those that an entry point needs before it selects a function."""
 
 HostCallbacks = Mapping[tuple[str, str], HostCallback]
 

@@ -14,7 +14,7 @@ TLOAD, TSTORE, SELFDESTRUCT = 0x5C, 0x5D, 0xFF
 
 CACHE_WRITE_GAS_LEFT = 2_310
 CODE_GAS = 700
-"""On reading an account's code or its size, beside the access."""
+"""Gas of reading an account's code or its size, in addition to the access."""
 MAXIMUM_TOPICS = 4
 
 _WORD = 32
@@ -119,7 +119,7 @@ def transient_store_bytes32(instance: Instance, key_pointer: int, value_pointer:
 
 
 def emit_log(instance: Instance, pointer: int, length: int, topic_count: int) -> None:
-    """Log data that begins with so many 32-byte topics."""
+    """Log data that begins with this number of 32-byte topics."""
     context: HostContext = instance.context
     if topic_count > MAXIMUM_TOPICS or length < _WORD * topic_count:
         raise HostTrapError(f"{length} bytes of log with {topic_count} topics; at most 4, of 32 bytes each")

@@ -7,7 +7,7 @@ from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, Node, hexadecimal, 
 from zevm.chain.blocks.execution import BlockExecution, execute_all
 from zevm.chain.errors import BlockError
 from zevm.chain.types import Block, Header, Transaction
-from zevm.chain.vm.interface import BlockEnvironment
+from zevm.chain.vm.environment import BlockEnvironment
 from zevm.rpc.limits import Limits
 from zevm.storage import trie
 from zevm.storage.keccak import keccak256

@@ -7,7 +7,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES
-from zevm.chain.vm.message import TransactionContext
+from zevm.chain.vm.frame import TransactionContext
 from zevm.rpc.limits import Limits
 
 BOUNDS = replace(Limits(), balance_addresses=3, impersonated_accounts=2, impersonated_signatures=2, snapshots=2)

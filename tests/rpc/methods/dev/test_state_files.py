@@ -169,7 +169,7 @@ async def test_r10_blocks_without_receipts_are_named(node: Node, other: Node, ca
     assert await other.call("eth_blockNumber") == "0x0"
     assert await other.call("eth_getBalance", BOB_) == await node.call("eth_getBalance", BOB_)
     [message] = [record.getMessage() for record in caplog.records if record.name == "zevm.rpc"]
-    assert message.startswith("5 blocks of the state file are not taken over")
+    assert message.startswith("5 blocks of the state file are not loaded")
     await other.call("evm_mine")
     assert int((await other.call("eth_getBlockByNumber", "latest"))["timestamp"], 16) >= 0xFFFFFFFF
 

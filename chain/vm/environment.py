@@ -1,0 +1,18 @@
+"""The block as its transactions see it, and the node's parts that serve them."""
+
+from dataclasses import dataclass
+
+from zevm.chain.vm.frame import WasmMachine
+from zevm.chain.vm.interface import BlockContext
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEnvironment(BlockContext):
+    """A BlockContext with what a chain adds to it.
+
+    recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
+    wasm_machine: the machine of WebAssembly contracts, None where the chain has none.
+    """
+
+    recoveries: tuple[tuple[bytes, bytes], ...] = ()
+    wasm_machine: WasmMachine | None = None

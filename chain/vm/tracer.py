@@ -1,0 +1,114 @@
+"""Observer of a transaction: of its frames, and of its instructions on request."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from zevm.chain.rules.forks import ForkRules
+from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.message import FrameStart, Message
+from zevm.storage.primitives import Address
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionStart:
+    """A transaction or call about to begin, before gas is bought and delegations are set.
+
+    to: None for a creation. address: `to`, or where the creation's contract will be. authorities: who signed
+    authorisations (EIP-7702), where the signature holds. precompiles: 20-byte addresses, the fork's own.
+    gas_price: wei per gas that it pays. block_number, timestamp: its block's.
+    state: live; valid until the transaction has ended.
+    """
+
+    sender: Address
+    to: Address | None
+    address: Address
+    gas_limit: int
+    coinbase: Address
+    rules: ForkRules
+    authorities: tuple[Address, ...]
+    precompiles: Collection[bytes]
+    gas_price: int
+    block_number: int
+    timestamp: int
+    state: ExecutionState
+
+
+class HostCall(NamedTuple):
+    """A WebAssembly contract calls a host function, as `storage_load_bytes32`.
+
+    arguments: unsigned integers, pointers among them. peek(pointer, length): memory as it is now, None outside of it.
+    """
+
+    name: str
+    arguments: tuple[int, ...]
+    ink_left: int
+    ink_per_gas: int
+    peek: Callable[[int, int], bytes | None]
+
+
+class WatchedFrame(Protocol):
+    """A running frame as a tracer sees it. Nothing of it may be changed.
+
+    msg: what it was asked to do. address: the account that its code acts on. stack: words, the top one last.
+    memory: whole words. return_data: the last child's output.
+    """
+
+    msg: Message
+    address: Address
+    gas_left: int
+    stack: list[int]
+    memory: bytearray
+    return_data: bytes
+    block_state: ExecutionState
+
+
+class Tracer(Protocol):
+    """Watches one transaction. Frames nest: each on_enter has its on_exit. Views are only valid during the call.
+
+    wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
+    than an unwatched one.
+    """
+
+    wants_steps: bool
+
+    def on_begin(self, start: TransactionStart) -> None:
+        """Nothing has been done yet."""
+        ...
+
+    def on_enter(self, start: FrameStart) -> None:
+        """A frame begins; the outermost one has depth 0. Its caller has paid, no value has moved."""
+        ...
+
+    def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
+        """The innermost open frame ended; what a failed one did is undone."""
+        ...
+
+    def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
+        """An instruction is about to run: nothing of it is checked or paid."""
+        ...
+
+    def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:
+        """The last instruction shown of this frame ends it. gas_cost: what it cost, or would have, as far as known."""
+        ...
+
+    def on_halt(self, frame: WatchedFrame) -> None:
+        """The last instruction shown of this frame ended it without a fault."""
+        ...
+
+    def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
+        """A WebAssembly contract has an instruction of the EVM done, with these words, the top one last."""
+        ...
+
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
+        """A host function is about to run; frames that it opens come before its on_host_return."""
+        ...
+
+    def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:
+        """The innermost open host function ended. error: why it ends the contract, None where it does not."""
+        ...
+
+    def on_end(self, outcome: Outcome) -> None:
+        """Gas is settled, and the state is as the transaction leaves it."""
+        ...

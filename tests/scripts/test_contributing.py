@@ -1,0 +1,31 @@
+"""What README, CONTRIBUTING and the documents name is there: targets of make, scripts, files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.make_docs import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: f"{document.parent.name}/{document.name}")
+def test_every_named_target_of_make_is_there(document: Path) -> None:
+    commands = re.findall(r"(?:^|`)make (?:--silent )?([a-z][\w-]*)", document.read_text(), flags=re.MULTILINE)
+    assert set(commands) <= TARGETS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: f"{document.parent.name}/{document.name}")
+def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_check_of_lint_has_its_row() -> None:
+    recipe = (ROOT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0]
+    checks = re.findall(r"\$\(BIN\)/(?:python (?:-m )?(?:scripts/)?)?(\S+(?: check| format)?)", recipe)
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert len(checks) >= 7
+    assert [check for check in checks if f"`{check}" not in text] == []
