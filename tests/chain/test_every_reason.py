@@ -327,13 +327,13 @@ WORDS = {
     Reason.UNCLE_COUNT: "3 uncles, at most 2",
     Reason.UNCLE_IS_ANCESTOR: "is an ancestor",
     Reason.UNCLE_NAMED_TWICE: "is named already",
-    Reason.UNCLE_PARENT: "is none of the block's ancestors",
+    Reason.UNCLE_PARENT: "is not among the block's ancestors",
     Reason.BLOCK_SIZE: "exceeds the limit",
     Reason.UNSIGNED_TRANSACTION: "has no signature",
     Reason.SYSTEM_CONTRACT_MISSING: "has no code",
     Reason.SYSTEM_CALL_FAILED: "failed to execute: out of gas",
     Reason.DEPOSIT_MALFORMED: "deposit event has 1 bytes",
-    Reason.FIELD_OUT_OF_RANGE: "this block cannot be",
+    Reason.FIELD_OUT_OF_RANGE: "impossible block",
 }
 """Where the text has figures in its middle, or is none of geth's."""
 
