@@ -1,6 +1,9 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
 # make tools  install the tools of the quick starts and the client tests (npm's, Vyper, Zig)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
+# make unit   run the tests that need nothing but Python, in a minute or two
+# make check  lint and unit: before every commit
+# make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
 # make crash, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, memory, malformed-bodies, walk-gas, answers
@@ -16,10 +19,12 @@ PYTHON ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile
 BIN := $(VENV)/bin
+UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit tests/storage tests/chain tests/rpc tests/test_*.py
+COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test lint format bench docs lock package clean
+.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile memory malformed-bodies walk-gas
 
 help:
@@ -40,7 +45,18 @@ tools: install-dev
 test: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh --foreign; fi
 	@scripts/install_spec_tests.sh || echo "spec tests: none, so that these tests are skipped"
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS); else $(MAKE) --no-print-directory every-test; fi
+
+every-test:
+	@$(COVERED_UNIT); unit=$$?; $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit" && exit $$unit
+
+unit: install-dev
+	@$(UNIT) $(ARGS)
+
+coverage: install-dev
+	@$(COVERED_UNIT) $(ARGS)
+
+check: lint unit
 
 lint: install-dev
 	@$(BIN)/ruff check .

@@ -123,9 +123,9 @@ class Writer:
 
     def assert_here(self) -> None:
         """Raise WrongThreadError on any thread but the writer's."""
-        thread = threading.current_thread()
-        if thread is not self._thread:
-            raise WrongThreadError(f"a write to the chain on the thread {thread.name!r}: give it to the chain's writer")
+        if not self.is_current:
+            name = threading.current_thread().name
+            raise WrongThreadError(f"a write to the chain on the thread {name!r}: give it to the chain's writer")
 
     def stop(self) -> None:
         """Finish what is queued, end long work after its part, refuse what comes later, and end the thread."""

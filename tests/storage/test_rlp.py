@@ -40,6 +40,7 @@ def test_a_list_of_any_size_equals_the_reference(size: int) -> None:
     assert rlp.wrap_list(b"\x01" * size) == reference.encode([b"\x01"] * size)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ITEMS)
 def test_encoding_equals_the_reference_and_decodes_back(item) -> None:

@@ -58,6 +58,7 @@ class Pair:
             assert trie.get(self.nodes.get, self.root, key) == self.model[key]
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(batches(SHORT_KEYS) | batches(HASHED_KEYS))
 def test_batches_give_the_roots_of_the_reference(sequence: list[dict[bytes, bytes | None]]) -> None:

@@ -1,4 +1,4 @@
-"""The rules of uncles, on execution-apis' chain, which has some before the merge."""
+"""The rules of uncles, on a chain that is made here, whose blocks 3 and 4 have one each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,35 +6,85 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conformance import conformance_blocks, conformance_path
-from verification.conformance.chain_suite import memory_chain
+from tests.chain.chain_fixtures import ALICE
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.errors import BlockError
+from zevm.chain.options import ChainOptions
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
+from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256
+
+BLOCK_SECONDS = 13
+MINER, UNCLES_MINER, OTHER_MINER = b"\x55" * 20, b"\x66" * 20, b"\x77" * 20
+LENGTH = 9
+
+
+@contextmanager
+def empty_chain(fork: Fork = Fork.LONDON) -> Iterator[Chain]:
+    """A chain of this fork, before the merge, that makes no blocks itself."""
+    genesis = Genesis.default(fork=fork, accounts=[ALICE], base_fee=10**9 if fork >= Fork.LONDON else None)
+    with Database.open(None) as database:
+        chain = Chain(database, genesis, ChainOptions(mining=MiningMode(automine=False)))
+        try:
+            yield chain
+        finally:
+            chain.close()
+
+
+def next_header(chain: Chain, parent: Header, coinbase: bytes) -> Header:
+    """The header of a block after `parent`, with what is known before its transactions run."""
+    return chain.spec.next_header(parent, parent.timestamp + BLOCK_SECONDS, replace(chain.settings, coinbase=coinbase))
+
+
+def next_block(chain: Chain, *uncles: Header) -> Block:
+    """A block upon the head that names these uncles; nothing of the rules for them is checked."""
+    parent = chain.head
+    header = next_header(chain, parent.header, MINER).with_changes(uncles_hash=hash_of(*uncles))
+    environment = chain.spec.environment(header, chain.records.canonical_hash)
+    return BlockExecution(environment, chain.database.state, parent.state).seal(header, uncles=uncles).block
+
+
+def build(chain: Chain, uncles: dict[int, int]) -> list[Block]:
+    """LENGTH blocks, the genesis block first. uncles: height -> the height of the one that the block there names."""
+    genesis_block = chain.block_by_number(0)
+    assert genesis_block is not None
+    blocks = [genesis_block]
+    for number in range(1, LENGTH + 1):
+        named = [next_header(chain, blocks[uncles[number] - 1].header, UNCLES_MINER)] if number in uncles else []
+        blocks.append(next_block(chain, *named))
+        chain.writer.run(chain.import_block, blocks[-1])
+    return blocks
 
 
 @pytest.fixture(scope="module")
 def blocks() -> list[Block]:
-    """By number; there is none at 0."""
-    found = conformance_blocks()
-    return [found[0], *found]
+    """By number."""
+    with empty_chain() as chain:
+        return build(chain, {3: 2, 4: 3})
 
 
 @contextmanager
 def chain_before(number: int, blocks: list[Block]) -> Iterator[Chain]:
     """A chain whose next block is `number`."""
-    with memory_chain(conformance_path("rpc-compat")) as chain:
+    with empty_chain() as chain:
         for block in blocks[1:number]:
             chain.writer.run(chain.import_block, block)
         yield chain
 
 
+def hash_of(*uncles: Header) -> bytes:
+    """What a header says of a block's uncles."""
+    return keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in uncles])))
+
+
 def with_uncles(block: Block, *uncles: Header) -> Block:
     """The block with these uncles and their hash."""
-    digest = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in uncles])))
-    return replace(block, uncles=uncles, header=block.header.with_changes(uncles_hash=digest))
+    return replace(block, uncles=uncles, header=block.header.with_changes(uncles_hash=hash_of(*uncles)))
 
 
 def refusal(number: int, blocks: list[Block], *uncles: Header) -> str:
@@ -46,12 +96,25 @@ def refusal(number: int, blocks: list[Block], *uncles: Header) -> str:
 
 def another(uncle: Header, **changes: object) -> Header:
     """An uncle as good as the given one, if not for the changes."""
-    return uncle.with_changes(coinbase=b"\x77" * 20, **changes)
+    return uncle.with_changes(coinbase=OTHER_MINER, **changes)
 
 
 def test_an_uncle_is_rewarded(blocks: list[Block]) -> None:
     """A good one passes the rules: what is refused then is the state root, for its reward."""
     assert "state root is" in refusal(4, blocks, another(blocks[4].uncles[0]))
+
+
+@pytest.mark.parametrize("fork", [fork for fork in Fork if fork < Fork.PARIS])
+def test_the_rewards_of_an_uncle_and_of_who_names_it(fork: Fork) -> None:
+    """Yellow Paper 11.3: (8 - generations) / 8 of the block's reward, and 1 / 32 more for the block (EIP-649, 1234)."""
+    reward = (5 if fork < Fork.BYZANTIUM else 3 if fork < Fork.CONSTANTINOPLE else 2) * 10**18
+    with empty_chain(fork) as chain:
+        build(chain, {3: 2, 8: 3})
+        accounts = [chain.head.state.account(miner) for miner in (MINER, UNCLES_MINER)]
+    assert [account.balance for account in accounts] == [
+        LENGTH * reward + 2 * (reward // 32),
+        reward * 7 // 8 + reward * 3 // 8,
+    ]
 
 
 def test_an_ancestor_is_no_uncle(blocks: list[Block]) -> None:

@@ -79,12 +79,14 @@ def longest_wait(action: Callable[[], float]) -> tuple[float, float]:
     return seconds, max(waits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fork", "item"), DEAREST)
 def test_b2_no_precompile_holds_other_threads_up(fork: Fork, item: Input) -> None:
     seconds, wait = longest_wait(lambda: call(fork, item, Deadline.after(1.0)))
     assert wait < max(0.1, seconds / 4), f"{item.name}: {wait:.3f} s of {seconds:.3f} s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fork", "item"), DEAREST)
 def test_b2_no_precompile_runs_past_its_deadline(fork: Fork, item: Input) -> None:
     assert call(fork, item, Deadline.after(0.2)) < 0.2 * 1.1 + 0.1, item.name
@@ -162,6 +164,7 @@ def test_b2_processes_end_with_a_killed_node() -> None:
     os.close(descriptor)
 
 
+@pytest.mark.slow
 def test_b2_here_and_there_give_the_same() -> None:
     for fork in TABLES:
         for item in (item for item in precompile_inputs(fork, 200_000) if len(item.data) < 4_000):
@@ -211,6 +214,7 @@ def ours(commitment: bytes, point: int, value: int, proof: bytes) -> object:
         return None
 
 
+@pytest.mark.slow
 def test_point_evaluation_agrees_with_the_reference() -> None:
     blob = b"".join((index * index + 1).to_bytes(32, "big") for index in range(4_096))
     commitment = ckzg.blob_to_kzg_commitment(blob, trusted_setup())

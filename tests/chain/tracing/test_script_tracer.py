@@ -344,6 +344,7 @@ def test_a_script_that_changes_built_in_objects_changes_nothing_between_it_and_t
     assert run(script) == "96 0 30 0;96 1 30 0;85 2 30 0;0 0 30 0;"
 
 
+@pytest.mark.slow
 def test_long_error_texts_are_cut() -> None:
     for thrown in ("Array(10000000).join('x')", "Error(Array(10000000).join('x'))"):
         with pytest.raises(TraceError) as caught:

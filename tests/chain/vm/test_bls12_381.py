@@ -109,6 +109,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_native_agrees_with_py_evm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     number, data = CASES[name]

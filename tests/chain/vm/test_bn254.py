@@ -97,6 +97,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fork", REFERENCES)
 @pytest.mark.parametrize("name", CASES)
 def test_native_agrees_with_py_evm(name: str, fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:

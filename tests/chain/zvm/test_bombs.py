@@ -217,6 +217,7 @@ def bounded_memory() -> Iterator[None]:
     assert grown < MEMORY_KIB, f"the process grew by {grown} KiB"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_the_largest_modules_are_ready_in_time(engines: list[Engine], name: str) -> None:
     raw = ACCEPTED[name]()

@@ -108,6 +108,7 @@ def at_pointer(name: str, arguments: list[int | None], pointer: int) -> Outcome:
     return run_wasm(code, data=b"12345", others={TARGET: FakeAccount(nonce=1, code=b"\x01\x02\x03\x04")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "arguments", "size"), POINTERS)
 def test_memory_ends_where_it_ends(name: str, arguments: list[int | None], size: int) -> None:
     assert at_pointer(name, arguments, PAGE - size).error is None

@@ -291,6 +291,7 @@ def test_every_limit_can_be_met() -> None:
     assert LIMITS["frame words"] >= LIMITS["operand depth"] + LIMITS["locals with parameters"] + 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", MAKERS)
 def test_a_limit_is_allowed_and_one_more_is_refused(what: str) -> None:
     make, limit = MAKERS[what], LIMITS[what]
@@ -304,6 +305,7 @@ def test_a_limit_is_allowed_and_one_more_is_refused(what: str) -> None:
         assert f"{limit + 1} {what}, the limit is {limit}" in str(error)
 
 
+@pytest.mark.slow
 def test_a_module_at_many_limits_at_once_has_room() -> None:
     """A slot of the engine's pool holds globals, imports, functions and table; what has none would stop the chain."""
     imports = '(import "vm_hooks" "msg_value" (func (param i32)))' * LIMITS["imports"]
@@ -479,6 +481,7 @@ def test_a_module_cut_at_any_byte_is_refused_or_shorter() -> None:
     assert whole == 3, "it is still a module without zvm.init, the names before that, and the data before them"
 
 
+@pytest.mark.slow
 def test_changed_bytes_are_refused_or_run() -> None:
     source = random.Random(5)
     accepted = 0
@@ -635,6 +638,7 @@ def test_more_than_is_stored_is_not_even_decompressed() -> None:
     assert "131076 stored code bytes" in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [LIMITS["module bytes"] + 1, 1 << 26, 1 << 30])
 def test_a_bomb_costs_little_time_and_memory(size: int) -> None:
     compressor = brotli.Compressor(quality=5, lgwin=24)

@@ -269,6 +269,7 @@ RECURSIONS: dict[str, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimise", [False, True], ids=["plain", "optimised"])
 @pytest.mark.parametrize("name", RECURSIONS)
 def test_words_run_out_before_the_native_stack(engine: Engine, name: str, optimise: bool) -> None:

@@ -400,6 +400,7 @@ DECODERS = [
 ]
 
 
+@pytest.mark.slow
 @given(JSON, st.sampled_from(DECODERS))
 def test_nothing_but_rpc_errors_comes_out(value: Any, decode: Decoder) -> None:
     refused = None

@@ -66,6 +66,7 @@ def reachable(types: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(requests())
 def test_hashes_agree_with_eth_account(request: dict[str, Any]) -> None:
@@ -184,6 +185,7 @@ def seconds(request: dict[str, Any]) -> float:
     return min(once() for _ in range(3))
 
 
+@pytest.mark.slow
 def test_b1_typed_data_is_linear() -> None:
     many_types, few_types = seconds(chained(1_000, 50_000)), seconds(chained(1, 50_000))
     assert many_types < 3 * few_types

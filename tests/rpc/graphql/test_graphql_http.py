@@ -151,6 +151,7 @@ async def test_the_guard_and_the_body_limit() -> None:
 # Errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -409,6 +410,7 @@ async def test_what_runs_where(client: GraphqlClient, monkeypatch: pytest.Monkey
     assert threads[-1].startswith(thread)
 
 
+@pytest.mark.slow
 def test_the_library_is_loaded_with_the_first_request() -> None:
     code = "import sys, zevm.rpc.server, zevm.rpc.methods; zevm.rpc.methods.load(); print('graphql' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

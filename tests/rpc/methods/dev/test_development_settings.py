@@ -176,6 +176,7 @@ def names_read(holders: set[str], *folders: str) -> set[str]:
     return read
 
 
+@pytest.mark.slow
 def test_r19_every_field_of_the_settings_is_read() -> None:
     """A setting that somebody can make and nobody looks at is a promise that is not kept."""
     assert {item.name for item in fields(ChainOptions)} <= names_read({"options"}, "chain", "rpc", "node")
