@@ -17,7 +17,7 @@ ChainError
 NodeFaultError  this node cannot run the code: never an outcome, it goes through every open frame
 
 To distinguish refusals, compare the reason or the class. The text is for people and says what is wrong; what to do
-about it is added by rpc.errors.HINTS and node.hints, as only those rooms know commands, flags and methods.
+about it is added by rpc.errors.HINTS and node.hints, as only those packages know commands, flags and methods.
 """
 
 from enum import Enum, unique
@@ -123,7 +123,7 @@ AUTHENTICATION_FAILURES = frozenset(
 
 
 class Notice(Enum):
-    """What the chain's log warns of where the operator can do something about it: `notice` of the log's record."""
+    """Warnings in the chain's log that the operator can do something about: `notice` of the log's record."""
 
     CLOCK_RUNS_AHEAD = "blocks come quicker than their timestamps rise"
     REORG_LIMIT = "a fork choice goes back too far"

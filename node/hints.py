@@ -1,4 +1,4 @@
-"""What to do about an error, for the operator: chain and storage tell what is wrong, and know no flag or command."""
+"""Hints for the operator: chain and storage tell what is wrong, and know no flag or command."""
 
 import logging
 
@@ -33,7 +33,7 @@ def told(error: Exception) -> str:
 
 
 class HintFilter(logging.Filter):
-    """Adds the hints to what the rooms below log: to the errors that a record names, and to its `notice`."""
+    """Adds the hints to what chain and storage log: to the errors that a record names, and to its `notice`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Every record passes."""

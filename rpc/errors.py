@@ -306,7 +306,7 @@ SIMULATION_CODES: dict[Reason, int] = {
 
 
 Topic = Enum | type[Exception]
-"""What a hint is looked up by: a Reason, a StorageProblem, or the class of an error."""
+"""The key of a hint: a Reason, a StorageProblem, or the class of an error."""
 
 HINTS: dict[Topic, str] = {
     Reason.GAS_LIMIT_ABOVE_CAP: "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
@@ -325,14 +325,14 @@ HINTS: dict[Topic, str] = {
         "and `zevm db rewind N` to go back to a sound block N"
     ),
 }
-"""What to do about an error that a client can meet. What only a start can meet stands in node.hints."""
+"""Hints about the errors that a client can meet. Those of a start alone are in node.hints."""
 
 OVERRIDE_NAMES = {"parent_beacon_block_root": "beaconRoot", "withdrawals": "withdrawals"}
 """Block overrides that calls do not take, as clients call them."""
 
 
 def topic_of(error: Exception) -> Topic:
-    """What to look up a hint by."""
+    """The key of an error's hint."""
     if isinstance(error, RefusalError):
         return error.reason
     if isinstance(error, StorageError) and error.problem is not None:

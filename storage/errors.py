@@ -7,8 +7,8 @@ StorageError
 └── MissingNodeError     a trie node the store does not hold (pruned, or damaged)
 
 None of these is ever an outcome of a transaction: they stop the work and reach the operator. The message says what
-is wrong, and `problem` what kind of fault it is, where something can be done about it: the rooms that talk to people
-know the commands.
+is wrong, and `problem` what kind of fault it is, where something can be done about it: the packages that talk to
+people know the commands.
 """
 
 from enum import Enum, auto
@@ -36,7 +36,7 @@ class StorageProblem(Enum):
     RECORD_DAMAGED = auto()
     """Records contradict each other, or one is missing."""
     SIDE_BLOCK_DAMAGED = auto()
-    """The same of a block beside the chain."""
+    """A side block contradicts itself, or a part of it is missing."""
     LAST_WRITE_UNKNOWN = auto()
     """Nothing tells which write was the last that was acknowledged."""
     WRITES_LOST = auto()
