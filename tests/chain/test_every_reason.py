@@ -19,7 +19,7 @@ from tests.chain.vm.support import environment_of, rules_of, transaction_of
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.calls.call import GasEstimation
-from zevm.chain.calls.overrides import BlockOverrides
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides
 from zevm.chain.calls.simulation import (
     MAX_BLOCKS,
     MAX_CALLS_PER_BLOCK,
@@ -304,12 +304,14 @@ PROVOKED: dict[Reason, Provoke] = {
     Reason.SYSTEM_CONTRACT_MISSING: lambda: system.require_success(A, system.SystemCallResult(False, b"", None)),
     Reason.SYSTEM_CALL_FAILED: lambda: system.require_success(A, system.SystemCallResult(True, b"", "out of gas")),
     Reason.DEPOSIT_MALFORMED: lambda: system.deposits([[deposit_log()]], A),
-    Reason.FIELD_OUT_OF_RANGE: simulated(SimulatedBlock(block_overrides=BlockOverrides(gas_limit=1 << 64))),
+    Reason.FIELD_OUT_OF_RANGE: simulated(
+        SimulatedBlock(overrides=CallOverrides(block=BlockOverrides(gas_limit=1 << 64)))
+    ),
     Reason.SIMULATION_EMPTY: simulated(),
     Reason.SIMULATION_BLOCK_COUNT: simulated(*[SPIN] * (MAX_BLOCKS + 1)),
     Reason.SIMULATION_CALL_COUNT: lambda: check_size([SimulatedBlock(calls=(CALL,) * (MAX_CALLS_PER_BLOCK + 1))]),
-    Reason.SIMULATION_BLOCK_NUMBERS: simulated(SimulatedBlock(block_overrides=BlockOverrides(number=0))),
-    Reason.SIMULATION_TIMESTAMPS: simulated(SimulatedBlock(block_overrides=BlockOverrides(timestamp=0))),
+    Reason.SIMULATION_BLOCK_NUMBERS: simulated(SimulatedBlock(overrides=CallOverrides(block=BlockOverrides(number=0)))),
+    Reason.SIMULATION_TIMESTAMPS: simulated(SimulatedBlock(overrides=CallOverrides(block=BlockOverrides(timestamp=0)))),
     Reason.SIMULATION_BLOCK_GAS: simulated(SimulatedBlock(calls=(replace(CALL, gas_limit=1 << 40),))),
     Reason.SIMULATION_GAS_CAP: lambda: GasBudget(1).take(2),
 }
