@@ -22,7 +22,7 @@ from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path
 from zevm.node.wallet import address_of
 from zevm.rpc import methods
-from zevm.rpc.server import Server
+from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server
 
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
@@ -30,9 +30,6 @@ STOP_SECONDS = 4.5
 
 STOP_WITH_STATE_SECONDS = 60.0
 """Time limit of a stop that writes a state file."""
-
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a running execution may hold the interpreter while the event loop waits."""
 
 
 def run_node(settings: NodeSettings) -> int:

@@ -31,6 +31,9 @@ from zevm.rpc.workers import Workers
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
 LOGGER = logging.getLogger("zevm.rpc")
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a running execution may hold the interpreter while the event loop waits."""
+
 DRAIN_SECONDS = 1.5
 """Time for running requests to finish once the server stops."""
 

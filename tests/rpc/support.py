@@ -1,6 +1,7 @@
 """A server with a few tiny methods over a chain that only has events, a writer and a head."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from zevm.rpc.codec import objects, scalars
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY, Cost, Param, Registry
-from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server, ServerOptions
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError, Wallet
 from zevm.rpc.workers import Workers
@@ -175,9 +176,12 @@ async def running_server(options: ServerOptions | None = None, **limits: Any) ->
     services = make_services(**limits)
     server = Server(services, options or ServerOptions(port=0), make_registry())
     await server.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         yield server.addresses[0][1], services
     finally:
+        sys.setswitchinterval(interval)
         tiny(services).gate.set()
         await server.stop()
         services.chain.writer.stop()
