@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from zevm.chain.blocks.branch import Branch, Filler
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings
-from zevm.chain.blocks.execution import BlockExecution, SealedBlock
+from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock
 from zevm.chain.blocks.importer import Verifier
 from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
@@ -188,6 +188,7 @@ class Chain(ChainView):
         block: Block,
         parent: Header,
         *,
+        roots: BodyRoots | None = None,
         block_hash: Callable[[int], Hash32 | None] | None = None,
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
         development: bool = False,
@@ -198,7 +199,7 @@ class Chain(ChainView):
         """
         try:
             return self._verifier.verify_and_execute(
-                block, parent, block_hash=block_hash, recoveries=recoveries, development=development
+                block, parent, roots=roots, block_hash=block_hash, recoveries=recoveries, development=development
             )
         except BlockError:
             self.keep_bad_block(block)
@@ -308,10 +309,11 @@ class Chain(ChainView):
         *,
         also: Addition | None = None,
         checkpoints: Checkpoints | None = None,
+        keep_removed: bool = False,
     ) -> None:
         """Make a branch on a canonical block the chain, in one batch; the pool and the listeners follow.
 
-        also, checkpoints: see CanonicalChain.replace. What removed blocks held returns to the pool.
+        also, checkpoints, keep_removed: see CanonicalChain.replace. What removed blocks held returns to the pool.
         """
         target = Version(ancestor.number, LAST_PATCH)
         self.snapshots.drop_after(target)
@@ -322,7 +324,7 @@ class Chain(ChainView):
             if also is not None:
                 also(batch, removed)
 
-        removed = self.canonical.replace(target, branch, additions, checkpoints)
+        removed = self.canonical.replace(target, branch, additions, checkpoints, keep_removed=keep_removed)
         self._waiting.committed(blocks, reversed(removed))
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
@@ -426,7 +428,7 @@ class Chain(ChainView):
         """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
-        refused = self.fill(execution)
+        refused = self.fill_block(execution)
         if not execution.transactions and not allow_empty:
             return None, refused
         sealed = execution.seal(context.header)

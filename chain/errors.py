@@ -4,6 +4,7 @@ ChainError
 ├── TransactionError        a transaction that may not enter the pool or a block; carries its Reason
 ├── BlockError              a block that breaks a rule; carries its Reason, and names the field, what it has and wants
 ├── UnknownBlockError       no such block, or no state for it
+├── ReplayError             a block cannot be executed once more, or not as far as was asked
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
@@ -146,6 +147,10 @@ class UnknownBlockError(ChainError):
 
     def __init__(self, message: str = "header not found") -> None:
         super().__init__(message)
+
+
+class ReplayError(ChainError):
+    """A block cannot be executed once more, or not as far as was asked; the message is geth's tracers'."""
 
 
 class ExecutionRevertedError(ChainError):

@@ -7,7 +7,7 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
-from zevm.chain.blocks.selection import Refusals, fill
+from zevm.chain.blocks.selection import Refusals, fill_block
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
@@ -199,9 +199,9 @@ class ChainView:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
 
-    def fill(self, execution: BlockExecution) -> Refusals:
-        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill."""
-        return fill(
+    def fill_block(self, execution: BlockExecution) -> Refusals:
+        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill_block."""
+        return fill_block(
             execution,
             self.pool,
             minimum_gas_price=self.settings.minimum_gas_price,
@@ -249,7 +249,7 @@ class ChainView:
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state)
-        self.fill(execution)
+        self.fill_block(execution)
         sealed = execution.seal(context.header)
         return PendingBlock(
             sealed.block,

@@ -107,3 +107,7 @@ class StateDiff:
     wiped: set[bytes] = field(default_factory=set)
     code: dict[bytes, bytes] = field(default_factory=dict)
     storage_roots: dict[bytes, bytes] = field(default_factory=dict, compare=False)
+
+
+EMPTY_RECORD = encode_account(EMPTY_ACCOUNT)
+"""An account with nothing at all."""

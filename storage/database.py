@@ -174,7 +174,7 @@ class Database:
         if preimage_fill.is_complete(self.store):
             return
         LOGGER.info("an older program has written the database: the preimages of its state's keys are added, once")
-        count = preimage_fill.fill(self.store, lambda batch, sync: self.write(batch, sync=sync))
+        count = preimage_fill.fill_preimages(self.store, lambda batch, sync: self.write(batch, sync=sync))
         LOGGER.info("the preimages of %d keys were added", count)
 
     def close(self) -> None:

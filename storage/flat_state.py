@@ -7,7 +7,7 @@ as it will be after the operations that the batch already has.
 from collections.abc import Iterator
 
 from zevm.storage import preimages
-from zevm.storage.account import EMPTY_ROOT, encode_account
+from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError
 from zevm.storage.rlp import Item, RlpError, decode, encode, encode_int
 from zevm.storage.schema import (
@@ -141,8 +141,8 @@ def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | N
     for address in update.wiped:
         prefix = slots_prefix(address)
         changes.update((key, None) for key, _ in view.iterate(prefix, end_of(prefix)))
-    for address, account in update.accounts.items():
-        changes[account_key(address)] = None if account is None else encode_account(account)
+    for address, record in update.accounts.items():
+        changes[account_key(address)] = record or None
     for address, slots in update.storage.items():
         for slot, value in slots.items():
             changes[slot_key(address, slot)] = encode_int(value) if value else None

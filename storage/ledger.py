@@ -41,7 +41,7 @@ class Ledger:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
             raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40; {REPAIR_HINT}")
-        return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(Hash32(value[schema.NUMBER_SIZE :]))
+        return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(value[schema.NUMBER_SIZE :])
 
     def header(self, block_hash: bytes) -> bytes | None:
         """The header's RLP."""
@@ -75,15 +75,14 @@ class Ledger:
         *,
         number: int,
         block_hash: bytes,
-        header: bytes,
-        body: bytes,
-        receipts: bytes,
         transaction_hashes: Sequence[bytes],
         log_keys: Iterable[bytes],
     ) -> None:
-        """Put a block with its indexes, and move the head to it. `log_keys` are digests from `log_key`."""
+        """Put the indexes of a block that `put_block` has put, and move the head to it.
+
+        log_keys: digests from `log_key`.
+        """
         encoded_number = schema.encode_number(number)
-        self._put_block(batch, block_hash, header, body, receipts)
         if self._store.get(schema.side_key(number, block_hash)) is not None:
             batch.delete(schema.side_key(number, block_hash))
         batch.put(schema.canonical_key(number), block_hash)
@@ -104,14 +103,17 @@ class Ledger:
         parent_hash: bytes,
         transaction_hashes: Sequence[bytes],
         log_keys: Iterable[bytes],
+        keep_block: bool = False,
     ) -> None:
         """Delete the newest block with its indexes, and move the head to its parent.
 
+        keep_block: delete the indexes alone; the caller calls `put_side` or `delete_block`.
         Several blocks go in one batch, newest first. Genesis stays: ValueError.
         """
         if number == 0:
             raise ValueError("block 0 is the genesis block and stays")
-        self._delete_block(batch, block_hash)
+        if not keep_block:
+            self.delete_block(batch, block_hash)
         batch.delete(schema.canonical_key(number))
         batch.delete(schema.number_key(block_hash))
         for transaction_hash in transaction_hashes:
@@ -137,31 +139,20 @@ class Ledger:
             for key, _ in self._store.iterate(*schema.range_of(family), fill_cache=False):
                 batch.delete(key)
 
-    def put_side(
-        self,
-        batch: Batch,
-        *,
-        number: int,
-        block_hash: bytes,
-        header: bytes,
-        body: bytes,
-        receipts: bytes,
-        update: bytes,
-    ) -> None:
-        """Keep a block that is not canonical, with what it makes of its parent's state. It has no indexes."""
-        self._put_block(batch, block_hash, header, body, receipts)
+    def put_side(self, batch: Batch, *, number: int, block_hash: bytes, update: bytes) -> None:
+        """Keep what a block that is not canonical makes of its parent's state. It has no indexes."""
         batch.put(schema.side_key(number, block_hash), update)
 
     def delete_side(self, batch: Batch, number: int, block_hash: bytes) -> None:
         """Forget a block that is not canonical."""
-        self._delete_block(batch, block_hash)
+        self.delete_block(batch, block_hash)
         batch.delete(schema.side_key(number, block_hash))
 
     def side_update(self, number: int, block_hash: bytes) -> bytes | None:
         """The state update of a side block; None where there is no such block, or it is canonical."""
         return self._store.get(schema.side_key(number, block_hash))
 
-    def sides(self) -> Iterator[tuple[int, Hash32]]:
+    def side_blocks(self) -> Iterator[tuple[int, Hash32]]:
         """Number and hash of every side block, lowest first."""
         start = 1 + schema.NUMBER_SIZE
         for key, _ in self._store.iterate(*schema.range_of(schema.SIDE), fill_cache=False):
@@ -225,12 +216,14 @@ class Ledger:
         for key, value in self._store.iterate(*schema.range_of(schema.POOLED)):
             yield Hash32(key[1:]), value
 
-    def _put_block(self, batch: Batch, block_hash: bytes, header: bytes, body: bytes, receipts: bytes) -> None:
+    def put_block(self, batch: Batch, *, block_hash: bytes, header: bytes, body: bytes, receipts: bytes) -> None:
+        """Put a block as RLP: header, body and stored receipts."""
         batch.put(schema.header_key(block_hash), header)
         batch.put(schema.body_key(block_hash), body)
         batch.put(schema.receipts_key(block_hash), receipts)
 
-    def _delete_block(self, batch: Batch, block_hash: bytes) -> None:
+    def delete_block(self, batch: Batch, block_hash: bytes) -> None:
+        """Forget a block as such; its indexes stay."""
         batch.delete(schema.header_key(block_hash))
         batch.delete(schema.body_key(block_hash))
         batch.delete(schema.receipts_key(block_hash))
@@ -241,7 +234,7 @@ class Ledger:
 
 def decode_position(value: bytes) -> tuple[int, int]:
     """Block number and index out of a position's 12 bytes."""
-    number, index = value[: schema.NUMBER_SIZE], Hash32(Hash32(value[schema.NUMBER_SIZE :]))
+    number, index = value[: schema.NUMBER_SIZE], value[schema.NUMBER_SIZE :]
     return int.from_bytes(number, "big"), int.from_bytes(index, "big")
 
 

@@ -16,7 +16,7 @@ def is_complete(reader: Reader) -> bool:
     return preimages.known_root(reader) == flat_root(reader)
 
 
-def fill(reader: Reader, write: Callable[[Batch, bool], None]) -> int:
+def fill_preimages(reader: Reader, write: Callable[[Batch, bool], None]) -> int:
     """Write the preimages of all keys, in steps, and then that none is missing; how many keys were met.
 
     write: takes a batch, and whether it is to be synced. An interrupted fill starts over the next time.

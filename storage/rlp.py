@@ -53,6 +53,11 @@ def wrap_list(payload: bytes) -> bytes:
     return bytes((0xF7 + len(length),)) + length + payload
 
 
+def wrapped_size(size: int) -> int:
+    """How long an RLP list is whose items take `size` bytes, or a string of that size, 2 bytes at least."""
+    return size + 1 if size < 56 else size + 1 + (size.bit_length() + 7 >> 3)
+
+
 def encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
     """Encode bytes or nested lists of bytes."""
     if isinstance(item, bytes):

@@ -124,8 +124,8 @@ class UpdateReader:
 
     def account(self, address: Address) -> Account | None:
         """The account at `address`, or None."""
-        accounts = self._update.accounts
-        return accounts[address] if address in accounts else self._base.account(address)
+        update = self._update
+        return update.account(address) if address in update.accounts else self._base.account(address)
 
     def storage(self, address: Address, slot: int) -> int:
         """The value of a slot; 0 where absent."""

@@ -5,7 +5,7 @@ Nodes and code are left out: they lie in the store under their hashes already.
 
 from collections.abc import Iterator
 
-from zevm.storage.account import Account, decode_account, encode_account
+from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import Version, read_undo
 from zevm.storage.primitives import Address
@@ -23,10 +23,7 @@ def encode_update(update: StateUpdate) -> bytes:
 
     A deleted account is the empty string, a deleted slot the value 0.
     """
-    accounts: list[Item] = [
-        [address, b"" if account is None else encode_account(account)]
-        for address, account in sorted(update.accounts.items())
-    ]
+    accounts: list[Item] = [[address, record] for address, record in sorted(update.accounts.items())]
     storage: list[Item] = [
         [address, [[encode_int(slot), encode_int(value)] for slot, value in sorted(slots.items())]]
         for address, slots in sorted(update.storage.items())
@@ -60,13 +57,13 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
     later: dict[bytes, bytes | None] = {}
     for key, record in reader.iterate(undo_key(number + 1), range_of(UNDO)[1], reverse=True):
         before, after, fields = read_undo(key, record)
-        accounts: dict[Address, Account | None] = {}
+        accounts: dict[Address, bytes] = {}
         storage: dict[Address, dict[int, int]] = {}
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             new = later[flat_key] if flat_key in later else reader.get(flat_key)
             address = Address(flat_key[1:_ADDRESS_END])
             if flat_key.startswith(ACCOUNT.prefix):
-                accounts[address] = None if new is None else decode_account(new)
+                accounts[address] = new or b""
             else:
                 slot = int.from_bytes(flat_key[_ADDRESS_END:], "big")
                 storage.setdefault(address, {})[slot] = int.from_bytes(new or b"", "big")
@@ -87,10 +84,12 @@ def _string(item: Item) -> bytes:
     return item
 
 
-def _account(item: Item) -> tuple[Address, Account | None]:
-    address, record = _list(item)
-    encoded = _string(record)
-    return Address(_string(address)), decode_account(encoded) if encoded else None
+def _account(item: Item) -> tuple[Address, bytes]:
+    address, encoded = _list(item)
+    record = _string(encoded)
+    if record:
+        decode_account(record)
+    return Address(_string(address)), record
 
 
 def _slots(item: Item) -> tuple[Address, dict[int, int]]:

@@ -33,7 +33,7 @@ class StateUpdate:
     """The state after a difference, not yet written.
 
     base: the root, or the unwritten update, that it stands on.
-    accounts: address -> record as the trie holds it now, None where deleted.
+    accounts: address -> record as the trie and the flat state hold it now, empty where deleted.
     storage: address -> slot -> value, 0 where deleted.
     wiped: addresses that keep no older slot: those of the difference and the deleted ones.
     nodes: new trie nodes by hash. code: new code by hash.
@@ -41,11 +41,16 @@ class StateUpdate:
 
     base: "bytes | StateUpdate"
     root: bytes
-    accounts: dict[Address, Account | None]
+    accounts: dict[Address, bytes]
     storage: dict[Address, dict[int, int]]
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
     code: dict[bytes, bytes]
+
+    def account(self, address: Address) -> Account | None:
+        """An account that it names; None where deleted."""
+        record = self.accounts[address]
+        return decode_account(record) if record else None
 
     @property
     def base_root(self) -> bytes:
@@ -89,24 +94,20 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
     base_root = base if isinstance(base, bytes) else base.root
     nodes = nodes_over(stored, base)
     fresh: dict[bytes, bytes] = {}
-    accounts: dict[Address, Account | None] = {}
-    changes: dict[bytes, bytes] = {}
+    accounts: dict[Address, bytes] = {}
     for address, change in diff.accounts.items():
-        key = hashed(address)
         if change is None:
-            accounts[address] = None
-            changes[key] = b""
+            accounts[address] = b""
             continue
         old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
         if old_root is None:
-            old_root = _storage_root(nodes, base_root, key)
+            old_root = _storage_root(nodes, base_root, hashed(address))
         storage = _update_storage(nodes, old_root, diff.storage.get(address))
         fresh.update(storage.nodes)
-        accounts[address] = account = _changed(change, storage.root)
-        changes[key] = encode_account(account)
-    top = trie.update(nodes, base_root, changes)
+        accounts[address] = encode_account(_changed(change, storage.root))
+    top = trie.update(nodes, base_root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
-    deleted = frozenset(address for address, account in accounts.items() if account is None)
+    deleted = frozenset(address for address, record in accounts.items() if not record)
     slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
     return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
@@ -10,11 +10,11 @@ from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.validation import GasNeeds
 from zevm.storage import rlp, trie
 from zevm.storage.account import StateDiff
 from zevm.storage.state import StateBase, StateUpdate
@@ -33,16 +33,31 @@ class SealedBlock:
     """A finished block: what the ledger and the state store have to keep.
 
     requests: what it hands to the beacon chain (EIP-7685), type byte and data each; None before Prague.
+    is_stored: the ledger has the block and its receipts already.
     """
 
     record: BlockAndReceipts
     update: StateUpdate
     requests: tuple[bytes, ...] | None = None
+    is_stored: bool = False
 
     @property
     def block(self) -> Block:
         """The block."""
         return self.record.block
+
+    @property
+    def tips_wei(self) -> int:
+        """Fees that its transactions pay to the coinbase."""
+        base_fee = self.block.header.base_fee_per_gas or 0
+        return sum([item.gas_used * (item.effective_gas_price - base_fee) for item in self.record.receipts])
+
+
+class BodyRoots(NamedTuple):
+    """The roots of a block's lists; that of the withdrawals is None before Shanghai."""
+
+    transactions: bytes
+    withdrawals: bytes | None
 
 
 class BlockExecution:
@@ -78,16 +93,19 @@ class BlockExecution:
     @property
     def _blob_gas_left(self) -> int:
         blob = self.environment.rules.blob
-        return 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self.blob_gas_used
+        return 0 if blob is None else blob.maximum_gas - self.blob_gas_used
 
-    def add(self, transaction: Transaction, *, deadline: Deadline | None = None) -> Outcome:
+    def add(
+        self, transaction: Transaction, *, gas: GasNeeds | None = None, deadline: Deadline | None = None
+    ) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
+        gas: what it must buy, where that was worked out before.
         deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         try:
-            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, deadline=deadline)
+            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline)
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
             raise
@@ -108,25 +126,28 @@ class BlockExecution:
         *,
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
+        roots: BodyRoots | None = None,
     ) -> SealedBlock:
         """Finish the block with a header whose context fields (parent, time, fees, ...) are set.
 
+        roots: of its transactions and withdrawals, where they were computed before.
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """
         rules = self.environment.rules
-        if rules.fork >= Fork.SHANGHAI:
-            self._executor.withdraw(withdrawals)
+        listed = withdrawals if rules.fork >= Fork.SHANGHAI else None
+        roots = roots or body_roots(self.transactions, listed)
+        self._executor.withdraw(listed or ())
         if rules.fork < Fork.PARIS:
             self._executor.pay_block_reward(uncles)
         requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
         update = self._new_state()
         sealed = header.with_changes(
             state_root=update.root,
-            transactions_root=transactions_root(self.transactions),
+            transactions_root=roots.transactions,
             receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
             logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
             gas_used=self.gas_used,
-            withdrawals_root=withdrawals_root(withdrawals) if rules.fork >= Fork.SHANGHAI else None,
+            withdrawals_root=roots.withdrawals,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
             requests_hash=None if requests is None else requests_hash(requests),
         )
@@ -134,7 +155,7 @@ class BlockExecution:
             sealed.check_range()
         except rlp.RlpError as error:
             raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
-        block = Block(sealed, tuple(self.transactions), uncles, withdrawals if rules.fork >= Fork.SHANGHAI else None)
+        block = Block(sealed, tuple(self.transactions), uncles, listed)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests))
 
@@ -170,6 +191,11 @@ def transactions_root(transactions: Iterable[Transaction]) -> bytes:
 def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
     """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
+
+
+def body_roots(transactions: Iterable[Transaction], withdrawals: Iterable[Withdrawal] | None) -> BodyRoots:
+    """The roots of both lists."""
+    return BodyRoots(transactions_root(transactions), None if withdrawals is None else withdrawals_root(withdrawals))
 
 
 def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from zevm.chain.blocks.context import ChainSpec
-from zevm.chain.blocks.execution import BlockExecution, SealedBlock, execute_all, transactions_root, withdrawals_root
+from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock, body_roots, execute_all
 from zevm.chain.blocks.history import History
 from zevm.chain.blocks.uncles import check_uncles
 from zevm.chain.errors import BlockError, Reason, TransactionError
@@ -39,15 +39,17 @@ class Verifier:
         block: Block,
         parent: Header,
         *,
+        roots: BodyRoots | None = None,
         block_hash: Callable[[int], Hash32 | None] | None = None,
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
         development: bool = False,
     ) -> SealedBlock:
         """Check a child of `parent` and execute it. Raises BlockError naming the field, what it has and should have.
 
-        block_hash: looks up the ancestors' hashes by number where they are not canonical. recoveries: see
-        BlockEnvironment. development: take what only a development node makes: leaps of the gas limit, equal
-        timestamps, and transactions of impersonated accounts, which anyone can make.
+        roots: of the block's own lists, where they were computed before. block_hash: looks up the ancestors' hashes by
+        number where they are not canonical. recoveries: see BlockEnvironment. development: take what only a
+        development node makes: leaps of the gas limit, equal timestamps, and transactions of impersonated accounts,
+        which anyone can make.
         """
         if not development:
             _check_signed(block)
@@ -58,9 +60,9 @@ class Verifier:
                 _check_gas_limit(checked, its_parent)
                 _check_later(checked, its_parent)
 
-        header = block.header
+        header, roots = block.header, roots or body_roots(block.transactions, block.withdrawals)
         check_header(header, parent)
-        _check_body(block, self._spec.of(header))
+        _check_body(block, self._spec.of(header), roots)
         check_uncles(block, parent, self._history, check_header)
         lookup = block_hash or self._history.records.canonical_hash
         environment = self._spec.environment(header, lookup, recoveries)
@@ -69,7 +71,7 @@ class Verifier:
             execute_all(execution, block.transactions)
         except TransactionError as error:
             raise BlockError(error.reason, f"block {header.number}: {error.message}") from error
-        sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or ())
+        sealed = execution.seal(header, uncles=block.uncles, withdrawals=block.withdrawals or (), roots=roots)
         _compare(header, sealed.block.header)
         return sealed
 
@@ -110,11 +112,11 @@ def _check_header(header: Header, parent: Header, rules: ForkRules) -> None:
         raise BlockError(Reason.BEACON_ROOT_MISSING, f"block {header.number}: parent beacon block root is missing")
 
 
-def _check_body(block: Block, rules: ForkRules) -> None:
+def _check_body(block: Block, rules: ForkRules, roots: BodyRoots) -> None:
     number = block.number
     uncles_hash = keccak256(rlp.wrap_list(b"".join([uncle.encode() for uncle in block.uncles])))
     _expect(number, "uncles_hash", block.header.uncles_hash, uncles_hash)
-    _expect(number, "transactions_root", block.header.transactions_root, transactions_root(block.transactions))
+    _expect(number, "transactions_root", block.header.transactions_root, roots.transactions)
     if rules.fork >= Fork.PARIS and block.uncles:
         raise BlockError(
             Reason.UNCLES_AFTER_MERGE,
@@ -125,13 +127,13 @@ def _check_body(block: Block, rules: ForkRules) -> None:
             Reason.WITHDRAWALS_PRESENCE, f"block {number}: withdrawals must be present from Shanghai on, and only then"
         )
     if block.withdrawals is not None:
-        _expect(number, "withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
+        _expect(number, "withdrawals_root", block.header.withdrawals_root, roots.withdrawals)
     for index, transaction in enumerate(block.transactions):
         if transaction.sidecar is not None:
             raise BlockError(
                 Reason.SIDECAR_IN_BLOCK, f"block {number}: unexpected blob sidecar in transaction at index {index}"
             )
-    if rules.fork >= Fork.OSAKA and (size := len(block.encode())) > MAX_BLOCK_BYTES:
+    if rules.fork >= Fork.OSAKA and (size := block.size) > MAX_BLOCK_BYTES:
         raise BlockError(Reason.BLOCK_SIZE, f"block {number}: RLP size {size} exceeds the limit {MAX_BLOCK_BYTES}")
 
 

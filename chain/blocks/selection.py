@@ -28,7 +28,9 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
         )
 
 
-def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None) -> Refusals:
+def fill_block(
+    execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None
+) -> Refusals:
     """Add the pool's ready transactions until gas, count (where there is a limit) or the pool is exhausted.
 
     The senders' later transactions are skipped where one did not fit. minimum_gas_price in wei.
@@ -38,16 +40,17 @@ def fill(execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_t
     refused: Refusals = {}
     bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
     is_sized = environment.rules.fork >= Fork.OSAKA
-    for transaction in selection:
+    for entry in selection:
+        transaction = entry.transaction
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
         if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
-            execution.add(transaction)
+            execution.add(transaction, gas=entry.gas)
         except TransactionError as error:
             refused[transaction.hash] = error
-            selection.skip_sender(transaction.sender)
+            selection.skip_sender(entry.sender)
         else:
             bytes_left -= len(transaction.encoded) + _LENGTH_BYTES
     return refused

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from zevm.chain.blocks.context import CallFrame
-from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
-from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.call import moved_precompiles, state_in
+from zevm.chain.calls.overrides import NO_OVERRIDES, CallOverrides
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
 from zevm.chain.types import AccessListEntry
@@ -57,7 +57,7 @@ def create_access_list(
     request: CallRequest,
     *,
     nonce: int | None = None,
-    state_overrides: StateOverrides | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
     deadline: Deadline | None = None,
 ) -> AccessListResult:
     """The access list that covers everything a message touches, including the request's own list.
@@ -65,10 +65,9 @@ def create_access_list(
     nonce: of the transaction, which tells where a creation's contract will be; None for the sender's next one.
     Raises TransactionError where geth refuses to begin, ExecutionTimeoutError at the deadline.
     """
-    environment, base = frame.environment, BlockState(frame.reader)
-    if any(target is not None for target in moved_precompiles(state_overrides, environment).values()):
+    environment, base = frame.environment, state_in(frame, overrides)
+    if any(target is not None for target in moved_precompiles(overrides.state, environment).values()):
         raise InvalidRequestError("precompiles cannot be moved for an access list; leave movePrecompileToAddress out")
-    apply_state_overrides(base, state_overrides)
     excluded = frozenset(_excluded(environment, request, base.get_nonce(request.sender) if nonce is None else nonce))
     accesses = _listed(request.access_list, excluded)
     while True:

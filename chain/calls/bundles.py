@@ -6,15 +6,16 @@ eth_callBundle signed transactions at the top of a coming block, and its produce
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
-from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.header import assumed_header
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
+from zevm.chain.calls.place import StateContext, frame_of
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import InvalidRequestError, TransactionError, UnknownBlockError
-from zevm.chain.rules import fees
-from zevm.chain.rules.forks import Fork
+from zevm.chain.errors import TransactionError
 from zevm.chain.types import Header, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.view import ChainView
@@ -23,8 +24,9 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Hash32
 
+Result = TypeVar("Result")
 SECONDS_BETWEEN_BUNDLES = 12
 
 
@@ -39,31 +41,39 @@ class CallBundle:
 def call_many(
     view: ChainView,
     bundles: Sequence[CallBundle],
-    reference: BlockReference,
+    context: StateContext,
     *,
-    transaction_index: int | None = None,
-    state_overrides: StateOverrides | None = None,
-    deadline: Deadline | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
+    deadline: Deadline,
 ) -> list[list[Outcome]]:
-    """The outcome of every call. Each bundle stands in a block one number and 12 seconds after the one before.
+    """The outcome of every call; see `run_bundles`.
 
-    reference: the block that the first bundle's calls see, and after whose transactions they begin;
-    transaction_index: begin before this one of them instead. Raises TransactionError where geth refuses to begin a
-    call, UnknownBlockError, InvalidRequestError, ExecutionTimeoutError.
+    Raises TransactionError where geth refuses to begin a call, UnknownBlockError, ReplayError, InvalidRequestError,
+    ExecutionTimeoutError.
     """
-    frame = (
-        view.frame_at(reference)
-        if transaction_index is None
-        else _inside(view, view.resolve(reference), transaction_index, deadline)
-    )
-    state, environment = BlockState(frame.reader), frame.environment
-    apply_state_overrides(state, state_overrides)
-    outcomes = []
-    for bundle, of_bundle in zip(bundles, environments_from(environment), strict=False):
-        own = override_environment(of_bundle, bundle.block_overrides)
-        executor = Executor(own, state, moved_precompiles=moved_precompiles(state_overrides, own))
-        outcomes.append([executor.call(request, deadline=deadline) for request in bundle.calls])
-    return outcomes
+    frame = frame_of(view, context, deadline)
+    return run_bundles(frame, bundles, overrides, lambda executor, call: executor.call(call, deadline=deadline))
+
+
+def run_bundles(
+    frame: CallFrame,
+    bundles: Sequence[CallBundle],
+    overrides: CallOverrides,
+    run: Callable[[Executor, CallRequest], Result],
+) -> list[list[Result]]:
+    """Results of `run` for each call, on the state that the previous one left.
+
+    The first bundle's calls see the frame's block; each further bundle stands in a block one number and 12 seconds
+    after the one before. overrides: the state's are made once, before the first call; the block's are those of bundles
+    that have none of their own.
+    """
+    state = state_in(frame, overrides)
+    results = []
+    for bundle, environment in zip(bundles, environments_from(frame.environment), strict=False):
+        own = replace(overrides, block=bundle.block_overrides or overrides.block)
+        executor = executor_in(environment, state, own)
+        results.append([run(executor, call) for call in bundle.calls])
+    return results
 
 
 def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironment]:
@@ -75,36 +85,17 @@ def environments_from(environment: BlockEnvironment) -> Iterator[BlockEnvironmen
         )
 
 
-def _inside(view: ChainView, header: Header, count: int, deadline: Deadline | None) -> CallFrame:
-    """A block after its first `count` transactions, executed again."""
-    block, parent = view.block_by_hash(header.hash), view.header_by_hash(header.parent_hash)
-    if block is None or parent is None:
-        raise UnknownBlockError
-    if count > len(block.transactions):
-        raise InvalidRequestError(f"transaction index {count} out of range for block 0x{header.hash.hex()}")
-    environment, reader = view.environment_of(header), view.canonical.state_of(parent)
-    executor = Executor(environment, BlockState(reader), deadline=deadline)
-    execution = BlockExecution(environment, view.database.state, reader, executor)
-    for transaction in block.transactions[:count]:
-        execution.add(transaction, deadline=deadline)
-    return CallFrame(environment, execution.state.fork_reader())
-
-
 @dataclass(frozen=True, slots=True)
 class BundleRequest:
     """Signed transactions for a block to come, and that block's fields; None for what follows from its parent.
 
-    number: the block's. parent: the block whose state they begin on. base_fee_per_gas in wei.
+    number: the block's. parent: the block whose state they begin on.
     """
 
     transactions: tuple[Transaction, ...]
     number: int
     parent: BlockReference = field(default_factory=lambda: BlockReference(tag=BlockTag.LATEST))
-    timestamp: int | None = None
-    coinbase: Address | None = None
-    gas_limit: int | None = None
-    difficulty: int | None = None
-    base_fee_per_gas: int | None = None
+    overrides: BlockOverrides = NO_OVERRIDES.block
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +151,9 @@ def call_bundle(view: ChainView, request: BundleRequest, *, deadline: Deadline |
 
 
 def _bundle_environment(view: ChainView, request: BundleRequest, parent: Header) -> BlockEnvironment:
-    timestamp = parent.timestamp + 1 if request.timestamp is None else request.timestamp
-    rules = view.spec.at(request.number, timestamp)
-    base_fee = request.base_fee_per_gas
-    if base_fee is None:
-        base_fee = fees.next_base_fee(parent, rules)
-    cancun = rules.fork >= Fork.CANCUN
-    header = Header(
-        parent_hash=parent.hash,
-        coinbase=parent.coinbase if request.coinbase is None else request.coinbase,
-        difficulty=parent.difficulty if request.difficulty is None else request.difficulty,
-        number=request.number,
-        gas_limit=parent.gas_limit if request.gas_limit is None else request.gas_limit,
-        timestamp=timestamp,
-        mix_hash=parent.mix_hash,
-        base_fee_per_gas=base_fee,
-        excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
-        parent_beacon_block_root=bytes(32) if cancun else None,
-    )
+    overrides = request.overrides
+    timestamp = parent.timestamp + 1 if overrides.timestamp is None else overrides.timestamp
+    header = assumed_header(view.spec, parent, request.number, timestamp, overrides)
 
     def block_hash(number: int) -> Hash32 | None:
         return parent.hash if number == parent.number else view.records.canonical_hash(number)

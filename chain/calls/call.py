@@ -6,7 +6,7 @@ from dataclasses import replace
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.blocks.context import CallFrame
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
@@ -29,9 +29,9 @@ _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
 
 
-def override_environment(environment: BlockEnvironment, overrides: BlockOverrides | None) -> BlockEnvironment:
+def override_environment(environment: BlockEnvironment, overrides: BlockOverrides) -> BlockEnvironment:
     """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
-    if overrides is None:
+    if overrides == NO_OVERRIDES.block:
         return environment
     for wire_name, value in (
         ("beaconRoot", overrides.parent_beacon_block_root),
@@ -59,9 +59,9 @@ def _overlay_hashes(block_hash: Callable[[int], Hash32], hashes: dict[int, Hash3
     return lambda number: hashes[number] if number in hashes else block_hash(number)
 
 
-def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | None) -> None:
+def apply_state_overrides(state: ExecutionState, overrides: StateOverrides) -> None:
     """Write the caller's changes of accounts into `state`."""
-    for address, override in (overrides or {}).items():
+    for address, override in overrides.items():
         if override.balance is not None:
             state.set_balance(address, override.balance)
         if override.nonce is not None:
@@ -76,12 +76,12 @@ def apply_state_overrides(state: ExecutionState, overrides: StateOverrides | Non
             state.set_storage(address, slot, value)
 
 
-def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnvironment) -> dict[Address, Address | None]:
+def moved_precompiles(overrides: StateOverrides, environment: BlockEnvironment) -> dict[Address, Address | None]:
     """New addresses of the precompiles at overridden addresses; None for those that are only displaced.
 
     Raises InvalidRequestError with geth's text for an account without a precompile, or an overridden new address.
     """
-    overrides, active = overrides or {}, active_precompiles(environment)
+    active = active_precompiles(environment)
     moved: dict[Address, Address | None] = {}
     for address in sorted(overrides):
         target = overrides[address].move_precompile_to
@@ -94,22 +94,31 @@ def moved_precompiles(overrides: StateOverrides | None, environment: BlockEnviro
     return moved
 
 
+def state_in(frame: CallFrame, overrides: CallOverrides) -> BlockState:
+    """The state that calls in a frame begin with, the caller's changes made."""
+    state = BlockState(frame.reader)
+    apply_state_overrides(state, overrides.state)
+    return state
+
+
+def executor_in(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
+    """The executor of calls on `state`, in the block with its overrides and with precompiles at their new addresses."""
+    environment = override_environment(environment, overrides.block)
+    return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
+
+
 def call(
     frame: CallFrame,
     request: CallRequest,
     *,
-    state_overrides: StateOverrides | None = None,
-    block_overrides: BlockOverrides | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
     deadline: Deadline | None = None,
 ) -> Outcome:
     """Execute a message without keeping its effects.
 
     Raises TransactionError where geth refuses to begin (funds, fees), ExecutionTimeoutError at the deadline.
     """
-    state = BlockState(frame.reader)
-    apply_state_overrides(state, state_overrides)
-    environment = override_environment(frame.environment, block_overrides)
-    executor = Executor(environment, state, moved_precompiles=moved_precompiles(state_overrides, environment))
+    executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
     return executor.call(request, deadline=deadline)
 
 
@@ -130,16 +139,14 @@ class GasEstimation:
         frame: CallFrame,
         request: CallRequest,
         *,
-        state_overrides: StateOverrides | None = None,
-        block_overrides: BlockOverrides | None = None,
+        overrides: CallOverrides = NO_OVERRIDES,
         gas_cap: int,
         deadline: Deadline | None = None,
     ) -> None:
-        base = BlockState(frame.reader)
-        apply_state_overrides(base, state_overrides)
-        self._environment = override_environment(frame.environment, block_overrides)
-        self._moved = moved_precompiles(state_overrides, self._environment)
-        self._state = base
+        self._frame = frame
+        self._overrides = overrides
+        self._state = state_in(frame, overrides)
+        self._environment = override_environment(frame.environment, overrides.block)
         self._request = request
         self._gas_cap = gas_cap
         self._deadline = deadline
@@ -223,7 +230,7 @@ class GasEstimation:
 
     def _try(self, gas_limit: int) -> Outcome:
         state = BlockState(self._state.fork_reader())
-        executor = Executor(self._environment, state, moved_precompiles=self._moved)
+        executor = executor_in(self._frame.environment, state, self._overrides)
         return executor.call(replace(self._request, gas_limit=gas_limit), deadline=self._deadline)
 
     def _succeeds(self, gas_limit: int) -> bool:

@@ -1,7 +1,7 @@
 """Overrides for one eth_call: of accounts and of the block (geth's state and block overrides)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zevm.chain.types import Withdrawal
 from zevm.storage.primitives import Address, Hash32
@@ -47,3 +47,14 @@ class BlockOverrides:
     parent_beacon_block_root: bytes | None = None
     withdrawals: tuple[Withdrawal, ...] | None = None
     block_hashes: Mapping[int, Hash32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOverrides:
+    """All that a caller changes for an execution off the chain."""
+
+    state: StateOverrides = field(default_factory=dict)
+    block: BlockOverrides = field(default_factory=BlockOverrides)
+
+
+NO_OVERRIDES = CallOverrides()

@@ -1,8 +1,9 @@
-"""Blocks built for someone who says what they begin with: testing_buildBlockV1. Nothing of the chain changes."""
+"""Blocks built under the attributes that a consensus client gives: engine_, testing_. Nothing of the chain changes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules import fees
@@ -31,11 +32,52 @@ class PayloadAttributes:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A built block, what its proposer earns in wei, and the blobs of its transactions."""
+    """A built block, and the blobs of its transactions."""
 
     sealed: SealedBlock
-    value_wei: int
-    sidecars: tuple[BlobSidecar, ...]
+    sidecars: tuple[BlobSidecar, ...] = ()
+
+
+class PayloadExecution:
+    """A block in the making on `parent` under a consensus client's attributes.
+
+    settings: the operator's, of which the attributes replace coinbase and randomness. gas_limit_target: where the gas
+    limit moves to.
+    """
+
+    def __init__(
+        self,
+        view: ChainView,
+        parent: Header,
+        attributes: PayloadAttributes,
+        settings: BlockSettings,
+        *,
+        gas_limit_target: int,
+        extra_data: bytes = b"",
+    ) -> None:
+        gas_limit = fees.next_gas_limit(parent.gas_limit, gas_limit_target)
+        own = replace(
+            settings, coinbase=attributes.fee_recipient, gas_limit=gas_limit, prev_randao=attributes.prev_randao
+        )
+        self._view = view
+        self._attributes = attributes
+        self._header = view.spec.next_header(parent, attributes.timestamp, own).with_changes(
+            parent_beacon_block_root=attributes.parent_beacon_block_root, extra_data=extra_data
+        )
+        environment = view.spec.environment(self._header, view.records.canonical_hash, settings.recoveries)
+        self.execution = BlockExecution(environment, view.database.state, view.canonical.state_of(parent))
+
+    def fill(self) -> Payload:
+        """The block of what the pool has."""
+        self._view.fill_block(self.execution)
+        blobs = [item for item in self.execution.transactions if item.blob_versioned_hashes]
+        return self.seal([self._view.pool.get(item.hash) for item in blobs])
+
+    def seal(self, with_sidecars: Iterable[Transaction | None] = ()) -> Payload:
+        """The block of what was executed. with_sidecars: its blob transactions in order, as far as they are known."""
+        sealed = self.execution.seal(self._header, withdrawals=self._attributes.withdrawals or ())
+        sidecars = [item.sidecar for item in with_sidecars if item is not None and item.sidecar is not None]
+        return Payload(sealed, tuple(sidecars))
 
 
 def build_payload(
@@ -48,25 +90,18 @@ def build_payload(
 
     Raises TransactionError for a transaction that may not be in it, InvalidRequestError for impossible attributes.
     """
-    head = view.head
-    header = _header(view, head.header, attributes, extra_data)
-    environment = view.spec.environment(header, view.records.canonical_hash, view.settings.recoveries)
-    execution = BlockExecution(environment, view.database.state, head.state)
+    parent = view.head.header
+    _check_attributes(view, parent, attributes)
+    target = view.settings.gas_limit or GAS_LIMIT_TARGET
+    building = PayloadExecution(view, parent, attributes, view.settings, gas_limit_target=target, extra_data=extra_data)
     if transactions is None:
-        view.fill(execution)
-        waiting = [view.pool.get(transaction.hash) for transaction in execution.transactions]
-        transactions = [transaction for transaction in waiting if transaction is not None]
-    else:
-        for transaction in transactions:
-            execution.add(transaction)
-    sealed = execution.seal(header, withdrawals=attributes.withdrawals or ())
-    base_fee = header.base_fee_per_gas or 0
-    earned = sum(receipt.gas_used * (receipt.effective_gas_price - base_fee) for receipt in sealed.record.receipts)
-    sidecars = tuple(transaction.sidecar for transaction in transactions if transaction.sidecar is not None)
-    return Payload(sealed, earned, sidecars)
+        return building.fill()
+    for transaction in transactions:
+        building.execution.add(transaction)
+    return building.seal(transactions)
 
 
-def _header(view: ChainView, parent: Header, attributes: PayloadAttributes, extra_data: bytes) -> Header:
+def _check_attributes(view: ChainView, parent: Header, attributes: PayloadAttributes) -> None:
     if attributes.timestamp <= parent.timestamp:
         raise InvalidRequestError(f"invalid timestamp, parent {parent.timestamp} given {attributes.timestamp}")
     rules = view.spec.at(parent.number + 1, attributes.timestamp)
@@ -77,12 +112,3 @@ def _header(view: ChainView, parent: Header, attributes: PayloadAttributes, extr
         if (value is not None) != (rules.fork >= since):
             state = "is missing" if value is None else "has no place"
             raise InvalidRequestError(f"{name} {state} in a block under {rules.fork.title}")
-    target = view.settings.gas_limit or GAS_LIMIT_TARGET
-    header = view.spec.next_header(parent, attributes.timestamp, view.settings)
-    return header.with_changes(
-        coinbase=attributes.fee_recipient,
-        gas_limit=fees.next_gas_limit(parent.gas_limit, target),
-        mix_hash=attributes.prev_randao,
-        parent_beacon_block_root=attributes.parent_beacon_block_root,
-        extra_data=extra_data,
-    )

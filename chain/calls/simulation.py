@@ -5,17 +5,16 @@ without validation no nonce is held against it and no fee is taken that it does 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.header import assumed_header
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.recording import LogRecorder
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import Reason, SimulationError, TransactionError
-from zevm.chain.rules import fees
-from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
@@ -52,8 +51,7 @@ class SimulatedBlock:
     """A block to make: changes before it, its own fields, and its calls."""
 
     calls: tuple[SimulatedCall, ...] = ()
-    state_overrides: StateOverrides = field(default_factory=dict)
-    block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
+    overrides: CallOverrides = NO_OVERRIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +136,19 @@ class Simulation:
     def _make(self, block: SimulatedBlock) -> BlockResult:
         self._check_deadline()
         view, states = self._view, self._view.database.state
-        header = self._header(block.block_overrides)
+        header = self._header(block.overrides.block)
         environment = view.spec.environment(header, self._block_hash, view.settings.recoveries)
-        if block.block_overrides.blob_base_fee is not None:
-            environment = replace(environment, blob_base_fee=block.block_overrides.blob_base_fee)
+        if block.overrides.block.blob_base_fee is not None:
+            environment = replace(environment, blob_base_fee=block.overrides.block.blob_base_fee)
         recorder = LogRecorder(shows_transfers=self._trace_transfers)
         state = BlockState(self._reader, recorder)
-        moved = moved_precompiles(block.state_overrides, environment)
-        apply_state_overrides(state, block.state_overrides)
+        moved = moved_precompiles(block.overrides.state, environment)
+        apply_state_overrides(state, block.overrides.state)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
         run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, recorder)
         calls = tuple([self._call(run, call) for call in block.calls])
-        sealed = run.execution.seal(header, withdrawals=block.block_overrides.withdrawals or ())
+        sealed = run.execution.seal(header, withdrawals=block.overrides.block.withdrawals or ())
         self._parent = sealed.block.header
         self._hashes[header.number] = sealed.block.hash
         self._reader = states.reader_over(sealed.update, self._reader)
@@ -158,32 +156,13 @@ class Simulation:
 
     def _header(self, overrides: BlockOverrides) -> Header:
         """The block's fields as far as they are known before its calls."""
-        parent, rules_of = self._parent, self._view.spec
-        assert overrides.number is not None
-        assert overrides.timestamp is not None
-        rules = rules_of.at(overrides.number, overrides.timestamp)
-        cancun, merged = rules.fork >= Fork.CANCUN, rules.fork >= Fork.PARIS
-        difficulty = 0 if merged else parent.difficulty
-        return Header(
-            parent_hash=parent.hash,
-            coinbase=_chosen(overrides.coinbase, parent.coinbase),
-            difficulty=_chosen(overrides.difficulty, difficulty),
-            number=overrides.number,
-            gas_limit=_chosen(overrides.gas_limit, parent.gas_limit),
-            timestamp=overrides.timestamp,
-            mix_hash=_chosen(overrides.prev_randao, bytes(32)),
-            base_fee_per_gas=self._base_fee(overrides, parent) if rules.fork >= Fork.LONDON else None,
-            excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
-            parent_beacon_block_root=_chosen(overrides.parent_beacon_block_root, bytes(32)) if cancun else None,
-        )
-
-    def _base_fee(self, overrides: BlockOverrides, parent: Header) -> int | None:
-        """Without validation the base fee is 0, so that code does not see a price below it."""
-        assert overrides.number is not None
-        assert overrides.timestamp is not None
-        if overrides.base_fee_per_gas is not None or not self._validate:
-            return overrides.base_fee_per_gas or 0
-        return fees.next_base_fee(parent, self._view.spec.at(overrides.number, overrides.timestamp))
+        number, timestamp = overrides.number, overrides.timestamp
+        assert number is not None
+        assert timestamp is not None
+        if overrides.base_fee_per_gas is None and not self._validate:
+            # so that code does not see a price below it
+            overrides = replace(overrides, base_fee_per_gas=0)
+        return assumed_header(self._view.spec, self._parent, number, timestamp, overrides)
 
     def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
@@ -230,10 +209,6 @@ class _BlockRun:
     recorder: LogRecorder
 
 
-def _chosen(override: Value | None, otherwise: Value) -> Value:
-    return otherwise if override is None else override
-
-
 def check_size(blocks: Sequence[SimulatedBlock]) -> None:
     """Refuse no blocks, and too many blocks or calls. Raises SimulationError."""
     if not blocks:
@@ -257,7 +232,7 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
     filled: list[SimulatedBlock] = []
     number, timestamp = base.number, base.timestamp
     for block in blocks:
-        overrides = block.block_overrides
+        overrides = block.overrides.block
         wanted = number + 1 if overrides.number is None else overrides.number
         if wanted <= number:
             raise SimulationError(
@@ -267,14 +242,16 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
             raise SimulationError(Reason.SIMULATION_BLOCK_COUNT, "too many blocks")
         for missing in range(number + 1, wanted):
             timestamp += SECONDS_BETWEEN_BLOCKS
-            filled.append(SimulatedBlock(block_overrides=BlockOverrides(number=missing, timestamp=timestamp)))
+            between = BlockOverrides(number=missing, timestamp=timestamp)
+            filled.append(SimulatedBlock(overrides=CallOverrides(block=between)))
         chosen = timestamp + SECONDS_BETWEEN_BLOCKS if overrides.timestamp is None else overrides.timestamp
         if chosen <= timestamp:
             raise SimulationError(
                 Reason.SIMULATION_TIMESTAMPS, f"block timestamps must be in order: {chosen} <= {timestamp}"
             )
         number, timestamp = wanted, chosen
-        filled.append(replace(block, block_overrides=replace(overrides, number=number, timestamp=timestamp)))
+        changed = replace(overrides, number=number, timestamp=timestamp)
+        filled.append(replace(block, overrides=replace(block.overrides, block=changed)))
     return filled
 
 

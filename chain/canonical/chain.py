@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.log_search import log_keys
@@ -17,7 +17,7 @@ from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError
-from zevm.storage.primitives import Hash32
+from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase
 from zevm.storage.store import Batch
@@ -271,6 +271,8 @@ class CanonicalChain:
         branch: Sequence[SealedBlock],
         also: Addition | None = None,
         checkpoints: Checkpoints | None = None,
+        *,
+        keep_removed: bool = False,
     ) -> tuple[BlockAndReceipts, ...]:
         """Go back to a state and on from there with a branch, all in one batch.
 
@@ -279,6 +281,7 @@ class CanonicalChain:
         target: a patch index beyond the block's last one keeps all its patches.
         also: is given the batch and the removed blocks, and adds what must be written with them.
         checkpoints: the new ones, None to leave them as they are.
+        keep_removed: leave the removed blocks themselves to `also`, which forgets those that it does not keep.
         """
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
@@ -287,7 +290,7 @@ class CanonicalChain:
         states, ledger = self.database.state, self.database.ledger
         version = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
-        removed = tuple(self._remove_blocks(batch, target.number))
+        removed = tuple(self._remove_blocks(batch, target.number, keep_blocks=keep_removed))
         root = states.rewind(batch, version)
         if version.patch:
             ledger.put_working_root(batch, target.number, root)
@@ -296,7 +299,7 @@ class CanonicalChain:
         for sealed in branch:
             header, root, version = sealed.block.header, sealed.update.root, Version(sealed.block.number)
             states.apply(batch, sealed.update, version)
-            self._append(batch, sealed.record)
+            self._append(batch, sealed.record, is_stored=sealed.is_stored)
         batch_version(self.database, batch, version)
         if also is not None:
             also(batch, removed)
@@ -311,7 +314,7 @@ class CanonicalChain:
         self._head = self._head_at(header, root, version)
         return removed
 
-    def _remove_blocks(self, batch: Batch, number: int) -> Iterable[BlockAndReceipts]:
+    def _remove_blocks(self, batch: Batch, number: int, *, keep_blocks: bool) -> Iterable[BlockAndReceipts]:
         for height in range(self._head.number, number, -1):
             block_hash = self.records.canonical_hash(height)
             record = None if block_hash is None else self.records.record(block_hash)
@@ -324,15 +327,19 @@ class CanonicalChain:
                 parent_hash=record.block.header.parent_hash,
                 transaction_hashes=[transaction.hash for transaction in record.block.transactions],
                 log_keys=log_keys(record.receipts),
+                keep_block=keep_blocks,
             )
             self.database.ledger.delete_working_root(batch, height)
             yield record
 
-    def _append(self, batch: Batch, record: BlockAndReceipts) -> None:
+    def _append(self, batch: Batch, record: BlockAndReceipts, *, is_stored: bool = False) -> None:
         block = record.block
+        if not is_stored:
+            put_record(self.database.ledger, batch, record)
         self.database.ledger.append(
             batch,
-            **encode_record(record),
+            number=block.number,
+            block_hash=block.hash,
             transaction_hashes=[transaction.hash for transaction in block.transactions],
             log_keys=log_keys(record.receipts),
         )
@@ -369,22 +376,12 @@ class CanonicalChain:
         return Head(header, self.database.state.latest(view, root), version)
 
 
-class EncodedRecord(TypedDict):
-    """A block with its receipts as the ledger takes them."""
-
-    number: int
-    block_hash: Hash32
-    header: bytes
-    body: bytes
-    receipts: bytes
-
-
-def encode_record(record: BlockAndReceipts) -> EncodedRecord:
-    """A block with its receipts, encoded for the ledger."""
+def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
+    """Put a block with its receipts into a batch, encoded for the ledger."""
     block = record.block
     header = block.header.encode_and_hash()
-    return EncodedRecord(
-        number=block.number,
+    ledger.put_block(
+        batch,
         block_hash=block.hash,
         header=header,
         body=block.encode_body(),

@@ -52,7 +52,7 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A log and where it was found. log_index counts within the block. removed: its block left the chain."""
+    """A log and where it was found. log_index counts within the block."""
 
     log: Log
     block_hash: Hash32
@@ -61,7 +61,6 @@ class LogRecord:
     transaction_hash: Hash32
     transaction_index: int
     log_index: int
-    removed: bool = False
 
 
 class BlockSource(Protocol):
@@ -105,11 +104,6 @@ def log_keys(receipts: Iterable[Receipt]) -> set[bytes]:
     return {log_key(item) for item in items}
 
 
-def records_of(block: Block, receipts: Sequence[Receipt], *, removed: bool = False) -> Iterator[LogRecord]:
-    """All logs of a block, in order."""
-    return _records(block.header, block, receipts, None, removed)
-
-
 class _Matcher:
     """A query prepared for many comparisons."""
 
@@ -145,13 +139,11 @@ def _bloom_of(item: bytes) -> int:
     return int.from_bytes(logs_bloom([Log(Address(item), (), b"")]), "big")
 
 
-def _records(
-    header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher | None, removed: bool
-) -> Iterator[LogRecord]:
+def _records(header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher) -> Iterator[LogRecord]:
     log_index = 0
     for transaction_index, receipt in enumerate(receipts):
         for log in receipt.logs:
-            if matcher is None or matcher.matches(log):
+            if matcher.matches(log):
                 yield LogRecord(
                     log=log,
                     block_hash=header.hash,
@@ -160,7 +152,6 @@ def _records(
                     transaction_hash=block.transactions[transaction_index].hash,
                     transaction_index=transaction_index,
                     log_index=log_index,
-                    removed=removed,
                 )
             log_index += 1
 
@@ -233,7 +224,7 @@ class LogSearch:
         block, receipts = self._source.block_by_hash(header.hash), self._source.receipts(header.hash)
         if block is None or receipts is None:
             return []
-        return list(_records(header, block, receipts, matcher, removed=False))
+        return list(_records(header, block, receipts, matcher))
 
     @staticmethod
     def _too_many(query: LogQuery, reached: int, limit: str) -> InvalidRequestError:

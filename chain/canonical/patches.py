@@ -2,7 +2,7 @@
 
 from zevm.chain.rules.bounds import BALANCE, NONCE
 from zevm.chain.vm.block_state import BlockState
-from zevm.storage.account import EMPTY_ACCOUNT, StateDiff
+from zevm.storage.account import EMPTY_RECORD, StateDiff
 from zevm.storage.primitives import Address
 from zevm.storage.state import StateStore, StateUpdate
 
@@ -35,7 +35,7 @@ def prepare_patch(states: StateStore, base_root: bytes, diff: StateDiff) -> Stat
     An account stays as long as it has storage; one that is left with nothing at all is removed.
     """
     update = states.prepare(base_root, diff)
-    vacated = {address for address, account in update.accounts.items() if account == EMPTY_ACCOUNT}
+    vacated = {address for address, record in update.accounts.items() if record == EMPTY_RECORD}
     if not vacated:
         return update
     diff.accounts.update(dict.fromkeys(vacated))

@@ -2,15 +2,13 @@
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.context import BlockSettings
-from zevm.chain.blocks.execution import BlockExecution, SealedBlock
-from zevm.chain.calls.payload import PayloadAttributes
+from zevm.chain.calls.payload import Payload, PayloadAttributes, PayloadExecution
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.rules.blobs import cell_sidecar
-from zevm.chain.rules.fees import next_gas_limit
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import BlobSidecar, Block, Header
 
@@ -33,13 +31,12 @@ class BuiltPayload:
 
 @dataclass(slots=True)
 class Build:
-    """One build process. `pool_version`: the pool that `sealed` was filled from; None while it is empty."""
+    """One build process. `pool_version`: the pool that `payload` was filled from; None while it is empty."""
 
     parent: Header
     attributes: PayloadAttributes
     fork: Fork
-    sealed: SealedBlock
-    sidecars: tuple[BlobSidecar, ...] = ()
+    payload: Payload
     pool_version: int | None = None
     served: BuiltPayload | None = None
 
@@ -60,9 +57,8 @@ class PayloadBuilder:
             return
         chain = self._chain
         fork = chain.schedule.fork_at(parent.number + 1, attributes.timestamp)
-        execution, header = self._execution(parent, attributes)
-        sealed = execution.seal(header, withdrawals=attributes.withdrawals or ())
-        self._builds[identifier] = Build(parent, attributes, fork, sealed)
+        payload = self._execution(parent, attributes).seal()
+        self._builds[identifier] = Build(parent, attributes, fork, payload)
         if len(self._builds) > BUILDS_KEPT:
             self._builds.popitem(last=False)
         # a node that stops does not need the block any more
@@ -77,13 +73,10 @@ class PayloadBuilder:
     def serve(self, build: Build) -> BuiltPayload:
         """The payload, which does not change any more once it was handed out."""
         if build.served is None:
-            sidecars = build.sidecars
+            sealed, sidecars = build.payload.sealed, build.payload.sidecars
             if build.fork >= Fork.OSAKA:
                 sidecars = tuple([cell_sidecar(sidecar) for sidecar in sidecars])
-            record = build.sealed.record
-            base_fee = record.block.header.base_fee_per_gas or 0
-            value = sum((receipt.effective_gas_price - base_fee) * receipt.gas_used for receipt in record.receipts)
-            build.served = BuiltPayload(record.block, value, build.sealed.requests or (), sidecars)
+            build.served = BuiltPayload(sealed.block, sealed.tips_wei, sealed.requests or (), sidecars)
         return build.served
 
     def _fill(self, identifier: bytes) -> None:
@@ -94,25 +87,9 @@ class PayloadBuilder:
         version = chain.pool.version
         if build.pool_version == version:
             return
-        execution, header = self._execution(build.parent, build.attributes)
-        chain.fill(execution)
-        waiting = [chain.pool.get(item.hash) for item in execution.transactions if item.blob_versioned_hashes]
-        sidecars = [item.sidecar for item in waiting if item is not None and item.sidecar is not None]
-        withdrawals = build.attributes.withdrawals or ()
-        build.sealed = execution.seal(header, withdrawals=withdrawals)
-        build.sidecars, build.pool_version = tuple(sidecars), version
+        build.payload = self._execution(build.parent, build.attributes).fill()
+        build.pool_version = version
 
-    def _execution(self, parent: Header, attributes: PayloadAttributes) -> tuple[BlockExecution, Header]:
-        chain = self._chain
-        target = chain.settings.gas_limit or parent.gas_limit
-        settings = BlockSettings(
-            coinbase=attributes.fee_recipient,
-            gas_limit=next_gas_limit(parent.gas_limit, target),
-            prev_randao=attributes.prev_randao,
-        )
-        header = chain.spec.next_header(parent, attributes.timestamp, settings)
-        if attributes.parent_beacon_block_root is not None:
-            header = replace(header, parent_beacon_block_root=attributes.parent_beacon_block_root)
-        state = chain.canonical.state_of(parent)
-        environment = chain.spec.environment(header, chain.records.canonical_hash)
-        return BlockExecution(environment, chain.database.state, state), header
+    def _execution(self, parent: Header, attributes: PayloadAttributes) -> PayloadExecution:
+        target = self._chain.settings.gas_limit or parent.gas_limit
+        return PayloadExecution(self._chain, parent, attributes, BlockSettings(), gas_limit_target=target)

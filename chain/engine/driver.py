@@ -24,7 +24,7 @@ from zevm.chain.engine.errors import (
 )
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.memory import InvalidBlocks, WaitingBlocks
-from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, to_block
+from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, roots_of, to_block
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
 from zevm.chain.errors import BlockError
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
@@ -167,7 +167,7 @@ class Engine:
 
         started = time.perf_counter()
         try:
-            sealed = self._chain.verify(block, parent, block_hash=block_hash)
+            sealed = self._chain.verify(block, parent, roots=roots_of(block), block_hash=block_hash)
         except BlockError as error:
             self._invalid.add(block.header)
             return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message)
@@ -252,7 +252,7 @@ class Engine:
             moves.append(self._sides.move(batch, path, removed, lowest))
 
         branch = [self._sides.load(item) for item in path.headers]
-        self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints)
+        self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints, keep_removed=True)
         self._sides.confirm(moves[0])
 
     def _checkpoint(self, name: str, block_hash: Hash32, path: Path) -> bytes | None:

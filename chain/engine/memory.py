@@ -26,7 +26,7 @@ class WaitingBlocks:
     def add(self, block: Block) -> None:
         """Keep a block."""
         self.remove([block.hash])
-        size = len(block.encode())
+        size = block.size
         self._blocks[block.hash] = block, size
         self._bytes += size
         while len(self._blocks) > WAITING_BLOCKS or self._bytes > WAITING_BYTES:

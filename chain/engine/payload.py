@@ -6,7 +6,7 @@ Which version of a method takes which fork is one table. Source: execution-apis,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zevm.chain.blocks.execution import transactions_root, withdrawals_root
+from zevm.chain.blocks.execution import BodyRoots, body_roots
 from zevm.chain.engine.errors import InvalidParametersError, UnsupportedForkError
 from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork
@@ -120,6 +120,11 @@ def _check_requests(requests: Sequence[bytes]) -> None:
             raise InvalidParametersError(f"invalid request order: 0x{request[:1].hex()}")
 
 
+def roots_of(block: Block) -> BodyRoots:
+    """The roots of the lists of a block that `to_block` has made."""
+    return BodyRoots(block.header.transactions_root, block.header.withdrawals_root)
+
+
 def to_block(call: PayloadCall) -> Block:
     """The block of a payload. Raises PayloadError for what no parent could make valid."""
     payload = call.payload
@@ -130,11 +135,12 @@ def to_block(call: PayloadCall) -> Block:
         raise PayloadError(f"invalid logsBloom length: {len(payload.logs_bloom)}")
     _check_versioned_hashes(transactions, call.versioned_hashes or ())
     withdrawals = payload.withdrawals
+    roots = body_roots(transactions, withdrawals)
     header = Header(
         parent_hash=payload.parent_hash,
         coinbase=payload.fee_recipient,
         state_root=payload.state_root,
-        transactions_root=transactions_root(transactions),
+        transactions_root=roots.transactions,
         receipts_root=payload.receipts_root,
         logs_bloom=payload.logs_bloom,
         number=payload.number,
@@ -144,7 +150,7 @@ def to_block(call: PayloadCall) -> Block:
         extra_data=payload.extra_data,
         mix_hash=payload.prev_randao,
         base_fee_per_gas=payload.base_fee_per_gas,
-        withdrawals_root=None if withdrawals is None else withdrawals_root(withdrawals),
+        withdrawals_root=roots.withdrawals,
         blob_gas_used=payload.blob_gas_used,
         excess_blob_gas=payload.excess_blob_gas,
         parent_beacon_block_root=call.parent_beacon_block_root,

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zevm.chain.blocks.execution import SealedBlock
-from zevm.chain.canonical.chain import CanonicalChain, encode_record
+from zevm.chain.canonical.chain import CanonicalChain, put_record
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.types import Header
+from zevm.chain.types import Block, Header
 from zevm.storage.errors import CorruptionError
 from zevm.storage.primitives import Hash32
 from zevm.storage.state_record import decode_update, encode_update
@@ -56,7 +56,7 @@ class SideBlocks:
         self._ledger = canonical.database.ledger
         self._states = canonical.database.state
         self._limit = limit
-        self._numbers: dict[Hash32, int] = {block_hash: number for number, block_hash in self._ledger.sides()}
+        self._numbers: dict[Hash32, int] = {block_hash: number for number, block_hash in self._ledger.side_blocks()}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -76,7 +76,8 @@ class SideBlocks:
         """Write a side block durably. `path` leads to its parent, which is never evicted."""
         batch = Batch()
         self._states.keep_nodes(batch, sealed.update)
-        self._put(batch, sealed.record, sealed.update)
+        put_record(self._ledger, batch, sealed.record)
+        self._put_update(batch, sealed.block, sealed.update)
         surplus = len(self._numbers) + 1 - self._limit
         evicted = self._ends(surplus, sealed.block.header, path) if surplus > 0 else []
         self._delete(batch, evicted)
@@ -90,13 +91,14 @@ class SideBlocks:
         data = self._ledger.side_update(header.number, header.hash)
         if record is None or data is None:
             raise CorruptionError(f"side block {header.number} {header.hash.hex()} is incomplete; run: zevm db check")
-        return SealedBlock(record, decode_update(data))
+        return SealedBlock(record, decode_update(data), is_stored=True)
 
     def move(self, batch: Batch, added: Path, removed: tuple[BlockAndReceipts, ...], lowest: int) -> "Move":
         """Put into the batch of a fork choice what it does to the side blocks.
 
-        added: becomes canonical. removed: canonical blocks that become side blocks. lowest: side blocks below this
-        height can never be canonical again, and go. The caller confirms the result once the batch is written.
+        added: becomes canonical. removed: canonical blocks that become side blocks; the ledger still has them.
+        lowest: side blocks below this height can never be canonical again, and go. The caller confirms the result once
+        the batch is written.
         """
         entered = self._put_removed(batch, added.ancestor, removed)
         left = {header.hash for header in added.headers}
@@ -121,12 +123,14 @@ class SideBlocks:
         for record in removed:
             block = record.block
             if block.number <= patched:
-                self._put(batch, record, steps[block.number, 0])
+                self._put_update(batch, block, steps[block.number, 0])
                 entered[block.hash] = block.number
+            else:
+                self._ledger.delete_block(batch, block.hash)
         return entered
 
-    def _put(self, batch: Batch, record: BlockAndReceipts, update: StateUpdate) -> None:
-        self._ledger.put_side(batch, **encode_record(record), update=encode_update(update))
+    def _put_update(self, batch: Batch, block: Block, update: StateUpdate) -> None:
+        self._ledger.put_side(batch, number=block.number, block_hash=block.hash, update=encode_update(update))
 
     def _ends(self, count: int, added: Header, path: Path) -> list[Hash32]:
         """The lowest blocks that no kept block stands on, but none above or under the one to be added."""

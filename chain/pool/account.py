@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.vm.validation import GasNeeds, gas_needs, transaction_cost
 from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024
@@ -15,6 +17,7 @@ class PooledTransaction:
 
     arrival: order of acceptance. cost_wei: the most it can take from the sender. slots: its share of the limits.
     authorities: accounts whose code its authorizations would set (EIP-7702); empty if not requested.
+    gas: what it must buy under the fork that it came in under.
     """
 
     transaction: Transaction
@@ -24,6 +27,7 @@ class PooledTransaction:
     cost_wei: int
     slots: int
     authorities: tuple[Address, ...]
+    gas: GasNeeds
 
     @property
     def nonce(self) -> int:
@@ -42,22 +46,18 @@ class PooledTransaction:
 
 
 def pooled(
-    transaction: Transaction, sender: Address, *, local: bool, arrival: int, with_authorities: bool
+    transaction: Transaction, sender: Address, rules: ForkRules, *, local: bool, arrival: int, with_authorities: bool
 ) -> PooledTransaction:
     """Work out once what the pool will ask of a transaction again and again.
 
     with_authorities: recover who signed the authorizations; costs a signature check each.
     """
-    cost = (
-        transaction.gas_limit * transaction.max_fee_per_gas
-        + transaction.value
-        + transaction.blob_gas * transaction.max_fee_per_blob_gas
-    )
+    cost = transaction_cost(transaction)
     slots = -(-len(transaction.encoded) // SLOT_BYTES)
     authorizations = transaction.authorization_list if with_authorities else ()
     authorities = [authorization.authority for authorization in authorizations]
     known = tuple(authority for authority in authorities if authority is not None)
-    return PooledTransaction(transaction, sender, local, arrival, cost, slots, known)
+    return PooledTransaction(transaction, sender, local, arrival, cost, slots, known, gas_needs(transaction, rules))
 
 
 @dataclass(slots=True)

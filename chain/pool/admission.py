@@ -9,7 +9,7 @@ from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.validation import check_initcode, floor_gas, intrinsic_gas, validate_static
+from zevm.chain.vm.validation import check_initcode, validate_static
 
 MIN_BLOB_FEE_WEI = 1
 
@@ -58,8 +58,8 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
         )
     if transaction.gas_limit > environment.gas_limit:
         raise TransactionError(Reason.GAS_LIMIT_ABOVE_BLOCK, "exceeds block gas limit")
-    _check_gas(transaction, environment.rules)
-    validate_static(transaction, environment.rules)
+    _check_gas(entry, environment.rules)
+    validate_static(transaction, environment.rules, entry.gas)
     check_initcode(transaction, environment)
     tip = transaction.max_priority_fee_per_gas
     if not entry.local and tip < limits.minimum_tip_wei:
@@ -72,16 +72,16 @@ def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits
         _check_blob(transaction)
 
 
-def _check_gas(transaction: Transaction, rules: ForkRules) -> None:
+def _check_gas(entry: PooledTransaction, rules: ForkRules) -> None:
     """The pool's words for what `validate_static` refuses too: geth's texts differ by place."""
-    cap = rules.transaction_gas_cap
+    transaction, cap = entry.transaction, rules.transaction_gas_cap
     if cap is not None and transaction.gas_limit > cap:
         raise TransactionError(
             Reason.GAS_LIMIT_ABOVE_CAP,
             f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit}); "
             "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
         )
-    have, intrinsic, floor = transaction.gas_limit, intrinsic_gas(transaction, rules), floor_gas(transaction, rules)
+    have, intrinsic, floor = transaction.gas_limit, entry.gas.intrinsic, entry.gas.floor
     if have < intrinsic:
         raise TransactionError(Reason.INTRINSIC_GAS, f"intrinsic gas too low: gas {have}, minimum needed {intrinsic}")
     if have < floor:

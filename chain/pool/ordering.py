@@ -16,7 +16,7 @@ class TransactionOrder(StrEnum):
     FIFO = "fifo"
 
 
-class Selection(Iterator[Transaction]):
+class Selection(Iterator[PooledTransaction]):
     """Executable transactions, best first, as they were when the selection was made.
 
     A sender's next one is offered after its previous one; a transaction that cannot pay the block's fees
@@ -43,7 +43,7 @@ class Selection(Iterator[Transaction]):
                 self._waiting[entries[0].sender] = iter(entries)
                 self._offer_next_of(entries[0].sender)
 
-    def __next__(self) -> Transaction:
+    def __next__(self) -> PooledTransaction:
         """The best transaction left. Raises StopIteration."""
         if self._last_sender is not None:
             self._offer_next_of(self._last_sender)
@@ -52,7 +52,7 @@ class Selection(Iterator[Transaction]):
             raise StopIteration
         entry = heapq.heappop(self._heap)[2]
         self._last_sender = entry.sender
-        return entry.transaction
+        return entry
 
     def skip_sender(self, sender: Address) -> None:
         """Offer no more transactions of the sender of the transaction just returned."""

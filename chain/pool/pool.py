@@ -165,14 +165,16 @@ class Pool:
         with self._lock:
             if transaction.hash in self._by_hash:
                 raise TransactionError(Reason.ALREADY_KNOWN, "already known")
+            environment = self._current_environment()
             entry = pooled(
                 transaction,
                 sender,
+                environment.rules,
                 local=local,
                 arrival=self._arrivals,
                 with_authorities=self.limits.limit_delegated,
             )
-            check_basics(entry, self._current_environment(), self.limits)
+            check_basics(entry, environment, self.limits)
             account = self._accounts.get(sender) or self._read_account(sender)
             old = self._check_entry(entry, account)
             dropped = self._make_room(entry, old, account)

@@ -24,7 +24,6 @@ BLOB_BASE_COST_GAS = 8_192
 GAS_LIMIT_BOUND_DIVISOR = 1_024
 MIN_GAS_LIMIT = 5_000
 
-MAX_FEE_HISTORY_BLOCKS = 1_024
 MAX_PERCENTILES = 100
 
 SUGGESTION_BLOCKS = 20
@@ -72,7 +71,7 @@ def next_excess_blob_gas(parent: Header, rules: ForkRules) -> int | None:
     if blob is None:
         return None
     excess, used = parent.excess_blob_gas or 0, parent.blob_gas_used or 0
-    target = blob.target * BLOB_GAS_PER_BLOB
+    target = blob.target_gas
     if excess + used < target:
         return 0
     if rules.fork >= Fork.OSAKA:
@@ -168,7 +167,7 @@ def _blob_fees(header: Header, schedule: ForkSchedule) -> _BlobFees:
         return _BlobFees()
     return _BlobFees(
         current=blob_base_fee(excess, blob),
-        used_ratio=_ratio(header.blob_gas_used or 0, blob.maximum * BLOB_GAS_PER_BLOB),
+        used_ratio=_ratio(header.blob_gas_used or 0, blob.maximum_gas),
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
+
 
 class Fork(IntEnum):
     """Every fork of the execution layer, in the order of activation."""
@@ -65,6 +67,16 @@ class BlobParameters:
     target: int
     maximum: int
     base_fee_update_fraction: int
+
+    @property
+    def target_gas(self) -> int:
+        """The blob gas at which the price stays as it is."""
+        return self.target * BLOB_GAS_PER_BLOB
+
+    @property
+    def maximum_gas(self) -> int:
+        """The blob gas that a block may use."""
+        return self.maximum * BLOB_GAS_PER_BLOB
 
 
 TRANSACTION_GAS_CAP = 16_777_216

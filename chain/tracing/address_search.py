@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from zevm.chain.calls.place import replay_of
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
-from zevm.chain.tracing.trace import TraceRequest, replay_of
+from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView

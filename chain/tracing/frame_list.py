@@ -7,10 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zevm.chain.calls.place import replay_of
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
 from zevm.chain.tracing.settings import Budget
-from zevm.chain.tracing.trace import TraceRequest, replay_before, replay_of
+from zevm.chain.tracing.trace import TraceRequest, replay_before
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView

@@ -5,11 +5,10 @@ Each hash is turned back into its address or slot by one lookup. What goes over 
 
 from typing import NamedTuple
 
+from zevm.chain.blocks.replay import Replay
+from zevm.chain.calls.place import replay_of, replay_up_to
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
-from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.replay import Replay
-from zevm.chain.tracing.trace import replay_of
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
 from zevm.storage.account import EMPTY_ROOT, Account
@@ -66,10 +65,7 @@ def slot_range_within(
     chain: ChainView, block: Block, index: int, address: Address, start: bytes, limit: int, deadline: Deadline
 ) -> tuple[list[SlotEntry], bytes | None]:
     """Slots of an account before a block's transaction; as `slot_range`. Raises TraceError."""
-    if index > len(block.transactions):
-        raise TraceError(f"transaction index {index} out of range for block 0x{block.hash.hex()}")
-    replay = replay_of(chain, block)
-    replay.skip_to(index, deadline)
+    replay = replay_up_to(chain, block.header, block, index, deadline)
     diff = replay.state.diff()
     account = replay.state.fork_reader().account(address)
     if account is None:

@@ -6,14 +6,15 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.blocks.replay import Replay
+from zevm.chain.calls.place import StateContext, replay_of
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.parity_tracers import ParityTracer, ReplayTracer
-from zevm.chain.tracing.replay import Replay
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
-from zevm.chain.tracing.trace import TraceRequest, call_place, replay_before, replay_of
+from zevm.chain.tracing.trace import TraceRequest, replay_before, traced_frame
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.view import ChainView
@@ -130,9 +131,9 @@ def _replay_next(replay: Replay, kinds: Kinds, request: TraceRequest, deadline: 
 def trace_calls(
     chain: ChainView, calls: Sequence[tuple[CallRequest, Kinds]], reference: BlockReference, request: TraceRequest
 ) -> list[dict[str, Any]]:
-    """Calls in sequence, on a block."""
-    environment, reader = call_place(chain, reference, None, request.deadline())
-    executor, results = Executor(environment, BlockState(reader)), []
+    """Calls one after another, on a block."""
+    frame = traced_frame(chain, StateContext(reference), request.deadline())
+    executor, results = Executor(frame.environment, BlockState(frame.reader)), []
     for call, kinds in calls:
         tracer = ReplayTracer(kinds, TraceContext(request.reason_of))
         try:

@@ -4,31 +4,29 @@ Geth gives each transaction its own time, and so do these.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from zevm.chain.calls.bundles import CallBundle, environments_from
-from zevm.chain.calls.call import apply_state_overrides, moved_precompiles, override_environment
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.blocks.context import CallFrame
+from zevm.chain.blocks.replay import Replay
+from zevm.chain.calls.bundles import CallBundle, run_bundles
+from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.overrides import CallOverrides
+from zevm.chain.calls.place import StateContext, frame_of, replay_of
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.registry import make_tracer
-from zevm.chain.tracing.replay import Replay, parent_state
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
-from zevm.chain.types import Block, Header
-from zevm.chain.types.block_reference import BlockReference, BlockTag
+from zevm.chain.types import Block
+from zevm.chain.types.block_reference import BlockTag
 from zevm.chain.view import ChainView
-from zevm.chain.vm.block_state import BlockState
-from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
-from zevm.storage.account import StateReader
 from zevm.storage.primitives import Hash32
 
 
@@ -68,15 +66,6 @@ class TraceRequest:
         self.request_deadline.check("execution timeout")
 
 
-@dataclass(frozen=True, slots=True)
-class CallOverrides:
-    """The overrides of a traced call. transaction_index: None for the state after the whole block."""
-
-    state: StateOverrides | None = None
-    block: BlockOverrides | None = None
-    transaction_index: int | None = None
-
-
 def trace_transaction(chain: ChainView, transaction_hash: Hash32, request: TraceRequest) -> Encoded:
     """A mined transaction. Raises TraceError, UnknownBlockError, ExecutionTimeoutError."""
     position = chain.find_transaction(transaction_hash)
@@ -109,12 +98,6 @@ def trace_replay(replay: Replay, request: TraceRequest) -> Encoded:
     return Encoded(enclosed(b"[", parts, b"]"))
 
 
-def replay_of(chain: ChainView, block: Block) -> Replay:
-    """A replay of a block that stands on a known one."""
-    state = parent_state(chain.canonical, block, chain.genesis.number)
-    return Replay(chain.environment_of(block.header), state, block)
-
-
 def replay_before(chain: ChainView, position: TransactionPosition, deadline: Deadline) -> Replay:
     """A replay of a mined transaction's block that has come to it."""
     replay = replay_of(chain, position.block)
@@ -129,44 +112,20 @@ def _trace_next(replay: Replay, request: TraceRequest, deadline: Deadline) -> Pa
 
 
 def trace_call(
-    chain: ChainView, call: CallRequest, reference: BlockReference, overrides: CallOverrides, request: TraceRequest
+    chain: ChainView, call: CallRequest, context: StateContext, overrides: CallOverrides, request: TraceRequest
 ) -> Encoded:
     """A call on a block, or on the state before one of its transactions. Raises as `trace_transaction`."""
     deadline = request.deadline()
-    environment, reader = call_place(chain, reference, overrides.transaction_index, deadline)
-    state = BlockState(reader)
-    apply_state_overrides(state, overrides.state)
-    executor = call_executor(environment, state, overrides)
+    frame = traced_frame(chain, context, deadline)
+    executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
     return Encoded(_trace_call(executor, call, request, deadline))
 
 
-def call_place(
-    chain: ChainView, reference: BlockReference, transaction_index: int | None, deadline: Deadline
-) -> tuple[BlockEnvironment, StateReader]:
+def traced_frame(chain: ChainView, context: StateContext, deadline: Deadline) -> CallFrame:
     """The block that a traced call sees and the state it begins with."""
-    if reference.tag is BlockTag.PENDING:
+    if context.block.tag is BlockTag.PENDING:
         raise TraceError("tracing on top of pending is not supported")
-    header = chain.resolve(reference)
-    environment = chain.environment_of(header)
-    if transaction_index is None:
-        return environment, chain.canonical.state_of(header)
-    return environment, _state_within(chain, header, transaction_index, deadline)
-
-
-def _state_within(chain: ChainView, header: Header, index: int, deadline: Deadline) -> StateReader:
-    """The state before a block's transaction."""
-    block = chain.block_by_hash(header.hash)
-    if block is None or index > len(block.transactions):
-        raise TraceError(f"transaction index {index} out of range for block 0x{header.hash.hex()}")
-    replay = replay_of(chain, block)
-    replay.skip_to(index, deadline)
-    return replay.state.fork_reader()
-
-
-def call_executor(environment: BlockEnvironment, state: ExecutionState, overrides: CallOverrides) -> Executor:
-    """The executor of calls on `state`, with overridden block fields and moved precompiles."""
-    environment = override_environment(environment, overrides.block)
-    return Executor(environment, state, moved_precompiles=moved_precompiles(overrides.state, environment))
+    return frame_of(chain, context, deadline)
 
 
 def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, deadline: Deadline) -> Parts:
@@ -182,29 +141,17 @@ def _trace_call(executor: Executor, call: CallRequest, request: TraceRequest, de
 def trace_bundles(
     chain: ChainView,
     bundles: Sequence[CallBundle],
-    reference: BlockReference,
+    context: StateContext,
     overrides: CallOverrides,
     request: TraceRequest,
 ) -> Encoded:
-    """Calls in sequence: a list of results for each bundle; the bundles' blocks are consecutive.
-
-    Raises as `trace_transaction`.
-    """
-    environment, reader = call_place(chain, reference, overrides.transaction_index, request.deadline())
-    state = BlockState(reader)
-    apply_state_overrides(state, overrides.state)
+    """Calls one after another: a list of results for each bundle; see `run_bundles`. Raises as `trace_transaction`."""
     budget = Budget(2 * TRACE_BYTES_LIMIT)
 
-    def run(bundle: CallBundle, environment: BlockEnvironment) -> Iterator[Parts]:
-        own = replace(overrides, block=bundle.block_overrides or overrides.block)
-        executor = call_executor(environment, state, own)
-        for call in bundle.calls:
-            part = _trace_call(executor, call, request, request.deadline())
-            budget.take(size_of(part))
-            yield part
+    def run(executor: Executor, call: CallRequest) -> Parts:
+        part = _trace_call(executor, call, request, request.deadline())
+        budget.take(size_of(part))
+        return part
 
-    results = [
-        enclosed(b"[", run(bundle, of_bundle), b"]")
-        for bundle, of_bundle in zip(bundles, environments_from(environment), strict=False)
-    ]
-    return Encoded(enclosed(b"[", results, b"]"))
+    results = run_bundles(traced_frame(chain, context, request.deadline()), bundles, overrides, run)
+    return Encoded(enclosed(b"[", [enclosed(b"[", result, b"]") for result in results], b"]"))

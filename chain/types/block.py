@@ -80,8 +80,20 @@ class Block:
         return rlp.wrap_list(b"".join(self._body_parts()))
 
     def encode(self) -> bytes:
-        """The block's RLP, as clients export and gossip it. Its length is the block's `size`."""
+        """The block's RLP, as clients export and gossip it."""
         return rlp.wrap_list(self.header.encode() + b"".join(self._body_parts()))
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that `encode` makes, without making them."""
+        parts = [
+            len(self.header.encode()),
+            rlp.wrapped_size(sum([transaction.body_size for transaction in self.transactions])),
+            rlp.wrapped_size(sum([len(uncle.encode()) for uncle in self.uncles])),
+        ]
+        if self.withdrawals is not None:
+            parts.append(len(rlp.encode([withdrawal.to_item() for withdrawal in self.withdrawals])))
+        return rlp.wrapped_size(sum(parts))
 
     @classmethod
     def decode(cls, data: bytes) -> "Block":

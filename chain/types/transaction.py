@@ -168,6 +168,12 @@ class Transaction:
         """The blob gas that the transaction buys."""
         return BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes)
 
+    @property
+    def body_size(self) -> int:
+        """The number of bytes that it takes in a block's body."""
+        size = len(self.encoded)
+        return size if self.type is TransactionType.LEGACY else rlp.wrapped_size(size)
+
     def to_body_rlp(self) -> bytes:
         """The item in a block's transaction list: legacy as a list, typed ones as a string."""
         return self.encoded if self.type is TransactionType.LEGACY else rlp.encode_bytes(self.encoded)

@@ -19,7 +19,8 @@ from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recoverin
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.tracer import Tracer
-from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone
+from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone, settle
+from zevm.chain.vm.validation import GasNeeds, gas_needs
 from zevm.storage.primitives import Address
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
@@ -72,9 +73,10 @@ class Executor:
         return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
-        self, origin: bytes, price: int, hashes: tuple[bytes, ...], deadline: Deadline | None, tracer: Tracer | None
+        self, settled: TransactionEnvironment, deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
         machine = self.environment.wasm_machine
+        origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
 
     # Transactions and calls
@@ -84,39 +86,25 @@ class Executor:
         transaction: Transaction,
         gas_available: int,
         blob_gas_available: int | None = None,
+        gas: GasNeeds | None = None,
         *,
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
-        gas_available, blob_gas_available: what the block has left. deadline: for a replay.
+        gas_available, blob_gas_available: what the block has left. gas: what the transaction must buy, where that was
+        worked out before. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
-        environment = self.environment
-        rules, base_fee = environment.rules, environment.base_fee_per_gas or 0
-        validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available)
+        environment, rules = self.environment, self.environment.rules
+        if gas is None or gas.fork is not rules.fork:
+            gas = gas_needs(transaction, rules)
+        validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        transaction_environment = TransactionEnvironment(
-            sender=transaction.sender,
-            to=transaction.to,
-            value=transaction.value,
-            data=transaction.data,
-            gas_limit=transaction.gas_limit,
-            gas_price=price,
-            tip=price - base_fee,
-            blob_gas_price=environment.blob_base_fee or 0,
-            intrinsic_gas=validation.intrinsic_gas(transaction, rules),
-            floor_gas=validation.floor_gas(transaction, rules),
-            access_list=transaction.access_list,
-            authorization_list=transaction.authorization_list,
-            blob_versioned_hashes=transaction.blob_versioned_hashes,
-        )
-        context = self._context(
-            transaction_environment.sender, price, transaction_environment.blob_versioned_hashes, deadline, tracer
-        )
-        return execute(transaction_environment, environment, self._evm_state, context)
+        settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
+        return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer))
 
     def call(self, request: CallRequest, *, deadline: Deadline | None = None, tracer: Tracer | None = None) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
@@ -124,19 +112,17 @@ class Executor:
         Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
+        environment = self.environment
         free, free_blobs = is_free(request), not request.max_fee_per_blob_gas
-        validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
+        gas = self._checked(request, free=free, free_blobs=free_blobs)
         evm_state = self._new_evm_state()
         if free:
             evm_state.base_fee = 0
         if request.blob_versioned_hashes and free_blobs:
             evm_state.blob_base_fee = 0
-        blob_price = 0 if free_blobs else self.environment.blob_base_fee or 0
-        transaction = self._transaction_environment(request, free=free, blob_price=blob_price)
-        context = self._context(
-            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, tracer
-        )
-        return execute(transaction, self.environment, evm_state, context)
+        price, blob_price = self._effective_price(request), 0 if free_blobs else environment.blob_base_fee or 0
+        settled = settle(request, gas, environment, price_wei=None if free else price, blob_price_wei=blob_price)
+        return execute(settled, environment, evm_state, self._context(settled, deadline, tracer))
 
     def simulate(
         self, request: CallRequest, nonce: int, *, validate: bool, deadline: Deadline | None = None
@@ -146,36 +132,22 @@ class Executor:
         The code sees the block's own fees. validate: hold the message to the nonce and the fees of a transaction;
         without it, one that names no fees pays none. Raises as `call`.
         """
+        environment = self.environment
         if validate:
             validation.check_nonce(request.sender, nonce, self.state)
         free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
-        validation.check_message(request, self.environment, self.state, free=free, free_blobs=free_blobs)
-        transaction = self._transaction_environment(request, free=free, blob_price=self.environment.blob_base_fee or 0)
+        gas = self._checked(request, free=free, free_blobs=free_blobs)
+        price, blob_price = self._effective_price(request), environment.blob_base_fee or 0
+        settled = settle(request, gas, environment, price_wei=None if free else price, blob_price_wei=blob_price)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
-        validation.check_funds(request.sender, transaction.price_wei + request.value, self.state)
-        context = self._context(
-            request.sender, transaction.gas_price, transaction.blob_versioned_hashes, deadline, None
-        )
-        return execute(transaction, self.environment, self._evm_state, context)
+        validation.check_funds(request.sender, settled.price_wei + request.value, self.state)
+        return execute(settled, environment, self._evm_state, self._context(settled, deadline, None))
 
-    def _transaction_environment(self, request: CallRequest, *, free: bool, blob_price: int) -> TransactionEnvironment:
-        rules = self.environment.rules
-        price = 0 if free else self._effective_price(request)
-        return TransactionEnvironment(
-            sender=request.sender,
-            to=request.to,
-            value=request.value,
-            data=request.data,
-            gas_limit=request.gas_limit,
-            gas_price=price,
-            tip=0 if free else price - (self.environment.base_fee_per_gas or 0),
-            blob_gas_price=blob_price,
-            intrinsic_gas=validation.intrinsic_gas(request, rules),
-            floor_gas=validation.floor_gas(request, rules),
-            access_list=request.access_list,
-            authorization_list=request.authorization_list or (),
-            blob_versioned_hashes=request.blob_versioned_hashes or (),
-        )
+    def _checked(self, request: CallRequest, *, free: bool, free_blobs: bool) -> GasNeeds:
+        """The gas that a message must buy, once it may begin. Raises TransactionError."""
+        gas = gas_needs(request, self.environment.rules)
+        validation.check_message(request, self.environment, self.state, gas, free=free, free_blobs=free_blobs)
+        return gas
 
     def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: Deadline | None = None) -> Outcome:
         """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
@@ -184,24 +156,14 @@ class Executor:
         ExecutionTimeoutError at the deadline.
         """
         assert request.to is not None
+        environment = self.environment
         validation.check_funds(request.sender, request.value, self.state)
         evm_state = self._new_evm_state()
         evm_state.base_fee = 0
-        transaction = TransactionEnvironment(
-            sender=request.sender,
-            to=request.to,
-            value=request.value,
-            data=request.data,
-            gas_limit=request.gas_limit,
-            gas_price=0,
-            tip=0,
-            blob_gas_price=0,
-            intrinsic_gas=0,
-            floor_gas=0,
-        )
-        context = self._context(request.sender, 0, (), deadline, None)
+        settled = settle(request, GasNeeds(environment.rules.fork, 0, 0), environment, price_wei=None, blob_price_wei=0)
+        context = self._context(settled, deadline, None)
         context.wasm_scope = wasm_scope
-        return execute_alone(transaction, self.environment, evm_state, context)
+        return execute_alone(settled, environment, evm_state, context)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas
@@ -219,11 +181,17 @@ class Executor:
         if fork >= Fork.PRAGUE:
             self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
 
+    def _system_context(self) -> TransactionContext:
+        machine = self.environment.wasm_machine
+        return TransactionContext(
+            system.SYSTEM_ADDRESS, 0, (), self._precompiles, self._warm, self._deadline, None, machine
+        )
+
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
         known = system.take_shortcut(self.environment, self.state, target, data)
         if known is not None:
             return known
-        context = self._context(system.SYSTEM_ADDRESS, 0, (), self._deadline, None)
+        context = self._system_context()
         return system.call(FRAME_CLASSES[self.environment.rules.fork], self._evm_state, context, target, data)
 
     def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:

@@ -6,7 +6,7 @@ Validation comes before and is chain/vm/validation.py's; nothing here refuses a 
 from dataclasses import dataclass, field
 
 from zevm.chain.rules.forks import Fork
-from zevm.chain.types import AccessListEntry, Authorization
+from zevm.chain.types import AccessListEntry, Authorization, Transaction
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.calls import DELEGATION_PREFIX, contract_address, delegation_of, show_refused
 from zevm.chain.vm.console import decode_console
@@ -15,11 +15,12 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame, TransactionContext
-from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.message_calls import apply_create_message, apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import TransactionStart
+from zevm.chain.vm.validation import GasNeeds
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
@@ -39,7 +40,7 @@ class TransactionEnvironment:
     """A message with its prices settled, whether signed or not.
 
     gas_price: wei per gas that the sender pays; tip: the part of it that the coinbase gets.
-    intrinsic_gas and floor_gas as in chain/vm/validation.py.
+    gas: what the gas limit covers whatever the execution uses.
     """
 
     sender: Address
@@ -50,8 +51,7 @@ class TransactionEnvironment:
     gas_price: int
     tip: int
     blob_gas_price: int
-    intrinsic_gas: int
-    floor_gas: int
+    gas: GasNeeds
     access_list: tuple[AccessListEntry, ...] = ()
     authorization_list: tuple[Authorization, ...] = ()
     blob_versioned_hashes: tuple[bytes, ...] = field(default=())
@@ -62,6 +62,31 @@ class TransactionEnvironment:
         return (
             self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
         )
+
+
+def settle(
+    message: Transaction | CallRequest,
+    gas: GasNeeds,
+    environment: BlockEnvironment,
+    *,
+    price_wei: int | None,
+    blob_price_wei: int,
+) -> TransactionEnvironment:
+    """A message at the prices that it pays per gas and per blob gas. price_wei: None where it pays nothing at all."""
+    return TransactionEnvironment(
+        sender=message.sender,
+        to=message.to,
+        value=message.value,
+        data=message.data,
+        gas_limit=message.gas_limit,
+        gas_price=price_wei or 0,
+        tip=0 if price_wei is None else price_wei - (environment.base_fee_per_gas or 0),
+        blob_gas_price=blob_price_wei,
+        gas=gas,
+        access_list=message.access_list,
+        authorization_list=message.authorization_list or (),
+        blob_versioned_hashes=message.blob_versioned_hashes or (),
+    )
 
 
 def execute(
@@ -203,7 +228,7 @@ def _run(
 ) -> tuple[Frame | None, VmError | None]:
     """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
     frames = FRAME_CLASSES[environment.rules.fork]
-    gas = transaction.gas_limit - transaction.intrinsic_gas
+    gas = transaction.gas_limit - transaction.gas.intrinsic
     if creates is not None:
         message = Message(
             gas,
@@ -259,10 +284,10 @@ def _settle(
     if fork < Fork.LONDON:
         refund += SELFDESTRUCT_REFUND * state.destroyed_count()
     quotient = REFUND_QUOTIENT_LONDON if fork >= Fork.LONDON else REFUND_QUOTIENT
-    gas_used = max(used - min(refund, used // quotient), transaction.floor_gas)
+    gas_used = max(used - min(refund, used // quotient), transaction.gas.floor)
     state.add_balance(transaction.sender, (transaction.gas_limit - gas_used) * transaction.gas_price)
     state.add_balance(environment.coinbase, gas_used * transaction.tip)
     evm_state.touch_account(environment.coinbase)
     logs = state.logs_from(0)
     state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
-    return Outcome(gas_used, max(used, transaction.floor_gas), b"", logs)
+    return Outcome(gas_used, max(used, transaction.gas.floor), b"", logs)

@@ -5,6 +5,7 @@ sender's account says, in geth's order. All raise TransactionError.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from eth_utils.address import to_checksum_address
 
@@ -65,6 +66,19 @@ def floor_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
     return TRANSACTION_GAS + FLOOR_TOKEN_GAS * tokens
 
 
+class GasNeeds(NamedTuple):
+    """The least gas that a message must buy under a fork: for what comes before it runs, and for its data."""
+
+    fork: Fork
+    intrinsic: int
+    floor: int
+
+
+def gas_needs(message: Transaction | CallRequest, rules: ForkRules) -> GasNeeds:
+    """The gas that a message must buy under these rules."""
+    return GasNeeds(rules.fork, intrinsic_gas(message, rules), floor_gas(message, rules))
+
+
 def transaction_cost(transaction: Transaction | CallRequest) -> int:
     """The wei that a sender must hold at most: gas at the fee cap, blob gas at its cap, value."""
     gas = transaction.gas_limit * transaction.max_fee_per_gas
@@ -72,10 +86,11 @@ def transaction_cost(transaction: Transaction | CallRequest) -> int:
     return gas + blob_gas * transaction.max_fee_per_blob_gas + transaction.value
 
 
-def validate_static(transaction: Transaction, rules: ForkRules) -> None:
-    """The checks that need no block and no state. Raises TransactionError."""
+def validate_static(transaction: Transaction, rules: ForkRules, needs: GasNeeds | None = None) -> None:
+    """The checks that need no block and no state. Raises TransactionError. needs: the gas, where it is known."""
     for check in _STATIC_CHECKS:
         check(transaction, rules)
+    check_gas(transaction, needs or gas_needs(transaction, rules))
 
 
 def _check_type(transaction: Transaction, rules: ForkRules) -> None:
@@ -168,12 +183,12 @@ def _check_authorizations(transaction: Transaction, rules: ForkRules) -> None:  
         raise TransactionError(Reason.AUTHORIZATIONS_MISSING, "EIP-7702 transaction with empty auth list")
 
 
-def check_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> None:
+def check_gas(transaction: Transaction | CallRequest, needs: GasNeeds) -> None:
     """The gas limit covers what the transaction costs before it runs. Raises TransactionError."""
-    have, want = transaction.gas_limit, intrinsic_gas(transaction, rules)
+    have, want = transaction.gas_limit, needs.intrinsic
     if have < want:
         raise TransactionError(Reason.INTRINSIC_GAS, f"intrinsic gas too low: have {have}, want {want}")
-    want = floor_gas(transaction, rules)
+    want = needs.floor
     if have < want:
         raise TransactionError(
             Reason.FLOOR_DATA_GAS, f"insufficient gas for floor data gas cost: have {have}, want {want}"
@@ -187,7 +202,6 @@ _STATIC_CHECKS: tuple[Callable[[Transaction, ForkRules], None], ...] = (
     check_fee_order,
     _check_blobs,
     _check_authorizations,
-    check_gas,
 )
 
 
@@ -197,6 +211,7 @@ def validate_in_block(
     state: ExecutionState,
     gas_available: int,
     blob_gas_available: int | None,
+    needs: GasNeeds,
 ) -> None:
     """All that a block asks of a transaction; of several reasons geth's first is told. Raises TransactionError."""
     rules, sender = environment.rules, transaction.sender
@@ -213,7 +228,7 @@ def validate_in_block(
     _check_authorizations(transaction, rules)
     check_funds(sender, transaction_cost(transaction), state)
     _check_gas_available(transaction, gas_available, blob_gas_available)
-    check_gas(transaction, rules)
+    check_gas(transaction, needs)
     check_initcode(transaction, environment)
 
 
@@ -274,7 +289,13 @@ def check_initcode(transaction: Transaction | CallRequest, environment: BlockEnv
 
 
 def check_message(
-    message: CallRequest, environment: BlockEnvironment, state: ExecutionState, *, free: bool, free_blobs: bool
+    message: CallRequest,
+    environment: BlockEnvironment,
+    state: ExecutionState,
+    needs: GasNeeds,
+    *,
+    free: bool,
+    free_blobs: bool,
 ) -> None:
     """geth's checks of a message without a signature. Raises TransactionError.
 
@@ -289,7 +310,7 @@ def check_message(
         check_blob_fee(message, environment)
     _check_message_authorizations(message)
     check_funds(message.sender, transaction_cost(message), state)
-    check_gas(message, rules)
+    check_gas(message, needs)
     check_initcode(message, environment)
 
 
@@ -352,8 +373,3 @@ def check_funds(sender: Address, want: int, state: ExecutionState) -> None:
             Reason.INSUFFICIENT_FUNDS,
             f"insufficient funds for gas * price + value: address {address} have {have} want {want}",
         )
-
-
-def blob_gas_limit(rules: ForkRules) -> int | None:
-    """The blob gas that a block may use; None before Cancun."""
-    return None if rules.blob is None else rules.blob.maximum * BLOB_GAS_PER_BLOB

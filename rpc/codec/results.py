@@ -74,7 +74,7 @@ def block(value: Block, *, full: bool, senders: Sequence[Address] | None = None,
     pending: hash, nonce and miner are null, as in geth, and its transactions have no block.
     """
     encoded = header(value.header)
-    encoded["size"] = hex(len(value.encode()))
+    encoded["size"] = hex(value.size)
     if full:
         encoded["transactions"] = [
             transaction(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from zevm.chain.calls.overrides import BlockOverrides
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.types.block_reference import LATEST, BlockReference
@@ -47,7 +48,9 @@ class Context:
 
     def estimate_gas(self, data: dict[str, Any], block: BlockReference) -> str:
         """The gas that a transaction needs."""
-        return call.estimate_gas(self.services, arguments_from(data), block, None, None, deadline=self.deadline)
+        return call.estimate_gas(
+            self.services, arguments_from(data), block, {}, BlockOverrides(), deadline=self.deadline
+        )
 
 
 def log_filter(criteria: dict[str, Any], **range_of_blocks: Any) -> LogFilter:

@@ -3,7 +3,7 @@
 They feed subscriptions and filters, on the event loop, in the order of the chain's commits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import orjson
@@ -116,7 +116,6 @@ class TransactionEvent:
 
 
 RpcEvent = HeadEvent | TransactionEvent
-EventListener = Callable[[RpcEvent], None]
 
 
 def _size_of(item: BlockAndReceipts) -> int:

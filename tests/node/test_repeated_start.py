@@ -145,7 +145,7 @@ def test_b13_another_first_block_is_refused_and_nothing_is_offered_that_loses_th
         with pytest.raises(ForeignDatabaseError) as caught:
             opened(database, load_settings({"hardfork": "prague"}), mine=False)
         assert "--hardfork" in str(caught.value)
-        assert "go on with this chain" in str(caught.value)
+        assert "continue with this chain" in str(caught.value)
         assert "fresh" not in str(caught.value)
 
 

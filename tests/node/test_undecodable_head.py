@@ -53,10 +53,9 @@ def build(path: Path, *, damaged: bool = True) -> None:
             header = far_header(parent)
             batch = Batch()
             body = rlp.encode([[], [], []])
-            database.ledger.append(
-                batch, number=parent.number + 1, block_hash=keccak256(header), header=header, body=body,
-                receipts=rlp.encode([]), transaction_hashes=[], log_keys=[],
-            )  # fmt: skip
+            ledger, block_hash = database.ledger, keccak256(header)
+            ledger.put_block(batch, block_hash=block_hash, header=header, body=body, receipts=rlp.encode([]))
+            ledger.append(batch, number=parent.number + 1, block_hash=block_hash, transaction_hashes=[], log_keys=[])
             batch.put(undo_key(parent.number + 1), rlp.encode([root, root]))
             batch.put(FLAT_ROOT_KEY, root)
             batch_version(database, batch, Version(parent.number + 1))

@@ -12,7 +12,7 @@ from zevm.storage.store import Batch, Reader
 
 @dataclass(frozen=True)
 class ToyBlock:
-    """What Ledger.append takes."""
+    """What Ledger.put_block and Ledger.append take."""
 
     number: int
     header: bytes
@@ -53,13 +53,12 @@ def append_block(database: Database, block: ToyBlock) -> None:
 
 
 def put_block(database: Database, batch: Batch, block: ToyBlock) -> None:
+    header, body, receipts = block.header, block.body, block.receipts
+    database.ledger.put_block(batch, block_hash=block.hash, header=header, body=body, receipts=receipts)
     database.ledger.append(
         batch,
         number=block.number,
         block_hash=block.hash,
-        header=block.header,
-        body=block.body,
-        receipts=block.receipts,
         transaction_hashes=block.transaction_hashes,
         log_keys=block.log_keys,
     )

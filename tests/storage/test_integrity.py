@@ -257,13 +257,12 @@ def test_the_same_transaction_in_a_later_block_is_no_problem(database: Database)
     repeated = toy_block(3, blocks[2].hash)
     header = repeated.header
     batch = Batch()
+    block_hash = keccak256(header)
+    database.ledger.put_block(batch, block_hash=block_hash, header=header, body=blocks[1].body, receipts=b"")
     database.ledger.append(
         batch,
         number=3,
-        block_hash=keccak256(header),
-        header=header,
-        body=blocks[1].body,
-        receipts=b"",
+        block_hash=block_hash,
         transaction_hashes=blocks[1].transaction_hashes,
         log_keys=(),
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
+from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, encode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.memory import MemoryStore
@@ -21,7 +21,7 @@ updates = st.builds(
     StateUpdate,
     base=hashes,
     root=hashes,
-    accounts=st.dictionaries(addresses, st.none() | accounts, max_size=4),
+    accounts=st.dictionaries(addresses, st.just(b"") | accounts.map(encode_account), max_size=4),
     storage=st.dictionaries(addresses, st.dictionaries(words, words, max_size=4), max_size=4),
     wiped=st.frozensets(addresses, max_size=3),
     nodes=st.just({}),

@@ -35,7 +35,7 @@ _LOCKS = 16
 _PRIORITY = 10
 _QUEUE = 64
 
-_log = logging.getLogger("zevm.zvm")
+LOGGER = logging.getLogger("zevm.zvm")
 
 
 class ProgramCache:
@@ -100,7 +100,7 @@ class ProgramCache:
             try:
                 self._jobs.put_nowait(None)
             except queue.Full:
-                _log.debug("programs that wait for optimisation are dropped")
+                LOGGER.debug("programs that wait for optimisation are dropped")
             thread.join()
 
     def _make(self, code_hash: bytes, prepare: Callable[[], Instrumented], *, of_chain: bool) -> Program:
@@ -131,7 +131,7 @@ class ProgramCache:
         try:
             program = self.engine.load(stored.code, stored, optimised=stored.optimised)
         except NodeFaultError as error:
-            _log.warning("compiled program %s is compiled again: %s", code_hash.hex(), error)
+            LOGGER.warning("compiled program %s is compiled again: %s", code_hash.hex(), error)
             return None
         program.is_of_chain = True
         return program
@@ -170,7 +170,7 @@ class ProgramCache:
             better = self.engine.compile(program, optimise=True)
         except NodeFaultError as error:
             program.heat = -sys.maxsize
-            _log.warning("program %s stays as it is, it cannot be optimised: %s", code_hash.hex(), error)
+            LOGGER.warning("program %s stays as it is, it cannot be optimised: %s", code_hash.hex(), error)
             return
         self.keep(code_hash, better)
 

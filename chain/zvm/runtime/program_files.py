@@ -32,7 +32,7 @@ _SUFFIX = ".zvmcode"
 _PARTIAL = ".partial"
 _PRUNE_EVERY = 64
 
-_log = logging.getLogger("zevm.zvm")
+LOGGER = logging.getLogger("zevm.zvm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ProgramFiles:
             for left in directory.glob("*" + _PARTIAL):
                 left.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("compiled programs cannot be kept in %s: %s", directory, error)
+            LOGGER.warning("compiled programs cannot be kept in %s: %s", directory, error)
 
     def path(self, code_hash: bytes) -> Path:
         """The path of this stored code's program."""
@@ -73,11 +73,11 @@ class ProgramFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _log.warning("compiled program %s cannot be read and is compiled again: %s", path, error)
+            LOGGER.warning("compiled program %s cannot be read and is compiled again: %s", path, error)
             return None
         stored = _decode(self._key(code_hash), content)
         if stored is None:
-            _log.warning("compiled program %s is damaged and compiled again", path)
+            LOGGER.warning("compiled program %s is damaged and compiled again", path)
         else:
             _touch(path)
         return stored
@@ -94,7 +94,7 @@ class ProgramFiles:
                 self._prune(in_use)
             self._writes += 1
         except OSError as error:
-            _log.warning("a compiled program cannot be kept in %s: %s", self._directory, error)
+            LOGGER.warning("a compiled program cannot be kept in %s: %s", self._directory, error)
 
     def _key(self, code_hash: bytes) -> bytes:
         return keccak256(code_hash + self._configuration)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zevm.chain.calls.place import StateContext
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
@@ -12,7 +13,7 @@ from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support import tracing
-from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, StateContext, prepare_bundles
+from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, prepare_bundles
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.registry import Cost, Param, method
@@ -63,12 +64,12 @@ def trace_call(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute a call under a tracer, after a block or (txIndex) within it, with overrides of state and block."""
-    call = _call_request(services, arguments)
+    """Execute a call under a tracer, on a block or (txIndex) within it, with overrides of state and block."""
+    call, context = _call_request(services, arguments), StateContext(block, config.transaction_index)
     return run_trace(
         services,
         deadline,
-        lambda request: trace.trace_call(services.chain, call, block, config.overrides, request),
+        lambda request: trace.trace_call(services.chain, call, context, config.overrides, request),
         config,
     )
 
@@ -158,13 +159,13 @@ def trace_call_many(
     *,
     deadline: Deadline,
 ) -> Encoded:
-    """Execute calls in sequence under a tracer, bundle by bundle, each bundle in a block as in eth_callMany."""
-    index, overrides = context.transaction_index, config.overrides
-    overrides = replace(overrides, transaction_index=overrides.transaction_index if index is None else index)
+    """Execute calls one after another under a tracer, bundle by bundle, each in a block as eth_callMany's."""
+    if context.transaction_index is None:
+        context = replace(context, transaction_index=config.transaction_index)
     prepared = prepare_bundles(services, bundles)
     return run_trace(
         services,
         deadline,
-        lambda request: trace.trace_bundles(services.chain, prepared, context.block, overrides, request),
+        lambda request: trace.trace_bundles(services.chain, prepared, context, config.overrides, request),
         config,
     )

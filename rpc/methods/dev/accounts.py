@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from zevm.chain.calls.call import call
-from zevm.chain.calls.overrides import StateOverride
+from zevm.chain.calls.overrides import CallOverrides, StateOverride
 from zevm.chain.errors import ChainError
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.execution_state import ExecutionState
@@ -178,7 +178,7 @@ def _asking(services: Services, token: Address) -> Callable[[bytes, Mapping[int,
         request = CallRequest(to=token, data=data, gas_limit=services.limits.call_gas)
         try:
             frame = services.chain.frame_at(LATEST)
-            outcome = call(frame, request, state_overrides={token: StateOverride(state_diff=slots)})
+            outcome = call(frame, request, overrides=CallOverrides({token: StateOverride(state_diff=slots)}))
         except ChainError:
             return None
         return outcome.output if outcome.succeeded else None

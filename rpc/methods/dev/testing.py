@@ -42,7 +42,7 @@ def build_block(
     requests = payload.sealed.requests
     return {
         "executionPayload": _ABSENT | engine.encode_payload(payload.sealed.block),
-        "blockValue": hex(payload.value_wei),
+        "blockValue": hex(payload.sealed.tips_wei),
         "blobsBundle": engine.encode_blobs(payload.sidecars),
         "executionRequests": None if requests is None else [hexadecimal(request) for request in requests],
         "shouldOverrideBuilder": False,

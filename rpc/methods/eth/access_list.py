@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from zevm.chain.calls.access_list import create_access_list
-from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.overrides import CallOverrides, StateOverrides
 from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
@@ -31,7 +31,7 @@ def access_list(
     services: Services,
     arguments: TransactionArguments,
     block: BlockReference,
-    state_overrides: StateOverrides | None,
+    state_overrides: StateOverrides,
     *,
     deadline: Deadline,
 ) -> Json:
@@ -45,7 +45,7 @@ def access_list(
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
         result = create_access_list(
-            frame, request, nonce=arguments.nonce, state_overrides=state_overrides, deadline=deadline
+            frame, request, nonce=arguments.nonce, overrides=CallOverrides(state_overrides), deadline=deadline
         )
     except TransactionError as error:
         transaction_hash = _hash_of(arguments, request, frame.environment)

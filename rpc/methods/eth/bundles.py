@@ -3,7 +3,8 @@
 from typing import Any
 
 from zevm.chain.calls.bundles import BundleRequest, BundleTransaction, call_bundle, call_many
-from zevm.chain.calls.overrides import StateOverrides
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
+from zevm.chain.calls.place import StateContext
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types import Transaction
@@ -18,7 +19,6 @@ from zevm.rpc.methods.support.bundles import (
     BUNDLES,
     CONTEXT,
     BundleArguments,
-    StateContext,
     check_call_count,
     prepare_bundles,
 )
@@ -36,7 +36,7 @@ def call_many_bundles(
     services: Services,
     bundles: list[BundleArguments],
     context: StateContext,
-    state_overrides: StateOverrides | None,
+    state_overrides: StateOverrides,
     *,
     deadline: Deadline,
 ) -> list[list[Json]]:
@@ -45,9 +45,8 @@ def call_many_bundles(
         outcomes = call_many(
             services.chain,
             prepare_bundles(services, bundles),
-            context.block,
-            transaction_index=context.transaction_index,
-            state_overrides=state_overrides,
+            context,
+            overrides=CallOverrides(state=state_overrides),
             deadline=deadline,
         )
     except TransactionError as error:
@@ -74,6 +73,8 @@ _BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "txs": ("transactions", scalars.tuple_of(scalars.data)),
     "blockNumber": ("number", scalars.number),
     "stateBlockNumber": ("parent", scalars.block_number),
+}
+_BUNDLE_BLOCK_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "timestamp": ("timestamp", scalars.number),
     "coinbase": ("coinbase", scalars.address),
     "gasLimit": ("gas_limit", scalars.number),
@@ -82,7 +83,11 @@ _BUNDLE_REQUEST_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
 }
 
 
-@schema(type="object", title="Signed bundle", properties={name: {} for name in _BUNDLE_REQUEST_FIELDS})
+@schema(
+    type="object",
+    title="Signed bundle",
+    properties={name: {} for name in (*_BUNDLE_REQUEST_FIELDS, *_BUNDLE_BLOCK_FIELDS)},
+)
 def signed_bundle(value: object) -> dict[str, Any]:
     """{txs: [signed], blockNumber, stateBlockNumber, timestamp, coinbase, gasLimit, difficulty, baseFee}."""
     decoded: dict[str, Any] = decode_fields(value, _BUNDLE_REQUEST_FIELDS)
@@ -90,7 +95,7 @@ def signed_bundle(value: object) -> dict[str, Any]:
         raise InvalidParamsError("bundle missing txs")
     if "number" not in decoded:
         raise InvalidParamsError("bundle missing blockNumber")
-    return decoded
+    return decoded | {"overrides": BlockOverrides(**decode_fields(value, _BUNDLE_BLOCK_FIELDS))}
 
 
 @method(

@@ -2,7 +2,7 @@
 
 from zevm.chain.calls.call import GasEstimation, failure_of
 from zevm.chain.calls.call import call as execute_call
-from zevm.chain.calls.overrides import BlockOverrides, StateOverrides
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
@@ -16,16 +16,15 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
 CALL = Param("transaction", objects.transaction_arguments)
-STATE_OVERRIDES = Param("stateOverrides", objects.state_overrides, default=None)
-BLOCK_OVERRIDES = Param("blockOverrides", objects.block_overrides, default=None)
+STATE_OVERRIDES = Param("stateOverrides", objects.state_overrides, default=NO_OVERRIDES.state)
+BLOCK_OVERRIDES = Param("blockOverrides", objects.block_overrides, default=NO_OVERRIDES.block)
 
 
 def execute(
     services: Services,
     arguments: TransactionArguments,
     block: BlockReference,
-    state_overrides: StateOverrides | None = None,
-    block_overrides: BlockOverrides | None = None,
+    overrides: CallOverrides = NO_OVERRIDES,
     *,
     deadline: Deadline,
 ) -> Outcome:
@@ -35,8 +34,7 @@ def execute(
         return execute_call(
             services.chain.frame_at(block),
             request,
-            state_overrides=state_overrides,
-            block_overrides=block_overrides,
+            overrides=overrides,
             deadline=deadline,
         )
     except TransactionError as error:
@@ -53,13 +51,14 @@ def call(
     services: Services,
     arguments: TransactionArguments,
     block: BlockReference,
-    state_overrides: StateOverrides | None,
-    block_overrides: BlockOverrides | None,
+    state_overrides: StateOverrides,
+    block_overrides: BlockOverrides,
     *,
     deadline: Deadline,
 ) -> str:
     """Execute a message at a block and return its data."""
-    outcome = execute(services, arguments, block, state_overrides, block_overrides, deadline=deadline)
+    overrides = CallOverrides(state_overrides, block_overrides)
+    outcome = execute(services, arguments, block, overrides, deadline=deadline)
     failure = failure_of(outcome)
     if failure is not None:
         raise failure
@@ -76,8 +75,8 @@ def estimate_gas(
     services: Services,
     arguments: TransactionArguments,
     block: BlockReference,
-    state_overrides: StateOverrides | None,
-    block_overrides: BlockOverrides | None,
+    state_overrides: StateOverrides,
+    block_overrides: BlockOverrides,
     *,
     deadline: Deadline,
 ) -> str:
@@ -85,8 +84,7 @@ def estimate_gas(
     estimation = GasEstimation(
         services.chain.frame_at(block),
         call_request(services, arguments, default_gas=0),
-        state_overrides=state_overrides,
-        block_overrides=block_overrides,
+        overrides=CallOverrides(state_overrides, block_overrides),
         gas_cap=services.limits.call_gas,
         deadline=deadline,
     )

@@ -43,7 +43,7 @@ def log_record(record: LogRecord) -> Json:
         "blockHash": "0x" + record.block_hash.hex(),
         "blockTimestamp": hex(record.block_timestamp),
         "logIndex": hex(record.log_index),
-        "removed": record.removed,
+        "removed": False,
     }
 
 

@@ -1,9 +1,9 @@
 """eth_simulateV1: whole blocks of calls, executed on any block and discarded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from zevm.chain.calls.overrides import BlockOverrides, StateOverride
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
 from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, Simulation, check_size
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Block, TransactionType
@@ -17,7 +17,6 @@ from zevm.rpc.errors import RevertedError, ServerError
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
-from zevm.storage.primitives import Address
 
 VM_ERROR = -32015
 _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"
@@ -28,8 +27,8 @@ class BlockArguments:
     """One item of blockStateCalls."""
 
     calls: tuple[TransactionArguments, ...] = ()
-    state_overrides: dict[Address, StateOverride] | None = None
-    block_overrides: BlockOverrides | None = None
+    state_overrides: StateOverrides = field(default_factory=dict)
+    block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,7 @@ def simulate(
 def _simulated_block(services: Services, arguments: BlockArguments) -> SimulatedBlock:
     return SimulatedBlock(
         calls=tuple([_simulated_call(services, call) for call in arguments.calls]),
-        state_overrides=arguments.state_overrides or {},
-        block_overrides=arguments.block_overrides or BlockOverrides(),
+        overrides=CallOverrides(arguments.state_overrides, arguments.block_overrides),
     )
 
 

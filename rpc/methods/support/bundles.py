@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zevm.chain.calls.bundles import CallBundle
 from zevm.chain.calls.overrides import BlockOverrides
-from zevm.chain.types.block_reference import LATEST, BlockReference
+from zevm.chain.calls.place import StateContext
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.scalars import Decoder, schema
@@ -23,14 +23,6 @@ class BundleArguments:
 
     calls: tuple[TransactionArguments, ...] = ()
     block_overrides: BlockOverrides | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StateContext:
-    """The calls' position: after a block, or before one of its transactions."""
-
-    block: BlockReference = LATEST
-    transaction_index: int | None = None
 
 
 _BUNDLE_FIELDS: dict[str, tuple[str, Decoder]] = {

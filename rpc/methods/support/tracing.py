@@ -3,12 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from zevm.chain.calls.overrides import NO_OVERRIDES, CallOverrides
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.tracing.errors import TraceMemoryError
-from zevm.chain.tracing.trace import CallOverrides, TraceRequest
+from zevm.chain.tracing.trace import TraceRequest
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.revert_reasons import Decoder as ErrorDecoder
@@ -31,7 +32,8 @@ class TraceConfig:
     tracer: str | None = None
     timeout: str | None = None
     options: Mapping[str, Any] | None = None
-    overrides: CallOverrides = field(default_factory=CallOverrides)
+    overrides: CallOverrides = NO_OVERRIDES
+    transaction_index: int | None = None
 
     def request(self, limits: Limits, deadline: Deadline) -> TraceRequest:
         """The request to chain.tracing; its time starts now. Raises ServerError for a bad `timeout`.
@@ -97,8 +99,8 @@ _CONFIG_FIELDS: dict[str, tuple[str, Decoder]] = {
 _OVERRIDE_FIELDS: dict[str, tuple[str, Decoder]] = {
     "stateOverrides": ("state", objects.state_overrides),
     "blockOverrides": ("block", objects.block_overrides),
-    "txIndex": ("transaction_index", scalars.uint64),
 }
+_PLACE_FIELDS: dict[str, tuple[str, Decoder]] = {"txIndex": ("transaction_index", scalars.uint64)}
 _ALL_FIELDS = (*_CONFIG_FIELDS, *_STRUCT_LOG_FIELDS, "reexec")
 
 
@@ -115,11 +117,9 @@ def trace_config(value: object) -> TraceConfig:
 @schema(
     type="object",
     title="Trace configuration of a call",
-    properties={name: {} for name in (*_ALL_FIELDS, *_OVERRIDE_FIELDS)},
+    properties={name: {} for name in (*_ALL_FIELDS, *_OVERRIDE_FIELDS, *_PLACE_FIELDS)},
 )
 def trace_call_config(value: object) -> TraceConfig:
     """The same with {stateOverrides, blockOverrides, txIndex}."""
-    config = trace_config(value)
-    return TraceConfig(
-        config.tracer, config.timeout, config.options, CallOverrides(**decode_fields(value, _OVERRIDE_FIELDS))
-    )
+    overrides = CallOverrides(**decode_fields(value, _OVERRIDE_FIELDS))
+    return replace(trace_config(value), overrides=overrides, **decode_fields(value, _PLACE_FIELDS))

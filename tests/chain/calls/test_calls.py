@@ -7,7 +7,7 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, ETHER, GWEI, STORE_AND_LOG, creation, open_chain, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.calls.call import GasEstimation, call
-from zevm.chain.calls.overrides import BlockOverrides, StateOverride
+from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverride
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError, UnknownBlockError
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
@@ -48,25 +48,24 @@ def word(outcome) -> int:
 def test_a_call_sees_overridden_code_storage_and_block(chain: Chain) -> None:
     request = CallRequest(to=CONTRACT)
     overrides = with_code(RETURN_SLOT_ZERO, state={0: 77})
-    assert word(call(chain.frame_at(LATEST), request, state_overrides=overrides)) == 77
+    assert word(call(chain.frame_at(LATEST), request, overrides=CallOverrides(overrides))) == 77
     overrides = with_code(RETURN_SLOT_ZERO, state_diff={0: 78})
-    assert word(call(chain.frame_at(LATEST), request, state_overrides=overrides)) == 78
+    assert word(call(chain.frame_at(LATEST), request, overrides=CallOverrides(overrides))) == 78
     block = BlockOverrides(timestamp=12345, number=99)
     assert (
-        word(call(chain.frame_at(LATEST), request, state_overrides=with_code(RETURN_TIMESTAMP), block_overrides=block))
+        word(call(chain.frame_at(LATEST), request, overrides=CallOverrides(with_code(RETURN_TIMESTAMP), block)))
         == 12345
     )
-    assert (
-        word(call(chain.frame_at(LATEST), request, state_overrides=with_code(RETURN_NUMBER), block_overrides=block))
-        == 99
-    )
+    assert word(call(chain.frame_at(LATEST), request, overrides=CallOverrides(with_code(RETURN_NUMBER), block))) == 99
 
 
 def test_a_call_at_a_past_block_sees_that_state_and_number(chain: Chain) -> None:
     request = CallRequest(to=CONTRACT)
     for number in (0, 1, 2):
         reference = BlockReference(number=number)
-        assert word(call(chain.frame_at(reference), request, state_overrides=with_code(RETURN_NUMBER))) == number
+        assert (
+            word(call(chain.frame_at(reference), request, overrides=CallOverrides(with_code(RETURN_NUMBER)))) == number
+        )
     assert chain.state_at(EARLIEST).account(DEPLOYED) is None
     assert call(chain.frame_at(EARLIEST), CallRequest(to=DEPLOYED)).output == b""
 
@@ -79,9 +78,11 @@ def test_unknown_blocks_have_geths_text(chain: Chain) -> None:
 
 
 def test_failures_of_a_call(chain: Chain) -> None:
-    outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(INVALID))
+    outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), overrides=CallOverrides(with_code(INVALID)))
     assert outcome.error.message == "invalid opcode: INVALID"
-    outcome = call(chain.frame_at(LATEST), CallRequest(to=CONTRACT), state_overrides=with_code(REVERT_WITH_EMPTY))
+    outcome = call(
+        chain.frame_at(LATEST), CallRequest(to=CONTRACT), overrides=CallOverrides(with_code(REVERT_WITH_EMPTY))
+    )
     assert (outcome.error.message, outcome.output) == ("execution reverted", b"")
     with pytest.raises(TransactionError, match="insufficient funds"):
         call(chain.frame_at(LATEST), CallRequest(sender=CAROL, to=BOB, value=1, max_fee_per_gas=GWEI * 10))
@@ -93,7 +94,7 @@ def test_an_endless_loop_ends_at_the_deadline(chain: Chain) -> None:
         call(
             chain.frame_at(LATEST),
             CallRequest(to=CONTRACT, gas_limit=10**15),
-            state_overrides=with_code(ENDLESS),
+            overrides=CallOverrides(with_code(ENDLESS)),
             deadline=Deadline.after(0.2),
         )
     assert time.monotonic() - began < 2
@@ -107,12 +108,12 @@ def test_estimates(chain: Chain) -> None:
     used = estimate(CallRequest(sender=ALICE, to=DEPLOYED, data=bytes(31) + b"\x05"))
     exact = call(chain.frame_at(LATEST), CallRequest(sender=ALICE, to=DEPLOYED, data=bytes(31) + b"\x05"))
     assert used == exact.gas_used_before_refund
-    inside = estimate(CallRequest(sender=ALICE, to=CONTRACT), state_overrides=with_code(NEEDS_GAS_INSIDE))
+    inside = estimate(CallRequest(sender=ALICE, to=CONTRACT), overrides=CallOverrides(with_code(NEEDS_GAS_INSIDE)))
     assert 121_000 < inside < 123_500
     with pytest.raises(ExecutionRevertedError):
-        estimate(CallRequest(to=CONTRACT), state_overrides=with_code(REVERT_WITH_EMPTY))
+        estimate(CallRequest(to=CONTRACT), overrides=CallOverrides(with_code(REVERT_WITH_EMPTY)))
     with pytest.raises(ExecutionFailedError, match="invalid opcode"):
-        estimate(CallRequest(to=CONTRACT), state_overrides=with_code(INVALID))
+        estimate(CallRequest(to=CONTRACT), overrides=CallOverrides(with_code(INVALID)))
     with pytest.raises(ExecutionFailedError, match=r"gas required exceeds allowance \(22000\)"):
         estimate(CallRequest(to=DEPLOYED, gas_limit=22_000, data=bytes(32)))
     with pytest.raises(TransactionError, match="insufficient funds for transfer"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zevm.chain.canonical.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys, records_of
+from zevm.chain.canonical.log_search import LogLimits, LogQuery, LogRecord, LogSearch, log_keys
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType, logs_bloom
@@ -49,9 +49,6 @@ class MemoryChain:
             batch,
             number=number,
             block_hash=block.hash,
-            header=b"",
-            body=b"",
-            receipts=b"",
             transaction_hashes=[],
             log_keys=log_keys(receipts),
         )
@@ -133,7 +130,7 @@ def test_ranges(chain: MemoryChain) -> None:
 def test_records_say_where_they_were_found(chain: MemoryChain) -> None:
     block = chain.blocks[1]
     records = chain.search(block_hash=block.hash)
-    assert records == list(records_of(block, chain.all_receipts[block.hash]))
+    assert [record.log for record in records] == [log for item in chain.all_receipts[block.hash] for log in item.logs]
     assert records[2] == LogRecord(
         log=Log(ALICE, (APPROVAL, X, Y), b"c"),
         block_hash=block.hash,
@@ -142,11 +139,9 @@ def test_records_say_where_they_were_found(chain: MemoryChain) -> None:
         transaction_hash=block.transactions[1].hash,
         transaction_index=1,
         log_index=2,
-        removed=False,
     )
     assert [record.log_index for record in records] == [0, 1, 2]
     assert chain.search(first=1, last=1, topics=((APPROVAL,),))[0].log_index == 2
-    assert all(record.removed for record in records_of(block, chain.all_receipts[block.hash], removed=True))
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_foundrys_names_find_forks_too() -> None:
     assert fork_by_name("latest") is LATEST_FORK
     assert fork_by_name("merge") is Fork.PARIS
     assert fork_by_name("Tangerine") is Fork.TANGERINE_WHISTLE
-    with pytest.raises(ValueError, match=r"no such hardfork; one of frontier, homestead, .*bpo2, tangerine, merge"):
+    with pytest.raises(ValueError, match=r"unknown hardfork; use one of frontier, homestead, .*bpo2, tangerine, merge"):
         fork_by_name("homested")
 
 

@@ -35,7 +35,7 @@ def interpreted(address: bytes, accounts, environment, data: bytes):
     """The contract's own code, run as a system call."""
     state = state_of(accounts)
     executor = Executor(environment, state)
-    context = executor._context(system.SYSTEM_ADDRESS, 0, (), None, None)
+    context = executor._system_context()
     return system.call(FRAME_CLASSES[Fork.OSAKA], executor._evm_state, context, address, data), state
 
 

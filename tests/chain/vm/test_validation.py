@@ -196,7 +196,8 @@ def test_initcode_limit_follows_the_configured_code_size() -> None:
 def against(account: FakeAccount, transaction: Transaction, fork: Fork = Fork.OSAKA) -> str:
     try:
         state = state_of({transaction.sender: account})
-        validation.validate_in_block(transaction, environment_of(fork), state, 10**9, 10**9)
+        needs = validation.gas_needs(transaction, rules_of(fork))
+        validation.validate_in_block(transaction, environment_of(fork), state, 10**9, 10**9, needs)
     except TransactionError as error:
         return error.message
     return ""
@@ -231,8 +232,10 @@ def test_senders_with_code() -> None:
 
 
 def test_blob_gas_of_a_block() -> None:
-    assert validation.blob_gas_limit(rules_of()) == 9 * 131_072
-    assert validation.blob_gas_limit(rules_of(Fork.SHANGHAI)) is None
+    blob = rules_of().blob
+    assert blob is not None
+    assert (blob.target_gas, blob.maximum_gas) == (6 * 131_072, 9 * 131_072)
+    assert rules_of(Fork.SHANGHAI).blob is None
 
 
 class TestE5OfSeveralReasonsGethsFirstIsTold:
@@ -255,6 +258,8 @@ class TestE5OfSeveralReasonsGethsFirstIsTold:
         if len(changes) < len(self.POOR[first]) + len(self.POOR[second]):
             pytest.skip("the two reasons are in one field")
         environment = environment_of(Fork.OSAKA if "gas limit too high" in first + second else Fork.PRAGUE)
+        transaction = transaction_of(**changes)
+        needs = validation.gas_needs(transaction, environment.rules)
         with pytest.raises(TransactionError) as caught:
-            validation.validate_in_block(transaction_of(**changes), environment, state_of({}), 60_000_000, 0)
+            validation.validate_in_block(transaction, environment, state_of({}), 60_000_000, 0, needs)
         assert caught.value.message.startswith(first)

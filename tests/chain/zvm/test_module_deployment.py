@@ -23,7 +23,7 @@ from tests.chain.zvm.contracts import (
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation, call
 from zevm.chain.calls.call import call as call_off_chain
-from zevm.chain.calls.overrides import StateOverride
+from zevm.chain.calls.overrides import CallOverrides, StateOverride
 from zevm.chain.errors import ExecutionFailedError, ExecutionRevertedError, TransactionError
 from zevm.chain.rules.genesis import Genesis, GenesisAccount
 from zevm.chain.types import Log
@@ -320,7 +320,8 @@ def frame(accounts: dict[bytes, FakeAccount] | None = None) -> CallFrame:
     ("code", "expected"), [(ANSWER, None), (PACKED, None), (REFUSED["no module"], VmErrorKind.INVALID_MODULE)]
 )
 def test_state_overrides_may_put_a_module_anywhere(code: bytes, expected: VmErrorKind | None) -> None:
-    outcome = call_off_chain(frame(), request_to(TARGET), state_overrides={TARGET: StateOverride(code=code)})
+    overrides = CallOverrides({TARGET: StateOverride(code=code)})
+    outcome = call_off_chain(frame(), request_to(TARGET), overrides=overrides)
     assert (None if outcome.error is None else outcome.error.kind) == expected
     assert outcome.output == (b"" if expected else word(42))
 

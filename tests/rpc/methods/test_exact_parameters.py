@@ -1,6 +1,7 @@
 """Lengths, empty strings and nulls in parameters, by walks over all decoders: R16, R20; bundles: R17."""
 
 import re
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ def _bundle(*calls: Any, **overrides: Any) -> dict[str, Any]:
 
 
 def _outputs(answer: list[list[dict[str, Any]]]) -> list[list[Any]]:
-    return [[item.get("output", item.get("value")) for item in bundle] for bundle in answer]
+    return [[item.get("output", "0x") if "type" in item else item["value"] for item in bundle] for bundle in answer]
 
 
 MANY = {"eth_callMany": [], "debug_traceCallMany": [{"tracer": "callTracer"}]}
@@ -157,6 +158,29 @@ async def test_r17_both_methods_of_bundles_agree(node: Node) -> None:
     assert int(first[1][1], 16) - int(first[0][1], 16) == 12
 
 
+async def test_both_methods_of_bundles_change_the_state_once_before_the_first_call(node: Node) -> None:
+    """Overrides of accounts hold for all bundles, and a later call sees what an earlier one made of them."""
+    box, number = "0x" + "c9" * 20, "0x" + "ca" * 20
+    changes = {
+        box: {"code": hexadecimal(BOX), "state": {"0x" + "00" * 32: f"0x{7:064x}"}},
+        number: {"code": "0x4360005260206000f3"},
+        "0x" + "00" * 19 + "02": {"movePrecompileToAddress": "0x" + "cb" * 20},
+    }
+    hashing = {"to": "0x" + "cb" * 20, "data": "0x01"}
+    bundles = [
+        _bundle({"to": box}, {"to": box, "data": f"0x{8:064x}"}, hashing),
+        _bundle({"to": box}, {"to": number}, hashing, number="0x55"),
+    ]
+    first = _outputs(await node.call("eth_callMany", bundles, {}, changes))
+    second = _outputs(
+        await node.call("debug_traceCallMany", bundles, {}, {"tracer": "callTracer", "stateOverrides": changes})
+    )
+    assert [int(bundle[0], 16) for bundle in first] == [7, 8]
+    assert int(first[1][1], 16) == 0x55
+    assert first[0][2] == first[1][2] == "0x" + sha256(b"\1").hexdigest()
+    assert second == first
+
+
 async def test_r17_both_methods_of_bundles_refuse_alike(node: Node) -> None:
     """R17: one text for a place past the block, for none and for malformed bundles."""
     await node.call("evm_mine")
@@ -166,6 +190,7 @@ async def test_r17_both_methods_of_bundles_refuse_alike(node: Node) -> None:
         ({"transactionIndex": "-2"}, [_bundle({"to": box})]),
         ({"transactionIndex": -2}, [_bundle({"to": box})]),
         ({"blockNumber": "0x64"}, [_bundle({"to": box})]),
+        ({"blockNumber": "0x0", "transactionIndex": 0}, [_bundle({"to": box})]),
         ({}, []),
         ({}, [_bundle()]),
         ({}, [5]),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rpc.methods.assembly import BOX, ENVIRONMENT, INVALID, NOPE
+from tests.rpc.methods.assembly import BOX, ENVIRONMENT, INVALID, NOPE, RETURN_TOP, assemble
 from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, KEYS, STRANGER, Node, hexadecimal
 from tests.rpc.methods.wasm_contracts import WASM_BOX, wasm_contract
 from zevm.storage.keccak import keccak256
@@ -143,3 +143,30 @@ async def test_bundles_are_refused(node: Node, fields: dict[str, Any], code: int
     error = await node.fails("eth_callBundle", request | fields)
     assert error.code == code
     assert error.message.startswith(message)
+
+
+async def test_the_block_of_a_bundle_is_that_of_a_simulation(node: Node) -> None:
+    """The fields that nobody names: no randomness, the parent's coinbase, the base fee that follows."""
+    await node.call("anvil_setCoinbase", STRANGER_)
+    await node.call("evm_mine")
+    assert int((await node.call("eth_getBlockByNumber", "latest", False))["mixHash"], 16)
+    names = ("PREVRANDAO", "COINBASE", "BASEFEE", "GASLIMIT")
+    placed = [
+        await node.place(assemble(f"{name} {RETURN_TOP}"), bytes((0xD0 + index,)) * 20)
+        for index, name in enumerate(names)
+    ]
+    txs = [signed(node, nonce, to=bytes.fromhex(target[2:]), gas_limit=100_000) for nonce, target in enumerate(placed)]
+    answer = await node.call("eth_callBundle", {"txs": txs, "blockNumber": "0x2"})
+    bundled = [item["value"] for item in answer["results"]]
+    (block,) = await node.call(
+        "eth_simulateV1",
+        {
+            "blockStateCalls": [
+                {"calls": [{"from": ALICE_, "to": target, "maxFeePerGas": hex(10**10)} for target in placed]}
+            ],
+            "validation": True,
+        },
+    )
+    assert bundled == [call["returnData"] for call in block["calls"]]
+    assert bundled[0] == word(0)
+    assert bundled[1] == "0x" + "00" * 12 + STRANGER_[2:]

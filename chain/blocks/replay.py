@@ -2,28 +2,15 @@
 
 from dataclasses import replace
 
-from zevm.chain.canonical.chain import CanonicalChain
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import TransactionError, UnknownBlockError
-from zevm.chain.tracing.errors import TraceError
+from zevm.chain.errors import ReplayError, TransactionError
 from zevm.chain.types import Block
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.tracer import Tracer
 from zevm.storage.account import StateReader
-
-
-def parent_state(canonical: CanonicalChain, block: Block, first_number: int) -> StateReader:
-    """The parent state of a block. Raises TraceError for the chain's first block, UnknownBlockError."""
-    if block.number <= first_number:
-        raise TraceError("genesis is not traceable")
-    parent = canonical.records.header_by_hash(block.header.parent_hash)
-    if parent is None:
-        raise UnknownBlockError(f"block 0x{block.header.parent_hash.hex()} not found")
-    return canonical.state_of(parent)
 
 
 class Replay:
@@ -52,15 +39,15 @@ class Replay:
             self.run(None, deadline)
 
     def run(self, tracer: Tracer | None, deadline: Deadline) -> Outcome:
-        """Execute the next transaction. Raises TraceError where it cannot be executed, ExecutionTimeoutError."""
+        """Execute the next transaction. Raises ReplayError where it cannot be executed, ExecutionTimeoutError."""
         deadline.check("execution timeout")
         transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
-        blob_gas = 0 if blob is None else blob.maximum * BLOB_GAS_PER_BLOB - self._blob_gas_used
+        blob_gas = 0 if blob is None else blob.maximum_gas - self._blob_gas_used
         gas = self.environment.gas_limit - self._gas_used
         try:
             outcome = self._executor.apply(transaction, gas, blob_gas, deadline=deadline, tracer=tracer)
         except TransactionError as error:
-            raise TraceError(f"tracing failed: {error.message}") from error
+            raise ReplayError(f"tracing failed: {error.message}") from error
         self.next_index += 1
         self.log_count += len(outcome.logs)
         self._gas_used += outcome.gas_used

@@ -1,0 +1,173 @@
+"""What a block's way through the node works out, it works out once: counted by calls, not by time."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.chain.chain_fixtures import ALICE, BOB, KEYS, creation, open_chain, transfer
+from tests.chain.engine.engine_fixtures import ZERO, Consensus, engine_chain
+from tests.chain.vm.support import FakeAccount, environment_of, state_of
+from zevm.chain.blocks.execution import transactions_root, withdrawals_root
+from zevm.chain.engine.driver import Forkchoice, Status
+from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.genesis import Genesis
+from zevm.chain.types import Block, Header, Receipt, Withdrawal
+from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.validation import GasNeeds, floor_gas, intrinsic_gas
+from zevm.storage import trie
+from zevm.storage.account import encode_account
+
+STORING = "60005460010160005500"
+"""A contract that counts its calls in its storage."""
+
+
+def calls_of(work: Callable[[], Any], *functions: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """The arguments of each call of the functions while the work is done, on this thread, by the functions' names."""
+    names = {function.__code__: function.__qualname__ for function in functions}
+    calls: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names.values()}
+
+    def watch(frame: FrameType, event: str, _argument: object) -> None:
+        name = names.get(frame.f_code)
+        if event == "call" and name is not None:
+            calls[name].append(tuple(frame.f_locals.values()))
+
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_transaction_that_is_sent_and_mined_has_its_gas_worked_out_once() -> None:
+    chain = open_chain()
+    sent = [transfer(0), creation(1, bytes.fromhex(STORING)), transfer(2, data=b"\1" * 100, gas_limit=100_000)]
+    for transaction in sent:
+        calls = chain.writer.run(
+            calls_of, lambda item=transaction: chain.send_transaction(item), intrinsic_gas, floor_gas
+        )
+        assert {name: len(found) for name, found in calls.items()} == {"intrinsic_gas": 1, "floor_gas": 1}
+    assert chain.head.number == 3
+    chain.close()
+
+
+def test_a_transaction_in_a_block_of_elsewhere_has_its_gas_worked_out_once() -> None:
+    chain = open_chain()
+    calls = chain.writer.run(
+        calls_of, lambda: chain.import_block(_mined_elsewhere(transfer(0))), intrinsic_gas, floor_gas
+    )
+    assert {name: len(found) for name, found in calls.items()} == {"intrinsic_gas": 1, "floor_gas": 1}
+    chain.close()
+
+
+def _mined_elsewhere(*transactions: Any) -> Block:
+    with_them = open_chain()
+    for transaction in transactions:
+        with_them.writer.run(with_them.send_transaction, transaction)
+    block = with_them.block_by_number(1)
+    with_them.close()
+    assert block is not None
+    return block
+
+
+def test_each_account_that_a_block_changes_is_encoded_once() -> None:
+    chain = open_chain()
+    before = chain.canonical.head.version
+    calls = chain.writer.run(calls_of, lambda: chain.send_transaction(transfer(0)), encode_account)
+    encoded = Counter(calls["encode_account"])
+    assert chain.canonical.head.version > before
+    assert len(encoded) >= 3
+    assert set(encoded.values()) == {1}
+    chain.close()
+
+
+WITHDRAWALS = (Withdrawal(1, 2, ALICE, 3), Withdrawal(2, 2, BOB, 4))
+
+
+@pytest.fixture
+def consensus() -> Any:
+    with engine_chain() as found:
+        yield found
+
+
+def _payload(consensus: Consensus) -> Block:
+    consensus.send(transfer(0), transfer(0, key=KEYS[1]))
+    block = consensus.build(withdrawals=WITHDRAWALS)
+    assert len(block.transactions) == 2
+    return block
+
+
+def test_the_roots_of_a_payloads_lists_are_computed_once(consensus: Consensus) -> None:
+    block = _payload(consensus)
+    call = consensus.call(block)
+    calls = consensus.run(
+        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, trie.ordered_root
+    )
+    assert {name: len(found) for name, found in calls.items()} == {
+        "transactions_root": 1,
+        "withdrawals_root": 1,
+        "ordered_root": 3,  # and that of the receipts
+    }
+    assert consensus.chain.block_by_hash(block.hash) == block
+
+
+ENCODERS = (Header.encode, Block.encode_body, Receipt.encode_stored)
+
+
+def _moves_to(consensus: Consensus, block: Block) -> dict[str, list[tuple[Any, ...]]]:
+    calls: dict[str, list[tuple[Any, ...]]] = consensus.run(
+        calls_of, lambda: consensus.engine.forkchoice_updated(3, Forkchoice(block.hash, ZERO, ZERO), None), *ENCODERS
+    )
+    assert consensus.head == block.hash
+    return calls
+
+
+def _bytes_of(consensus: Consensus, block: Block) -> list[bytes | None]:
+    ledger = consensus.chain.database.ledger
+    return [ledger.header(block.hash), ledger.body(block.hash), ledger.receipts(block.hash)]
+
+
+def test_a_fork_choice_does_not_encode_what_lies_there(consensus: Consensus) -> None:
+    block = _payload(consensus)
+    consensus.new_payload(block)
+    written = _bytes_of(consensus, block)
+    assert None not in written
+    assert sum(map(len, _moves_to(consensus, block).values())) == 0
+    assert _bytes_of(consensus, block) == written
+
+
+def test_a_fork_choice_between_branches_does_not_encode_them_again(consensus: Consensus) -> None:
+    one, other = consensus.build(salt=1), consensus.build(salt=2)
+    for block in (one, other):
+        assert consensus.new_payload(block).status is Status.VALID
+    written = [_bytes_of(consensus, block) for block in (one, other)]
+    for block in (one, other, one):
+        assert sum(map(len, _moves_to(consensus, block).values())) == 0
+        assert [_bytes_of(consensus, item) for item in (one, other)] == written
+    assert consensus.chain.block_by_number(1) == one
+
+
+def test_gas_that_was_worked_out_under_another_fork_does_not_count() -> None:
+    """The rules of the next block may be others than those that a transaction came in under."""
+    sent = transfer(0, data=bytes(50) + b"\1" * 50, gas_limit=100_000)
+    used = []
+    for known in (None, GasNeeds(Fork.FRONTIER, 0, 0)):
+        state = state_of({ALICE: FakeAccount(balance=10**20)})
+        used.append(Executor(environment_of(Fork.OSAKA), state).apply(sent, 10**6, None, known).gas_used)
+    assert used[0] == used[1] > 21_000
+
+
+@pytest.mark.parametrize("fork", [Fork.FRONTIER, Fork.BERLIN, Fork.LONDON, Fork.PARIS, Fork.SHANGHAI, Fork.OSAKA])
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_a_blocks_size_is_that_of_its_encoding(fork: Fork, count: int) -> None:
+    with_all = Genesis.default(accounts=[ALICE, BOB], fork=fork)
+    header = with_all.header(bytes(32))
+    items = (transfer(7), transfer(8, data=b"\1" * 60), transfer(9, data=b"\1" * 3_000))
+    withdrawals = None if fork < Fork.SHANGHAI else tuple([Withdrawal(index, 2, BOB, 4) for index in range(count)])
+    uncles = (header,) if fork < Fork.PARIS and count else ()
+    block = Block(header, (items * 100)[:count], uncles, withdrawals)
+    assert block.size == len(block.encode())
