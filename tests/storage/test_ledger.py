@@ -168,6 +168,7 @@ def test_log_blocks_up_to_the_last_number_there_is() -> None:
     assert list(ledger.log_blocks([[KEYS[0]]], 0, 2**64 - 1)) == [5, 2**64 - 1]
 
 
+@pytest.mark.slow
 def test_log_blocks_over_100_000_blocks(tmp_path: Path) -> None:
     """A sparse search takes a few milliseconds, a dense one yields at once; the limits allow for a busy machine."""
     dense, sparse, other = KEYS[:3]
