@@ -10,10 +10,15 @@ ChainError
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
 ├── InvalidRequestError     a development or search request with values that cannot be served
+│   ├── EqualTimestampsError    an interval between blocks of no seconds
+│   ├── StatesNotKeptError      the way back is closed, as a state file's states are not kept
+│   ├── BlockOverrideError      a call overrides a field of the block that no code sees
+│   └── MovedPrecompileError    a precompile is moved where that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
 NodeFaultError  this node cannot run the code: never an outcome, it goes through every open frame
 
-To distinguish refusals, compare the reason. The text is for people.
+To distinguish refusals, compare the reason or the class. The text is for people and says what is wrong; what to do
+about it is added by rpc.errors.HINTS and node.hints, as only those packages know commands, flags and methods.
 """
 
 from enum import Enum, unique
@@ -118,6 +123,13 @@ AUTHENTICATION_FAILURES = frozenset(
 """The transaction does not prove that its sender sends it now."""
 
 
+class Notice(Enum):
+    """Warnings in the chain's log that the operator can do something about: `notice` of the log's record."""
+
+    CLOCK_RUNS_AHEAD = "blocks come quicker than their timestamps rise"
+    REORG_LIMIT = "a fork choice goes back too far"
+
+
 class ChainError(Exception):
     """Root of what is expected in normal operation; never a fault of the node or its disk."""
 
@@ -173,14 +185,31 @@ class DrivenChainError(ChainError):
     """A consensus client drives the chain through the Engine API, and nothing else changes it."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "a consensus client drives this chain through the Engine API, and nothing else changes it; "
-            "start without --authrpc to make blocks here"
-        )
+        super().__init__("a consensus client drives this chain through the Engine API, and nothing else changes it")
 
 
 class InvalidRequestError(ChainError):
     """A value that the request may not have, as a timestamp before the parent's."""
+
+
+class EqualTimestampsError(InvalidRequestError):
+    """An interval between blocks that gives them equal timestamps, on a chain whose blocks have later ones each."""
+
+
+class StatesNotKeptError(InvalidRequestError):
+    """The chain cannot go back to blocks whose states were not loaded with them."""
+
+
+class BlockOverrideError(InvalidRequestError):
+    """`field` of the block cannot be overridden for a call, as no code sees it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field.replace('_', ' ')} cannot be overridden for a call")
+        self.field = field
+
+
+class MovedPrecompileError(InvalidRequestError):
+    """A precompile is to be moved where that cannot be served."""
 
 
 class GenesisError(ChainError):

@@ -18,6 +18,7 @@ from zevm.node.config import in_own_words, load_settings
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.foreign_flags import translated
 from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
+from zevm.node.hints import told
 from zevm.node.secrets import without_secrets
 from zevm.node.settings import LIMITS, POOL, Settings, setting_flags
 from zevm.storage.errors import StorageError
@@ -180,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except NodeError as error:
         _fail(str(error), error.exit_code, chosen)
     except (StorageError, ChainError, NodeFaultError) as error:
-        _fail(str(error), 1, chosen)
+        _fail(told(error), 1, chosen)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{reason_of(error)}", 1, chosen)

@@ -15,6 +15,7 @@ from zevm.chain.errors import ChainError
 from zevm.node.colours import painter
 from zevm.node.errors import NodeError
 from zevm.node.forwarding import Forwarder
+from zevm.node.hints import told
 from zevm.node.keystore import FOLDER_NAME, Keystore
 from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
@@ -45,7 +46,7 @@ def told_as_node_errors() -> Iterator[None]:
     try:
         yield
     except (AddressInUseError, IpcError, StorageError, ChainError) as error:
-        raise NodeError(str(error)) from error
+        raise NodeError(told(error)) from error
 
 
 class Observers:

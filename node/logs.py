@@ -20,6 +20,7 @@ from zevm.chain import errors as refusals
 from zevm.chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmErrorKind
+from zevm.node.hints import HintFilter
 from zevm.rpc.errors import RefusedError
 
 QUEUE_LIMIT = 20_000
@@ -282,6 +283,7 @@ def configure_logging(*, as_json: bool) -> None:
     """Send warnings of all packages to standard error, one line each, or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonRecords() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(HintFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 

@@ -33,8 +33,7 @@ from zevm.node.settings import UNLIMITED_GAS, NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, ForeignDatabaseError
-from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
 
 _COMPILED_NAME = "zvm"
@@ -103,7 +102,7 @@ def open_chain(
 
 def _refuse(problems: Iterable[str]) -> None:
     for problem in problems:
-        raise CorruptionError(f"{problem}; {REPAIR_HINT}")
+        raise CorruptionError(problem, StorageProblem.FILES_DAMAGED)
 
 
 def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Sequence[Address] = ()) -> Genesis:

@@ -7,6 +7,7 @@ from zevm.chain.canonical.chain import CanonicalChain, stored_genesis
 from zevm.chain.canonical.integrity import deep_problems, recent_problems
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.node.errors import NodeError
+from zevm.node.hints import told
 from zevm.node.network import open_database
 from zevm.node.settings import NodeSettings
 from zevm.storage.database import Database
@@ -26,7 +27,7 @@ def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, ac
             yield from () if accept else database.warnings
             yield from _chain_problems(database, deep=deep, progress=progress)
     except CorruptionError as error:
-        yield str(error)
+        yield told(error)
 
 
 def _chain_problems(database: Database, *, deep: bool, progress: Progress) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _chain_problems(database: Database, *, deep: bool, progress: Progress) -> It
         else:
             yield from database.scrub(progress)
     except StorageError as error:
-        yield str(error)
+        yield told(error)
         if deep:
             yield from database.scrub(progress)
 

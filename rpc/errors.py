@@ -21,15 +21,24 @@ RpcError
 `translate` turns what chain and storage raise into one of these.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 
 from zevm.chain import errors as chain_errors
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.engine import errors as engine
 from zevm.chain.engine.errors import EngineError
-from zevm.chain.errors import ChainError, ExecutionRevertedError, Reason, RefusalError, SimulationError
-from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError
+from zevm.chain.errors import (
+    BlockOverrideError,
+    ChainError,
+    ExecutionRevertedError,
+    Reason,
+    RefusalError,
+    SimulationError,
+)
+from zevm.chain.tracing.errors import TraceMemoryError
+from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
@@ -117,7 +126,7 @@ class RefusedError(ServerError):
     """A transaction or a block is refused. `reason` is for the node's log."""
 
     def __init__(self, error: RefusalError) -> None:
-        super().__init__(error.message)
+        super().__init__(told(error))
         self.reason = error.reason
 
 
@@ -194,7 +203,7 @@ def refusals_as_parameters() -> Iterator[None]:
     try:
         yield
     except chain_errors.InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
+        raise InvalidParamsError(told(error)) from error
 
 
 class EngineRpcError(RpcError):
@@ -296,6 +305,53 @@ SIMULATION_CODES: dict[Reason, int] = {
 """Codes of what eth_simulateV1 refuses: geth's (internal/ethapi/errors.go). Elsewhere a refusal is a RefusedError."""
 
 
+Topic = Enum | type[Exception]
+"""The key of a hint: a Reason, a StorageProblem, or the class of an error."""
+
+HINTS: dict[Topic, str] = {
+    Reason.GAS_LIMIT_ABOVE_CAP: "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
+    Reason.UNSIGNED_TRANSACTION: "`zevm import --development` accepts it",
+    Reason.TIMESTAMP_OF_PARENT: "`zevm import --development` accepts equal ones",
+    Reason.GAS_LIMIT_LEAP: "`zevm import --development` accepts the jumps of a development node",
+    chain_errors.DrivenChainError: "start without --authrpc to make blocks here",
+    chain_errors.EqualTimestampsError: "give 1 or more, or start with --allow-blocks-with-same-timestamp",
+    chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
+    chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
+    TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
+    StorageProblem.RECORD_DAMAGED: "run `zevm db check --deep`",
+    StorageProblem.SIDE_BLOCK_DAMAGED: "run `zevm db check`",
+    StorageProblem.FILES_DAMAGED: (
+        "copy the data directory, then run `zevm db check --deep` to see what is affected "
+        "and `zevm db rewind N` to go back to a sound block N"
+    ),
+}
+"""Hints about the errors that a client can meet. Those of a start alone are in node.hints."""
+
+OVERRIDE_NAMES = {"parent_beacon_block_root": "beaconRoot", "withdrawals": "withdrawals"}
+"""Block overrides that calls do not take, as clients call them."""
+
+
+def topic_of(error: Exception) -> Topic:
+    """The key of an error's hint."""
+    if isinstance(error, RefusalError):
+        return error.reason
+    if isinstance(error, StorageError) and error.problem is not None:
+        return error.problem
+    return type(error)
+
+
+def with_hint(text: str, topic: Topic | None, hints: Mapping[Topic, str] = HINTS) -> str:
+    """The text, and what to do about it where there is something."""
+    return f"{text}; {hints[topic]}" if topic is not None and topic in hints else text
+
+
+def told(error: Exception) -> str:
+    """An error's text as a client reads it."""
+    if isinstance(error, BlockOverrideError):
+        return f'block override "{OVERRIDE_NAMES[error.field]}" is not supported for this RPC method'
+    return with_hint(str(error), topic_of(error))
+
+
 def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | None:
     """The answer for an error of a lower layer, or None for an unexpected error.
 
@@ -310,11 +366,11 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, RefusalError):
         return RefusedError(error)
     if isinstance(error, ChainError | RlpError):
-        return ServerError(str(error))
+        return ServerError(told(error))
     if isinstance(error, ExecutionTimeoutError):
         return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
     if isinstance(error, CorruptionError | MissingNodeError):
-        return ServerError(f"database damaged: {error}; stop the node and run `zevm db check`")
+        return ServerError(f"database damaged: {told(error)}; stop the node and run `zevm db check`")
     if isinstance(error, StorageError):
-        return ServerError(f"database error: {error}")
+        return ServerError(f"database error: {told(error)}")
     return None

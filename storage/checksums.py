@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zevm.storage.directory import read_sealed, write_sealed
-from zevm.storage.errors import CorruptionError, StorageError
-from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 
 CHECKSUMS_NAME = "CHECKSUMS"
 VERIFY_LIMIT_BYTES = 2 * 1024**3
@@ -102,7 +101,7 @@ def verify_files(
     present = [name for name in names if (leveldb / name).exists()]
     if clean and len(present) != len(names):
         missing = next(name for name in names if name not in present)
-        raise CorruptionError(f"the file {leveldb / missing} is missing; {REPAIR_HINT}")
+        raise CorruptionError(f"the file {leveldb / missing} is missing", StorageProblem.FILES_DAMAGED)
     chosen = _newest(present, checksums.files, limit_bytes)
     with ThreadPoolExecutor(2) as pool:
         found = dict(zip(chosen, pool.map(lambda name: sum_file(leveldb / name), chosen), strict=True))
@@ -111,7 +110,8 @@ def verify_files(
         if (entry.size, entry.crc) != (want.size, want.crc):
             raise CorruptionError(
                 f"the file {leveldb / name} is damaged: {entry.size} bytes with checksum {entry.crc:08x}, "
-                f"written were {want.size} with {want.crc:08x}; {REPAIR_HINT}"
+                f"written were {want.size} with {want.crc:08x}",
+                StorageProblem.FILES_DAMAGED,
             )
     tables = [name for name in present if is_table(name)]
     return {name: found.get(name) or _touch(leveldb / name, checksums.files[name]) for name in tables}

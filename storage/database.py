@@ -72,7 +72,7 @@ class Database:
         self._files = files
         self._sync = sync
         self._write_lock = threading.Lock()
-        self._fault: str | None = None
+        self._fault: StorageError | None = None
         self._closed = False
         self._sequence = stored_sequence(store)
         self.failed_writes = 0
@@ -131,7 +131,7 @@ class Database:
         return self._sequence
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> StorageError | None:
         """Why no write is taken at present; None while they are."""
         return self._fault
 
@@ -155,7 +155,7 @@ class Database:
                 if self._files is not None:
                     with suppress(StorageError):
                         self._files.discard_refused(self._sequence)
-                raise StorageError(self._refusal()) from error
+                raise self._refusal() from error
             self._sequence = sequence
             try:
                 if self._files is not None:
@@ -217,20 +217,21 @@ class Database:
             if self._files is not None:
                 self._files.resume(self.store, self._sequence)
         except StorageError as error:
-            self._fault = str(error)
-            raise StorageError(self._refusal()) from error
+            self._fault = error
+            raise self._refusal() from error
         LOGGER.warning("the database takes writes again, from write %d on", self._sequence + 1)
         self._fault = None
 
     def _fail(self, error: StorageError) -> None:
         self.failed_writes += 1
-        self._fault = str(error)
+        self._fault = error
         LOGGER.error("%s", self._refusal())
 
-    def _refusal(self) -> str:
-        return (
+    def _refusal(self) -> StorageError:
+        return StorageError(
             f"{self._fault}; nothing of what was acknowledged is lost, and writing goes on by itself "
-            "once there is space or the medium is mended"
+            "once there is space or the medium is mended",
+            None if self._fault is None else self._fault.problem,
         )
 
     def recent_check(self, count: int = 128) -> list[str]:

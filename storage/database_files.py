@@ -8,8 +8,8 @@ from pathlib import Path
 
 from zevm.storage import checksums, directory, integrity, log_tail, schema
 from zevm.storage.checksums import Checksums, FileSum
-from zevm.storage.errors import CorruptionError, StorageError
-from zevm.storage.leveldb import REPAIR_HINT, LevelStore, repair
+from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
+from zevm.storage.leveldb import LevelStore, repair
 from zevm.storage.log_tail import SEQUENCE_KEY
 from zevm.storage.memory import MemoryStore
 from zevm.storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
@@ -35,7 +35,7 @@ class DatabaseFiles:
         self.warnings: list[str] = []
         exists = salvage or directory.check_ownership(path)
         if not exists and not create:
-            raise StorageError(f"there is no database at {path}; `zevm run` makes one")
+            raise StorageError(f"there is no database at {path}", StorageProblem.NO_DATABASE)
         if salvage and not self._leveldb.is_dir():
             raise StorageError(f"there is no database at {path} to repair")
         self._made_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
@@ -168,8 +168,8 @@ class DatabaseFiles:
             return
         if any(any(self._leveldb.glob(pattern)) for pattern in ("*.ldb", "*.sst", "*.log")):
             raise CorruptionError(
-                f"the file {self._leveldb / _CURRENT_NAME} is missing, without which LevelDB forgets its tables; "
-                f"{REPAIR_HINT}"
+                f"the file {self._leveldb / _CURRENT_NAME} is missing, without which LevelDB forgets its tables",
+                StorageProblem.FILES_DAMAGED,
             )
 
     def _open_leveldb(self, acknowledged: int) -> LevelStore:
@@ -215,8 +215,8 @@ class DatabaseFiles:
         if had_data:
             raise CorruptionError(
                 f"the files {' and '.join(map(str, self._marks.paths))}, either of which names the last acknowledged "
-                "write, are damaged or missing, so it cannot be told whether acknowledged blocks are missing too; "
-                "`zevm db check --accept` takes the database as it is, and deletes nothing"
+                "write, are damaged or missing, so it cannot be told whether acknowledged blocks are missing too",
+                StorageProblem.LAST_WRITE_UNKNOWN,
             )
         return 0
 
@@ -225,7 +225,8 @@ class DatabaseFiles:
         if stored < acknowledged:
             raise CorruptionError(
                 f"the database at {self._path} ends at write {stored}, but write {acknowledged} was acknowledged: "
-                f"blocks are lost; `zevm db check --accept` goes on with those that are left, or {REPAIR_HINT}"
+                "blocks are lost",
+                StorageProblem.WRITES_LOST,
             )
         assert self._marks is not None
         self._marks.begin(stored)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.schema import SCHEMA_VERSION
 
 FORMAT_NAME = "FORMAT"
@@ -32,13 +32,13 @@ def check_ownership(path: Path) -> bool:
     if not path.exists():
         return False
     if not path.is_dir():
-        raise ForeignDatabaseError(f"the data directory {path} is a file; give a folder with --datadir")
+        raise ForeignDatabaseError(f"the data directory {path} is a file", StorageProblem.FOLDER_IS_FILE)
     if not (path / FORMAT_NAME).exists():
         strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in BESIDE_NAMES)
         if strangers:
             raise ForeignDatabaseError(
-                f"the folder {path} holds files that are not zEVM's ({', '.join(strangers[:3])}); "
-                "give an empty or new folder with --datadir"
+                f"the folder {path} holds files that are not zEVM's ({', '.join(strangers[:3])})",
+                StorageProblem.FOREIGN_FILES,
             )
         return False
     _check_format(path)
@@ -62,13 +62,13 @@ def _check_format(path: Path) -> None:
     lines = read_sealed(path / FORMAT_NAME)
     if lines is None or lines[0] != _MAGIC:
         raise CorruptionError(
-            f"the file {path / FORMAT_NAME} is damaged or another program's; if the folder is zEVM's, "
-            "copy it, then `zevm db check --deep` examines the rest and `zevm db rewind N` rewrites the file"
+            f"the file {path / FORMAT_NAME} is damaged or another program's",
+            StorageProblem.FORMAT_DAMAGED,
         )
     if lines[1] != f"schema {SCHEMA_VERSION}":
         raise ForeignDatabaseError(
-            f"the database at {path} has {lines[1]}, this program reads schema {SCHEMA_VERSION}; "
-            f"it was {lines[2]}: use that version, or give another folder with --datadir"
+            f"the database at {path} has {lines[1]}, this program reads schema {SCHEMA_VERSION}; it was {lines[2]}",
+            StorageProblem.OTHER_SCHEMA,
         )
 
 
@@ -166,6 +166,4 @@ def _acquire(path: Path) -> int:
 
 
 def _locked(path: Path, owner: str) -> DatabaseLockedError:
-    return DatabaseLockedError(
-        f"the data directory {path} is in use by process {owner}; stop it, or give another folder with --datadir"
-    )
+    return DatabaseLockedError(f"the data directory {path} is in use by process {owner}", StorageProblem.IN_USE)

@@ -1,21 +1,58 @@
 """Faults of the store.
 
 StorageError
-├── CorruptionError      bytes that differ from the written ones; names the repair command
+├── CorruptionError      bytes that differ from the written ones
 ├── DatabaseLockedError  another process holds the data directory
 ├── ForeignDatabaseError not a zEVM database, another chain's, or another schema version's
 └── MissingNodeError     a trie node the store does not hold (pruned, or damaged)
 
-None of these is ever an outcome of a transaction: they stop the work and reach the operator.
+None of these is ever an outcome of a transaction: they stop the work and reach the operator. The message says what
+is wrong, and `problem` what kind of fault it is, where something can be done about it: the packages that talk to
+people know the commands.
 """
+
+from enum import Enum, auto
+
+
+class StorageProblem(Enum):
+    """Kinds of faults that the operator can do something about."""
+
+    NO_DATABASE = auto()
+    """The folder has no database, and none is to be made."""
+    FOLDER_IS_FILE = auto()
+    """The data directory is a file."""
+    FOREIGN_FILES = auto()
+    """The folder holds files of another program."""
+    OTHER_SCHEMA = auto()
+    """Another version of this program wrote the database."""
+    OTHER_GENESIS = auto()
+    """The database holds a chain that began otherwise."""
+    IN_USE = auto()
+    """Another process holds the data directory."""
+    FORMAT_DAMAGED = auto()
+    """The file that marks the database as ours cannot be read."""
+    FILES_DAMAGED = auto()
+    """Files or records cannot be read: it is to be found out what else, and where the chain is still sound."""
+    RECORD_DAMAGED = auto()
+    """Records contradict each other, or one is missing."""
+    SIDE_BLOCK_DAMAGED = auto()
+    """A side block contradicts itself, or a part of it is missing."""
+    LAST_WRITE_UNKNOWN = auto()
+    """Nothing tells which write was the last that was acknowledged."""
+    WRITES_LOST = auto()
+    """Acknowledged writes are missing."""
 
 
 class StorageError(Exception):
-    """Root of every fault of the store."""
+    """Root of every fault of the store. `problem` is None where nothing is to be done but to look at the message."""
+
+    def __init__(self, message: str, problem: StorageProblem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class CorruptionError(StorageError):
-    """The database is damaged. The message names what is wrong and the command that repairs it."""
+    """The database is damaged. The message names what is wrong."""
 
 
 class DatabaseLockedError(StorageError):

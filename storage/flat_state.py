@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.rlp import Item, RlpError, decode, encode, encode_int
 from zevm.storage.schema import (
     ACCOUNT,
@@ -112,8 +112,8 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
         before, after, fields = read_undo(key, record)
         if after != root:
             raise CorruptionError(
-                f"reverse state diff of {_version_name(key)} leads back from {after.hex()}, "
-                f"the state is {root.hex()}; run `zevm db check --deep`"
+                f"reverse state diff of {_version_name(key)} leads back from {after.hex()}, the state is {root.hex()}",
+                StorageProblem.RECORD_DAMAGED,
             )
         restored.update(zip(fields[::2], fields[1::2], strict=True))
         root = before
@@ -171,7 +171,7 @@ def read_undo(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
         raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged: {error}") from None
     strings = [field for field in fields if isinstance(field, bytes)] if isinstance(fields, list) else []
     if len(strings) < 2 or len(strings) & 1 or len(strings) != len(fields):
-        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged; run `zevm db check --deep`")
+        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged", StorageProblem.RECORD_DAMAGED)
     return strings[0], strings[1], strings[2:]
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 from zevm.storage import schema
-from zevm.storage.errors import CorruptionError
-from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
 from zevm.storage.store import Batch, Reader, Snapshot, Store
@@ -40,7 +39,7 @@ class Ledger:
         if value is None:
             return None
         if len(value) != schema.NUMBER_SIZE + schema.HASH_SIZE:
-            raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40; {REPAIR_HINT}")
+            raise CorruptionError(f"the head pointer has {len(value)} bytes, want 40", StorageProblem.FILES_DAMAGED)
         return schema.decode_number(value[: schema.NUMBER_SIZE]), Hash32(value[schema.NUMBER_SIZE :])
 
     def header(self, block_hash: bytes) -> bytes | None:

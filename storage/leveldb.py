@@ -24,13 +24,8 @@ from typing import Any
 
 import plyvel
 
-from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem
 from zevm.storage.store import CHUNK_PAIRS, Batch
-
-REPAIR_HINT = (
-    "copy the data directory, then run `zevm db check --deep` to see what is affected "
-    "and `zevm db rewind N` to go back to a sound block N"
-)
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
@@ -488,7 +483,7 @@ def _translate(error: Exception, path: Path) -> StorageError:
     detail = error.args[0] if error.args else b""
     text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(error)
     if isinstance(error, plyvel.CorruptionError):
-        return CorruptionError(f"the database at {path} is damaged: {text}; {REPAIR_HINT}")
+        return CorruptionError(f"the database at {path} is damaged: {text}", StorageProblem.FILES_DAMAGED)
     if isinstance(error, OSError):  # plyvel.IOError is one
         if "LOCK" in text or "lock" in text:
             return DatabaseLockedError(f"the database at {path} is open in another process")

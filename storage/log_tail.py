@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from zevm.storage.errors import CorruptionError, StorageError
-from zevm.storage.leveldb import REPAIR_HINT
+from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
 
 SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
@@ -49,7 +48,7 @@ def check_manifest(leveldb: Path) -> None:
         return
     path = leveldb / name
     if path.is_file() and not ends_whole(_read(path)):
-        raise CorruptionError(f"the file {path} breaks off within a record; {REPAIR_HINT}")
+        raise CorruptionError(f"the file {path} breaks off within a record", StorageProblem.FILES_DAMAGED)
 
 
 def ends_whole(data: bytes) -> bool:
@@ -83,11 +82,12 @@ def cut_torn_tail(path: Path, acknowledged: int, keep: Path) -> bool:
     if end == len(data):
         return False
     if any(fragment.kind in (_FULL, _FIRST) for fragment in _readable_after(data, end)):
-        raise CorruptionError(f"the file {path} is damaged at byte {end}; {REPAIR_HINT}")
+        raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
     if sequence is not None and sequence < acknowledged:
         raise CorruptionError(
             f"the file {path} is damaged at byte {end}: writes {sequence + 1} to {acknowledged} were acknowledged "
-            f"and are lost; {REPAIR_HINT}"
+            "and are lost",
+            StorageProblem.FILES_DAMAGED,
         )
     try:
         keep.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from zevm.storage import preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from zevm.storage.cache import ByteCache
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.rlp import decode, decode_int
@@ -69,7 +69,7 @@ class StateStore:
         held = flat_root(view)
         if held != root:
             raise CorruptionError(
-                f"latest state has root {held.hex()}, expected {root.hex()}; run `zevm db check --deep`"
+                f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
             )
         return LatestReader(view, root, self._code)
 
@@ -216,6 +216,6 @@ class StateStore:
         if code is None:
             code = self._store.get(code_key(code_hash))
             if code is None:
-                raise CorruptionError(f"code {code_hash.hex()} is missing; run `zevm db check --deep`")
+                raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code

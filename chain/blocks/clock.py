@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from zevm.chain.errors import InvalidRequestError
+from zevm.chain.errors import EqualTimestampsError, InvalidRequestError
 from zevm.chain.rules.bounds import TIMESTAMP, TIMESTAMP_INTERVAL
 
 
@@ -68,9 +68,8 @@ class Clock:
     def check_interval(self, seconds: int) -> None:
         """Raise InvalidRequestError for an interval between blocks that may not be."""
         if seconds < self.least_step:
-            raise InvalidRequestError(
-                f"Timestamp error: an interval of {seconds} seconds gives blocks equal timestamps; give 1 or more, "
-                "or start with --allow-blocks-with-same-timestamp"
+            raise EqualTimestampsError(
+                f"Timestamp error: an interval of {seconds} seconds gives blocks equal timestamps"
             )
 
     def set_interval(self, seconds: int) -> None:

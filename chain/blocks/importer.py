@@ -143,7 +143,7 @@ def _check_signed(block: Block) -> None:
             raise BlockError(
                 Reason.UNSIGNED_TRANSACTION,
                 f"block {block.number}: transaction {index} [0x{transaction.hash.hex()}] has no signature: a "
-                "development node sent it for an impersonated account; `zevm import --development` accepts it",
+                "development node sent it for an impersonated account",
             )
 
 
@@ -151,8 +151,7 @@ def _check_later(header: Header, parent: Header) -> None:
     if header.timestamp == parent.timestamp:
         raise BlockError(
             Reason.TIMESTAMP_OF_PARENT,
-            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}; "
-            "`zevm import --development` accepts equal ones",
+            f"block {header.number}: timestamp {header.timestamp} is not after its parent's {parent.timestamp}",
         )
 
 
@@ -164,8 +163,7 @@ def _check_gas_limit(header: Header, parent: Header) -> None:
     if abs(header.gas_limit - before) >= bound:
         raise BlockError(
             Reason.GAS_LIMIT_LEAP,
-            f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}; "
-            "`zevm import --development` accepts the jumps of a development node",
+            f"block {header.number}: invalid gas limit: have {header.gas_limit}, want {before} +-= {bound - 1}",
         )
     if header.gas_limit < MIN_GAS_LIMIT:
         raise BlockError(

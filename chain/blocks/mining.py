@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from zevm.chain.concurrency.writer import Writer, WriterStoppedError
-from zevm.chain.errors import DrivenChainError, NodeFaultError
+from zevm.chain.errors import DrivenChainError, NodeFaultError, Notice
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.chain")
@@ -89,8 +89,9 @@ class Mining:
             self._warned_ms = interval_ms
             LOGGER.warning(
                 "a block every %g s: each is a whole second later than the one before, so the chain's time runs ahead "
-                "of the clock; --allow-blocks-with-same-timestamp lets blocks of one second have one timestamp",
+                "of the clock",
                 interval_ms / 1000,
+                extra={"notice": Notice.CLOCK_RUNS_AHEAD},
             )
 
     def stop(self) -> None:

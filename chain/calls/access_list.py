@@ -11,7 +11,7 @@ from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import moved_precompiles, state_in
 from zevm.chain.calls.overrides import NO_OVERRIDES, CallOverrides
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import ExecutionFailedError, InvalidRequestError
+from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
 from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
@@ -67,7 +67,7 @@ def create_access_list(
     """
     environment, base = frame.environment, state_in(frame, overrides)
     if any(target is not None for target in moved_precompiles(overrides.state, environment).values()):
-        raise InvalidRequestError("precompiles cannot be moved for an access list; leave movePrecompileToAddress out")
+        raise MovedPrecompileError("precompiles cannot be moved for an access list")
     excluded = frozenset(_excluded(environment, request, base.get_nonce(request.sender) if nonce is None else nonce))
     accesses = _listed(request.access_list, excluded)
     while True:

@@ -10,6 +10,7 @@ from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrid
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import (
     GAS_SHORTAGES,
+    BlockOverrideError,
     ChainError,
     ExecutionFailedError,
     ExecutionRevertedError,
@@ -33,12 +34,9 @@ def override_environment(environment: BlockEnvironment, overrides: BlockOverride
     """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
     if overrides == NO_OVERRIDES.block:
         return environment
-    for wire_name, value in (
-        ("beaconRoot", overrides.parent_beacon_block_root),
-        ("withdrawals", overrides.withdrawals),
-    ):
-        if value is not None:
-            raise InvalidRequestError(f'block override "{wire_name}" is not supported for this RPC method')
+    for unseen in ("parent_beacon_block_root", "withdrawals"):
+        if getattr(overrides, unseen) is not None:
+            raise BlockOverrideError(unseen)
     names = (
         "number",
         "timestamp",

@@ -9,14 +9,14 @@ from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.canonical.patches import prepare_patch
 from zevm.chain.canonical.records import Records
-from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.errors import InvalidRequestError, StatesNotKeptError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, ForeignDatabaseError
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase
@@ -84,9 +84,9 @@ class Adopted(NamedTuple):
     def refuse_before(self, number: int) -> None:
         """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
         if number < self.last:
-            raise InvalidRequestError(
+            raise StatesNotKeptError(
                 f"cannot go back to block {number}: blocks up to {self.last} came from a state file, "
-                "and their states are not kept; start another chain in another --datadir, or use anvil_reset"
+                "and their states are not kept"
             )
 
     @classmethod
@@ -319,7 +319,7 @@ class CanonicalChain:
             block_hash = self.records.canonical_hash(height)
             record = None if block_hash is None else self.records.record(block_hash)
             if record is None:
-                raise CorruptionError(f"block {height} is missing; run: zevm db check --deep")
+                raise CorruptionError(f"block {height} is missing", StorageProblem.RECORD_DAMAGED)
             self.database.ledger.remove_head(
                 batch,
                 number=height,
@@ -359,8 +359,7 @@ class CanonicalChain:
         stored = self.database.ledger.meta(MetaName.GENESIS)
         if stored != _encode_genesis(self.genesis):
             raise ForeignDatabaseError(
-                "the data directory holds a chain with another genesis; "
-                "omit the genesis to continue with this chain, or give another --datadir"
+                "the data directory holds a chain with another genesis", StorageProblem.OTHER_GENESIS
             )
 
     def _load_head(self) -> Head:
@@ -368,7 +367,7 @@ class CanonicalChain:
         pointer, encoded_version = ledger.head(), ledger.meta(MetaName.STATE_VERSION)
         header = None if pointer is None else self.records.header_by_hash(pointer[1])
         if header is None or encoded_version is None:
-            raise CorruptionError("the head block is missing; run: zevm db check --deep")
+            raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
         return self._head_at(header, self.root_of(header), Version.decode(encoded_version))
 
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:

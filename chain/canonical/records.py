@@ -11,9 +11,8 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.ledger import Ledger
-from zevm.storage.leveldb import REPAIR_HINT
 from zevm.storage.primitives import Hash32
 
 _CACHED_BLOCKS = 256
@@ -76,7 +75,7 @@ class Records:
         if header is None and (data := self._ledger.header(block_hash)) is not None:
             header = _decoded("header", block_hash, partial(Header.decode, gaps=True), data)
             if header.hash != block_hash:
-                raise CorruptionError(f"header {block_hash.hex()} is damaged; run: zevm db check --deep")
+                raise CorruptionError(f"header {block_hash.hex()} is damaged", StorageProblem.RECORD_DAMAGED)
             self._headers[block_hash] = header
         return header
 
@@ -103,7 +102,7 @@ class Records:
             return None
         body = self._ledger.body(block_hash)
         if body is None:
-            raise CorruptionError(f"block {header.number} has no body; run: zevm db check --deep")
+            raise CorruptionError(f"block {header.number} has no body", StorageProblem.RECORD_DAMAGED)
         block = _decoded("body", block_hash, partial(Block.decode_body, header), body)
         self._blocks[block_hash] = block
         return block
@@ -155,4 +154,4 @@ def _decoded(part: str, block_hash: Hash32, decode: Callable[[bytes], _Decoded],
         return decode(data)
     except rlp.RlpError as error:
         name = f"the {part} of block {block_hash.hex()}"
-        raise CorruptionError(f"{name} cannot be read: {error}; {REPAIR_HINT}") from error
+        raise CorruptionError(f"{name} cannot be read: {error}", StorageProblem.FILES_DAMAGED) from error

@@ -12,9 +12,8 @@ from zevm.chain.canonical.records import decode_receipts
 from zevm.chain.errors import InvalidRequestError
 from zevm.storage import schema
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.integrity import transaction_hashes
-from zevm.storage.leveldb import REPAIR_HINT
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 from zevm.storage.store import Batch
@@ -65,7 +64,9 @@ def _remove_block(database: Database, batch: Batch, height: int) -> None:
     ledger = database.ledger
     block_hash, parent_hash = ledger.canonical_hash(height), ledger.canonical_hash(height - 1)
     if block_hash is None or parent_hash is None:
-        raise CorruptionError(f"block {height if block_hash is None else height - 1} is missing; {REPAIR_HINT}")
+        raise CorruptionError(
+            f"block {height if block_hash is None else height - 1} is missing", StorageProblem.FILES_DAMAGED
+        )
     ledger.remove_head(
         batch,
         number=height,

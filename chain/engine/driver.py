@@ -26,7 +26,7 @@ from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.memory import InvalidBlocks, WaitingBlocks
 from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, roots_of, to_block
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
-from zevm.chain.errors import BlockError
+from zevm.chain.errors import BlockError, Notice, Reason
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header
@@ -59,11 +59,15 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PayloadStatus:
-    """PayloadStatusV1. `latest_valid_hash`: the newest valid block of the branch; zeros for one before the merge."""
+    """PayloadStatusV1. `latest_valid_hash`: the newest valid block of the branch; zeros for one before the merge.
+
+    error, reason: what is wrong with an invalid block, where that was found out just now.
+    """
 
     status: Status
     latest_valid_hash: Hash32 | None = None
     error: str | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class Engine:
             sealed = self._chain.verify(block, parent, roots=roots_of(block), block_hash=block_hash)
         except BlockError as error:
             self._invalid.add(block.header)
-            return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message)
+            return PayloadStatus(Status.INVALID, _valid_hash(parent), error.message, error.reason)
         self._sides.keep(sealed, path)
         self._chain.events.publish(PayloadExecuted(block, time.perf_counter() - started))
         self._waiting.remove([block.hash])
@@ -226,11 +230,11 @@ class Engine:
         if depth > self._limits.reorg_blocks:
             limit = self._limits.reorg_blocks
             LOGGER.warning(
-                "a fork choice to block %d is refused: it would remove %d blocks, and %d is the limit "
-                "(--rpc-engine-reorg-blocks)",
+                "a fork choice to block %d is refused: it would remove %d blocks, and %d is the limit",
                 header.number,
                 depth,
                 limit,
+                extra={"notice": Notice.REORG_LIMIT},
             )
             raise TooDeepReorgError(f"reorg depth {depth} exceeds limit {limit}")
         if header.hash == chain.head.header.hash:

@@ -11,7 +11,7 @@ from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.chain import CanonicalChain, put_record
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.state_record import decode_update, encode_update
 from zevm.storage.state_update import StateUpdate
@@ -90,7 +90,9 @@ class SideBlocks:
         record = self._canonical.records.record(header.hash)
         data = self._ledger.side_update(header.number, header.hash)
         if record is None or data is None:
-            raise CorruptionError(f"side block {header.number} {header.hash.hex()} is incomplete; run: zevm db check")
+            raise CorruptionError(
+                f"side block {header.number} {header.hash.hex()} is incomplete", StorageProblem.SIDE_BLOCK_DAMAGED
+            )
         return SealedBlock(record, decode_update(data), is_stored=True)
 
     def move(self, batch: Batch, added: Path, removed: tuple[BlockAndReceipts, ...], lowest: int) -> "Move":

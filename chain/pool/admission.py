@@ -78,8 +78,7 @@ def _check_gas(entry: PooledTransaction, rules: ForkRules) -> None:
     if cap is not None and transaction.gas_limit > cap:
         raise TransactionError(
             Reason.GAS_LIMIT_ABOVE_CAP,
-            f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit}); "
-            "--disable-tx-gas-limit lifts the cap, which is Osaka's (EIP-7825)",
+            f"transaction gas limit too high (cap: {cap}, tx: {transaction.gas_limit})",
         )
     have, intrinsic, floor = transaction.gas_limit, entry.gas.intrinsic, entry.gas.floor
     if have < intrinsic:

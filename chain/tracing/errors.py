@@ -11,10 +11,7 @@ class TraceMemoryError(TraceError):
     """All traces under way together take as much as they may."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"limit exceeded: the running traces together take {limit} bytes; "
-            "try again later, ask for less, or raise --rpc-trace-memory-bytes"
-        )
+        super().__init__(f"limit exceeded: the running traces together take {limit} bytes")
 
 
 class TraceSizeError(TraceError):

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zevm.chain.errors import ChainError
 from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
 from zevm.node.errors import NodeError, reason_of
+from zevm.node.hints import told
 from zevm.storage.rlp import RlpError
 
 SYNC_EVERY = 256
@@ -96,7 +97,7 @@ def _refusal(file: Path, error: Exception) -> str:
         return f"{file}: not a file of blocks: {error}"
     if isinstance(error, OSError | EOFError):
         return f"{file}: cannot be read: {reason_of(error)}"
-    return str(error)
+    return told(error)
 
 
 def split_items(stream: BinaryIO) -> Iterator[bytes]:

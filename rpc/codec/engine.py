@@ -17,7 +17,7 @@ from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.objects import decode_fields, withdrawal
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder, schema
-from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.errors import InvalidParamsError, with_hint
 from zevm.storage.primitives import Hash32
 
 _Table = Mapping[str, tuple[str, Decoder]]
@@ -127,7 +127,7 @@ def encode_status(status: PayloadStatus) -> Json:
     return {
         "status": status.status.value,
         "latestValidHash": results.optional_bytes(status.latest_valid_hash),
-        "validationError": status.error,
+        "validationError": None if status.error is None else with_hint(status.error, status.reason),
     }
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
+from zevm.rpc.errors import told
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
 from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
@@ -147,9 +148,10 @@ def health_report(services: Services) -> tuple[dict[str, object], bool]:
     try:
         stored = services.chain.header_by_number(head.number)
         intact = stored is not None and stored.hash == head.hash
-        database = (services.chain.database.fault or "ok") if intact else "the head block is not readable"
+        fault = services.chain.database.fault
+        database = ("ok" if fault is None else told(fault)) if intact else "the head block is not readable"
     except Exception as error:
-        database = str(error)
+        database = told(error)
     healthy = database == "ok"
     return {
         "status": "ok" if healthy else "failing",

@@ -154,6 +154,7 @@ def test_the_dashboard_shows_metrics_that_the_node_has(tmp_path: Path) -> None:
     database = Database.open(None)
     chain = Chain(database, load_default_genesis())
     metrics = Metrics(chain, tmp_path)
+    metrics.watch_connections(lambda: 0)
     metrics.called("eth_call", [], 0.1, None)
     names = set(re.findall(r"^([a-z_]+)", generate_latest(metrics.registry).decode(), flags=re.MULTILINE))
     chain.close()

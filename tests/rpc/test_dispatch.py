@@ -344,6 +344,7 @@ def check_answers(reply: bytes | None) -> None:
             assert answer["error"]["message"]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(MESSAGES | JSON, max_size=4) | MESSAGES | JSON)
 def test_any_json_gets_a_proper_answer(message: Any) -> None:
@@ -354,6 +355,7 @@ def test_any_json_gets_a_proper_answer(message: Any) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(SEEDS), st.randoms(use_true_random=False))
 def test_mutated_bytes_get_a_proper_answer(seed: bytes, random: Any) -> None:

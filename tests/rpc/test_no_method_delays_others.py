@@ -18,6 +18,8 @@ from tests.rpc.bodies import ENDLESS, LOGGING, STORED, World, largest
 from tests.rpc.engine_client import token
 from zevm.rpc.registry import REGISTRY, Cost, Method
 
+pytestmark = pytest.mark.slow
+
 EXECUTION_SECONDS = 0.4
 FLAGS = (
     "--memory",

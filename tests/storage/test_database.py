@@ -15,7 +15,7 @@ import pytest
 from tests.storage.storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
 from zevm.storage import schema
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError
+from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.store import Batch
 
@@ -122,7 +122,7 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -
     holder = run_python(HOLDER, tmp_path / "data", stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(DatabaseLockedError, match=f"in use by process {holder.pid};"):
+        with pytest.raises(DatabaseLockedError, match=f"in use by process {holder.pid}$"):
             Database.open(tmp_path / "data")
     finally:
         holder.kill()
@@ -190,7 +190,7 @@ def test_lost_acknowledged_writes_are_noticed(tmp_path: Path) -> None:
     log.write_bytes(whole[:-10])
     with pytest.raises(
         CorruptionError,
-        match=r"writes 5 to 5 were acknowledged and are lost; copy the data directory",
+        match=r"writes 5 to 5 were acknowledged and are lost$",
     ):
         Database.open(copy)
     log.write_bytes(whole)
@@ -222,7 +222,7 @@ def test_a_manifest_that_breaks_off_is_refused_before_leveldb_deletes_tables(tmp
     before = {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()}
     with pytest.raises(
         CorruptionError,
-        match=rf"{manifest.name} breaks off within a record; copy the data directory",
+        match=rf"{manifest.name} breaks off within a record$",
     ):
         Database.open(copy)
     assert {file.name: file.read_bytes() for file in (copy / "leveldb").iterdir()} == before
@@ -458,8 +458,9 @@ def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path: Path) -> Non
     data = bytearray(table.read_bytes())
     data[len(data) * 92 // 100] ^= 16  # among the transaction positions, which come last
     table.write_bytes(data)
-    with pytest.raises(CorruptionError, match=rf"{table.name} is damaged.*zevm db rewind N"):
+    with pytest.raises(CorruptionError, match=rf"{table.name} is damaged") as caught:
         Database.open(tmp_path)
+    assert caught.value.problem is StorageProblem.FILES_DAMAGED
     with Database.salvage(tmp_path) as database:
         assert database.unclean_stop
         assert database.scrub() != []

@@ -352,7 +352,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data") as database:
         grow(database, 3)
     next((tmp_path / "data" / "leveldb").glob("*.log")).unlink()
-    with pytest.raises(CorruptionError, match=r"\.log is missing; copy the data directory"):
+    with pytest.raises(CorruptionError, match=r"\.log is missing$"):
         Database.open(tmp_path / "data")
 
 

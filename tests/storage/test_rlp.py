@@ -56,6 +56,7 @@ def test_encoding_equals_the_reference_and_decodes_back(item) -> None:
         assert [rlp.decode(part) for part in rlp.split_list(data)] == item
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1, 54, 55, 56, 57, 255, 256, 257, 65535, 65536])
 def test_sizes_at_the_borders(size: int) -> None:
     text = b"\x81" * size
@@ -72,6 +73,7 @@ def test_random_bytes_are_judged_as_by_the_reference(data: bytes) -> None:
     assert our_decode(data) == reference_decode(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(ITEMS, st.data())
 def test_damaged_encodings_are_judged_as_by_the_reference(item: rlp.Item, data: st.DataObject) -> None:

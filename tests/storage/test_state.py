@@ -152,6 +152,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(STEPS)
 def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fresh_replay(steps) -> None:

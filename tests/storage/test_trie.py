@@ -107,6 +107,7 @@ def test_nodes_around_the_embedding_size(size: int) -> None:
         pair.check()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(batches(PAIR_KEYS), st.lists(PAIR_KEYS, max_size=5))
 def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[bytes, bytes | None]], others) -> None:
@@ -122,6 +123,7 @@ def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[byte
             assert HexaryTrie.get_from_proof(pair.root, key, nodes) == (expected or b"")
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS), SHORT_KEYS)
 def test_iteration_starts_at_a_key(sequence: list[dict[bytes, bytes | None]], start) -> None:
@@ -132,6 +134,7 @@ def test_iteration_starts_at_a_key(sequence: list[dict[bytes, bytes | None]], st
     assert list(trie.iterate(pair.nodes.get, pair.root, start)) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(batches(SHORT_KEYS | HASHED_KEYS))
 def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence: list[dict[bytes, bytes | None]]) -> None:
@@ -247,6 +250,7 @@ def test_bytes_that_are_no_node_are_refused(raw: bytes) -> None:
         trie.update({root: raw}.get, root, {b"\x20\x01": b"value"})
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 60), st.integers(1, 255))
 def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, position: int, mask) -> None:

@@ -1,5 +1,6 @@
 """Keys at which two tries differ (S6): against dictionaries, and what is read for it."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ def build(nodes: dict[bytes, bytes], content: dict[bytes, bytes]) -> bytes:
     return update.root
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(TRIES, TRIES)
 def test_s6_differences_are_those_of_dictionaries(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:

@@ -20,7 +20,7 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.codec.anvil_state import SavedState, block_json, read_saved_state, transactions_json
 from zevm.rpc.codec.parsing import check_shape, parse_large
 from zevm.rpc.codec.results import hexadecimal
-from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError
+from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError, told
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.instance import put_new_instance_id
 from zevm.rpc.registry import Cost, Param, method
@@ -144,7 +144,7 @@ def read_state_file(services: Services, content: bytes) -> SavedState:
     except ParseError as error:
         raise InvalidParamsError(f"not a state file: {error.message}") from None
     except InvalidRequestError as error:
-        raise InvalidParamsError(f"state file: {error.message}") from None
+        raise InvalidParamsError(f"state file: {told(error)}") from None
     return read_saved_state(document, lambda header: services.chain.environment_of(header).blob_base_fee)
 
 

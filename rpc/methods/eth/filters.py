@@ -14,7 +14,7 @@ from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.codec.results import Json
-from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.errors import InvalidParamsError, told
 from zevm.rpc.methods.support.filling import execution_deadline
 from zevm.rpc.notifications.filters import check_log_filter
 from zevm.rpc.registry import Cost, Param, method
@@ -68,7 +68,7 @@ def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequenc
     try:
         return services.chain.logs(query, deadline=deadline)
     except InvalidRequestError as error:
-        raise InvalidParamsError(error.message) from error
+        raise InvalidParamsError(told(error)) from error
 
 
 def search(services: Services, criteria: LogFilter, deadline: Deadline) -> Encoded:

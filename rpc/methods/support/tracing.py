@@ -14,7 +14,7 @@ from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.revert_reasons import Decoder as ErrorDecoder
 from zevm.rpc.codec.scalars import Decoder, schema
-from zevm.rpc.errors import LimitExceededError, ServerError
+from zevm.rpc.errors import LimitExceededError, ServerError, told
 from zevm.rpc.limits import Limits
 from zevm.rpc.services import Services
 
@@ -66,7 +66,7 @@ def run_trace(
     except ExecutionTimeoutError as error:
         raise ServerError("execution timeout") from error
     except TraceMemoryError as error:
-        raise LimitExceededError(error.message) from error
+        raise LimitExceededError(told(error)) from error
 
 
 def parse_duration(text: str) -> float:

@@ -324,6 +324,7 @@ def test_l2_the_default_limit_is_128_blocks() -> None:
             consensus.forkchoice(first.header.parent_hash)
 
 
+@pytest.mark.slow
 def test_a_head_far_ahead_is_reached_in_parts() -> None:
     with engine_chain() as other:
         blocks = other.extend(150)

@@ -575,6 +575,7 @@ def test_nobody_displaces_himself() -> None:
     assert pool.add(tx(A, 1, fee=6 * GWEI, tip=1), A).dropped == (tx(B, 0, fee=5 * GWEI, tip=1).hash,)
 
 
+@pytest.mark.slow
 def test_default_limits_at_and_past() -> None:
     pool = make_pool()
     for index in range(512):

@@ -89,6 +89,7 @@ def test_bytes(logic: Any) -> None:
         compare(logic, seed, words)
 
 
+@pytest.mark.slow
 def test_every_pair_of_edges_is_compared() -> None:
     assert len(WORD_BODIES) == 24
     for logic in WORD_BODIES:

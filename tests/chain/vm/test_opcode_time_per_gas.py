@@ -16,6 +16,8 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.vm.precompiles import _modexp_input, _modexp_price_berlin, _modexp_price_byzantium
 
+pytestmark = pytest.mark.slow
+
 ROOM = 3
 """A loaded machine may make a row look dearer than it is, by so much."""
 

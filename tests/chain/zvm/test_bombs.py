@@ -31,6 +31,8 @@ from zevm.chain.zvm.price_table import ZVM
 from zevm.chain.zvm.runtime.engine import Engine, shared_engine
 from zevm.chain.zvm.runtime.runtime import End, run
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 15.0
 """For one preparation with one unoptimised compilation; the worst below takes 0.8 seconds."""
 OPTIMISED_SECONDS = 30.0

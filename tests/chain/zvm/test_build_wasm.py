@@ -13,6 +13,8 @@ from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import ZVM
 from zevm.storage.keccak import keccak256
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

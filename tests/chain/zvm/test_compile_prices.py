@@ -9,6 +9,8 @@ from verification.wasm.compile import TIMES, Case, Deployments
 from verification.wasm.shapes import SHAPES, Parts, function
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 9)
 SECONDS = 3.0
 """Of processor time, for any module; the worst takes 0.7 on an idle machine."""

@@ -7,6 +7,8 @@ import pytest
 from bench import zvm_per_gas
 from verification.wasm.compile import Deployments
 
+pytestmark = pytest.mark.slow
+
 TIMES = 30
 """How many times as long as the EVM's plainest opcodes a row may take; they take a third of what the one in the middle
 takes, and the dearest row takes nine times."""

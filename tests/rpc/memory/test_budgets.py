@@ -383,6 +383,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
 
 
+@pytest.mark.slow
 async def test_b9_memory_comes_back_after_stalled_readers_and_large_bodies() -> None:
     """B9, S3: resident memory after many is within 20 % of what it was after five."""
     async with running_server(websocket_write_seconds=0.4, websocket_connections=500) as (port, services):
@@ -412,6 +413,7 @@ async def test_b9_memory_comes_back_after_stalled_readers_and_large_bodies() -> 
         assert resident_bytes() < 1.2 * before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(released_memory._MALLOC_TRIM is None, reason="the C library cannot give back holes in its heap")
 async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
     """S3: what Python freed is given back to the system, although something that lives lies above it."""

@@ -18,6 +18,7 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.transaction import encode_network_form
+from zevm.node.hints import HintFilter
 from zevm.rpc.codec import scalars
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
@@ -207,12 +208,13 @@ async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCa
         state = {"headBlockHash": genesis, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
         for _ in range(129):
             await node.extend()
-        error = await node.fails("engine_forkchoiceUpdatedV3", state)
+        with caplog.filtering(HintFilter()):
+            error = await node.fails("engine_forkchoiceUpdatedV3", state)
         assert (error.code, error.message) == (-38006, "Too deep reorg")
         [record] = [item for item in caplog.records if item.name == "zevm.chain.engine"]
         assert record.getMessage() == (
-            "a fork choice to block 0 is refused: it would remove 129 blocks, and 128 is the limit "
-            "(--rpc-engine-reorg-blocks)"
+            "a fork choice to block 0 is refused: it would remove 129 blocks, and 128 is the limit; "
+            "--rpc-engine-reorg-blocks raises it"
         )
         state["headBlockHash"] = hexadecimal(node.chain.canonical.records.canonical_hash(1) or b"")
         assert (await node.call("engine_forkchoiceUpdatedV3", state))["payloadStatus"]["status"] == "VALID"

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from tests.rpc.methods.assembly import assemble
 from tests.rpc.methods.memory_node import ALICE, BOB, KEYS, Node, hexadecimal, start_node, stop_node
 from zevm.chain.canonical.log_search import LogLimits
@@ -156,6 +158,7 @@ async def test_b4_state_files_are_bounded_when_unpacked() -> None:
         assert "--rpc-state-file-bytes" in error.message
 
 
+@pytest.mark.slow
 async def test_b4_a_bomb_neither_fills_the_memory_nor_holds_others_up() -> None:
     """1.5 GB out of 1.4 MB, and a body small enough to be read on the event loop that unpacks to the limit."""
     async with limited_node() as node:

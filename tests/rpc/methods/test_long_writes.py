@@ -91,6 +91,7 @@ async def test_b14_the_count_is_right_when_others_mine_in_between(node: Node) ->
     assert await height(node) == 600 + others
 
 
+@pytest.mark.slow
 async def test_b14_a_reorganisation_in_parts_is_whole_or_not_at_all(node: Node) -> None:
     await node.call("anvil_mine", hex(900))
     before = await node.call("eth_getBlockByNumber", "latest", False)

@@ -312,6 +312,7 @@ async def test_writes_go_on_when_their_client_leaves() -> None:
         assert tiny(services).written == ["kept", "next"]
 
 
+@pytest.mark.slow
 async def test_executions_leave_the_loop_answering() -> None:
     async with running_server(evm_timeout_seconds=2.0, evm_workers=2) as (port, _):
         spinning = [asyncio.get_running_loop().create_task(http(port, call("test_spin"))) for _ in range(2)]

@@ -17,6 +17,8 @@ from tests.rpc.support import http
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.http_bodies import pieces_of, respond
 
+pytestmark = pytest.mark.slow
+
 LOG_BYTES = 130_000
 LOGS = 77
 LOGGER = assemble(f"0x{LOG_BYTES:06x} 0x00") + b"\xa0"

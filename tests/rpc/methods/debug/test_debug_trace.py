@@ -213,6 +213,7 @@ async def test_the_time_that_a_trace_may_take() -> None:
         await stop_node(node)
 
 
+@pytest.mark.slow
 async def test_others_are_answered_meanwhile(node: Node) -> None:
     loop = await node.place(assemble("0x4e20 again: 0x01 0x00 SSTORE @again JUMP"))
     trace = asyncio.create_task(node.call("debug_traceCall", {"to": loop, "gas": hex(10_000_000)}, "latest"))

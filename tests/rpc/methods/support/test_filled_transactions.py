@@ -125,6 +125,7 @@ class TestR7:
             "blobs alone": blobs,
         }
 
+    @pytest.mark.slow
     async def test_r7_every_form_is_sent_signed_filled_estimated_and_called(self, node: Node) -> None:
         contract = await node.place(BLOBHASH_OF_1)
         for name, fields in self.forms().items():
