@@ -4,7 +4,7 @@ import ctypes
 import mmap
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -197,10 +197,11 @@ class Engine:
         _check(error, "compiled code cannot be loaded")
         return Program(self, module.value or 0, source, optimised=optimised)
 
-    def __del__(self) -> None:
+    def __del__(self, delete: Callable[[int], None] = capi.engine_delete) -> None:
+        # the module's names may be gone when the interpreter ends
         for name in ("address", "_optimiser"):
             if getattr(self, name, None) is not None:
-                capi.engine_delete(getattr(self, name))
+                delete(getattr(self, name))
 
 
 @cache
