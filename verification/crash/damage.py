@@ -15,7 +15,7 @@ from random import Random
 from verification.crash.model import LostError
 from zevm.storage import log_tail
 from zevm.storage.database import Database
-from zevm.storage.errors import StorageError
+from zevm.storage.errors import StorageError, StorageProblem
 from zevm.storage.sequence import SequenceMarks
 
 MARKS = ("SEQUENCE", "marks/SEQUENCE")
@@ -117,6 +117,10 @@ def damage_log_and_marks(datadir: Path, random: Random) -> str:
     return ", ".join(f"{chosen.__name__} {file.relative_to(datadir)}" for file, chosen in damaged)
 
 
+ACCEPTABLE = (StorageProblem.LAST_WRITE_UNKNOWN, StorageProblem.WRITES_LOST)
+"""Problems of a database that `zevm db check --accept` takes as it is."""
+
+
 def outcome(datadir: Path, expected: tuple[Contents, Contents]) -> str:
     """The outcome for a damaged directory: refused, noticed, whole. Raises LostError for an unnoticed loss.
 
@@ -125,7 +129,7 @@ def outcome(datadir: Path, expected: tuple[Contents, Contents]) -> str:
     try:
         database = Database.open(datadir)
     except StorageError as error:
-        if "--accept" in str(error):
+        if error.problem in ACCEPTABLE:
             _accept(datadir)
             return "refused until accepted"
         return "refused"

@@ -519,7 +519,7 @@ def test_a_pool_that_too_many_threads_exhaust_is_a_fault_of_the_node() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert any(isinstance(found, NodeFaultError) and "no room" in str(found) for found in results)
+    assert any(isinstance(found, NodeFaultError) and "no memory for an instance" in str(found) for found in results)
     assert on_thread(nest(program, 800)) is End.RETURNED
 
 
