@@ -1,14 +1,17 @@
 """Events of the chain: new heads, removed blocks, pool arrivals.
 
-Callbacks run on the writer thread after the commit, in order; they must be quick and must not raise.
+Callbacks run on the writer thread after the commit, in order, and must be quick.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmError
 from zevm.storage.primitives import Hash32
+
+LOGGER = logging.getLogger("zevm.chain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class Events:
         return cancel
 
     def publish(self, event: Event) -> None:
-        """Tell every listener, in the order of subscription."""
+        """Tell every listener, in the order of subscription. A listener's error is logged: the event has happened."""
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                LOGGER.exception("a listener of the chain failed on %s", type(event).__name__)

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -118,6 +119,13 @@ class Node:
                 running.close()
             finally:
                 _OPEN_NODES.remove(self)
+
+    def forget(self) -> None:
+        """Be closed in a copy of the process (os.fork), where the node has no thread; the node itself goes on."""
+        running, self._running, self._lock = self._running, None, threading.Lock()
+        if running is not None:
+            atexit.unregister(self.close)
+            running.server.in_process.forget()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -301,8 +309,16 @@ class _OpenNodes:
             if not self._nodes:
                 shared.end_all()
 
+    def forget(self) -> None:
+        """Leave the nodes to the process that this one is a copy of: none of their threads is here."""
+        for node in tuple(self._nodes):
+            node.forget()
+        # another thread may have held the lock when the process was copied
+        self._lock, self._nodes = threading.Lock(), set()
+
 
 _OPEN_NODES = _OpenNodes()
+os.register_at_fork(after_in_child=_OPEN_NODES.forget)
 
 
 def _genesis(given: str | PathLike[str] | Mapping[str, Any] | None) -> Path | Genesis | None:
@@ -317,7 +333,7 @@ def _mining_settings(mining: Mining) -> dict[str, object]:
         return {}
     if mining == MANUAL:
         return {"no_mining": True}
-    if isinstance(mining, str):
+    if isinstance(mining, str | bool):
         raise SettingsError(f"mining: {mining!r}: want 'auto', 'manual' or seconds between blocks")
     return {"block_time": mining}
 

@@ -214,9 +214,10 @@ def validate_in_block(
     needs: GasNeeds,
 ) -> None:
     """All that a block asks of a transaction; of several reasons geth's first is told. Raises TransactionError."""
-    rules, sender = environment.rules, transaction.sender
+    rules = environment.rules
     _check_type(transaction, rules)
     _check_signature(transaction, rules)
+    sender = transaction.sender
     check_nonce(sender, transaction.nonce, state)
     _check_ranges(transaction, rules)
     if not transaction.is_impersonated:

@@ -88,6 +88,10 @@ class InProcess:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def forget(self) -> None:
+        """Take no more, in a copy of the process that has none of the node's threads."""
+        self._lock, self._closed = threading.Lock(), True
+
     async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.current_task()
         assert task is not None

@@ -384,3 +384,59 @@ def test_importing_zevm_loads_nothing_below(tmp_path: Path) -> None:
     assert in_process(text, tmp_path).startswith("['zevm'] ")
     with pytest.raises(AttributeError, match="has no attribute 'Nod'"):
         _ = zevm.Nod  # type: ignore[attr-defined]
+
+
+def test_a_copy_of_the_process_has_no_open_node() -> None:
+    program = """
+import os, sys, threading, zevm
+node = zevm.Node().open()
+provider = node.provider
+child = os.fork()
+if not child:
+    told = []
+    for ask in (lambda: node.request("eth_chainId"), lambda: provider.make_request("eth_chainId", [])):
+        try:
+            ask()
+        except (zevm.NodeError, ConnectionError) as error:
+            told.append(str(error))
+    node.close()
+    print(told, flush=True)
+    with zevm.Node() as own:
+        print(own.request("eth_blockNumber"), flush=True)
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+node.request("evm_mine")
+print(node.request("eth_blockNumber"))
+node.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    told, own, parent = done.stdout.splitlines()
+    assert "the node is not open" in told and "the node is closed" in told
+    assert (own, parent) == ("0x0", "0x1")
+
+
+def test_a_listener_that_fails_harms_neither_the_chain_nor_other_listeners(node: zevm.Node, w3: Web3) -> None:
+    heard: list[str] = []
+
+    def fail(_: object) -> None:
+        raise ValueError("a fault of the program")
+
+    cancels = [
+        node.chain.events.subscribe(fail),
+        node.chain.events.subscribe(lambda event: heard.append(type(event).__name__)),
+    ]
+    try:
+        alice = w3.eth.accounts[0]
+        w3.eth.wait_for_transaction_receipt(w3.eth.send_transaction({"from": alice, "to": alice}))
+        node.request("evm_mine")
+    finally:
+        for cancel in cancels:
+            cancel()
+    assert heard == ["TransactionAdded", "HeadChanged", "HeadChanged"]
+
+
+@pytest.mark.parametrize("mining", [True, False])
+def test_a_mining_mode_is_no_truth_value(mining: bool) -> None:
+    with pytest.raises(zevm.SettingsError, match="mining: (True|False): want 'auto', 'manual' or seconds"):
+        zevm.Node(mining=mining)

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment_of, rules_of, state_of, transaction_of
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
-from zevm.chain.types.transaction import SECP256K1_ORDER
+from zevm.chain.types.transaction import SECP256K1_ORDER, InvalidSignatureError
 from zevm.chain.vm import validation
 
 WHO = "0x1111111111111111111111111111111111111111"
@@ -263,3 +263,15 @@ class TestE5OfSeveralReasonsGethsFirstIsTold:
         with pytest.raises(TransactionError) as caught:
             validation.validate_in_block(transaction, environment, state_of({}), 60_000_000, 0, needs)
         assert caught.value.message.startswith(first)
+
+
+@pytest.mark.parametrize("kind", list(TransactionType))
+@pytest.mark.parametrize(("y_parity", "r", "s"), [(0, 0, 0), (1, 0, 1), (0, SECP256K1_ORDER, 1), (2, 1, 1), (0, 5, 1)])
+def test_in_a_block_a_signature_of_no_key_is_a_refusal(kind: TransactionType, y_parity: int, r: int, s: int) -> None:
+    transaction = Transaction(type=kind, chain_id=31337, gas_limit=100_000, to=bytes(20), y_parity=y_parity, r=r, s=s)
+    with pytest.raises(InvalidSignatureError):
+        _ = transaction.sender
+    needs = validation.gas_needs(transaction, rules_of())
+    with pytest.raises(TransactionError) as refused:
+        validation.validate_in_block(transaction, environment_of(), state_of({}), 30_000_000, 0, needs)
+    assert (refused.value.reason, refused.value.message) == (Reason.INVALID_SENDER, "invalid sender")
