@@ -1,10 +1,13 @@
-"""Advice for the current command: commands that a message proposes get its --datadir and --config."""
+"""Messages in the reader's words: commands with the current --datadir and --config, and parameters for a program."""
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from zevm.node.settings import setting_flags
 
 _PROPOSED = re.compile(r"`(zevm (?:run|db|export|import|init|account)\b[^`]*)`")
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9.-]*\b")
 _CARRIED_OPTIONS = ("--datadir", "--config")
 
 
@@ -20,6 +23,19 @@ def for_this_command(message: str, arguments: Sequence[str]) -> str:
         return f"`{' '.join([proposed, *missing])}`"
 
     return _PROPOSED.sub(aimed, message)
+
+
+def for_a_program(message: str, keywords: Mapping[str, str]) -> str:
+    """The message with the parameter in the place of each flag; proposed commands stay.
+
+    keywords: settings that the program knows under another name.
+    """
+    parameters = {
+        flag: keywords.get(setting, setting) for setting, row in setting_flags().items() for flag in row.names
+    }
+    parts = message.split("`")
+    parts[::2] = [_FLAG.sub(lambda match: parameters.get(match[0], match[0]), part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def _carried(arguments: Sequence[str]) -> dict[str, str]:

@@ -18,12 +18,16 @@ import uvloop
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency import shared
+from zevm.chain.errors import GenesisError
 from zevm.chain.rules.genesis import Genesis
+from zevm.node.advice import for_a_program
 from zevm.node.client import CallFailedError
 from zevm.node.config import program_settings
 from zevm.node.core import NodeCore, told_as_node_errors
 from zevm.node.errors import NodeError, SettingsError
 from zevm.node.extras import of_extra
+from zevm.node.hints import told
+from zevm.node.preflight import check_start
 from zevm.node.settings import NodeSettings
 from zevm.node.wallet import address_of, checksum_address
 from zevm.rpc import methods
@@ -39,6 +43,16 @@ _KEYWORDS = {"init": "genesis", "hardfork": "fork", "block_time": "mining"}
 """Settings that have a parameter of another name here."""
 
 _OF_SERVE = frozenset({"host", "port"})
+
+
+@contextmanager
+def _told_to_a_program() -> Iterator[None]:
+    """Let a NodeError name parameters where it names flags."""
+    try:
+        yield
+    except NodeError as error:
+        error.args = (for_a_program(str(error), _KEYWORDS),)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,7 @@ class Node:
     value, and NodeError where the node cannot be opened.
     """
 
+    @_told_to_a_program()
     def __init__(
         self,
         datadir: str | PathLike[str] | None = None,
@@ -72,7 +87,7 @@ class Node:
         **settings: Any,
     ) -> None:
         parameters = {
-            "datadir": None if datadir is None else Path(datadir),
+            "datadir": _path(datadir),
             "init": _genesis(genesis),
             "hardfork": fork,
             "accounts": accounts,
@@ -90,6 +105,7 @@ class Node:
         place = "memory" if self._settings.memory else repr(str(self._settings.datadir))
         return f"<zevm.Node in {place}, {'closed' if self._running is None else 'open'}>"
 
+    @_told_to_a_program()
     def open(self) -> Self:
         """Open the chain and begin to answer. Raises NodeError, also where it is open already."""
         with self._lock:
@@ -102,6 +118,7 @@ class Node:
             atexit.register(self.close)
         return self
 
+    @_told_to_a_program()
     def close(self) -> None:
         """Stop serving and close the chain: no thread, lock or process of the node is left. Idempotent.
 
@@ -188,14 +205,16 @@ class Node:
         if not self.request("evm_revert", snapshot):
             raise NodeError("the chain cannot return to the anchor: it was reverted to an earlier point, or reset")
 
+    @_told_to_a_program()
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Answer HTTP and WebSocket on a port as well, until the node is closed; the URL. port: 0 chooses a free one.
 
-        Raises NodeError where the port is taken.
+        Raises SettingsError for a wrong host or port, and NodeError where it cannot be listened on.
         """
         server = self._opened().server
+        address = program_settings({"host": host, "port": port}, _KEYWORDS)
         with told_as_node_errors():
-            self._door().run(server.listen((host,), port)).result()
+            self._door().run(server.listen(address.host, address.port)).result()
         return _url(server.addresses[-1])
 
     @property
@@ -267,6 +286,7 @@ class _Running:
                 self._ready.set_exception(error)
 
     def _run(self) -> None:
+        check_start(self._settings, listens=False)
         self.core = NodeCore(self._settings, listens=False)
         with self.core.opened():
             try:
@@ -321,11 +341,19 @@ _OPEN_NODES = _OpenNodes()
 os.register_at_fork(after_in_child=_OPEN_NODES.forget)
 
 
-def _genesis(given: str | PathLike[str] | Mapping[str, Any] | None) -> Path | Genesis | None:
-    if given is None or isinstance(given, str | PathLike):
-        return None if given is None else Path(given)
-    with told_as_node_errors():
+def _path(given: object) -> object:
+    """A Path for the name of one; the settings refuse what is none."""
+    return Path(given) if isinstance(given, str | PathLike) else given
+
+
+def _genesis(given: object) -> object:
+    """A Genesis for its content, and a Path for a file's name."""
+    if not isinstance(given, Mapping):
+        return _path(given)
+    try:
         return Genesis.from_json(dict(given))
+    except GenesisError as error:
+        raise SettingsError(f"genesis: {told(error)}") from error
 
 
 def _mining_settings(mining: Mining) -> dict[str, object]:

@@ -14,6 +14,7 @@ HINTS: dict[Topic, str] = RPC_HINTS | {
     StorageProblem.OTHER_SCHEMA: "use that version, or give another folder with --datadir",
     StorageProblem.OTHER_GENESIS: "omit the genesis to continue with this chain, or give another --datadir",
     StorageProblem.IN_USE: "stop it, or give another folder with --datadir",
+    StorageProblem.IN_USE_HERE: "close that node, or give another folder with --datadir",
     StorageProblem.FORMAT_DAMAGED: (
         "if the folder is zEVM's, copy it, then `zevm db check --deep` examines the rest "
         "and `zevm db rewind N` rewrites the file"

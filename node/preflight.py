@@ -10,17 +10,21 @@ from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path, load_path
 from zevm.rpc.transport.ipc import check_path
 from zevm.rpc.transport.jwt import JwtSecretError, load_secret
-from zevm.rpc.transport.listener import check_addresses
+from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, check_addresses
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"
 
 
-def check_start(settings: NodeSettings) -> None:
-    """Raises NodeError, AddressInUseError or IpcError for a problem that would end the start later."""
-    check_addresses(settings.host, settings.port, "--port")
+def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
+    """Raises NodeError, AddressInUseError or IpcError for a problem that would end the start later, or fail the stop.
+
+    `listens`: whether the server takes the port of the settings by itself.
+    """
+    if listens:
+        check_addresses(settings.host, settings.port, HTTP_FLAGS)
     if settings.external_consensus:
-        check_addresses(settings.authrpc_addr, settings.authrpc_port, "--authrpc-port")
+        check_addresses(settings.authrpc_addr, settings.authrpc_port, ENGINE_FLAGS)
         if jwt_secret_path(settings).exists():
             read_jwt_secret(settings)
     socket = ipc_path(settings)
@@ -31,16 +35,13 @@ def check_start(settings: NodeSettings) -> None:
     file = load_path(settings)
     if file is not None and not file.is_file():
         raise NodeError(f"--load-state {file}: there is no such file")
+    if file is not None:
+        _check_readable(file)
     file = dump_path(settings)
     if file is not None:
         _check_writable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
-    dumped, loaded = dump_path(settings), load_path(settings)
-    if dumped is not None:
-        _check_writable("--state" if settings.state else "--dump-state", dumped)
-    if loaded is not None:
-        _check_readable(loaded)
 
 
 def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:

@@ -25,7 +25,7 @@ from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
-from zevm.rpc.transport.listener import AddressInUseError, Listener
+from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, AddressInUseError, Listener
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -72,12 +72,12 @@ class Server:
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
-        self._public = Listener(self.app, limits, services.budgets, "--port")
+        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS)
         self.engine: EngineApplication | None = None
         self._listeners = [self._public]
         if options.engine is not None:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
-            self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, "--authrpc-port"))
+            self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS))
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
         self._cancel_events: Callable[[], None] | None = None

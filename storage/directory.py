@@ -131,7 +131,10 @@ class DirectoryLock:
         self._name = os.path.realpath(path)
         with self._held_lock:
             if self._name in self._held:
-                raise _locked(path, f"{os.getpid()} (this process)")
+                raise DatabaseLockedError(
+                    f"the data directory {path} is in use by this process ({os.getpid()}) already",
+                    StorageProblem.IN_USE_HERE,
+                )
             self._descriptor: int | None = _acquire(path)
             self._held.add(self._name)
 
@@ -157,13 +160,11 @@ def _acquire(path: Path) -> int:
     except OSError as error:
         owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
-        raise _locked(path, owner or "unknown") from error
+        raise DatabaseLockedError(
+            f"the data directory {path} is in use by process {owner or 'unknown'}", StorageProblem.IN_USE
+        ) from error
     # the process id only helps people: a full disk is told where it matters
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
-
-
-def _locked(path: Path, owner: str) -> DatabaseLockedError:
-    return DatabaseLockedError(f"the data directory {path} is in use by process {owner}", StorageProblem.IN_USE)

@@ -2,7 +2,7 @@
 
 StorageError
 ├── CorruptionError      bytes that differ from the written ones
-├── DatabaseLockedError  another process holds the data directory
+├── DatabaseLockedError  another process, or this one, holds the data directory
 ├── ForeignDatabaseError not a zEVM database, another chain's, or another schema version's
 └── MissingNodeError     a trie node the store does not hold (pruned, or damaged)
 
@@ -29,6 +29,8 @@ class StorageProblem(Enum):
     """The database holds a chain that began otherwise."""
     IN_USE = auto()
     """Another process holds the data directory."""
+    IN_USE_HERE = auto()
+    """This process holds the data directory already."""
     FORMAT_DAMAGED = auto()
     """The file that marks the database as ours cannot be read."""
     FILES_DAMAGED = auto()
@@ -56,7 +58,7 @@ class CorruptionError(StorageError):
 
 
 class DatabaseLockedError(StorageError):
-    """Another process has the data directory open; the message carries its process id."""
+    """A process has the data directory open; the message carries its id, or says that it is this one."""
 
 
 class ForeignDatabaseError(StorageError):

@@ -1,9 +1,12 @@
 """One listening port inside the node's event loop, on uvicorn's protocols; it stops without waiting for clients."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.config import Config
@@ -18,13 +21,32 @@ class AddressInUseError(RuntimeError):
     """The address cannot be bound; the message names it and says what to do."""
 
 
-class Listener:
-    """Serves an ASGI application over HTTP and WebSocket. `flag`: the setting that chooses the port, for messages."""
+@dataclass(frozen=True, slots=True)
+class AddressFlags:
+    """The flags that choose an address, for messages."""
 
-    def __init__(self, app: Callable[..., Any], limits: Limits, budgets: Budgets, flag: str) -> None:
+    host: str
+    port: str
+
+
+HTTP_FLAGS = AddressFlags("--host", "--port")
+ENGINE_FLAGS = AddressFlags("--authrpc-addr", "--authrpc-port")
+
+_REMEDIES = {
+    errno.EADDRINUSE: "stop what uses the port, or give another one with {port}",
+    errno.EADDRNOTAVAIL: "give an address of this machine with {host}",
+    errno.EACCES: "give a port above 1023 with {port}",
+}
+"""Reason of the operating system -> what the operator can do; for any other reason, another address."""
+
+
+class Listener:
+    """Serves an ASGI application over HTTP and WebSocket."""
+
+    def __init__(self, app: Callable[..., Any], limits: Limits, budgets: Budgets, flags: AddressFlags) -> None:
         self._app = app
         self._limits = limits
-        self._flag = flag
+        self._flags = flags
         self._state = SharedState(limits, budgets)
         self._listeners: list[asyncio.Server] = []
         self.addresses: list[tuple[str, int]] = []
@@ -51,7 +73,7 @@ class Listener:
             try:
                 listener = await loop.create_server(protocol, host, port, backlog=2_048)
             except OSError as error:
-                raise AddressInUseError(_bind_failure(host, port, self._flag, error)) from error
+                raise AddressInUseError(_bind_failure(host, port, self._flags, error)) from error
             self._listeners.append(listener)
             bound = listener.sockets[0].getsockname()
             self.addresses.append((bound[0], bound[1]))
@@ -73,8 +95,8 @@ class Listener:
             connection.transport.abort()
 
 
-def check_addresses(hosts: Sequence[str], port: int, flag: str) -> None:
-    """Raises AddressInUseError if a port cannot be bound now. `flag`: the setting that chooses the port."""
+def check_addresses(hosts: Sequence[str], port: int, flags: AddressFlags) -> None:
+    """Raises AddressInUseError if a port cannot be bound now."""
     for host in hosts:
         try:
             for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -86,14 +108,18 @@ def check_addresses(hosts: Sequence[str], port: int, flag: str) -> None:
                         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                     probe.bind(address)
         except OSError as error:
-            raise AddressInUseError(_bind_failure(host, port, flag, error)) from error
+            raise AddressInUseError(_bind_failure(host, port, flags, error)) from error
 
 
-def _bind_failure(host: str, port: int, flag: str, error: OSError) -> str:
+def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return f"cannot listen on {host}: no such host name ({error.strerror})"
-    reason = error.strerror or str(error)
-    return f"cannot listen on {host}:{port}: {reason}; stop what uses the port, or give another one with {flag}"
+        reason, code = f"{host}: no such host name ({error.strerror})", errno.EADDRNOTAVAIL
+    else:
+        # the event loop's text repeats the address
+        code = error.errno or 0
+        reason = f"{host}:{port}: {os.strerror(code) if code else error}"
+    remedy = _REMEDIES.get(code, "give another address with {host} and {port}")
+    return f"cannot listen on {reason}; {remedy.format(host=flags.host, port=flags.port)}"
 
 
 def _uvicorn_config(app: Callable[..., Any], limits: Limits) -> Config:

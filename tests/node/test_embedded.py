@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -219,7 +220,7 @@ def test_a_data_directory_keeps_the_chain_and_is_one_nodes_at_a_time(tmp_path: P
     node = zevm.Node(tmp_path / "chain")
     with node:
         pay(Web3(node.provider))
-        with pytest.raises(zevm.NodeError, match=r"another process|in use|locked"), zevm.Node(tmp_path / "chain"):
+        with pytest.raises(zevm.NodeError, match="in use by this process"), zevm.Node(tmp_path / "chain"):
             pass
     with node:
         assert node.chain.head.number == 1
@@ -238,9 +239,13 @@ def test_neither_environment_nor_file_is_read(tmp_path: Path, monkeypatch: pytes
     ("arguments", "words"),
     [
         ({"chain": 1}, "no such setting: chain"),
-        ({"fork": "nofork"}, "fork: 'nofork': no such hardfork"),
+        ({"fork": "nofork"}, "fork: 'nofork': unknown hardfork; use one of frontier, homestead"),
         ({"mining": "often"}, "mining: 'often': want 'auto', 'manual' or seconds between blocks"),
         ({"mining": 0}, "mining: 0: want at least 0.001"),
+        ({"mining": True}, "mining: True: want 'auto', 'manual' or seconds between blocks"),
+        ({"genesis": {"alloc": {}}}, "genesis: missing required field 'config'"),
+        ({"genesis": 5}, "genesis: 5: want a path"),
+        ({"datadir": 5}, "datadir: 5: want a path"),
         ({"accounts": -1}, "accounts: -1: want at least 0"),
         ({"port": 8545}, "port: a node in a program listens only after node.serve(port=...)"),
         ({"fork": "cancun", "hardfork": "prague"}, "hardfork: given twice, as fork too"),
@@ -251,11 +256,6 @@ def test_wrong_settings(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(zevm.SettingsError) as refused:
         zevm.Node(**arguments)
     assert str(refused.value).startswith(words)
-
-
-def test_a_genesis_that_cannot_be_used() -> None:
-    with pytest.raises(zevm.NodeError, match="missing required field"):
-        zevm.Node(genesis={"alloc": {}})
 
 
 def test_a_node_that_is_not_open_says_so() -> None:
@@ -276,6 +276,61 @@ def test_the_url_comes_with_serve_and_a_taken_port_is_refused(node: zevm.Node) -
             other.serve(port=int(node.url.rsplit(":", 1)[1]))
         assert other.serve() == other.url
         assert Web3(Web3.HTTPProvider(other.url)).eth.block_number == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"port": 99_999}, "port: 99999: want at most 65535"),
+        ({"port": -1}, "port: -1: want at least 0"),
+        ({"port": "http"}, "port: 'http': want a whole number"),
+        ({"host": ""}, "host: "),
+    ],
+)
+def test_wrong_values_of_serve(node: zevm.Node, arguments: dict[str, Any], words: str) -> None:
+    before = node.chain.head, node.url
+    with pytest.raises(zevm.SettingsError) as refused:
+        node.serve(**arguments)
+    assert str(refused.value).startswith(words)
+    assert (node.chain.head, node.url) == before
+
+
+def test_a_program_reads_its_own_words(tmp_path: Path, node: zevm.Node) -> None:
+    """A refusal of an opening or of `serve` names parameters, where the command line's names flags."""
+    (tmp_path / "file").touch()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "letter.txt").touch()
+    absent = tmp_path / "absent" / "file"
+    port = int(node.url.rsplit(":", 1)[1])
+
+    def second() -> None:
+        with zevm.Node(tmp_path / "chain"), zevm.Node(tmp_path / "chain"):
+            pass
+
+    def other_chain() -> None:
+        zevm.Node(tmp_path / "chain", chain_id=5, fork="cancun").open()
+
+    def busy_port() -> None:
+        node.serve(port=port)
+
+    refused = {
+        second: r"in use by this process \(\d+\) already; close that node, or give another folder with datadir$",
+        other_chain: r"is not that of chain_id, fork; omit .* give another datadir for a second one$",
+        zevm.Node(tmp_path / "file").open: r"is a file; give a folder with datadir$",
+        zevm.Node(tmp_path / "foreign").open: r"give an empty or new folder with datadir$",
+        zevm.Node(ipc="@").open: r": ipc needs a path with memory, as in ipc /tmp/zevm.ipc$",
+        zevm.Node(dump_state=absent).open: r": dump_state .*: there is no folder .*; create it, or give another path$",
+        zevm.Node(load_state=absent).open: r": load_state .*: there is no such file$",
+        zevm.Node(ipc=absent).open: r": ipc .*: there is no folder .*; create it, or give another path$",
+        zevm.Node(authrpc=True, authrpc_port=0).open: r"as in authrpc_jwtsecret /tmp/jwt.hex$",
+        busy_port: r": Address already in use; stop what uses the port, or give another one with port$",
+        lambda: node.serve("203.0.113.5"): r"give an address of this machine with host$",
+    }
+    for use, words in refused.items():
+        with pytest.raises(zevm.NodeError) as error:
+            use()
+        assert re.search(words, f": {error.value}"), error.value
+        assert "--" not in str(error.value)
 
 
 def test_errors_of_requests(node: zevm.Node) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rpc.support import call, http, make_registry, make_services, read_answer, running_server, tiny
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions
+from zevm.rpc.transport.listener import HTTP_FLAGS, check_addresses
 
 
 async def test_several_hosts_share_a_port() -> None:
@@ -30,7 +31,8 @@ async def test_several_hosts_share_a_port() -> None:
 
 async def test_a_busy_port_is_named_with_the_way_out() -> None:
     async with running_server() as (port, _):
-        expected = f"cannot listen on 127.0.0.1:{port}: .*; stop what uses the port, or give another one with --port"
+        reason = f"^cannot listen on 127.0.0.1:{port}: Address already in use; "
+        expected = f"{reason}stop what uses the port, or give another one with --port$"
         with pytest.raises(AddressInUseError, match=expected):
             async with running_server(ServerOptions(port=port)):
                 pass
@@ -45,6 +47,16 @@ async def test_a_busy_port_is_named_with_the_way_out() -> None:
 async def test_an_unknown_host_is_named() -> None:
     with pytest.raises(AddressInUseError, match=re.escape("cannot listen on nowhere.invalid: no such host name")):
         async with running_server(ServerOptions(hosts=("nowhere.invalid",), port=0)):
+            pass
+
+
+async def test_an_address_of_another_machine_is_named_with_the_way_out() -> None:
+    reason = "^cannot listen on 203.0.113.5:8545: Cannot assign requested address; "
+    expected = f"{reason}give an address of this machine with --host$"
+    with pytest.raises(AddressInUseError, match=expected):
+        check_addresses(["203.0.113.5"], 8545, HTTP_FLAGS)
+    with pytest.raises(AddressInUseError, match=expected):
+        async with running_server(ServerOptions(hosts=("203.0.113.5",), port=8545)):
             pass
 
 
