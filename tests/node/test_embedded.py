@@ -467,7 +467,8 @@ node.close()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     told, own, parent = done.stdout.splitlines()
-    assert "the node is not open" in told and "the node is closed" in told
+    assert "the node is not open" in told
+    assert "the node is closed" in told
     assert (own, parent) == ("0x0", "0x1")
 
 
@@ -493,5 +494,5 @@ def test_a_listener_that_fails_harms_neither_the_chain_nor_other_listeners(node:
 
 @pytest.mark.parametrize("mining", [True, False])
 def test_a_mining_mode_is_no_truth_value(mining: bool) -> None:
-    with pytest.raises(zevm.SettingsError, match="mining: (True|False): want 'auto', 'manual' or seconds"):
+    with pytest.raises(zevm.SettingsError, match=r"mining: (True|False): want 'auto', 'manual' or seconds"):
         zevm.Node(mining=mining)
