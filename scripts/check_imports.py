@@ -74,9 +74,11 @@ def circles(graph: Graph) -> list[list[str]]:
 
 
 def imports_for_types(tree: ast.AST) -> list[int]:
-    """The lines of `if TYPE_CHECKING`."""
-    tests = ((node.lineno, ast.unparse(node.test)) for node in ast.walk(tree) if isinstance(node, ast.If))
-    return [line for line, test in tests if test in ("TYPE_CHECKING", "typing.TYPE_CHECKING")]
+    """The lines of every way to reach TYPE_CHECKING: `from typing import TYPE_CHECKING as x`, `typing.TYPE_CHECKING`."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    lines = {node.lineno for node in imports if any(alias.name == "TYPE_CHECKING" for alias in node.names)}
+    reads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return sorted(lines | {node.lineno for node in reads if node.attr == "TYPE_CHECKING"})
 
 
 def entries(folder: Path) -> list[str]:

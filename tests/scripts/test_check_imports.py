@@ -51,7 +51,22 @@ def test_an_import_for_types_alone_is_found_and_counts_for_circles(tmp_path: Pat
     text = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from zevm.rpc.server import Server\n"
     circle, for_types = check_imports.findings(tree(tmp_path, {"chain/view.py": text}))
     assert circle == "a circle of imports: zevm.chain.view -> zevm.rpc.server -> zevm.chain.view"
-    assert for_types.startswith("chain/view.py:3: an import for types alone")
+    assert for_types.startswith("chain/view.py:1: an import for types alone")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from typing import TYPE_CHECKING as TC\nif TC:\n    import zevm.rpc.server\n",
+        "from typing import TYPE_CHECKING\nif not TYPE_CHECKING:\n    pass\nelse:\n    import zevm.rpc.server\n",
+        "import typing\nif typing.TYPE_CHECKING and True:\n    import zevm.rpc.server\n",
+        "import typing as t\nif t.TYPE_CHECKING:\n    import zevm.rpc.server\n",
+    ],
+)
+def test_no_spelling_of_an_import_for_types_alone_is_missed(tmp_path: Path, text: str) -> None:
+    assert any(
+        "an import for types alone" in line for line in check_imports.findings(tree(tmp_path, {"chain/view.py": text}))
+    )
 
 
 def test_two_circles_are_told_apart_and_a_folder_above_is_no_part_of_one(tmp_path: Path) -> None:
