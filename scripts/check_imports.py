@@ -74,7 +74,7 @@ def circles(graph: Graph) -> list[list[str]]:
 
 
 def imports_for_types(tree: ast.AST) -> list[int]:
-    """The lines of every way to reach TYPE_CHECKING: `from typing import TYPE_CHECKING as x`, `typing.TYPE_CHECKING`."""
+    """The lines that reach TYPE_CHECKING: `from typing import TYPE_CHECKING`, under any name, or an attribute of it."""
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
     lines = {node.lineno for node in imports if any(alias.name == "TYPE_CHECKING" for alias in node.names)}
     reads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
