@@ -1,7 +1,7 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
 # make tools  install the tools of the quick starts and the client tests (npm's, Vyper, Zig)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
-# make unit   run the tests that need nothing but Python, in a minute or two
+# make unit   run the tests that need nothing but Python, in a minute or two   (ARGS="tests/storage" narrows)
 # make check  lint and unit: before every commit
 # make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
@@ -19,7 +19,8 @@ PYTHON ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile
 BIN := $(VENV)/bin
-UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit tests/storage tests/chain tests/rpc tests/test_*.py
+UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/rpc tests/test_*.py)
+UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 

@@ -1,6 +1,7 @@
 """What README, CONTRIBUTING and the documents name is there: targets of make, scripts, files."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,15 @@ def test_every_check_of_lint_has_its_row() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert len(checks) >= 7
     assert [check for check in checks if f"`{check}" not in text] == []
+
+
+@pytest.mark.parametrize("target", ["unit", "coverage"])
+@pytest.mark.parametrize(("arguments", "is_narrowed"), [("tests/storage -q", True), ("-q", False)])
+def test_paths_in_args_narrow_the_tests(target: str, arguments: str, *, is_narrowed: bool) -> None:
+    """`make -n` writes the command and runs nothing. A folder named in ARGS replaces the target's own."""
+    made = subprocess.run(
+        ["make", "-n", target, f"ARGS={arguments}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    command = next(line for line in made.stdout.splitlines() if "-m pytest" in line)
+    assert arguments in command
+    assert ("tests/chain" in command) != is_narrowed
