@@ -250,7 +250,11 @@ _AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 
 def _authorization(value: object) -> Authorization:
-    return Authorization(**decode_fields(value, _AUTHORIZATION_FIELDS))
+    decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
+    for wire_name, (own_name, _) in _AUTHORIZATION_FIELDS.items():
+        if own_name not in decoded:
+            raise InvalidParamsError(f"missing required field '{wire_name}' of an authorization")
+    return Authorization(**decoded)
 
 
 _TRANSACTION_FIELDS: dict[str, tuple[str, Decoder]] = {

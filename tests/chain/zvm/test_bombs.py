@@ -252,7 +252,7 @@ def test_a_compressed_bomb_is_refused_before_it_is_whole(size: int) -> None:
     compressor = brotli.Compressor(quality=1)
     block = bytes(min(size, 2**20))
     parts = [compressor.process(block) for _ in range(size // len(block))] + [compressor.finish()]
-    bomb = COMPRESSED_PREFIX + b"".join(parts)
+    bomb = COMPRESSED_PREFIX + b"\0" + b"".join(parts)
     assert len(bomb) < LIMITS["stored code bytes"]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.thread_time()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
-from zevm.rpc.codec import scalars
+from zevm.rpc.codec import anvil_state, scalars
 from zevm.rpc.codec.objects import (
     LogFilter,
     TransactionArguments,
@@ -419,3 +419,9 @@ def test_quantities_round_trip(value: int) -> None:
 @given(st.binary(max_size=100))
 def test_data_round_trips(value: bytes) -> None:
     assert scalars.data("0x" + value.hex()) == value
+
+
+@pytest.mark.parametrize("value", [None, {}, {"chainId": 1, "address": HEX_A, "nonce": 1, "r": 1, "s": 1}])
+def test_an_authorization_of_a_state_file_needs_its_fields(value: object) -> None:
+    with pytest.raises(InvalidParamsError, match=r"missing required field '.*' of an authorization"):
+        anvil_state._authorization(value)
