@@ -14,7 +14,7 @@ from zevm.chain.rules.genesis import GenesisAccount
 from zevm.chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.receipt import logs_bloom
 from zevm.rpc.codec import objects, results, scalars
-from zevm.rpc.codec.objects import decode_fields
+from zevm.rpc.codec.objects import decode_fields, require_fields
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder
 from zevm.rpc.errors import InvalidParamsError
@@ -251,9 +251,7 @@ _AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
 
 def _authorization(value: object) -> Authorization:
     decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
-    for wire_name, (own_name, _) in _AUTHORIZATION_FIELDS.items():
-        if own_name not in decoded:
-            raise InvalidParamsError(f"missing required field '{wire_name}' of an authorization")
+    require_fields(decoded, _AUTHORIZATION_FIELDS, "SetCodeAuthorization")
     return Authorization(**decoded)
 
 

@@ -5,7 +5,6 @@ As in geth, null counts as absent, an absent required field is -32602, and unkno
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.attributes import PAYLOAD_ID_BYTES
@@ -14,19 +13,13 @@ from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
 from zevm.chain.engine.payload import ExecutionPayload
 from zevm.chain.types import BlobSidecar, Block
 from zevm.rpc.codec import results, scalars
-from zevm.rpc.codec.objects import decode_fields, withdrawal
+from zevm.rpc.codec.objects import decode_fields, require_fields, withdrawal
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder, schema
-from zevm.rpc.errors import InvalidParamsError, with_hint
+from zevm.rpc.errors import with_hint
 from zevm.storage.primitives import Hash32
 
 _Table = Mapping[str, tuple[str, Decoder]]
-
-
-def _require(decoded: Mapping[str, Any], table: _Table, structure: str) -> None:
-    for wire_name, (own_name, _) in table.items():
-        if own_name not in decoded:
-            raise InvalidParamsError(f"missing required field '{wire_name}' for {structure}")
 
 
 _PAYLOAD: _Table = {
@@ -56,7 +49,7 @@ _PAYLOAD_LATER: _Table = {
 def execution_payload(value: object) -> ExecutionPayload:
     """ExecutionPayloadV1 to V3."""
     decoded = decode_fields(value, {**_PAYLOAD, **_PAYLOAD_LATER})
-    _require(decoded, _PAYLOAD, "ExecutableData")
+    require_fields(decoded, _PAYLOAD, "ExecutableData")
     return ExecutionPayload(**decoded)
 
 
@@ -75,7 +68,7 @@ _ATTRIBUTES_LATER: _Table = {
 def payload_attributes(value: object) -> PayloadAttributes:
     """PayloadAttributesV1 to V3."""
     decoded = decode_fields(value, {**_ATTRIBUTES, **_ATTRIBUTES_LATER})
-    _require(decoded, _ATTRIBUTES, "PayloadAttributes")
+    require_fields(decoded, _ATTRIBUTES, "PayloadAttributes")
     return PayloadAttributes(**decoded)
 
 
@@ -90,7 +83,7 @@ _FORKCHOICE: _Table = {
 def forkchoice_state(value: object) -> Forkchoice:
     """ForkchoiceStateV1."""
     decoded = decode_fields(value, _FORKCHOICE)
-    _require(decoded, _FORKCHOICE, "ForkchoiceState")
+    require_fields(decoded, _FORKCHOICE, "ForkchoiceState")
     return Forkchoice(**decoded)
 
 
@@ -114,7 +107,7 @@ class TransitionConfiguration:
 def transition_configuration(value: object) -> TransitionConfiguration:
     """TransitionConfigurationV1 (execution-apis, src/engine/paris.md)."""
     decoded = decode_fields(value, _TRANSITION)
-    _require(decoded, _TRANSITION, "TransitionConfigurationV1")
+    require_fields(decoded, _TRANSITION, "TransitionConfigurationV1")
     return TransitionConfiguration(**decoded)
 
 

@@ -62,6 +62,13 @@ class TransactionArguments:
     cell_proofs: tuple[bytes, ...] | None = None
 
 
+def require_fields(decoded: Mapping[str, object], table: Mapping[str, tuple[str, Decoder]], structure: str) -> None:
+    """Raises InvalidParamsError with geth's text for the first member of `table` that `decode_fields` missed."""
+    for wire_name, (own_name, _) in table.items():
+        if own_name not in decoded:
+            raise InvalidParamsError(f"missing required field '{wire_name}' for {structure}")
+
+
 def access_list_entry(value: object) -> AccessListEntry:
     """{address, storageKeys} (EIP-2930)."""
     decoded = decode_fields(
@@ -88,9 +95,7 @@ def authorization(value: object) -> Authorization:
     decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
     if "y_parity" not in decoded and type(value) is dict:
         decoded |= decode_fields(value, {"v": ("y_parity", scalars.uint64)})
-    for wire_name, (own_name, _) in _AUTHORIZATION_FIELDS.items():
-        if own_name not in decoded:
-            raise InvalidParamsError(f"missing required field '{wire_name}' for SetCodeAuthorization")
+    require_fields(decoded, _AUTHORIZATION_FIELDS, "SetCodeAuthorization")
     return Authorization(**decoded)
 
 
@@ -260,9 +265,7 @@ _WITHDRAWAL_FIELDS: dict[str, tuple[str, Decoder]] = {
 def withdrawal(value: object) -> Withdrawal:
     """{index, validatorIndex, address, amount}; the amount in gwei (EIP-4895)."""
     decoded = decode_fields(value, _WITHDRAWAL_FIELDS)
-    for wire_name, (own_name, _) in _WITHDRAWAL_FIELDS.items():
-        if own_name not in decoded:
-            raise InvalidParamsError(f"missing required field '{wire_name}' for Withdrawal")
+    require_fields(decoded, _WITHDRAWAL_FIELDS, "Withdrawal")
     return Withdrawal(**decoded)
 
 

@@ -423,5 +423,5 @@ def test_data_round_trips(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, {"chainId": 1, "address": HEX_A, "nonce": 1, "r": 1, "s": 1}])
 def test_an_authorization_of_a_state_file_needs_its_fields(value: object) -> None:
-    with pytest.raises(InvalidParamsError, match=r"missing required field '.*' of an authorization"):
+    with pytest.raises(InvalidParamsError, match=r"missing required field '.*' for SetCodeAuthorization"):
         anvil_state._authorization(value)
