@@ -11,7 +11,7 @@ from pathlib import Path
 from testing.node_process import READY, ROOT, NodeProcess, zevm_command
 
 TOOLS = ROOT / "tests" / "clients" / "node_modules" / ".bin"
-HARDHAT_PROJECT = ROOT / "contracts" / "examples"
+HARDHAT_PROJECT = ROOT / "examples"
 HARDHAT_READY = re.compile(r"JSON-RPC server at http://(?P<host>[\w.]+):(?P<port>\d+)")
 
 

@@ -1,6 +1,6 @@
 """Compile the example contracts in Zig, C and AssemblyScript to WebAssembly, the same bytes each time.
 
-python scripts/build_wasm.py                  contracts/**  ->  contracts/examples/out/<source>.wasm
+python scripts/build_wasm.py                  contracts/**  ->  examples/out/<source>.wasm
 python scripts/build_wasm.py my.zig my.c      these alone, to the same folder (-o FOLDER chooses another)
 python scripts/build_wasm.py --unchecked ...  smaller and faster code that checks nothing
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
-OUTPUT = CONTRACTS / "examples" / "out"
-CACHE = CONTRACTS / "examples" / "cache" / "zig"
+OUTPUT = ROOT / "examples" / "out"
+CACHE = ROOT / "examples" / "cache" / "zig"
 LIBRARY = CONTRACTS / "zig" / "covenant" / "covenant.zig"
 ASSEMBLYSCRIPT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "asc"
 

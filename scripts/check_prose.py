@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("zevm", "node", "rpc", "chain", "storage", "scripts", "testing", "bench", "verification")
+FOLDERS = (
+    "zevm",
+    "node",
+    "rpc",
+    "covenant",
+    "contracts",
+    "chain",
+    "storage",
+    "scripts",
+    "testing",
+    "bench",
+    "verification",
+)
 DOCUMENTS = ("*.md", "docs/*.md", ".github/**/*.md", "verification/*.md", "rpc/graphql/schema.graphql", "Makefile")
 EXEMPT = frozenset({"CHANGELOG.md", "scripts/check_prose.py"})
 """CHANGELOG.md keeps its published words, and this file has the table of refused ones."""

@@ -18,7 +18,19 @@ from zevm.rpc.registry import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LAYOUT_FOLDERS = ("zevm", "node", "rpc", "chain", "storage", "bench", "scripts", "testing", "verification")
+LAYOUT_FOLDERS = (
+    "zevm",
+    "node",
+    "rpc",
+    "covenant",
+    "contracts",
+    "chain",
+    "storage",
+    "bench",
+    "scripts",
+    "testing",
+    "verification",
+)
 
 _LAYOUT_HEAD = """# Layout
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from scripts.build_wasm import CONTRACTS, ROOT, SOURCES, compile_contract
 
 LOAD = CONTRACTS / "load"
-EXAMPLES = CONTRACTS / "examples"
+EXAMPLES = ROOT / "examples"
 FORGE = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "forge"
 
 FORWARDER = bytes.fromhex("5f5f6020360380 60205f375f345f355af13d5f5f3e601b573d5ffd5b3d5ff3")

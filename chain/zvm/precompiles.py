@@ -1,6 +1,6 @@
 """Two precompiles: ArbWasm, which Stylus' tools ask, and ZvmLibrary, by which Solidity runs functions of modules.
 
-contracts/examples/src/IZvmLibrary.sol has the second one's interface; docs/zvm.md tells both.
+examples/src/IZvmLibrary.sol has the second one's interface; docs/zvm.md tells both.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-// The twin of contracts/examples/src/Counter.sol in AssemblyScript, with its storage layout: slot 0 the number, slot 1
+// The twin of examples/src/Counter.sol in AssemblyScript, with its storage layout: slot 0 the number, slot 1
 // the mapping of changes by address. No runtime and no allocator: words are 32 bytes, big-endian, in static memory.
 
 import {

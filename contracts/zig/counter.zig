@@ -1,4 +1,4 @@
-//! The twin of contracts/examples/src/Counter.sol, with its storage layout.
+//! The twin of examples/src/Counter.sol, with its storage layout.
 
 const covenant = @import("covenant");
 

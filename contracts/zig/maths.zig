@@ -1,4 +1,4 @@
-//! A function of numbers, for contracts in Solidity: contracts/examples/src/Fraction.sol runs it by the library
+//! A function of numbers, for contracts in Solidity: examples/src/Fraction.sol runs it by the library
 //! precompile. It is an export of its own, and a function of the contract as well.
 
 const covenant = @import("covenant");

@@ -1,4 +1,4 @@
-//! An ERC-20 token: the twin of contracts/examples/src/TwinToken.sol (OpenZeppelin's ERC20), with its storage layout,
+//! An ERC-20 token: the twin of examples/src/TwinToken.sol (OpenZeppelin's ERC20), with its storage layout,
 //! its events and its errors. The deployer receives the whole supply.
 
 const covenant = @import("covenant");

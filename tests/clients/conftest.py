@@ -48,7 +48,7 @@ def npm_tools() -> None:
 
 @pytest.fixture(scope="session")
 def built(npm_tools: None) -> None:  # noqa: ARG001
-    """The example contracts, compiled by forge and Vyper into contracts/examples/out."""
+    """The example contracts, compiled by forge and Vyper into examples/out."""
     forge("build", "--quiet")
     build_vyper()
 

@@ -13,7 +13,7 @@ from typing import Any
 from testing.node_process import ROOT
 
 CLIENTS = ROOT / "tests" / "clients"
-EXAMPLES = ROOT / "contracts" / "examples"
+EXAMPLES = ROOT / "examples"
 BIN = CLIENTS / "node_modules" / ".bin"
 
 CHAIN_ID = 31337
@@ -77,12 +77,12 @@ def forge(*arguments: str, **environment: str) -> str:
 
 
 def artifact(name: str) -> Artifact:
-    """A contract of contracts/examples, as the compilers left it under out/."""
+    """A contract of examples, as the compilers left it under out/."""
     path = next((EXAMPLES / "out").glob(f"*/{name}.json"))
     built = json.loads(path.read_text())
     return Artifact(built["abi"], built["bytecode"]["object"])
 
 
 def build_vyper() -> None:
-    """Compile contracts/examples/vyper into out/, in the form of forge's artifacts."""
+    """Compile examples/vyper into out/, in the form of forge's artifacts."""
     run_tool(sys.executable, EXAMPLES / "script" / "build_vyper.py")

@@ -53,7 +53,7 @@ class TestN7OneVariableNamesTheNode:
         assert "ETH_RPC_URL: 'ws://127.0.0.1:8545' is not an HTTP address" in here("console", "--exec", "1").err
 
     def test_the_examples_and_the_documents_know_no_other(self) -> None:
-        for file in [*(ROOT / "contracts" / "examples").rglob("*.*js"), *(ROOT / "contracts").rglob("*.py")]:
+        for file in [*(ROOT / "examples").rglob("*.*js"), *(ROOT / "examples").rglob("*.py")]:
             if "node_modules" not in file.parts and file.is_file():
                 assert "ZEVM_URL" not in file.read_text(), file
                 assert "8545" not in file.read_text() or "ETH_RPC_URL" in file.read_text(), file

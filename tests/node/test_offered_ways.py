@@ -52,7 +52,7 @@ def offers_loss_alone(text: str) -> bool:
 
 def test_b13_no_message_offers_loss_alone_or_first() -> None:
     found, walked = [], 0
-    for package in ("node", "rpc", "chain", "storage"):
+    for package in ("node", "rpc", "covenant", "contracts", "chain", "storage"):
         for file in sorted((ROOT / package).rglob("*.py")):
             for line, text in texts(ast.parse(file.read_text())):
                 walked += LOSING.search(text) is not None

@@ -24,7 +24,7 @@ from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
 
-PACKAGES = ("node", "rpc", "chain", "storage")
+PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
 PYTEST = "pytest==" + metadata.version("pytest")
@@ -217,12 +217,12 @@ def test_the_first_example_of_the_document_runs(full: Path, tmp_path: Path) -> N
 CLASHING = {
     **{f"{name}/__init__.py": f"NAME = 'the project\\'s own {name}'\n" for name in PACKAGES},
     "test_project.py": """
-import chain, node, rpc, storage
-import zevm.chain, zevm.node, zevm.rpc, zevm.storage
+import chain, contracts, covenant, node, rpc, storage
+import zevm.chain, zevm.contracts, zevm.covenant, zevm.node, zevm.rpc, zevm.storage
 from zevm.chain.blockchain import Chain
 
 def test_both_are_there(zevm_node, w3):
-    for package in (node, rpc, chain, storage):
+    for package in (node, rpc, covenant, contracts, chain, storage):
         assert package.NAME == f"the project's own {package.__name__}"
     assert zevm.node.__file__ != node.__file__
     assert isinstance(zevm_node.chain, Chain)

@@ -41,7 +41,7 @@ from zevm.chain.zvm.module.prepare import Prepared, prepare
 from zevm.chain.zvm.price_table import INK_PER_GAS, PRICE_TABLES
 from zevm.chain.zvm.runtime.runtime import Engine, ExitError, HostTrapError, Instance, OutOfPagesError, Program, run
 
-CONTRACTS = ROOT / "contracts" / "examples" / "out"
+CONTRACTS = ROOT / "examples" / "out"
 CASE_SECONDS = 60
 """Enough time to prepare, compile and run on a busy machine; a case that takes longer hangs."""
 INK = 600_000_000

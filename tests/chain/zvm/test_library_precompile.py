@@ -36,7 +36,7 @@ from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 from zevm.chain.zvm.price_table import ZVM
 from zevm.storage.keccak import keccak256
 
-INTERFACE = Path(__file__).parents[3] / "contracts/examples/src/IZvmLibrary.sol"
+INTERFACE = Path(__file__).parents[3] / "examples/src/IZvmLibrary.sol"
 FAILED = keccak256(b"ZvmFailed(uint8)")[:4]
 INVALID_FUNCTION, RUNTIME_ERROR, INVALID_MODULE = 4, 5, 6
 

@@ -64,7 +64,7 @@ def twin_of(environment: BlockEnvironment, name: str, creation: bytes, *, is_mod
 
 
 def solidity_twin(environment: BlockEnvironment, name: str) -> Twin:
-    """From contracts/examples, as forge left it."""
+    """From examples, as forge left it."""
     return twin_of(environment, name, bytes.fromhex(artifact(name).bytecode[2:]), is_module=False)
 
 
