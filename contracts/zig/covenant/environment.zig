@@ -16,6 +16,11 @@ pub fn this() abi.Address {
     return address(hooks.contract_address);
 }
 
+/// The account whose code runs: the contract's own, except where another contract, as a proxy, delegates to it.
+pub fn codeAddress() abi.Address {
+    return address(hooks.code_address);
+}
+
 /// Wei sent with the call.
 pub fn value() u256 {
     return number(hooks.msg_value);
