@@ -58,7 +58,7 @@ STYLUS_DEPLOYER_ADDRESSES = tuple(
     Address(bytes.fromhex(address))
     for address in ("cecba2f1dc234f70dd89f2041029807f8d03a990", "6ac4839bfe169cadbbfbde3f29bd8459037bf64e")
 )
-"""Where Stylus' tools look for their deployer: on Arbitrum's public chains, and on its older development nodes."""
+"""Addresses of Stylus' deployer that its tools ask: on Arbitrum's public chains, and on its older development nodes."""
 STYLUS_DEPLOYER_CODE = bytes.fromhex(
     "6080604052600436106100345760003560e01c8063835d1d4c146100395780639f40b3851461006e578063a9a8e4e9146100"
     "9c575b600080fd5b34801561004557600080fd5b506100596100543660046104e6565b6100c7565b60405190151581526020"

@@ -28,7 +28,7 @@ class Hostio(NamedTuple):
 
 
 class _View(NamedTuple):
-    """What fields are read from. data_size: of the program's call data. result: None before the function has run."""
+    """A host call that fields are read from. data_size: of the program's call data. result: None before the function has run."""
 
     call: HostCall
     data_size: int
@@ -75,7 +75,7 @@ def _result(size: int) -> _Field:
 
 
 def _copied(index: int) -> _Field:
-    """What the function has stored at a pointer, as many bytes as it returned."""
+    """Memory that the function has stored at a pointer, as many bytes as it returned."""
     return lambda view: view.memory(view.call.arguments[index], view.result or 0)
 
 

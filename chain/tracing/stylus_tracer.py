@@ -140,7 +140,7 @@ class StylusTracer(ResultTracer):
         )[1:-1]
 
     def _separator(self) -> bytes:
-        """What comes before the next step of the innermost frame."""
+        """The text before the next step of the innermost frame."""
         frame = self._open[-1]
         is_first, frame.is_empty = frame.is_empty, False
         return b"" if is_first else b","
