@@ -28,7 +28,7 @@ class Hostio(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A host call that fields are read from. data_size: of the program's call data. result: None before the function has run."""
+    """A host call that fields are read from. data_size: of its call data. result: None until the function has run."""
 
     call: HostCall
     data_size: int
