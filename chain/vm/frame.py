@@ -202,7 +202,7 @@ class TransactionContext:
     """The values of ORIGIN, GASPRICE and BLOBHASH, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
-    deadline: None for no limit. step_tracer: the tracer, if it wants instructions.
+    deadline: None for no limit. step_tracer: the tracer, if it wants instructions. host_tracer: if it wants host calls.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
     wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
     memory_words: the most 32-byte words of one EVM frame's memory; on a chain gas alone bounds it.
@@ -215,6 +215,7 @@ class TransactionContext:
         "deadline",
         "frames",
         "gas_price",
+        "host_tracer",
         "memory_words",
         "origin",
         "precompiles",
@@ -244,6 +245,8 @@ class TransactionContext:
         self.deadline = deadline
         self.tracer = tracer
         self.step_tracer = tracer if tracer is not None and tracer.wants_steps else None
+        wants_host_calls = tracer is not None and (tracer.wants_steps or tracer.wants_host_calls)
+        self.host_tracer = tracer if wants_host_calls else None
         self.console: list[bytes] = []
         self._console_bytes_left = CONSOLE_BYTES
         self.frames: list[Frame] = []
@@ -261,7 +264,7 @@ class TransactionContext:
     def abandon(self) -> None:
         """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""
         self.frames.clear()
-        self.tracer = self.step_tracer = self.wasm_scope = None
+        self.tracer = self.step_tracer = self.host_tracer = self.wasm_scope = None
 
     def check_deadline(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
