@@ -38,6 +38,16 @@ const ERC20InvalidSpender = struct { spender: Address };
 const ERC1363InvalidReceiver = struct { receiver: Address };
 
 const Token = struct {
+    pub const view = .{ "name", "symbol", "totalSupply", "balanceOf", "allowance" };
+    pub const pure = .{"decimals"};
+    pub const events = .{ Transfer, Approval };
+    pub const errors = .{
+        ERC20InsufficientBalance, ERC20InsufficientAllowance, ERC20InvalidSender,     ERC20InvalidReceiver,
+        ERC20InvalidApprover,     ERC20InvalidSpender,        ERC1363InvalidReceiver,
+    };
+    /// A receiver that is told of a transfer may ask and transfer in turn: nothing is half done then.
+    pub const reentrant = .all;
+
     pub fn constructor(whole: u256) void {
         stored_name.set("Twin Token");
         stored_symbol.set("TWIN");
@@ -47,11 +57,11 @@ const Token = struct {
         covenant.emit(Transfer{ .from = .zero, .to = owner, .value = whole });
     }
 
-    pub fn name() covenant.storage.Short {
+    pub fn name() covenant.String {
         return stored_name.get();
     }
 
-    pub fn symbol() covenant.storage.Short {
+    pub fn symbol() covenant.String {
         return stored_symbol.get();
     }
 

@@ -3,7 +3,7 @@
 const abi = @import("abi.zig");
 const hooks = @import("hooks.zig");
 const memory = @import("memory.zig");
-const record = @import("record.zig");
+const failure = @import("failure.zig");
 
 pub const Kind = enum { call, static, delegate };
 
@@ -19,12 +19,12 @@ pub const Options = struct {
 /// the same data; one that returns too little, or has no code, makes it revert with none: as in Solidity.
 pub fn call(comptime Result: type, target: abi.Address, comptime name: []const u8, arguments: anytype, options: Options) Result {
     const text = comptime abi.signature(name, tupleTypes(@TypeOf(arguments)));
-    if (Result == void and hooks.account_code_size(&target.bytes) == 0) record.revertBytes(&.{});
+    if (Result == void and hooks.account_code_size(&target.bytes) == 0) failure.revertBytes(&.{});
     const succeeded = raw(target, abi.encode(&comptime abi.selector(text), arguments), options);
     const data = returned();
-    if (!succeeded) record.revertBytes(data);
+    if (!succeeded) failure.revertBytes(data);
     if (Result == void) return;
-    return abi.decode(Result, data, 0) orelse record.revertBytes(&.{});
+    return abi.decode(Result, data, 0) orelse failure.revertBytes(&.{});
 }
 
 /// Call with bytes. False where the callee failed; `returned` has its data either way.

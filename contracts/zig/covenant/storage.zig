@@ -3,6 +3,7 @@
 
 const abi = @import("abi.zig");
 const hooks = @import("hooks.zig");
+const memory = @import("memory.zig");
 
 /// Keccak-256 by the host.
 pub fn hash(data: []const u8) [32]u8 {
@@ -64,19 +65,6 @@ pub fn Mapping(comptime Key: type, comptime Item: type) type {
     };
 }
 
-/// A string of at most 31 bytes, as read: the word that holds it.
-pub const Short = struct {
-    word: [32]u8,
-
-    pub const abi_string = {};
-
-    /// Its bytes; none where the slot holds a longer string's length.
-    pub fn text(self: *const Short) []const u8 {
-        const last = self.word[31];
-        return self.word[0..if (last & 1 == 0) last >> 1 else 0];
-    }
-};
-
 /// `string` of at most 31 bytes in a slot.
 pub const ShortString = struct {
     slot: [32]u8,
@@ -85,8 +73,11 @@ pub const ShortString = struct {
         return .{ .slot = abi.toWord(slot) };
     }
 
-    pub fn get(self: *const ShortString) Short {
-        return .{ .word = load(&self.slot) };
+    /// Its bytes; none where the slot holds a longer string's length.
+    pub fn get(self: *const ShortString) abi.String {
+        const word = memory.take(32);
+        word[0..32].* = load(&self.slot);
+        return .{ .data = word[0..if (word[31] & 1 == 0) word[31] >> 1 else 0] };
     }
 
     pub fn set(self: *const ShortString, comptime value: []const u8) void {
