@@ -118,12 +118,15 @@ fn checkMutability(comptime Definition: type, comptime function: Function) void 
 }
 
 fn checkSelectors(comptime Definition: type, comptime functions: []const Function) void {
+    comptime var seen: []const [4]u8 = &.{};
     inline for (functions, 0..) |function, index| {
-        inline for (functions[0..index]) |other| {
-            if (comptime declaration.isSpecial(function.name) or declaration.isSpecial(other.name)) continue;
-            const same = std.mem.eql(u8, &types.selector(function.signature()), &types.selector(other.signature()));
-            if (same) @compileError(@typeName(Definition) ++ ": " ++ function.name ++ " and " ++ other.name ++
-                " have the same selector, that of " ++ function.signature() ++ "; one of them needs another name");
+        const own = if (declaration.isSpecial(function.name)) [4]u8{ 0, 0, 0, 0 } else types.selector(function.signature());
+        inline for (functions[0..index], seen) |other, selector| {
+            if (std.mem.eql(u8, &own, &selector) and !declaration.isSpecial(function.name)) {
+                @compileError(@typeName(Definition) ++ ": " ++ function.name ++ " and " ++ other.name ++
+                    " have the same selector, that of " ++ function.signature() ++ "; one of them needs another name");
+            }
         }
+        seen = seen ++ .{own};
     }
 }

@@ -51,6 +51,7 @@ fn exportDescription(comptime Definition: type) void {
 
 /// Run the call whose data has this length; the entrypoint's status.
 pub fn dispatch(comptime Definition: type, length: usize) u32 {
+    @setEvalBranchQuota(1_000_000);
     const data = memory.take(length);
     hooks.read_args(data.ptr);
     // the import tells tools that there is a constructor, so a contract without one does not have it
@@ -94,7 +95,7 @@ fn run(comptime Definition: type, comptime function: Function, data: []const u8)
 
 fn runFallback(comptime Definition: type, comptime function: Function, data: []const u8) u32 {
     guard(Definition, function);
-    const T = if (function.parameters().len == 0) void else function.parameters()[0];
+    const T = comptime if (function.parameters().len == 0) void else function.parameters()[0];
     const result = invoke(function, switch (T) {
         void => .{},
         types.Bytes => .{types.Bytes{ .data = data }},

@@ -19,6 +19,7 @@ const failure = @import("failure.zig");
 pub const Address = abi.Address;
 pub const Bytes = abi.Bytes;
 pub const String = abi.String;
+pub const List = abi.List;
 
 pub const Value = storage.Value;
 pub const Mapping = storage.Mapping;

@@ -54,6 +54,7 @@ pub fn isTuple(comptime T: type) bool {
 
 /// All functions of a contract: its own, then those of its bases that it has not itself.
 pub fn functionsOf(comptime Definition: type) []const Function {
+    @setEvalBranchQuota(1_000_000);
     comptime var found: []const Function = ownFunctions(Definition);
     const own = found.len;
     inline for (basesOf(Definition)) |Base| {
@@ -98,6 +99,7 @@ fn indexOf(comptime functions: []const Function, comptime name: []const u8) ?usi
 
 /// The function of this name, or null.
 pub fn find(comptime Definition: type, comptime name: []const u8) ?Function {
+    @setEvalBranchQuota(1_000_000);
     const functions = functionsOf(Definition);
     return if (indexOf(functions, name)) |index| functions[index] else null;
 }
@@ -131,6 +133,7 @@ pub fn mutability(comptime Definition: type, comptime function: Function) []cons
 
 /// The types that `list` (`errors`, `events`) of the contract and of its bases names, each once.
 pub fn recordsOf(comptime Definition: type, comptime list: []const u8) []const type {
+    @setEvalBranchQuota(1_000_000);
     comptime var out: []const type = &.{};
     if (@hasDecl(Definition, list)) inline for (@field(Definition, list)) |Record| {
         out = with(out, Record);

@@ -53,6 +53,7 @@ const allowed = "allowed are bool, u8 to u256 and i8 to i256 in steps of 8 bits,
 
 /// The kind of ABI type that `T` is. A compile error says what is allowed where it is none.
 pub fn kindOf(comptime T: type) Kind {
+    @setEvalBranchQuota(1_000_000);
     if (T == Address) return .address;
     if (T == Bytes) return .bytes;
     if (T == String) return .string;
@@ -154,6 +155,7 @@ pub fn isValue(comptime T: type) bool {
 
 /// Whether the type's encoding has a length of its own, so that its place holds an offset.
 pub fn isDynamic(comptime T: type) bool {
+    @setEvalBranchQuota(1_000_000);
     return switch (kindOf(T)) {
         .bytes, .string, .list => true,
         .array => isDynamic(ItemOf(T)),
@@ -176,6 +178,7 @@ pub fn headSize(comptime T: type) comptime_int {
 
 /// Bytes that values of these types take in a row, in their places.
 pub fn headSizeOf(comptime types: []const type) comptime_int {
+    @setEvalBranchQuota(1_000_000);
     comptime var size = 0;
     for (types) |T| size += headSize(T);
     return size;
@@ -202,6 +205,7 @@ pub fn typeName(comptime T: type) []const u8 {
 
 /// `name(type,type,...)`.
 pub fn signature(comptime name: []const u8, comptime types: []const type) []const u8 {
+    @setEvalBranchQuota(1_000_000);
     comptime var text: []const u8 = name ++ "(";
     inline for (types, 0..) |T, index| text = text ++ (if (index == 0) "" else ",") ++ comptime typeName(T);
     return text ++ ")";
@@ -209,6 +213,7 @@ pub fn signature(comptime name: []const u8, comptime types: []const type) []cons
 
 /// A type's own name: the last part of its path, or what its `pub const abi_name` says.
 pub fn ownName(comptime T: type) []const u8 {
+    @setEvalBranchQuota(1_000_000);
     if (@hasDecl(T, "abi_name")) return T.abi_name;
     const path = @typeName(T);
     const full = if (path[path.len - 1] == ')') path[0..std.mem.findScalar(u8, path, '(').?] else path;
@@ -217,11 +222,18 @@ pub fn ownName(comptime T: type) []const u8 {
 
 /// Keccak-256, at compile time; at run time a contract asks the host (`covenant.hash`).
 pub fn keccak(comptime text: []const u8) [32]u8 {
-    return comptime digest: {
-        @setEvalBranchQuota(1_000_000);
-        var out: [32]u8 = undefined;
-        std.crypto.hash.sha3.Keccak256.hash(text, &out, .{});
-        break :digest out;
+    return Digest(text.len, text[0..text.len].*).value;
+}
+
+/// A type for each text, so that the compiler computes a text's digest once.
+fn Digest(comptime length: usize, comptime text: [length]u8) type {
+    return struct {
+        const value = digest: {
+            @setEvalBranchQuota(1_000_000);
+            var out: [32]u8 = undefined;
+            std.crypto.hash.sha3.Keccak256.hash(&text, &out, .{});
+            break :digest out;
+        };
     };
 }
 
@@ -232,6 +244,7 @@ pub fn selector(comptime text: []const u8) [4]u8 {
 
 /// A list of names as a message shows it.
 pub fn listed(comptime names: anytype) []const u8 {
+    @setEvalBranchQuota(1_000_000);
     comptime var text: []const u8 = "";
     inline for (names, 0..) |name, index| text = text ++ (if (index == 0) "" else ", ") ++ name;
     return if (text.len == 0) "none" else text;
@@ -239,6 +252,7 @@ pub fn listed(comptime names: anytype) []const u8 {
 
 /// Whether a list of names has this one.
 pub fn contains(comptime names: anytype, comptime wanted: []const u8) bool {
+    @setEvalBranchQuota(1_000_000);
     inline for (names) |name| if (comptime std.mem.eql(u8, name, wanted)) return true;
     return false;
 }
