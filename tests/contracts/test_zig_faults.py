@@ -49,12 +49,13 @@ DECLARATIONS = {
     'pub const pure = .{"depsit"};': "pure names depsit, which is no public function; there are deposit",
     'pub const reentrant = .{"depsit"};': "reentrant names depsit, which is no public function; there are deposit",
     'pub const payabel = .{"deposit"};': (
-        "no list is called payabel; there are payable, view, pure, reentrant, names, errors, events and bases"
+        "no list is called payabel; there are payable, view, pure, reentrant, internal, overloads, errors, events and bases"
     ),
     'pub const payable = .{"x"}; pub const x: u8 = 1;': "payable names x, which is no public function",
     'pub const payable = .{"hidden"}; fn hidden() void {}': "payable names hidden, which is no public function",
     "pub const payable = .all;": 'payable is a list of names, as .{"deposit"}; only reentrant may be .all',
-    'pub const names = .{ .depsit = "deposit" };': "names has depsit, which is no public function; there are deposit",
+    'pub const internal = .{"depsit"};': "internal names depsit, which is no public function of the contract",
+    'pub const overloads = .{ .depsit = "deposit" };': "overloads has depsit, which is no public function; there are deposit",
     'pub const view = .{"deposit"}; pub const payable = .{"deposit"};': (
         "deposit is in the lists payable, view; a function is in one of them at most"
     ),
@@ -69,7 +70,7 @@ DECLARATIONS = {
     "pub fn collate_propagate_storage(_: [16]u8) void {} pub fn burn(_: u256) void {}": (
         "burn and collate_propagate_storage have the same selector, that of burn(uint256)"
     ),
-    'pub const names = .{ .other = "deposit" }; pub fn other(_: u256) void {}': (
+    'pub const overloads = .{ .other = "deposit" }; pub fn other(_: u256) void {}': (
         "other and deposit have the same selector, that of deposit(uint256)"
     ),
     "pub const bases = .{ A, B }; const A = struct { pub fn f() void {} }; const B = struct { pub fn f() void {} };": (
@@ -130,7 +131,7 @@ const Contract = struct {
     pub const reentrant = .{"deposit"};
     pub const bases = .{ Base, Other };
     pub const events = .{ Told, Four };
-    pub const names = .{ .other = "deposit" };
+    pub const overloads = .{ .other = "deposit" };
     pub fn constructor() !void { return error.Closed; }
     pub fn deposit() void { covenant.emit(Four{ .a = 1, .b = 2, .c = 3, .d = 4 }); }
     pub fn other(_: u8) void {}

@@ -129,7 +129,7 @@ const Entry = struct {
     pub const pure = .{"compute"};
     pub const reentrant = .{"open"};
     pub fn pay() !u256 {
-        const sent = covenant.environment.value();
+        const sent = covenant.value();
         if (sent == 0) return error.NothingSent;
         if (sent < 10) covenant.revertWith(TooLittle{ .sent = sent, .wanted = 10 });
         if (sent > 100) return error.TooMuch;
@@ -140,8 +140,10 @@ const Entry = struct {
     pub fn open() u256 { return 3; }
     pub fn plain() u256 { return 4; }
     pub fn callBack(signature: []const u8) []const u8 {
-        _ = covenant.calls.raw(covenant.environment.this(), covenant.hash(signature)[0..4], .{});
-        return covenant.calls.returned();
+        return switch (covenant.tryRawCall(covenant.this(), covenant.hash(signature)[0..4], .{})) {
+            .ok => |answer| answer,
+            .failed => |failure| failure.data,
+        };
     }
     pub fn receive() void {}
     pub fn fallback(data: []const u8) []const u8 { return if (data.len > 0) data[1..] else data; }

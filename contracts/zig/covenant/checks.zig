@@ -16,8 +16,9 @@ pub fn check(comptime Definition: type) void {
     @setEvalBranchQuota(1_000_000);
     const functions = declaration.functionsOf(Definition);
     inline for (lists) |list| checkList(Definition, list, functions);
+    checkInternal(Definition);
     checkUnknownLists(Definition);
-    checkNames(Definition, functions);
+    checkOverloads(Definition, functions);
     inline for (functions) |function| {
         checkFunction(Definition, function);
         checkMutability(Definition, function);
@@ -48,12 +49,21 @@ fn namesOf(comptime functions: []const Function) []const []const u8 {
     return names;
 }
 
+fn checkInternal(comptime Definition: type) void {
+    if (!declaration.hasList(Definition, "internal")) return;
+    inline for (Definition.internal) |name| {
+        if (!@hasDecl(Definition, name) or @typeInfo(@TypeOf(@field(Definition, name))) != .@"fn") {
+            @compileError(@typeName(Definition) ++ ": internal names " ++ name ++ ", which is no public function of the contract");
+        }
+    }
+}
+
 /// A public list of texts that has the name of no list: `pub const payabel = .{"deposit"}`.
 fn checkUnknownLists(comptime Definition: type) void {
     inline for (@typeInfo(Definition).@"struct".decl_names) |name| {
-        if (!types.contains(lists, name) and isListOfTexts(@field(Definition, name))) {
+        if (!types.contains(lists ++ .{"internal"}, name) and isListOfTexts(@field(Definition, name))) {
             @compileError(@typeName(Definition) ++ ": no list is called " ++ name ++ "; there are " ++ types.listed(lists) ++
-                ", names, errors, events and bases");
+                ", internal, overloads, errors, events and bases");
         }
     }
 }
@@ -69,11 +79,11 @@ fn isListOfTexts(comptime value: anytype) bool {
     return true;
 }
 
-fn checkNames(comptime Definition: type, comptime functions: []const Function) void {
-    if (!@hasDecl(Definition, "names")) return;
-    inline for (@typeInfo(@TypeOf(Definition.names)).@"struct".field_names) |name| {
+fn checkOverloads(comptime Definition: type, comptime functions: []const Function) void {
+    if (!@hasDecl(Definition, "overloads")) return;
+    inline for (@typeInfo(@TypeOf(Definition.overloads)).@"struct".field_names) |name| {
         if (!types.contains(namesOf(functions), name)) {
-            @compileError(@typeName(Definition) ++ ": names has " ++ name ++ ", which is no public function; there are " ++
+            @compileError(@typeName(Definition) ++ ": overloads has " ++ name ++ ", which is no public function; there are " ++
                 types.listed(namesOf(functions)));
         }
     }

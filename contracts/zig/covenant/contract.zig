@@ -21,7 +21,7 @@ const ReentrancyGuardReentrantCall = "ReentrancyGuardReentrantCall()";
 
 /// Make `Definition` the module's contract: each public function is one that anyone may call, with the signature that
 /// its name and types spell. docs/zig.md has the names and lists that differ: constructor, receive, fallback, payable,
-/// view, pure, reentrant, names, errors, events, bases.
+/// view, pure, reentrant, internal, overloads, errors, events, bases.
 pub fn define(comptime Definition: type) void {
     checks.check(Definition);
     if (!hooks.on_chain) return;

@@ -3,9 +3,11 @@
 
 pub const abi = @import("abi.zig");
 pub const calls = @import("call.zig");
+const creations = @import("create.zig");
 pub const environment = @import("environment.zig");
 pub const hooks = @import("hooks.zig");
 pub const memory = @import("memory.zig");
+pub const precompile = @import("precompile.zig");
 pub const storage = @import("storage.zig");
 
 /// Zig's panics as Solidity's: `pub const panic = covenant.safety;` in a build's root.
@@ -40,5 +42,40 @@ pub const subtract = arithmetic.subtract;
 pub const divide = arithmetic.divide;
 pub const hash = @import("hash.zig").keccak256;
 
+/// Calls by name and type, and their results.
+pub const interface = @import("interface.zig").interface;
 pub const call = calls.call;
+pub const rawCall = calls.raw;
+pub const tryRawCall = calls.tryRaw;
+pub const send = calls.send;
+pub const trySend = calls.trySend;
+pub const Result = calls.Result;
+pub const Failure = calls.Failure;
+
+pub const create = creations.create;
+pub const create2 = creations.create2;
+pub const tryCreate = creations.tryCreate;
+pub const tryCreate2 = creations.tryCreate2;
+pub const create2Address = creations.create2Address;
+
+/// The call and its block.
 pub const sender = environment.sender;
+pub const origin = environment.origin;
+pub const this = environment.this;
+pub const value = environment.value;
+pub const gasPrice = environment.gasPrice;
+pub const gasLeft = environment.gasLeft;
+pub const blockNumber = environment.blockNumber;
+pub const timestamp = environment.timestamp;
+pub const chainId = environment.chainId;
+pub const blockGasLimit = environment.blockGasLimit;
+pub const coinbase = environment.coinbase;
+pub const baseFee = environment.baseFee;
+pub const blobBaseFee = environment.blobBaseFee;
+pub const prevrandao = environment.prevrandao;
+pub const blockHash = environment.blockHash;
+pub const balance = environment.balance;
+pub const codeHash = environment.codeHash;
+pub const codeSize = environment.codeSize;
+pub const code = environment.code;
+pub const selfdestruct = environment.selfdestruct;

@@ -59,7 +59,9 @@ pub fn functionsOf(comptime Definition: type) []const Function {
     const own = found.len;
     inline for (basesOf(Definition)) |Base| {
         inline for (functionsOf(Base)) |function| {
-            if (indexOf(found, function.name)) |index| {
+            if (isInternal(Definition, function.name)) {
+                // its own, for itself
+            } else if (indexOf(found, function.name)) |index| {
                 if (index >= own and found[index].owner != function.owner) @compileError(@typeName(Definition) ++ ": two bases have " ++
                     function.name ++ ", " ++ @typeName(found[index].owner) ++ " and " ++ @typeName(function.owner) ++
                     "; the contract needs one of its own, which may call either");
@@ -72,17 +74,27 @@ pub fn functionsOf(comptime Definition: type) []const Function {
 fn ownFunctions(comptime Definition: type) []const Function {
     comptime var found: []const Function = &.{};
     inline for (@typeInfo(Definition).@"struct".decl_names) |name| {
-        if (@typeInfo(@TypeOf(@field(Definition, name))) == .@"fn") {
+        if (@typeInfo(@TypeOf(@field(Definition, name))) == .@"fn" and !isInternal(Definition, name)) {
             found = found ++ .{renamed(Definition, .{ .owner = Definition, .name = name, .abi_name = name })};
         }
     }
     return found;
 }
 
-/// The function under the ABI name that the contract's `names` gives it.
+/// Whether the contract's list `internal` names a public function: other files may call it, transactions may not.
+fn isInternal(comptime Definition: type, comptime name: []const u8) bool {
+    return hasList(Definition, "internal") and types.contains(Definition.internal, name);
+}
+
+/// Whether a struct has a list of this name; a type of the name (a namespace) is none.
+pub fn hasList(comptime Owner: type, comptime list: []const u8) bool {
+    return @hasDecl(Owner, list) and @TypeOf(@field(Owner, list)) != type;
+}
+
+/// The function under the ABI name that the contract's `overloads` gives it: Zig has one function of a name.
 fn renamed(comptime Definition: type, comptime function: Function) Function {
-    if (!@hasDecl(Definition, "names") or !@hasField(@TypeOf(Definition.names), function.name)) return function;
-    return .{ .owner = function.owner, .name = function.name, .abi_name = @field(Definition.names, function.name) };
+    if (!@hasDecl(Definition, "overloads") or !@hasField(@TypeOf(Definition.overloads), function.name)) return function;
+    return .{ .owner = function.owner, .name = function.name, .abi_name = @field(Definition.overloads, function.name) };
 }
 
 pub fn basesOf(comptime Definition: type) []const type {
