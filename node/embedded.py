@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +97,8 @@ class Node:
         given = {name: value for name, value in parameters.items() if value is not None}
         for name in settings:
             _refuse_setting(name, given)
+        if datadir is not None and settings.get("memory"):
+            raise SettingsError(f"datadir: {str(datadir)!r} keeps the chain, memory=True does not: give one of them")
         defaults = {"quiet": True, **({"memory": True} if datadir is None else {})}
         self._settings = program_settings({**defaults, **given, **settings}, _KEYWORDS)
         self._lock = threading.Lock()
@@ -182,8 +185,12 @@ class Node:
         return PersistentInProcessProvider(self._door())
 
     def request(self, method: str, *params: object) -> Any:
-        """The result of one RPC call, as JSON has it. Raises CallFailedError with the code and data of an error."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        """The result of one RPC call, as JSON has it.
+
+        Raises CallFailedError with the code and data of an error, and TypeError for a parameter that is no JSON.
+        """
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        body = json.dumps(call, default=partial(_no_json, method)).encode()
         answer = json.loads(self._door().answer(body) or b"")
         if "error" in answer:
             raise CallFailedError(method, answer["error"])
@@ -371,6 +378,11 @@ def _refuse_setting(name: str, given: Mapping[str, object]) -> None:
         raise SettingsError(f"{name}: a node in a program listens only after node.serve({name}=...)")
     if name in given:
         raise SettingsError(f"{name}: given twice, as {_KEYWORDS.get(name, name)} too")
+
+
+def _no_json(method: str, value: object) -> object:
+    hint = f": give '0x{bytes(value).hex()[:64]}'" if isinstance(value, bytes | bytearray | memoryview) else ""
+    raise TypeError(f"{method}: a parameter of type {type(value).__name__} is no JSON{hint}")
 
 
 def _url(address: tuple[str, int]) -> str:

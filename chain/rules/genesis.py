@@ -20,7 +20,13 @@ from zevm.chain.rules.json_fields import (
     parse_number,
     path,
 )
-from zevm.chain.rules.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.chain.rules.predeploys import (
+    CREATE2_DEPLOYER_ADDRESS,
+    CREATE2_DEPLOYER_CODE,
+    STYLUS_DEPLOYER_ADDRESSES,
+    STYLUS_DEPLOYER_CODE,
+    SYSTEM_CONTRACTS,
+)
 from zevm.chain.rules.schedule import ZVM, ForkSchedule
 from zevm.chain.rules.units import ETHER
 from zevm.chain.types import Header
@@ -151,6 +157,10 @@ class Genesis:
                 alloc[address] = GenesisAccount(nonce=1, code=code)
         if create2_deployer:
             alloc[CREATE2_DEPLOYER_ADDRESS] = GenesisAccount(nonce=1, code=CREATE2_DEPLOYER_CODE)
+        if zvm and development:
+            alloc |= {
+                address: GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE) for address in STYLUS_DEPLOYER_ADDRESSES
+            }
         return cls(
             schedule=schedule,
             accounts=alloc,
@@ -286,5 +296,5 @@ def load_genesis(file: Path) -> Genesis:
 
 
 def load_default_genesis() -> Genesis:
-    """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 deployer, ZVM on."""
+    """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 and Stylus deployers, ZVM on."""
     return load_genesis(_DEFAULT_FILE)

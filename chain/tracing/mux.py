@@ -28,7 +28,9 @@ class MuxTracer(ResultTracer):
             raise
         self._all = tuple(self._tracers.values())
         self._stepping = tuple(tracer for tracer in self._all if tracer.wants_steps)
+        self._hosting = tuple(tracer for tracer in self._all if tracer.wants_steps or tracer.wants_host_calls)
         self.wants_steps = bool(self._stepping)
+        self.wants_host_calls = bool(self._hosting)
 
     def on_begin(self, start: TransactionStart) -> None:
         """To all, as the next two."""
@@ -46,7 +48,7 @@ class MuxTracer(ResultTracer):
             tracer.on_exit(gas_used, output, error)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
-        """To those that want steps, as the next five."""
+        """To those that want steps, as the next three."""
         for tracer in self._stepping:
             tracer.on_step(frame, program_counter, opcode)
 
@@ -65,14 +67,24 @@ class MuxTracer(ResultTracer):
         for tracer in self._stepping:
             tracer.on_host_instruction(frame, opcode, stack)
 
+    def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
+        """To those that want host calls, as the next three."""
+        for tracer in self._hosting:
+            tracer.on_program_start(frame, size, ink_left)
+
+    def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
+        """A WebAssembly contract's function ended."""
+        for tracer in self._hosting:
+            tracer.on_program_end(frame, status, ink_left)
+
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """A host function begins."""
-        for tracer in self._stepping:
+        for tracer in self._hosting:
             tracer.on_host_call(frame, call)
 
     def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:
         """A host function ended."""
-        for tracer in self._stepping:
+        for tracer in self._hosting:
             tracer.on_host_return(frame, result, ink_left, error)
 
     def on_end(self, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from zevm.chain.tracing.script_tracer import ScriptTracer
 from zevm.chain.tracing.settings import TraceContext, json_kind
 from zevm.chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
 from zevm.chain.tracing.struct_log import StructLogTracer
+from zevm.chain.tracing.stylus_tracer import StylusTracer
 from zevm.chain.tracing.tracer import ResultTracer
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
@@ -24,6 +25,7 @@ TRACERS: dict[str, Callable[[Mapping[str, Any], TraceContext], ResultTracer]] = 
     "noopTracer": NoopTracer,
     "keccak256PreimageTracer": KeccakPreimageTracer,
     "erc7562Tracer": Erc7562Tracer,
+    "stylusTracer": StylusTracer,
     "muxTracer": lambda options, context: MuxTracer(options, context, make_tracer),
 }
 """Name -> its maker, from the options and the place of the transaction."""

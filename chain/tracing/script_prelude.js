@@ -328,7 +328,7 @@
   const decoders = { bytes, big, plain: (value) => value };
   let [tracer, place] = [null, null];
 
-  const HANDLERS = ["result", "fault", "setup", "step", "enter", "exit"];
+  const HANDLERS = ["result", "fault", "setup", "step", "enter", "exit", "hostio"];
   const evaluate = eval;
 
   function load(_, code, config) {
@@ -346,7 +346,7 @@
     const state = (offers.step && found.step.length >= 2) || found.fault.length >= 2;
     if (offers.setup) found.setup(config);
     return (
-      `{"steps":${offers.step},"frames":${offers.enter},"state":${state},` +
+      `{"steps":${offers.step},"frames":${offers.enter},"hostio":${offers.hostio},"state":${state},` +
       `"stack":${sent.stack},"memory":${sent.memory},"contract":${sent.contract}}`
     );
   }
@@ -393,6 +393,9 @@
     exit(_, gasUsed, output, error) {
       left = { gasUsed, output, error };
       call("exit", frameResult);
+    },
+    hostio(_, name, args, outs, startInk, endInk) {
+      call("hostio", { name, args: bytes(args), outs: bytes(outs), startInk, endInk });
     },
     result() {
       const found = stringify(call("result", context, db));

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from zevm.chain.tracing.call_tree import CREATIONS
+from zevm.chain.tracing.hostio import Hostio, HostioReader
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
@@ -18,7 +19,7 @@ from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
+from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -54,6 +55,7 @@ class ScriptTracer(ResultTracer):
         self._gas_limit = 0
         self._depths: list[int] = []
         self._is_live = False
+        self._hostio = HostioReader()
         self.script = ScriptProcess(context.deadline)
         try:
             config = orjson.dumps({} if options is None else options).decode()
@@ -62,6 +64,7 @@ class ScriptTracer(ResultTracer):
             self.close()
             raise
         self.wants_steps = facts["steps"]
+        self.wants_host_calls = self._shows_host_calls = facts["hostio"]
         self._wants_frames = facts["frames"]
         self._is_live = facts["state"]
         self._with_stack, self._with_memory = facts["stack"], facts["memory"]
@@ -233,6 +236,29 @@ class ScriptTracer(ResultTracer):
         """Finish the frame's last step."""
         if self._frame is frame:
             self._finish(self._gas - frame.gas_left)
+
+    # Host calls of WebAssembly contracts
+
+    def _show(self, hostio: Hostio | None) -> None:
+        if hostio is not None and self._shows_host_calls:
+            inks = (hostio.start_ink, hostio.end_ink)
+            self._send(orjson.dumps(["hostio", hostio.name, hostio.inputs.hex(), hostio.outputs.hex(), *inks]))
+
+    def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:  # noqa: ARG002
+        """Show the begin of a program to `hostio`, as the next three show what it does."""
+        self._show(self._hostio.start(size, ink_left))
+
+    def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:  # noqa: ARG002
+        """Show its end."""
+        self._show(self._hostio.end(status, ink_left))
+
+    def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:  # noqa: ARG002
+        """Keep what goes in."""
+        self._hostio.called(call)
+
+    def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:  # noqa: ARG002
+        """Show a host function that is done."""
+        self._show(self._hostio.returned(result, ink_left, error))
 
     # The end
 

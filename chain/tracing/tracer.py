@@ -18,6 +18,7 @@ class QuietTracer:
     """A chain.vm.interface.Tracer that does nothing; tracers override what they watch."""
 
     wants_steps = False
+    wants_host_calls = False
 
     def on_begin(self, start: TransactionStart) -> None:
         """See Tracer, as for the others."""
@@ -39,6 +40,12 @@ class QuietTracer:
 
     def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """An instruction on behalf of a WebAssembly contract."""
+
+    def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
+        """A WebAssembly contract's function begins."""
+
+    def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
+        """It ended."""
 
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """A host function begins."""

@@ -38,12 +38,14 @@ class TransactionStart:
 class HostCall(NamedTuple):
     """A WebAssembly contract calls a host function, as `storage_load_bytes32`.
 
-    arguments: unsigned integers, pointers among them. peek(pointer, length): memory as it is now, None outside of it.
+    arguments: unsigned integers, pointers among them. ink_left: after the function's fixed price, which is fixed_ink.
+    peek(pointer, length): memory as it is now, None outside of it; also until the function's on_host_return.
     """
 
     name: str
     arguments: tuple[int, ...]
     ink_left: int
+    fixed_ink: int
     ink_per_gas: int
     peek: Callable[[int, int], bytes | None]
 
@@ -68,10 +70,12 @@ class Tracer(Protocol):
     """Watches one transaction. Frames nest: each on_enter has its on_exit. Views are only valid during the call.
 
     wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
-    than an unwatched one.
+    than an unwatched one. wants_host_calls: whether host calls and the programs that make them are shown; a tracer
+    with wants_steps gets them in any case.
     """
 
     wants_steps: bool
+    wants_host_calls: bool
 
     def on_begin(self, start: TransactionStart) -> None:
         """Nothing has been done yet."""
@@ -99,6 +103,14 @@ class Tracer(Protocol):
 
     def on_host_instruction(self, frame: WatchedFrame, opcode: int, stack: Sequence[int]) -> None:
         """A WebAssembly contract has an instruction of the EVM done, with these words, the top one last."""
+        ...
+
+    def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
+        """A WebAssembly contract's function begins, with call data of `size` bytes."""
+        ...
+
+    def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
+        """The innermost program ended. status: what its function returned, 0 for success; None if it trapped."""
         ...
 
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:

@@ -162,11 +162,15 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
     spare = max(0, frame.gas_left - _MAXIMUM_GAS)
     context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
     arguments = (len(context.data),) if entry.arguments is None else entry.arguments
+    ink = (frame.gas_left - spare) * INK_PER_GAS
+    tracer = frame.transaction_context.host_tracer
+    if tracer is not None:
+        tracer.on_program_start(frame, len(context.data), ink)
     result = run(
         program,
         callbacks,
         context=context,
-        ink=(frame.gas_left - spare) * INK_PER_GAS,
+        ink=ink,
         stack_words=context.stack_words,
         entry=entry.name,
         arguments=arguments,
@@ -174,12 +178,15 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
         deadline=frame.transaction_context.deadline,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
+    if tracer is not None:
+        has_status = entry.arguments is None and result.end in _WITH_OUTPUT
+        tracer.on_program_end(frame, result.values[0] if has_status else None, result.ink_left)
     return result
 
 
 def _watched(frame: Frame, callbacks: HostCallbacks) -> HostCallbacks:
     """The functions themselves, or ones that tell the frame's tracer of every call."""
-    return callbacks if frame.transaction_context.step_tracer is None else observed(callbacks)
+    return callbacks if frame.transaction_context.host_tracer is None else observed(callbacks)
 
 
 def _bound(program: Program, callbacks: HostCallbacks) -> Sequence[HostCallback]:

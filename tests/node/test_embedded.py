@@ -333,6 +333,25 @@ def test_a_program_reads_its_own_words(tmp_path: Path, node: zevm.Node) -> None:
         assert "--" not in str(error.value)
 
 
+def test_a_folder_and_memory_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(zevm.SettingsError, match=r"keeps the chain, memory=True does not: give one of them"):
+        zevm.Node(tmp_path / "data", memory=True)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"\x60\x01", r"of type bytes is no JSON: give '0x6001'"),
+        (bytearray(b"\xff"), r"of type bytearray is no JSON: give '0xff'"),
+        ({1}, r"of type set is no JSON$"),
+    ],
+)
+def test_a_parameter_that_is_no_json_is_told(node: zevm.Node, value: object, told: str) -> None:
+    with pytest.raises(TypeError, match=f"^eth_call: a parameter {told}"):
+        node.request("eth_call", {"data": value})
+
+
 def test_errors_of_requests(node: zevm.Node) -> None:
     with pytest.raises(zevm.CallFailedError, match="eth_nothing") as refused:
         node.request("eth_nothing")

@@ -7,6 +7,7 @@ from zevm.chain.vm.tracer import HostCall
 from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import HostCallbacks
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
@@ -19,17 +20,19 @@ def observed(callbacks: HostCallbacks) -> HostCallbacks:
     table = _TABLES.get(id(callbacks))
     if table is None:
         wrapped: Mapping[tuple[str, str], HostCallback] = {
-            key: _observe(key[1], callback) for key, callback in callbacks.items()
+            key: _observe(key, callback) for key, callback in callbacks.items()
         }
         table = _TABLES.setdefault(id(callbacks), MappingProxyType(wrapped))
     return table
 
 
-def _observe(name: str, callback: HostCallback) -> HostCallback:
+def _observe(key: tuple[str, str], callback: HostCallback) -> HostCallback:
+    function, name = ALL_HOST_FUNCTIONS[key], key[1]
+
     def call(instance: Instance, *arguments: int) -> int | None:
         context: HostContext = instance.context
         frame = context.frame
-        tracer = frame.transaction_context.step_tracer
+        tracer = frame.transaction_context.host_tracer
         assert tracer is not None
 
         def peek(pointer: int, length: int) -> bytes | None:
@@ -38,7 +41,8 @@ def _observe(name: str, callback: HostCallback) -> HostCallback:
             except HostTrapError:
                 return None
 
-        tracer.on_host_call(frame, HostCall(name, arguments, instance.ink_left, INK_PER_GAS, peek))
+        fixed_ink = function.static_ink(context.scope.price_table)
+        tracer.on_host_call(frame, HostCall(name, arguments, instance.ink_left, fixed_ink, INK_PER_GAS, peek))
         error = None
         result = None
         try:

@@ -1,6 +1,7 @@
 //! Solidity's types in Zig: which Zig type is which ABI type, its name in a signature, its size in an encoding.
 
 const std = @import("std");
+const keccak_256 = @import("keccak.zig");
 
 /// `address`: 20 bytes. A type of its own, as `[20]u8` is Solidity's `bytes20`.
 pub const Address = struct {
@@ -228,12 +229,7 @@ pub fn keccak(comptime text: []const u8) [32]u8 {
 /// A type for each text, so that the compiler computes a text's digest once.
 fn Digest(comptime length: usize, comptime text: [length]u8) type {
     return struct {
-        const value = digest: {
-            @setEvalBranchQuota(1_000_000);
-            var out: [32]u8 = undefined;
-            std.crypto.hash.sha3.Keccak256.hash(&text, &out, .{});
-            break :digest out;
-        };
+        const value = keccak_256.keccak(&text);
     };
 }
 

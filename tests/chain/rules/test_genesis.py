@@ -15,7 +15,13 @@ from tests.conformance import conformance_path
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
-from zevm.chain.rules.predeploys import CREATE2_DEPLOYER_ADDRESS, CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
+from zevm.chain.rules.predeploys import (
+    CREATE2_DEPLOYER_ADDRESS,
+    CREATE2_DEPLOYER_CODE,
+    STYLUS_DEPLOYER_ADDRESSES,
+    STYLUS_DEPLOYER_CODE,
+    SYSTEM_CONTRACTS,
+)
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
@@ -210,9 +216,15 @@ def test_the_default_network_is_the_file_at_the_top() -> None:
 
 
 def test_default_contracts_come_with_their_forks() -> None:
-    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False).accounts == {}
-    cancun = Genesis.default(fork=Fork.CANCUN).accounts
+    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, zvm=False).accounts == {}
+    cancun = Genesis.default(fork=Fork.CANCUN, zvm=False).accounts
     assert set(cancun) == {SYSTEM_CONTRACTS[0][1], CREATE2_DEPLOYER_ADDRESS}
+    # Stylus' deployer is of use where its programs run, and no chain but a development chain gets foreign code unasked
+    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, development=False).accounts == {}
+    deployer = GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE)
+    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False).accounts == dict.fromkeys(
+        STYLUS_DEPLOYER_ADDRESSES, deployer
+    )
     newest = Genesis.default().accounts
     assert {address: newest[address] for _, address, _ in SYSTEM_CONTRACTS} == {
         address: GenesisAccount(nonce=1, code=code) for _, address, code in SYSTEM_CONTRACTS

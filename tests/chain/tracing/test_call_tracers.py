@@ -281,7 +281,7 @@ def test_several_tracers_at_once() -> None:
 
 
 def test_tracers_of_frames_want_no_steps() -> None:
-    quick = {"callTracer", "flatCallTracer", "4byteTracer", "noopTracer"}
+    quick = {"callTracer", "flatCallTracer", "4byteTracer", "noopTracer", "stylusTracer"}
     assert {name for name in TRACERS if not make_tracer(name, {}, CONTEXT).wants_steps} == quick | {"muxTracer"}
     assert make_tracer("muxTracer", {"prestateTracer": {}}, CONTEXT).wants_steps
 

@@ -9,10 +9,33 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.executor import Executor
-from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.contracts.revert_reasons import Decoder
 
 OTHER, THIRD = b"\x44" * 20, b"\x55" * 20
 CONTEXT = TraceContext(Decoder().revert_reason, b"\xbb" * 32, 7, b"\xcc" * 32, 3, first_log_index=5)
+
+HOSTIO_SCRIPT = """{
+  lists: [[]],
+  names: {CALL: "call_contract", DELEGATECALL: "delegate_call_contract", STATICCALL: "static_call_contract",
+    CREATE: "create1", CREATE2: "create2", SELFDESTRUCT: "self_destruct"},
+  last: function() { return this.lists[this.lists.length - 1] },
+  enter: function(frame) {
+    const step = {name: "evm_" + this.names[frame.getType()], address: toHex(frame.getTo()), steps: []};
+    this.last().push(step);
+    this.lists.push(step.steps);
+  },
+  exit: function() { this.lists.pop() },
+  hostio: function(info) {
+    const opens = info.name === "call_contract" || info.name.endsWith("_call_contract");
+    const frame = opens ? this.last().pop() : {};
+    const step = Object.assign({}, frame, info, {args: toHex(info.args), outs: toHex(info.outs)});
+    this.last().push(step);
+  },
+  fault: function() {},
+  result: function() { return this.lists[0] }
+}"""
+"""A tracer in JavaScript that makes of frames and host calls what `cargo stylus trace` asks for by a script of its own:
+a frame that a host function opens is that function's."""
 
 
 def hexadecimal(value: bytes) -> str:
