@@ -49,13 +49,16 @@ DECLARATIONS = {
     'pub const pure = .{"depsit"};': "pure names depsit, which is no public function; there are deposit",
     'pub const reentrant = .{"depsit"};': "reentrant names depsit, which is no public function; there are deposit",
     'pub const payabel = .{"deposit"};': (
-        "no list is called payabel; there are payable, view, pure, reentrant, internal, overloads, errors, events and bases"
+        "no list is called payabel; there are payable, view, pure, reentrant, internal, overloads, errors, events "
+        "and bases"
     ),
     'pub const payable = .{"x"}; pub const x: u8 = 1;': "payable names x, which is no public function",
     'pub const payable = .{"hidden"}; fn hidden() void {}': "payable names hidden, which is no public function",
     "pub const payable = .all;": 'payable is a list of names, as .{"deposit"}; only reentrant may be .all',
     'pub const internal = .{"depsit"};': "internal names depsit, which is no public function of the contract",
-    'pub const overloads = .{ .depsit = "deposit" };': "overloads has depsit, which is no public function; there are deposit",
+    'pub const overloads = .{ .depsit = "deposit" };': (
+        "overloads has depsit, which is no public function; there are deposit"
+    ),
     'pub const view = .{"deposit"}; pub const payable = .{"deposit"};': (
         "deposit is in the lists payable, view; a function is in one of them at most"
     ),
