@@ -52,3 +52,4 @@ pub const blockhash = host.blockhash;
 pub const blobbasefee = host.blobbasefee;
 pub const prevrandao = host.prevrandao;
 pub const is_constructing = host.is_constructing;
+pub const code_address = host.code_address;
