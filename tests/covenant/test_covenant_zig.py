@@ -6,6 +6,7 @@ import pytest
 
 from testing.wasm_modules import selector
 from tests.covenant.vms import ALICE, GAS, word
+from zevm.contracts import compile_zig
 from zevm.contracts.errors import CompilerMissingError
 from zevm.covenant import (
     AccessDenied,
@@ -65,7 +66,6 @@ def test_a_runtime_compiles_a_source_once(monkeypatch: pytest.MonkeyPatch) -> No
         compiled.append(name)
         return compile_zig(source, name)
 
-    compile_zig = zig.compile_zig
     monkeypatch.setattr(zig, "compile_zig", note)
     with create_vm() as one, create_vm() as other, ZVMRuntime() as runtime:
         for machine in (one, other, one):
