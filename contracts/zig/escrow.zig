@@ -15,7 +15,12 @@ const Settlement = struct {
     fee: u256,
 };
 
-const Funded = struct { buyer: Address, amount: u256, deadline: u64, pub const indexed = .{"buyer"}; };
+const Funded = struct {
+    buyer: Address,
+    amount: u256,
+    deadline: u64,
+    pub const indexed = .{"buyer"};
+};
 const Disputed = struct {
     by: Address,
     digest: String,
@@ -23,7 +28,11 @@ const Disputed = struct {
     pub const indexed = .{ "by", "digest" };
 };
 const Settled = struct { settlement: Settlement };
-const Withdrawn = struct { account: Address, amount: u256, pub const indexed = .{"account"}; };
+const Withdrawn = struct {
+    account: Address,
+    amount: u256,
+    pub const indexed = .{"account"};
+};
 
 const NotAllowed = struct { caller: Address };
 const WrongState = struct { state: State, wanted: State };
@@ -134,7 +143,7 @@ pub const Escrow = struct {
 
     /// The number as a state; Panic(0x21) if there is none.
     pub fn stateOf(number: u8) State {
-        return @enumFromInt(number);
+        return @fromBackingInt(@intCast(number));
     }
 
     /// The share in basis points, rounded down. Overflow is Panic(0x11).

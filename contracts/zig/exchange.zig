@@ -16,8 +16,20 @@ const Token = covenant.interface(struct {
     pub const view = .{ "name", "balanceOf" };
 });
 
-const Added = struct { from: Address, amount0: u256, amount1: u256, shares: u256, pub const indexed = .{"from"}; };
-const Removed = struct { to: Address, amount0: u256, amount1: u256, shares: u256, pub const indexed = .{"to"}; };
+const Added = struct {
+    from: Address,
+    amount0: u256,
+    amount1: u256,
+    shares: u256,
+    pub const indexed = .{"from"};
+};
+const Removed = struct {
+    to: Address,
+    amount0: u256,
+    amount1: u256,
+    shares: u256,
+    pub const indexed = .{"to"};
+};
 const Swapped = struct {
     from: Address,
     tokenIn: Address,

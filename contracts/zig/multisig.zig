@@ -15,7 +15,11 @@ const Transaction = struct {
     data: Bytes,
 };
 
-const Deposited = struct { from: Address, value: u256, pub const indexed = .{"from"}; };
+const Deposited = struct {
+    from: Address,
+    value: u256,
+    pub const indexed = .{"from"};
+};
 const Submitted = struct {
     id: u256,
     owner: Address,
@@ -24,9 +28,21 @@ const Submitted = struct {
     data: Bytes,
     pub const indexed = .{ "id", "owner", "to" };
 };
-const Confirmed = struct { id: u256, owner: Address, pub const indexed = .{ "id", "owner" }; };
-const Revoked = struct { id: u256, owner: Address, pub const indexed = .{ "id", "owner" }; };
-const Executed = struct { id: u256, result: Bytes, pub const indexed = .{"id"}; };
+const Confirmed = struct {
+    id: u256,
+    owner: Address,
+    pub const indexed = .{ "id", "owner" };
+};
+const Revoked = struct {
+    id: u256,
+    owner: Address,
+    pub const indexed = .{ "id", "owner" };
+};
+const Executed = struct {
+    id: u256,
+    result: Bytes,
+    pub const indexed = .{"id"};
+};
 const OwnersChanged = struct { owners: []const Address, required: u256 };
 
 const NotOwner = struct { caller: Address };
@@ -156,7 +172,7 @@ pub const Multisig = struct {
 
     /// The ids from `from` to before `to` of the transactions that may be executed.
     pub fn executable(from: u256, to: u256) []const u256 {
-        const ids = covenant.memory.list(u256, to - from);
+        const ids = covenant.list(u256, to - from);
         const needed = s.required.get();
         var count: usize = 0;
         var id = from;

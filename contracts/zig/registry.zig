@@ -27,7 +27,11 @@ const Registered = struct {
     pub const indexed = .{ "digest", "holder" };
 };
 const Released = struct { name: String };
-const OwnerChanged = struct { previous: Address, current: Address, pub const indexed = .{ "previous", "current" }; };
+const OwnerChanged = struct {
+    previous: Address,
+    current: Address,
+    pub const indexed = .{ "previous", "current" };
+};
 
 const NotOwner = struct { caller: Address };
 const NotHolder = struct { name: String, caller: Address };

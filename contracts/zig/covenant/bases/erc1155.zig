@@ -104,7 +104,7 @@ pub fn ERC1155(comptime Contract: type) type {
 
         pub fn balanceOfBatch(accounts: []const Address, ids: Numbers) Numbers {
             requireEven(ids.len, accounts.len);
-            const balances = covenant.memory.list(u256, accounts.len);
+            const balances = covenant.list(u256, accounts.len);
             for (balances, accounts, ids) |*balance, account, id| balance.* = balanceOf(account, id);
             return balances;
         }
