@@ -46,7 +46,7 @@ def target_of(client: Client, project: Project, text: str) -> Target:
 
 
 def _with_code(client: Client, address: str, name: str) -> str:
-    """An address that has code. Raises NodeError: a chain in memory begins anew with each start."""
+    """An address that has code. Raises NodeError: a chain in memory ends with its node."""
     if client.call("eth_getCode", address, "latest") == "0x":
         raise NodeError(f"{name} was deployed to {address}, which has no code now: run `zevm contract deploy` again")
     return address
