@@ -6,9 +6,6 @@ const Address = covenant.Address;
 
 const limit: u256 = 1_000_000;
 
-const stored_number = covenant.Value(u256).at(0);
-const stored_changes = covenant.Mapping(Address, covenant.Value(u256)).at(1);
-
 const NumberChanged = struct {
     by: Address,
     previous: u256,
@@ -21,8 +18,13 @@ const NumberTooLarge = struct { given: u256, limit: u256 };
 const Counter = struct {
     pub const payable = .{ "constructor", "receive" };
 
+    pub const storage = covenant.layout(struct {
+        number: u256,
+        changes: covenant.Mapping(Address, u256),
+    });
+
     pub fn constructor(start: u256) void {
-        stored_number.set(start);
+        Counter.storage.number.set(start);
     }
 
     pub fn receive() void {}
@@ -32,11 +34,11 @@ const Counter = struct {
     }
 
     pub fn number() u256 {
-        return stored_number.get();
+        return Counter.storage.number.get();
     }
 
     pub fn changes(by: Address) u256 {
-        return stored_changes.of(by).get();
+        return Counter.storage.changes.of(by).get();
     }
 
     pub fn setNumber(current: u256) void {
@@ -44,7 +46,7 @@ const Counter = struct {
     }
 
     pub fn increment() void {
-        change(covenant.add(stored_number.get(), 1));
+        change(covenant.add(Counter.storage.number.get(), 1));
     }
 
     pub fn refuse() void {
@@ -59,9 +61,9 @@ const Counter = struct {
 fn change(current: u256) void {
     if (current > limit) covenant.revertWith(NumberTooLarge{ .given = current, .limit = limit });
     const by = covenant.sender();
-    covenant.emit(NumberChanged{ .by = by, .previous = stored_number.get(), .current = current });
-    stored_number.set(current);
-    const count = stored_changes.of(by);
+    covenant.emit(NumberChanged{ .by = by, .previous = Counter.storage.number.get(), .current = current });
+    Counter.storage.number.set(current);
+    const count = Counter.storage.changes.of(by);
     count.set(covenant.add(count.get(), 1));
 }
 

@@ -4,14 +4,10 @@
 const covenant = @import("covenant");
 
 const Address = covenant.Address;
-const Value = covenant.Value;
 const Mapping = covenant.Mapping;
 
-const balances = Mapping(Address, Value(u256)).at(0);
-const allowances = Mapping(Address, Mapping(Address, Value(u256))).at(1);
-const supply = Value(u256).at(2);
-const stored_name = covenant.ShortString.at(3);
-const stored_symbol = covenant.ShortString.at(4);
+const balances = &Token.storage._balances;
+const allowances = &Token.storage._allowances;
 
 const unlimited: u256 = ~@as(u256, 0);
 
@@ -38,21 +34,29 @@ const ERC20InvalidSpender = struct { spender: Address };
 const ERC1363InvalidReceiver = struct { receiver: Address };
 
 const Token = struct {
+    pub const storage = covenant.layout(struct {
+        _balances: Mapping(Address, u256),
+        _allowances: Mapping(Address, Mapping(Address, u256)),
+        _totalSupply: u256,
+        _name: covenant.String,
+        _symbol: covenant.String,
+    });
+
     pub fn constructor(whole: u256) void {
-        stored_name.set("Twin Token");
-        stored_symbol.set("TWIN");
+        storage._name.set("Twin Token");
+        storage._symbol.set("TWIN");
         const owner = covenant.sender();
-        supply.set(whole);
+        storage._totalSupply.set(whole);
         balances.of(owner).set(whole);
         covenant.emit(Transfer{ .from = .zero, .to = owner, .value = whole });
     }
 
-    pub fn name() covenant.storage.Short {
-        return stored_name.get();
+    pub fn name() covenant.String {
+        return storage._name.get();
     }
 
-    pub fn symbol() covenant.storage.Short {
-        return stored_symbol.get();
+    pub fn symbol() covenant.String {
+        return storage._symbol.get();
     }
 
     pub fn decimals() u8 {
@@ -60,7 +64,7 @@ const Token = struct {
     }
 
     pub fn totalSupply() u256 {
-        return supply.get();
+        return storage._totalSupply.get();
     }
 
     pub fn balanceOf(account: Address) u256 {

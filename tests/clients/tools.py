@@ -55,13 +55,19 @@ class Artifact:
 
 
 def run_tool(
-    *command: str | Path, cwd: Path = CLIENTS, timeout_seconds: float = 90, check: bool = True, **environment: str
+    *command: str | Path,
+    cwd: Path = CLIENTS,
+    timeout_seconds: float = 90,
+    check: bool = True,
+    stdin: str | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end. With `check` a failure is an AssertionError that carries what the tool printed."""
     finished = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         env=os.environ | {"NO_COLOR": "1", "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", **environment},
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=timeout_seconds,

@@ -1,6 +1,7 @@
 //! Solidity's ABI: names of types, selectors and topics at compile time; words and byte strings in memory.
 
 const std = @import("std");
+const keccak_256 = @import("keccak.zig");
 const memory = @import("memory.zig");
 
 /// `address`: 20 bytes. A type of its own, as `[20]u8` would be Solidity's `bytes20`.
@@ -70,12 +71,7 @@ pub fn signature(comptime name: []const u8, comptime types: []const type) []cons
 
 /// Keccak-256, at compile time; at run time a contract asks the host (`storage.hash`).
 pub fn keccak(comptime text: []const u8) [32]u8 {
-    return comptime digest: {
-        @setEvalBranchQuota(1_000_000);
-        var out: [32]u8 = undefined;
-        std.crypto.hash.sha3.Keccak256.hash(text, &out, .{});
-        break :digest out;
-    };
+    return comptime keccak_256.keccak(text);
 }
 
 /// The first four bytes of a function's or an error's signature, as they lie in call data.

@@ -83,7 +83,6 @@ noinline fn argument(comptime T: type, data: []const u8, index: usize) T {
 
 noinline fn answer(result: anytype) void {
     const T = @TypeOf(result);
-    if (T == storage.Short) return answer(abi.String{ .data = result.text() });
     if (comptime abi.isDynamic(T)) {
         const data = abi.encode(&.{}, .{result});
         hooks.write_result(data.ptr, data.len);

@@ -15,9 +15,13 @@ pub const Address = abi.Address;
 pub const Bytes = abi.Bytes;
 pub const String = abi.String;
 
-pub const Value = storage.Value;
 pub const Mapping = storage.Mapping;
-pub const ShortString = storage.ShortString;
+pub const Array = storage.Array;
+pub const FixedArray = storage.FixedArray;
+pub const layout = storage.layout;
+pub const namespace = storage.namespace;
+pub const transient = storage.transient;
+pub const slotAt = storage.slotAt;
 
 pub const define = contract_module.define;
 pub const constructor_selector = contract_module.constructor_selector;

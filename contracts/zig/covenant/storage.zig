@@ -1,99 +1,20 @@
-//! Storage laid out as Solidity lays it out: a value in its slot, a mapping's item at keccak256(key ++ slot), a string
-//! of up to 31 bytes beside its length. Every value has a slot to itself: Solidity's packing of small ones is not here.
+//! Storage laid out as Solidity lays it out: packing, structs, arrays, strings, mappings, ERC-7201 namespaces.
 
-const abi = @import("abi.zig");
-const hooks = @import("hooks.zig");
+const kinds = @import("storage/kinds.zig");
+const layouts = @import("storage/layout.zig");
+const words = @import("storage/words.zig");
 
-/// Keccak-256 by the host.
-pub fn hash(data: []const u8) [32]u8 {
-    var out: [32]u8 = undefined;
-    hooks.native_keccak256(data.ptr, data.len, &out);
-    return out;
-}
+pub const Mapping = kinds.Mapping;
+pub const Array = kinds.Array;
+pub const FixedArray = kinds.FixedArray;
 
-pub fn load(slot: *const [32]u8) [32]u8 {
-    var word: [32]u8 = undefined;
-    hooks.storage_load_bytes32(slot, &word);
-    return word;
-}
+pub const layout = layouts.layout;
+pub const namespace = layouts.namespace;
+pub const namespaceSlot = layouts.namespaceSlot;
+pub const transient = layouts.transient;
+pub const slotAt = layouts.slotAt;
 
-/// Write into the frame's cache; it reaches the trie by `flush`, which returning from a call and calling out do.
-pub fn store(slot: *const [32]u8, word: [32]u8) void {
-    hooks.storage_cache_bytes32(slot, &word);
-}
-
-pub fn flush() void {
-    hooks.storage_flush_cache(0);
-}
-
-/// One value (an integer, bool, Address, `[n]u8`) in a slot.
-pub fn Value(comptime T: type) type {
-    return struct {
-        slot: [32]u8,
-
-        const Self = @This();
-
-        pub fn at(slot: u256) Self {
-            return .{ .slot = abi.toWord(slot) };
-        }
-
-        pub noinline fn get(self: *const Self) T {
-            return abi.fromWord(T, &load(&self.slot)) orelse @trap();
-        }
-
-        pub noinline fn set(self: *const Self, value: T) void {
-            store(&self.slot, abi.toWord(value));
-        }
-    };
-}
-
-/// `mapping(Key => Item)`, where Item is a Value or another Mapping.
-pub fn Mapping(comptime Key: type, comptime Item: type) type {
-    return struct {
-        slot: [32]u8,
-
-        const Self = @This();
-
-        pub fn at(slot: u256) Self {
-            return .{ .slot = abi.toWord(slot) };
-        }
-
-        pub noinline fn of(self: *const Self, key: Key) Item {
-            return .{ .slot = hash(&(abi.toWord(key) ++ self.slot)) };
-        }
-    };
-}
-
-/// A string of at most 31 bytes, as read: the word that holds it.
-pub const Short = struct {
-    word: [32]u8,
-
-    pub const abi_string = {};
-
-    /// Its bytes; none where the slot holds a longer string's length.
-    pub fn text(self: *const Short) []const u8 {
-        const last = self.word[31];
-        return self.word[0..if (last & 1 == 0) last >> 1 else 0];
-    }
-};
-
-/// `string` of at most 31 bytes in a slot.
-pub const ShortString = struct {
-    slot: [32]u8,
-
-    pub fn at(slot: u256) ShortString {
-        return .{ .slot = abi.toWord(slot) };
-    }
-
-    pub fn get(self: *const ShortString) Short {
-        return .{ .word = load(&self.slot) };
-    }
-
-    pub fn set(self: *const ShortString, comptime value: []const u8) void {
-        if (value.len > 31) @compileError("a string in one slot has at most 31 bytes");
-        comptime var word: [32]u8 = @splat(0);
-        comptime word[0..value.len].* = value[0..value.len].*;
-        comptime word[31] = 2 * value.len;
-        store(&self.slot, word);
-    }
-};
+pub const hash = words.hash;
+pub const load = words.load;
+pub const store = words.store;
+pub const flush = words.flush;

@@ -77,14 +77,11 @@ def solidity() -> None:
 
 
 @pytest.fixture(scope="module")
-def arenas(
-    environment: BlockEnvironment, tmp_path_factory: pytest.TempPathFactory, solidity: None  # noqa: ARG001
-) -> dict[str, Arena]:  # fmt: skip
-    folder = tmp_path_factory.mktemp("modules")
+def arenas(environment: BlockEnvironment, solidity: None) -> dict[str, Arena]:  # noqa: ARG001
     others = users(solidity_twin(environment, "Vault").code)
 
     def arena(name: str, *sources: str) -> Arena:
-        modules = [module_twin(environment, source, folder) for source in sources]
+        modules = [module_twin(environment, source) for source in sources]
         return Arena(environment, [solidity_twin(environment, name), *modules], others)
 
     return {
