@@ -1,8 +1,8 @@
 """A module's start function, moved to where a chain lets it run.
 
-A start function would run when the module is instantiated, before anyone has paid for it: the chain refuses it. Compilers
-put into it what sets up globals and the heap. Each entry of a contract has a fresh instance, so running it first in every
-exported function is the same.
+A start function would run when the module is instantiated, before anyone has paid for it: the chain refuses it.
+Compilers put into it what sets up globals and the heap. Each entry of a contract has a fresh instance, so running it
+first in every exported function is the same.
 """
 
 from zevm.chain.zvm.module.binary import FUNCTION, MAGIC, Export, Module, Reader, decode, encode, unsigned
