@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -80,6 +81,21 @@ def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
         if finished.returncode != 0:
             raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
         return {name: _bytecode(Path(folder), name) for name in names}
+
+
+@cache
+def build_examples() -> None:
+    """Compile the examples into their folder `out`, one process at a time. Raises RuntimeError with forge's text."""
+    if not FORGE.exists():
+        raise RuntimeError("forge is missing; run: scripts/install_client_tools.sh")
+    (EXAMPLES / "cache").mkdir(exist_ok=True)
+    with (EXAMPLES / "cache" / "build.lock").open("w") as lock:
+        # whoever waits finds everything compiled
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [str(FORGE), "build", "--quiet"]
+        finished = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
 
 
 def _solidity_source(name: str) -> Path:

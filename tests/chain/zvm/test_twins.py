@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from testing.contracts import build_examples
 from testing.rust import has_rust, rust_counter
 from tests.chain.vm.support import CONTRACT, environment_of
 from tests.chain.zvm.twins import (
@@ -27,7 +28,6 @@ from tests.chain.zvm.twins import (
     twin_of,
     users,
 )
-from tests.clients.tools import BIN, forge
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.keccak import keccak256
@@ -74,9 +74,7 @@ def environment() -> Iterator[BlockEnvironment]:
 
 @pytest.fixture(scope="module")
 def solidity() -> None:
-    if not (BIN / "forge").exists():
-        pytest.fail("the client tools are missing: run scripts/install_client_tools.sh", pytrace=False)
-    forge("build", "--quiet")
+    build_examples()
 
 
 @pytest.fixture(scope="module")
