@@ -52,7 +52,9 @@ def interface(abi: list[Json]) -> dict[str, object]:
         outputs = [type_of(part) for part in entry.get("outputs", ())]
         indexed = [part["indexed"] for part in entry.get("inputs", ()) if "indexed" in part]
         name = signature_of(entry | {"name": entry.get("name", ""), "inputs": entry.get("inputs", [])})
-        found[f"{entry['type']} {name}"] = (entry.get("stateMutability"), outputs, indexed, entry.get("anonymous"))
+        # Solidity calls a constant's getter, and what may be overridden, `view`
+        mutability = "view" if entry.get("stateMutability") == "pure" else entry.get("stateMutability")
+        found[f"{entry['type']} {name}"] = (mutability, outputs, indexed, entry.get("anonymous"))
     return found
 
 
