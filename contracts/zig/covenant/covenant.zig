@@ -6,6 +6,7 @@ pub const calls = @import("call.zig");
 pub const environment = @import("environment.zig");
 pub const hooks = @import("hooks.zig");
 pub const memory = @import("memory.zig");
+pub const layouts = @import("storage/description.zig");
 pub const storage = @import("storage.zig");
 
 const contract_module = @import("contract.zig");

@@ -69,7 +69,7 @@ fn comma(comptime text: []const u8) []const u8 {
 /// T and the types that it is made of, each once, in the order of their appearance.
 fn collect(comptime known: []const type, comptime T: type) []const type {
     for (known) |other| if (other == T) return known;
-    var list = known ++ .{T};
+    var list: []const type = known ++ .{T};
     switch (kinds.kindOf(T)) {
         .value, .text => {},
         .mapping => list = collect(collectKey(list, T.Key), T.Item),
