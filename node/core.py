@@ -12,6 +12,7 @@ from coincurve import PrivateKey
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
+from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
 from zevm.node.errors import NodeError
 from zevm.node.forwarding import Forwarder
@@ -26,7 +27,6 @@ from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, read_
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile
 from zevm.node.wallet import KeyWallet, address_of
-from zevm.rpc.codec.revert_reasons import Decoder
 from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions

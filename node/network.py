@@ -35,6 +35,7 @@ from zevm.rpc.limits import Limits
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
+from zevm.storage.schema import MetaName
 
 _COMPILED_NAME = "zvm"
 """The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
@@ -61,7 +62,13 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
         if settings.external_consensus:
             check_drivable(genesis.schedule, genesis.number, genesis.timestamp)
         Database.erase(settings.datadir)
-    return Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
+    database = Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
+    if database.ledger.meta(MetaName.COVENANT) is not None:
+        database.close()
+        raise ForeignDatabaseError(
+            f"the folder {settings.datadir} holds the state of a Covenant VM, not a chain", StorageProblem.FOREIGN_FILES
+        )
+    return database
 
 
 @contextmanager

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
 OUTPUT = ROOT / "examples" / "out"
 CACHE = ROOT / "examples" / "cache" / "zig"
-LIBRARY = CONTRACTS / "zig" / "covenant" / "covenant.zig"
+LIBRARY = CONTRACTS / "zig" / "covenant"
 ASSEMBLYSCRIPT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "asc"
 
 STACK_BYTES = 8_192
@@ -42,12 +42,18 @@ class BuildError(Exception):
 
 
 def zig_command(source: Path, target: Path, *, checked: bool) -> list[str]:
-    """Zig: no debug information, memory and exported functions exported."""
+    """Zig: no debug information, memory and exported functions exported.
+
+    The library is the root, so that the contract's panics are Solidity's. It checks by itself what it must check, so it
+    is compiled for its size.
+    """
     mode = "ReleaseSafe" if checked else "ReleaseSmall"
-    flags = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-fstrip", "-O", mode)
-    modules = ("--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={LIBRARY}")
+    flags = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-fstrip")
+    root = ("-O", mode, "--dep", "covenant", "--dep", "contract", f"-Mroot={LIBRARY / 'entry.zig'}")
+    contract = ("-O", mode, "--dep", "covenant", f"-Mcontract={source}")
+    library = ("-O", "ReleaseSmall", f"-Mcovenant={LIBRARY / 'covenant.zig'}")
     build = [sys.executable, "-m", "ziglang", "build-exe", *flags, "--stack", str(STACK_BYTES)]
-    return [*build, *modules, f"-femit-bin={target}"]
+    return [*build, *root, *contract, *library, f"-femit-bin={target}"]
 
 
 def c_command(source: Path, target: Path, *, checked: bool) -> list[str]:

@@ -74,8 +74,10 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
+    COVENANT         empty: the state is a Covenant VM's, which has no chain
 
-    One more kind has names of its own: "blobs/" ‖ transaction hash (32) -> a blob transaction in its network form.
+    Two more kinds have names of their own: "blobs/" ‖ transaction hash (32) -> a blob transaction in its network form,
+    and "owners/" ‖ address (20) -> address (20) that a Covenant VM's contract was deployed by.
     """
 
     HEAD = b"head"
@@ -87,9 +89,11 @@ class MetaName(Enum):
     ADOPTED = b"adopted"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
+    COVENANT = b"covenant"
 
 
 _BLOBS = b"blobs/"
+_OWNERS = b"owners/"
 
 NUMBER_SIZE = 8
 MAX_NUMBER = 2**64 - 1
@@ -169,6 +173,11 @@ def meta_key(name: MetaName) -> bytes:
 def blobs_key(transaction_hash: bytes) -> bytes:
     """Key of a mined blob transaction with its blobs."""
     return META.prefix + _BLOBS + transaction_hash
+
+
+def owner_key(address: bytes) -> bytes:
+    """Key of the address that deployed a Covenant VM's contract."""
+    return META.prefix + _OWNERS + address
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:

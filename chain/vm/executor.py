@@ -13,7 +13,7 @@ from zevm.chain.vm import system, validation
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from zevm.chain.vm.frame import Precompile, TransactionContext
+from zevm.chain.vm.frame import UNLIMITED_WORDS, Precompile, TransactionContext
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
@@ -149,21 +149,34 @@ class Executor:
         validation.check_message(request, self.environment, self.state, gas, free=free, free_blobs=free_blobs)
         return gas
 
-    def call_alone(self, request: CallRequest, *, wasm_scope: Any = None, deadline: Deadline | None = None) -> Outcome:
-        """Execute a call as one frame, without a transaction: for functions of contracts, off chain.
+    def call_alone(
+        self,
+        request: CallRequest,
+        *,
+        origin: Address | None = None,
+        creates: Address | None = None,
+        memory_words: int = UNLIMITED_WORDS,
+        wasm_scope: Any = None,
+        deadline: Deadline | None = None,
+    ) -> Outcome:
+        """Execute a call or creation as one frame, without a transaction: off chain.
 
+        origin: what ORIGIN gives, the sender unless given. creates: see execute_alone. memory_words: of one EVM frame.
         wasm_scope: what the WebAssembly machine has prepared for it. Raises TransactionError for want of funds,
         ExecutionTimeoutError at the deadline.
         """
-        assert request.to is not None
         environment = self.environment
         validation.check_funds(request.sender, request.value, self.state)
+        if request.to is None:
+            validation.check_initcode(request, environment)
         evm_state = self._new_evm_state()
         evm_state.base_fee = 0
         settled = settle(request, GasNeeds(environment.rules.fork, 0, 0), environment, price_wei=None, blob_price_wei=0)
         context = self._context(settled, deadline, None)
+        context.origin = origin or settled.sender
+        context.memory_words = memory_words
         context.wasm_scope = wasm_scope
-        return execute_alone(settled, environment, evm_state, context)
+        return execute_alone(settled, environment, evm_state, context, creates=creates)
 
     def _effective_price(self, request: CallRequest) -> int:
         base_fee = self.environment.base_fee_per_gas

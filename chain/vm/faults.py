@@ -46,6 +46,13 @@ class BalanceOverflowError(VMError):
     """The value would lift the recipient's balance past 256 bits: only a development request can bring it near."""
 
 
+class MemoryWordsError(VMError):
+    """An EVM frame would have more memory than the execution allows, whatever its gas. Off chain alone."""
+
+    def __init__(self, words: int, limit: int) -> None:
+        super().__init__(f"out of memory: {words * 32} bytes in one frame, the limit is {limit * 32}")
+
+
 class StoreSentryError(OutOfGas):
     """SSTORE with no more gas left than a stipend (EIP-2200)."""
 
@@ -121,6 +128,7 @@ _KINDS: dict[type[Exception], VmErrorKind] = {
     TrapError: VmErrorKind.TRAP,
     StackWordsError: VmErrorKind.OUT_OF_STACK,
     MemoryPagesError: VmErrorKind.OUT_OF_MEMORY,
+    MemoryWordsError: VmErrorKind.OUT_OF_MEMORY,
     InvalidModuleError: VmErrorKind.INVALID_MODULE,
     NoSuchFunctionError: VmErrorKind.NO_SUCH_FUNCTION,
     CallDataSizeError: VmErrorKind.CALL_DATA_SIZE,

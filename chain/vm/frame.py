@@ -15,13 +15,16 @@ from eth.exceptions import VMError
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
-from zevm.chain.vm.faults import GasShortageError
+from zevm.chain.vm.faults import GasShortageError, MemoryWordsError
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.opcodes import Operation
 from zevm.chain.vm.program import Program
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import Tracer
 from zevm.storage.primitives import Address
+
+UNLIMITED_WORDS = 1 << 256
+"""More memory than any gas pays for."""
 
 
 class ForkTraits(NamedTuple):
@@ -130,7 +133,7 @@ class Frame:
     # Memory
 
     def extend_memory(self, start_position: int, size: int) -> None:
-        """Grow the memory to hold [start, start + size), in words, and pay for it. Raises OutOfGas.
+        """Grow the memory to hold [start, start + size), in words, and pay for it. Raises OutOfGas, MemoryWordsError.
 
         The price is the difference of C_mem(a) = G_memory * a + a ** 2 // 512 for a words, with G_memory = 3
         (Yellow Paper, appendix H).
@@ -144,6 +147,8 @@ class Frame:
             left = self.gas_left - 3 * (words - old_words) - (words * words >> 9) + (old_words * old_words >> 9)
             if left < 0:
                 raise GasShortageError("memory", self.gas_left - left)
+            if words > self.transaction_context.memory_words:
+                raise MemoryWordsError(words, self.transaction_context.memory_words)
             self.gas_left = left
             memory.extend(bytes((words - old_words) << 5))
 
@@ -200,6 +205,7 @@ class TransactionContext:
     deadline: None for no limit. step_tracer: the tracer, if it wants instructions. host_tracer: if it wants host calls.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
     wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
+    memory_words: the most 32-byte words of one EVM frame's memory; on a chain gas alone bounds it.
     """
 
     __slots__ = (
@@ -210,6 +216,7 @@ class TransactionContext:
         "frames",
         "gas_price",
         "host_tracer",
+        "memory_words",
         "origin",
         "precompiles",
         "step_tracer",
@@ -245,6 +252,7 @@ class TransactionContext:
         self.frames: list[Frame] = []
         self.wasm_machine = wasm_machine
         self.wasm_scope: Any = None
+        self.memory_words = UNLIMITED_WORDS
 
     def print_console(self, data: bytes) -> None:
         """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""

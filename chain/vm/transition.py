@@ -152,22 +152,31 @@ def execute_alone(
     environment: BlockEnvironment,
     evm_state: PyEvmState,
     context: TransactionContext,
+    *,
+    creates: Address | None = None,
 ) -> Outcome:
-    """Run a call without a transaction around it: its gas is the code's alone, no nonce changes, no fee is paid.
+    """Run a call or creation without a transaction around it: its gas is the code's alone, no fee is paid.
 
-    The state keeps its effects, but for what lasts one transaction.
+    creates: the address of a creation; None for the one that the sender's nonce gives, which goes up as in a
+    transaction. The state keeps the effects, but for what lasts one transaction.
     """
     state = evm_state.block_state
     state.begin_transaction()
-    _warm_up(transaction, environment, state, context, None)
+    if transaction.to is None:
+        nonce = state.get_nonce(transaction.sender)
+        creates = creates or contract_address(transaction.sender, nonce)
+        state.set_nonce(transaction.sender, (nonce + 1) & MAX_NONCE)
+    _warm_up(transaction, environment, state, context, creates)
     try:
-        frame, error = _run(transaction, environment, evm_state, context, None)
+        frame, error = _run(transaction, environment, evm_state, context, creates)
     except BaseException:
         context.abandon()
         raise
-    assert frame is not None
-    used = transaction.gas_limit - frame.gas_left
-    outcome = Outcome(used, used, frame.output, state.logs_from(0), error)
+    used = transaction.gas_limit - (0 if frame is None else frame.gas_left)
+    output = b"" if frame is None else frame.output
+    outcome = Outcome(used, used, output, state.logs_from(0), error, creates)
+    if context.console:
+        outcome.console = [decode_console(data) for data in context.console]
     state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
     return outcome
 

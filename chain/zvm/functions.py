@@ -9,6 +9,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.frame import UNLIMITED_WORDS
 from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.chain.zvm.inspection import delegate_of
 from zevm.chain.zvm.machine import ZvmMachine
@@ -67,8 +68,9 @@ def run_function(
     call: FunctionCall,
     *,
     deadline: Deadline | None,
+    memory_words: int = UNLIMITED_WORDS,
 ) -> FunctionResult:
-    """Run a function and keep nothing. Raises TransactionError where the sender lacks the value."""
+    """Run a function and keep nothing. memory_words: of one EVM frame. Raises TransactionError for want of wei."""
     state = BlockState(reader)
     address = _place(state, call)
     code = state.get_code(address)
@@ -88,7 +90,8 @@ def run_function(
         sender=call.sender, to=address, gas_limit=call.gas_limit, value=call.value_wei, data=_data_of(call)
     )
     try:
-        outcome = Executor(environment, base).call_alone(request, wasm_scope=scope, deadline=deadline)
+        executor = Executor(environment, base)
+        outcome = executor.call_alone(request, memory_words=memory_words, wasm_scope=scope, deadline=deadline)
     except ExecutionTimeoutError as error:
         return _not_run(Status.TIMEOUT, str(error), reader)
     fault = outcome.error

@@ -16,7 +16,11 @@ const NumberChanged = struct {
 const NumberTooLarge = struct { given: u256, limit: u256 };
 
 const Counter = struct {
-    pub const payable = .{ "constructor", "receive" };
+    pub const payable = .{"constructor"};
+    pub const view = .{ "number", "changes" };
+    pub const pure = .{ "LIMIT", "refuse", "divide" };
+    pub const events = .{NumberChanged};
+    pub const errors = .{NumberTooLarge};
 
     pub const storage = covenant.layout(struct {
         number: u256,

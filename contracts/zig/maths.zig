@@ -4,6 +4,8 @@
 const covenant = @import("covenant");
 
 const Maths = struct {
+    pub const pure = .{"gcd"};
+
     /// The greatest common divisor; 0 of two zeros.
     pub fn gcd(a: u64, b: u64) u64 {
         var greater = a;

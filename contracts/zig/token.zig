@@ -42,6 +42,16 @@ const Token = struct {
         _symbol: covenant.String,
     });
 
+    pub const view = .{ "name", "symbol", "totalSupply", "balanceOf", "allowance" };
+    pub const pure = .{"decimals"};
+    pub const events = .{ Transfer, Approval };
+    pub const errors = .{
+        ERC20InsufficientBalance, ERC20InsufficientAllowance, ERC20InvalidSender,     ERC20InvalidReceiver,
+        ERC20InvalidApprover,     ERC20InvalidSpender,        ERC1363InvalidReceiver,
+    };
+    /// A receiver that is told of a transfer may ask and transfer in turn: nothing is half done then.
+    pub const reentrant = .all;
+
     pub fn constructor(whole: u256) void {
         storage._name.set("Twin Token");
         storage._symbol.set("TWIN");

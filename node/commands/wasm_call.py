@@ -98,8 +98,8 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
     from zevm.chain.concurrency.deadline import Deadline
     from zevm.chain.rules.genesis import load_default_genesis
     from zevm.chain.types.block_reference import LATEST
+    from zevm.contracts.revert_reasons import Decoder
     from zevm.node.wallet import KeyWallet
-    from zevm.rpc.codec.revert_reasons import Decoder
     from zevm.rpc.errors import RpcError
     from zevm.rpc.limits import Limits
     from zevm.rpc.methods.zvm.execution import execute_function, function_call

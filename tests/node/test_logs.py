@@ -11,6 +11,7 @@ from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, HeadChanged, PayloadExecuted, TransactionAdded, TransactionReport
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.contracts.revert_reasons import Decoder
 from zevm.node.core import Observers
 from zevm.node.logs import (
     QUEUE_LIMIT,
@@ -26,7 +27,6 @@ from zevm.node.logs import (
     rfc2822,
     shown_parameters,
 )
-from zevm.rpc.codec.revert_reasons import Decoder
 from zevm.rpc.errors import InvalidParamsError, RefusedError
 
 CREATED = bytes(19) + b"\x0c"

@@ -27,8 +27,8 @@ from verification.conformance.chain_suite import memory_chain
 from verification.conformance.comparison import RecordedFile, difference, read_folder
 from verification.conformance.data import find_data, read_chain
 from verification.conformance.outcome import Shortfall, SuiteResult
+from zevm.contracts.revert_reasons import Decoder
 from zevm.node.wallet import KeyWallet
-from zevm.rpc.codec.revert_reasons import Decoder
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.server import Server, ServerOptions

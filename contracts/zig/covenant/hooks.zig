@@ -1,54 +1,57 @@
-//! The host's functions: the 42 of Stylus (module `vm_hooks`) and those of module `zvm`, which only this chain has.
-//! Numbers are 32 bytes big-endian, addresses 20 bytes. docs/zvm.md has the table with prices.
+//! The host: on the chain the imports of the module, natively (in tests) the library's own host in memory.
+//! Functions, parameters and results are the same; docs/zvm.md has the table.
 
-const Word = [32]u8;
-const Address = [20]u8;
+pub const on_chain = @import("builtin").cpu.arch == .wasm32;
 
-pub extern "vm_hooks" fn read_args(destination: [*]u8) void;
-pub extern "vm_hooks" fn write_result(data: [*]const u8, length: usize) void;
-pub extern "vm_hooks" fn exit_early(status: u32) noreturn;
-pub extern "vm_hooks" fn storage_load_bytes32(key: *const Word, destination: *Word) void;
-pub extern "vm_hooks" fn storage_cache_bytes32(key: *const Word, value: *const Word) void;
-pub extern "vm_hooks" fn storage_flush_cache(clear: u32) void;
-pub extern "vm_hooks" fn transient_load_bytes32(key: *const Word, destination: *Word) void;
-pub extern "vm_hooks" fn transient_store_bytes32(key: *const Word, value: *const Word) void;
-pub extern "vm_hooks" fn call_contract(target: *const Address, data: [*]const u8, length: usize, value: *const Word, gas: u64, returned: *usize) u32;
-pub extern "vm_hooks" fn delegate_call_contract(target: *const Address, data: [*]const u8, length: usize, gas: u64, returned: *usize) u32;
-pub extern "vm_hooks" fn static_call_contract(target: *const Address, data: [*]const u8, length: usize, gas: u64, returned: *usize) u32;
-pub extern "vm_hooks" fn create1(code: [*]const u8, length: usize, endowment: *const Word, created: *Address, returned: *usize) void;
-pub extern "vm_hooks" fn create2(code: [*]const u8, length: usize, endowment: *const Word, salt: *const Word, created: *Address, returned: *usize) void;
-pub extern "vm_hooks" fn read_return_data(destination: [*]u8, offset: usize, size: usize) usize;
-pub extern "vm_hooks" fn return_data_size() usize;
-pub extern "vm_hooks" fn emit_log(data: [*]const u8, length: usize, topics: usize) void;
-pub extern "vm_hooks" fn account_balance(address: *const Address, destination: *Word) void;
-pub extern "vm_hooks" fn account_code(address: *const Address, offset: usize, size: usize, destination: [*]u8) usize;
-pub extern "vm_hooks" fn account_code_size(address: *const Address) usize;
-pub extern "vm_hooks" fn account_codehash(address: *const Address, destination: *Word) void;
-pub extern "vm_hooks" fn evm_gas_left() u64;
-pub extern "vm_hooks" fn evm_ink_left() u64;
-pub extern "vm_hooks" fn block_basefee(destination: *Word) void;
-pub extern "vm_hooks" fn chainid() u64;
-pub extern "vm_hooks" fn block_coinbase(destination: *Address) void;
-pub extern "vm_hooks" fn block_gas_limit() u64;
-pub extern "vm_hooks" fn block_number() u64;
-pub extern "vm_hooks" fn block_timestamp() u64;
-pub extern "vm_hooks" fn contract_address(destination: *Address) void;
-pub extern "vm_hooks" fn msg_reentrant() u32;
-pub extern "vm_hooks" fn msg_sender(destination: *Address) void;
-pub extern "vm_hooks" fn msg_value(destination: *Word) void;
-pub extern "vm_hooks" fn native_keccak256(data: [*]const u8, length: usize, destination: *Word) void;
-pub extern "vm_hooks" fn tx_gas_price(destination: *Word) void;
-pub extern "vm_hooks" fn tx_ink_price() u32;
-pub extern "vm_hooks" fn tx_origin(destination: *Address) void;
-pub extern "vm_hooks" fn math_div(dividend: *Word, divisor: *const Word) void;
-pub extern "vm_hooks" fn math_mod(dividend: *Word, divisor: *const Word) void;
-pub extern "vm_hooks" fn math_pow(base: *Word, exponent: *const Word) void;
-pub extern "vm_hooks" fn math_add_mod(a: *Word, b: *const Word, modulus: *const Word) void;
-pub extern "vm_hooks" fn math_mul_mod(a: *Word, b: *const Word, modulus: *const Word) void;
-pub extern "vm_hooks" fn pay_for_memory_grow(pages: u32) void;
+const host = if (on_chain) @import("hooks_wasm.zig") else @import("testing/host.zig");
 
-pub extern "zvm" fn selfdestruct(beneficiary: *const Address) noreturn;
-pub extern "zvm" fn blockhash(number: u64, destination: *Word) void;
-pub extern "zvm" fn blobbasefee(destination: *Word) void;
-pub extern "zvm" fn prevrandao(destination: *Word) void;
-pub extern "zvm" fn is_constructing() u32;
+pub const read_args = host.read_args;
+pub const write_result = host.write_result;
+pub const exit_early = host.exit_early;
+pub const storage_load_bytes32 = host.storage_load_bytes32;
+pub const storage_cache_bytes32 = host.storage_cache_bytes32;
+pub const storage_flush_cache = host.storage_flush_cache;
+pub const transient_load_bytes32 = host.transient_load_bytes32;
+pub const transient_store_bytes32 = host.transient_store_bytes32;
+pub const call_contract = host.call_contract;
+pub const delegate_call_contract = host.delegate_call_contract;
+pub const static_call_contract = host.static_call_contract;
+pub const create1 = host.create1;
+pub const create2 = host.create2;
+pub const read_return_data = host.read_return_data;
+pub const return_data_size = host.return_data_size;
+pub const emit_log = host.emit_log;
+pub const account_balance = host.account_balance;
+pub const account_code = host.account_code;
+pub const account_code_size = host.account_code_size;
+pub const account_codehash = host.account_codehash;
+pub const evm_gas_left = host.evm_gas_left;
+pub const evm_ink_left = host.evm_ink_left;
+pub const block_basefee = host.block_basefee;
+pub const chainid = host.chainid;
+pub const block_coinbase = host.block_coinbase;
+pub const block_gas_limit = host.block_gas_limit;
+pub const block_number = host.block_number;
+pub const block_timestamp = host.block_timestamp;
+pub const contract_address = host.contract_address;
+pub const msg_reentrant = host.msg_reentrant;
+pub const msg_sender = host.msg_sender;
+pub const msg_value = host.msg_value;
+pub const native_keccak256 = host.native_keccak256;
+pub const tx_gas_price = host.tx_gas_price;
+pub const tx_ink_price = host.tx_ink_price;
+pub const tx_origin = host.tx_origin;
+pub const math_div = host.math_div;
+pub const math_mod = host.math_mod;
+pub const math_pow = host.math_pow;
+pub const math_add_mod = host.math_add_mod;
+pub const math_mul_mod = host.math_mul_mod;
+pub const pay_for_memory_grow = host.pay_for_memory_grow;
+pub const selfdestruct = host.selfdestruct;
+pub const blockhash = host.blockhash;
+pub const blobbasefee = host.blobbasefee;
+pub const prevrandao = host.prevrandao;
+pub const is_constructing = host.is_constructing;
+
+/// Memory of a frame of the test machine.
+pub const takeNatively = if (on_chain) unreachable else host.take;

@@ -10,9 +10,9 @@ from zevm.chain.calls.overrides import NO_OVERRIDES, CallOverrides
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.tracing.errors import TraceMemoryError
 from zevm.chain.tracing.trace import TraceRequest
+from zevm.contracts.revert_reasons import Decoder as ErrorDecoder
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import decode_fields
-from zevm.rpc.codec.revert_reasons import Decoder as ErrorDecoder
 from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import LimitExceededError, ServerError, told
 from zevm.rpc.limits import Limits

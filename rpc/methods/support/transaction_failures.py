@@ -7,7 +7,7 @@ not Hardhat 2's -32603, which makes clients send again.
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import VmErrorKind
-from zevm.rpc.codec.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR
+from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR
 from zevm.rpc.errors import TransactionFailedError
 from zevm.rpc.services import ErrorDecoder, Services
 from zevm.storage.primitives import Hash32

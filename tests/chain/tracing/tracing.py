@@ -9,7 +9,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.executor import Executor
-from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.contracts.revert_reasons import Decoder
 
 OTHER, THIRD = b"\x44" * 20, b"\x55" * 20
 CONTEXT = TraceContext(Decoder().revert_reason, b"\xbb" * 32, 7, b"\xcc" * 32, 3, first_log_index=5)

@@ -13,7 +13,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Transaction, TransactionType
-from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.contracts.revert_reasons import Decoder
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.server import Server, ServerOptions

@@ -33,7 +33,7 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block
 from zevm.chain.types.transaction import encode_network_form
-from zevm.rpc.codec.revert_reasons import Decoder
+from zevm.contracts.revert_reasons import Decoder
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.registry import REGISTRY, Cost

@@ -2,7 +2,7 @@
 
 const kinds = @import("kinds.zig");
 const handles = @import("handles.zig");
-const record = @import("../record.zig");
+const failure = @import("../failure.zig");
 const words = @import("words.zig");
 
 const Word = words.Word;
@@ -23,7 +23,7 @@ pub fn FixedArray(comptime region: words.Region, comptime T: type) type {
 
         /// The handle of an item, or Panic(0x32).
         pub fn at(self: *const Self, index: u256) handles.Handle(region, Item) {
-            if (index >= count) record.panic(words.bad_index);
+            if (index >= count) failure.panic(words.bad_index);
             return items.at(&self.slot, @intCast(index));
         }
 
@@ -63,7 +63,7 @@ pub fn DynamicArray(comptime region: words.Region, comptime T: type) type {
 
         /// The handle of an item, or Panic(0x32).
         pub fn at(self: *const Self, index: u256) handles.Handle(region, Item) {
-            if (index >= self.len()) record.panic(words.bad_index);
+            if (index >= self.len()) failure.panic(words.bad_index);
             return items.at(&words.hash(&self.slot), @intCast(index));
         }
 
@@ -82,7 +82,7 @@ pub fn DynamicArray(comptime region: words.Region, comptime T: type) type {
         /// Remove the last item, or Panic(0x31).
         pub noinline fn pop(self: *const Self) void {
             const count = self.len();
-            if (count == 0) record.panic(words.empty_pop);
+            if (count == 0) failure.panic(words.empty_pop);
             if (comptime kinds.hasDeletable(Item)) items.at(&words.hash(&self.slot), count - 1).delete();
             words.storeNumber(region, &self.slot, count - 1);
         }
@@ -116,7 +116,7 @@ pub fn DynamicArray(comptime region: words.Region, comptime T: type) type {
 /// Panic(0x41) where it is more than memory could address.
 noinline fn lengthAt(comptime region: words.Region, slot: *const Word) usize {
     const count = words.loadNumber(region, slot);
-    if (count > words.most_length) record.panic(words.too_large);
+    if (count > words.most_length) failure.panic(words.too_large);
     return @intCast(count);
 }
 

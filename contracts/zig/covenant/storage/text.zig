@@ -3,7 +3,7 @@
 
 const abi = @import("../abi.zig");
 const memory = @import("../memory.zig");
-const record = @import("../record.zig");
+const failure = @import("../failure.zig");
 const words = @import("words.zig");
 
 const Word = words.Word;
@@ -78,12 +78,12 @@ fn Operations(comptime region: words.Region) type {
         noinline fn length(word: *const Word) usize {
             const last = word[31];
             if (last & 1 == 0) {
-                if (last > 2 * most_short) record.panic(words.bad_encoding);
+                if (last > 2 * most_short) failure.panic(words.bad_encoding);
                 return last >> 1;
             }
             const count = abi.readNumber(word) >> 1;
-            if (count <= most_short) record.panic(words.bad_encoding);
-            if (count > words.most_length) record.panic(words.too_large);
+            if (count <= most_short) failure.panic(words.bad_encoding);
+            if (count > words.most_length) failure.panic(words.too_large);
             return @intCast(count);
         }
 
@@ -136,7 +136,7 @@ fn Operations(comptime region: words.Region) type {
 
         noinline fn place(slot: *const Word, index: u256) words.Place {
             const count = length(&words.load(region, slot));
-            if (index >= count) record.panic(words.bad_index);
+            if (index >= count) failure.panic(words.bad_index);
             return placeIn(slot, count, @intCast(index));
         }
 
@@ -167,7 +167,7 @@ fn Operations(comptime region: words.Region) type {
         noinline fn pop(slot: *const Word) void {
             var word = words.load(region, slot);
             const count = length(&word);
-            if (count == 0) record.panic(words.empty_pop);
+            if (count == 0) failure.panic(words.empty_pop);
             if (count <= most_short) {
                 word[count - 1] = 0;
                 word[31] -= 2;

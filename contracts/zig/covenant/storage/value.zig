@@ -3,7 +3,7 @@
 const std = @import("std");
 const abi = @import("../abi.zig");
 const kinds = @import("kinds.zig");
-const record = @import("../record.zig");
+const failure = @import("../failure.zig");
 const words = @import("words.zig");
 
 const Word = words.Word;
@@ -49,14 +49,14 @@ pub fn Value(comptime region: words.Region, comptime T: type) type {
         /// Add to an integer, or Panic(0x11).
         pub noinline fn add(self: *const Self, amount: T) void {
             const sum, const carry = @addWithOverflow(self.get(), amount);
-            if (carry != 0) record.panic(record.overflow);
+            if (carry != 0) failure.panic(failure.overflow);
             self.set(sum);
         }
 
         /// Subtract from an integer, or Panic(0x11).
         pub noinline fn subtract(self: *const Self, amount: T) void {
             const difference, const borrow = @subWithOverflow(self.get(), amount);
-            if (borrow != 0) record.panic(record.overflow);
+            if (borrow != 0) failure.panic(failure.overflow);
             self.set(difference);
         }
     };
@@ -73,7 +73,7 @@ fn isNumber(comptime T: type) bool {
 fn fromNumber(comptime T: type, number: u256) T {
     switch (@typeInfo(T)) {
         .bool => return @as(u8, @truncate(number)) != 0,
-        .@"enum" => return std.enums.fromInt(T, @as(u8, @truncate(number))) orelse record.panic(words.bad_enum),
+        .@"enum" => return std.enums.fromInt(T, @as(u8, @truncate(number))) orelse failure.panic(words.bad_enum),
         .int => |integer| {
             const bits: @Int(.unsigned, integer.bits) = @truncate(number);
             return @bitCast(bits);

@@ -5,7 +5,7 @@ const std = @import("std");
 const abi = @import("../abi.zig");
 const hooks = @import("../hooks.zig");
 const memory = @import("../memory.zig");
-const record = @import("../record.zig");
+const failure = @import("../failure.zig");
 
 pub const Word = [32]u8;
 
@@ -120,7 +120,7 @@ pub noinline fn packedPlace(first: *const Word, index: u64, size: u8) Place {
 /// Room for items in memory.
 pub fn takeItems(comptime T: type, count: usize) []T {
     const bytes = @as(u64, count) * @sizeOf(T);
-    if (bytes > most_length) record.panic(too_large);
+    if (bytes > most_length) failure.panic(too_large);
     const taken = memory.take(@intCast(bytes + @alignOf(T)));
     const start = std.mem.alignForward(usize, @intFromPtr(taken.ptr), @alignOf(T));
     return @as([*]T, @ptrFromInt(start))[0..count];

@@ -1,4 +1,4 @@
-"""zevm.rpc.codec.revert_reasons: Solidity's own errors, and names out of Foundry's and Hardhat's artifacts."""
+"""zevm.contracts.revert_reasons: Solidity's own errors, and names out of Foundry's and Hardhat's artifacts."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import orjson
 import pytest
 from eth_abi.abi import encode
 
-from zevm.rpc.codec.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
+from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
 from zevm.storage.keccak import keccak256
 
 CUSTOM = {

@@ -1,0 +1,11 @@
+//! The root of a build that yields no code but the contract's description: two constants, `zvm_description` (JSON) and
+//! `zvm_description_length`. `define` exports them when it finds this root.
+
+pub const panic = @import("covenant").safety;
+
+/// Read by `define`.
+pub const describes_contract = true;
+
+comptime {
+    _ = @import("contract");
+}

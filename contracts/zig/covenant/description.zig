@@ -1,0 +1,120 @@
+//! A contract's description as JSON, made at compile time: its name, its ABI and its storage layout in solc's forms.
+
+const std = @import("std");
+const declaration = @import("declaration.zig");
+const event = @import("event.zig");
+const failure = @import("failure.zig");
+const types = @import("types.zig");
+
+/// `{"name": ..., "constructor": ..., "abi": [...], "storageLayout": {...}}`.
+pub fn describe(comptime Definition: type) []const u8 {
+    @setEvalBranchQuota(10_000_000);
+    const has_constructor = declaration.find(Definition, "constructor") != null;
+    return "{\"name\":\"" ++ types.ownName(Definition) ++ "\",\"constructor\":" ++ (if (has_constructor) "true" else "false") ++
+        ",\"abi\":[" ++ joined(entriesOf(Definition)) ++ "]}";
+}
+
+/// The entries of the ABI, in solc's order of kinds.
+fn entriesOf(comptime Definition: type) []const []const u8 {
+    comptime var entries: []const []const u8 = &.{};
+    if (declaration.find(Definition, "constructor")) |function| {
+        entries = entries ++ .{"{\"type\":\"constructor\",\"inputs\":" ++ parameters(function.parameters(), &.{}) ++ mutabilityOf(Definition, function)};
+    }
+    entries = entries ++ errorsOf(Definition);
+    inline for (declaration.recordsOf(Definition, "events")) |Event| entries = entries ++ .{eventEntry(Event)};
+    if (declaration.find(Definition, "fallback")) |function| {
+        entries = entries ++ .{"{\"type\":\"fallback\"" ++ mutabilityOf(Definition, function)};
+    }
+    inline for (declaration.functionsOf(Definition)) |function| {
+        if (!declaration.isSpecial(function.name)) entries = entries ++ .{functionEntry(Definition, function)};
+    }
+    if (declaration.find(Definition, "receive") != null) {
+        entries = entries ++ .{"{\"type\":\"receive\",\"stateMutability\":\"payable\"}"};
+    }
+    return entries;
+}
+
+fn functionEntry(comptime Definition: type, comptime function: declaration.Function) []const u8 {
+    return "{\"type\":\"function\",\"name\":\"" ++ function.abi_name ++ "\",\"inputs\":" ++ parameters(function.parameters(), &.{}) ++
+        ",\"outputs\":" ++ parameters(function.results(), &.{}) ++ mutabilityOf(Definition, function);
+}
+
+fn mutabilityOf(comptime Definition: type, comptime function: declaration.Function) []const u8 {
+    return ",\"stateMutability\":\"" ++ declaration.mutability(Definition, function) ++ "\"}";
+}
+
+/// The listed errors, and the members of the functions' error sets, each once.
+fn errorsOf(comptime Definition: type) []const []const u8 {
+    comptime var names: []const []const u8 = &.{};
+    comptime var entries: []const []const u8 = &.{};
+    inline for (declaration.recordsOf(Definition, "errors")) |Failure| {
+        const information = @typeInfo(Failure).@"struct";
+        names = names ++ .{types.ownName(Failure)};
+        entries = entries ++ .{errorEntry(types.ownName(Failure), parameters(information.field_types, information.field_names))};
+    }
+    inline for (declaration.functionsOf(Definition)) |function| {
+        if (function.Errors()) |Errors| inline for (failure.membersOf(Errors)) |name| {
+            if (!types.contains(names, name)) {
+                names = names ++ .{@as([]const u8, name)};
+                entries = entries ++ .{errorEntry(name, "[]")};
+            }
+        };
+    }
+    return entries;
+}
+
+fn errorEntry(comptime name: []const u8, comptime inputs: []const u8) []const u8 {
+    return "{\"type\":\"error\",\"name\":\"" ++ name ++ "\",\"inputs\":" ++ inputs ++ "}";
+}
+
+fn eventEntry(comptime Event: type) []const u8 {
+    comptime var inputs: []const []const u8 = &.{};
+    const information = @typeInfo(Event).@"struct";
+    inline for (information.field_types, information.field_names) |T, name| {
+        const indexed = if (event.isIndexed(Event, name)) "true" else "false";
+        inputs = inputs ++ .{"{" ++ parameter(T, name) ++ ",\"indexed\":" ++ indexed ++ "}"};
+    }
+    const anonymous = if (event.isAnonymous(Event)) "true" else "false";
+    return "{\"type\":\"event\",\"name\":\"" ++ types.ownName(Event) ++ "\",\"inputs\":[" ++ joined(inputs) ++ "],\"anonymous\":" ++ anonymous ++ "}";
+}
+
+/// A list of parameters; without names where `names` is empty, as Zig's functions do not tell theirs.
+fn parameters(comptime list: []const type, comptime names: []const []const u8) []const u8 {
+    comptime var entries: []const []const u8 = &.{};
+    inline for (list, 0..) |T, index| entries = entries ++ .{"{" ++ parameter(T, if (names.len == 0) "" else names[index]) ++ "}"};
+    return "[" ++ joined(entries) ++ "]";
+}
+
+/// The members of a parameter: its name, its type as an ABI has it, its type as the source has it, a struct's fields.
+fn parameter(comptime T: type, comptime name: []const u8) []const u8 {
+    const Innermost, const brackets = comptime innermost(T, "");
+    const kind = types.kindOf(Innermost);
+    const text = switch (kind) {
+        .tuple => "tuple",
+        else => types.typeName(Innermost),
+    };
+    const internal = switch (kind) {
+        .tuple => "struct " ++ types.ownName(Innermost),
+        .enumeration => "enum " ++ types.ownName(Innermost),
+        else => text,
+    };
+    const information = @typeInfo(Innermost);
+    const components = if (kind != .tuple) "" else ",\"components\":" ++
+        parameters(information.@"struct".field_types, information.@"struct".field_names);
+    return "\"name\":\"" ++ name ++ "\",\"type\":\"" ++ text ++ brackets ++ "\",\"internalType\":\"" ++ internal ++ brackets ++ "\"" ++ components;
+}
+
+/// The type of the items of nested lists, and the brackets behind it.
+fn innermost(comptime T: type, comptime brackets: []const u8) struct { type, []const u8 } {
+    return switch (types.kindOf(T)) {
+        .list => innermost(types.ItemOf(T), "[]" ++ brackets),
+        .array => innermost(types.ItemOf(T), std.fmt.comptimePrint("[{d}]", .{types.lengthOf(T)}) ++ brackets),
+        else => .{ T, brackets },
+    };
+}
+
+fn joined(comptime parts: []const []const u8) []const u8 {
+    comptime var text: []const u8 = "";
+    inline for (parts, 0..) |part, index| text = text ++ (if (index == 0) "" else ",") ++ part;
+    return text;
+}
