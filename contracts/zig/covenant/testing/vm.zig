@@ -56,14 +56,14 @@ pub const Vm = struct {
         const outcome = machine.deploy(options.from, address, creatable(Contract), data, options.value, options.gas);
         machine.state.finish();
         if (outcome.succeeded) return .{ .machine = machine, .address = address };
-        fail(machine, types.ownName(Contract) ++ ".constructor", outcome);
+        fail(machine, comptime types.ownName(Contract) ++ ".constructor", outcome);
         return error.Reverted;
     }
 
     /// What a constructor refuses with, as `Instance.expectRevert` has it.
     pub fn expectDeployRevert(self: *Vm, comptime Contract: type, arguments: anytype, options: Options, expected: []const u8) !void {
         _ = self.deploy(Contract, arguments, options) catch return expectData(expected, last_failure.?.outcome.data);
-        std.debug.print("the constructor of {s} did not revert\n", .{types.ownName(Contract)});
+        std.debug.print("the constructor of {s} did not revert\n", .{comptime types.ownName(Contract)});
         return error.TestExpectedRevert;
     }
 
@@ -169,7 +169,7 @@ pub fn Instance(comptime Contract: type) type {
         pub fn expectRevert(self: Self, comptime name: @EnumLiteral(), arguments: anytype, options: Options, expected: []const u8) !void {
             const outcome = self.run(name, arguments, options);
             if (outcome.succeeded) {
-                std.debug.print("{s}.{t} did not revert\n", .{ types.ownName(Contract), name });
+                std.debug.print("{s}.{t} did not revert\n", .{ comptime types.ownName(Contract), name });
                 return error.TestExpectedRevert;
             }
             try expectData(expected, outcome.data);
@@ -192,7 +192,7 @@ pub fn Instance(comptime Contract: type) type {
 
         /// A transaction of plain call data to it.
         pub fn send(self: Self, data: []const u8, options: Options) Outcome {
-            return transact(self.machine, types.ownName(Contract), self.address, data, options);
+            return transact(self.machine, comptime types.ownName(Contract), self.address, data, options);
         }
 
         fn run(self: Self, comptime name: @EnumLiteral(), arguments: anytype, options: Options) Outcome {
