@@ -49,9 +49,9 @@ fn section(comptime contract: Contract, comptime names: []const []const u8) []co
             namespaces = namespaces ++ comma(namespaces) ++ print("\"erc7201:{s}\":[{s}]", .{ id, list });
         } else storage = storage ++ comma(storage) ++ list;
     }
-    const types = typesOf(contract, known);
+    const known_types = typesOf(contract, known);
     const tail = if (namespaces.len == 0) "" else print(",\"namespaces\":{{{s}}}", .{namespaces});
-    return print("{{\"storage\":[{s}],\"types\":{s}{s}}}", .{ storage, types, tail });
+    return print("{{\"storage\":[{s}],\"types\":{s}{s}}}", .{ storage, known_types, tail });
 }
 
 fn markerOf(comptime contract: Contract, comptime name: []const u8) type {
