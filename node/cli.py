@@ -12,7 +12,7 @@ import typer
 from zevm import __version__
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
-from zevm.node.commands import account, blocks, console, database, wasm
+from zevm.node.commands import account, blocks, console, contract, database, wasm
 from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.config import in_own_words, load_settings
 from zevm.node.errors import NodeError, reason_of
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(database.app, name="db")
 app.add_typer(account.app, name="account")
+app.add_typer(contract.app, name="contract")
 app.add_typer(wasm.app, name="wasm")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)

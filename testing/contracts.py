@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -10,10 +11,20 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from scripts.build_wasm import CONTRACTS, ROOT, SOURCES, compile_contract
+from testing.node_process import ROOT
+from zevm.contracts import Artifact, BuildOptions, build
 
+CONTRACTS = ROOT / "contracts"
 LOAD = CONTRACTS / "load"
 EXAMPLES = ROOT / "examples"
+CACHE = EXAMPLES / "cache" / "zig"
+"""Zig's cache, for all builds of this checkout: the first takes seconds, later ones less."""
+SOURCES = tuple(CONTRACTS / name for name in (
+    "zig/counter.zig", "zig/maths.zig", "zig/token.zig", "c/counter.c", "assemblyscript/counter.ts"
+))  # fmt: skip
+"""The example contracts in languages that compile to WebAssembly."""
+TOOLS = ROOT / "tests" / "clients"
+"""The folder of the npm tools: sources in AssemblyScript find their compiler from there."""
 FORGE = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "forge"
 
 FORWARDER = bytes.fromhex("5f5f6020360380 60205f375f345f355af13d5f5f3e601b573d5ffd5b3d5ff3")
@@ -39,8 +50,20 @@ def wasm(name: str) -> bytes:
     Those of contracts/load are for measuring, and have no checks.
     """
     source = next((path for path in SOURCES if path.name == name), LOAD / name)
-    with tempfile.TemporaryDirectory(prefix="zevm-wasm-") as folder:
-        return compile_contract(source, Path(folder), checked=source.parent != LOAD).read_bytes()
+    return module_of(source, checked=source.parent != LOAD)
+
+
+@cache
+def compiled(source: Path, *, checked: bool = True) -> Artifact:
+    """The artifact of a source, once for a process. Raises BuildError."""
+    return build(source, BuildOptions(checked=checked, cache=CACHE, tools=TOOLS))
+
+
+def module_of(source: Path, *, checked: bool = True) -> bytes:
+    """The module of a source, without custom sections. Raises BuildError."""
+    module = compiled(source, checked=checked).module
+    assert module is not None, source
+    return module
 
 
 @cache
@@ -57,6 +80,21 @@ def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
         if finished.returncode != 0:
             raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
         return {name: _bytecode(Path(folder), name) for name in names}
+
+
+@cache
+def build_examples() -> None:
+    """Compile the examples into their folder `out`, one process at a time. Raises RuntimeError with forge's text."""
+    if not FORGE.exists():
+        raise RuntimeError("forge is missing; run: scripts/install_client_tools.sh")
+    (EXAMPLES / "cache").mkdir(exist_ok=True)
+    with (EXAMPLES / "cache" / "build.lock").open("w") as lock:
+        # whoever waits finds everything compiled
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [str(FORGE), "build", "--quiet"]
+        finished = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
 
 
 def _solidity_source(name: str) -> Path:

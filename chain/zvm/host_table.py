@@ -170,6 +170,7 @@ _EXTENSION: dict[str, HostFunction] = {
     "blobbasefee": _word("(dest): blob base fee in wei, 32 bytes"),
     "prevrandao": _word("(dest): the block's random value, 32 bytes"),
     "is_constructing": HostFunction("", "i", "(): 1 while the account is being created"),
+    "code_address": _word("(dest): the account whose code runs, 20 bytes"),
 }
 
 HOST_FUNCTIONS: Mapping[tuple[str, str], HostFunction] = MappingProxyType(

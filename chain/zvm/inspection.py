@@ -55,8 +55,8 @@ class Inspection:
     """A module's properties. Properties that a refusal left unknown are None or empty.
 
     refusal: the rule that it breaks as a contract. library: it does, but its functions can be run all the same.
-    size_bytes: as given. module_bytes: decompressed, without the section `zvm.init`. stored_bytes: what an account
-    would keep. init_payload: call data of the constructor's run. activation_gas: price of the checks.
+    size_bytes: as given. module_bytes: decompressed, without what only a creation carries. stored_bytes: what an
+    account would keep. init_payload: call data of the constructor's run. activation_gas: price of the checks.
     """
 
     size_bytes: int
@@ -155,12 +155,18 @@ def wasmtime_version() -> str:
 
 def _decoded(code: bytes) -> Module | None:
     """The module as far as its format goes; None where it goes nowhere."""
-    from zevm.chain.zvm.module.prepare import decompress
+    from zevm.chain.zvm.module.prepare import unpack
 
     try:
-        return decode(decompress(code) if code[:3] == COMPRESSED_PREFIX else code)
+        if code[:3] != COMPRESSED_PREFIX:
+            return decode(code)
+        unpacked = unpack(code)
+        module = decode(unpacked.module)
     except ModuleRefusedError:
         return None
+    if module.init_payload is None:
+        module.init_payload = unpacked.init_payload
+    return module
 
 
 def _imports(module: Module, price_table: PriceTable) -> tuple[ImportedFunction, ...]:

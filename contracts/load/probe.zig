@@ -95,7 +95,7 @@ fn facts(address: *const [20]u8) void {
         fold(&word);
     }
     var account: [20]u8 = undefined;
-    inline for (.{ "block_coinbase", "contract_address", "msg_sender", "tx_origin" }) |name| {
+    inline for (.{ "block_coinbase", "contract_address", "code_address", "msg_sender", "tx_origin" }) |name| {
         @field(hooks, name)(&account);
         foldBytes(&account);
     }

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.contracts import build_examples
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
-from tests.clients.tools import BIN, Artifact, artifact, build_vyper, forge
+from tests.clients.tools import BIN, Artifact, artifact, build_vyper
 
 HERE = Path(__file__).parent
 
@@ -49,7 +50,7 @@ def npm_tools() -> None:
 @pytest.fixture(scope="session")
 def built(npm_tools: None) -> None:  # noqa: ARG001
     """The example contracts, compiled by forge and Vyper into examples/out."""
-    forge("build", "--quiet")
+    build_examples()
     build_vyper()
 
 

@@ -40,8 +40,8 @@ def counting(w3: Web3, counter: Artifact) -> Any:
 
 
 @pytest.fixture(scope="module")
-def module(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return compile_module("zig/token.zig", tmp_path_factory.mktemp("modules"))
+def module() -> bytes:
+    return compile_module("zig/token.zig")
 
 
 @pytest.fixture(scope="module")

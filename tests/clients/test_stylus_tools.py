@@ -65,8 +65,8 @@ def stylus_code(module: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return stylus_code(compile_module("c/counter.c", tmp_path_factory.mktemp("modules")))
+def code() -> bytes:
+    return stylus_code(compile_module("c/counter.c"))
 
 
 def require_inactive(rpc: RpcConnection, code: bytes) -> None:

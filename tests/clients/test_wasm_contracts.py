@@ -25,18 +25,13 @@ TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("modules")
+def token_module() -> bytes:
+    return compile_module("zig/token.zig")
 
 
 @pytest.fixture(scope="module")
-def token_module(folder: Path) -> bytes:
-    return compile_module("zig/token.zig", folder)
-
-
-@pytest.fixture(scope="module")
-def counter_module(folder: Path) -> bytes:
-    return compile_module("c/counter.c", folder)
+def counter_module() -> bytes:
+    return compile_module("c/counter.c")
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +191,9 @@ def custom(signature: str, *values: object) -> str:
     return hexadecimal(keccak256(signature.encode())[:4] + encode(types, values))
 
 
-def test_a_solidity_contract_runs_a_function_of_a_module(w3: Web3, folder: Path, token: Contract) -> None:
+def test_a_solidity_contract_runs_a_function_of_a_module(w3: Web3, token: Contract) -> None:
     """By the library precompile: Fraction asks maths.zig for a divisor."""
-    maths, _ = create(w3, [], creation(compile_module("zig/maths.zig", folder)))
+    maths, _ = create(w3, [], creation(compile_module("zig/maths.zig")))
     code = artifact("Fraction")
 
     def fraction(module: str) -> Contract:

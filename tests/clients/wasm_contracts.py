@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import brotli
 from eth_abi.abi import encode
 
-from scripts.build_wasm import CONTRACTS, compile_contract
+from testing.contracts import CONTRACTS, module_of
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 
@@ -16,9 +15,9 @@ FORMS = ("raw", "compressed", "returned raw", "returned compressed")
 """How a transaction may carry a module: as it is, or returned by EVM creation code, each also compressed."""
 
 
-def compile_module(source: str, folder: Path) -> bytes:
-    """The module of a source under contracts/, compiled into `folder`."""
-    return compile_contract(CONTRACTS / source, folder).read_bytes()
+def compile_module(source: str) -> bytes:
+    """The module of a source under contracts/."""
+    return module_of(CONTRACTS / source)
 
 
 def returning(code: bytes) -> bytes:

@@ -4,13 +4,12 @@ after the same random calls."""
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 
-from scripts.build_wasm import compile_contract
+from testing.contracts import module_of
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, environment_of
 from tests.chain.zvm.twins import SENDERS, Arena, Step, Twin
 from tests.clients.tools import CLIENTS, run_tool
@@ -22,7 +21,7 @@ from zevm.storage.keccak import keccak256
 
 pytestmark = [pytest.mark.clients]
 
-Twins = tuple[Contract, dict[str, Any], Path]
+Twins = tuple[Contract, dict[str, Any], bytes]
 """A contract, what solc made of it, and its module."""
 NAMES = ("solidity", "zig")
 STEPS = 400
@@ -98,12 +97,12 @@ def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     contract = request.param()
     source = tmp_path_factory.mktemp("sources") / f"{contract.name.lower()}.zig"
     source.write_text(contract.zig)
-    return contract, compile_solidity(contract), compile_contract(source, source.parent)
+    return contract, compile_solidity(contract), module_of(source)
 
 
 def test_slots_are_equal_after_the_same_calls(twins: Twins, environment: BlockEnvironment) -> None:
     contract, solidity, module = twins
-    codes = (bytes.fromhex(solidity["evm"]["deployedBytecode"]["object"]), module.read_bytes())
+    codes = (bytes.fromhex(solidity["evm"]["deployedBytecode"]["object"]), module)
     pair = [
         Twin(name, code, b"", is_module=name == "zig") for name, code in zip(("solidity", "zig"), codes, strict=True)
     ]

@@ -1,27 +1,30 @@
 """Compile Zig sources of tests, and run them on a chain in memory."""
 
 import re
-import tempfile
 from functools import cache
-from pathlib import Path
 
-from scripts.build_wasm import BuildError, compile_contract
+from testing.contracts import CACHE
 from tests.chain.vm.support import CONTRACT, FakeAccount
 from tests.chain.zvm.contracts import accounts_of, executor, request_to
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
+from zevm.contracts import Artifact, BuildError, BuildOptions, compile_zig
 from zevm.storage.keccak import keccak256
 
 PANIC = bytes.fromhex("4e487b71")
 
 
 @cache
+def artifact(source: str) -> Artifact:
+    """The artifact of a source. Raises BuildError with the compiler's text."""
+    return compile_zig(source, "contract", BuildOptions(cache=CACHE))
+
+
 def compiled(source: str) -> bytes:
     """The module of a source. Raises BuildError with the compiler's text."""
-    with tempfile.TemporaryDirectory(prefix="zevm-zig-") as folder:
-        path = Path(folder) / "contract.zig"
-        path.write_text(source)
-        return compile_contract(path, Path(folder)).read_bytes()
+    module = artifact(source).module
+    assert module is not None
+    return module
 
 
 def errors_of(source: str) -> list[str]:

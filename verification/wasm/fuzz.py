@@ -238,8 +238,8 @@ def _on_large_stack(work: Callable[[], None]) -> None:
 
 
 def example_contracts() -> list[bytes]:
-    """The modules that scripts/build_wasm.py made, if it ran."""
-    return [path.read_bytes() for path in sorted(CONTRACTS.glob("*.wasm"))]
+    """The modules that `zevm contract build` made, if it ran."""
+    return [path.read_bytes() for path in sorted(CONTRACTS.glob("*/*.wasm"))]
 
 
 def work(arguments: argparse.Namespace) -> int:

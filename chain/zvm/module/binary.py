@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from zevm.chain.zvm.errors import ModuleRefusedError
+from zevm.chain.zvm.module.form import CONSTRUCTOR_SELECTOR
 from zevm.chain.zvm.module.limits import within
 
 MAGIC = b"\0asm\x01\0\0\0"
 PAGE_BYTES = 65_536
 INIT_SECTION = "zvm.init"
+CONSTRUCTOR_SECTION = "zvm.constructor"
 
 VALUE_TYPES = {0x7F: "i", 0x7E: "I"}
 TYPE_BYTES = {"i": 0x7F, "I": 0x7E}
@@ -77,7 +79,10 @@ class DataSegment(NamedTuple):
 
 @dataclass(slots=True)
 class Module:
-    """A decoded module. Indices are as in the format: functions count imports first."""
+    """A decoded module. Indices are as in the format: functions count imports first.
+
+    raw: without the section `zvm.constructor` and what follows it.
+    """
 
     raw: bytes
     types: list[FunctionType] = field(default_factory=list)
@@ -95,6 +100,7 @@ class Module:
     """Start and end of each function's code in `raw`."""
     data: list[DataSegment] = field(default_factory=list)
     init_payload: bytes | None = None
+    """Content of the section `zvm.init`, or the constructor's selector and the bytes behind `zvm.constructor`."""
     init_start: int | None = None
     """Offset of the section `zvm.init` in `raw`."""
 
@@ -313,11 +319,20 @@ def _read_late_section(module: Module, identifier: int, reader: Reader) -> None:
 
 
 def _read_custom(module: Module, start: int, reader: Reader) -> None:
-    if reader.name() == INIT_SECTION:
+    name = reader.name()
+    if name == INIT_SECTION:
         if reader.end != len(module.raw):
             raise ModuleRefusedError("init section", f"{INIT_SECTION} at byte {start} is not the last section")
         module.init_start = start
         module.init_payload = reader.take(reader.end - reader.position)
+    elif name == CONSTRUCTOR_SECTION:
+        if reader.position != reader.end:
+            left = reader.end - reader.position
+            raise ModuleRefusedError(
+                "constructor section", f"{CONSTRUCTOR_SECTION} at byte {start} has {left} bytes; arguments follow it"
+            )
+        module.init_payload = CONSTRUCTOR_SELECTOR + module.raw[reader.end :]
+        module.raw = module.raw[:start]
     reader.position = reader.end
 
 
@@ -336,7 +351,7 @@ def decode(raw: bytes) -> Module:
     if raw[: len(MAGIC)] != MAGIC:
         raise ModuleRefusedError("magic", f"begins with {_beginning(raw)}, a module with {MAGIC.hex()}")
     module, reader, last = Module(raw), Reader(raw, len(MAGIC), len(raw)), 0
-    while reader.position < len(raw):
+    while reader.position < len(module.raw):
         start, identifier, length = reader.position, reader.byte(), reader.unsigned()
         content = Reader(raw, reader.position, reader.position + length)
         reader.take(length)

@@ -1,13 +1,10 @@
-"""The creation data of a module: its bytes, and its constructor's call data."""
+"""The creation data of a module: its bytes, and its constructor's call data or arguments."""
 
 import brotli
 
-from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, CONSTRUCTOR_SELECTOR
 
 _WITHOUT_DICTIONARY = COMPRESSED_PREFIX + b"\0"
-
-CONSTRUCTOR_SELECTOR = bytes.fromhex("5585258d")
-"""keccak256("stylus_constructor()")[:4]: what precedes a constructor's arguments."""
 
 _INIT_SECTION = b"zvm.init"
 
@@ -28,7 +25,12 @@ def creation_data(module: bytes, payload: bytes | None = None, *, compress: bool
     if payload is not None:
         content = _leb128(len(_INIT_SECTION)) + _INIT_SECTION + payload
         module += b"\0" + _leb128(len(content)) + content
-    return _WITHOUT_DICTIONARY + brotli.compress(module) if compress else module
+    return compressed(module) if compress else module
+
+
+def compressed(module: bytes) -> bytes:
+    """The compressed form of a module; the same bytes for the same module with the locked version of Brotli."""
+    return _WITHOUT_DICTIONARY + bytes(brotli.compress(module))
 
 
 def stripped(module: bytes) -> bytes:

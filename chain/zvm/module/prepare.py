@@ -1,8 +1,9 @@
 """From deployed bytes to a module that meters itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import brotli
 import wasmtime
@@ -10,7 +11,7 @@ import wasmtime
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.activation import activation_gas, least_activation_gas
 from zevm.chain.zvm.module.binary import FUNCTION, FunctionType, Module, decode
-from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, CONSTRUCTOR_MARKER, CONSTRUCTOR_SELECTOR
 from zevm.chain.zvm.module.instrument import instrument, maximum_pages
 from zevm.chain.zvm.module.limits import LIMITS, within
 from zevm.chain.zvm.module.rules import check_module
@@ -39,7 +40,7 @@ class Prepared:
     """
 
     stored: bytes
-    """The account's code: as deployed, without the section `zvm.init` unless compressed."""
+    """The account's code: as deployed, without the section `zvm.init` unless compressed, nor `zvm.constructor`."""
     instrumented: bytes
     activation_gas: int
     initial_pages: int
@@ -51,31 +52,65 @@ class Prepared:
     """(module, name) of each import in order; keys of `HOST_FUNCTIONS`."""
     exports: tuple[ExportedFunction, ...]
     init_payload: bytes | None
-    """Call data of the constructor, from a trailing custom section `zvm.init`."""
+    """Call data of the constructor, from a trailing custom section `zvm.init` or behind `zvm.constructor`."""
+
+
+class Unpacked(NamedTuple):
+    """A compressed creation: the module, where the stream ends, and what a marker hands to the constructor."""
+
+    module: bytes
+    end: int
+    init_payload: bytes | None
 
 
 def decompress(code: bytes) -> bytes:
     """The module behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError; never makes more than the limit's bytes."""
+    return unpack(code).module
+
+
+def unpack(code: bytes) -> Unpacked:
+    """The parts of a creation behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError, as `decompress` does.
+
+    The stream ends where the code ends or where `CONSTRUCTOR_MARKER` begins: it is fed up to each place of the
+    marker's bytes, which may also occur inside, and refused where it ends anywhere else.
+    """
     head = len(COMPRESSED_PREFIX)
     if code[:head] != COMPRESSED_PREFIX or len(code) == head:
         raise ModuleRefusedError("compression", f"begins with {code[:4].hex() or 'nothing'}, not with eff000 and 00")
     if code[head]:
         raise ModuleRefusedError("compression", f"dictionary {code[head]}; only 0, none, is available")
+    decompressor, start, out = brotli.Decompressor(), head + 1, bytearray()
+    for end in _possible_ends(code, start):
+        out += _decompress_more(decompressor, code[start:end], LIMITS["module bytes"] - len(out))
+        if decompressor.is_finished():
+            arguments = code[end + len(CONSTRUCTOR_MARKER) :]
+            return Unpacked(bytes(out), end, None if end == len(code) else CONSTRUCTOR_SELECTOR + arguments)
+        start = end
+    raise ModuleRefusedError("compression", f"the Brotli stream ends early, after {len(out)} bytes of output")
+
+
+def _possible_ends(code: bytes, start: int) -> Iterator[int]:
+    """Positions of the marker's bytes, and the end."""
+    while (found := code.find(CONSTRUCTOR_MARKER, start)) >= 0:
+        yield found
+        start = found + 1
+    yield len(code)
+
+
+def _decompress_more(decompressor: brotli.Decompressor, data: bytes, most: int) -> bytes:
+    """The output of the next bytes of a stream. Raises ModuleRefusedError for more than `most`."""
     limit = LIMITS["module bytes"]
-    decompressor = brotli.Decompressor()
     try:
-        out = decompressor.process(code[head + 1 :], output_buffer_limit=limit + 1)
-        while len(out) <= limit and not decompressor.can_accept_more_data() and not decompressor.is_finished():
-            more = decompressor.process(b"", output_buffer_limit=limit + 1 - len(out))
+        out = decompressor.process(data, output_buffer_limit=most + 1)
+        while len(out) <= most and not decompressor.can_accept_more_data() and not decompressor.is_finished():
+            more = decompressor.process(b"", output_buffer_limit=most + 1 - len(out))
             if not more:
                 break
             out += more
     except brotli.error as error:
         raise ModuleRefusedError("compression", f"not a Brotli stream: {error}") from None
-    if len(out) > limit:
+    if len(out) > most:
         raise ModuleRefusedError("limit", f"more than {limit} module bytes when decompressed, the limit is {limit}")
-    if not decompressor.is_finished():
-        raise ModuleRefusedError("compression", f"the Brotli stream ends early, after {len(out)} bytes of output")
     return bytes(out)
 
 
@@ -98,11 +133,7 @@ def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> P
     A `library` is called off-chain alone: it may lack the entry point, the memory, and the import that pays for
     growth (each page then costs the price table's linear price).
     """
-    compressed = code[:3] == COMPRESSED_PREFIX
-    if compressed:
-        within("stored code bytes", len(code))
-    module = decode(decompress(code) if compressed else code)
-    stored = code if compressed else code[: module.init_start]
+    module, stored = _opened(code)
     within("stored code bytes", len(stored))
     check_module(module, price_table, library=library)
     _validate(module.raw, _engine())
@@ -125,6 +156,23 @@ def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> P
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
         init_payload=module.init_payload,
     )
+
+
+def _opened(code: bytes) -> tuple[Module, bytes]:
+    """The decoded module of a creation or of stored code, and the bytes that are stored."""
+    if code[:3] != COMPRESSED_PREFIX:
+        module = decode(code)
+        return module, module.raw[: module.init_start]
+    within("module bytes" if CONSTRUCTOR_MARKER in code else "stored code bytes", len(code))
+    unpacked = unpack(code)
+    module = decode(unpacked.module)
+    if len(module.raw) != len(unpacked.module):
+        raise ModuleRefusedError("constructor section", "it belongs behind the Brotli stream, not into it")
+    if unpacked.init_payload is not None:
+        if module.init_payload is not None:
+            raise ModuleRefusedError("constructor section", "the module has a section zvm.init, which excludes it")
+        module.init_payload = unpacked.init_payload
+    return module, code[: unpacked.end]
 
 
 def _values_of(types: Sequence[FunctionType]) -> int:

@@ -68,6 +68,7 @@ pub const create2Address = creations.create2Address;
 pub const sender = environment.sender;
 pub const origin = environment.origin;
 pub const this = environment.this;
+pub const codeAddress = environment.codeAddress;
 pub const value = environment.value;
 pub const gasPrice = environment.gasPrice;
 pub const gasLeft = environment.gasLeft;

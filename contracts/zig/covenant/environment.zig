@@ -20,6 +20,11 @@ pub fn this() types.Address {
     return address(hooks.contract_address);
 }
 
+/// The account whose code runs: the contract's own, except where another contract, as a proxy, delegates to it.
+pub fn codeAddress() types.Address {
+    return address(hooks.code_address);
+}
+
 /// `msg.value`: wei sent with the call.
 pub fn value() u256 {
     return number(hooks.msg_value);

@@ -52,6 +52,7 @@ pub const blockhash = host.blockhash;
 pub const blobbasefee = host.blobbasefee;
 pub const prevrandao = host.prevrandao;
 pub const is_constructing = host.is_constructing;
+pub const code_address = host.code_address;
 
 /// Memory of a frame of the test machine.
 pub const takeNatively = if (on_chain) unreachable else host.take;

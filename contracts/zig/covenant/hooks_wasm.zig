@@ -53,3 +53,4 @@ pub extern "zvm" fn blockhash(number: u64, destination: *Word) void;
 pub extern "zvm" fn blobbasefee(destination: *Word) void;
 pub extern "zvm" fn prevrandao(destination: *Word) void;
 pub extern "zvm" fn is_constructing() u32;
+pub extern "zvm" fn code_address(destination: *Address) void;

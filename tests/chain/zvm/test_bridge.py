@@ -104,6 +104,20 @@ def test_callcode_runs_webassembly_on_the_callers_account() -> None:
     assert (words, addresses(output)) == ([1], (relay, relay, 7, SENDER))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_callee_knows_whose_code_it_is(machine: str, kind: str) -> None:
+    """Also after two delegations, and in an account that delegates its code to a module."""
+    relay = RELAYS[machine, kind]
+    asking = returning(invoke("code_address", 12), 32)
+    delegated = {OTHER: FakeAccount(1, 0, b"\xef\x01\x00" + TARGET)}
+    runner = executor(relay_accounts() | accounts_of({TARGET: asking}) | delegated)
+    for way in ((relay, TARGET), (RELAYS["evm", "DELEGATECALL"], relay, TARGET), (relay, OTHER)):
+        words, output = call(runner, *way)
+        assert (set(words), output[12:]) == ({1}, TARGET)
+    assert runner.call(request_to(OTHER)).output[12:] == TARGET
+
+
 @pytest.mark.parametrize(("first", "second", "target"), TRIPLES)
 def test_two_delegations_keep_account_sender_and_value(first: str, second: str, target: str) -> None:
     way = RELAYS[first, "DELEGATECALL"], RELAYS[second, "DELEGATECALL"], TARGET

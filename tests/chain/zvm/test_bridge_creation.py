@@ -119,14 +119,15 @@ def test_a_constructor_of_webassembly_acts_as_the_new_account() -> None:
         {invoke("msg_value", 104)}
         (i32.store8 (i32.const 136) {invoke("is_constructing")})
         (i32.store (i32.const 137) {invoke("account_code_size", 64)})
+        {invoke("code_address", 141)}
         {invoke("storage_cache_bytes32", 200, 104)} {invoke("storage_flush_cache", 0)}
-        {invoke("emit_log", 64, 77, 0)} {invoke("emit_log", 0, "(local.get $n)", 0)}"""
+        {invoke("emit_log", 64, 97, 0)} {invoke("emit_log", 0, "(local.get $n)", 0)}"""
     )
     runner = executor({CONTRACT: FakeAccount(5, 10, factory("evm", True, 3))})
     initcode = creation_data(child, b"arguments")
     outcome = send(runner, CONTRACT, initcode)
     address = salted_address(CONTRACT, SALT, initcode)
-    shown = address + CONTRACT + word(3) + b"\x01" + len(child).to_bytes(4, "little")
+    shown = address + CONTRACT + word(3) + b"\x01" + len(child).to_bytes(4, "little") + address
     assert outcome.logs == (Log(address, (), shown), Log(address, (), b"arguments"))
     assert runner.state.get_storage(address, 0) == 3
     assert runner.state.get_code(address) == child

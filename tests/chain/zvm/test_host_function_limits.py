@@ -73,7 +73,7 @@ POINTERS: list[tuple[str, list[int | None], int]] = [
     ("account_code", [64, 0, 100, None], 4),
     ("account_code_size", [None], 20),
     *[(name, [None], 32) for name in ("block_basefee", "msg_value", "tx_gas_price", "blobbasefee", "prevrandao")],
-    *[(name, [None], 20) for name in ("block_coinbase", "contract_address", "msg_sender", "tx_origin")],
+    *[(name, [None], 20) for name in ("block_coinbase", "contract_address", "code_address", "msg_sender", "tx_origin")],
     ("native_keccak256", [None, 7, 0], 7),
     ("native_keccak256", [0, 0, None], 32),
     ("math_div", [None, 0], 32),

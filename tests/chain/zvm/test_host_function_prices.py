@@ -218,6 +218,7 @@ PRICES: list[tuple[list[str], list[int]]] = [
             "tx_origin",
             "blobbasefee",
             "prevrandao",
+            "code_address",
         )
     ],
     (
@@ -277,7 +278,7 @@ def test_zvm_adds_three_gas_to_each_and_six_to_arithmetic_and_hashing(steps: lis
 def test_every_host_function_is_measured() -> None:
     measured_names = {name_of(step) for steps, _ in PRICES for step in steps}
     assert {name for _, name in HOST_FUNCTIONS} == measured_names | {"exit_early", "selfdestruct"}
-    assert len(HOST_FUNCTIONS) == 42 + 5
+    assert len(HOST_FUNCTIONS) == 42 + 6
 
 
 @pytest.mark.parametrize("schedule", ["stylus", "zvm"])

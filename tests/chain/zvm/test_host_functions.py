@@ -95,22 +95,22 @@ def test_the_block_in_numbers(name: str, expected: int) -> None:
 
 def test_the_block_and_the_message_in_memory() -> None:
     names = ["block_basefee", "msg_value", "tx_gas_price", "blobbasefee", "prevrandao"]
-    addresses = ["block_coinbase", "contract_address", "msg_sender", "tx_origin"]
+    addresses = ["block_coinbase", "contract_address", "msg_sender", "tx_origin", "code_address"]
     body = "".join(invoke(name, 32 * index) for index, name in enumerate(names + addresses))
     runner = executor(
-        {CONTRACT: FakeAccount(nonce=1, code=returning(body, 32 * 9))} | relay_accounts(),
+        {CONTRACT: FakeAccount(nonce=1, code=returning(body, 32 * 10))} | relay_accounts(),
         prev_randao=RANDAO,
         blob_base_fee=77,
     )
     relay = RELAYS["evm", "CALL"]
     # a transaction has no output to look at, so the relay's receipt is a log of the words
-    logger = contract(body + invoke("emit_log", 0, 288, 0))
+    logger = contract(body + invoke("emit_log", 0, 320, 0))
     runner.state.set_code(TARGET, logger)
     outcome = send(runner, relay, path(TARGET), value=5)
     content = outcome.logs[0].data
-    words = [content[start : start + 32] for start in range(0, 288, 32)]
+    words = [content[start : start + 32] for start in range(0, 320, 32)]
     assert words[:5] == [word(GWEI), word(5), word(2 * GWEI), word(77), RANDAO]
-    assert words[5:] == [address + bytes(12) for address in (COINBASE, TARGET, relay, SENDER)]
+    assert words[5:] == [address + bytes(12) for address in (COINBASE, TARGET, relay, SENDER, TARGET)]
 
 
 def test_ink_and_gas_left_agree() -> None:

@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from testing.contracts import build_examples
 from tests.chain.vm.support import CONTRACT, environment_of
 from tests.chain.zvm.twins import (
     ECHO,
@@ -24,7 +25,6 @@ from tests.chain.zvm.twins import (
     solidity_twin,
     users,
 )
-from tests.clients.tools import BIN, forge
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.keccak import keccak256
@@ -71,20 +71,15 @@ def environment() -> Iterator[BlockEnvironment]:
 
 @pytest.fixture(scope="module")
 def solidity() -> None:
-    if not (BIN / "forge").exists():
-        pytest.fail("the client tools are missing: run scripts/install_client_tools.sh", pytrace=False)
-    forge("build", "--quiet")
+    build_examples()
 
 
 @pytest.fixture(scope="module")
-def arenas(
-    environment: BlockEnvironment, tmp_path_factory: pytest.TempPathFactory, solidity: None  # noqa: ARG001
-) -> dict[str, Arena]:  # fmt: skip
-    folder = tmp_path_factory.mktemp("modules")
+def arenas(environment: BlockEnvironment, solidity: None) -> dict[str, Arena]:  # noqa: ARG001
     others = users(solidity_twin(environment, "Vault").code)
 
     def arena(name: str, *sources: str) -> Arena:
-        modules = [module_twin(environment, source, folder) for source in sources]
+        modules = [module_twin(environment, source) for source in sources]
         return Arena(environment, [solidity_twin(environment, name), *modules], others)
 
     return {

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from eth_abi.abi import encode
 
-from scripts.build_wasm import CONTRACTS, compile_contract
+from testing.contracts import CONTRACTS, module_of
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, assemble, state_of, transaction_of
 from tests.clients.tools import artifact
 from zevm.chain.types import Log
@@ -68,9 +67,9 @@ def solidity_twin(environment: BlockEnvironment, name: str) -> Twin:
     return twin_of(environment, name, bytes.fromhex(artifact(name).bytecode[2:]), is_module=False)
 
 
-def module_twin(environment: BlockEnvironment, source: str, folder: Path) -> Twin:
-    """From a source under contracts/, compiled into `folder`."""
-    module = compile_contract(CONTRACTS / source, folder).read_bytes()
+def module_twin(environment: BlockEnvironment, source: str) -> Twin:
+    """From a source under contracts/."""
+    module = module_of(CONTRACTS / source)
     twin = twin_of(environment, source, module, is_module=True)
     assert twin.code == module
     return twin

@@ -129,6 +129,12 @@ def is_constructing(instance: Instance) -> int:
     return int(_frame(instance).msg.is_create)
 
 
+def code_address(instance: Instance, target: int) -> None:
+    """The account whose code runs; the acting account, except in a delegate call, CALLCODE, or a delegated account."""
+    frame = _frame(instance)
+    instance.write(target, frame.address if frame.msg.is_create else frame.msg.code_address)
+
+
 def _frame(instance: Instance) -> Frame:
     context: HostContext = instance.context
     return context.frame
@@ -158,5 +164,6 @@ ENVIRONMENT_FUNCTIONS: dict[str, HostCallback] = {
         blobbasefee,
         prevrandao,
         is_constructing,
+        code_address,
     )
 }

@@ -1,0 +1,161 @@
+"""A built contract, in the form of Foundry's artifacts: what cast, web3.py, ethers, viem and Hardhat read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eth_utils.abi import abi_to_signature
+
+from zevm.chain.zvm.module.creation import compressed
+from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER
+from zevm.contracts.errors import ArtifactError
+from zevm.contracts.sections import with_abi
+from zevm.storage.keccak import keccak256
+
+Abi = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One contract. source: its file, as messages name it.
+
+    bytecode: creation code, behind which ABI-encoded constructor arguments follow. deployed_bytecode: the code that an
+    account gets; of EVM contracts with the immutables zero. module: WebAssembly without custom sections, None for EVM
+    bytecode. debug_module: the same with names and DWARF. extra: further members of the document.
+    """
+
+    name: str
+    source: str
+    language: str
+    abi: Abi
+    bytecode: bytes = field(repr=False)
+    deployed_bytecode: bytes = field(repr=False)
+    metadata: dict[str, Any] = field(repr=False)
+    storage_layout: dict[str, Any] | None = field(default=None, repr=False)
+    module: bytes | None = field(default=None, repr=False)
+    debug_module: bytes | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def constructor(self) -> dict[str, Any] | None:
+        """The ABI's entry of the constructor."""
+        return next((entry for entry in self.abi if entry["type"] == "constructor"), None)
+
+    @property
+    def module_with_abi(self) -> bytes | None:
+        """The module as a file: its ABI in the custom section `zvm.abi`."""
+        return None if self.module is None else with_abi(self.module, self.name, self.abi)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document. `contractName` to `deployedLinkReferences` are those that Hardhat asks for besides."""
+        document: dict[str, Any] = {
+            "abi": self.abi,
+            "bytecode": {"object": "0x" + self.bytecode.hex(), "sourceMap": "", "linkReferences": {}},
+            "deployedBytecode": {"object": "0x" + self.deployed_bytecode.hex(), "sourceMap": "", "linkReferences": {}},
+            "methodIdentifiers": method_identifiers(self.abi),
+            "rawMetadata": json.dumps(self.metadata, separators=(",", ":"), sort_keys=True),
+            "metadata": self.metadata,
+            "contractName": self.name,
+            "sourceName": self.source,
+            "linkReferences": {},
+            "deployedLinkReferences": {},
+            "id": 0,
+        }
+        if self.storage_layout is not None:
+            document["storageLayout"] = self.storage_layout
+        if self.module is not None:
+            document["zvm"] = {"format": 1, "moduleBytes": len(self.module), "storedBytes": len(self.deployed_bytecode)}
+        return document | dict(self.extra)
+
+    def write(self, folder: Path) -> Path:
+        """Write `<folder>/<source's file>/<name>.json`, and the module's files next to it; the path of the JSON."""
+        target = folder / Path(self.source).name
+        target.mkdir(parents=True, exist_ok=True)
+        files = {f"{self.name}.wasm": self.module_with_abi, f"{self.name}.debug.wasm": self.debug_module}
+        for name, content in files.items():
+            if content is not None:
+                _replace(target / name, content)
+        path = target / f"{self.name}.json"
+        _replace(path, (json.dumps(self.as_json(), indent=2) + "\n").encode())
+        return path
+
+
+def module_artifact(
+    name: str,
+    source: str,
+    language: str,
+    module: bytes,
+    *,
+    abi: Abi,
+    takes_arguments: bool,
+    metadata: dict[str, Any],
+    storage_layout: dict[str, Any] | None = None,
+    debug_module: bytes | None = None,
+    compress: bool = True,
+) -> Artifact:
+    """The artifact of a module: stored compressed if that is smaller, its creation with the constructor's marker."""
+    stored = min(compressed(module), module, key=len) if compress else module
+    return Artifact(
+        name, source, language, abi,
+        bytecode=stored + (CONSTRUCTOR_MARKER if takes_arguments else b""),
+        deployed_bytecode=stored,
+        metadata=metadata,
+        storage_layout=storage_layout,
+        module=module,
+        debug_module=debug_module,
+    )  # fmt: skip
+
+
+def load_artifact(path: Path) -> Artifact:
+    """Read a document of `Artifact.write`, of forge or of another tool with this shape. Raises ArtifactError."""
+    try:
+        document = json.loads(path.read_bytes())
+        metadata = document.get("metadata") or {}
+        return Artifact(
+            name=document.get("contractName") or path.stem,
+            source=document.get("sourceName") or next(iter(_targets(metadata)), path.parent.name),
+            language=metadata.get("language", "Solidity"),
+            abi=list(document["abi"]),
+            bytecode=_code(document["bytecode"]),
+            deployed_bytecode=_code(document["deployedBytecode"]),
+            metadata=metadata,
+            storage_layout=document.get("storageLayout"),
+            module=_module_beside(path, document),
+        )
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: not an artifact in Foundry's form: {error}") from None
+
+
+def _targets(metadata: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = metadata.get("settings", {}).get("compilationTarget", {})
+    return found
+
+
+def _code(value: Any) -> bytes:
+    """Bytes of `{"object": "0x.."}` (Foundry) or `"0x.."` (Hardhat)."""
+    text = value["object"] if isinstance(value, dict) else value
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _module_beside(path: Path, document: dict[str, Any]) -> bytes | None:
+    from zevm.chain.zvm.module.creation import stripped
+
+    file = path.with_suffix(".wasm")
+    return stripped(file.read_bytes()) if "zvm" in document and file.exists() else None
+
+
+def method_identifiers(abi: Abi) -> dict[str, str]:
+    """Signature -> selector in hex without 0x, as solc lists them."""
+    signatures = sorted(abi_to_signature(entry) for entry in abi if entry["type"] == "function")  # type: ignore[arg-type]
+    return {signature: keccak256(signature.encode())[:4].hex() for signature in signatures}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file by one rename, so that a reader meanwhile has a whole one."""
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_bytes(content)
+    aside.replace(path)

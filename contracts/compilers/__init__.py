@@ -1,0 +1,1 @@
+"""Compilers by language: from a source to artifacts."""

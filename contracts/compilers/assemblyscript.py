@@ -1,0 +1,33 @@
+"""AssemblyScript: asc from npm, without a runtime and without the import `abort`."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from zevm.chain.zvm.module.creation import stripped
+from zevm.contracts.artifact import Artifact
+from zevm.contracts.compilers.common import Source
+from zevm.contracts.compilers.plain import plain_artifact
+from zevm.contracts.options import BuildOptions
+from zevm.contracts.process import run_compiler
+from zevm.contracts.toolchain import node_tool
+
+_FLAGS = ("-Oz", "--runtime", "stub", "--use", "abort=")
+
+
+def asc(source: Source, options: BuildOptions) -> str:
+    """The compiler's program. Raises CompilerMissingError."""
+    return node_tool("asc", "assemblyscript", "AssemblyScript", source.path.parent, options.tools)
+
+
+def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifact:
+    """The artifact of a source in AssemblyScript. Raises BuildError."""
+    compiler = asc(source, options)
+    checks = () if options.checked else ("--noAssert",)
+    with tempfile.TemporaryDirectory(prefix="zevm-asc-") as folder:
+        target = Path(folder).resolve() / "contract.wasm"
+        command = [compiler, source.name, *_FLAGS, *checks, "--outFile", os.path.relpath(target, source.root)]
+        run_compiler(command, source.name, options, cwd=source.root)
+        module = stripped(target.read_bytes())
+    version = run_compiler([compiler, "--version"], "asc", options).decode().split()[-1]
+    return plain_artifact(source, "AssemblyScript", version, module, options, settings={"checked": options.checked})

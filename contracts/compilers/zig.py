@@ -1,0 +1,96 @@
+"""Zig: a contract against the library `covenant`, and what the library describes of it."""
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from zevm.chain.zvm.module.creation import stripped
+from zevm.contracts.artifact import Artifact, module_artifact
+from zevm.contracts.compilers.common import Source, metadata_of, require_fitting
+from zevm.contracts.compilers.plain import plain_artifact
+from zevm.contracts.description import Description, read_description
+from zevm.contracts.options import BuildOptions
+from zevm.contracts.process import run_compiler
+from zevm.contracts.toolchain import ZIG_LIBRARY, zig, zig_environment
+
+STACK_BYTES = 8_192
+"""The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
+
+_TARGET = ("build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic")
+
+
+def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
+    """The artifact of a source that ends with `covenant.define`. Raises BuildError."""
+    library = library_of(source, options)
+    debug = _run(source, options, _contract_modules(library, source.path, options))
+    module = stripped(debug)
+    require_fitting(source, module)
+    settings = {"checked": options.checked, "stackBytes": STACK_BYTES}
+    description = _describe(source, library, options)
+    if description is None:
+        return plain_artifact(
+            source, "Zig", zig_version(), module, options, settings=settings, libraries=(library,), debug=debug
+        )
+    return module_artifact(
+        description.name,
+        source.name,
+        "Zig",
+        module,
+        abi=description.abi,
+        takes_arguments=description.has_constructor,
+        metadata=metadata_of(
+            source, "Zig", zig_version(), description.name, description.abi,
+            settings=settings, libraries=(library,),
+        ),
+        storage_layout=description.storage_layout,
+        debug_module=debug,
+        compress=options.compress,
+    )  # fmt: skip
+
+
+def library_of(source: Source, options: BuildOptions) -> Path:
+    """The folder of `covenant`: the given one, the project's own in `lib/covenant`, or the installed one."""
+    own = source.root / "lib" / "covenant"
+    return options.library or (own if (own / "covenant.zig").exists() else ZIG_LIBRARY)
+
+
+def zig_version() -> str:
+    """The version of the compiler."""
+    return version("ziglang")
+
+
+def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[str]:
+    """The contract under the library's root, which brings the panics; the library checks explicitly what it must."""
+    mode = "ReleaseSafe" if options.checked else "ReleaseSmall"
+    if not (library / "entry.zig").exists():
+        return [
+            "-O", mode, "--stack", str(STACK_BYTES), "-fno-strip",
+            "--dep", "covenant", f"-Mroot={path}", f"-Mcovenant={library / 'covenant.zig'}",
+        ]  # fmt: skip
+    return [
+        "-O", mode, "--stack", str(STACK_BYTES), "-fno-strip",
+        "--dep", "covenant", "--dep", "contract", f"-Mroot={library / 'entry.zig'}",
+        "-O", mode, "-fno-strip", "--dep", "covenant", f"-Mcontract={path}",
+        "-O", "ReleaseSmall", "-fno-strip", f"-Mcovenant={library / 'covenant.zig'}",
+    ]  # fmt: skip
+
+
+def _describe(source: Source, library: Path, options: BuildOptions) -> Description | None:
+    if not (library / "describe.zig").exists():
+        return None
+    modules = [
+        "-O", "ReleaseSmall", "-fstrip",
+        "--dep", "covenant", "--dep", "contract", f"-Mroot={library / 'describe.zig'}",
+        "--dep", "covenant", f"-Mcontract={source.path}",
+        f"-Mcovenant={library / 'covenant.zig'}",
+    ]  # fmt: skip
+    return read_description(_run(source, options, modules))
+
+
+def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:
+    """The module that Zig makes of these modules."""
+    with tempfile.TemporaryDirectory(prefix="zevm-zig-") as folder:
+        target = Path(folder).resolve() / "contract.wasm"
+        command = [zig(), *_TARGET, *modules, f"-femit-bin={target}"]
+        run_compiler(command, source.name, options, cwd=source.root, environment=zig_environment(options.cache))
+        return target.read_bytes()

@@ -1,0 +1,43 @@
+"""The choices and the limits of a build."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CompilerLimits:
+    """Bounds of one compiler process. A limit that is exceeded ends it and raises BuildError."""
+
+    seconds: float = 120
+    """Wall clock time."""
+    memory_bytes: int = 4_096 * MIB
+    """Writable memory of one process; a compile of a contract takes about 300 MiB."""
+    output_bytes: int = 64 * 1_024
+    """Text that is kept of what the compiler prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """The choices of a build; the defaults are those of `zevm contract build`.
+
+    checked: arithmetic, indices and casts revert where they are wrong. compress: deploy the compressed form.
+    library: the folder of Zig's `covenant`, None for the project's own or the installed one. root: the folder against
+    which the artifact and messages name files, None for the source's. cache: where Zig keeps what it compiled. tools:
+    a folder with node_modules, in addition to those at and above the source. launcher: words before a compiler's
+    command, for a sandbox. environment: of compilers, None for the caller's. on_wait: called once a compiler has run
+    for two seconds, with the sentence to show.
+    """
+
+    checked: bool = True
+    compress: bool = True
+    limits: CompilerLimits = field(default_factory=CompilerLimits)
+    library: Path | None = None
+    root: Path | None = None
+    cache: Path | None = None
+    tools: Path | None = None
+    launcher: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+    on_wait: Callable[[str], None] | None = None

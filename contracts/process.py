@@ -1,0 +1,105 @@
+"""Compilers as processes of their own: bounded in time, memory and output, and ended with all their children."""
+
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from zevm.contracts.errors import BuildError, BuildTimeoutError
+from zevm.contracts.options import BuildOptions
+
+TIMEOUT_FLAG = "--timeout-seconds"
+"""The flag of `zevm contract build` that sets the limit of time; messages name it."""
+
+_PATIENCE_SECONDS = 2
+_LONGEST_LINE = 1_000
+"""Characters; beyond them is no message, but code of a program that failed."""
+_FIRST_COMPILE = "the first compile on a machine also builds the compiler's own parts, which takes about ten seconds"
+
+
+def run_compiler(
+    command: Sequence[str],
+    title: str,
+    options: BuildOptions,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+) -> bytes:
+    """Standard output of a compiler. Raises BuildError with its text if it fails, BuildTimeoutError past the limit.
+
+    title: the source as messages name it. environment: in addition to the caller's, or to the options' if they have
+    one. given: the standard input.
+    """
+    whole = dict(os.environ if options.environment is None else options.environment) | dict(environment or {})
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as entry:
+        entry.write(given)
+        entry.seek(0)
+        process = subprocess.Popen(
+            [*options.launcher, *command],
+            cwd=cwd, env=whole, stdin=entry, stdout=out, stderr=told, start_new_session=True,
+        )  # fmt: skip
+        try:
+            _limit(process, options)
+            _wait(process, title, options)
+        finally:
+            _end(process)
+        if process.returncode != 0:
+            raise BuildError(_failure(process.returncode, title, out, told, options))
+        out.seek(0)
+        return out.read()
+
+
+def _limit(process: "subprocess.Popen[bytes]", options: BuildOptions) -> None:
+    memory = options.limits.memory_bytes
+    try:
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
+    except ProcessLookupError:
+        return  # ended already
+
+
+def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions) -> None:
+    limit = options.limits.seconds
+    patience = min(_PATIENCE_SECONDS, limit)
+    try:
+        process.wait(timeout=patience)
+        return
+    except subprocess.TimeoutExpired:
+        if options.on_wait is not None:
+            options.on_wait(f"compiling {title}: {_FIRST_COMPILE}")
+    try:
+        process.wait(timeout=limit - patience)
+    except subprocess.TimeoutExpired:
+        raise BuildTimeoutError(
+            f"{title}: the compiler took more than {limit:g} seconds, the limit of {TIMEOUT_FLAG}; "
+            "look for a loop at compile time that does not end, or raise the limit"
+        ) from None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process and its children, wherever they are."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: BuildOptions) -> str:
+    """The compiler's words, bounded; a sentence where it left none."""
+    most, parts = options.limits.output_bytes, []
+    for stream in (told, out):
+        stream.seek(0)
+        data = stream.read(most + 1)
+        lines = (line[:_LONGEST_LINE] for line in data[:most].decode(errors="replace").splitlines())
+        parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
+    text = "\n".join(part.strip() for part in parts if part.strip())
+    if code < 0:
+        ended = f"{title}: the compiler was ended by {signal.Signals(-code).name}"
+        memory = options.limits.memory_bytes >> 20
+        return f"{ended}; it may use at most {memory:,} MiB of memory" + (f"\n{text}" if text else "")
+    return text or f"{title}: the compiler failed with exit code {code} and said nothing"

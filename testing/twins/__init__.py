@@ -1,0 +1,1 @@
+"""Contracts in Zig and their twins in Solidity, driven through JSON-RPC and compared."""

@@ -1,0 +1,55 @@
+"""Twins from their sources: forge's artifacts for Solidity, this project's builder for Zig."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from testing.contracts import EXAMPLES, build_examples
+from testing.twins.deployed import Code
+
+Language = Literal["solidity", "zig"]
+LANGUAGES: tuple[Language, ...] = ("solidity",)
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """One contract in two languages: the artifact's name in examples, and the source in contracts/zig."""
+
+    solidity: str
+    zig: str
+
+
+TWINS = {
+    "managed_token": Twin("ManagedToken", "managed_token.zig"),
+    "owned_collectible": Twin("OwnedCollectible", "owned_collectible.zig"),
+    "items": Twin("Items", "items.zig"),
+    "multisig": Twin("Multisig", "multisig.zig"),
+    "escrow": Twin("Escrow", "escrow.zig"),
+    "exchange": Twin("Exchange", "exchange.zig"),
+    "registry": Twin("Registry", "registry.zig"),
+}
+"""Every contract that both languages have, by the name of its Zig source."""
+
+
+@cache
+def solidity(name: str) -> Code:
+    """A contract of examples. Raises RuntimeError with forge's text."""
+    build_examples()
+    built = json.loads(next((EXAMPLES / "out").glob(f"*.sol/{name}.json")).read_text())
+    return _code(built)
+
+
+def code_of(twin: str, language: Language) -> Code:
+    """One of TWINS in one language."""
+    return _COMPILERS[language](TWINS[twin])
+
+
+_COMPILERS: dict[Language, Callable[[Twin], Code]] = {"solidity": lambda twin: solidity(twin.solidity)}
+
+
+def _code(built: dict[str, Any]) -> Code:
+    return Code(built["abi"], bytes.fromhex(built["bytecode"]["object"][2:]), built["storageLayout"])

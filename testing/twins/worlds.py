@@ -1,0 +1,155 @@
+"""Scenarios of random sequences: how a contract under test is deployed, with which others, and what is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import zevm
+from testing.twins import actions
+from testing.twins.actions import CONTRACT, NOBODY, RECEIVER, ZERO, Actions, Inner, Person, Step
+from testing.twins.compiled import Language, code_of, solidity
+from testing.twins.deployed import Deployed, deploy
+from zevm.storage.keccak import keccak256
+
+Places = dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The contract under test, and addresses by place. `code_address` is where its code is, behind a proxy."""
+
+    contract: Deployed
+    places: Places
+    code_address: str
+
+    def message(self, step: Step) -> tuple[bytes, str]:
+        """Call data and sender of a step."""
+        data = self._call_data(step.name, step.arguments)
+        if step.damage is not None and data:
+            place, bit = step.damage
+            data = data[:place] if bit == 0 else _flipped(data, place % len(data), bit)
+        return data, self.places[step.sender]
+
+    def _call_data(self, name: str, arguments: tuple[object, ...]) -> bytes:
+        if name == "":
+            return b""
+        return self.contract.call_data(name, *(self._resolved(argument) for argument in arguments))
+
+    def _resolved(self, argument: object) -> object:
+        if isinstance(argument, Person):
+            return self.places[argument.place]
+        if isinstance(argument, Inner):
+            return argument.prefix + self._call_data(argument.name, argument.arguments)
+        if isinstance(argument, list):
+            return [self._resolved(item) for item in argument]
+        return argument
+
+
+def _flipped(data: bytes, place: int, bit: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def _places(node: zevm.Node, receiver: Deployed) -> Places:
+    accounts = {number: account.address for number, account in enumerate(node.accounts[: actions.ACTORS])}
+    return {**accounts, NOBODY: ZERO, RECEIVER: receiver.address}
+
+
+def _world(
+    contract: Deployed, receiver: Deployed, code_address: str | None = None, more: Mapping[int, str] | None = None
+) -> World:
+    places = {**_places(contract.node, receiver), CONTRACT: contract.address, **(more or {})}
+    return World(contract, places, code_address or contract.address)
+
+
+def _managed_token(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    owner, other = _addresses(node, 2)
+    token = deploy(node, code_of("managed_token", language), "Managed " * 5, "MGD", owner)
+    token.send("mint", owner, 1_000)
+    token.send("mint", other, 500)
+    token.send("approve", other, 400)
+    return _world(token, receiver)
+
+
+def _owned_collectible(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    owner, other = _addresses(node, 2)
+    code = code_of("owned_collectible", language)
+    collectible = deploy(node, code, "Collectible", "COL", "https://example.org/", owner)
+    for holder in (owner, owner, other):
+        collectible.send("mint", holder)
+    return _world(collectible, receiver)
+
+
+def _items(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    owner, other = _addresses(node, 2)
+    items = deploy(node, code_of("items", language), "https://example.org/", owner)
+    for holder in (owner, other):
+        items.send("mintBatch", holder, [0, 1, 2, 3], [400, 400, 400, 400], b"")
+    return _world(items, receiver)
+
+
+def _multisig(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    owners = _addresses(node, 3)
+    wallet = deploy(node, code_of("multisig", language), owners, 2, value=5_000)
+    for data in (b"", wallet.call_data("setOwners", owners[:2], 1)):
+        wallet.send("submit", wallet.address, 0, data)
+        wallet.send("confirm", wallet.call("transactionCount") - 1, sender=owners[1])
+    return _world(wallet, receiver)
+
+
+def _escrow(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    _, seller, arbiter = _addresses(node, 3)
+    return _world(deploy(node, code_of("escrow", language), seller, arbiter, 250, 5, "An escrow"), receiver)
+
+
+def _exchange(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    owner, other = _addresses(node, 2)
+    first, second = (deploy(node, solidity("TwinToken"), actions.LARGEST) for _ in range(2))
+    exchange = deploy(node, code_of("exchange", language), first.address, second.address)
+    for token in (first, second):
+        token.send("transfer", other, 10**30)
+        for account in (owner, other):
+            token.send("approve", exchange.address, actions.LARGEST, sender=account)
+    exchange.send("add", 1_000, 3_000, 0, owner)
+    more = {actions.FIRST_TOKEN: first.address, actions.SECOND_TOKEN: second.address}
+    return _world(exchange, receiver, more=more)
+
+
+def _registry(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    (owner,) = _addresses(node, 1)
+    logic = deploy(node, code_of("registry", language))
+    proxy = deploy(node, solidity("BoxProxy"), logic.address, logic.call_data("initialize", owner, "Names"))
+    return _world(Deployed(node, proxy.address, logic.abi), receiver, logic.address)
+
+
+def _addresses(node: zevm.Node, count: int) -> list[str]:
+    return [account.address for account in node.accounts[:count]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How a twin is deployed on a node, and what is called on it."""
+
+    build: Callable[[zevm.Node, Language], World]
+    actions: Actions
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "managed_token": Scenario(
+        _managed_token, actions.managed_token((keccak256(b"MINTER_ROLE"), keccak256(b"PAUSER_ROLE")))
+    ),
+    "owned_collectible": Scenario(_owned_collectible, actions.OWNED_COLLECTIBLE),
+    "items": Scenario(_items, actions.ITEMS),
+    "multisig": Scenario(_multisig, actions.MULTISIG),
+    "escrow": Scenario(_escrow, actions.ESCROW),
+    "exchange": Scenario(_exchange, actions.EXCHANGE),
+    "registry": Scenario(_registry, actions.REGISTRY),
+}
+"""Every twin of `compiled.TWINS`."""
