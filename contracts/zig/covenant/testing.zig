@@ -10,8 +10,8 @@ pub const Options = vm.Options;
 pub const Outcome = vm.Outcome;
 pub const Log = vm.Log;
 
-/// An address for a name, the same in every test: `const alice = covenant.testing.address("alice");`
-pub const address = addresses.named;
+/// An address for a name, the same in every test: `const alice = covenant.testing.named("alice");`
+pub const named = addresses.named;
 
 /// For a test runner's root.
 pub const panics = @import("testing/panics.zig");
