@@ -138,7 +138,7 @@ pub fn delegate_call_contract(target: *const Address, data: [*]const u8, length:
         .target = open.message.target,
         .code = .{ .bytes = target.* },
         .value = open.message.value,
-        .moves_value = false,
+        .is_delegate = true,
         .data = data[0..length],
         .gas = allowance(open, gas),
         .is_static = open.message.is_static,

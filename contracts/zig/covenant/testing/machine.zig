@@ -34,8 +34,8 @@ pub const Message = struct {
     /// The account whose code runs.
     code: Address,
     value: u256 = 0,
-    /// Whether the value moves, or is only seen (delegate calls).
-    moves_value: bool = true,
+    /// The value is only seen then, not moved.
+    is_delegate: bool = false,
     data: []const u8,
     gas: u64,
     is_static: bool = false,
@@ -124,7 +124,7 @@ pub const Machine = struct {
         current = self;
         if (self.depth >= most_frames) return .{ .succeeded = false, .data = &.{} };
         const mark = self.state.mark();
-        if (message.moves_value and message.value != 0 and !self.state.transfer(message.caller, message.target, message.value)) {
+        if (!message.is_delegate and message.value != 0 and !self.state.transfer(message.caller, message.target, message.value)) {
             return .{ .succeeded = false, .data = &.{} };
         }
         const outcome = self.runCode(message, keeper);
@@ -175,11 +175,13 @@ pub const Machine = struct {
         return null;
     }
 
-    /// Whether an account is the actor of more than one open frame.
+    /// Whether the acting account has more than one frame of its own open; delegate calls are none of its own.
     pub fn isReentrant(self: *const Machine) bool {
-        const frame = self.frame orelse return false;
-        var other = frame.parent;
-        while (other) |open| : (other = open.parent) if (open.message.target.eql(frame.message.target)) return true;
-        return false;
+        var own: usize = 0;
+        var next = self.frame;
+        while (next) |open| : (next = open.parent) {
+            own += @intFromBool(open.message.target.eql(self.frame.?.message.target) and !open.message.is_delegate);
+        }
+        return own > 1;
     }
 };

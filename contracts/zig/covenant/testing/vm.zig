@@ -237,7 +237,7 @@ fn decoded(comptime Result: type, data: []const u8) Result {
 }
 
 fn constructorData(comptime Contract: type, arguments: anytype) ?[]const u8 {
-    const function = comptime declaration.find(Contract, "constructor") orelse {
+    const function = (comptime declaration.find(Contract, "constructor")) orelse {
         if (arguments.len != 0) @compileError(@typeName(Contract) ++ " has no constructor that takes arguments");
         return null;
     };
@@ -275,7 +275,10 @@ fn transact(machine: *Machine, what: []const u8, to: Address, data: []const u8, 
 }
 
 fn fail(machine: *const Machine, what: []const u8, outcome: Outcome) void {
-    last_failure = .{ .what = what, .outcome = outcome, .refusal = machine.refusal };
+    // behind the end of the machine, when the runner reports
+    const kept = host.take(outcome.data.len);
+    @memcpy(kept, outcome.data);
+    last_failure = .{ .what = what, .outcome = .{ .succeeded = false, .data = kept }, .refusal = machine.refusal };
 }
 
 /// Bytes as hexadecimal digits, so that a difference can be read.
