@@ -8,10 +8,12 @@ from typing import Any
 
 from eth_utils.abi import abi_to_signature
 
-from zevm.chain.zvm.module.creation import compressed
+from zevm.chain.zvm.inspection import inspect_module
+from zevm.chain.zvm.module.creation import compressed, stripped
 from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER
+from zevm.chain.zvm.price_table import ZVM
 from zevm.contracts.errors import ArtifactError
-from zevm.contracts.sections import with_abi
+from zevm.contracts.sections import abi_of, with_abi
 from zevm.storage.keccak import keccak256
 
 Abi = list[dict[str, Any]]
@@ -42,6 +44,11 @@ class Artifact:
     def constructor(self) -> dict[str, Any] | None:
         """The ABI's entry of the constructor."""
         return next((entry for entry in self.abi if entry["type"] == "constructor"), None)
+
+    @property
+    def takes_arguments(self) -> bool:
+        """Whether the creation code runs a constructor of a module."""
+        return self.bytecode.endswith(CONSTRUCTOR_MARKER) and self.module is not None
 
     @property
     def module_with_abi(self) -> bytes | None:
@@ -76,9 +83,9 @@ class Artifact:
         files = {f"{self.name}.wasm": self.module_with_abi, f"{self.name}.debug.wasm": self.debug_module}
         for name, content in files.items():
             if content is not None:
-                _replace(target / name, content)
+                replace_file(target / name, content)
         path = target / f"{self.name}.json"
-        _replace(path, (json.dumps(self.as_json(), indent=2) + "\n").encode())
+        replace_file(path, (json.dumps(self.as_json(), indent=2) + "\n").encode())
         return path
 
 
@@ -109,8 +116,10 @@ def module_artifact(
 
 
 def load_artifact(path: Path) -> Artifact:
-    """Read a document of `Artifact.write`, of forge or of another tool with this shape. Raises ArtifactError."""
+    """Read a document of `Artifact.write` or of a tool with this form, or a module. Raises ArtifactError."""
     try:
+        if path.suffix == ".wasm":
+            return _of_module(path, path.read_bytes())
         document = json.loads(path.read_bytes())
         metadata = document.get("metadata") or {}
         return Artifact(
@@ -130,6 +139,22 @@ def load_artifact(path: Path) -> Artifact:
         raise ArtifactError(f"{path}: not an artifact in Foundry's form: {error}") from None
 
 
+def _of_module(path: Path, code: bytes) -> Artifact:
+    """A module alone: it carries its ABI, or none is known."""
+    name, abi = abi_of(code) or (path.name.partition(".")[0], [])
+    module = stripped(code)
+    has_constructor = any(entry["type"] == "constructor" for entry in abi) or (not abi and asks_for_creation(module))
+    return module_artifact(
+        name, path.name, "WebAssembly", module, abi=abi, takes_arguments=has_constructor, metadata={}
+    )
+
+
+def asks_for_creation(module: bytes) -> bool:
+    """Whether a module asks the host if it is being created: it has a constructor."""
+    found = inspect_module(module, ZVM.with_console())
+    return any((item.module, item.name) == ("zvm", "is_constructing") for item in found.imports)
+
+
 def _targets(metadata: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = metadata.get("settings", {}).get("compilationTarget", {})
     return found
@@ -142,8 +167,6 @@ def _code(value: Any) -> bytes:
 
 
 def _module_beside(path: Path, document: dict[str, Any]) -> bytes | None:
-    from zevm.chain.zvm.module.creation import stripped
-
     file = path.with_suffix(".wasm")
     return stripped(file.read_bytes()) if "zvm" in document and file.exists() else None
 
@@ -154,7 +177,7 @@ def method_identifiers(abi: Abi) -> dict[str, str]:
     return {signature: keccak256(signature.encode())[:4].hex() for signature in signatures}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file by one rename, so that a reader meanwhile has a whole one."""
     aside = path.with_name(f".{path.name}.new")
     aside.write_bytes(content)

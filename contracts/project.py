@@ -1,15 +1,17 @@
 """A project of contracts: sources in `src/`, artifacts in `out/`."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from zevm.contracts.artifact import Artifact, load_artifact
+from zevm.contracts.artifact import Artifact, load_artifact, replace_file
 from zevm.contracts.builder import BY_SUFFIX
 from zevm.contracts.errors import ArtifactError, BuildError
 from zevm.contracts.source_files import read_text
 from zevm.storage.keccak import keccak256
 
+_DEPLOYMENTS = "deployments.json"
 _CONTRACT = {
     ".zig": re.compile(r"\bdefine\s*\(|\buser_entrypoint\b"),
     ".c": re.compile(r"\buser_entrypoint\b"),
@@ -66,6 +68,31 @@ class Project:
         if found:
             return f"{len(found)} contracts{'' if name is None else f' are called {name}'}: choose one of {names}"
         return f"no contract {name} in {self.out}: there are {names}"
+
+    def record_deployment(self, chain: str, name: str, address: str) -> None:
+        """Keep the address of a contract's last deployment on a chain, in `deployments.json` of the artifacts."""
+        found = self._deployments()
+        found.setdefault(chain, {})[name] = address
+        self.out.mkdir(parents=True, exist_ok=True)
+        replace_file(self.out / _DEPLOYMENTS, (json.dumps(found, indent=2, sort_keys=True) + "\n").encode())
+
+    def deployed(self, chain: str, name: str) -> str | None:
+        """The address of a contract's last deployment on a chain."""
+        return self._deployments().get(chain, {}).get(name)
+
+    def deployed_at(self, chain: str, address: str) -> str | None:
+        """The name of the contract that was deployed to an address."""
+        rows = self._deployments().get(chain, {})
+        return next((name for name, other in rows.items() if other.lower() == address.lower()), None)
+
+    def _deployments(self) -> dict[str, dict[str, str]]:
+        try:
+            found: dict[str, dict[str, str]] = json.loads((self.out / _DEPLOYMENTS).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise ArtifactError(f"{self.out / _DEPLOYMENTS}: not JSON: {error}; it may be deleted") from None
+        return found
 
     def changed_source(self, artifact: Artifact) -> str | None:
         """The name of a source that is not as it was when the artifact was built; None where all are."""

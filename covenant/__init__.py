@@ -26,12 +26,14 @@ from zevm.covenant.operations import (
     consume_gas,
     create_vm,
     deploy_contract,
+    deploy_zig_contract,
     estimate_gas,
     estimate_gas_usage,
     execute_function,
     get,
     get_contract,
     set,  # noqa: A004  the guide's name
+    validate_contract_source,
     validate_module,
 )
 from zevm.covenant.state import ContractState
@@ -44,6 +46,7 @@ from zevm.covenant.wasm import (
     WasmExecutionResult,
     WasmValidator,
 )
+from zevm.covenant.zig import ZVMRuntime
 
 __all__ = [
     "COVENANT_ERRORS",
@@ -74,15 +77,18 @@ __all__ = [
     "WasmExecutionRequest",
     "WasmExecutionResult",
     "WasmValidator",
+    "ZVMRuntime",
     "call",
     "consume_gas",
     "create_vm",
     "deploy_contract",
+    "deploy_zig_contract",
     "estimate_gas",
     "estimate_gas_usage",
     "execute_function",
     "get",
     "get_contract",
     "set",
+    "validate_contract_source",
     "validate_module",
 ]

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.module.creation import constructor_payload, creation_data
-from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
+from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, CONSTRUCTOR_MARKER, MAGIC
 from zevm.covenant.context import ExecutionContext
-from zevm.covenant.errors import CompilationFailed, InvalidParameters
+from zevm.covenant.errors import InvalidParameters
 from zevm.covenant.state import ContractState, Holder
 from zevm.covenant.values import ContractAddress, checked_address
 
@@ -80,12 +78,8 @@ def is_module(code: bytes) -> bool:
 
 
 def creation_code(code: bytes, constructor_params: bytes) -> bytes:
-    """The data of a creation. constructor_params: ABI-encoded. Raises InvalidParameters, CompilationFailed."""
+    """The data of a creation. constructor_params: ABI-encoded. Raises InvalidParameters for no code."""
     if not code:
         raise InvalidParameters("the code is empty: give creation bytecode, or a WebAssembly module")
-    if not constructor_params or not is_module(code):
-        return code + constructor_params
-    try:
-        return creation_data(code, constructor_payload(constructor_params))
-    except ModuleRefusedError as error:
-        raise CompilationFailed(str(error)) from error
+    marked = code.endswith(CONSTRUCTOR_MARKER) or not constructor_params or not is_module(code)
+    return code + (b"" if marked else CONSTRUCTOR_MARKER) + constructor_params

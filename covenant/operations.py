@@ -10,6 +10,7 @@ from zevm.covenant.state import ContractState
 from zevm.covenant.values import ContractAddress, GasLimit, StateHash
 from zevm.covenant.vm import CovenantVM
 from zevm.covenant.wasm import DEFAULT_OPTIONS, ExecutionOptions, WasmExecutionResult, WasmValidator
+from zevm.covenant.zig import ZVMRuntime
 from zevm.storage.primitives import ZERO_ADDRESS
 
 
@@ -30,6 +31,24 @@ def deploy_contract(
 ) -> ContractAddress:
     """As CovenantVM.deploy_contract."""
     return vm.deploy_contract(code, constructor_params, deployer)
+
+
+def deploy_zig_contract(
+    vm: CovenantVM,
+    runtime: ZVMRuntime,
+    name: str,
+    contract_source: str = "",
+    deployer: ContractAddress = ZERO_ADDRESS,
+    constructor_params: bytes = b"",
+) -> ContractAddress:
+    """As CovenantVM.deploy_zig_contract, with a runtime that VMs may share."""
+    return vm.deploy_zig_contract(name, contract_source, deployer, constructor_params, runtime=runtime)
+
+
+def validate_contract_source(source: str, name: str = "Contract") -> None:
+    """Compile a Zig source without deploying it. Raises CompilationFailed with the compiler's text."""
+    with ZVMRuntime() as runtime:
+        runtime.compile(name, source)
 
 
 def call(

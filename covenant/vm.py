@@ -45,6 +45,7 @@ from zevm.covenant.values import (
     checked_integer,
 )
 from zevm.covenant.world import World
+from zevm.covenant.zig import ZVMRuntime
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 from zevm.storage.state import StateBase
@@ -81,6 +82,7 @@ class CovenantVM:
         path = None if directory is None else Path(directory)
         expected = None if expected_state is None else checked_bytes(expected_state, WORD_BYTES, "expected_state")
         self._rules = _rules(checked_integer(chain_id, MAXIMUM_GAS, "chain_id"), hardfork)
+        self._runtime = ZVMRuntime()
         self._close_lock = threading.Lock()
         self._closed = False
         self._request_ids = count(1)
@@ -130,6 +132,24 @@ class CovenantVM:
             start = wasm_bytecode[:4].hex() or "nothing"
             raise CompilationFailed(f"invalid module (malformed): begins with {start}, not with 0061736d or eff000")
         return self.deploy_contract(wasm_bytecode, constructor_params, deployer, context=context)
+
+    def deploy_zig_contract(
+        self,
+        name: str,
+        source: str,
+        deployer: ContractAddress = ZERO_ADDRESS,
+        constructor_params: bytes = b"",
+        *,
+        context: ExecutionContext | None = None,
+        runtime: ZVMRuntime | None = None,
+    ) -> ContractAddress:
+        """Compile a contract in Zig and deploy it; return its address.
+
+        source: of the contract; "" for the library's own token of this name. Raises CompilationFailed with the
+        compiler's text, and as `deploy_contract`.
+        """
+        code = (runtime or self._runtime).compile(name, source)
+        return self.deploy_contract(code, constructor_params, deployer, context=context)
 
     # Calls
 
@@ -243,6 +263,7 @@ class CovenantVM:
             self._closed = True
         self._thread.stop()
         self._machine.close()
+        self._runtime.close()
         self._world.close()
         shared.end_all()
 

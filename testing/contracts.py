@@ -20,7 +20,8 @@ EXAMPLES = ROOT / "examples"
 CACHE = EXAMPLES / "cache" / "zig"
 """Zig's cache, for all builds of this checkout: the first takes seconds, later ones less."""
 SOURCES = tuple(CONTRACTS / name for name in (
-    "zig/counter.zig", "zig/maths.zig", "zig/token.zig", "c/counter.c", "assemblyscript/counter.ts"
+    "zig/counter.zig", "zig/maths.zig", "zig/token.zig", "c/counter.c", "assemblyscript/counter.ts",
+    "assemblyscript/guestbook.ts",
 ))  # fmt: skip
 """The example contracts in languages that compile to WebAssembly."""
 TOOLS = ROOT / "tests" / "clients"

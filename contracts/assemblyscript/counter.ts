@@ -1,5 +1,5 @@
-// The twin of examples/src/Counter.sol in AssemblyScript, with its storage layout: slot 0 the number, slot 1
-// the mapping of changes by address. No runtime and no allocator: words are 32 bytes, big-endian, in static memory.
+// A counter with the ABI and the storage layout of a contract in Solidity: slot 0 the number, slot 1 the mapping
+// of changes by address. No runtime and no allocator: words are 32 bytes, big-endian, in static memory.
 
 import {
   cacheWord,

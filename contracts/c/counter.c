@@ -1,4 +1,4 @@
-/* The twin of examples/src/Counter.sol in C, with its storage layout: slot 0 the number, slot 1 the mapping
+/* A counter with the ABI and the storage layout of a contract in Solidity: slot 0 the number, slot 1 the mapping
  * of changes by address. Numbers are 32 bytes big-endian, as the host has them. */
 
 #include "zvm.h"

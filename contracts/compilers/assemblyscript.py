@@ -1,15 +1,18 @@
-"""AssemblyScript: asc from npm, without a runtime and without the import `abort`."""
+"""AssemblyScript: asc from npm, with the runtime that allocates and never frees, without the import `abort`."""
 
 import os
 import tempfile
 from pathlib import Path
 
+from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.creation import stripped
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.common import Source
 from zevm.contracts.compilers.plain import plain_artifact
+from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.start_function import with_start_moved
 from zevm.contracts.toolchain import node_tool
 
 _FLAGS = ("-Oz", "--runtime", "stub", "--use", "abort=")
@@ -28,6 +31,10 @@ def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifa
         target = Path(folder).resolve() / "contract.wasm"
         command = [compiler, source.name, *_FLAGS, *checks, "--outFile", os.path.relpath(target, source.root)]
         run_compiler(command, source.name, options, cwd=source.root)
-        module = stripped(target.read_bytes())
+        compiled = target.read_bytes()
+    try:
+        module = stripped(with_start_moved(compiled))
+    except ModuleRefusedError as error:
+        raise BuildError(f"{source.name}: the compiled module cannot be deployed: {error}") from error
     version = run_compiler([compiler, "--version"], "asc", options).decode().split()[-1]
     return plain_artifact(source, "AssemblyScript", version, module, options, settings={"checked": options.checked})

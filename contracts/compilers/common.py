@@ -89,9 +89,3 @@ def abi_beside(source: Source) -> Abi:
     if not isinstance(abi, list) or not all(isinstance(entry, dict) and "type" in entry for entry in abi):
         raise BuildError(f'{source.name_of(file)}: not an ABI; want a list of objects with "type"')
     return abi
-
-
-def asks_whether_constructing(module: bytes) -> bool:
-    """Whether a module has a constructor, as far as its imports tell."""
-    found = inspect_module(module, ZVM.with_console())
-    return any((item.module, item.name) == ("zvm", "is_constructing") for item in found.imports)

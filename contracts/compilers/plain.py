@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from zevm.contracts.artifact import Artifact, module_artifact
+from zevm.contracts.artifact import Artifact, asks_for_creation, module_artifact
 from zevm.contracts.compilers.common import (
     Source,
     abi_beside,
-    asks_whether_constructing,
     metadata_of,
     require_fitting,
 )
@@ -32,7 +31,7 @@ def plain_artifact(
     return module_artifact(
         name, source.name, language, module,
         abi=abi,
-        takes_arguments=described or (not abi and asks_whether_constructing(module)),
+        takes_arguments=described or (not abi and asks_for_creation(module)),
         metadata=metadata_of(source, language, version, name, abi, settings=settings, libraries=libraries),
         debug_module=debug,
         compress=options.compress,

@@ -62,11 +62,6 @@ def zig_version() -> str:
 def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[str]:
     """The contract under the library's root, which brings the panics; the library checks explicitly what it must."""
     mode = "ReleaseSafe" if options.checked else "ReleaseSmall"
-    if not (library / "entry.zig").exists():
-        return [
-            "-O", mode, "--stack", str(STACK_BYTES), "-fno-strip",
-            "--dep", "covenant", f"-Mroot={path}", f"-Mcovenant={library / 'covenant.zig'}",
-        ]  # fmt: skip
     return [
         "-O", mode, "--stack", str(STACK_BYTES), "-fno-strip",
         "--dep", "covenant", "--dep", "contract", f"-Mroot={library / 'entry.zig'}",
@@ -76,8 +71,6 @@ def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[
 
 
 def _describe(source: Source, library: Path, options: BuildOptions) -> Description | None:
-    if not (library / "describe.zig").exists():
-        return None
     modules = [
         "-O", "ReleaseSmall", "-fstrip",
         "--dep", "covenant", "--dep", "contract", f"-Mroot={library / 'describe.zig'}",

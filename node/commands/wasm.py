@@ -1,8 +1,7 @@
 """`zevm wasm`: inspect, validate, deploy and call WebAssembly contracts."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,8 +10,8 @@ from rich.table import Table
 
 from zevm.chain.zvm.inspection import Inspection, deployment_price, inspect_module
 from zevm.chain.zvm.price_table import PriceTable
-from zevm.node.client import CallFailedError, Client
 from zevm.node.commands import wasm_call
+from zevm.node.commands.sending import PrivateKeyOption, send, tell_receipt, transaction_fields
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
     FileArgument,
@@ -28,14 +27,9 @@ from zevm.node.commands.wasm_options import (
     read_module,
 )
 from zevm.node.errors import NodeError
-from zevm.storage.primitives import Address
-
-WAIT_MS = 60_000
-"""How long a deployment waits for its receipt."""
 
 IS_CONSTRUCTING = ("zvm", "is_constructing")
 
-_RECEIPT_TIMEOUT = 4
 _TYPE_NAMES = {"i": "i32", "I": "i64"}
 
 app = typer.Typer(help="WebAssembly contracts: inspect, validate, deploy, call.", no_args_is_help=True)
@@ -50,9 +44,17 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     console = Console()
     console.print(f"{file}: {_verdict(found)}", highlight=False, soft_wrap=True, markup=False)
     _print_parts(console, found)
+    if found.init_payload is not None:
+        typer.echo(f"constructor: called with {len(found.init_payload)} bytes")
     if found.refusal is not None:
         raise typer.Exit(1)
     _print_price(console, code, prices)
+
+
+def print_module(console: Console, module: bytes, creation: bytes, prices: PriceTable) -> None:
+    """Print a module's imports, exports and memory, and the price of its creation."""
+    _print_parts(console, inspect_module(module, prices))
+    _print_price(console, creation, prices)
 
 
 def _verdict(found: Inspection) -> str:
@@ -135,9 +137,7 @@ def deploy(
     rpc: RpcOption = None,
     port: PortOption = None,
     sender: FromOption = None,
-    private_key: Annotated[
-        str | None, typer.Option("--private-key", metavar="KEY", help="Private key to sign with here: 32 bytes in hex.")
-    ] = None,
+    private_key: PrivateKeyOption = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
     as_json: JsonOption = False,
@@ -151,15 +151,8 @@ def deploy(
     if creation:
         typer.echo("0x" + data.hex())
         return
-    fields: dict[str, object] = {"data": "0x" + data.hex(), "value": hex(value)}
-    if gas_limit is not None:
-        fields["gas"] = hex(gas_limit)
-    client = client_of(rpc, port)
-    if private_key is None:
-        receipt = _send(client, "eth_sendTransactionSync", fields | ({} if sender is None else {"from": sender}))
-    else:
-        receipt = _send(client, "eth_sendRawTransactionSync", _signed(client, fields, private_key))
-    _tell_receipt(receipt, as_json=as_json)
+    fields = transaction_fields(data, value=value, gas_limit=gas_limit)
+    tell_receipt(send(client_of(rpc, port), fields, sender, private_key), as_json=as_json)
 
 
 def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | None:
@@ -199,39 +192,3 @@ def _smallest(module: bytes, payload: bytes | None) -> bytes:
     from zevm.chain.zvm.module.creation import creation_data
 
     return min(creation_data(module, payload, compress=True), creation_data(module, payload), key=len)
-
-
-def _signed(client: Client, fields: dict[str, object], private_key: str) -> str:
-    """A transaction, completed by the node and signed here, as hex."""
-    from zevm.chain.types import Transaction
-    from zevm.node.commands.account import parse_key
-    from zevm.node.wallet import KeyWallet, address_of
-
-    key = parse_key(private_key, "--private-key")
-    sender = address_of(key)
-    filled = client.call("eth_fillTransaction", fields | {"from": "0x" + sender.hex()})
-    unsigned = Transaction.decode(bytes.fromhex(filled["raw"][2:]))
-    return "0x" + KeyWallet([key]).sign_transaction(sender, unsigned).encoded.hex()
-
-
-def _send(client: Client, method: str, transaction: object) -> dict[str, Any]:
-    try:
-        receipt: dict[str, Any] = client.call(method, transaction, WAIT_MS)
-    except CallFailedError as error:
-        if error.code == _RECEIPT_TIMEOUT:
-            raise NodeError(f"transaction {error.data} waits in the pool, and no block has taken it yet") from None
-        raise
-    if receipt["status"] != "0x1":
-        raise NodeError(f"transaction {receipt['transactionHash']} failed, gas used {int(receipt['gasUsed'], 16):,}")
-    return receipt
-
-
-def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
-    from zevm.node.wallet import checksum_address
-
-    if as_json:
-        typer.echo(json.dumps(receipt))
-        return
-    typer.echo(f"address: {checksum_address(Address(bytes.fromhex(receipt['contractAddress'][2:])))}")
-    typer.echo(f"transaction: {receipt['transactionHash']}")
-    typer.echo(f"gas: {int(receipt['gasUsed'], 16)}")

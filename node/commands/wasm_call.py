@@ -56,11 +56,15 @@ def call(
     fields["value"] = hex(value)
     if _ADDRESS.match(target):
         fields["address"] = target
-        answer = client_of(rpc, port).call("zvm_executeFunction", fields, _block(block))
+        answer = client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))
     else:
         fields["module"] = "0x" + read_module(Path(target)).hex()
         here = rpc is None and port is None
-        answer = _run_here(fields) if here else client_of(rpc, port).call("zvm_executeFunction", fields, _block(block))
+        answer = (
+            _run_here(fields)
+            if here
+            else client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))
+        )
     _tell(answer, outputs, gas=gas, as_json=as_json)
 
 
@@ -86,7 +90,7 @@ def _integer(text: str) -> str:
         raise NodeError(f"{text}: not an integer, which the functions of a module take; or write a signature") from None
 
 
-def _block(text: str) -> str:
+def block_reference(text: str) -> str:
     """A decimal number in the RPC's form; anything else unchanged."""
     return hex(int(text)) if text.isdecimal() else text
 

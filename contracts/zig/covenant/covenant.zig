@@ -2,6 +2,7 @@
 //! storage layout, and no allocator. docs/zvm.md shows how to write, deploy and price one.
 
 pub const abi = @import("abi.zig");
+pub const bases = @import("bases.zig");
 pub const calls = @import("call.zig");
 const creations = @import("create.zig");
 pub const environment = @import("environment.zig");
@@ -47,6 +48,7 @@ pub const add = arithmetic.add;
 pub const subtract = arithmetic.subtract;
 pub const divide = arithmetic.divide;
 pub const hash = @import("hash.zig").keccak256;
+pub const list = memory.list;
 
 /// Calls by name and type, and their results.
 pub const interface = @import("interface.zig").interface;

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from testing.contracts import build_examples
+from testing.rust import has_rust, rust_counter
 from tests.chain.vm.support import CONTRACT, environment_of
 from tests.chain.zvm.twins import (
     ECHO,
@@ -20,9 +21,11 @@ from tests.chain.zvm.twins import (
     WALL,
     Arena,
     Step,
+    Twin,
     mapping_slot,
     module_twin,
     solidity_twin,
+    twin_of,
     users,
 )
 from zevm.chain.vm.environment import BlockEnvironment
@@ -78,12 +81,14 @@ def solidity() -> None:
 def arenas(environment: BlockEnvironment, solidity: None) -> dict[str, Arena]:  # noqa: ARG001
     others = users(solidity_twin(environment, "Vault").code)
 
-    def arena(name: str, *sources: str) -> Arena:
+    rust = [twin_of(environment, "rust/counter", rust_counter(), is_module=True)] if has_rust() else []
+
+    def arena(name: str, *sources: str, further: Sequence[Twin] = ()) -> Arena:
         modules = [module_twin(environment, source) for source in sources]
-        return Arena(environment, [solidity_twin(environment, name), *modules], others)
+        return Arena(environment, [solidity_twin(environment, name), *modules, *further], others)
 
     return {
-        "counters": arena("Counter", "zig/counter.zig", "c/counter.c", "assemblyscript/counter.ts"),
+        "counters": arena("Counter", "zig/counter.zig", "c/counter.c", "assemblyscript/counter.ts", further=rust),
         "tokens": arena("TwinToken", "zig/token.zig"),
     }
 

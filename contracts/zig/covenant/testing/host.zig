@@ -32,10 +32,12 @@ pub fn inCall() bool {
 
 var test_memory: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
 
-/// Memory of the open frame; what a test itself takes is never given back.
+/// Memory of the open frame, zeros as on the chain; what a test itself takes is never given back.
 pub fn take(length: usize) []align(16) u8 {
     const allocator = if (openFrame()) |open| open.allocator() else test_memory.allocator();
-    return allocator.alignedAlloc(u8, .@"16", length) catch states.outOfMemory();
+    const memory = allocator.alignedAlloc(u8, .@"16", length) catch states.outOfMemory();
+    @memset(memory, 0);
+    return memory;
 }
 
 pub fn read_args(destination: [*]u8) void {

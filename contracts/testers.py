@@ -1,0 +1,36 @@
+"""Runners of a project's tests, by the files that it has."""
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from zevm.contracts.errors import CompilerMissingError
+from zevm.contracts.toolchain import CACHE_VARIABLE, default_cache, node_tool, zig
+
+
+@dataclass(frozen=True, slots=True)
+class Tester:
+    """One runner. environment: of the process, whole."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def testers_of(root: Path) -> list[Tester]:
+    """The runners of a project's tests. Raises CompilerMissingError."""
+    found = []
+    environment = dict(os.environ)
+    if (root / "build.zig").exists():
+        caches = {CACHE_VARIABLE: str(default_cache())}
+        found.append(Tester((zig(), "build", "test", "--summary", "none"), environment | caches))
+    if (root / "foundry.toml").exists():
+        forge = node_tool("forge", "@foundry-rs/forge", "Solidity's tests", root)
+        found.append(Tester((forge, "test"), environment))
+    if any((root / "tests").glob("test_*.py")):
+        for package, extra in (("pytest", "pytest"), ("web3", "zevm-node[web3]")):
+            if find_spec(package) is None:
+                raise CompilerMissingError(f"the tests in Python need {package}: pip install '{extra}'")
+        found.append(Tester((sys.executable, "-m", "pytest", "-q", "tests"), environment))
+    return found

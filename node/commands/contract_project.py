@@ -1,0 +1,50 @@
+"""`zevm contract new` and `test`: begin a project, and run the tests that it has."""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zevm.contracts.scaffold import PROJECTS
+from zevm.node.commands.contract_options import HERE, RootOption, project_of, told
+from zevm.node.errors import NodeError
+
+
+def new(
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The project's folder, and its contract's name.")],
+    language: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=f"{', '.join(PROJECTS)}.")] = "zig",
+) -> None:
+    """Begin a project: a folder with a small contract, its test, and the library that it is written with."""
+    from zevm.contracts.scaffold import create_project
+
+    with told():
+        steps = create_project(name, language)
+    typer.echo(f"{name}: a project in {language}. Next:")
+    for step in steps:
+        typer.echo(f"  {step}")
+
+
+def run_tests(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Passed to the tests' runner.")
+    ] = None,
+    root: RootOption = HERE,
+) -> None:
+    """Run a project's tests: `zig build test`, `forge test`, and pytest for those in tests/."""
+    from zevm.contracts.testers import testers_of
+
+    project = project_of(root, None)
+    with told():
+        testers = testers_of(project.root)
+        if not testers:
+            raise NodeError(
+                f"{project.root} has no tests: want build.zig, foundry.toml or tests/test_*.py, "
+                "as `zevm contract new` makes them"
+            )
+        for tester in testers:
+            finished = subprocess.run(
+                [*tester.command, *(arguments or [])], cwd=project.root, env=tester.environment, check=False
+            )
+            if finished.returncode != 0:
+                raise typer.Exit(1)

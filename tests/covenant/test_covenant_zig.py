@@ -1,0 +1,101 @@
+"""Contracts from Zig sources in a Covenant VM."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from testing.wasm_modules import selector
+from tests.covenant.vms import ALICE, GAS, word
+from zevm.contracts import compile_zig
+from zevm.contracts.errors import CompilerMissingError
+from zevm.covenant import (
+    AccessDenied,
+    CompilationFailed,
+    CovenantVM,
+    ExecutionContext,
+    InvalidParameters,
+    ZVMRuntime,
+    create_vm,
+    deploy_zig_contract,
+    validate_contract_source,
+    zig,
+)
+
+STEPS = """
+const covenant = @import("covenant");
+
+pub const Steps = struct {
+    pub const storage = covenant.layout(struct { total: u64 });
+
+    pub fn constructor(first: u64) void {
+        storage.total.set(first);
+    }
+
+    pub fn step(by: u64) u64 {
+        storage.total.set(storage.total.get() + by);
+        return storage.total.get();
+    }
+};
+"""
+STEP = selector("step(uint64)")
+
+
+@pytest.fixture(scope="module")
+def vm() -> Iterator[CovenantVM]:
+    with create_vm() as machine:
+        yield machine
+
+
+def context(**changes: object) -> ExecutionContext:
+    return ExecutionContext(**({"sender": ALICE, "gas_limit": GAS} | changes))
+
+
+def test_a_source_is_deployed_with_constructor_parameters(vm: CovenantVM) -> None:
+    at = vm.deploy_zig_contract("Steps", STEPS, ALICE, word(5))
+    assert vm.call(at, context(), STEP, word(3)) == word(8)
+    assert vm.call(at, context(), STEP, word(2)) == word(10)
+    contract = vm.get_contract(at)
+    assert contract is not None
+    assert (contract.is_wasm, contract.owner) == (True, ALICE)
+
+
+def test_a_runtime_compiles_a_source_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def note(source: str, name: str) -> object:
+        compiled.append(name)
+        return compile_zig(source, name)
+
+    monkeypatch.setattr(zig, "compile_zig", note)
+    with create_vm() as one, create_vm() as other, ZVMRuntime() as runtime:
+        for machine in (one, other, one):
+            at = deploy_zig_contract(machine, runtime, "Steps", STEPS, ALICE, word(1))
+            assert machine.call(at, context(), STEP, word(1)) == word(2)
+    assert compiled == ["Steps"]
+    with pytest.raises(AccessDenied, match="the runtime is closed"):
+        runtime.compile("Steps", STEPS)
+
+
+def test_a_source_that_does_not_compile(vm: CovenantVM) -> None:
+    before = vm.state_hash
+    with pytest.raises(CompilationFailed, match=r"Steps\.zig:13:\d+: error: use of undeclared identifier 'by_'"):
+        vm.deploy_zig_contract("Steps", STEPS.replace("return storage", "_ = by_; return storage"), ALICE)
+    with pytest.raises(CompilationFailed, match=r"error: expected"):
+        validate_contract_source("pub const = 1;")
+    validate_contract_source(STEPS, "Steps")
+    assert vm.state_hash == before
+
+
+@pytest.mark.parametrize("name", ["", "1Token", "My Token", "../Token", "T" * 65, "Tøken", 'a"b'])
+def test_names_are_names(vm: CovenantVM, name: str) -> None:
+    with pytest.raises(InvalidParameters, match="is no contract name"):
+        vm.deploy_zig_contract(name, STEPS)
+
+
+def test_the_compiler_comes_from_the_extra(vm: CovenantVM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_source: str, _name: str) -> object:
+        raise CompilerMissingError("no Zig compiler; run: pip install 'zevm-node[zig]'")
+
+    monkeypatch.setattr(zig, "compile_zig", missing)
+    with pytest.raises(CompilationFailed, match=r"pip install 'zevm-node\[zig\]'"):
+        vm.deploy_zig_contract("Missing", STEPS)
