@@ -60,11 +60,17 @@ def test_its_own_folder_is_all_that_it_writes(scratch: Path) -> None:
     for path in (outside, "/etc/zevm", "/dev/shm/zevm", Path(__file__).with_name("made")):
         assert "Error" in python(scratch, f"open('{path}', 'w')")
         assert not os.path.exists(path)
-    for call in ("os.mkdir('/tmp/zevm-made')", "os.rename('/usr', '/usr2')", f"os.link('/usr/bin/env', '{scratch}/env')"):
+    for call in (
+        "os.mkdir('/tmp/zevm-made')",
+        "os.rename('/usr', '/usr2')",
+        f"os.link('/usr/bin/env', '{scratch}/env')",
+    ):
         assert "Error" in python(scratch, f"import os; {call}")
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/hostname", "/proc/1/environ", "/root", "/", __file__, "/dev/zero"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/etc/hostname", "/proc/1/environ", "/root", "/", __file__, "/dev/zero"]
+)
 def test_files_outside_cannot_be_read(scratch: Path, path: str) -> None:
     read = f"import os; print(os.listdir('{path}') if os.path.isdir('{path}') else open('{path}', 'rb').read(10))"
     assert "PermissionError" in python(scratch, read)
@@ -81,8 +87,9 @@ CALLS = {
     "a group of its own": "import os; os.setpgid(0, 0)",
     "a namespace": "import ctypes, os; c = ctypes.CDLL(None, use_errno=True);"
     "print('made') if not c.unshare(0x10000000) else print('PermissionError')",
-    "a clone in a namespace": "import ctypes; c = ctypes.CDLL(None, use_errno=True); n = {'x86_64': 56, 'aarch64': 220};"
-    "import platform; r = c.syscall(n[platform.machine()], 0x10000000 | 17, 0, 0, 0, 0);"
+    "a clone in a namespace": "import ctypes; c = ctypes.CDLL(None, use_errno=True);"
+    "import platform; n = {'x86_64': 56, 'aarch64': 220}[platform.machine()];"
+    "r = c.syscall(n, 0x10000000 | 17, 0, 0, 0, 0);"
     "print('PermissionError' if r < 0 and ctypes.get_errno() == 1 else 'made')",
     "io_uring": "import ctypes; c = ctypes.CDLL(None, use_errno=True); r = c.syscall(425, 8, 0);"
     "print('PermissionError' if r < 0 and ctypes.get_errno() == 1 else 'made')",
@@ -99,7 +106,8 @@ def test_the_kernel_refuses(scratch: Path, name: str) -> None:
 
 def test_memory_and_files_are_bounded(scratch: Path) -> None:
     assert "MemoryError" in python(scratch, "x = bytearray(1 << 30)")
-    output = python(scratch, f"import os; f = os.open('{scratch}/x', os.O_CREAT | os.O_WRONLY); os.write(f, bytes(4 << 20)); os.write(f, b'x')")
+    write = "os.write(f, bytes(4 << 20)); os.write(f, b'x')"
+    output = python(scratch, f"import os; f = os.open('{scratch}/x', os.O_CREAT | os.O_WRONLY); {write}")
     assert "File too large" in output or f"signal {signal.SIGXFSZ}" in output
     assert (scratch / "x").stat().st_size <= MIB
 
