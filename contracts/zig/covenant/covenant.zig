@@ -8,8 +8,10 @@ const creations = @import("create.zig");
 pub const environment = @import("environment.zig");
 pub const hooks = @import("hooks.zig");
 pub const memory = @import("memory.zig");
+pub const layouts = @import("storage/description.zig");
 pub const precompile = @import("precompile.zig");
 pub const storage = @import("storage.zig");
+pub const testing = @import("testing.zig");
 
 /// Zig's panics as Solidity's: `pub const panic = covenant.safety;` in a build's root.
 pub const safety = @import("safety.zig");
@@ -18,6 +20,7 @@ const arithmetic = @import("arithmetic.zig");
 const contract_module = @import("contract.zig");
 const event = @import("event.zig");
 const failure = @import("failure.zig");
+const guide = @import("guide.zig");
 
 pub const Address = abi.Address;
 pub const Bytes = abi.Bytes;
@@ -86,3 +89,14 @@ pub const codeHash = environment.codeHash;
 pub const codeSize = environment.codeSize;
 pub const code = environment.code;
 pub const selfdestruct = environment.selfdestruct;
+
+/// The guide's names.
+pub const zigContract = guide.zigContract;
+pub const ContractAddress = guide.ContractAddress;
+pub const StateHash = guide.StateHash;
+pub const GasLimit = guide.GasLimit;
+pub const CovenantError = guide.CovenantError;
+pub const GAS_COSTS = guide.GAS_COSTS;
+pub const MemoryLimits = guide.MemoryLimits;
+pub const ExecutionContext = guide.ExecutionContext;
+pub const ContractState = guide.ContractState;
