@@ -1,7 +1,7 @@
 """Zig's compiler on sources of strangers: confined, and with nothing left of a compile but its artifact.
 
 Each compile has a folder of its own with a copy of a cache that the library's own sources have filled: it is fast, and
-leaves nothing behind, neither room taken nor a file that the next would read. launch.py confines it.
+leaves nothing behind, neither space taken nor a file that the next would read. launch.py confines it.
 """
 
 import json
