@@ -13,9 +13,6 @@ from typing import IO
 from zevm.contracts.errors import BuildError, BuildTimeoutError
 from zevm.contracts.options import BuildOptions
 
-TIMEOUT_FLAG = "--timeout-seconds"
-"""The flag of `zevm contract build` that sets the limit of time; messages name it."""
-
 _PATIENCE_SECONDS = 2
 _LONGEST_LINE = 1_000
 """Characters; beyond them is no message, but code of a program that failed."""
@@ -45,8 +42,9 @@ def run_compiler(
             cwd=cwd, env=whole, stdin=entry, stdout=out, stderr=told, start_new_session=True,
         )  # fmt: skip
         try:
-            _limit(process, options)
-            _wait(process, title, options)
+            with options.guard(lambda: _kill(process)):
+                _limit(process, options)
+                _wait(process, title, options)
         finally:
             _end(process)
         if process.returncode != 0:
@@ -76,17 +74,21 @@ def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions)
         process.wait(timeout=limit - patience)
     except subprocess.TimeoutExpired:
         raise BuildTimeoutError(
-            f"{title}: the compiler took more than {limit:g} seconds, the limit of {TIMEOUT_FLAG}; "
+            f"{title}: the compiler took more than {limit:g} seconds, the limit of {options.limits.seconds_flag}; "
             "look for a loop at compile time that does not end, or raise the limit"
         ) from None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the process and its children, wherever they are."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    _kill(process)
+    process.wait()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End whatever is left of the process' group, without waiting."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: BuildOptions) -> str:
