@@ -220,7 +220,7 @@ fn typed(comptime function: declaration.Function, arguments: anytype) @Tuple(fun
         @compileError(std.fmt.comptimePrint("{s} takes {d} arguments, not {d}", .{ function.name, parameters.len, arguments.len }));
     }
     var out: @Tuple(parameters) = undefined;
-    inline for (0..parameters.len) |index| out[index] = arguments[index];
+    inline for (0..parameters.len) |index| out[index] = types.given(parameters[index], arguments[index]);
     return out;
 }
 
