@@ -19,7 +19,6 @@ TIMEOUT_FLAG = "--timeout-seconds"
 _PATIENCE_SECONDS = 2
 _LONGEST_LINE = 1_000
 """Characters; beyond them is no message, but code of a program that failed."""
-_FIRST_COMPILE = "the first compile on a machine also builds the compiler's own parts, which takes about ten seconds"
 
 
 def run_compiler(
@@ -30,11 +29,12 @@ def run_compiler(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     given: bytes = b"",
+    why_slow: str = "",
 ) -> bytes:
     """Standard output of a compiler. Raises BuildError with its text if it fails, BuildTimeoutError past the limit.
 
     title: the source as messages name it. environment: in addition to the caller's, or to the options' if they have
-    one. given: the standard input.
+    one. given: the standard input. why_slow: what is said with the title once it takes long.
     """
     whole = dict(os.environ if options.environment is None else options.environment) | dict(environment or {})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as entry:
@@ -46,7 +46,7 @@ def run_compiler(
         )  # fmt: skip
         try:
             _limit(process, options)
-            _wait(process, title, options)
+            _wait(process, title, why_slow, options)
         finally:
             _end(process)
         if process.returncode != 0:
@@ -63,7 +63,7 @@ def _limit(process: "subprocess.Popen[bytes]", options: BuildOptions) -> None:
         return  # ended already
 
 
-def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions) -> None:
+def _wait(process: "subprocess.Popen[bytes]", title: str, why_slow: str, options: BuildOptions) -> None:
     limit = options.limits.seconds
     patience = min(_PATIENCE_SECONDS, limit)
     try:
@@ -71,7 +71,7 @@ def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions)
         return
     except subprocess.TimeoutExpired:
         if options.on_wait is not None:
-            options.on_wait(f"compiling {title}: {_FIRST_COMPILE}")
+            options.on_wait(f"compiling {title} ...{why_slow and f' ({why_slow})'}")
     try:
         process.wait(timeout=limit - patience)
     except subprocess.TimeoutExpired:

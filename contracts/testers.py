@@ -1,12 +1,13 @@
 """Runners of a project's tests, by the files that it has."""
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from zevm.contracts.errors import CompilerMissingError
+from zevm.contracts.errors import BuildError, CompilerMissingError
 from zevm.contracts.toolchain import CACHE_VARIABLE, default_cache, node_tool, zig
 
 
@@ -19,7 +20,7 @@ class Tester:
 
 
 def testers_of(root: Path) -> list[Tester]:
-    """The runners of a project's tests. Raises CompilerMissingError."""
+    """The runners of a project's tests. Raises BuildError, CompilerMissingError."""
     found = []
     environment = dict(os.environ)
     if (root / "build.zig").exists():
@@ -27,8 +28,11 @@ def testers_of(root: Path) -> list[Tester]:
         found.append(Tester((zig(), "build", "test", "--summary", "none"), environment | caches))
     if (root / "foundry.toml").exists():
         forge = node_tool("forge", "@foundry-rs/forge", "Solidity's tests", root)
-        found.append(Tester((forge, "test"), environment))
+        solc = shutil.which("solc")
+        found.append(Tester((forge, "test", *(() if solc is None else ("--use", solc, "--offline"))), environment))
     if any((root / "tests").glob("test_*.py")):
+        if not any((root / "out").glob("*/*.json")):
+            raise BuildError("the tests in tests/ use the artifacts of a build: run `zevm contract build`")
         for package, extra in (("pytest", "pytest"), ("web3", "zevm-node[web3]")):
             if find_spec(package) is None:
                 raise CompilerMissingError(f"the tests in Python need {package}: pip install '{extra}'")

@@ -16,6 +16,8 @@ from zevm.contracts.toolchain import ZIG_LIBRARY, zig, zig_environment
 STACK_BYTES = 8_192
 """The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
 
+WHY_SLOW = "the first compile on a machine also builds parts of the compiler, which takes about ten seconds"
+
 _TARGET = ("build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic")
 
 
@@ -85,5 +87,6 @@ def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="zevm-zig-") as folder:
         target = Path(folder).resolve() / "contract.wasm"
         command = [zig(), *_TARGET, *modules, f"-femit-bin={target}"]
-        run_compiler(command, source.name, options, cwd=source.root, environment=zig_environment(options.cache))
+        caches = zig_environment(options.cache)
+        run_compiler(command, source.name, options, cwd=source.root, environment=caches, why_slow=WHY_SLOW)
         return target.read_bytes()
