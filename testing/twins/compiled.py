@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from testing.contracts import EXAMPLES, build_examples
+from testing.contracts import CONTRACTS, EXAMPLES, build_examples, compiled
 from testing.twins.deployed import Code
 
 Language = Literal["solidity", "zig"]
-LANGUAGES: tuple[Language, ...] = ("solidity",)
+LANGUAGES: tuple[Language, ...] = ("solidity", "zig")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,22 @@ def solidity(name: str) -> Code:
     return _code(built)
 
 
+@cache
+def zig(source: str) -> Code:
+    """A contract of contracts/zig. Raises BuildError."""
+    return _code(compiled(CONTRACTS / "zig" / source).as_json())
+
+
 def code_of(twin: str, language: Language) -> Code:
     """One of TWINS in one language."""
     return _COMPILERS[language](TWINS[twin])
 
 
-_COMPILERS: dict[Language, Callable[[Twin], Code]] = {"solidity": lambda twin: solidity(twin.solidity)}
+_COMPILERS: dict[Language, Callable[[Twin], Code]] = {
+    "solidity": lambda twin: solidity(twin.solidity),
+    "zig": lambda twin: zig(twin.zig),
+}
 
 
 def _code(built: dict[str, Any]) -> Code:
-    return Code(built["abi"], bytes.fromhex(built["bytecode"]["object"][2:]), built["storageLayout"])
+    return Code(built["abi"], bytes.fromhex(built["bytecode"]["object"][2:]), built.get("storageLayout", {}))

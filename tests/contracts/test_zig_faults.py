@@ -26,7 +26,7 @@ TYPES = {
     "usize": INTEGERS,
     "isize": INTEGERS,
     "f64": "allowed are bool, u8 to u256 and i8 to i256",
-    "?u8": "allowed are bool",
+    "[]const ?u8": "allowed are bool",
     "*const u8": "a list is []const T, text is covenant.String",
     "[]u8": "a list is []const T",
     "[:0]const u8": "a list is []const T, text is covenant.String",
@@ -69,6 +69,7 @@ DECLARATIONS = {
     "pub fn fallback() u8 { return 1; }": "returns nothing or []const u8",
     "pub fn generic(_: anytype) void {}": "a public function has parameters of ABI types, not anytype or comptime ones",
     "pub fn known(comptime _: u8) void {}": "a public function has parameters of ABI types",
+    "pub fn late(_: ?u8, _: u8) void {}": "a parameter after an optional one is optional too, as ?u256",
     "pub fn fails() anyerror!void {}": "an error set as error{NotOwner}, not anyerror",
     "pub fn collate_propagate_storage(_: [16]u8) void {} pub fn burn(_: u256) void {}": (
         "burn and collate_propagate_storage have the same selector, that of burn(uint256)"

@@ -97,6 +97,7 @@ fn checkFunction(comptime Definition: type, comptime function: Function) void {
             "a function for the contract's own use is not pub");
     }
     inline for (function.parameters()) |T| _ = types.kindOf(T);
+    checkOptional(where, information.param_types);
     if (function.Errors()) |Errors| _ = failure.membersOf(Errors);
     if (std.mem.eql(u8, function.name, "fallback")) return checkFallback(where, function);
     if (std.mem.eql(u8, function.name, "receive") and function.parameters().len != 0) {
@@ -106,6 +107,15 @@ fn checkFunction(comptime Definition: type, comptime function: Function) void {
         @compileError(where ++ ": " ++ function.name ++ " returns nothing, void or !void");
     }
     inline for (function.results()) |T| _ = types.kindOf(T);
+}
+
+fn checkOptional(comptime where: []const u8, comptime list: []const ?type) void {
+    comptime var optional = false;
+    for (list) |T| {
+        const is_optional = @typeInfo(T.?) == .optional;
+        if (optional and !is_optional) @compileError(where ++ ": a parameter after an optional one is optional too, as ?u256");
+        optional = is_optional;
+    }
 }
 
 fn checkFallback(comptime where: []const u8, comptime function: Function) void {

@@ -22,7 +22,8 @@ const ReentrancyGuardReentrantCall = "ReentrancyGuardReentrantCall()";
 /// Make `Definition` the module's contract: each public function is one that anyone may call, with the signature that
 /// its name and types spell. docs/zig.md has the names and lists that differ: constructor, receive, fallback, payable,
 /// view, pure, reentrant, internal, overloads, errors, events, bases.
-pub fn define(comptime Definition: type) void {
+pub fn define(comptime Given: type) void {
+    const Definition = ContractOf(Given);
     checks.check(Definition);
     if (!hooks.on_chain) return;
     if (@hasDecl(@import("root"), "describes_contract")) return exportDescription(Definition);
@@ -37,6 +38,11 @@ pub fn define(comptime Definition: type) void {
     };
     @export(&Entry.entry, .{ .name = "user_entrypoint" });
     @export(&Entry.markUsed, .{ .name = "mark_used" });
+}
+
+/// The contract itself, or the one within what `zigContract` yields.
+fn ContractOf(comptime Given: type) type {
+    return if (@hasDecl(Given, "contract") and @TypeOf(Given.contract) == type) Given.contract else Given;
 }
 
 fn exportDescription(comptime Definition: type) void {
@@ -84,7 +90,7 @@ fn run(comptime Definition: type, comptime function: Function, data: []const u8)
     var arguments: std.meta.ArgsTuple(function.Type()) = undefined;
     comptime var head = 0;
     inline for (comptime function.parameters(), 0..) |T, index| {
-        argument(T, &arguments[index], data, head);
+        argument(@TypeOf(arguments[index]), &arguments[index], data, head);
         head += comptime types.headSize(T);
     }
     const result = invoke(function, arguments);
@@ -140,7 +146,15 @@ noinline fn refuseReentry() void {
 }
 
 noinline fn argument(comptime T: type, out: *T, data: []const u8, head: usize) void {
-    if (!decode.read(T, out, data, head)) failure.refuse();
+    if (@typeInfo(T) == .optional) {
+        if (data.len <= head) {
+            out.* = null;
+        } else {
+            var present: declaration.Present(T) = undefined;
+            argument(declaration.Present(T), &present, data, head);
+            out.* = present;
+        }
+    } else if (!decode.read(T, out, data, head)) failure.refuse();
 }
 
 noinline fn answer(comptime T: type, result: *const T) void {

@@ -2,6 +2,7 @@
 //! storage layout, and no allocator. docs/zvm.md shows how to write, deploy and price one.
 
 pub const abi = @import("abi.zig");
+pub const bases = @import("bases.zig");
 pub const calls = @import("call.zig");
 const creations = @import("create.zig");
 pub const environment = @import("environment.zig");
@@ -17,6 +18,7 @@ const arithmetic = @import("arithmetic.zig");
 const contract_module = @import("contract.zig");
 const event = @import("event.zig");
 const failure = @import("failure.zig");
+const guide = @import("guide.zig");
 
 pub const Address = abi.Address;
 pub const Bytes = abi.Bytes;
@@ -45,6 +47,7 @@ pub const add = arithmetic.add;
 pub const subtract = arithmetic.subtract;
 pub const divide = arithmetic.divide;
 pub const hash = @import("hash.zig").keccak256;
+pub const list = memory.list;
 
 /// Calls by name and type, and their results.
 pub const interface = @import("interface.zig").interface;
@@ -84,3 +87,14 @@ pub const codeHash = environment.codeHash;
 pub const codeSize = environment.codeSize;
 pub const code = environment.code;
 pub const selfdestruct = environment.selfdestruct;
+
+/// The guide's names.
+pub const zigContract = guide.zigContract;
+pub const ContractAddress = guide.ContractAddress;
+pub const StateHash = guide.StateHash;
+pub const GasLimit = guide.GasLimit;
+pub const CovenantError = guide.CovenantError;
+pub const GAS_COSTS = guide.GAS_COSTS;
+pub const MemoryLimits = guide.MemoryLimits;
+pub const ExecutionContext = guide.ExecutionContext;
+pub const ContractState = guide.ContractState;

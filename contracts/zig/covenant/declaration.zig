@@ -16,10 +16,10 @@ pub const Function = struct {
         return @TypeOf(@field(self.owner, self.name));
     }
 
+    /// The types that the ABI has; the last ones may be optional in Zig, where a call may leave them out.
     pub fn parameters(comptime self: Function) []const type {
-        const params = @typeInfo(self.Type()).@"fn".param_types;
         comptime var out: []const type = &.{};
-        for (params) |T| out = out ++ .{T.?};
+        for (@typeInfo(self.Type()).@"fn".param_types) |T| out = out ++ .{Present(T.?)};
         return out;
     }
 
@@ -47,6 +47,11 @@ pub const Function = struct {
         return types.signature(self.abi_name, self.parameters());
     }
 };
+
+/// The type without `?`.
+pub fn Present(comptime T: type) type {
+    return if (@typeInfo(T) == .optional) @typeInfo(T).optional.child else T;
+}
 
 pub fn isTuple(comptime T: type) bool {
     return @typeInfo(T) == .@"struct" and @typeInfo(T).@"struct".is_tuple;

@@ -17,6 +17,7 @@ pub const division_by_zero = 0x12;
 pub const invalid_enum = 0x21;
 pub const pop_of_nothing = 0x31;
 pub const out_of_bounds = 0x32;
+pub const too_large = 0x41;
 
 pub const panic_selector = types.selector("Panic(uint256)");
 pub const error_selector = types.selector("Error(string)");

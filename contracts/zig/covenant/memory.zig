@@ -1,6 +1,11 @@
 //! Memory that is taken and never given back: a frame lives for one call, so there is nothing to free.
 
+const failure = @import("failure.zig");
+
 const page_bytes = 65_536;
+
+/// Addresses have 32 bits.
+const most_bytes = 0xffff_ffff;
 
 /// What `take` aligns to: the largest alignment of a number.
 const alignment = 16;
@@ -30,4 +35,11 @@ pub fn takeItems(comptime Item: type, count: usize) []Item {
     const bytes, const overflow = @mulWithOverflow(count, @sizeOf(Item));
     if (overflow != 0) @trap();
     return @as([*]Item, @ptrCast(take(bytes).ptr))[0..count];
+}
+
+/// `new T[](count)`: memory for items that are all zero, as memory is new each time. Panic(0x41) where it is more than
+/// memory could hold.
+pub fn list(comptime Item: type, count: u256) []Item {
+    if (count > most_bytes / @sizeOf(Item)) failure.panic(failure.too_large);
+    return takeItems(Item, @intCast(count));
 }
