@@ -69,6 +69,7 @@ lint: install-dev
 	@$(BIN)/python scripts/check_tests.py
 	@$(BIN)/python scripts/make_docs.py --check
 	@$(BIN)/python scripts/check_prose.py
+	@$(BIN)/python scripts/check_guide_map.py
 
 format: install-dev
 	@$(BIN)/ruff check --fix .

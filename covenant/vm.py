@@ -30,6 +30,7 @@ from zevm.covenant.errors import (
     translated,
 )
 from zevm.covenant.execution import Effects, deadline_of, environment_of, least_gas, run
+from zevm.covenant.open_vms import OPEN_VMS
 from zevm.covenant.state import ContractState
 from zevm.covenant.values import (
     GAS_COSTS,
@@ -92,6 +93,7 @@ class CovenantVM:
             raise translated(error) from error
         self._machine = ZvmMachine(COVENANT.name, None if path is None else path / _COMPILED_NAME, console=True)
         self._thread = Writer()
+        OPEN_VMS.add(self)
 
     # Deployment
 
@@ -261,11 +263,16 @@ class CovenantVM:
             if self._closed:
                 return
             self._closed = True
+        OPEN_VMS.discard(self)
         self._thread.stop()
         self._machine.close()
         self._runtime.close()
         self._world.close()
         shared.end_all()
+
+    def forget(self) -> None:
+        """Be closed in a copy of the process (os.fork), where the VM has no thread; the VM itself goes on."""
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self

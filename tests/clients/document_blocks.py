@@ -1,6 +1,10 @@
 """The fenced blocks of README and docs/, and what is expected of each."""
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,3 +74,28 @@ def scripts_of(blocks: list[Block]) -> dict[str, list[Block]]:
         return {"all": run} if run else {}
     sections = dict.fromkeys(block.section for block in run if block.section != "Preparation")
     return {name: preparation + [block for block in run if block.section == name] for name in sections}
+
+
+_IN_TURN = """
+import runpy, sys
+for path in sys.argv[1:]:
+    print("====", path, flush=True)
+    runpy.run_path(path, run_name="__main__")
+"""
+"""Runs programs one after another: the imports take longer than what the examples do."""
+
+
+def printed_by(programs: Mapping[str, Block], folder: Path) -> dict[str, list[str]]:
+    """What each program prints, by its section; all run in one process, in this folder."""
+    files = [f"program_{index}.py" for index in range(len(programs))]
+    for file, block in zip(files, programs.values(), strict=True):
+        (folder / file).write_text(block.text)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ZEVM_", "PYTEST"))}
+    finished = subprocess.run(
+        [sys.executable, "-c", _IN_TURN, *files],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stderr == ""
+    outputs = finished.stdout.split("==== ")[1:]
+    return {section: output.splitlines()[1:] for section, output in zip(programs, outputs, strict=True)}

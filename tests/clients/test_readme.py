@@ -17,7 +17,10 @@ from tests.clients.document_blocks import DOCUMENTS, RUNNABLE, SHOWN, Block, blo
 
 INSTALLATION_SECONDS = 900
 
-TESTED_ELSEWHERE: dict[str, str] = {"embedding.md": "tests/node/test_embedding_document.py"}
+TESTED_ELSEWHERE: dict[str, str] = {
+    "embedding.md": "tests/node/test_embedding_document.py",
+    "covenant.md": "tests/covenant/test_covenant_document.py",
+}
 """Documents whose examples another test runs."""
 
 OF_THIS_CHECKOUT = ("VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH", "MAKEFLAGS", "MAKELEVEL", "VENV", "PYTHON")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 KEYS = {"address": "Address", "bool": "bool", "string": "covenant.String", "bytes": "covenant.Bytes"}
 
@@ -153,6 +154,8 @@ class Contract:
 
     name: str
     variables: Sequence[tuple[str, Type]]
+    deletes_values: bool = True
+    """Whether it has a function that deletes each value."""
     functions: list[Function] = field(default_factory=list)
     _solidity: list[str] = field(default_factory=list)
     _zig: list[str] = field(default_factory=list)
@@ -176,9 +179,10 @@ class Contract:
                 self._walk(kind.item, path.into(f"[{key}]", f".of({key})", kind.key))
 
     def _leaf(self, kind: Leaf, path: _Path) -> None:
-        self._function("set", path, kind, None, f"{path.solidity} = v;", f"{path.zig}.set(v);")
-        self._function("get", path, None, kind, f"return {path.solidity};", f"return {path.zig}.get();")
-        self._function("del", path, None, None, f"delete {path.solidity};", f"{path.zig}.delete();")
+        sets, gets = f"{path.solidity} = v; return {path.solidity};", f"{path.zig}.set(v); return {path.zig}.get();"
+        self._function("set", path, kind, kind, sets, gets)
+        if self.deletes_values:
+            self._function("del", path, None, None, f"delete {path.solidity};", f"{path.zig}.delete();")
         if kind == Value("bytes"):
             byte, index = Value("bytes1"), path.into("", "", INDEX)
             at = f"p{len(path.parameters)}"
@@ -228,8 +232,7 @@ class Contract:
         """The contract in Solidity."""
         lines = [_declaration_in_solidity(kind) for kind in self.declared]
         lines += [f"{kind.solidity} {label};" for label, kind in self.variables]
-        body = "\n".join(f"    {line}" for line in [*lines, *self._solidity])
-        return f"// SPDX-License-Identifier: MIT\npragma solidity ^0.8.28;\ncontract {self.name} {{\n{body}\n}}\n"
+        return _in_solidity(self.name, [*lines, *self._solidity])
 
     @property
     def zig(self) -> str:
@@ -237,10 +240,47 @@ class Contract:
         lines = [_declaration_in_zig(kind) for kind in self.declared]
         fields = " ".join(f"{label}: {kind.zig}," for label, kind in self.variables)
         lines += [f"pub const storage = covenant.layout(struct {{ {fields} }});"]
-        body = "\n".join(f"    {line}" for line in [*lines, *self._zig])
-        head = 'const covenant = @import("covenant");\nconst Address = covenant.Address;\n'
-        end = f"comptime {{\n    covenant.define({self.name});\n}}\n"
-        return f"{head}\npub const {self.name} = struct {{\n{body}\n}};\n\n{end}"
+        return _in_zig(self.name, [*lines, *self._zig])
+
+
+def transient_pair(kinds: Sequence[Leaf]) -> tuple[str, str, list[Function]]:
+    """A contract Transient in Solidity and in Zig with one transient variable of each kind, and its functions: each
+    sets a variable and the one before, and returns the words of both slots."""
+    solidity: list[str] = []
+    zig: list[str] = []
+    functions: list[Function] = []
+    solidity += [_declaration_in_solidity(kind) for kind in kinds if isinstance(kind, Enumeration)]
+    zig += [_declaration_in_zig(kind) for kind in kinds if isinstance(kind, Enumeration)]
+    solidity += [f"{kind.solidity} transient x{number};" for number, kind in enumerate(kinds)]
+    fields = " ".join(f"x{number}: {kind.zig}," for number, kind in enumerate(kinds))
+    zig.append(f"pub const state = covenant.transient(struct {{ {fields} }});")
+    for number, (before, kind) in enumerate(pairwise(kinds)):
+        low, high, name = f"x{number}", f"x{number + 1}", f"set{number}"
+        functions.append(Function(name, (before.abi, kind.abi), "bytes32,bytes32"))
+        solidity.append(
+            f"function {name}({before.solidity} v, {kind.solidity} w) external returns (bytes32 a, bytes32 b) {{"
+            f" {low} = v; {high} = w; {low} = v; assembly {{ a := tload({low}.slot) b := tload({high}.slot) }} }}"
+        )
+        zig.append(
+            f"pub fn {name}(v: {before.zig}, w: {kind.zig}) struct {{ [32]u8, [32]u8 }} {{"
+            f" state.{low}.set(v); state.{high}.set(w); state.{low}.set(v);"
+            f" return .{{ load(.transient, &state.{low}.slot), load(.transient, &state.{high}.slot) }}; }}"
+        )
+    head = f"{_ZIG_HEAD}const load = covenant.storage.load;\n"
+    return _in_solidity("Transient", solidity), _in_zig("Transient", zig, head), functions
+
+
+_ZIG_HEAD = 'const covenant = @import("covenant");\nconst Address = covenant.Address;\n'
+
+
+def _in_solidity(name: str, lines: Sequence[str]) -> str:
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"// SPDX-License-Identifier: MIT\npragma solidity ^0.8.28;\ncontract {name} {{\n{body}\n}}\n"
+
+
+def _in_zig(name: str, lines: Sequence[str], head: str = _ZIG_HEAD) -> str:
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"{head}\npub const {name} = struct {{\n{body}\n}};\n\ncomptime {{\n    covenant.define({name});\n}}\n"
 
 
 def _declared(kind: Type) -> Iterator[Structure | Enumeration]:

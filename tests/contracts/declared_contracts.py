@@ -11,17 +11,11 @@ VALUES: tuple[Value | Enumeration, ...] = (
     *(Value(f"bytes{size}") for size in range(1, 33)),
     Value("bool"),
     Value("address"),
+    COLOUR,
+    MANY,
 )
 STRING, BYTES, NUMBER, ADDRESS = Value("string"), Value("bytes"), Value("uint256"), Value("address")
-SMALL = (
-    Value("uint8"),
-    Value("int24"),
-    Value("bool"),
-    Value("uint40"),
-    Value("uint16"),
-    Value("bytes3"),
-    Value("uint128"),
-)
+SMALL = (*(Value(name) for name in ("uint8", "int24", "bool", "uint40", "bytes3", "uint128")), COLOUR)
 
 POINT = Structure("Point", (("x", Value("int32")), ("y", Value("int32"))))
 ITEM = Structure(
@@ -35,7 +29,7 @@ ITEM = Structure(
         ("code", Value("bytes5")),
         ("trail", Array(Value("uint16"), 5)),
         ("last", POINT),
-        ("colour", Value("uint16")),
+        ("colour", COLOUR),
     ),
 )
 BOOK = Structure("Book", (("count", Value("uint64")), ("held", Mapping(ADDRESS, NUMBER)), ("end", Value("uint64"))))
@@ -60,9 +54,8 @@ def values() -> Contract:
 def keys() -> Contract:
     """Mappings under every type of key, of items of every size."""
     items = islice(cycle(shuffled(VALUES)), 7, None)
-    return Contract(
-        "Keys", named([Mapping(key, item) for key, item in zip((*VALUES, STRING, BYTES), items, strict=False)])
-    )
+    mappings: list[Type] = [Mapping(key, item) for key, item in zip((*VALUES, STRING, BYTES), items, strict=False)]
+    return Contract("Keys", named(mappings), deletes_values=False)
 
 
 def arrays() -> Contract:
@@ -97,7 +90,7 @@ def structures() -> Contract:
         Array(POINT, 3),
         Array(BOOK),
         Mapping(STRING, Mapping(ADDRESS, ITEM)),
-        Mapping(Value("uint16"), Array(STRING)),
+        Mapping(COLOUR, Array(STRING)),
         Mapping(NUMBER, BOOK),
         Mapping(BYTES, BYTES),
     ]

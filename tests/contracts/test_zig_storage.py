@@ -3,27 +3,28 @@ after the same random calls."""
 
 import json
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 
-from testing.contracts import module_of
+from testing.contracts import compiled
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, environment_of
 from tests.chain.zvm.twins import SENDERS, Arena, Step, Twin
 from tests.clients.tools import CLIENTS, run_tool
-from tests.contracts.declarations import Contract, Function
-from tests.contracts.declared_contracts import CONTRACTS
+from tests.contracts.declarations import Function, transient_pair
+from tests.contracts.declared_contracts import CONTRACTS, VALUES
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
+from zevm.contracts import Artifact
 from zevm.storage.keccak import keccak256
 
 pytestmark = [pytest.mark.clients]
 
-Twins = tuple[Contract, dict[str, Any], bytes]
-"""A contract, what solc made of it, and its module."""
-NAMES = ("solidity", "zig")
 STEPS = 400
 LENGTHS = (0, 1, 2, 30, 31, 32, 33, 63, 64, 65, 100)
 """Of strings and bytes: around the ends of slots."""
@@ -36,18 +37,18 @@ def environment() -> Iterator[BlockEnvironment]:
     machine.close()
 
 
-def compile_solidity(contract: Contract) -> dict[str, Any]:
-    """What solc makes of it: its code, and its layout."""
+def compile_solidity(name: str, text: str) -> dict[str, Any]:
+    """What solc makes of a contract: its code, and its layout."""
     request = {
         "language": "Solidity",
-        "sources": {"source.sol": {"content": contract.solidity}},
+        "sources": {"source.sol": {"content": text}},
         "settings": {
             "evmVersion": "osaka",
             "optimizer": {"enabled": True},
             "outputSelection": {"*": {"*": ["evm.deployedBytecode.object", "storageLayout", "transientStorageLayout"]}},
         },
     }
-    return solc(request)["contracts"]["source.sol"][contract.name]
+    return solc(request)["contracts"]["source.sol"][name]
 
 
 def solc(request: dict[str, Any]) -> dict[str, Any]:
@@ -92,21 +93,56 @@ def a_call(draw: random.Random, functions: list[Function]) -> bytes:
     return keccak256(function.signature.encode())[:4] + encode(function.parameters, arguments)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """One contract by both compilers."""
+
+    functions: list[Function]
+    solidity: dict[str, Any]
+    zig: Artifact
+
+    def compare(self, environment: BlockEnvironment) -> None:
+        """Make the same random calls of both and compare what callers see, and every slot."""
+        draw = random.Random(self.zig.name)
+        steps = [Step(SENDERS[0], CONTRACT, a_call(draw, self.functions)) for _ in range(STEPS)]
+        code = bytes.fromhex(self.solidity["evm"]["deployedBytecode"]["object"])
+        twins = [Twin("solidity", code, b"", is_module=False), Twin("zig", self.zig.module, b"", is_module=True)]
+        Arena(environment, twins, {sender: FakeAccount(balance=ETHER) for sender in SENDERS}).compare({}, steps)
+
+
+def compile_zig(name: str, text: str, folder: Path) -> Artifact:
+    source = folder / f"{name.lower()}.zig"
+    source.write_text(text)
+    return compiled(source)
+
+
 @pytest.fixture(scope="module", params=CONTRACTS, ids=lambda make: make.__name__)
-def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Twins:
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     contract = request.param()
-    source = tmp_path_factory.mktemp("sources") / f"{contract.name.lower()}.zig"
-    source.write_text(contract.zig)
-    return contract, compile_solidity(contract), module_of(source)
+    zig = compile_zig(contract.name, contract.zig, tmp_path_factory.mktemp("sources"))
+    return Pair(contract.functions, compile_solidity(contract.name, contract.solidity), zig)
 
 
-def test_slots_are_equal_after_the_same_calls(twins: Twins, environment: BlockEnvironment) -> None:
-    contract, solidity, module = twins
-    codes = (bytes.fromhex(solidity["evm"]["deployedBytecode"]["object"]), module)
-    pair = [
-        Twin(name, code, b"", is_module=name == "zig") for name, code in zip(("solidity", "zig"), codes, strict=True)
-    ]
-    users = {sender: FakeAccount(balance=ETHER) for sender in SENDERS}
-    draw = random.Random(contract.name)
-    steps = [Step(SENDERS[0], CONTRACT, a_call(draw, contract.functions)) for _ in range(STEPS)]
-    Arena(environment, pair, users).compare({}, steps)
+def test_slots_are_equal_after_the_same_calls(pair: Pair, environment: BlockEnvironment) -> None:
+    pair.compare(environment)
+
+
+def comparable(value: Any) -> Any:
+    """A layout without what only numbers the parts of one compilation."""
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key not in ("astId", "contract")}
+        return {comparable(key): comparable(each) for key, each in kept.items()}
+    if isinstance(value, list):
+        return [comparable(each) for each in value]
+    return re.sub(r"(t_(?:struct|enum)\(\w+\))\d+", r"\1", value) if isinstance(value, str) else value
+
+
+def test_layout_is_what_solc_exports(pair: Pair) -> None:
+    assert comparable(pair.zig.storage_layout) == comparable(pair.solidity["storageLayout"])
+
+
+def test_transient_values_are_packed_as_storage_is(environment: BlockEnvironment, tmp_path: Path) -> None:
+    solidity, zig, functions = transient_pair(VALUES[::3])
+    Pair(functions, compile_solidity("Transient", solidity), compile_zig("Transient", zig, tmp_path)).compare(
+        environment
+    )

@@ -1,12 +1,17 @@
 """Contracts in a Covenant VM: deployment, calls, value, context and gas, of EVM bytecode and of WebAssembly."""
 
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from eth_utils.crypto import keccak
 
-from testing.wasm_modules import box, floats, maths
+from testing.node_process import ROOT
+from testing.wasm_modules import box, floats, maths, selector
 from tests.covenant.vms import (
     ALICE,
     ANY,
@@ -20,6 +25,7 @@ from tests.covenant.vms import (
     SET,
     SPINNING,
     constructing,
+    entrypoint,
     evm,
     returning,
     reverting,
@@ -40,6 +46,7 @@ from zevm.covenant import (
     StateMismatch,
     create_vm,
 )
+from zevm.storage.database import Database
 
 WASM_BOX = "wasm"
 KINDS = {"evm": BOX, WASM_BOX: box()}
@@ -317,6 +324,61 @@ def test_a_closed_vm_refuses_everything() -> None:
     for check in checks:
         with pytest.raises(AccessDenied, match="the VM is closed"):
             check()
+
+
+def test_a_closed_vm_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    with create_vm() as vm:
+        vm.call(put(vm, WASM_BOX), context(timeout_ms=10_000), GET)
+        vm.execute_function(box(), "add", [1, 2])
+    assert set(threading.enumerate()) <= before
+
+
+FORKING = """
+import os, sys
+from zevm.covenant import CovenantError, ExecutionContext, create_vm
+vm = create_vm(sys.argv[1])
+at = vm.deploy_contract(bytes.fromhex(sys.argv[2]))
+child = os.fork()
+if not child:
+    try:
+        vm.call(at, ExecutionContext(bytes(20), 10**6), bytes(4))
+    except CovenantError as error:
+        print(error, flush=True)
+    vm.close()
+    with create_vm() as own:
+        print(own.deploy_contract(bytes.fromhex(sys.argv[2])) == at, flush=True)
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+vm.call(at, ExecutionContext(bytes(20), 10**6), bytes(4), (9).to_bytes(32, "big"))
+print(vm.state_hash.hex())
+"""
+"""Never closes its VM: the end of the process does."""
+
+
+def test_a_copy_of_the_process_has_no_vm_and_its_end_closes_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKING, str(tmp_path / "state"), BOX.hex()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    told, own, root = done.stdout.splitlines()
+    assert (told, own) == ("the VM is closed", "True")
+    with Database.open(tmp_path / "state") as database:
+        assert not database.unclean_stop
+    with create_vm(tmp_path / "state", expected_state=bytes.fromhex(root)):
+        pass
+
+
+def test_what_contracts_print_comes_with_the_context(vm: CovenantVM) -> None:
+    # console.log(uint256) of Hardhat
+    console, line = "000000000000000000636f6e736f6c652e6c6f67", selector("log(uint256)").hex()
+    of_evm = evm(f"0x{line} 224 SHL 0 MSTORE 42 4 MSTORE 0 0 36 0 0x{console} GAS STATICCALL STOP")
+    of_wasm = entrypoint(
+        "(call $log (i32.const 42)) (i32.const 0)", '(import "console" "log_i32" (func $log (param i32)))'
+    )
+    for code in (of_evm, of_wasm):
+        seen = context()
+        vm.call(vm.deploy_contract(code), seen, ANY)
+        assert seen.console == ("42",)
 
 
 def test_vms_share_nothing() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testing.wasm_modules import selector
-from tests.covenant.vms import ALICE, GAS, word
+from tests.covenant.vms import ALICE, BOB, GAS, word
 from zevm.contracts import compile_zig
 from zevm.contracts.errors import CompilerMissingError
 from zevm.covenant import (
@@ -20,6 +20,9 @@ from zevm.covenant import (
     validate_contract_source,
     zig,
 )
+
+BALANCE_OF, TRANSFER = selector("balanceOf(address)"), selector("transfer(address,uint256)")
+GET_INFO = selector("getInfo()")
 
 STEPS = """
 const covenant = @import("covenant");
@@ -99,3 +102,18 @@ def test_the_compiler_comes_from_the_extra(vm: CovenantVM, monkeypatch: pytest.M
     monkeypatch.setattr(zig, "compile_zig", missing)
     with pytest.raises(CompilationFailed, match=r"pip install 'zevm-node\[zig\]'"):
         vm.deploy_zig_contract("Missing", STEPS)
+
+
+def test_the_library_s_token(vm: CovenantVM) -> None:
+    """zigContract: the whole supply is the deployer's, balanceOf, transfer and getInfo."""
+    at = vm.deploy_zig_contract("Gold", "", ALICE)
+
+    def balance(who: bytes) -> int:
+        return int.from_bytes(vm.call(at, context(), BALANCE_OF, who.rjust(32, b"\0")), "big")
+
+    supply = balance(ALICE)
+    assert supply > 100
+    assert vm.call(at, context(), TRANSFER, BOB.rjust(32, b"\0") + word(100)) == word(1)
+    assert (balance(ALICE), balance(BOB)) == (supply - 100, 100)
+    assert b"Gold" in vm.call(at, context(), GET_INFO)
+    assert int.from_bytes(vm.call(at, context(sender=BOB), BALANCE_OF), "big") == 100

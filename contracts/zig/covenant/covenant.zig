@@ -8,8 +8,10 @@ const creations = @import("create.zig");
 pub const environment = @import("environment.zig");
 pub const hooks = @import("hooks.zig");
 pub const memory = @import("memory.zig");
+pub const layouts = @import("storage/description.zig");
 pub const precompile = @import("precompile.zig");
 pub const storage = @import("storage.zig");
+pub const testing = @import("testing.zig");
 
 /// Zig's panics as Solidity's: `pub const panic = covenant.safety;` in a build's root.
 pub const safety = @import("safety.zig");

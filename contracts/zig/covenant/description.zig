@@ -4,6 +4,7 @@ const std = @import("std");
 const declaration = @import("declaration.zig");
 const event = @import("event.zig");
 const failure = @import("failure.zig");
+const layouts = @import("storage/description.zig");
 const types = @import("types.zig");
 
 /// `{"name": ..., "constructor": ..., "abi": [...], "storageLayout": {...}}`.
@@ -11,7 +12,7 @@ pub fn describe(comptime Definition: type) []const u8 {
     @setEvalBranchQuota(10_000_000);
     const has_constructor = declaration.find(Definition, "constructor") != null;
     return "{\"name\":\"" ++ types.ownName(Definition) ++ "\",\"constructor\":" ++ (if (has_constructor) "true" else "false") ++
-        ",\"abi\":[" ++ joined(entriesOf(Definition)) ++ "]}";
+        ",\"abi\":[" ++ joined(entriesOf(Definition)) ++ "]," ++ layouts.describe(Definition, types.ownName(Definition)) ++ "}";
 }
 
 /// The entries of the ABI, in solc's order of kinds.

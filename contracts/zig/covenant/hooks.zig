@@ -3,7 +3,7 @@
 
 pub const on_chain = @import("builtin").cpu.arch == .wasm32;
 
-const host = @import("hooks_wasm.zig");
+const host = if (on_chain) @import("hooks_wasm.zig") else @import("testing/host.zig");
 
 pub const read_args = host.read_args;
 pub const write_result = host.write_result;
@@ -53,3 +53,6 @@ pub const blobbasefee = host.blobbasefee;
 pub const prevrandao = host.prevrandao;
 pub const is_constructing = host.is_constructing;
 pub const code_address = host.code_address;
+
+/// Memory of a frame of the test machine.
+pub const takeNatively = if (on_chain) unreachable else host.take;

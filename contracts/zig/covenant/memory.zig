@@ -1,6 +1,7 @@
 //! Memory that is taken and never given back: a frame lives for one call, so there is nothing to free.
 
 const failure = @import("failure.zig");
+const hooks = @import("hooks.zig");
 
 const page_bytes = 65_536;
 
@@ -17,6 +18,7 @@ const Heap = struct {
 
 /// `length` bytes, aligned to 16. Ends the call where memory cannot grow: the host has then charged or refused.
 pub noinline fn take(length: usize) []align(alignment) u8 {
+    if (!hooks.on_chain) return hooks.takeNatively(length);
     if (Heap.next == 0) Heap.next = @intFromPtr(&Heap.__heap_base);
     const start = (Heap.next +% (alignment - 1)) & ~@as(usize, alignment - 1);
     const end = start +% length;

@@ -2,9 +2,9 @@
 //! time. Namespaces stand beside them in the form of OpenZeppelin's upgrade tools.
 
 const std = @import("std");
-const abi = @import("../abi.zig");
 const kinds = @import("kinds.zig");
 const layouts = @import("layout.zig");
+const types = @import("../types.zig");
 const words = @import("words.zig");
 
 const print = std.fmt.comptimePrint;
@@ -49,9 +49,9 @@ fn section(comptime contract: Contract, comptime names: []const []const u8) []co
             namespaces = namespaces ++ comma(namespaces) ++ print("\"erc7201:{s}\":[{s}]", .{ id, list });
         } else storage = storage ++ comma(storage) ++ list;
     }
-    const types = typesOf(contract, known);
+    const known_types = typesOf(contract, known);
     const tail = if (namespaces.len == 0) "" else print(",\"namespaces\":{{{s}}}", .{namespaces});
-    return print("{{\"storage\":[{s}],\"types\":{s}{s}}}", .{ storage, types, tail });
+    return print("{{\"storage\":[{s}],\"types\":{s}{s}}}", .{ storage, known_types, tail });
 }
 
 fn markerOf(comptime contract: Contract, comptime name: []const u8) type {
@@ -69,7 +69,7 @@ fn comma(comptime text: []const u8) []const u8 {
 /// T and the types that it is made of, each once, in the order of their appearance.
 fn collect(comptime known: []const type, comptime T: type) []const type {
     for (known) |other| if (other == T) return known;
-    var list = known ++ .{T};
+    var list: []const type = known ++ .{T};
     switch (kinds.kindOf(T)) {
         .value, .text => {},
         .mapping => list = collect(collectKey(list, T.Key), T.Item),
@@ -139,14 +139,14 @@ fn identifier(comptime known: []const type, comptime T: type) []const u8 {
     if (isKey(T)) return print("t_{s}_memory_ptr", .{textName(T.Text)});
     return switch (kinds.kindOf(T)) {
         .value => switch (@typeInfo(T)) {
-            .@"enum" => print("t_enum({s}){d}", .{ lastName(T), placeOf(known, T) }),
-            else => "t_" ++ abi.typeName(T),
+            .@"enum" => print("t_enum({s}){d}", .{ types.ownName(T), placeOf(known, T) }),
+            else => "t_" ++ types.typeName(T),
         },
         .text => print("t_{s}_storage", .{textName(T)}),
         .mapping => print("t_mapping({s},{s})", .{ keyIdentifier(known, T.Key), identifier(known, T.Item) }),
         .dynamic_array => print("t_array({s})dyn_storage", .{identifier(known, kinds.Item(T))}),
         .fixed_array => print("t_array({s}){d}_storage", .{ identifier(known, kinds.Item(T)), kinds.length(T) }),
-        .structure => print("t_struct({s}){d}_storage", .{ lastName(T), placeOf(known, T) }),
+        .structure => print("t_struct({s}){d}_storage", .{ types.ownName(T), placeOf(known, T) }),
     };
 }
 
@@ -164,7 +164,7 @@ fn labelOf(comptime contract: Contract, comptime T: type) []const u8 {
     return switch (kinds.kindOf(T)) {
         .value => switch (@typeInfo(T)) {
             .@"enum" => "enum " ++ declaredName(contract, T),
-            else => abi.typeName(T),
+            else => types.typeName(T),
         },
         .text => textName(T),
         .mapping => print("mapping({s} => {s})", .{ if (kinds.kindOf(T.Key) == .text) textName(T.Key) else labelOf(contract, T.Key), labelOf(contract, T.Item) }),
@@ -175,16 +175,11 @@ fn labelOf(comptime contract: Contract, comptime T: type) []const u8 {
 }
 
 fn textName(comptime T: type) []const u8 {
-    return if (T == abi.String) "string" else "bytes";
+    return if (T == types.String) "string" else "bytes";
 }
 
 /// With the contract's name in front where it is declared inside.
 fn declaredName(comptime contract: Contract, comptime T: type) []const u8 {
     const inside = std.mem.startsWith(u8, @typeName(T), @typeName(contract.Definition) ++ ".");
-    return if (inside) contract.name ++ "." ++ lastName(T) else lastName(T);
-}
-
-fn lastName(comptime T: type) []const u8 {
-    const full = @typeName(T);
-    return full[if (std.mem.lastIndexOfScalar(u8, full, '.')) |dot| dot + 1 else 0..];
+    return if (inside) contract.name ++ "." ++ types.ownName(T) else types.ownName(T);
 }

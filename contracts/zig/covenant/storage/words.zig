@@ -1,7 +1,6 @@
 //! Words of storage: reading and writing a slot, or the part of one that a packed value has. What is here is compiled
 //! once for all handles, as a byte of code costs 200 gas.
 
-const std = @import("std");
 const abi = @import("../abi.zig");
 const hooks = @import("../hooks.zig");
 const memory = @import("../memory.zig");
@@ -119,11 +118,8 @@ pub noinline fn packedPlace(first: *const Word, index: u64, size: u8) Place {
 
 /// Room for items in memory.
 pub fn takeItems(comptime T: type, count: usize) []T {
-    const bytes = @as(u64, count) * @sizeOf(T);
-    if (bytes > most_length) failure.panic(too_large);
-    const taken = memory.take(@intCast(bytes + @alignOf(T)));
-    const start = std.mem.alignForward(usize, @intFromPtr(taken.ptr), @alignOf(T));
-    return @as([*]T, @ptrFromInt(start))[0..count];
+    if (@as(u64, count) * @sizeOf(T) > most_length) failure.panic(too_large);
+    return memory.takeItems(T, count);
 }
 
 /// The slot of a mapping's item under a string or bytes key.

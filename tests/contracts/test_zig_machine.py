@@ -1,0 +1,65 @@
+"""The test machine of the Zig library, `covenant.testing`: its own tests, and what a failing test says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testing.contracts import CACHE, CONTRACTS
+from tests.clients.tools import run_tool
+
+LIBRARY = CONTRACTS / "zig" / "covenant"
+TESTS = Path(__file__).parent / "zig" / "machine_tests.zig"
+
+FAILING = """
+const std = @import("std");
+const covenant = @import("covenant");
+
+const Strict = struct {
+    pub fn open() void {
+        covenant.revert("closed on Sundays");
+    }
+};
+
+test "it opens" {
+    var vm: covenant.testing.Vm = .init(std.testing.allocator);
+    defer vm.deinit();
+    const strict = try vm.deploy(Strict, .{}, .{});
+    try strict.call(.open, .{}, .{});
+}
+
+test "it leaks" {
+    _ = try std.testing.allocator.alloc(u8, 3);
+}
+
+test "it is skipped" {
+    return error.SkipZigTest;
+}
+"""
+
+
+def zig_test(source: Path, *flags: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run the tests of a source as a contract's build.zig does."""
+    runner = ("--test-runner", LIBRARY / "testing" / "runner.zig")
+    modules = ("--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={LIBRARY / 'covenant.zig'}")
+    caches = {"ZIG_LOCAL_CACHE_DIR": str(CACHE), "ZIG_GLOBAL_CACHE_DIR": str(CACHE)}
+    return run_tool(sys.executable, "-m", "ziglang", "test", *flags, *runner, *modules, check=check, **caches)
+
+
+@pytest.mark.parametrize("flags", [(), ("-O", "ReleaseSafe")], ids=["debug", "optimized"])
+def test_contracts_run_natively(flags: tuple[str, ...]) -> None:
+    finished = zig_test(TESTS, *flags)
+    count = TESTS.read_text().count('\ntest "')
+    assert f"{count} of {count} tests passed" in finished.stderr
+
+
+def test_a_failing_test_says_how_the_contract_refused(tmp_path: Path) -> None:
+    source = tmp_path / "failing.zig"
+    source.write_text(FAILING)
+    finished = zig_test(source, check=False)
+    assert finished.returncode != 0
+    assert "Strict.open failed with 0x08c379a0" in finished.stderr
+    assert '= "closed on Sundays"' in finished.stderr
+    assert "LEAK  failing.test.it leaks" in finished.stderr
+    assert "0 of 3 tests passed, 1 skipped" in finished.stderr
