@@ -16,6 +16,9 @@ from zevm.contracts.options import BuildOptions
 TIMEOUT_FLAG = "--timeout-seconds"
 """The flag of `zevm contract build` that sets the limit of time; messages name it."""
 
+MEMORY_FLAG = "--memory-mib"
+"""The flag that sets the limit of memory."""
+
 _PATIENCE_SECONDS = 2
 _LONGEST_LINE = 1_000
 """Characters; beyond them is no message, but code of a program that failed."""
@@ -34,7 +37,7 @@ def run_compiler(
     """Standard output of a compiler. Raises BuildError with its text if it fails, BuildTimeoutError past the limit.
 
     title: the source as messages name it. environment: in addition to the caller's, or to the options' if they have
-    one. given: the standard input. why_slow: what is said with the title once it takes long.
+    one. given: the standard input. why_slow: words for the user once it takes long.
     """
     whole = dict(os.environ if options.environment is None else options.environment) | dict(environment or {})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as entry:
@@ -98,8 +101,8 @@ def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: Bu
         lines = (line[:_LONGEST_LINE] for line in data[:most].decode(errors="replace").splitlines())
         parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
     text = "\n".join(part.strip() for part in parts if part.strip())
-    if code < 0:
-        ended = f"{title}: the compiler was ended by {signal.Signals(-code).name}"
-        memory = options.limits.memory_bytes >> 20
-        return f"{ended}; it may use at most {memory:,} MiB of memory" + (f"\n{text}" if text else "")
-    return text or f"{title}: the compiler failed with exit code {code} and said nothing"
+    if code < 0 or "out of memory" in text.lower() or "OutOfMemory" in text:
+        most_mib = options.limits.memory_bytes >> 20
+        ended = f"ended by {signal.Signals(-code).name}" if code < 0 else "out of memory"
+        text += f"\n{title}: the compiler is {ended}; it may use {most_mib:,} MiB, the limit of {MEMORY_FLAG}"
+    return text.strip() or f"{title}: the compiler failed with exit code {code} and said nothing"
