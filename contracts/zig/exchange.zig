@@ -59,6 +59,11 @@ pub const Exchange = struct {
     } });
     pub const view = .{ "token0", "token1", "reserves", "describe" };
     pub const pure = .{ "quote", "FEE_BASIS_POINTS" };
+    /// All but what moves tokens of the reserves: add, remove and swap are not entered again while they wait for a token.
+    pub const reentrant = .{
+        "token0",    "token1",   "reserves",     "describe", "name", "symbol", "totalSupply", "balanceOf",
+        "allowance", "transfer", "transferFrom", "approve",
+    };
     pub const events = .{ Added, Removed, Swapped, Synchronised };
     pub const errors = .{ UnknownToken, TooLittle, ReserveTooLarge, NoReserves, safe.SafeERC20FailedOperation };
 

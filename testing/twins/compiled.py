@@ -24,6 +24,8 @@ class Twin:
 
 
 TWINS = {
+    "simple_token": Twin("SimpleToken", "simple_token.zig"),
+    "token": Twin("TwinToken", "token.zig"),
     "managed_token": Twin("ManagedToken", "managed_token.zig"),
     "owned_collectible": Twin("OwnedCollectible", "owned_collectible.zig"),
     "items": Twin("Items", "items.zig"),

@@ -62,6 +62,19 @@ def _world(
     return World(contract, places, code_address or contract.address)
 
 
+def _simple_token(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    return _world(deploy(node, code_of("simple_token", language)), receiver)
+
+
+def _token(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    token = deploy(node, code_of("token", language), 10_000)
+    for account in _addresses(node, 3):
+        token.send("transfer", account, 1_000)
+    return _world(token, receiver)
+
+
 def _managed_token(node: zevm.Node, language: Language) -> World:
     receiver = deploy(node, solidity("Receiver"))
     owner, other = _addresses(node, 2)
@@ -142,6 +155,8 @@ class Scenario:
 
 
 SCENARIOS: Mapping[str, Scenario] = {
+    "simple_token": Scenario(_simple_token, actions.SIMPLE_TOKEN),
+    "token": Scenario(_token, actions.TOKEN),
     "managed_token": Scenario(
         _managed_token, actions.managed_token((keccak256(b"MINTER_ROLE"), keccak256(b"PAUSER_ROLE")))
     ),

@@ -9,11 +9,15 @@ from tests.covenant.vms import ALICE, BOB, GAS, word
 from zevm.contracts import compile_zig
 from zevm.contracts.errors import CompilerMissingError
 from zevm.covenant import (
+    COVENANT_ERRORS,
+    GAS_COSTS,
     AccessDenied,
     CompilationFailed,
     CovenantVM,
     ExecutionContext,
+    InsufficientGas,
     InvalidParameters,
+    MemoryLimits,
     ZVMRuntime,
     create_vm,
     deploy_zig_contract,
@@ -117,3 +121,63 @@ def test_the_library_s_token(vm: CovenantVM) -> None:
     assert (balance(ALICE), balance(BOB)) == (supply - 100, 100)
     assert b"Gold" in vm.call(at, context(), GET_INFO)
     assert int.from_bytes(vm.call(at, context(sender=BOB), BALANCE_OF), "big") == 100
+
+
+def names_source() -> str:
+    """A contract of the library's names of the guide: constants, types, and each error by its number."""
+    errors = ", ".join(f"{number} => error.{error.__name__}" for number, error in enumerate(COVENANT_ERRORS))
+    return f"""
+const covenant = @import("covenant");
+const std = @import("std");
+
+pub const Names = struct {{
+    pub fn costs() struct {{ u64, u64, u64, u64, u64 }} {{
+        const C = covenant.GAS_COSTS;
+        return .{{ C.SLOAD, C.SSTORE, C.CALL, C.CREATE, C.TRANSFER }};
+    }}
+
+    pub fn limits() struct {{ u64, u64, u64 }} {{
+        const L = covenant.MemoryLimits;
+        return .{{ L.MAX_MEMORY, L.MAX_STACK_DEPTH, L.MAX_CALLDATA_SIZE }};
+    }}
+
+    pub fn sizes() struct {{ u64, u64, u64 }} {{
+        return .{{ @sizeOf(covenant.ContractAddress), @sizeOf(covenant.StateHash), @bitSizeOf(covenant.GasLimit) }};
+    }}
+
+    pub fn consume(limit: u64, amount: u64) !u64 {{
+        const nobody = std.mem.zeroes(covenant.ContractAddress);
+        var fixed = std.heap.FixedBufferAllocator.init(&.{{}});
+        var context = covenant.ExecutionContext.init(fixed.allocator(), nobody, limit);
+        try context.consumeGas(amount);
+        return context.gas_used;
+    }}
+
+    pub fn fail(which: u8) covenant.CovenantError!void {{
+        return switch (which) {{ {errors}, else => {{}} }};
+    }}
+}};
+"""
+
+
+def test_the_zig_library_has_the_same_names_and_values(vm: CovenantVM) -> None:
+    at = vm.deploy_zig_contract("Names", names_source())
+
+    def run(signature: str, *numbers: int) -> list[int]:
+        output = vm.call(at, context(), selector(signature), b"".join(map(word, numbers)))
+        return [int.from_bytes(output[place : place + 32], "big") for place in range(0, len(output), 32)]
+
+    costs = [GAS_COSTS.SLOAD, GAS_COSTS.SSTORE, GAS_COSTS.CALL, GAS_COSTS.CREATE, GAS_COSTS.TRANSFER]
+    assert run("costs()") == costs
+    assert run("limits()") == [
+        MemoryLimits.MAX_MEMORY, MemoryLimits.MAX_STACK_DEPTH, MemoryLimits.MAX_CALLDATA_SIZE,
+    ]  # fmt: skip
+    assert run("sizes()") == [20, 32, 64]
+    assert run("consume(uint64,uint64)", 100, 60) == [60]
+    with pytest.raises(InsufficientGas, match="execution reverted: InsufficientGas"):
+        run("consume(uint64,uint64)", 100, 101)
+    for number, error in enumerate(COVENANT_ERRORS):
+        with pytest.raises(error, match=f"execution reverted: {error.__name__}") as raised:
+            run("fail(uint8)", number)
+        assert type(raised.value) is error
+    assert run("fail(uint8)", len(COVENANT_ERRORS)) == []

@@ -1,0 +1,1 @@
+"""Contracts in Zig against their twins in Solidity."""
