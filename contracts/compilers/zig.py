@@ -11,7 +11,7 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.description import Description, read_description
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
-from zevm.contracts.toolchain import ZIG_LIBRARY, zig, zig_environment
+from zevm.contracts.toolchain import library_of, zig, zig_environment
 
 STACK_BYTES = 8_192
 """The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
@@ -23,7 +23,7 @@ _TARGET = ("build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynam
 
 def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
     """The artifact of a source that ends with `covenant.define`. Raises BuildError."""
-    library = library_of(source, options)
+    library = options.library or library_of(source.root)
     debug = _run(source, options, _contract_modules(library, source.path, options))
     module = stripped(debug)
     require_fitting(source, module)
@@ -48,12 +48,6 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         debug_module=debug,
         compress=options.compress,
     )  # fmt: skip
-
-
-def library_of(source: Source, options: BuildOptions) -> Path:
-    """The folder of `covenant`: the given one, the project's own in `lib/covenant`, or the installed one."""
-    own = source.root / "lib" / "covenant"
-    return options.library or (own if (own / "covenant.zig").exists() else ZIG_LIBRARY)
 
 
 def zig_version() -> str:

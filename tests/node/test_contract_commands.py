@@ -227,7 +227,7 @@ def test_commands_without_a_project_say_what_to_do(here: Here) -> None:
         (("build",), "or begin a project with `zevm contract new NAME --lang zig`"),
         (("build", "absent.zig"), "absent.zig: there is no such file"),
         (("build", "note.txt"), "no compiler for .txt"),
-        (("test",), "has no tests: want build.zig, foundry.toml or tests/test_*.py"),
+        (("test",), "has no tests: want tests in src/*.zig, foundry.toml or tests/test_*.py"),
         (("deploy",), "no artifact in"),
         (("abi", "Token"), "no artifact in"),
         (("inspect", "absent.wasm"), "absent.wasm: cannot be read: No such file"),

@@ -148,7 +148,7 @@ def test_sources_that_cannot_be_built(
     for case, (name, text, flags, message) in SOURCES.items():
         source = tmp_path / "src" / name
         source.parent.mkdir(exist_ok=True)
-        source.write_bytes(text if isinstance(text, bytes) else text.encode())
+        source.write_bytes(text if isinstance(text, bytes) else str(text).encode())
         told = here("contract", "build", f"src/{name}", *flags)
         assert told.code == 1, (case, told)
         assert message in told.err, (case, told.err)
