@@ -45,7 +45,7 @@ def testers_of(root: Path) -> list[Tester]:
 
 
 def _zig_test(source: Path, root: Path) -> tuple[str, ...]:
-    """The command that `zig build test` comes down to. The first `zig build` on a machine takes minutes, this seconds."""
+    """The command of `zig build test` without its build system, whose first run on a machine takes minutes."""
     library = library_of(root)
     runner = ("--test-runner", str(library / "testing" / "runner.zig"))
     return zig(), "test", "--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={library / 'covenant.zig'}", *runner
