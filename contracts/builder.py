@@ -68,8 +68,9 @@ def compile_zig(text: str, name: str, options: BuildOptions | None = None) -> Ar
     """
     if not name.isidentifier() or not name.isascii():
         raise BuildError(f"{name!r} is not a name for a contract; want letters, digits and _, as in Token")
-    with tempfile.TemporaryDirectory(prefix="zevm-source-") as folder:
+    chosen = options or BuildOptions()
+    with tempfile.TemporaryDirectory(prefix="zevm-source-", dir=chosen.scratch) as folder:
         root = Path(folder).resolve()
         source = root / f"{name}.zig"
         source.write_text(text)
-        return build(source, replace(options or BuildOptions(), root=root))
+        return build(source, replace(chosen, root=root))

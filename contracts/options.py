@@ -1,6 +1,7 @@
 """The choices and the limits of a build."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +14,12 @@ class CompilerLimits:
 
     seconds: float = 120
     """Wall clock time."""
+    seconds_flag: str = "--timeout-seconds"
+    """The flag that sets it, for messages: here that of `zevm contract build`."""
     memory_bytes: int = 4_096 * MIB
     """Writable memory of one process; a compile of a contract takes about 300 MiB."""
+    memory_flag: str = "--memory-mib"
+    """The flag that sets it, for messages."""
     output_bytes: int = 64 * 1_024
     """Text that is kept of what the compiler prints."""
 
@@ -26,9 +31,10 @@ class BuildOptions:
     checked: arithmetic, indices and casts revert where they are wrong. compress: deploy the compressed form.
     library: the folder of Zig's `covenant`, None for the project's own or the installed one. root: the folder against
     which the artifact and messages name files, None for the source's. cache: where Zig keeps what it compiled. tools:
-    a folder with node_modules, in addition to those at and above the source. launcher: words before a compiler's
-    command, for a sandbox. environment: of compilers, None for the caller's. on_wait: called once a compiler has run
-    for two seconds, with the sentence to show.
+    a folder with node_modules, in addition to those at and above the source. scratch: the folder for temporary files,
+    None for the system's. launcher: words before a compiler's command, for a sandbox. environment: of compilers, None
+    for the caller's. on_wait: called once a compiler has run for two seconds, with the sentence to show. guard: entered
+    while a compiler runs, with the function that ends it at once.
     """
 
     checked: bool = True
@@ -38,6 +44,8 @@ class BuildOptions:
     root: Path | None = None
     cache: Path | None = None
     tools: Path | None = None
+    scratch: Path | None = None
     launcher: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     on_wait: Callable[[str], None] | None = None
+    guard: Callable[[Callable[[], None]], AbstractContextManager[object]] = nullcontext

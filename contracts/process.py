@@ -13,12 +13,6 @@ from typing import IO
 from zevm.contracts.errors import BuildError, BuildTimeoutError
 from zevm.contracts.options import BuildOptions
 
-TIMEOUT_FLAG = "--timeout-seconds"
-"""The flag of `zevm contract build` that sets the limit of time; messages name it."""
-
-MEMORY_FLAG = "--memory-mib"
-"""The flag that sets the limit of memory."""
-
 _PATIENCE_SECONDS = 2
 _LONGEST_LINE = 1_000
 """Characters; beyond them is no message, but code of a program that failed."""
@@ -48,8 +42,9 @@ def run_compiler(
             cwd=cwd, env=whole, stdin=entry, stdout=out, stderr=told, start_new_session=True,
         )  # fmt: skip
         try:
-            _limit(process, options)
-            _wait(process, title, why_slow, options)
+            with options.guard(lambda: _kill(process)):
+                _limit(process, options)
+                _wait(process, title, why_slow, options)
         finally:
             _end(process)
         if process.returncode != 0:
@@ -79,17 +74,21 @@ def _wait(process: "subprocess.Popen[bytes]", title: str, why_slow: str, options
         process.wait(timeout=limit - patience)
     except subprocess.TimeoutExpired:
         raise BuildTimeoutError(
-            f"{title}: the compiler took more than {limit:g} seconds, the limit of {TIMEOUT_FLAG}; "
+            f"{title}: the compiler took more than {limit:g} seconds, the limit of {options.limits.seconds_flag}; "
             "look for a loop at compile time that does not end, or raise the limit"
         ) from None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the process and its children, wherever they are."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    _kill(process)
+    process.wait()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End whatever is left of the process' group, without waiting."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: BuildOptions) -> str:
@@ -102,7 +101,7 @@ def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: Bu
         parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
     text = "\n".join(part.strip() for part in parts if part.strip())
     if code < 0 or "out of memory" in text.lower() or "OutOfMemory" in text:
-        most_mib = options.limits.memory_bytes >> 20
+        most, flag = options.limits.memory_bytes >> 20, options.limits.memory_flag
         ended = f"ended by {signal.Signals(-code).name}" if code < 0 else "out of memory"
-        text += f"\n{title}: the compiler is {ended}; it may use {most_mib:,} MiB, the limit of {MEMORY_FLAG}"
+        text += f"\n{title}: the compiler is {ended}; it may use {most:,} MiB, the limit of {flag}"
     return text.strip() or f"{title}: the compiler failed with exit code {code} and said nothing"

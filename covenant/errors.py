@@ -120,6 +120,7 @@ _ERROR_OF_STORE: tuple[tuple[type[Exception], type[CovenantError]], ...] = (
     (DatabaseLockedError, AccessDenied),
     (ForeignDatabaseError, AccessDenied),
     (StorageError, AccessDenied),
+    (OSError, AccessDenied),
     (ExecutionTimeoutError, ContractExecutionFailed),
     (ModuleRefusedError, CompilationFailed),
     (ChainError, InvalidParameters),

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
 
 from coincurve import PrivateKey
 
@@ -27,6 +27,7 @@ from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, read_
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile
 from zevm.node.wallet import KeyWallet, address_of
+from zevm.node.zig_compiler import compile_service
 from zevm.rpc.methods.support.instance import load_instance_id
 from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, namespace_of
 from zevm.rpc.server import AddressInUseError, Server, ServerOptions
@@ -133,6 +134,8 @@ class NodeCore:
         state_file.load(is_new=self._is_new)
         async with AsyncExitStack() as stack:
             stack.callback(self._forwarder().close)
+            if self.settings.zig_compiler:
+                services.compiler = stack.enter_context(closing(compile_service(services.limits)))
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)

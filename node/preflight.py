@@ -8,6 +8,7 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path, load_path
+from zevm.node.zig_compiler import check_compiler
 from zevm.rpc.transport.ipc import check_path
 from zevm.rpc.transport.jwt import JwtSecretError, load_secret
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, check_addresses
@@ -27,6 +28,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         check_addresses(settings.authrpc_addr, settings.authrpc_port, ENGINE_FLAGS)
         if jwt_secret_path(settings).exists():
             read_jwt_secret(settings)
+    check_compiler(settings)
     socket = ipc_path(settings)
     if socket is not None:
         if socket.parent != settings.datadir:

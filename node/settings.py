@@ -151,6 +151,10 @@ class NodeSettings(BaseSettings):
         "(default: zEVM/VERSION/..., with anvil/ before it unless a consensus client drives the node)",
     )  # fmt: skip
 
+    zig_compiler: bool = _setting(
+        False, "--zig-compiler", panel=SERVER,
+        about="Let zvm_deployZigContract compile Zig sources of clients, in a sandbox that Linux must provide.",
+    )  # fmt: skip
     sign_transaction_object: bool = _setting(
         False, "--sign-transaction-object", panel=SERVER,
         about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py expects, instead of the bytes.",

@@ -13,6 +13,7 @@ RpcError
 ├── ResponseTooLargeError   -32003  the answer passes the size cap
 ├── TransactionFailedError  -32003  a sent transaction failed, where the node throws on that, as Hardhat's
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
+├── CompilationFailedError  -32050  a source does not compile; data has the compiler's text
 ├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 ├── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
@@ -156,6 +157,16 @@ class LimitExceededError(RpcError):
     """A bounded resource is exhausted for now; a retry may succeed."""
 
     code = -32005
+
+
+class CompilationFailedError(RpcError):
+    """A source does not compile, or not within its limits. `data` is {error, reason, output}, with the whole text."""
+
+    code = -32050
+
+    def __init__(self, output: str, *, timed_out: bool) -> None:
+        reason = "timeout" if timed_out else "compiler"
+        super().__init__(output, {"error": "CompilationFailed", "reason": reason, "output": output})
 
 
 class CodedError(RpcError):

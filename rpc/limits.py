@@ -135,6 +135,14 @@ class Limits:
         "blocks that one ots_searchTransactions* executes again; then, or past evm-timeout-seconds, it returns what it "
         "has found, or -32005 with the block to continue from",
     )
+    zig_source_bytes: int = _limit(256 * 1024, "a larger source of zvm_deployZigContract gets -32602")
+    zig_seconds: float = _limit(30.0, "a compiler that takes longer is ended, and the call gets -32050")
+    zig_memory_bytes: int = _limit(1024 * MEBIBYTE, "writable memory of a compiler, which ends at more: -32050")
+    zig_file_bytes: int = _limit(
+        64 * MEBIBYTE, "size of each file that a compiler writes; a larger one ends it: -32050"
+    )
+    zig_compiles: int = _limit(1, "simultaneous compiles of zvm_deployZigContract; further ones wait")
+    zig_waiting: int = _limit(8, "compiles that wait for their turn; one more gets -32005")
     balance_addresses: int = _limit(
         5_000, "addresses of one anvil_setBalance or anvil_addBalance; more gets -32602 and changes nothing"
     )

@@ -9,6 +9,7 @@ from zevm.chain.engine.driver import Engine
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
+from zevm.contracts.artifact import Artifact
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets
 from zevm.rpc.notifications.filters import Filters
@@ -36,6 +37,14 @@ class ErrorDecoder(Protocol):
         ...
 
 
+class SourceCompiler(Protocol):
+    """Compiles Zig sources of clients (contracts.sandbox.service.CompileService)."""
+
+    async def compile(self, name: str, source: str) -> Artifact:
+        """Raises BuildError, ContractNameError, SandboxError, CompilerBusyError."""
+        ...
+
+
 @dataclass(slots=True)
 class Services:
     """The first argument of every method.
@@ -43,6 +52,7 @@ class Services:
     instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
+    compiler: None if the node compiles no sources of clients.
     """
 
     chain: Chain
@@ -55,6 +65,7 @@ class Services:
     throws_on_failure: bool = False
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
+    compiler: SourceCompiler | None = None
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)

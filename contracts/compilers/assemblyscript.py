@@ -28,7 +28,7 @@ def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifa
     """The artifact of a source in AssemblyScript. Raises BuildError."""
     compiler = asc(source, options)
     checks = () if options.checked else ("--noAssert",)
-    with tempfile.TemporaryDirectory(prefix="zevm-asc-") as folder:
+    with tempfile.TemporaryDirectory(prefix="zevm-asc-", dir=options.scratch) as folder:
         target = Path(folder).resolve() / "contract.wasm"
         command = [compiler, source.name, *_FLAGS, *checks, "--outFile", os.path.relpath(target, source.root)]
         run_compiler(command, source.name, options, cwd=source.root)

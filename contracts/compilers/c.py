@@ -23,7 +23,7 @@ def compile_c_file(source: Source, options: BuildOptions) -> Artifact:
     checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if options.checked else ("-fno-sanitize=all",)
     headers = source.root / "lib" / "zvm"
     include = headers if headers.is_dir() else C_HEADERS
-    with tempfile.TemporaryDirectory(prefix="zevm-c-") as folder:
+    with tempfile.TemporaryDirectory(prefix="zevm-c-", dir=options.scratch) as folder:
         target = Path(folder).resolve() / "contract.wasm"
         command = [
             zig(), "cc", *_FLAGS, *checks, f"-I{include}", f"-ffile-prefix-map={source.root}=.",

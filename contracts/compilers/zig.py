@@ -78,7 +78,7 @@ def _describe(source: Source, library: Path, options: BuildOptions) -> Descripti
 
 def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:
     """The module that Zig makes of these modules."""
-    with tempfile.TemporaryDirectory(prefix="zevm-zig-") as folder:
+    with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
         target = Path(folder).resolve() / "contract.wasm"
         command = [zig(), *_TARGET, *modules, f"-femit-bin={target}"]
         caches = zig_environment(options.cache)

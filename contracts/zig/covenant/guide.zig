@@ -70,11 +70,10 @@ pub const ExecutionContext = struct {
         };
     }
 
-    /// InsufficientGas where less is left; then all gas is used.
+    /// InsufficientGas where less is left; then none is used.
     pub fn consumeGas(self: *ExecutionContext, amount: GasLimit) CovenantError!void {
-        const left = self.gas_limit - self.gas_used;
-        self.gas_used += @min(amount, left);
-        if (amount > left) return error.InsufficientGas;
+        if (amount > self.gas_limit - self.gas_used) return error.InsufficientGas;
+        self.gas_used += amount;
     }
 };
 

@@ -52,7 +52,8 @@ _DEPLOYMENT_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "initPayload": ("payload", scalars.data),
     "compress": ("compress", scalars.boolean),
 }
-_NOT_OF_A_DEPLOYMENT = ("to", "data", "input")
+NOT_OF_A_DEPLOYMENT = ("to", "data", "input")
+"""Fields of a transaction that a creation fills itself."""
 
 
 @scalars.schema(type="object", title="Deployment", properties={name: {} for name in _DEPLOYMENT_FIELDS})
@@ -63,7 +64,7 @@ def deployment(value: object) -> Deployment:
         raise InvalidParamsError("missing field 'module' for a deployment")
     if "constructor" in decoded and "payload" in decoded:
         raise InvalidParamsError("cannot specify both constructorArguments and initPayload, choose one or the other")
-    rest = {name: item for name, item in scalars.json_object(value).items() if name not in _NOT_OF_A_DEPLOYMENT}
+    rest = {name: item for name, item in scalars.json_object(value).items() if name not in NOT_OF_A_DEPLOYMENT}
     return Deployment(**decoded, transaction=objects.transaction_arguments(rest))
 
 
@@ -77,13 +78,21 @@ def deployment(value: object) -> Deployment:
 )
 def deploy_contract(services: Services, wanted: Deployment) -> Json:
     """Check a module and send its creation from one of the node's accounts; status is null while it is pending."""
-    chain = services.chain
     try:
         data = creation_data(wanted.module, wanted.call_data, compress=wanted.compress)
+    except ModuleRefusedError as error:
+        return _not_sent(Status.INVALID_MODULE, error.message, rule=error.rule)
+    return deploy_creation(services, data, wanted.transaction)
+
+
+def deploy_creation(services: Services, data: bytes, wanted: TransactionArguments) -> Json:
+    """Check creation data of a module and send them, on the writer; the answer of zvm_deployContract."""
+    chain = services.chain
+    try:
         deployment_price(data, machine_of(services).price_table, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         return _not_sent(Status.INVALID_MODULE, error.message, rule=error.rule)
-    transaction = replace(wanted.transaction, data=data)
+    transaction = replace(wanted, data=data)
     reports: dict[bytes, TransactionReport] = {}
 
     def note(event: Event) -> None:

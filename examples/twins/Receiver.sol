@@ -185,3 +185,24 @@ contract CallingToken {
         return true;
     }
 }
+
+/// An account that calls whoever sends it wei, and goes on whatever the answer is.
+contract CallingAccount {
+    bytes private _data;
+
+    event Answered(bool succeeded, bytes result);
+
+    constructor(bytes memory data) {
+        _data = data;
+    }
+
+    receive() external payable {
+        (bool succeeded, bytes memory result) = msg.sender.call(_data);
+        emit Answered(succeeded, result);
+    }
+
+    function forward(address to, bytes calldata data) external {
+        (bool succeeded,) = to.call(data);
+        require(succeeded, "CallingAccount: failed");
+    }
+}

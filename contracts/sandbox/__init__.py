@@ -1,0 +1,1 @@
+"""A sandbox for compilers that run on sources of strangers."""

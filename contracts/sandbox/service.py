@@ -1,0 +1,51 @@
+"""Compiles for clients of an event loop: a few at a time, a few that wait, each ended when its client leaves."""
+
+import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from zevm.chain.concurrency.deadline import Cancellation
+from zevm.contracts.artifact import Artifact
+from zevm.contracts.errors import CompilerBusyError
+from zevm.contracts.sandbox.compiler import SandboxedZig, guarded_by
+
+
+class CompileService:
+    """A sandboxed compiler on threads of its own. To be closed, which ends what runs.
+
+    running: compiles at a time. waiting: further ones that wait for their turn.
+    """
+
+    def __init__(self, compiler: SandboxedZig, *, running: int, waiting: int) -> None:
+        self._compiler = compiler
+        self._running, self._waiting = running, waiting
+        self._places = threading.Semaphore(running + waiting)
+        self._threads = ThreadPoolExecutor(running, "zig")
+        self._cancellations: set[Cancellation] = set()
+
+    async def compile(self, name: str, source: str) -> Artifact:
+        """As SandboxedZig.compile; cancelling it ends the compiler. Raises CompilerBusyError besides."""
+        if not self._places.acquire(blocking=False):
+            raise CompilerBusyError(
+                f"{self._running} sources are being compiled and {self._waiting} wait, the limits of "
+                "--rpc-zig-compiles and --rpc-zig-waiting; try again"
+            )
+        cancellation = Cancellation()
+        self._cancellations.add(cancellation)
+        job: Future[Artifact] = self._threads.submit(self._compiler.compile, name, source, guarded_by(cancellation))
+        job.add_done_callback(lambda _job: self._places.release())
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
+        finally:
+            self._cancellations.discard(cancellation)
+
+    def close(self) -> None:
+        """End the running compiles, drop the waiting ones, and delete the compiler's files."""
+        for cancellation in tuple(self._cancellations):
+            cancellation.cancel()
+        self._compiler.end()
+        self._threads.shutdown(cancel_futures=True)
+        self._compiler.close()
