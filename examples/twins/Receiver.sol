@@ -52,6 +52,11 @@ contract Receiver {
         return _receive(operator, from, ids, values, data);
     }
 
+    /// No slot of ERC-1967.
+    function proxiableUUID() external pure returns (bytes32) {
+        return bytes32(uint256(7));
+    }
+
     /// Call another contract, and revert as it does.
     function forward(address to, bytes memory data) public payable returns (bytes memory result) {
         bool succeeded;

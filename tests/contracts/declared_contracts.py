@@ -48,7 +48,7 @@ def shuffled(kinds: tuple[Value | Enumeration, ...]) -> list[Type]:
 
 def values() -> Contract:
     """Every value type, packed."""
-    return Contract("Values", named(shuffled(VALUES)))
+    return Contract("Values", named(shuffled(VALUES)), deletes_values=False)
 
 
 def keys() -> Contract:

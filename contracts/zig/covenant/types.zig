@@ -10,7 +10,11 @@ pub const Address = struct {
     pub const zero: Address = .{ .bytes = @splat(0) };
 
     pub fn eql(self: Address, other: Address) bool {
-        return std.mem.eql(u8, &self.bytes, &other.bytes);
+        if (@inComptime()) return std.mem.eql(u8, &self.bytes, &other.bytes);
+        // five numbers are smaller code than a loop over bytes
+        const a: *align(1) const [5]u32 = @ptrCast(&self.bytes);
+        const b: *align(1) const [5]u32 = @ptrCast(&other.bytes);
+        return (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) == 0;
     }
 
     pub fn isZero(self: Address) bool {
