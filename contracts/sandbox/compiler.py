@@ -111,7 +111,7 @@ class SandboxedZig:
             return self._build(scratch, name, whole, self.limits.seconds, guard)
 
     def fill_cache(self) -> None:
-        """Do what makes the first compile slow, in advance. Raises BuildError, SandboxError; a later compile retries."""
+        """Do in advance what makes the first compile slow. Raises BuildError, SandboxError; a later compile retries."""
         self._warm_cache()
 
     def end(self) -> None:
