@@ -47,7 +47,7 @@ def zig_test(source: Path, *, check: bool = True) -> "subprocess.CompletedProces
     return run_tool(sys.executable, "-m", "ziglang", "test", *runner, *modules, check=check, **caches)
 
 
-@pytest.mark.parametrize("name", ["machine_tests.zig", "guide_tests.zig"])
+@pytest.mark.parametrize("name", ["machine_tests.zig", "guide_tests.zig", "guide_names_tests.zig"])
 def test_contracts_run_natively(name: str) -> None:
     source = FOLDER / name
     finished = zig_test(source)
