@@ -50,7 +50,7 @@ def zig_test(source: Path, *, check: bool = True) -> "subprocess.CompletedProces
 @pytest.mark.parametrize(
     "source",
     [
-        *(FOLDER / name for name in ("machine_tests.zig", "guide_tests.zig")),
+        *(FOLDER / name for name in ("machine_tests.zig", "guide_tests.zig", "guide_names_tests.zig")),
         *(CONTRACTS / "zig" / name for name in ("escrow.zig", "exchange.zig", "managed_token.zig")),
     ],
     ids=lambda source: source.name,

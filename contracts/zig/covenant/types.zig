@@ -225,10 +225,17 @@ pub fn signature(comptime name: []const u8, comptime types: []const type) []cons
 /// A type's own name: the last part of its path, or what its `pub const abi_name` says.
 pub fn ownName(comptime T: type) []const u8 {
     @setEvalBranchQuota(1_000_000);
-    if (@hasDecl(T, "abi_name")) return T.abi_name;
+    if (@hasDecl(T, "abi_name")) return checkedName(T.abi_name);
     const path = @typeName(T);
     const full = if (path[path.len - 1] == ')') path[0..std.mem.findScalar(u8, path, '(').?] else path;
     return full[if (std.mem.findScalarLast(u8, full, '.')) |dot| dot + 1 else 0..];
+}
+
+fn checkedName(comptime name: []const u8) []const u8 {
+    for (name) |byte| if (!std.ascii.isAlphanumeric(byte) and byte != '_' and byte != '$') {
+        @compileError("no name for the ABI: \"" ++ name ++ "\"; a name has letters, digits, _ and $");
+    };
+    return name;
 }
 
 /// Keccak-256, at compile time; at run time a contract asks the host (`covenant.hash`).
