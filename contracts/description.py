@@ -17,11 +17,12 @@ LENGTH = "zvm_description_length"
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """name: the contract's. abi, storage_layout: as solc writes them."""
+    """name: the contract's. abi and the layouts: as solc writes them; transient_layout: None without such state."""
 
     name: str
     abi: list[dict[str, Any]]
     storage_layout: dict[str, Any] | None
+    transient_layout: dict[str, Any] | None
     has_constructor: bool
 
 
@@ -33,9 +34,8 @@ def read_description(module: bytes) -> Description | None:
             return None
         length = int.from_bytes(_data_at(decoded, _address(decoded, LENGTH), 4), "little")
         found = json.loads(_data_at(decoded, _address(decoded, TEXT), length))
-        return Description(
-            str(found["name"]), list(found["abi"]), found.get("storageLayout"), bool(found["constructor"])
-        )
+        layouts = found.get("storageLayout"), found.get("transientStorageLayout")
+        return Description(str(found["name"]), list(found["abi"]), *layouts, bool(found["constructor"]))
     except (ModuleRefusedError, LookupError, ValueError, TypeError) as error:
         raise BuildError(f"the Zig library describes its contract in a form that is not known here: {error}") from error
 
