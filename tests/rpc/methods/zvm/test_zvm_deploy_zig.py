@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
+from testing.sandbox import what_the_sandbox_lacks
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
 from zevm.contracts.errors import SandboxError
 from zevm.contracts.sandbox import compiler as sandbox
@@ -43,6 +44,8 @@ OWNER = "0x" + "11" * 20
 @pytest.fixture(scope="module")
 def zig() -> Iterator[SandboxedZig]:
     """One for all tests: the first compile fills its cache."""
+    if lacking := what_the_sandbox_lacks():
+        pytest.skip(lacking)
     compiler = SandboxedZig(SandboxLimits())
     yield compiler
     compiler.close()
