@@ -30,6 +30,8 @@ SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.jso
 EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
 COMPILERS = {"ziglang", "vyper"}
 """Packages of extras that run as processes of their own; the bytes of contracts depend on them."""
+PROGRAMS = {"launch.py"}
+"""Files that run by themselves, and import their neighbours."""
 PYTEST = "pytest==" + metadata.version("pytest")
 
 OF_EXTRAS = ("node/commands/", "node/cli.py", "node/help.py", "node/web3_providers.py", "zevm/pytest_plugin.py")
@@ -132,7 +134,10 @@ def _imported() -> Iterator[tuple[str, str]]:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"zevm"}:
+            near = {
+                file.stem for file in path.parent.glob("*.py")
+            }  # a program that runs by itself imports its neighbours
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - near - {"zevm"}:
                 yield str(path.relative_to(ROOT)), PART_OF.get(name, name)
 
 
