@@ -9,6 +9,8 @@ from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.assemblyscript import compile_assemblyscript_file
 from zevm.contracts.compilers.c import compile_c_file
 from zevm.contracts.compilers.common import Source, source_of
+from zevm.contracts.compilers.solidity import compile_solidity_file
+from zevm.contracts.compilers.vyper import compile_vyper_file
 from zevm.contracts.compilers.zig import compile_zig_file
 from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
@@ -33,6 +35,8 @@ LANGUAGES = {
         Language("zig", ".zig", _single(compile_zig_file)),
         Language("c", ".c", _single(compile_c_file)),
         Language("assemblyscript", ".ts", _single(compile_assemblyscript_file)),
+        Language("solidity", ".sol", compile_solidity_file),
+        Language("vyper", ".vy", _single(compile_vyper_file)),
     )
 }
 """Languages by their names on the command line."""

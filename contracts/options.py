@@ -18,6 +18,8 @@ class CompilerLimits:
     """The flag that sets it, for messages: here that of `zevm contract build`."""
     memory_bytes: int = 4_096 * MIB
     """Writable memory of one process; a compile of a contract takes about 300 MiB."""
+    memory_flag: str = "--memory-mib"
+    """The flag that sets it, for messages."""
     output_bytes: int = 64 * 1_024
     """Text that is kept of what the compiler prints."""
 

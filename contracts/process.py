@@ -16,7 +16,6 @@ from zevm.contracts.options import BuildOptions
 _PATIENCE_SECONDS = 2
 _LONGEST_LINE = 1_000
 """Characters; beyond them is no message, but code of a program that failed."""
-_FIRST_COMPILE = "the first compile on a machine also builds the compiler's own parts, which takes about ten seconds"
 
 
 def run_compiler(
@@ -27,11 +26,12 @@ def run_compiler(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     given: bytes = b"",
+    why_slow: str = "",
 ) -> bytes:
     """Standard output of a compiler. Raises BuildError with its text if it fails, BuildTimeoutError past the limit.
 
     title: the source as messages name it. environment: in addition to the caller's, or to the options' if they have
-    one. given: the standard input.
+    one. given: the standard input. why_slow: words for the user once it takes long.
     """
     whole = dict(os.environ if options.environment is None else options.environment) | dict(environment or {})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as entry:
@@ -44,7 +44,7 @@ def run_compiler(
         try:
             with options.guard(lambda: _kill(process)):
                 _limit(process, options)
-                _wait(process, title, options)
+                _wait(process, title, why_slow, options)
         finally:
             _end(process)
         if process.returncode != 0:
@@ -61,7 +61,7 @@ def _limit(process: "subprocess.Popen[bytes]", options: BuildOptions) -> None:
         return  # ended already
 
 
-def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions) -> None:
+def _wait(process: "subprocess.Popen[bytes]", title: str, why_slow: str, options: BuildOptions) -> None:
     limit = options.limits.seconds
     patience = min(_PATIENCE_SECONDS, limit)
     try:
@@ -69,7 +69,7 @@ def _wait(process: "subprocess.Popen[bytes]", title: str, options: BuildOptions)
         return
     except subprocess.TimeoutExpired:
         if options.on_wait is not None:
-            options.on_wait(f"compiling {title}: {_FIRST_COMPILE}")
+            options.on_wait(f"compiling {title} ...{why_slow and f' ({why_slow})'}")
     try:
         process.wait(timeout=limit - patience)
     except subprocess.TimeoutExpired:
@@ -100,8 +100,8 @@ def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: Bu
         lines = (line[:_LONGEST_LINE] for line in data[:most].decode(errors="replace").splitlines())
         parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
     text = "\n".join(part.strip() for part in parts if part.strip())
-    if code < 0:
-        ended = f"{title}: the compiler was ended by {signal.Signals(-code).name}"
-        memory = options.limits.memory_bytes >> 20
-        return f"{ended}; it may use at most {memory:,} MiB of memory" + (f"\n{text}" if text else "")
-    return text or f"{title}: the compiler failed with exit code {code} and said nothing"
+    if code < 0 or "out of memory" in text.lower() or "OutOfMemory" in text:
+        most, flag = options.limits.memory_bytes >> 20, options.limits.memory_flag
+        ended = f"ended by {signal.Signals(-code).name}" if code < 0 else "out of memory"
+        text += f"\n{title}: the compiler is {ended}; it may use {most:,} MiB, the limit of {flag}"
+    return text.strip() or f"{title}: the compiler failed with exit code {code} and said nothing"

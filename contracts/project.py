@@ -43,8 +43,9 @@ class Project:
         return files
 
     def artifacts(self) -> list[Path]:
-        """The artifacts' files."""
-        return sorted(file for file in self.out.glob("*/*.json") if not file.name.startswith("."))
+        """The artifacts' files: not those of forge's tests and scripts, nor its records."""
+        found = (file for file in self.out.glob("*/*.json") if not file.name.startswith("."))
+        return sorted(file for file in found if not file.parent.name.endswith((".t.sol", ".s.sol", "build-info")))
 
     def find(self, name: str | None) -> Artifact:
         """An artifact by its contract's name, as `Token` or `token.zig:Token`, or by a path; None: the only one.

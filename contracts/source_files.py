@@ -10,6 +10,7 @@ from zevm.storage.keccak import keccak256
 _IMPORTS: dict[str, re.Pattern[str]] = {
     ".zig": re.compile(r'@(?:import|embedFile)\(\s*"([^"\n]+)"\s*\)'),
     ".c": re.compile(r'^\s*#\s*(?:include|embed)\s+"([^"\n]+)"', re.MULTILINE),
+    ".sol": re.compile(r'^\s*import\b[^;"\']*["\']([^"\'\n]+)["\']', re.MULTILINE),
     ".ts": re.compile(r'\bfrom\s+"(\.{1,2}/[^"\n]+)"'),
 }
 _IMPORTS[".h"] = _IMPORTS[".c"]

@@ -40,6 +40,12 @@ def default_cache() -> Path:
     return Path(given) if given else Path(base) / "zevm" / "zig"
 
 
+def library_of(root: Path) -> Path:
+    """The folder of Zig's `covenant` for a project: its own in `lib/covenant`, or the installed one."""
+    own = root / "lib" / "covenant"
+    return own if (own / "covenant.zig").exists() else ZIG_LIBRARY
+
+
 def node_tool(name: str, package: str, purpose: str, near: Path, tools: Path | None = None) -> str:
     """A program of npm: of `tools`, of a `node_modules` at or above a folder, or on the path.
 

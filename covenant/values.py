@@ -58,10 +58,29 @@ def checked_address(value: bytes, name: str = "address") -> Address:
 
 def checked_bytes(value: bytes, size: int, name: str) -> bytes:
     """The value. Raises InvalidParameters unless it is bytes of this size."""
-    if not isinstance(value, bytes | bytearray) or len(value) != size:
-        given = f"{len(value)} bytes" if isinstance(value, bytes | bytearray) else type(value).__name__
-        raise InvalidParameters(f"{name} has {given}, it takes {size} bytes")
+    data = checked_data(value, name)
+    if len(data) != size:
+        raise InvalidParameters(f"{name} has {len(data)} bytes, it takes {size} bytes")
+    return data
+
+
+def checked_data(value: object, name: str) -> bytes:
+    """The value. Raises InvalidParameters unless it is bytes."""
+    if not isinstance(value, bytes | bytearray):
+        hint = "; bytes.fromhex decodes hexadecimal text" if isinstance(value, str) else ""
+        raise InvalidParameters(f"{name} is {type(value).__name__}, it takes bytes{hint}")
     return bytes(value)
+
+
+def checked_text(value: object, name: str) -> str:
+    """The value. Raises InvalidParameters unless it is text that UTF-8 can write."""
+    if not isinstance(value, str):
+        raise InvalidParameters(f"{name} is {type(value).__name__}, it takes text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidParameters(f"{name} is no text: {error.reason} at character {error.start}") from error
+    return value
 
 
 def checked_integer(value: int, maximum: int, name: str) -> int:
@@ -71,9 +90,9 @@ def checked_integer(value: int, maximum: int, name: str) -> int:
     return value
 
 
-def checked_call_data(data: bytes, name: str = "call data") -> bytes:
-    """The data. Raises InvalidParameters for more than MAX_CALLDATA_SIZE bytes."""
-    limit = MemoryLimits.MAX_CALLDATA_SIZE
+def checked_call_data(value: object, name: str = "call data") -> bytes:
+    """The value. Raises InvalidParameters unless it is bytes, at most MAX_CALLDATA_SIZE of them."""
+    data, limit = checked_data(value, name), MemoryLimits.MAX_CALLDATA_SIZE
     if len(data) > limit:
         raise InvalidParameters(f"{name} has {len(data)} bytes, the limit is {limit}; send it in several calls")
     return data

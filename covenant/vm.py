@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from itertools import count
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,6 +19,7 @@ from zevm.chain.vm.executor import active_precompiles
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.price_table import COVENANT
+from zevm.contracts.revert_reasons import Decoder
 from zevm.covenant import wasm
 from zevm.covenant.context import ExecutionContext
 from zevm.covenant.contract import Contract, creation_code
@@ -43,6 +44,7 @@ from zevm.covenant.values import (
     checked_address,
     checked_bytes,
     checked_call_data,
+    checked_data,
     checked_integer,
 )
 from zevm.covenant.world import World
@@ -66,7 +68,8 @@ class CovenantVM:
 
     Executions run one after another, each as a whole or not at all: a failed one changes nothing. directory: where the
     state is kept, made if absent; None for memory. sync: whether a change survives a power failure once a method has
-    returned. chain_id, hardfork: what contracts see. expected_state: the root that the state must have.
+    returned. chain_id, hardfork: what contracts see. expected_state: the root that the state must have. artifacts: a
+    folder of built contracts, whose errors messages name.
     Raises AccessDenied for a directory that another process holds, or that is not a VM's, StateCorrupted for a damaged
     one, StateMismatch for another state.
     """
@@ -79,11 +82,13 @@ class CovenantVM:
         chain_id: int = DEFAULT_CHAIN_ID,
         hardfork: str = "latest",
         expected_state: StateHash | None = None,
+        artifacts: str | PathLike[str] | None = None,
     ) -> None:
-        path = None if directory is None else Path(directory)
+        path = None if directory is None else Path(checked_path(directory, "directory"))
         expected = None if expected_state is None else checked_bytes(expected_state, WORD_BYTES, "expected_state")
         self._rules = _rules(checked_integer(chain_id, MAXIMUM_GAS, "chain_id"), hardfork)
         self._runtime = ZVMRuntime()
+        self._decoder = Decoder(None if artifacts is None else Path(checked_path(artifacts, "artifacts")))
         self._close_lock = threading.Lock()
         self._closed = False
         self._request_ids = count(1)
@@ -118,7 +123,7 @@ class CovenantVM:
         if context.sender != owner:
             raise InvalidParameters(f"the context's sender is 0x{context.sender.hex()}, not the deployer")
         place = None if address is None else checked_address(address)
-        data = creation_code(code, checked_call_data(constructor_params, "constructor_params"))
+        data = creation_code(checked_data(code, "code"), checked_call_data(constructor_params, "constructor_params"))
         return self._run(context, GAS_COSTS.CREATE, None, data, creates=place)[1]
 
     def deploy_wasm_contract(
@@ -130,7 +135,7 @@ class CovenantVM:
         context: ExecutionContext | None = None,
     ) -> ContractAddress:
         """Deploy a WebAssembly module, raw or compressed, and return its address. Raises as `deploy_contract`."""
-        if not self._machine.claims(wasm_bytecode):
+        if not self._machine.claims(checked_data(wasm_bytecode, "wasm_bytecode")):
             start = wasm_bytecode[:4].hex() or "nothing"
             raise CompilationFailed(f"invalid module (malformed): begins with {start}, not with 0061736d or eff000")
         return self.deploy_contract(wasm_bytecode, constructor_params, deployer, context=context)
@@ -164,7 +169,9 @@ class CovenantVM:
         Raises CovenantError; the state is then as before, and the gas is used.
         """
         address = checked_address(target, "target")
-        data = checked_call_data(checked_bytes(function_sig, SELECTOR_BYTES, "function_sig") + params)
+        data = checked_call_data(
+            checked_bytes(function_sig, SELECTOR_BYTES, "function_sig") + checked_data(params, "params")
+        )
         return self._run(context, GAS_COSTS.CALL, address, data)[0]
 
     def transfer(self, recipient: ContractAddress, context: ExecutionContext) -> None:
@@ -183,7 +190,7 @@ class CovenantVM:
 
         Raises as `call`, for a call that fails whatever its gas.
         """
-        address, data = checked_address(target, "target"), checked_call_data(function_data)
+        address, data = checked_address(target, "target"), checked_call_data(function_data, "function_data")
 
         def attempt(gas_limit: int) -> int:
             context = ExecutionContext(sender, gas_limit, value=value)
@@ -337,7 +344,7 @@ class CovenantVM:
         outcome = effects.outcome
         context.gas_used += outcome.gas_used
         if outcome.error is not None:
-            raise error_of(outcome.error, outcome.output)
+            raise error_of(outcome.error, outcome.output, self._decoder)
         if keep:
             created = outcome.contract_address
             if created is not None and effects.code_hash(created) == EMPTY_KECCAK:
@@ -353,6 +360,14 @@ class CovenantVM:
         account = self._world.reader.account(target)
         if (account is None or account.code_hash == EMPTY_KECCAK) and target not in active_precompiles(environment):
             raise InvalidParameters(f"no contract at 0x{target.hex()}: deploy one, or send wei with transfer")
+
+
+def checked_path(given: str | PathLike[str], name: str) -> str:
+    """The path. Raises InvalidParameters for one that no folder can have."""
+    path = fspath(given)
+    if not path or "\0" in path:
+        raise InvalidParameters(f"{name} is {path!r}, it takes the path of a folder")
+    return path
 
 
 def _rules(chain_id: int, hardfork: str) -> ForkRules:

@@ -21,7 +21,9 @@ from zevm.covenant.values import (
     MAXIMUM_GAS,
     MemoryLimits,
     checked_call_data,
+    checked_data,
     checked_integer,
+    checked_text,
 )
 from zevm.storage import rlp
 from zevm.storage.account import StateDiff, StateReader
@@ -95,9 +97,12 @@ class WasmExecutionRequest:
         checked_integer(self.gas_limit, MAXIMUM_GAS, "gas_limit")
         checked_integer(self.memory_limit, _MAXIMUM_32, "memory_limit")
         checked_integer(self.timeout_ms, _MAXIMUM_32, "timeout_ms")
+        checked_text(self.function_name, "function_name")
+        object.__setattr__(self, "module_bytecode", checked_data(self.module_bytecode, "module_bytecode"))
         object.__setattr__(self, "arguments", _checked_arguments(self.arguments))
-        if isinstance(self.caller_address, str):
-            object.__setattr__(self, "caller_address", self.caller_address.encode())
+        caller = self.caller_address
+        caller = checked_text(caller, "caller_address").encode() if isinstance(caller, str) else caller
+        object.__setattr__(self, "caller_address", checked_data(caller, "caller_address"))
 
     def serialize(self) -> bytes:
         """The request as bytes; see wire."""
@@ -231,7 +236,7 @@ def _encoded(changes: StateDiff) -> bytes:
 
 
 def _checked_arguments(value: bytes | Sequence[int]) -> bytes | tuple[int, ...]:
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray | str) or not isinstance(value, Sequence):
         return checked_call_data(value, "arguments")
     if len(value) > wire.MAXIMUM_INTEGERS:
         raise InvalidParameters(f"{len(value)} integer arguments, a function takes {wire.MAXIMUM_INTEGERS} at most")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from zevm.covenant.errors import InvalidParameters
+from zevm.covenant.values import checked_data
 from zevm.storage import rlp
 
 VERSION = 1
@@ -54,7 +55,7 @@ def serialize(value: object, fields: Mapping[str, Kind]) -> bytes:
 def deserialize(data: bytes, fields: Mapping[str, Kind], name: str) -> dict[str, Any]:
     """The fields' values. name: of the object. Raises InvalidParameters for bytes that `serialize` does not make."""
     try:
-        items = rlp.decode_list(data)
+        items = rlp.decode_list(checked_data(data, name))
         if len(items) != len(fields) + 1:
             raise rlp.RlpError(f"{len(items)} items, expected are {len(fields) + 1}")
         version = rlp.decode_int(items[0])

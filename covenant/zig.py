@@ -8,6 +8,7 @@ from zevm.contracts import compile_zig
 from zevm.contracts.errors import BuildError
 from zevm.contracts.guide_source import ContractNameError, complete
 from zevm.covenant.errors import AccessDenied, CompilationFailed, InvalidParameters
+from zevm.covenant.values import checked_text
 
 SOURCES_KEPT = 64
 """Compiled sources that a runtime keeps."""
@@ -26,15 +27,16 @@ class ZVMRuntime:
 
         Raises InvalidParameters for a name that no contract can have, CompilationFailed with the compiler's text.
         """
+        key = checked_text(name, "name"), checked_text(source, "source")
         if self._closed:
             raise AccessDenied("the runtime is closed")
         with self._lock:
-            found = self._compiled.get((name, source))
+            found = self._compiled.get(key)
             if found is None:
                 found = _compile(name, source)
                 while len(self._compiled) >= SOURCES_KEPT:
                     del self._compiled[next(iter(self._compiled))]
-                self._compiled[name, source] = found
+                self._compiled[key] = found
             return found
 
     def close(self) -> None:

@@ -84,16 +84,19 @@ def solidity(names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 @cache
-def build_examples() -> None:
-    """Compile the examples into their folder `out`, one process at a time. Raises RuntimeError with forge's text."""
+def build_examples(profile: str = "default") -> None:
+    """Compile the examples into their folder `out`, one process at a time. Raises RuntimeError with forge's text.
+
+    profile: of examples/foundry.toml; "twins" for those that contracts/zig has too.
+    """
     if not FORGE.exists():
         raise RuntimeError("forge is missing; run: scripts/install_client_tools.sh")
     (EXAMPLES / "cache").mkdir(exist_ok=True)
     with (EXAMPLES / "cache" / "build.lock").open("w") as lock:
         # whoever waits finds everything compiled
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [str(FORGE), "build", "--quiet"]
-        finished = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)
+        command, environment = [str(FORGE), "build", "--quiet"], os.environ | {"FOUNDRY_PROFILE": profile}
+        finished = subprocess.run(command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise RuntimeError(f"forge build: {finished.stdout}{finished.stderr}".strip())
 

@@ -160,6 +160,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         "blobbasefee": _WORD_OUT,
         "prevrandao": _WORD_OUT,
         "is_constructing": _U32_OUT,
+        "code_address": _ADDRESS_OUT,
         "log_txt": Layout((_data(0, 1),), name="console_log_text"),
         "log_i32": _PRINTED_I32,
         "log_i64": _PRINTED_I64,

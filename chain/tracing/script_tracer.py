@@ -240,25 +240,29 @@ class ScriptTracer(ResultTracer):
     # Host calls of WebAssembly contracts
 
     def _show(self, hostio: Hostio | None) -> None:
-        if hostio is not None and self._shows_host_calls:
+        if hostio is not None:
             inks = (hostio.start_ink, hostio.end_ink)
             self._send(orjson.dumps(["hostio", hostio.name, hostio.inputs.hex(), hostio.outputs.hex(), *inks]))
 
     def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:  # noqa: ARG002
         """Show the begin of a program to `hostio`, as the next three show what it does."""
-        self._show(self._hostio.start(size, ink_left))
+        if self._shows_host_calls:
+            self._show(self._hostio.start(size, ink_left))
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:  # noqa: ARG002
         """Show its end."""
-        self._show(self._hostio.end(status, ink_left))
+        if self._shows_host_calls:
+            self._show(self._hostio.end(status, ink_left))
 
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:  # noqa: ARG002
         """Keep what goes in."""
-        self._hostio.called(call)
+        if self._shows_host_calls:
+            self._hostio.called(call)
 
     def on_host_return(self, frame: WatchedFrame, result: int | None, ink_left: int, error: str | None) -> None:  # noqa: ARG002
         """Show a host function that is done."""
-        self._show(self._hostio.returned(result, ink_left, error))
+        if self._shows_host_calls:
+            self._show(self._hostio.returned(result, ink_left, error))
 
     # The end
 

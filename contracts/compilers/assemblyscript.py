@@ -1,5 +1,6 @@
 """AssemblyScript: asc from npm, with the runtime that allocates and never frees, without the import `abort`."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -36,5 +37,6 @@ def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifa
         module = stripped(with_start_moved(compiled))
     except ModuleRefusedError as error:
         raise BuildError(f"{source.name}: the compiled module cannot be deployed: {error}") from error
-    version = run_compiler([compiler, "--version"], "asc", options).decode().split()[-1]
+    package = Path(compiler).resolve().parent.parent / "package.json"
+    version = json.loads(package.read_text())["version"] if package.exists() else "unknown"
     return plain_artifact(source, "AssemblyScript", version, module, options, settings={"checked": options.checked})

@@ -7,7 +7,7 @@ from zevm.chain.zvm.module.creation import stripped
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.common import Source
 from zevm.contracts.compilers.plain import plain_artifact
-from zevm.contracts.compilers.zig import STACK_BYTES, zig_version
+from zevm.contracts.compilers.zig import STACK_BYTES, WHY_SLOW, zig_version
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
 from zevm.contracts.toolchain import C_HEADERS, zig, zig_environment
@@ -29,7 +29,8 @@ def compile_c_file(source: Source, options: BuildOptions) -> Artifact:
             zig(), "cc", *_FLAGS, *checks, f"-I{include}", f"-ffile-prefix-map={source.root}=.",
             "-Wl,--no-entry", f"-Wl,-z,stack-size={STACK_BYTES}", "-o", str(target), source.name,
         ]  # fmt: skip
-        run_compiler(command, source.name, options, cwd=source.root, environment=zig_environment(options.cache))
+        caches = zig_environment(options.cache)
+        run_compiler(command, source.name, options, cwd=source.root, environment=caches, why_slow=WHY_SLOW)
         debug = target.read_bytes()
     settings = {"checked": options.checked, "stackBytes": STACK_BYTES}
     return plain_artifact(

@@ -11,17 +11,19 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.description import Description, read_description
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
-from zevm.contracts.toolchain import ZIG_LIBRARY, zig, zig_environment
+from zevm.contracts.toolchain import library_of, zig, zig_environment
 
 STACK_BYTES = 8_192
 """The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
+
+WHY_SLOW = "the first compile on a machine also builds parts of the compiler, which takes about ten seconds"
 
 _TARGET = ("build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic")
 
 
 def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
     """The artifact of a source that ends with `covenant.define`. Raises BuildError."""
-    library = library_of(source, options)
+    library = options.library or library_of(source.root)
     debug = _run(source, options, _contract_modules(library, source.path, options))
     module = stripped(debug)
     require_fitting(source, module)
@@ -46,12 +48,6 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         debug_module=debug,
         compress=options.compress,
     )  # fmt: skip
-
-
-def library_of(source: Source, options: BuildOptions) -> Path:
-    """The folder of `covenant`: the given one, the project's own in `lib/covenant`, or the installed one."""
-    own = source.root / "lib" / "covenant"
-    return options.library or (own if (own / "covenant.zig").exists() else ZIG_LIBRARY)
 
 
 def zig_version() -> str:
@@ -85,5 +81,6 @@ def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
         target = Path(folder).resolve() / "contract.wasm"
         command = [zig(), *_TARGET, *modules, f"-femit-bin={target}"]
-        run_compiler(command, source.name, options, cwd=source.root, environment=zig_environment(options.cache))
+        caches = zig_environment(options.cache)
+        run_compiler(command, source.name, options, cwd=source.root, environment=caches, why_slow=WHY_SLOW)
         return target.read_bytes()

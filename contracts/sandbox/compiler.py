@@ -49,12 +49,13 @@ comptime {
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Bounds of one compile. seconds_flag: what sets the time, for messages. file_bytes: of each file it writes."""
+    """Bounds of one compile. seconds_flag, memory_flag: for messages. file_bytes: of each file it writes."""
 
     seconds: float = 30
     memory_bytes: int = 1_024 * MIB
     file_bytes: int = 64 * MIB
     seconds_flag: str = "--rpc-zig-seconds"
+    memory_flag: str = "--rpc-zig-memory-bytes"
 
 
 def guarded_by(cancellation: Cancellation) -> Guard:
@@ -109,6 +110,10 @@ class SandboxedZig:
             shutil.copytree(cache, scratch / "cache")
             return self._build(scratch, name, whole, self.limits.seconds, guard)
 
+    def fill_cache(self) -> None:
+        """Do in advance what makes the first compile slow. Raises BuildError, SandboxError; a later compile retries."""
+        self._warm_cache()
+
     def end(self) -> None:
         """End the filling of the cache, if it is under way; no compile begins after that."""
         self._end.cancel()
@@ -130,7 +135,7 @@ class SandboxedZig:
     def _build(self, scratch: Path, name: str, source: str, seconds: float, guard: Guard) -> Artifact:
         limits = self.limits
         options = BuildOptions(
-            limits=CompilerLimits(seconds, limits.seconds_flag, limits.memory_bytes),
+            limits=CompilerLimits(seconds, limits.seconds_flag, limits.memory_bytes, limits.memory_flag),
             library=ZIG_LIBRARY,
             cache=scratch / "cache",
             scratch=scratch,

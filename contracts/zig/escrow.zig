@@ -1,4 +1,4 @@
-//! A buyer's wei, held until it goes to the seller or back: the twin of examples/src/Escrow.sol.
+//! A buyer's wei, held until it goes to the seller or back: the twin of examples/twins/Escrow.sol.
 
 const covenant = @import("covenant");
 

@@ -1,4 +1,4 @@
-//! Two tokens, traded so that the product of the reserves does not fall: the twin of examples/src/Exchange.sol.
+//! Two tokens, traded so that the product of the reserves does not fall: the twin of examples/twins/Exchange.sol.
 //! Its own ERC-20 token is a share of the reserves.
 
 const std = @import("std");

@@ -1,4 +1,4 @@
-//! An ERC-1155 that its owner mints: the twin of examples/src/Items.sol.
+//! An ERC-1155 that its owner mints: the twin of examples/twins/Items.sol.
 
 const covenant = @import("covenant");
 

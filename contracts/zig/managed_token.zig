@@ -1,4 +1,4 @@
-//! An ERC-20 that holders of roles mint and pause: the twin of examples/src/ManagedToken.sol.
+//! An ERC-20 that holders of roles mint and pause: the twin of examples/twins/ManagedToken.sol.
 
 const covenant = @import("covenant");
 

@@ -1,4 +1,4 @@
-//! A wallet whose transactions need the confirmations of several owners: the twin of examples/src/Multisig.sol.
+//! A wallet whose transactions need the confirmations of several owners: the twin of examples/twins/Multisig.sol.
 
 const covenant = @import("covenant");
 

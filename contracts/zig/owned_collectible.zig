@@ -1,4 +1,4 @@
-//! An ERC-721 that its owner mints: the twin of examples/src/OwnedCollectible.sol.
+//! An ERC-721 that its owner mints: the twin of examples/twins/OwnedCollectible.sol.
 
 const covenant = @import("covenant");
 

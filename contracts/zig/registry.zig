@@ -1,5 +1,5 @@
 //! Names and who holds them, behind an upgradeable proxy (UUPS, ERC-1967), in a namespace of its own (ERC-7201): the twin
-//! of examples/src/Registry.sol.
+//! of examples/twins/Registry.sol.
 
 const std = @import("std");
 const covenant = @import("covenant");

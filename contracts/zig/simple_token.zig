@@ -1,5 +1,5 @@
 //! The guide's token: its balanceOf, transfer and getInfo, and the whole supply at the deployer. The twin of
-//! examples/src/SimpleToken.sol.
+//! examples/twins/SimpleToken.sol.
 
 const covenant = @import("covenant");
 

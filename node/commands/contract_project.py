@@ -31,7 +31,7 @@ def run_tests(
     ] = None,
     root: RootOption = HERE,
 ) -> None:
-    """Run a project's tests: `zig build test`, `forge test`, and pytest for those in tests/."""
+    """Run a project's tests: those in sources in Zig, `forge test`, and pytest for those in tests/."""
     from zevm.contracts.testers import testers_of
 
     project = project_of(root, None)
@@ -39,7 +39,7 @@ def run_tests(
         testers = testers_of(project.root)
         if not testers:
             raise NodeError(
-                f"{project.root} has no tests: want build.zig, foundry.toml or tests/test_*.py, "
+                f"{project.root} has no tests: want tests in src/*.zig, foundry.toml or tests/test_*.py, "
                 "as `zevm contract new` makes them"
             )
         for tester in testers:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zevm.chain.zvm.price_table import PRICE_TABLES
@@ -84,7 +85,7 @@ def _print_functions(console: Console, artifact: Artifact) -> None:
     if artifact.abi:
         table = Table("selector", "ABI")
         for entry in artifact.abi:
-            table.add_row(selector_of(entry).hex() if entry["type"] == "function" else "", described(entry))
+            table.add_row(selector_of(entry).hex() if entry["type"] == "function" else "", escape(described(entry)))
         console.print(table)
 
 
@@ -94,5 +95,6 @@ def _print_storage(console: Console, artifact: Artifact) -> None:
         table = Table("slot", "offset", "bytes", "name", "type")
         for item in layout["storage"]:
             kind = layout["types"][item["type"]]
-            table.add_row(str(item["slot"]), str(item["offset"]), kind["numberOfBytes"], item["label"], kind["label"])
+            place = str(item["slot"]), str(item["offset"]), kind["numberOfBytes"]
+            table.add_row(*place, escape(item["label"]), escape(kind["label"]))
         console.print(table)

@@ -39,8 +39,9 @@ TWINS = {
 
 @cache
 def solidity(name: str) -> Code:
-    """A contract of examples. Raises RuntimeError with forge's text."""
+    """A contract of examples/src or examples/twins. Raises RuntimeError with forge's text."""
     build_examples()
+    build_examples("twins")
     built = json.loads(next((EXAMPLES / "out").glob(f"*.sol/{name}.json")).read_text())
     return _code(built)
 

@@ -100,6 +100,21 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Whole(Array):
+    """An array that exists in memory too: a type of the ABI."""
+
+    @property
+    def zig(self) -> str:
+        if self.item.zig == "u8":
+            return f"covenant.List(u8, {'null' if self.count is None else self.count})"
+        return f"[]const {self.item.zig}" if self.count is None else f"[{self.count}]{self.item.zig}"
+
+    @property
+    def abi(self) -> str:
+        return f"{abi_of(self.item)}[{'' if self.count is None else self.count}]"
+
+
+@dataclass(frozen=True)
 class Mapping:
     """mapping(key => item)."""
 
@@ -113,6 +128,14 @@ class Mapping:
     @property
     def zig(self) -> str:
         return f"covenant.Mapping({self.key.zig}, {self.item.zig})"
+
+
+def abi_of(kind: Type) -> str:
+    """The ABI type of what exists in memory."""
+    if isinstance(kind, Structure):
+        return f"({','.join(abi_of(member) for _, member in kind.members)})"
+    assert isinstance(kind, Value | Enumeration | Whole)
+    return kind.abi
 
 
 Leaf = Value | Enumeration
@@ -156,6 +179,10 @@ class Contract:
     variables: Sequence[tuple[str, Type]]
     deletes_values: bool = True
     """Whether it has a function that deletes each value."""
+    sets_wholes: bool = False
+    """Whether its functions set arrays and structs whole, and not what is in them."""
+    needs_ir: bool = False
+    """Whether solc compiles it by way of its intermediate representation alone."""
     functions: list[Function] = field(default_factory=list)
     _solidity: list[str] = field(default_factory=list)
     _zig: list[str] = field(default_factory=list)
@@ -166,6 +193,8 @@ class Contract:
 
     def _walk(self, kind: Type, path: _Path) -> None:
         match kind:
+            case _ if self.sets_wholes:
+                self._whole(kind, path)
             case Value() | Enumeration():
                 self._leaf(kind, path)
             case Structure():
@@ -177,6 +206,24 @@ class Contract:
             case Mapping():
                 key = f"p{len(path.parameters)}"
                 self._walk(kind.item, path.into(f"[{key}]", f".of({key})", kind.key))
+
+    def _whole(self, kind: Type, path: _Path) -> None:
+        """Functions that read and write all of it at once."""
+        name, abi = f"put{len(self.functions)}", abi_of(kind)
+        self.functions.append(Function(name, (abi,), abi))
+        in_memory = f"{kind.solidity} memory"
+        put = f"{path.solidity} = v; return {path.solidity};"
+        self._solidity.append(f"function {name}({in_memory} v) external returns ({in_memory}) {{ {put} }}")
+        self._zig.append(f"pub fn {name}(v: {kind.zig}) {kind.zig} {{ {path.zig}.set(v); return {path.zig}.get(); }}")
+        self._function("del", path, None, None, f"delete {path.solidity};", f"{path.zig}.delete();")
+        if isinstance(kind, Array) and kind.count is None:
+            add, item = f"push{len(self.functions)}", kind.item.solidity
+            item += " memory" * (
+                isinstance(kind.item, Structure | Array) or kind.item in (Value("string"), Value("bytes"))
+            )
+            self.functions.append(Function(add, (abi_of(kind.item),), None))
+            self._solidity.append(f"function {add}({item} v) external {{ {path.solidity}.push(v); }}")
+            self._zig.append(f"pub fn {add}(v: {kind.item.zig}) void {{ {path.zig}.push(v); }}")
 
     def _leaf(self, kind: Leaf, path: _Path) -> None:
         sets, gets = f"{path.solidity} = v; return {path.solidity};", f"{path.zig}.set(v); return {path.zig}.get();"
@@ -222,10 +269,7 @@ class Contract:
     @cached_property
     def declared(self) -> list[Structure | Enumeration]:
         """Structs and enums, each behind those that it uses."""
-        found: list[Structure | Enumeration] = []
-        for _, kind in self.variables:
-            found += [each for each in _declared(kind) if each not in found]
-        return found
+        return list(dict.fromkeys(each for _, kind in self.variables for each in _declared(kind)))
 
     @property
     def solidity(self) -> str:

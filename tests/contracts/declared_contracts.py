@@ -2,7 +2,7 @@
 
 from itertools import cycle, islice
 
-from tests.contracts.declarations import Array, Contract, Enumeration, Mapping, Structure, Type, Value
+from tests.contracts.declarations import Array, Contract, Enumeration, Mapping, Structure, Type, Value, Whole
 
 COLOUR = Enumeration("Colour", ("red", "green", "blue"))
 MANY = Enumeration("Many", tuple(f"m{number}" for number in range(256)))
@@ -48,7 +48,7 @@ def shuffled(kinds: tuple[Value | Enumeration, ...]) -> list[Type]:
 
 def values() -> Contract:
     """Every value type, packed."""
-    return Contract("Values", named(shuffled(VALUES)))
+    return Contract("Values", named(shuffled(VALUES)), deletes_values=False)
 
 
 def keys() -> Contract:
@@ -97,4 +97,40 @@ def structures() -> Contract:
     return Contract("Structures", named(kinds))
 
 
-CONTRACTS = (values, keys, arrays, structures)
+LINE = Structure(
+    "Line",
+    (
+        ("from_", POINT),
+        ("to", POINT),
+        ("name", STRING),
+        ("colours", Whole(COLOUR)),
+        ("number", Value("uint40")),
+        ("small", Whole(Value("uint8"))),
+        ("two", Whole(Value("uint8"), 2)),
+        ("rows", Whole(Whole(Value("int24"), 11))),
+        ("data", BYTES),
+    ),
+)
+PAGE = Structure("Page", (("points", Whole(POINT)), ("number", Value("uint40")), ("corners", Whole(POINT, 2))))
+
+
+def wholes() -> Contract:
+    """Arrays and structs that are read and written at once."""
+    kinds: list[Type] = [
+        *(Whole(kind) for kind in (*SMALL, NUMBER, ADDRESS, Value("bytes17"), STRING, BYTES)),
+        *(Whole(kind, 33) for kind in SMALL),
+        Whole(STRING, 2),
+        Whole(Whole(Value("uint8"))),
+        Whole(Whole(Value("uint64"), 5), 2),
+        POINT,
+        LINE,
+    ]
+    return Contract("Wholes", named(kinds), sets_wholes=True)
+
+
+def pages() -> Contract:
+    """The same with arrays of structs, which solc writes at once only by way of its intermediate representation."""
+    return Contract("Pages", named([PAGE]), sets_wholes=True, needs_ir=True)
+
+
+CONTRACTS = (values, keys, arrays, structures, wholes, pages)

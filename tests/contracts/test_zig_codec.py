@@ -21,7 +21,7 @@ from zevm.chain.vm.interface import Outcome
 pytestmark = pytest.mark.clients
 
 ZIG, SOLIDITY = b"\x51" * 20, b"\x52" * 20
-RANDOM_LISTS = 6
+RANDOM_LISTS = 4
 VALUES, FAULTS = 4, 60
 """Of each list of types: values, and encodings with a fault."""
 
@@ -119,26 +119,48 @@ def test_what_solidity_refuses_is_refused(index: int) -> None:
             assert solidity.output in (b"", PANIC + (0x41).to_bytes(32, "big")), "a length that no memory holds"
 
 
+def comparable(abi: list[dict[str, object]]) -> list[str]:
+    """The entries in an order of their own, with types as the source has them without the contract's name."""
+    return sorted(json.dumps(entry, sort_keys=True).replace("Echoes.", "") for entry in abi)
+
+
 def test_the_abi_is_what_solc_writes() -> None:
-    """But for the names of parameters, which a Zig function does not tell, and for the order of entries."""
-
-    def shape(entry: dict[str, object], *, is_function: bool) -> dict[str, object]:
-        kept = {key: value for key, value in entry.items() if not (is_function and key == "name")}
-        if "components" in kept:
-            kept["components"] = [shape(part, is_function=False) for part in entry["components"]]  # type: ignore[attr-defined]
-        kept["internalType"] = str(entry["internalType"]).replace("Echoes.", "")
-        return kept
-
-    def comparable(abi: list[dict[str, object]]) -> list[str]:
-        entries = []
-        for entry in abi:
-            is_function = entry["type"] == "function"
-            lists = {
-                key: [shape(part, is_function=is_function) for part in entry[key]]  # type: ignore[attr-defined]
-                for key in ("inputs", "outputs")
-                if key in entry
-            }
-            entries.append(json.dumps(entry | lists, sort_keys=True))
-        return sorted(entries)
-
     assert comparable(artifact(ECHOES.zig).abi) == comparable(solc()["abi"])  # type: ignore[arg-type]
+
+
+NAMED = """
+const covenant = @import("covenant");
+fn Base(comptime Contract: type) type {
+    return struct {
+        pub fn inherited(first: u8, second: []const struct { a: u8, b: u8 }) void { _ = .{ first, second, Contract }; }
+    };
+}
+const Other = struct { pub fn twice(other: u8) void { _ = other; } };
+const Named = struct {
+    pub const bases = .{Base(Named)};
+    pub fn constructor(  start: u256, ) void { _ = start; }
+    pub fn spread(
+        // a comment, with a comma: and a colon
+        one: u256,
+        two: [2]u8, // the second, of two
+        _: struct { u8, u16 },
+        /// said of it
+        four: ?covenant.Address,
+    ) void { _ = .{ one, two, four }; }
+    pub fn twice(here: u8, there: u8) void { _ = .{ here, there }; }
+};
+comptime {
+    covenant.define(Named);
+}
+"""
+
+
+def test_parameters_have_the_names_of_the_source() -> None:
+    entries = {entry.get("name", entry["type"]): entry["inputs"] for entry in artifact(NAMED).abi}
+    names = {function: [parameter["name"] for parameter in inputs] for function, inputs in entries.items()}
+    assert names == {
+        "constructor": ["start"],
+        "inherited": ["first", "second"],
+        "spread": ["one", "two", "", "four"],
+        "twice": ["", ""],
+    }, "two functions of the file are called twice"

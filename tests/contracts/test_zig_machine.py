@@ -10,7 +10,7 @@ from testing.contracts import CACHE, CONTRACTS
 from tests.clients.tools import run_tool
 
 LIBRARY = CONTRACTS / "zig" / "covenant"
-TESTS = Path(__file__).parent / "zig" / "machine_tests.zig"
+FOLDER = Path(__file__).parent / "zig"
 
 FAILING = """
 const std = @import("std");
@@ -39,18 +39,19 @@ test "it is skipped" {
 """
 
 
-def zig_test(source: Path, *flags: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+def zig_test(source: Path, *, check: bool = True) -> "subprocess.CompletedProcess[str]":
     """Run the tests of a source as a contract's build.zig does."""
     runner = ("--test-runner", LIBRARY / "testing" / "runner.zig")
     modules = ("--dep", "covenant", f"-Mroot={source}", f"-Mcovenant={LIBRARY / 'covenant.zig'}")
     caches = {"ZIG_LOCAL_CACHE_DIR": str(CACHE), "ZIG_GLOBAL_CACHE_DIR": str(CACHE)}
-    return run_tool(sys.executable, "-m", "ziglang", "test", *flags, *runner, *modules, check=check, **caches)
+    return run_tool(sys.executable, "-m", "ziglang", "test", *runner, *modules, check=check, **caches)
 
 
-@pytest.mark.parametrize("flags", [(), ("-O", "ReleaseSafe")], ids=["debug", "optimized"])
-def test_contracts_run_natively(flags: tuple[str, ...]) -> None:
-    finished = zig_test(TESTS, *flags)
-    count = TESTS.read_text().count('\ntest "')
+@pytest.mark.parametrize("name", ["machine_tests.zig", "guide_tests.zig", "guide_names_tests.zig"])
+def test_contracts_run_natively(name: str) -> None:
+    source = FOLDER / name
+    finished = zig_test(source)
+    count = source.read_text().count('\ntest "')
     assert f"{count} of {count} tests passed" in finished.stderr
 
 

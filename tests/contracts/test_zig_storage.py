@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi import grammar
 from eth_abi.abi import encode
 
 from testing.contracts import compiled
@@ -37,14 +38,15 @@ def environment() -> Iterator[BlockEnvironment]:
     machine.close()
 
 
-def compile_solidity(name: str, text: str) -> dict[str, Any]:
-    """What solc makes of a contract: its code, and its layout."""
+def compile_solidity(name: str, text: str, *, by_ir: bool = False) -> dict[str, Any]:
+    """What solc makes of a contract: its code, and its layout. by_ir: the way that can copy nested arrays."""
     request = {
         "language": "Solidity",
         "sources": {"source.sol": {"content": text}},
         "settings": {
             "evmVersion": "osaka",
             "optimizer": {"enabled": True},
+            "viaIR": by_ir,
             "outputSelection": {"*": {"*": ["evm.deployedBytecode.object", "storageLayout", "transientStorageLayout"]}},
         },
     }
@@ -62,6 +64,14 @@ def solc(request: dict[str, Any]) -> dict[str, Any]:
 
 def a_value(draw: random.Random, kind: str) -> object:
     """Of an ABI type: small numbers and ends of ranges as often as any other."""
+    parsed = grammar.parse(kind)
+    if parsed.is_array:
+        count = draw.choice((0, 1, 2, 3, 12)) if parsed.arrlist[-1] == () else parsed.arrlist[-1][0]
+        return [a_value(draw, parsed.item_type.to_type_str()) for _ in range(count)]
+    if isinstance(parsed, grammar.TupleType):
+        return tuple(a_value(draw, part.to_type_str()) for part in parsed.components)
+    if parsed.to_type_str() in ("uint8",) and draw.random() < 0.5:
+        return draw.choice((0, 1, 2))
     if kind.startswith(("uint", "int")):
         bits = int(kind.lstrip("uint"))
         low, high = (0, 2**bits - 1) if kind[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -120,7 +130,7 @@ def compile_zig(name: str, text: str, folder: Path) -> Artifact:
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     contract = request.param()
     zig = compile_zig(contract.name, contract.zig, tmp_path_factory.mktemp("sources"))
-    return Pair(contract.functions, compile_solidity(contract.name, contract.solidity), zig)
+    return Pair(contract.functions, compile_solidity(contract.name, contract.solidity, by_ir=contract.needs_ir), zig)
 
 
 def test_slots_are_equal_after_the_same_calls(pair: Pair, environment: BlockEnvironment) -> None:

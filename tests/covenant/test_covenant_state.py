@@ -27,7 +27,9 @@ from zevm.node.embedded import Node
 from zevm.node.errors import NodeError
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.database import Database
+from zevm.storage.errors import StorageError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.store import Batch
 
 
 def context(**changes: object) -> ExecutionContext:
@@ -253,6 +255,26 @@ def test_nodes_and_vms_refuse_each_other_s_directories(tmp_path: Path) -> None:
         create_vm(tmp_path / "node")
     with Node(datadir=tmp_path / "node"):
         pass
+
+
+def test_a_change_that_the_medium_refuses_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with create_vm(tmp_path / "state") as vm:
+        at = vm.deploy_contract(BOX)
+        root, store = vm.state_hash, vm._world._database.store
+
+        def refuse(_batch: Batch, *, sync: bool = True) -> None:  # noqa: ARG001
+            raise StorageError("no space left on device")
+
+        with monkeypatch.context() as full:
+            full.setattr(store, "write", refuse)
+            with pytest.raises(AccessDenied, match="no space left on device"):
+                vm.call(at, context(), SET, word(5))
+        assert vm.state_hash == root
+        assert vm.call(at, context(), GET) == word(0)
+        vm.call(at, context(), SET, word(6))
+        assert vm.call(at, context(), GET) == word(6)
+    with create_vm(tmp_path / "state") as vm:
+        assert vm.call(at, context(), GET) == word(6)
 
 
 def test_a_directory_does_not_grow_with_calls_that_change_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
@@ -44,6 +46,7 @@ from zevm.covenant import (
     InvalidOpcode,
     InvalidParameters,
     StateMismatch,
+    WasmExecutionRequest,
     create_vm,
 )
 from zevm.storage.database import Database
@@ -293,6 +296,49 @@ def test_fields_of_a_context_are_checked_when_made_and_when_used(vm: CovenantVM,
         vm.call(at, changed, GET)
 
 
+@pytest.mark.parametrize("wrong", ["0x00", None, 5, ["a"]])
+def test_hexadecimal_text_is_no_bytes(vm: CovenantVM, wrong: Any) -> None:
+    at = put(vm, "evm")
+    checks = {
+        "target": lambda: vm.call(wrong, context(), GET),
+        "function_sig": lambda: vm.call(at, context(), wrong),
+        "params": lambda: vm.call(at, context(), GET, wrong),
+        "code": lambda: vm.deploy_contract(wrong),
+        "constructor_params": lambda: vm.deploy_contract(BOX, wrong),
+        "wasm_bytecode": lambda: vm.deploy_wasm_contract(wrong),
+        "function_data": lambda: vm.estimate_gas(at, wrong),
+        "module_bytecode": lambda: vm.execute_function(wrong, "main"),
+        "request": lambda: WasmExecutionRequest.deserialize(wrong),
+        "key": lambda: vm.state_of(at).get(wrong),
+    }
+    hint = "; bytes.fromhex decodes hexadecimal text" if isinstance(wrong, str) else "$"
+    for name, check in checks.items():
+        with pytest.raises(InvalidParameters, match=f"{name} is {type(wrong).__name__}, it takes bytes{hint}"):
+            check()
+
+
+@pytest.mark.parametrize("wrong", [b"bytes", None, 5, "\ud800"])
+def test_bytes_and_lone_surrogates_are_no_text(vm: CovenantVM, wrong: Any) -> None:
+    checks = {
+        "source": lambda: vm.deploy_zig_contract("Name", wrong),
+        "name": lambda: vm.deploy_zig_contract(wrong, ""),
+        "function_name": lambda: vm.execute_function(maths(), wrong),
+    }
+    for name, check in checks.items():
+        with pytest.raises(InvalidParameters, match=f"{name} is (no text: surrogates|.*, it takes text)"):
+            check()
+
+
+def test_paths_that_no_folder_has(tmp_path: Path) -> None:
+    for path in ("", "\0"):
+        with pytest.raises(InvalidParameters, match="it takes the path of a folder"):
+            create_vm(path)
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "below", tmp_path / ("a" * 300)):
+        with pytest.raises(AccessDenied, match=r"cannot make the folder|File name too long"):
+            create_vm(place)
+
+
 def test_a_context_is_the_deployer_s(vm: CovenantVM) -> None:
     with pytest.raises(InvalidParameters, match=r"the context's sender is 0xa1a1.*, not the deployer"):
         vm.deploy_contract(BOX, b"", BOB, context=context())
@@ -379,6 +425,17 @@ def test_what_contracts_print_comes_with_the_context(vm: CovenantVM) -> None:
         seen = context()
         vm.call(vm.deploy_contract(code), seen, ANY)
         assert seen.console == ("42",)
+
+
+def test_calls_of_many_threads_run_one_after_another(vm: CovenantVM) -> None:
+    at = vm.deploy_contract(evm("0 SLOAD 1 ADD 0 SSTORE"))
+
+    def call(_: int) -> None:
+        vm.call(at, context(), ANY)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(call, range(200)))
+    assert vm.state_of(at).get(word(0)) == word(200)
 
 
 def test_vms_share_nothing() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from wasmtime import wat2wasm
 
 from testing.wasm_modules import box, floats, maths
-from tests.covenant.vms import ALICE, BOX, GET, SPINNING, entrypoint, word
+from tests.covenant.vms import ALICE, BOX, GET, SPINNING, entrypoint, evm, word
 from zevm.chain.zvm.outcomes import Status
 from zevm.covenant import (
     CovenantVM,
@@ -59,6 +59,21 @@ def test_changes_are_told_and_not_kept(vm: CovenantVM) -> None:
     assert (len(address), nonce, balance, len(code_hash), slots) == (20, b"", b"", 32, [[b"", b"\x09"]])
     assert vm.state_hash == before
     assert vm.execute_function(box(), "get()").modified_state == b""
+
+
+def test_a_deleted_account_is_told_by_its_address() -> None:
+    calling = entrypoint(
+        "(call $read (i32.const 0))"
+        "(call $call (i32.const 12) (i32.const 0) (i32.const 0) (i32.const 64) (i64.const -1) (i32.const 64))",
+        '(import "vm_hooks" "read_args" (func $read (param i32)))'
+        '(import "vm_hooks" "call_contract" (func $call (param i32 i32 i32 i32 i64 i32) (result i32)))',
+    )
+    with create_vm(hardfork="shanghai") as old:
+        at = old.deploy_contract(evm("0 SELFDESTRUCT"))
+        result = old.execute_function(calling, "user_entrypoint", at.rjust(32, b"\0"))
+        assert result.status is ExecutionStatus.SUCCESS
+        assert [at] in rlp.decode_list(result.modified_state)
+        assert old.get_contract(at) is not None
 
 
 def test_a_module_sees_the_contracts_of_the_state(vm: CovenantVM) -> None:
@@ -210,6 +225,7 @@ def test_a_request_is_answered_under_its_number(vm: CovenantVM) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + 3))
 
 
+TEXTS = st.text(st.characters(max_codepoint=0x7FF), max_size=40)
 NUMBERS = st.integers(0, 2**64 - 1)
 ARGUMENTS = st.binary() | st.lists(st.integers(-(2**63), 2**64 - 1), max_size=6)
 
@@ -219,12 +235,12 @@ ARGUMENTS = st.binary() | st.lists(st.integers(-(2**63), 2**64 - 1), max_size=6)
         WasmExecutionRequest,
         NUMBERS,
         st.binary(),
-        st.text(),
+        TEXTS,
         ARGUMENTS,
         NUMBERS,
         st.integers(0, 2**32 - 1),
         st.integers(0, 2**32 - 1),
-        st.binary() | st.text(),
+        st.binary() | TEXTS,
     )
 )
 def test_requests_come_back_from_their_bytes(given_request: WasmExecutionRequest) -> None:
@@ -242,7 +258,7 @@ def test_requests_come_back_from_their_bytes(given_request: WasmExecutionRequest
         st.binary(),
         NUMBERS,
         NUMBERS,
-        st.text(),
+        TEXTS,
         st.binary(),
     )
 )
@@ -258,6 +274,18 @@ def test_other_bytes_are_refused_in_one_sentence(data: bytes) -> None:
     for kind in (WasmExecutionRequest, WasmExecutionResult):
         with pytest.raises(InvalidParameters, match="not a serialized"):
             kind.deserialize(data)
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_items_of_another_kind_are_refused(place: int) -> None:
+    items = rlp.decode_list(request(arguments=[1]).serialize())
+    kinds = {0: b"\x02", 4: [b"\0" * 7], 3: b"\xff"}
+    for wrong in (kinds.get(place, [b""]), [[b""]]):
+        changed = [*items[:place], wrong, *items[place + 1 :]]
+        with pytest.raises(InvalidParameters, match="not a serialized request"):
+            WasmExecutionRequest.deserialize(rlp.encode(changed))
+    with pytest.raises(InvalidParameters, match="8 items, expected are 9"):
+        WasmExecutionRequest.deserialize(rlp.encode(items[:-1]))
 
 
 def test_cut_and_changed_requests_are_refused_or_another_request() -> None:

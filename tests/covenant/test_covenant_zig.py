@@ -1,6 +1,7 @@
 """Contracts from Zig sources in a Covenant VM."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,6 +82,21 @@ def test_a_runtime_compiles_a_source_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert compiled == ["Steps"]
     with pytest.raises(AccessDenied, match="the runtime is closed"):
         runtime.compile("Steps", STEPS)
+
+
+def test_a_runtime_keeps_a_bounded_number_of_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def note(_source: str, name: str) -> object:
+        compiled.append(name)
+        return SimpleNamespace(bytecode=b"\0")
+
+    monkeypatch.setattr(zig, "compile_zig", note)
+    names = [f"N{number}" for number in range(zig.SOURCES_KEPT + 1)]
+    with ZVMRuntime() as runtime:
+        for name in (*names, names[-1], names[0]):
+            runtime.compile(name, STEPS)
+    assert compiled == [*names, names[0]]
 
 
 def test_a_source_that_does_not_compile(vm: CovenantVM) -> None:

@@ -141,3 +141,17 @@ def test_a_receiver_that_takes_no_wei(node: zevm.Node, accounts: list[str], lang
     node.request("anvil_impersonateAccount", odd.address)
     node.request("anvil_setBalance", odd.address, hex(10**18))
     assert made.refusal("withdraw", sender=odd.address) == reason_data("Escrow: not sent")
+
+
+def test_a_receiver_cannot_withdraw_again(node: zevm.Node, accounts: list[str], language: Language) -> None:
+    """A contract sells, and withdraws once more while it is paid."""
+    code = code_of("escrow", language)
+    withdrawal = Deployed(node, accounts[0], code.abi).call_data("withdraw")
+    seller = deploy(node, solidity("CallingAccount"), withdrawal)
+    made = deploy(node, code, seller.address, accounts[2], 0, 1, "")
+    made.send("fund", value=7)
+    made.send("release")
+    answered, _ = seller.send("forward", made.address, withdrawal).logs
+    refused = (False, error_data("ReentrancyGuardReentrantCall()"))
+    assert decode(["bool", "bytes"], bytes.fromhex(answered.data[2:])) == refused
+    assert (seller.balance(), made.balance()) == (7, 0)

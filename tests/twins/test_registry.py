@@ -111,6 +111,9 @@ def test_upgrades_are_guarded(registry: Deployed, node: zevm.Node, accounts: lis
     token = deploy(node, solidity("TwinToken"), 0)
     assert registry.refusal("upgradeToAndCall", token.address, b"") == error_data(invalid, token.address)
     assert registry.refusal("upgradeToAndCall", accounts[5], b"") == b""
+    wrong_slot = error_data("UUPSUnsupportedProxiableUUID(bytes32)", (7).to_bytes(32, "big"))
+    other = deploy(node, solidity("Receiver"))
+    assert registry.refusal("upgradeToAndCall", other.address, b"") == wrong_slot
     assert registry.refusal("upgradeToAndCall", target.address, b"", value=1) == error_data("ERC1967NonPayable()")
     cut = target.call_data("migrate", "")[:-1]
     assert registry.refusal("upgradeToAndCall", target.address, cut) == error_data("FailedCall()")

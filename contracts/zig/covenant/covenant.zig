@@ -1,5 +1,5 @@
 //! Contracts in Zig for the ZVM: a thin layer over the host interface of Arbitrum Stylus, with Solidity's ABI and
-//! storage layout, and no allocator. docs/zvm.md shows how to write, deploy and price one.
+//! storage layout, and no allocator. docs/zig.md is the guide for authors.
 
 pub const abi = @import("abi.zig");
 pub const bases = @import("bases.zig");
@@ -47,7 +47,12 @@ pub const panic = failure.panic;
 pub const assert = failure.assert;
 pub const add = arithmetic.add;
 pub const subtract = arithmetic.subtract;
+pub const multiply = arithmetic.multiply;
 pub const divide = arithmetic.divide;
+pub const remainder = arithmetic.remainder;
+pub const power = arithmetic.power;
+pub const addMod = arithmetic.addMod;
+pub const multiplyMod = arithmetic.multiplyMod;
 pub const hash = @import("hash.zig").keccak256;
 pub const list = memory.list;
 

@@ -6,6 +6,9 @@ pub const panic = @import("covenant").safety;
 /// Read by `define`.
 pub const describes_contract = true;
 
+/// Read for the names of parameters.
+pub const contract_source = @embedFile("contract");
+
 comptime {
     _ = @import("contract");
 }

@@ -5,6 +5,7 @@ const declaration = @import("declaration.zig");
 const event = @import("event.zig");
 const failure = @import("failure.zig");
 const layouts = @import("storage/description.zig");
+const parameter_names = @import("parameter_names.zig");
 const types = @import("types.zig");
 
 /// `{"name": ..., "constructor": ..., "abi": [...], "storageLayout": {...}}`.
@@ -19,7 +20,7 @@ pub fn describe(comptime Definition: type) []const u8 {
 fn entriesOf(comptime Definition: type) []const []const u8 {
     comptime var entries: []const []const u8 = &.{};
     if (declaration.find(Definition, "constructor")) |function| {
-        entries = entries ++ .{"{\"type\":\"constructor\",\"inputs\":" ++ parameters(function.parameters(), &.{}) ++ mutabilityOf(Definition, function)};
+        entries = entries ++ .{"{\"type\":\"constructor\",\"inputs\":" ++ inputs(function) ++ mutabilityOf(Definition, function)};
     }
     entries = entries ++ errorsOf(Definition);
     inline for (declaration.recordsOf(Definition, "events")) |Event| entries = entries ++ .{eventEntry(Event)};
@@ -36,7 +37,7 @@ fn entriesOf(comptime Definition: type) []const []const u8 {
 }
 
 fn functionEntry(comptime Definition: type, comptime function: declaration.Function) []const u8 {
-    return "{\"type\":\"function\",\"name\":\"" ++ function.abi_name ++ "\",\"inputs\":" ++ parameters(function.parameters(), &.{}) ++
+    return "{\"type\":\"function\",\"name\":\"" ++ function.abi_name ++ "\",\"inputs\":" ++ inputs(function) ++
         ",\"outputs\":" ++ parameters(function.results(), &.{}) ++ mutabilityOf(Definition, function);
 }
 
@@ -64,22 +65,27 @@ fn errorsOf(comptime Definition: type) []const []const u8 {
     return entries;
 }
 
-fn errorEntry(comptime name: []const u8, comptime inputs: []const u8) []const u8 {
-    return "{\"type\":\"error\",\"name\":\"" ++ name ++ "\",\"inputs\":" ++ inputs ++ "}";
+fn errorEntry(comptime name: []const u8, comptime fields: []const u8) []const u8 {
+    return "{\"type\":\"error\",\"name\":\"" ++ name ++ "\",\"inputs\":" ++ fields ++ "}";
 }
 
 fn eventEntry(comptime Event: type) []const u8 {
-    comptime var inputs: []const []const u8 = &.{};
+    comptime var fields: []const []const u8 = &.{};
     const information = @typeInfo(Event).@"struct";
     inline for (information.field_types, information.field_names) |T, name| {
         const indexed = if (event.isIndexed(Event, name)) "true" else "false";
-        inputs = inputs ++ .{"{" ++ parameter(T, name) ++ ",\"indexed\":" ++ indexed ++ "}"};
+        fields = fields ++ .{"{" ++ parameter(T, name) ++ ",\"indexed\":" ++ indexed ++ "}"};
     }
     const anonymous = if (event.isAnonymous(Event)) "true" else "false";
-    return "{\"type\":\"event\",\"name\":\"" ++ types.ownName(Event) ++ "\",\"inputs\":[" ++ joined(inputs) ++ "],\"anonymous\":" ++ anonymous ++ "}";
+    return "{\"type\":\"event\",\"name\":\"" ++ types.ownName(Event) ++ "\",\"inputs\":[" ++ joined(fields) ++ "],\"anonymous\":" ++ anonymous ++ "}";
 }
 
-/// A list of parameters; without names where `names` is empty, as Zig's functions do not tell theirs.
+fn inputs(comptime function: declaration.Function) []const u8 {
+    const list = function.parameters();
+    return parameters(list, parameter_names.namesOf(function.name, list.len));
+}
+
+/// A list of parameters; without names where `names` is empty.
 fn parameters(comptime list: []const type, comptime names: []const []const u8) []const u8 {
     comptime var entries: []const []const u8 = &.{};
     inline for (list, 0..) |T, index| entries = entries ++ .{"{" ++ parameter(T, if (names.len == 0) "" else names[index]) ++ "}"};

@@ -10,7 +10,11 @@ pub const Address = struct {
     pub const zero: Address = .{ .bytes = @splat(0) };
 
     pub fn eql(self: Address, other: Address) bool {
-        return std.mem.eql(u8, &self.bytes, &other.bytes);
+        if (@inComptime()) return std.mem.eql(u8, &self.bytes, &other.bytes);
+        // five numbers are smaller code than a loop over bytes
+        const a: *align(1) const [5]u32 = @ptrCast(&self.bytes);
+        const b: *align(1) const [5]u32 = @ptrCast(&other.bytes);
+        return (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) == 0;
     }
 
     pub fn isZero(self: Address) bool {
@@ -215,10 +219,17 @@ pub fn signature(comptime name: []const u8, comptime types: []const type) []cons
 /// A type's own name: the last part of its path, or what its `pub const abi_name` says.
 pub fn ownName(comptime T: type) []const u8 {
     @setEvalBranchQuota(1_000_000);
-    if (@hasDecl(T, "abi_name")) return T.abi_name;
+    if (@hasDecl(T, "abi_name")) return checkedName(T.abi_name);
     const path = @typeName(T);
     const full = if (path[path.len - 1] == ')') path[0..std.mem.findScalar(u8, path, '(').?] else path;
     return full[if (std.mem.findScalarLast(u8, full, '.')) |dot| dot + 1 else 0..];
+}
+
+fn checkedName(comptime name: []const u8) []const u8 {
+    for (name) |byte| if (!std.ascii.isAlphanumeric(byte) and byte != '_' and byte != '$') {
+        @compileError("no name for the ABI: \"" ++ name ++ "\"; a name has letters, digits, _ and $");
+    };
+    return name;
 }
 
 /// Keccak-256, at compile time; at run time a contract asks the host (`covenant.hash`).

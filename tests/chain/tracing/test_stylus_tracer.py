@@ -122,6 +122,7 @@ FLOW: dict[str, tuple[tuple[int, ...], bytes, bytes | None]] = {
     "blobbasefee": ((FREE,), b"", word(1)),
     "prevrandao": ((FREE,), b"", word(6)),
     "is_constructing": ((), b"", number(0)),
+    "code_address": ((FREE,), b"", CONTRACT),
 }
 
 

@@ -48,6 +48,10 @@ const Counter = struct {
         storage.small.set(storage.small.get() + amount);
     }
 
+    pub fn totalPlus(amount: ?u256) u256 {
+        return storage.total.get() + (amount orelse 1);
+    }
+
     pub fn divide(by: u256) u256 {
         return storage.total.get() / by;
     }
@@ -189,6 +193,13 @@ test "constructors run, and refuse" {
         message: covenant.String,
         pub const abi_name = "Error";
     }{ .message = .{ .data = "unlucky" } }));
+}
+
+test "last arguments may be left out" {
+    var pair: Pair = try .init();
+    defer pair.vm.deinit();
+    try expectEqual(11, try pair.counter.call(.totalPlus, .{}, .{}));
+    try expectEqual(15, try pair.counter.call(.totalPlus, .{5}, .{}));
 }
 
 test "checks of Zig are Solidity's panics" {

@@ -10,6 +10,8 @@ from testing.twins.deployed import deploy
 from testing.twins.worlds import SCENARIOS, Scenario, World
 from verification.twins.run import main
 
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
+
 
 def test_every_twin_has_a_scenario() -> None:
     assert set(SCENARIOS) == set(TWINS)

@@ -18,9 +18,9 @@ def __init__():
 
 
 @external
-def transfer(to: address, value: uint256) -> bool:
-    assert self.balanceOf[msg.sender] >= value, "insufficient balance"
-    self.balanceOf[msg.sender] -= value
-    self.balanceOf[to] += value
-    log Transfer(sender=msg.sender, receiver=to, value=value)
+def transfer(to: address, amount: uint256) -> bool:
+    assert self.balanceOf[msg.sender] >= amount, "insufficient balance"
+    self.balanceOf[msg.sender] -= amount
+    self.balanceOf[to] += amount
+    log Transfer(sender=msg.sender, receiver=to, value=amount)
     return True

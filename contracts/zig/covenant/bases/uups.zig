@@ -23,6 +23,7 @@ const implementation = covenant.slotAt(Address, implementation_slot);
 
 const Proxiable = covenant.interface(struct {
     proxiableUUID: fn () u256,
+    pub const view = .{"proxiableUUID"};
 });
 
 /// A base of contracts that proxies delegate to. The contract defines `authorizeUpgrade(new: Address) void`, which

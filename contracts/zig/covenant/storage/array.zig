@@ -28,14 +28,14 @@ pub fn FixedArray(comptime region: words.Region, comptime T: type) type {
         }
 
         /// A copy of all items in memory.
-        pub fn get(self: *const Self) [count]Item {
+        pub fn get(self: *const Self) Whole(T, [count]Item) {
             var values: [count]Item = undefined;
             items.read(&self.slot, &values);
-            return values;
+            return if (comptime kinds.isList(T)) .{ .items = values } else values;
         }
 
-        pub fn set(self: *const Self, values: [count]Item) void {
-            items.write(&self.slot, &values);
+        pub fn set(self: *const Self, values: Whole(T, [count]Item)) void {
+            items.write(&self.slot, if (comptime kinds.isList(T)) &values.items else &values);
         }
 
         /// Set all items to zero.
@@ -88,14 +88,15 @@ pub fn DynamicArray(comptime region: words.Region, comptime T: type) type {
         }
 
         /// A copy of all items in memory.
-        pub noinline fn get(self: *const Self) []const Item {
+        pub noinline fn get(self: *const Self) Whole(T, []const Item) {
             const values = words.takeItems(Item, self.len());
             items.read(&words.hash(&self.slot), values);
-            return values;
+            return if (comptime kinds.isList(T)) .{ .items = values } else values;
         }
 
         /// Replace all items; surplus ones are cleared.
-        pub noinline fn set(self: *const Self, values: []const Item) void {
+        pub noinline fn set(self: *const Self, whole: Whole(T, []const Item)) void {
+            const values = if (comptime kinds.isList(T)) whole.items else whole;
             self.resize(values.len);
             items.write(&words.hash(&self.slot), values);
         }
@@ -111,6 +112,11 @@ pub fn DynamicArray(comptime region: words.Region, comptime T: type) type {
             if (old > count) items.clear(&words.hash(&self.slot), count, old);
         }
     };
+}
+
+/// What all items are in memory.
+fn Whole(comptime T: type, comptime Plain: type) type {
+    return if (kinds.isList(T)) T else Plain;
 }
 
 /// Panic(0x41) where it is more than memory could address.

@@ -39,9 +39,20 @@ pub fn kindOf(comptime T: type) Kind {
         .@"enum" => |enumeration| if (enumeration.field_names.len <= 256) .value else refuse(T),
         .array => |array| if (array.child != u8) .fixed_array else if (array.len >= 1 and array.len <= 32) .value else refuse(T),
         .pointer => |pointer| if (pointer.size == .slice) .dynamic_array else refuse(T),
-        .@"struct" => if (T == abi.Address) .value else if (@hasDecl(T, "covenant_kind")) T.covenant_kind else .structure,
+        .@"struct" => structKind(T),
         else => refuse(T),
     };
+}
+
+fn structKind(comptime T: type) Kind {
+    if (T == abi.Address) return .value;
+    if (isList(T)) return if (@typeInfo(@FieldType(T, "items")) == .pointer) .dynamic_array else .fixed_array;
+    return if (@hasDecl(T, "covenant_kind")) T.covenant_kind else .structure;
+}
+
+/// Whether it is the ABI's `covenant.List`, which in storage is the array that it is in the ABI.
+pub fn isList(comptime T: type) bool {
+    return @typeInfo(T) == .@"struct" and @hasDecl(T, "abi_list");
 }
 
 fn isInteger(comptime T: type, comptime bits: u16) bool {
@@ -59,7 +70,7 @@ pub fn Item(comptime T: type) type {
     return switch (@typeInfo(T)) {
         .array => |array| array.child,
         .pointer => |pointer| pointer.child,
-        else => T.Item,
+        else => if (isList(T)) Item(@FieldType(T, "items")) else T.Item,
     };
 }
 
@@ -67,7 +78,7 @@ pub fn Item(comptime T: type) type {
 pub fn length(comptime T: type) u256 {
     return switch (@typeInfo(T)) {
         .array => |array| array.len,
-        else => T.len,
+        else => if (isList(T)) length(@FieldType(T, "items")) else T.len,
     };
 }
 
@@ -130,7 +141,7 @@ pub fn isReadable(comptime T: type) bool {
     return switch (kindOf(T)) {
         .value, .text => true,
         .mapping => false,
-        .dynamic_array, .fixed_array => @typeInfo(T) != .@"struct" and isReadable(Item(T)),
+        .dynamic_array, .fixed_array => (@typeInfo(T) != .@"struct" or isList(T)) and isReadable(Item(T)),
         .structure => for (@typeInfo(T).@"struct".field_types) |Member| {
             if (!isReadable(Member)) break false;
         } else true,

@@ -213,15 +213,24 @@ fn ResultOf(comptime Contract: type, comptime name: @EnumLiteral()) type {
     return functionOf(Contract, name).Result();
 }
 
-/// The arguments as the function's parameters.
-fn typed(comptime function: declaration.Function, arguments: anytype) @Tuple(function.parameters()) {
-    const parameters = comptime function.parameters();
-    if (arguments.len != parameters.len) {
-        @compileError(std.fmt.comptimePrint("{s} takes {d} arguments, not {d}", .{ function.name, parameters.len, arguments.len }));
-    }
-    var out: @Tuple(parameters) = undefined;
-    inline for (0..parameters.len) |index| out[index] = arguments[index];
+/// The arguments as the function's parameters; last ones that are optional may be left out.
+fn typed(comptime function: declaration.Function, arguments: anytype) Parameters(function, arguments.len) {
+    var out: Parameters(function, arguments.len) = undefined;
+    inline for (0..arguments.len) |index| out[index] = arguments[index];
     return out;
+}
+
+fn Parameters(comptime function: declaration.Function, comptime given: usize) type {
+    const parameters = function.parameters();
+    const declared = @typeInfo(function.Type()).@"fn".param_types;
+    const missing = for (declared, 0..) |T, index| {
+        if (index >= given and @typeInfo(T.?) != .optional) break true;
+    } else false;
+    if (given > parameters.len or missing) @compileError(std.fmt.comptimePrint(
+        "{s} takes {d} arguments, not {d}",
+        .{ function.name, parameters.len, given },
+    ));
+    return @Tuple(parameters[0..given]);
 }
 
 fn decoded(comptime Result: type, data: []const u8) Result {

@@ -52,6 +52,11 @@ contract Receiver {
         return _receive(operator, from, ids, values, data);
     }
 
+    /// No slot of ERC-1967.
+    function proxiableUUID() external pure returns (bytes32) {
+        return bytes32(uint256(7));
+    }
+
     /// Call another contract, and revert as it does.
     function forward(address to, bytes memory data) public payable returns (bytes memory result) {
         bool succeeded;
@@ -183,5 +188,26 @@ contract CallingToken {
             }
         }
         return true;
+    }
+}
+
+/// An account that calls whoever sends it wei, and goes on whatever the answer is.
+contract CallingAccount {
+    bytes private _data;
+
+    event Answered(bool succeeded, bytes result);
+
+    constructor(bytes memory data) {
+        _data = data;
+    }
+
+    receive() external payable {
+        (bool succeeded, bytes memory result) = msg.sender.call(_data);
+        emit Answered(succeeded, result);
+    }
+
+    function forward(address to, bytes calldata data) external {
+        (bool succeeded,) = to.call(data);
+        require(succeeded, "CallingAccount: failed");
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
 /// The twin of contracts/zig/escrow.zig: a buyer's wei, held until it goes to the seller or back.
-contract Escrow {
+contract Escrow is ReentrancyGuardTransient {
     enum State {
         Created,
         Funded,
@@ -86,7 +88,7 @@ contract Escrow {
         _settle(sellerBasisPoints);
     }
 
-    function withdraw() external {
+    function withdraw() external nonReentrant {
         uint256 owed = withdrawable[msg.sender];
         withdrawable[msg.sender] = 0;
         (bool sent,) = msg.sender.call{value: owed}("");

@@ -1,0 +1,93 @@
+"""Solidity: solc of the path, or of npm, by its standard JSON."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zevm.contracts.artifact import Artifact
+from zevm.contracts.compilers.common import Source
+from zevm.contracts.errors import BuildError
+from zevm.contracts.options import BuildOptions
+from zevm.contracts.process import run_compiler
+from zevm.contracts.source_files import files_of
+from zevm.contracts.toolchain import node_tool
+
+_OUTPUTS = ("abi", "metadata", "storageLayout", "evm.bytecode", "evm.deployedBytecode", "evm.methodIdentifiers")
+_CODE = ("object", "sourceMap", "linkReferences", "immutableReferences")
+
+
+def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Artifact]:
+    """The artifacts of the contracts that a source itself declares. Raises BuildError."""
+    files = files_of(source.path, _import_folders(source, options))
+    request = {
+        "language": "Solidity",
+        "sources": {_unit(file, source, options): {"content": file.read_text()} for file in files},
+        "settings": {
+            "optimizer": {"enabled": True, "runs": 200},
+            "outputSelection": {source.name: {"*": list(_OUTPUTS)}},
+        },
+    }
+    answer = _answer(_solc(source, options), request, source, options)
+    errors = [item["formattedMessage"].strip() for item in answer.get("errors", []) if item["severity"] == "error"]
+    if errors:
+        raise BuildError("\n".join(errors))
+    contracts: dict[str, dict[str, Any]] = answer.get("contracts", {}).get(source.name, {})
+    return [_artifact(name, source, contract) for name, contract in sorted(contracts.items())]
+
+
+def _solc(source: Source, options: BuildOptions) -> str:
+    return shutil.which("solc") or node_tool("solcjs", "solc", "Solidity", source.path.parent, options.tools)
+
+
+def _import_folders(source: Source, options: BuildOptions) -> tuple[Path, ...]:
+    """Folders of imports that are not relative: the project, its libraries, and the npm packages at and above it."""
+    above = [source.root, *source.root.parents, *([] if options.tools is None else [options.tools])]
+    return source.root, source.root / "lib", *(folder / "node_modules" for folder in above)
+
+
+def _unit(file: Path, source: Source, options: BuildOptions) -> str:
+    """The name of a file in the request: that by which others import it."""
+    if file.is_relative_to(source.root) and "node_modules" not in file.relative_to(source.root).parts:
+        inside = file.relative_to(source.root)
+        return inside.relative_to("lib").as_posix() if inside.parts[0] == "lib" else inside.as_posix()
+    for folder in _import_folders(source, options):
+        if file.is_relative_to(folder.resolve()):
+            return file.relative_to(folder.resolve()).as_posix()
+    return file.as_posix()
+
+
+def _answer(solc: str, request: dict[str, Any], source: Source, options: BuildOptions) -> dict[str, Any]:
+    out = run_compiler(
+        [solc, "--standard-json"], source.name, options, cwd=source.root, given=json.dumps(request).encode()
+    )
+    try:
+        # solcjs says in front that it has no SMT solver
+        found: dict[str, Any] = json.loads(out[out.index(b"{") :])
+    except ValueError:
+        raise BuildError(
+            f"{source.name}: solc did not answer with JSON: {out[:200].decode(errors='replace')}"
+        ) from None
+    return found
+
+
+def _artifact(name: str, source: Source, contract: dict[str, Any]) -> Artifact:
+    metadata = contract["metadata"]
+    codes = {member: contract["evm"][member] for member in ("bytecode", "deployedBytecode")}
+    if any(code["linkReferences"] for code in codes.values()):
+        raise BuildError(
+            f"{source.name}: {name} calls libraries that are deployed apart; build it with forge, which links"
+        )
+    documents = {
+        member: {key: code[key] for key in _CODE if key in code} | {"object": "0x" + code["object"]}
+        for member, code in codes.items()
+    }
+    return Artifact(
+        name, source.name, "Solidity", contract["abi"],
+        bytecode=bytes.fromhex(codes["bytecode"]["object"]),
+        deployed_bytecode=bytes.fromhex(codes["deployedBytecode"]["object"]),
+        metadata=json.loads(metadata) if metadata else {},
+        storage_layout=contract.get("storageLayout"),
+        extra=documents | {"rawMetadata": metadata},
+    )  # fmt: skip
