@@ -19,9 +19,9 @@ LENGTH = "zvm_description_length"
 
 _ENTRIES = ("constructor", "error", "event", "fallback", "function", "receive")
 _UNNAMED = ("constructor", "fallback", "receive")
+_BITS = "|".join(str(bits) for bits in range(8, 257, 8))
 _TYPE = re.compile(
-    r"(?P<base>tuple|bool|address|string|bytes([1-9]|[12]\d|3[0-2])?|u?int(%s))(\[([1-9]\d{0,9})?\]){0,32}"
-    % "|".join(str(bits) for bits in range(8, 257, 8))
+    rf"(?P<base>tuple|bool|address|string|bytes([1-9]|[12]\d|3[0-2])?|u?int({_BITS}))" r"(\[([1-9]\d{0,9})?\]){0,32}"
 )
 """Types that the library can write: a decoder may loop for as long as it likes over arrays of nothing."""
 
