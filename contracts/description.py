@@ -28,11 +28,12 @@ _TYPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """name: the contract's. abi, storage_layout: as solc writes them."""
+    """name: the contract's. abi and the layouts: as solc writes them; transient_layout: None without such state."""
 
     name: str
     abi: list[dict[str, Any]]
     storage_layout: dict[str, Any] | None
+    transient_layout: dict[str, Any] | None
     has_constructor: bool
 
 
@@ -48,7 +49,8 @@ def read_description(module: bytes) -> Description | None:
             raise ValueError(f"{found['name'][:80]!r} is no name of a contract")
         for entry in found["abi"]:
             _check_entry(entry)
-        return Description(found["name"], found["abi"], found.get("storageLayout"), bool(found["constructor"]))
+        layouts = found.get("storageLayout"), found.get("transientStorageLayout")
+        return Description(found["name"], found["abi"], *layouts, bool(found["constructor"]))
     except (ModuleRefusedError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"the Zig library describes its contract in a form that is not known here: {error}") from error
 

@@ -1,6 +1,7 @@
 """Zig: a contract against the library `covenant`, and what the library describes of it."""
 
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         return plain_artifact(
             source, "Zig", zig_version(), module, options, settings=settings, libraries=(library,), debug=debug
         )
-    return module_artifact(
+    artifact = module_artifact(
         description.name,
         source.name,
         "Zig",
@@ -48,6 +49,9 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         debug_module=debug,
         compress=options.compress,
     )  # fmt: skip
+    if description.transient_layout is None:
+        return artifact
+    return replace(artifact, extra={"transientStorageLayout": description.transient_layout})
 
 
 def zig_version() -> str:
