@@ -113,7 +113,7 @@ fn dataOf(comptime Functions: type, comptime name: @EnumLiteral(), arguments: an
         @tagName(name), wanted, arguments.len, signatureOf(Functions, @tagName(name)),
     }));
     var typed: Typed = undefined;
-    inline for (0..wanted) |index| typed[index] = arguments[index];
+    inline for (0..wanted) |index| typed[index] = types.given(@TypeOf(typed[index]), arguments[index]);
     return encode.encode(&comptime types.selector(signatureOf(Functions, @tagName(name))), typed);
 }
 

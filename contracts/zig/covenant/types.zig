@@ -42,6 +42,12 @@ pub const Bytes = struct { data: []const u8 };
 /// `string`, borrowed.
 pub const String = struct { data: []const u8 };
 
+/// An argument as the type of its parameter: text and slices are `String` and `Bytes` too.
+pub fn given(comptime T: type, argument: anytype) T {
+    const is_text = (T == String or T == Bytes) and @typeInfo(@TypeOf(argument)) == .pointer;
+    return if (is_text) .{ .data = argument } else argument;
+}
+
 /// `T[]` (length null) or `T[length]`, also where `[]const u8` would be `bytes` and `[4]u8` would be `bytes4`.
 pub fn List(comptime T: type, comptime length: ?comptime_int) type {
     return struct {
