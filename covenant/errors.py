@@ -129,17 +129,16 @@ _ERROR_OF_STORE: tuple[tuple[type[Exception], type[CovenantError]], ...] = (
 """Errors of exceptions before or around an execution; the first row that fits."""
 
 _BY_SELECTOR = {keccak256(f"{error.__name__}()".encode())[:4]: error for error in COVENANT_ERRORS}
-_DECODER = Decoder()
 
 
-def error_of(fault: VmError, output: bytes) -> CovenantError:
-    """The error for a failed execution. output: its revert data."""
+def error_of(fault: VmError, output: bytes, decoder: Decoder) -> CovenantError:
+    """The error for a failed execution. output: its revert data. decoder: of the reason in it."""
     named = _BY_SELECTOR.get(output) if fault.kind is VmErrorKind.REVERT else None
     if named is not None:
         return named(f"{fault.message}: {named.__name__}", output)
     if fault.status == NO_SUCH_FUNCTION and not output:
         return InvalidParameters(f"{fault.message}: the contract has no function with this selector", output)
-    reason = _DECODER.revert_reason(output) if fault.kind is VmErrorKind.REVERT else None
+    reason = decoder.revert_reason(output) if fault.kind is VmErrorKind.REVERT else None
     message = fault.message if reason is None else f"{fault.message}: {reason}"
     return ERROR_OF_KIND[fault.kind](message, output)
 

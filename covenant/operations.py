@@ -21,9 +21,12 @@ def create_vm(
     chain_id: int = DEFAULT_CHAIN_ID,
     hardfork: str = "latest",
     expected_state: StateHash | None = None,
+    artifacts: str | PathLike[str] | None = None,
 ) -> CovenantVM:
     """A VM over the state in a directory, or an empty one in memory. Close it, or use it in a `with` statement."""
-    return CovenantVM(directory, sync=sync, chain_id=chain_id, hardfork=hardfork, expected_state=expected_state)
+    return CovenantVM(
+        directory, sync=sync, chain_id=chain_id, hardfork=hardfork, expected_state=expected_state, artifacts=artifacts
+    )
 
 
 def deploy_contract(

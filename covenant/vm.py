@@ -19,6 +19,7 @@ from zevm.chain.vm.executor import active_precompiles
 from zevm.chain.vm.interface import CallRequest
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.price_table import COVENANT
+from zevm.contracts.revert_reasons import Decoder
 from zevm.covenant import wasm
 from zevm.covenant.context import ExecutionContext
 from zevm.covenant.contract import Contract, creation_code
@@ -67,7 +68,8 @@ class CovenantVM:
 
     Executions run one after another, each as a whole or not at all: a failed one changes nothing. directory: where the
     state is kept, made if absent; None for memory. sync: whether a change survives a power failure once a method has
-    returned. chain_id, hardfork: what contracts see. expected_state: the root that the state must have.
+    returned. chain_id, hardfork: what contracts see. expected_state: the root that the state must have. artifacts: a
+    folder of built contracts, whose errors messages name.
     Raises AccessDenied for a directory that another process holds, or that is not a VM's, StateCorrupted for a damaged
     one, StateMismatch for another state.
     """
@@ -80,11 +82,13 @@ class CovenantVM:
         chain_id: int = DEFAULT_CHAIN_ID,
         hardfork: str = "latest",
         expected_state: StateHash | None = None,
+        artifacts: str | PathLike[str] | None = None,
     ) -> None:
-        path = None if directory is None else Path(checked_path(directory))
+        path = None if directory is None else Path(checked_path(directory, "directory"))
         expected = None if expected_state is None else checked_bytes(expected_state, WORD_BYTES, "expected_state")
         self._rules = _rules(checked_integer(chain_id, MAXIMUM_GAS, "chain_id"), hardfork)
         self._runtime = ZVMRuntime()
+        self._decoder = Decoder(None if artifacts is None else Path(checked_path(artifacts, "artifacts")))
         self._close_lock = threading.Lock()
         self._closed = False
         self._request_ids = count(1)
@@ -340,7 +344,7 @@ class CovenantVM:
         outcome = effects.outcome
         context.gas_used += outcome.gas_used
         if outcome.error is not None:
-            raise error_of(outcome.error, outcome.output)
+            raise error_of(outcome.error, outcome.output, self._decoder)
         if keep:
             created = outcome.contract_address
             if created is not None and effects.code_hash(created) == EMPTY_KECCAK:
@@ -358,11 +362,11 @@ class CovenantVM:
             raise InvalidParameters(f"no contract at 0x{target.hex()}: deploy one, or send wei with transfer")
 
 
-def checked_path(directory: str | PathLike[str]) -> str:
-    """The path. Raises InvalidParameters for one that no file can have."""
-    path = fspath(directory)
+def checked_path(given: str | PathLike[str], name: str) -> str:
+    """The path. Raises InvalidParameters for one that no folder can have."""
+    path = fspath(given)
     if not path or "\0" in path:
-        raise InvalidParameters(f"directory is {path!r}, it takes the path of a folder")
+        raise InvalidParameters(f"{name} is {path!r}, it takes the path of a folder")
     return path
 
 

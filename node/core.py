@@ -135,7 +135,8 @@ class NodeCore:
         async with AsyncExitStack() as stack:
             stack.callback(self._forwarder().close)
             if self.settings.zig_compiler:
-                services.compiler = stack.enter_context(closing(compile_service(services.limits)))
+                services.compiler = compiler = stack.enter_context(closing(compile_service(services.limits)))
+                compiler.begin()
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)

@@ -1,6 +1,7 @@
 """Zig: a contract against the library `covenant`, and what the library describes of it."""
 
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         return plain_artifact(
             source, "Zig", zig_version(), module, options, settings=settings, libraries=(library,), debug=debug
         )
-    return module_artifact(
+    artifact = module_artifact(
         description.name,
         source.name,
         "Zig",
@@ -49,6 +50,9 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         debug_module=debug,
         compress=options.compress,
     )  # fmt: skip
+    if description.transient_layout is None:
+        return artifact
+    return replace(artifact, extra={"transientStorageLayout": description.transient_layout})
 
 
 def _with_source(description: Description, source: Source) -> dict[str, Any] | None:

@@ -110,6 +110,10 @@ class SandboxedZig:
             shutil.copytree(cache, scratch / "cache")
             return self._build(scratch, name, whole, self.limits.seconds, guard)
 
+    def fill_cache(self) -> None:
+        """Do in advance what makes the first compile slow. Raises BuildError, SandboxError; a later compile retries."""
+        self._warm_cache()
+
     def end(self) -> None:
         """End the filling of the cache, if it is under way; no compile begins after that."""
         self._end.cancel()

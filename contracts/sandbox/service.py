@@ -23,6 +23,10 @@ class CompileService:
         self._threads = ThreadPoolExecutor(running, "zig")
         self._cancellations: set[Cancellation] = set()
 
+    def begin(self) -> None:
+        """Fill the compiler's cache in the background, so that the first client waits no longer than the next."""
+        self._threads.submit(self._compiler.fill_cache)
+
     async def compile(self, name: str, source: str) -> Artifact:
         """As SandboxedZig.compile; cancelling it ends the compiler. Raises CompilerBusyError besides."""
         if not self._places.acquire(blocking=False):

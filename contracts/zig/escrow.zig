@@ -228,3 +228,27 @@ fn requireState(wanted: State) void {
 comptime {
     covenant.define(Escrow);
 }
+
+const std = @import("std");
+const testing = covenant.testing;
+const expectEqual = std.testing.expectEqual;
+
+test "a refund waits for the deadline" {
+    var vm: testing.Vm = .init(std.testing.allocator);
+    defer vm.deinit();
+    const alice = testing.named("alice");
+    const bob = testing.named("bob");
+    vm.setBalance(alice, 1_000);
+    vm.warp(5_000);
+    const escrow = try vm.deploy(Escrow, .{ bob, testing.named("carol"), 250, 60, "a boat" }, .{ .from = alice });
+    try escrow.expectMessage(.fund, .{}, .{ .from = alice }, "Escrow: nothing sent");
+    try escrow.call(.fund, .{}, .{ .from = alice, .value = 1_000 });
+    const early = covenant.errorData(TooEarly{ .time = 5_000, .deadline = 5_060 });
+    try escrow.expectRevert(.refund, .{}, .{ .from = alice }, early);
+    vm.warp(5_060);
+    try escrow.call(.refund, .{}, .{ .from = alice });
+    try escrow.call(.withdraw, .{}, .{ .from = alice });
+    try expectEqual(975, vm.balance(alice));
+    try escrow.expectPanic(.share, .{ ~@as(u256, 0), 2 }, .{}, 0x11);
+    try escrow.expectPanic(.stateOf, .{4}, .{}, 0x21);
+}

@@ -187,3 +187,39 @@ fn squareRoot(number: u256) u256 {
 comptime {
     covenant.define(Exchange);
 }
+
+const testing = covenant.testing;
+const expectEqual = std.testing.expectEqual;
+const unlimited = covenant.bases.erc20.unlimited;
+
+/// A token of one who deploys it.
+const Coin = struct {
+    const token = covenant.bases.ERC20(Coin);
+
+    pub const bases = .{token};
+    pub const storage = covenant.layout(token.Fields);
+    pub const reentrant = .all;
+
+    pub fn constructor(supply: u256) void {
+        token.mint(covenant.sender(), supply);
+    }
+};
+
+test "a swap pays by the product of the reserves" {
+    var vm: testing.Vm = .init(std.testing.allocator);
+    defer vm.deinit();
+    const alice = testing.named("alice");
+    const bob = testing.named("bob");
+    const first = try vm.deploy(Coin, .{1_000_000}, .{ .from = alice });
+    const second = try vm.deploy(Coin, .{4_000_000}, .{ .from = alice });
+    const exchange = try vm.deploy(Exchange, .{ first.address, second.address }, .{});
+    for ([_]@TypeOf(first){ first, second }) |coin| {
+        _ = try coin.call(.approve, .{ exchange.address, unlimited }, .{ .from = alice });
+    }
+    try expectEqual(200_000, try exchange.call(.add, .{ 100_000, 400_000, 0, alice }, .{ .from = alice }));
+    try expectEqual(3_948, try exchange.call(.swap, .{ first.address, 1_000, 0, bob }, .{ .from = alice }));
+    try expectEqual(3_948, try second.call(.balanceOf, .{bob}, .{}));
+    const little = covenant.errorData(TooLittle{ .amount = 3_871, .minimum = 4_000 });
+    try exchange.expectRevert(.swap, .{ first.address, 1_000, 4_000, bob }, .{ .from = alice }, little);
+    try exchange.expectPanic(.quote, .{ unlimited, 1, 1 }, .{}, 0x11);
+}

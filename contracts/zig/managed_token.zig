@@ -68,3 +68,24 @@ pub const ManagedToken = struct {
 comptime {
     covenant.define(ManagedToken);
 }
+
+const std = @import("std");
+const testing = covenant.testing;
+
+test "who has the role mints, and nothing moves during a pause" {
+    var vm: testing.Vm = .init(std.testing.allocator);
+    defer vm.deinit();
+    const alice = testing.named("alice");
+    const bob = testing.named("bob");
+    const token = try vm.deploy(ManagedToken, .{ "Managed", "MGD", alice }, .{});
+    const unauthorized = covenant.bases.access_control.AccessControlUnauthorizedAccount{ .account = bob, .neededRole = minter };
+    try token.expectRevert(.mint, .{ bob, 5 }, .{ .from = bob }, covenant.errorData(unauthorized));
+    try token.call(.grantRole, .{ minter, bob }, .{ .from = alice });
+    try token.call(.mint, .{ bob, 5 }, .{ .from = bob });
+    try token.call(.pause, .{}, .{ .from = alice });
+    const paused = covenant.errorData(covenant.bases.pausable.EnforcedPause{});
+    try token.expectRevert(.transfer, .{ alice, 1 }, .{ .from = bob }, paused);
+    try token.call(.unpause, .{}, .{ .from = alice });
+    try std.testing.expect(try token.call(.transfer, .{ alice, 1 }, .{ .from = bob }));
+    try token.expectPanic(.mint, .{ bob, ~@as(u256, 0) }, .{ .from = bob }, 0x11);
+}

@@ -21,7 +21,7 @@ from zevm.chain.vm.interface import Outcome
 pytestmark = pytest.mark.clients
 
 ZIG, SOLIDITY = b"\x51" * 20, b"\x52" * 20
-RANDOM_LISTS = 6
+RANDOM_LISTS = 4
 VALUES, FAULTS = 4, 60
 """Of each list of types: values, and encodings with a fault."""
 

@@ -77,6 +77,9 @@ DECLARATIONS = {
     'pub const overloads = .{ .other = "deposit" }; pub fn other(_: u256) void {}': (
         "other and deposit have the same selector, that of deposit(uint256)"
     ),
+    'pub const events = .{Odd}; const Odd = struct { a: u8, pub const abi_name = "Odd one"; };': (
+        'no name for the ABI: "Odd one"; a name has letters, digits, _ and $'
+    ),
     "pub const bases = .{ A, B }; const A = struct { pub fn f() void {} }; const B = struct { pub fn f() void {} };": (
         "two bases have f"
     ),

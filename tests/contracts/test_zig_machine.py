@@ -47,9 +47,15 @@ def zig_test(source: Path, *, check: bool = True) -> "subprocess.CompletedProces
     return run_tool(sys.executable, "-m", "ziglang", "test", *runner, *modules, check=check, **caches)
 
 
-@pytest.mark.parametrize("name", ["machine_tests.zig", "guide_tests.zig"])
-def test_contracts_run_natively(name: str) -> None:
-    source = FOLDER / name
+@pytest.mark.parametrize(
+    "source",
+    [
+        *(FOLDER / name for name in ("machine_tests.zig", "guide_tests.zig", "guide_names_tests.zig")),
+        *(CONTRACTS / "zig" / name for name in ("escrow.zig", "exchange.zig", "managed_token.zig")),
+    ],
+    ids=lambda source: source.name,
+)
+def test_contracts_run_natively(source: Path) -> None:
     finished = zig_test(source)
     count = source.read_text().count('\ntest "')
     assert f"{count} of {count} tests passed" in finished.stderr

@@ -15,10 +15,10 @@ from eth_abi.abi import encode
 
 from testing.contracts import compiled
 from tests.chain.vm.support import CONTRACT, ETHER, FakeAccount, environment_of
-from tests.chain.zvm.twins import SENDERS, Arena, Step, Twin
+from tests.chain.zvm.twins import SENDERS, Arena, Step, Twin, World
 from tests.clients.tools import CLIENTS, run_tool
 from tests.contracts.declarations import Function, transient_pair
-from tests.contracts.declared_contracts import CONTRACTS, VALUES
+from tests.contracts.declared_contracts import CONTRACTS, VALUES, structures
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.contracts import Artifact
@@ -27,6 +27,8 @@ from zevm.storage.keccak import keccak256
 pytestmark = [pytest.mark.clients]
 
 STEPS = 400
+BAD_TEXTS = (2 * 5 + 1, 2 * 31 + 1, 2 * 32, 0xFE)
+"""Words of a string's slot: long ones of less than 32 bytes, short ones of more than 31."""
 LENGTHS = (0, 1, 2, 30, 31, 32, 33, 63, 64, 65, 100)
 """Of strings and bytes: around the ends of slots."""
 
@@ -111,13 +113,13 @@ class Pair:
     solidity: dict[str, Any]
     zig: Artifact
 
-    def compare(self, environment: BlockEnvironment) -> None:
-        """Make the same random calls of both and compare what callers see, and every slot."""
+    def compare(self, environment: BlockEnvironment, storage: dict[int, int], count: int = STEPS) -> None:
+        """Make the same random calls of both, and compare what callers see, and every slot. storage: of the start."""
         draw = random.Random(self.zig.name)
-        steps = [Step(SENDERS[0], CONTRACT, a_call(draw, self.functions)) for _ in range(STEPS)]
+        steps = [Step(SENDERS[0], CONTRACT, a_call(draw, self.functions)) for _ in range(count)]
         code = bytes.fromhex(self.solidity["evm"]["deployedBytecode"]["object"])
         twins = [Twin("solidity", code, b"", is_module=False), Twin("zig", self.zig.module, b"", is_module=True)]
-        Arena(environment, twins, {sender: FakeAccount(balance=ETHER) for sender in SENDERS}).compare({}, steps)
+        Arena(environment, twins, {sender: FakeAccount(balance=ETHER) for sender in SENDERS}).compare(storage, steps)
 
 
 def compile_zig(name: str, text: str, folder: Path) -> Artifact:
@@ -134,7 +136,15 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_slots_are_equal_after_the_same_calls(pair: Pair, environment: BlockEnvironment) -> None:
-    pair.compare(environment)
+    pair.compare(environment, {})
+
+
+@pytest.mark.parametrize("pair", [structures], indirect=True, ids=["structures"])
+@pytest.mark.parametrize("word", BAD_TEXTS)
+def test_strings_that_no_compiler_writes_panic_alike(pair: Pair, environment: BlockEnvironment, word: int) -> None:
+    layout = pair.solidity["storageLayout"]
+    texts = [entry for entry in layout["storage"] if layout["types"][entry["type"]]["encoding"] == "bytes"]
+    pair.compare(environment, {int(entry["slot"]): word for entry in texts}, count=100)
 
 
 def comparable(value: Any) -> Any:
@@ -153,6 +163,42 @@ def test_layout_is_what_solc_exports(pair: Pair) -> None:
 
 def test_transient_values_are_packed_as_storage_is(environment: BlockEnvironment, tmp_path: Path) -> None:
     solidity, zig, functions = transient_pair(VALUES[::3])
-    Pair(functions, compile_solidity("Transient", solidity), compile_zig("Transient", zig, tmp_path)).compare(
-        environment
-    )
+    pair = Pair(functions, compile_solidity("Transient", solidity), compile_zig("Transient", zig, tmp_path))
+    pair.compare(environment, {})
+    wanted = comparable(pair.solidity["transientStorageLayout"])
+    assert comparable(pair.zig.as_json()["transientStorageLayout"]) == wanted
+
+
+NAMESPACE = """
+const covenant = @import("covenant");
+
+const Main = struct {
+    pub const storage = covenant.layout(struct { own: u8 });
+    pub const main = covenant.namespace("example.main", struct { x: u64, y: covenant.Address, z: u256 });
+
+    pub fn set(x: u64, y: covenant.Address, z: u256) void {
+        main.x.set(x);
+        main.y.set(y);
+        main.z.set(z);
+    }
+};
+
+comptime {
+    covenant.define(Main);
+}
+"""
+EXAMPLE_MAIN = 0x183A6125C38840424C4A85FA12BAB2AB606C4B6D0E7CC73C0C06BA5300EAB500
+"""The slot of "example.main", from the text of ERC-7201."""
+
+
+def test_a_namespace_lies_where_erc_7201_says(environment: BlockEnvironment, tmp_path: Path) -> None:
+    zig = compile_zig("Main", NAMESPACE, tmp_path)
+    namespaces = zig.as_json()["storageLayout"]["namespaces"]
+    found = [(entry["label"], entry["slot"], entry["offset"]) for entry in namespaces["erc7201:example.main"]]
+    assert found == [("x", "0", 0), ("y", "0", 8), ("z", "1", 0)]
+    world = World(environment, Twin("zig", zig.module, b"", is_module=True), {SENDERS[0]: FakeAccount()}, {})
+    call = keccak256(b"set(uint64,address,uint256)")[:4] + encode(["uint64", "address", "uint256"], [5, SENDERS[1], 9])
+    assert world.run(Step(SENDERS[0], CONTRACT, call)).error is None
+    _, slots = world.changes()
+    packed = int.from_bytes(SENDERS[1]) << 64 | 5
+    assert slots == {CONTRACT: {EXAMPLE_MAIN: packed, EXAMPLE_MAIN + 1: 9}}

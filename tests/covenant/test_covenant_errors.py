@@ -1,6 +1,8 @@
 """The guide's eleven errors: each has a way to be raised, and each outcome of the machine has an error."""
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from eth_abi.abi import encode
@@ -10,6 +12,7 @@ from tests.chain.vm.support import deploying
 from tests.covenant.vms import ALICE, ANY, BOB, BOX, GAS, SET, entrypoint, evm, reverting, word
 from zevm import covenant
 from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.contracts.revert_reasons import Decoder
 from zevm.covenant import COVENANT_ERRORS, CovenantError, CovenantVM, ExecutionContext, create_vm
 from zevm.covenant.errors import ERROR_OF_KIND, error_of, translated
 from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError
@@ -49,7 +52,7 @@ def test_there_are_the_guide_s_eleven() -> None:
 def test_each_outcome_of_the_machine_has_its_error() -> None:
     assert set(ERROR_OF_KIND) == set(VmErrorKind)
     for kind, error in ERROR_OF_KIND.items():
-        raised = error_of(VmError(kind, f"text of {kind.name}"), b"")
+        raised = error_of(VmError(kind, f"text of {kind.name}"), b"", Decoder())
         assert type(raised) is error
         assert str(raised) == f"text of {kind.name}"
 
@@ -143,6 +146,14 @@ def test_a_revert_tells_its_reason_and_carries_its_data(vm: CovenantVM, data: by
         run(vm, reverting(data))
     assert (str(raised.value), raised.value.output) == (reason, data)
     assert type(raised.value).__name__ == "ContractExecutionFailed"
+
+
+def test_errors_of_built_contracts_are_named(tmp_path: Path) -> None:
+    abi = [{"type": "error", "name": "TooFew", "inputs": [{"name": "held", "type": "uint256"}]}]
+    (tmp_path / "Bank.json").write_text(json.dumps({"abi": abi}))
+    data = selector("TooFew(uint256)") + word(7)
+    with create_vm(artifacts=tmp_path) as named, pytest.raises(CovenantError, match=r"execution reverted: TooFew\(7\)"):
+        run(named, reverting(data))
 
 
 def test_damage_and_refusals_of_the_store_have_their_errors() -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,17 @@ def test_what_contracts_print_comes_with_the_context(vm: CovenantVM) -> None:
         seen = context()
         vm.call(vm.deploy_contract(code), seen, ANY)
         assert seen.console == ("42",)
+
+
+def test_calls_of_many_threads_run_one_after_another(vm: CovenantVM) -> None:
+    at = vm.deploy_contract(evm("0 SLOAD 1 ADD 0 SSTORE"))
+
+    def call(_: int) -> None:
+        vm.call(at, context(), ANY)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(call, range(200)))
+    assert vm.state_of(at).get(word(0)) == word(200)
 
 
 def test_vms_share_nothing() -> None:

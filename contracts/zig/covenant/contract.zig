@@ -23,7 +23,7 @@ const ReentrancyGuardReentrantCall = "ReentrancyGuardReentrantCall()";
 /// its name and types spell. docs/zig.md has the names and lists that differ: constructor, receive, fallback, payable,
 /// view, pure, reentrant, internal, overloads, errors, events, bases.
 pub fn define(comptime Given: type) void {
-    const Definition = ContractOf(Given);
+    const Definition = declaration.ContractOf(Given);
     checks.check(Definition);
     if (!hooks.on_chain) return;
     if (@hasDecl(@import("root"), "describes_contract")) return exportDescription(Definition);
@@ -40,11 +40,6 @@ pub fn define(comptime Given: type) void {
     @export(&Entry.markUsed, .{ .name = "mark_used" });
 }
 
-/// The contract itself, or the one within what `zigContract` yields.
-fn ContractOf(comptime Given: type) type {
-    return if (@hasDecl(Given, "contract") and @TypeOf(Given.contract) == type) Given.contract else Given;
-}
-
 fn exportDescription(comptime Definition: type) void {
     const Description = struct {
         const json = description.describe(Definition);
@@ -56,8 +51,9 @@ fn exportDescription(comptime Definition: type) void {
 }
 
 /// Run the call whose data has this length; the entrypoint's status.
-pub fn dispatch(comptime Definition: type, length: usize) u32 {
+pub fn dispatch(comptime Given: type, length: usize) u32 {
     @setEvalBranchQuota(1_000_000);
+    const Definition = declaration.ContractOf(Given);
     const data = memory.take(length);
     hooks.read_args(data.ptr);
     // the import tells tools that there is a constructor, so a contract without one does not have it

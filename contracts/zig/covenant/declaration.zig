@@ -57,9 +57,15 @@ pub fn isTuple(comptime T: type) bool {
     return @typeInfo(T) == .@"struct" and @typeInfo(T).@"struct".is_tuple;
 }
 
+/// The contract itself, or the one within what `zigContract` yields.
+pub fn ContractOf(comptime Given: type) type {
+    return if (@hasDecl(Given, "contract") and @TypeOf(Given.contract) == type) Given.contract else Given;
+}
+
 /// All functions of a contract: its own, then those of its bases that it has not itself.
-pub fn functionsOf(comptime Definition: type) []const Function {
+pub fn functionsOf(comptime Given: type) []const Function {
     @setEvalBranchQuota(1_000_000);
+    const Definition = ContractOf(Given);
     comptime var found: []const Function = ownFunctions(Definition);
     const own = found.len;
     inline for (basesOf(Definition)) |Base| {

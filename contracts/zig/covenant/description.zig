@@ -121,7 +121,15 @@ fn innermost(comptime T: type, comptime brackets: []const u8) struct { type, []c
 }
 
 fn joined(comptime parts: []const []const u8) []const u8 {
-    comptime var text: []const u8 = "";
-    inline for (parts, 0..) |part, index| text = text ++ (if (index == 0) "" else ",") ++ part;
-    return text;
+    if (parts.len == 0) return "";
+    comptime var length = parts.len - 1;
+    for (parts) |part| length += part.len;
+    comptime var text: [length]u8 = @splat(',');
+    comptime var end = 0;
+    for (parts) |part| {
+        @memcpy(text[end..][0..part.len], part);
+        end += part.len + 1;
+    }
+    const out = text;
+    return &out;
 }

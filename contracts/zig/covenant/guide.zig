@@ -1,5 +1,5 @@
 //! The names of the SHROUD guide: its types, its errors, its costs and limits, and `zigContract`.
-//! The in-process Covenant VM (docs/embedding.md) charges these costs; on a chain the chain's own prices hold.
+//! The in-process Covenant VM (docs/covenant.md) charges these costs; on a chain the chain's own prices hold.
 
 const std = @import("std");
 const environment = @import("environment.zig");
@@ -72,7 +72,7 @@ pub const ExecutionContext = struct {
 
     /// InsufficientGas where less is left; then none is used.
     pub fn consumeGas(self: *ExecutionContext, amount: GasLimit) CovenantError!void {
-        if (amount > self.gas_limit - self.gas_used) return error.InsufficientGas;
+        if (amount > self.gas_limit -| self.gas_used) return error.InsufficientGas;
         self.gas_used += amount;
     }
 };

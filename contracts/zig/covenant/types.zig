@@ -42,6 +42,12 @@ pub const Bytes = struct { data: []const u8 };
 /// `string`, borrowed.
 pub const String = struct { data: []const u8 };
 
+/// An argument as the type of its parameter: text and slices are `String` and `Bytes` too.
+pub fn given(comptime T: type, argument: anytype) T {
+    const is_text = (T == String or T == Bytes) and @typeInfo(@TypeOf(argument)) == .pointer;
+    return if (is_text) .{ .data = argument } else argument;
+}
+
 /// `T[]` (length null) or `T[length]`, also where `[]const u8` would be `bytes` and `[4]u8` would be `bytes4`.
 pub fn List(comptime T: type, comptime length: ?comptime_int) type {
     return struct {
@@ -219,10 +225,17 @@ pub fn signature(comptime name: []const u8, comptime types: []const type) []cons
 /// A type's own name: the last part of its path, or what its `pub const abi_name` says.
 pub fn ownName(comptime T: type) []const u8 {
     @setEvalBranchQuota(1_000_000);
-    if (@hasDecl(T, "abi_name")) return T.abi_name;
+    if (@hasDecl(T, "abi_name")) return checkedName(T.abi_name);
     const path = @typeName(T);
     const full = if (path[path.len - 1] == ')') path[0..std.mem.findScalar(u8, path, '(').?] else path;
     return full[if (std.mem.findScalarLast(u8, full, '.')) |dot| dot + 1 else 0..];
+}
+
+fn checkedName(comptime name: []const u8) []const u8 {
+    for (name) |byte| if (!std.ascii.isAlphanumeric(byte) and byte != '_' and byte != '$') {
+        @compileError("no name for the ABI: \"" ++ name ++ "\"; a name has letters, digits, _ and $");
+    };
+    return name;
 }
 
 /// Keccak-256, at compile time; at run time a contract asks the host (`covenant.hash`).

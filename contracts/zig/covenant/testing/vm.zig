@@ -216,7 +216,7 @@ fn ResultOf(comptime Contract: type, comptime name: @EnumLiteral()) type {
 /// The arguments as the function's parameters; last ones that are optional may be left out.
 fn typed(comptime function: declaration.Function, arguments: anytype) Parameters(function, arguments.len) {
     var out: Parameters(function, arguments.len) = undefined;
-    inline for (0..arguments.len) |index| out[index] = arguments[index];
+    inline for (0..arguments.len) |index| out[index] = types.given(@TypeOf(out[index]), arguments[index]);
     return out;
 }
 

@@ -75,6 +75,18 @@ async def test_a_source_becomes_a_contract(node: Node) -> None:
 
 
 @pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("source", ["", 'const MyToken = covenant.zigContract("MyToken");'])
+async def test_the_short_sources_of_the_guide(node: Node, source: str) -> None:
+    answer = await node.call(METHOD, "MyToken", source)
+    assert (answer["status"], answer["name"]) == ("success", "MyToken")
+    request = {
+        "to": answer["address"],
+        "input": hexadecimal(keccak256(b"balanceOf(address)")[:4] + encode(["address"], [hexadecimal(ALICE)])),
+    }
+    assert int(await node.call("eth_call", request, "latest"), 16) == 1_000_000 * 10**18
+
+
+@pytest.mark.usefixtures("service")
 async def test_wrong_arguments_and_names_are_refused_before_anything_is_sent(node: Node) -> None:
     nonce = await node.call("eth_getTransactionCount", hexadecimal(ALICE), "pending")
     for arguments in (None, [7], "0x"):
@@ -239,3 +251,7 @@ def test_the_limits_are_the_nodes() -> None:
     with closing(compile_service(limits)) as service:
         assert service._compiler.limits == SandboxLimits(2.5, 10**9, 10**7)
         assert (service._running, service._waiting) == (3, 5)
+        service.begin()
+        began = time.monotonic()
+    # a node that stops does not wait for the cache
+    assert time.monotonic() - began < 10
