@@ -1,4 +1,4 @@
-"""What a machine lacks for the sandbox of compilers, found without the sandbox's own help."""
+"""Lack of a sandbox on this machine, found without the sandbox's own help."""
 
 import ctypes
 import os
