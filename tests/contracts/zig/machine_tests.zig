@@ -169,6 +169,43 @@ const Caller = struct {
     }
 };
 
+const Precompiles = struct {
+    pub fn signer(hash: [32]u8, v: u8, r: [32]u8, s: [32]u8) Address {
+        return covenant.precompile.ecrecover(hash, v, r, s) orelse .zero;
+    }
+
+    pub fn digest(data: covenant.Bytes) [32]u8 {
+        return covenant.precompile.sha256(data.data);
+    }
+
+    pub fn same(data: covenant.Bytes) covenant.Bytes {
+        return .{ .data = covenant.precompile.identity(data.data) };
+    }
+};
+
+fn word(comptime digits: *const [64]u8) [32]u8 {
+    var out: [32]u8 = undefined;
+    _ = std.fmt.hexToBytes(&out, digits) catch unreachable;
+    return out;
+}
+
+test "precompiles that the standard library can compute" {
+    var vm: Vm = .init(std.testing.allocator);
+    defer vm.deinit();
+    const contract = try vm.deploy(Precompiles, .{}, .{});
+    const hash = word("456e9aea5e197a1f1af7a3e85a3212fa4049a3ba34c2289b4c860fc0b0c64ef3");
+    const r = word("9242685bf161793cc25603c231bc2f568eb630ea16aa137d2664ac8038825608");
+    const s = word("4f8ae3bd7535248d0bd448298cc2e2071e56992d0774dc340c368ae950852ada");
+    const signer: Address = .from("0x7156526fbd7a3c72969b54f64e42c10fbb768c8a");
+    try expectEqual(signer, try contract.call(.signer, .{ hash, 28, r, s }, .{}));
+    try std.testing.expect(!signer.eql(try contract.call(.signer, .{ hash, 27, r, s }, .{})));
+    try expectEqual(Address.zero, try contract.call(.signer, .{ hash, 29, r, s }, .{}));
+    const empty = word("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    try expectEqual(empty, try contract.call(.digest, .{covenant.Bytes{ .data = "" }}, .{}));
+    const same = try contract.call(.same, .{covenant.Bytes{ .data = "abc" }}, .{});
+    try std.testing.expectEqualStrings("abc", same.data);
+}
+
 const Pair = struct {
     vm: Vm,
     counter: covenant.testing.Instance(Counter),
