@@ -54,13 +54,19 @@ const Api = covenant.interface(struct {
 const String = covenant.String;
 const How = struct { reason: String, code: u256, limit: u256, why: String, data: []const u8, no_code: bool };
 const Caller = struct {
-    pub const payable = .{ "payOn", "sendOn", "make" };
+    pub const payable = .{ "payOn", "tryPay", "sendOn", "make" };
     pub fn twice(at: Address, number: u256) u256 { return Api.at(at).call(.twice, .{number}); }
     pub fn pair(at: Address, number: u256) struct { u256, String } { return Api.at(at).call(.pair, .{number}); }
     pub fn item(at: Address, id: u64) Item { return Api.at(at).call(.item, .{id}); }
     pub fn nothing(at: Address) void { Api.at(at).call(.nothing, .{}); }
     pub fn maybe(at: Address) u256 { return if (Api.at(at).call(.maybe, .{})) |answer| @intFromBool(answer) else 7; }
     pub fn payOn(at: Address) u256 { return Api.at(at).callWith(.pay, .{}, .{ .value = covenant.value() }); }
+    pub fn tryPay(at: Address) struct { u256, bool, u256 } {
+        return switch (Api.at(at).tryCallWith(.pay, .{}, .{ .value = covenant.value() })) {
+            .ok => |wei| .{ wei, false, covenant.balance(at) },
+            .failed => |failure| .{ 0, failure.no_code, covenant.balance(at) },
+        };
+    }
     pub fn sendOn(at: Address) bool { return covenant.trySend(at, covenant.value()) == .ok; }
     pub fn fail(at: Address, how: u8) void { Api.at(at).callWith(.fail, .{how}, .{ .gas = 200_000 }); }
     pub fn tryTwice(at: Address, number: u256) struct { bool, u256 } {
@@ -177,6 +183,14 @@ def test_wei_goes_with_a_call() -> None:
     assert asked("payOn(address)", CALLEE, value=5).output == encode(["uint256"], [5])
     assert asked("sendOn(address)", NOBODY, value=5).output == encode(["bool"], [True])
     assert asked("sendOn(address)", CALLEE, value=5).output == encode(["bool"], [False])
+
+
+def test_a_tried_call_sends_no_wei_where_there_is_no_code() -> None:
+    """A failure that keeps the wei would lie to the caller."""
+    answer, poor = ["uint256", "bool", "uint256"], b"\x44" * 20
+    assert decode(answer, asked("tryPay(address)", CALLEE, value=5).output)[:2] == (5, False)
+    for wei in (5, 0):
+        assert decode(answer, asked("tryPay(address)", poor, value=wei).output) == (0, True, 0)
 
 
 def test_contracts_are_created() -> None:

@@ -161,10 +161,11 @@ pub const Names = struct {{
         return .{{ @sizeOf(covenant.ContractAddress), @sizeOf(covenant.StateHash), @bitSizeOf(covenant.GasLimit) }};
     }}
 
-    pub fn consume(limit: u64, amount: u64) !u64 {{
+    pub fn consume(limit: u64, used: u64, amount: u64) !u64 {{
         const nobody = std.mem.zeroes(covenant.ContractAddress);
         var fixed = std.heap.FixedBufferAllocator.init(&.{{}});
         var context = covenant.ExecutionContext.init(fixed.allocator(), nobody, limit);
+        context.gas_used = used;
         try context.consumeGas(amount);
         return context.gas_used;
     }}
@@ -189,9 +190,11 @@ def test_the_zig_library_has_the_same_names_and_values(vm: CovenantVM) -> None:
         MemoryLimits.MAX_MEMORY, MemoryLimits.MAX_STACK_DEPTH, MemoryLimits.MAX_CALLDATA_SIZE,
     ]  # fmt: skip
     assert run("sizes()") == [20, 32, 64]
-    assert run("consume(uint64,uint64)", 100, 60) == [60]
+    assert run("consume(uint64,uint64,uint64)", 100, 30, 60) == [90]
     with pytest.raises(InsufficientGas, match="execution reverted: InsufficientGas"):
-        run("consume(uint64,uint64)", 100, 101)
+        run("consume(uint64,uint64,uint64)", 100, 0, 101)
+    with pytest.raises(InsufficientGas):
+        run("consume(uint64,uint64,uint64)", 100, 101, 1)
     for number, error in enumerate(COVENANT_ERRORS):
         with pytest.raises(error, match=f"execution reverted: {error.__name__}") as raised:
             run("fail(uint8)", number)

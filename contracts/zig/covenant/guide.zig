@@ -72,7 +72,7 @@ pub const ExecutionContext = struct {
 
     /// InsufficientGas where less is left; then none is used.
     pub fn consumeGas(self: *ExecutionContext, amount: GasLimit) CovenantError!void {
-        if (amount > self.gas_limit - self.gas_used) return error.InsufficientGas;
+        if (amount > self.gas_limit -| self.gas_used) return error.InsufficientGas;
         self.gas_used += amount;
     }
 };

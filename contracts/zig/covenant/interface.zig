@@ -48,7 +48,7 @@ pub fn interface(comptime Functions: type) type {
         }
 
         /// Call a function whose failure is an answer: `.ok` with its result, or `.failed`. An account without code has
-        /// failed. What a callee returns must have the declared type, as in Solidity: otherwise the caller reverts.
+        /// failed, and gets no wei. What a callee returns must have the declared type, as in Solidity: otherwise the caller reverts.
         pub fn tryCall(self: Self, comptime name: @EnumLiteral(), arguments: anytype) calls.Result(ResultOf(Functions, name)) {
             return self.tryCallWith(name, arguments, .{});
         }
@@ -59,8 +59,10 @@ pub fn interface(comptime Functions: type) type {
             arguments: anytype,
             with: With(Functions, name),
         ) calls.Result(ResultOf(Functions, name)) {
-            const data = dataOf(Functions, name, arguments);
-            switch (calls.tryRaw(self.address, data, optionsOf(Functions, name, with))) {
+            const options = optionsOf(Functions, name, with);
+            // wei that an account without code has taken would be gone, whatever the answer says
+            if (options.value != 0 and !calls.hasCode(self.address)) return .{ .failed = .{ .data = &.{}, .no_code = true } };
+            switch (calls.tryRaw(self.address, dataOf(Functions, name, arguments), options)) {
                 .failed => |how| return .{ .failed = how },
                 .ok => |answer| {
                     if (answer.len == 0 and !calls.hasCode(self.address)) return .{ .failed = .{ .data = answer, .no_code = true } };

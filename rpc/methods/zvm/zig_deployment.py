@@ -1,5 +1,6 @@
 """zvm_deployZigContract: compile a client's Zig source in a sandbox and deploy the contract."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ async def deploy_zig_contract(
         raise InvalidParamsError(f"a source of {size} bytes; --rpc-zig-source-bytes allows {limit}")
     try:
         artifact = await compiler.compile(name, source)
-        data = artifact.bytecode + constructor_arguments(artifact, given)
+        data = artifact.bytecode + await asyncio.to_thread(constructor_arguments, artifact, given)
     except (ContractNameError, ConstructorArgumentsError) as error:
         raise InvalidParamsError(str(error)) from error
     except BuildError as error:
