@@ -56,7 +56,7 @@ class Artifact:
         return None if self.module is None else with_abi(self.module, self.name, self.abi)
 
     def as_json(self) -> dict[str, Any]:
-        """The document. `contractName` to `deployedLinkReferences` are those that Hardhat asks for besides."""
+        """The document; `contractName` and `sourceName` are Hardhat's names, which Foundry does not have."""
         document: dict[str, Any] = {
             "abi": self.abi,
             "bytecode": {"object": "0x" + self.bytecode.hex(), "sourceMap": "", "linkReferences": {}},
@@ -66,8 +66,6 @@ class Artifact:
             "metadata": self.metadata,
             "contractName": self.name,
             "sourceName": self.source,
-            "linkReferences": {},
-            "deployedLinkReferences": {},
             "id": 0,
         }
         if self.storage_layout is not None:

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from zevm.chain.zvm.module.creation import stripped
 from zevm.contracts.artifact import Artifact, module_artifact
@@ -45,13 +46,22 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
             source, "Zig", zig_version(), description.name, description.abi,
             settings=settings, libraries=(library,),
         ),
-        storage_layout=description.storage_layout,
+        storage_layout=_with_source(description, source),
         debug_module=debug,
         compress=options.compress,
     )  # fmt: skip
     if description.transient_layout is None:
         return artifact
     return replace(artifact, extra={"transientStorageLayout": description.transient_layout})
+
+
+def _with_source(description: Description, source: Source) -> dict[str, Any] | None:
+    """The storage layout, whose rows name the contract as solc does: `src/token.zig:Token`."""
+    layout = description.storage_layout
+    if layout is None:
+        return None
+    contract = f"{source.name}:{description.name}"
+    return layout | {"storage": [row | {"contract": contract} for row in layout["storage"]]}
 
 
 def zig_version() -> str:

@@ -20,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
@@ -27,6 +28,10 @@ from tests.package.environments import make, run
 PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
+COMPILERS = {"ziglang", "vyper"}
+"""Packages of extras that run as processes of their own; the bytes of contracts depend on them."""
+PROGRAMS = {"launch.py"}
+"""Files that run by themselves, and import their neighbours."""
 PYTEST = "pytest==" + metadata.version("pytest")
 
 OF_EXTRAS = ("node/commands/", "node/cli.py", "node/help.py", "node/web3_providers.py", "zevm/pytest_plugin.py")
@@ -78,8 +83,9 @@ def bare(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def full(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with both extras and pytest."""
-    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, PYTEST], ("cli", "web3"))
+    """The same with the extras that the examples need, and pytest."""
+    extras = ("cli", "web3", "zig")
+    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, PYTEST], extras)
 
 
 def _contents(wheel: Path) -> dict[str, str]:
@@ -128,7 +134,10 @@ def _imported() -> Iterator[tuple[str, str]]:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"zevm"}:
+            near = {
+                file.stem for file in path.parent.glob("*.py")
+            }  # a program that runs by itself imports its neighbours
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - near - {"zevm"}:
                 yield str(path.relative_to(ROOT)), PART_OF.get(name, name)
 
 
@@ -154,16 +163,19 @@ def test_every_import_is_of_a_declared_package_and_every_declared_package_is_imp
             assert file.startswith(lazily), f"{file} imports {package}, which only an extra installs"
     # py-evm's encoders, of which another version gives other roots, and what uvicorn's parser of HTTP is made of
     assert needed.keys() - used == {"rlp", "trie", "httptools"}
-    assert of_extras <= used
+    assert of_extras - COMPILERS <= used
+    assert not used & COMPILERS
 
 
 def test_what_decides_a_blocks_outcome_is_exact_and_all_else_a_range_that_holds_the_locked_version() -> None:
     needed, extras = _declared()
-    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
-    assert {name for name, item in needed.items() if str(item.specifier).startswith("==")} == EXACT
-    for name, item in [*needed.items(), *(pair for packages in extras.values() for pair in packages.items())]:
+    locks = "".join((ROOT / name).read_text() for name in ("requirements-dev.lock", "requirements.lock"))
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", locks, flags=re.MULTILINE))
+    declared = [*needed.items(), *(pair for packages in extras.values() for pair in packages.items())]
+    assert {name for name, item in declared if str(item.specifier).startswith("==")} == EXACT | COMPILERS
+    for name, item in declared:
         assert item.specifier.contains(locked[name], prereleases=True), f"{item}: {locked[name]} is locked"
-        assert name in EXACT or str(item.specifier).count(">=") == 1, f"{item}: want a range"
+        assert name in EXACT | COMPILERS or str(item.specifier).count(">=") == 1, f"{item}: want a range"
 
 
 TEN_LINES = """
@@ -205,6 +217,28 @@ def test_the_wheel_serves_and_its_console_connects(full: Path, tmp_path: Path) -
     with NodeProcess(command, cwd=tmp_path) as node:
         console = ["-m", "zevm", "console", node.url, "--exec", "eth.chain_id"]
         assert run(full, tmp_path, *console).stdout == "31337\n"
+
+
+@pytest.mark.slow
+def test_the_wheel_makes_contracts_in_an_empty_folder(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library, the templates and the compiler are all there."""
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE))
+    contract = ("-m", "zevm", "contract")
+    run(full, tmp_path, *contract, "new", "token", "--lang", "zig")
+    project = tmp_path / "token"
+    run(full, project, *contract, "build")
+    command = [str(full.with_name("zevm")), "run", "--memory", "--port", "0"]
+    with NodeProcess(command, cwd=tmp_path) as node:
+        there = ("--rpc", node.url)
+        deployed = run(full, project, *contract, "deploy", *there).stdout.splitlines()
+        assert deployed[0] == "address: 0x5FbDB2315678afecb367f032d93F642f64180aa3"
+        called = run(full, project, *contract, "call", "Token", "totalSupply", *there)
+    assert called.stdout == "1000000\n"
+    for language, files in (("c", "zvm.h"), ("assemblyscript", "hooks.ts"), ("solidity", "*.t.sol"), ("vyper", "*.vy")):
+        run(full, tmp_path, *contract, "new", language, "--lang", language)
+        assert list((tmp_path / language).rglob(files)), language
 
 
 @pytest.mark.slow
