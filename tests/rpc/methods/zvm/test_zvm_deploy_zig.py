@@ -101,6 +101,7 @@ async def test_wrong_arguments_and_names_are_refused_before_anything_is_sent(nod
     assert await node.call("eth_getTransactionCount", hexadecimal(ALICE), "pending") == nonce
 
 
+EMPTY = "pub const X = struct { pub fn f() void {} };"
 HOSTILE = {
     "an unknown name": (
         "pub const X = struct { pub fn f() u256 { return y; } };",
@@ -113,6 +114,14 @@ HOSTILE = {
     "an import upwards": ('comptime { _ = @import("../../../../etc/x.zig"); }', "outside module path"),
     "a missing file": ('comptime { _ = @embedFile("secret"); }', "FileNotFound"),
     "C": ('const c = @cImport({ @cInclude("/etc/passwd"); });', "invalid builtin function: '@cImport'"),
+    "a file of the assembler": (
+        'comptime { asm (".incbin \\"/etc/passwd\\""); }\n' + EMPTY,
+        "Could not find incbin file '/etc/passwd'",
+    ),
+    "a text of the assembler": (
+        'comptime { asm (".include \\"/etc/passwd\\""); }\n' + EMPTY,
+        "Could not find include file '/etc/passwd'",
+    ),
     "a file at compile time": (
         'const std = @import("std"); comptime { _ = std.posix.system.open("/etc/passwd", .{}, 0); }',
         "error",
