@@ -15,7 +15,7 @@ from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
 from zevm.contracts.toolchain import library_of, zig, zig_environment
 
-STACK_BYTES = 8_192
+STACK_BYTES = 32_768
 """The shadow stack; Zig's default of 1 MiB would make every call pay for 17 pages."""
 
 WHY_SLOW = "the first compile on a machine also builds parts of the compiler, which takes about ten seconds"
