@@ -141,7 +141,7 @@ def test_what_a_build_leaves(bank: Path, here: Here) -> None:
     again = {file.name: file.read_bytes() for file in (bank / "out" / "bank.zig").iterdir()}
     assert again["Bank.json"] == first["Bank.json"]
     assert again["Bank.wasm"] == first["Bank.wasm"]
-    assert done(here, "abi")[0] == "constructor(address, uint64[], (uint64,string))"
+    assert done(here, "abi")[0] == "constructor(address owner_, uint64[] rates, (uint64,string) terms)"
     assert json.loads("\n".join(done(here, "abi", "Bank", "--json"))) == document["abi"]
     for field, member in (("bytecode", "bytecode"), ("deployedBytecode", "deployedBytecode")):
         assert done(here, "inspect", "Bank", field) == [document[member]["object"]]
@@ -156,9 +156,9 @@ def test_what_a_build_leaves(bank: Path, here: Here) -> None:
 
 GOOD = (ALICE, "[1,2]", '(7,"a note")')
 WRONG_CONSTRUCTIONS = {
-    "missing": ((), "the constructor of Bank takes (address, uint64[], (uint64,string)): 0 given"),
-    "one missing": (GOOD[:2], "takes (address, uint64[], (uint64,string)): 2 given"),
-    "surplus": ((*GOOD, "5"), "takes (address, uint64[], (uint64,string)): 4 given"),
+    "missing": ((), "the constructor of Bank takes (address owner_, uint64[] rates, (uint64,string) terms): 0 given"),
+    "one missing": (GOOD[:2], "takes (address owner_, uint64[] rates, (uint64,string) terms): 2 given"),
+    "surplus": ((*GOOD, "5"), "takes (address owner_, uint64[] rates, (uint64,string) terms): 4 given"),
     "no address": (("0x12", *GOOD[1:]), "do not fit"),
     "no list": ((GOOD[0], "1", GOOD[2]), "1: not a uint64[]; write it in []"),
     "too large": ((GOOD[0], f"[{2**64}]", GOOD[2]), "do not fit"),
