@@ -68,7 +68,8 @@ class Project:
             return f"no artifact in {self.out}: run `zevm contract build` in the project's folder"
         if found:
             return f"{len(found)} contracts{'' if name is None else f' are called {name}'}: choose one of {names}"
-        return f"no contract {name} in {self.out}: there are {names}"
+        hint = "" if str(name).rpartition(":")[2].isidentifier() else "; the contract's name comes before its arguments"
+        return f"no contract {name} in {self.out}: there are {names}{hint}"
 
     def record_deployment(self, chain: str, name: str, address: str) -> None:
         """Keep the address of a contract's last deployment on a chain, in `deployments.json` of the artifacts."""

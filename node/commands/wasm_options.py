@@ -1,5 +1,7 @@
 """Options that the commands of `zevm wasm` share, and their values."""
 
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +25,23 @@ RpcOption = Annotated[
 ]
 PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
-ValueOption = Annotated[int, typer.Option("--value", min=0, metavar="WEI", help="Wei sent with the call.")]
+_AMOUNT = re.compile(r"(\d{1,78}(?:\.\d{1,18})?) ?(wei|gwei|ether|)", re.ASCII)
+_WEI = {"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18}
+
+
+def wei_of(text: str | int) -> int:
+    """Wei: `5`, `5gwei`, `1.5ether`. Raises typer.BadParameter."""
+    found = _AMOUNT.fullmatch(str(text))
+    wei = Fraction(found[1]) * _WEI[found[2]] if found else None
+    if wei is None or wei.denominator != 1:
+        raise typer.BadParameter(f"{text}: want whole wei, as 1000, 5gwei or 1.5ether")
+    return wei.numerator
+
+
+ValueOption = Annotated[
+    int,
+    typer.Option("--value", parser=wei_of, metavar="WEI", help="Wei sent with the call, also as 5gwei or 1.5ether."),
+]
 GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 

@@ -188,7 +188,7 @@ ITEMS = OWNABLE | Actions(
 _OWNERS = st.tuples(lists(st.one_of(accounts, accounts, people)), st.integers(0, 3))
 _OWN_CALLS = _OWNERS.map(lambda arguments: Inner(b"", "setOwners", arguments))
 
-_UNALLOCATABLE = st.sampled_from([2**64, 2**128, LARGEST])
+_UNALLOCATABLE = st.sampled_from([2**65, 2**128, LARGEST])
 """Lists of fewer items end where gas does, which is elsewhere in either language."""
 
 MULTISIG = Actions(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from testing.sandbox import what_the_sandbox_lacks
 from zevm.contracts.sandbox import compiler, system_calls
 from zevm.contracts.sandbox.launch import REFUSED, REFUSED_CODE
 
@@ -26,6 +27,12 @@ POLICY: dict[str, Any] = {
 }
 LAUNCHER = Path(compiler.__file__).with_name("launch.py")
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _possible() -> None:
+    if lacking := what_the_sandbox_lacks():
+        pytest.skip(lacking)
 
 
 @pytest.fixture

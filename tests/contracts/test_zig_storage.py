@@ -47,7 +47,7 @@ def compile_solidity(name: str, text: str, *, by_ir: bool = False) -> dict[str, 
         "sources": {"source.sol": {"content": text}},
         "settings": {
             "evmVersion": "osaka",
-            "optimizer": {"enabled": True},
+            "optimizer": {"enabled": by_ir},
             "viaIR": by_ir,
             "outputSelection": {"*": {"*": ["evm.deployedBytecode.object", "storageLayout", "transientStorageLayout"]}},
         },

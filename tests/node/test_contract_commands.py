@@ -197,6 +197,7 @@ def test_wrong_constructor_arguments_are_told_before_anything_is_sent(
         (("send", "Bank", "sum", "1", "2", "--value", "3"), "sum(uint256,uint256) accepts no wei: 3 given"),
         (("call", "Bank", "sum", str(2**256 - 1), "1"), "arithmetic underflow or overflow"),
         (("call", "Banks", "sum"), "no contract Banks in"),
+        (("deploy", *GOOD), "there are bank.zig:Bank; the contract's name comes before its arguments"),
         (("call", ALICE, "sum"), "write the signature"),
         (("inspect", "Bank", "colour"), "colour: there are abi, bytecode"),
     ):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
+from testing.sandbox import what_the_sandbox_lacks
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
 from zevm.contracts.errors import SandboxError
 from zevm.contracts.sandbox import compiler as sandbox
@@ -43,6 +44,8 @@ OWNER = "0x" + "11" * 20
 @pytest.fixture(scope="module")
 def zig() -> Iterator[SandboxedZig]:
     """One for all tests: the first compile fills its cache."""
+    if lacking := what_the_sandbox_lacks():
+        pytest.skip(lacking)
     compiler = SandboxedZig(SandboxLimits())
     yield compiler
     compiler.close()
@@ -98,6 +101,7 @@ async def test_wrong_arguments_and_names_are_refused_before_anything_is_sent(nod
     assert await node.call("eth_getTransactionCount", hexadecimal(ALICE), "pending") == nonce
 
 
+EMPTY = "pub const X = struct { pub fn f() void {} };"
 HOSTILE = {
     "an unknown name": (
         "pub const X = struct { pub fn f() u256 { return y; } };",
@@ -110,6 +114,14 @@ HOSTILE = {
     "an import upwards": ('comptime { _ = @import("../../../../etc/x.zig"); }', "outside module path"),
     "a missing file": ('comptime { _ = @embedFile("secret"); }', "FileNotFound"),
     "C": ('const c = @cImport({ @cInclude("/etc/passwd"); });', "invalid builtin function: '@cImport'"),
+    "a file of the assembler": (
+        'comptime { asm (".incbin \\"/etc/passwd\\""); }\n' + EMPTY,
+        "Could not find incbin file '/etc/passwd'",
+    ),
+    "a text of the assembler": (
+        'comptime { asm (".include \\"/etc/passwd\\""); }\n' + EMPTY,
+        "Could not find include file '/etc/passwd'",
+    ),
     "a file at compile time": (
         'const std = @import("std"); comptime { _ = std.posix.system.open("/etc/passwd", .{}, 0); }',
         "error",
