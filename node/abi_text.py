@@ -126,7 +126,7 @@ def _value(kind: ABIType, text: str) -> Any:
 def _inner(kind: ABIType, text: str, brackets: str) -> str:
     stripped = text.strip()
     if stripped[:1] != brackets[0] or stripped[-1:] != brackets[1]:
-        raise NodeError(f"{text}: not a {_name(kind)}; write it in {brackets}")
+        raise NodeError(f"{text}: not {_one(kind)}; write it in {brackets}")
     return stripped[1:-1]
 
 
@@ -144,8 +144,13 @@ def _basic(kind: Any, text: str) -> Any:
             raise ValueError
         data = bytes.fromhex(text[2:])
     except (ValueError, KeyError) as error:
-        raise NodeError(f"{text}: not a {_name(kind)}") from error
+        raise NodeError(f"{text}: not {_one(kind)}") from error
     return text if kind.base == "address" else data
+
+
+def _one(kind: ABIType) -> str:
+    name = _name(kind)
+    return f"{'an' if name[0] in 'ai' else 'a'} {name}"
 
 
 def _text(kind: ABIType, value: Any) -> str:

@@ -171,6 +171,13 @@ def _with_bare_values(arguments: Sequence[str]) -> list[str]:
     return completed
 
 
+def _help_hint(error: typer.TyperException) -> str:
+    """Where the help is that the mistaken command has."""
+    context = getattr(error, "ctx", None)
+    command = "zevm" if context is None else context.command_path
+    return _HELP_HINT if command in ("zevm", f"zevm {DEFAULT_COMMAND}") else f"`{command} --help` lists its flags"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for any other failure."""
     chosen = list(sys.argv[1:] if arguments is None else arguments)
@@ -178,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen = with_default_command(chosen)
         result = command_tree(app).main(chosen, prog_name="zevm", standalone_mode=False)
     except typer.TyperException as error:
-        _fail(f"{in_own_words(error.format_message())} ({_HELP_HINT})", 2, chosen)
+        _fail(f"{in_own_words(error.format_message())} ({_help_hint(error)})", 2, chosen)
     except NodeError as error:
         _fail(str(error), error.exit_code, chosen)
     except (StorageError, ChainError, NodeFaultError) as error:

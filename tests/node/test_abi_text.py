@@ -79,6 +79,22 @@ def test_arguments_that_do_not_fit(kind: str, text: str) -> None:
         encode_arguments([kind], [text])
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("address", "-1", "-1: not an address"),
+        ("int8", "x", "x: not an int8"),
+        ("uint8", "x", "x: not a uint8"),
+        ("uint8[]", "1,2", "1,2: not a uint8[]; write it in []"),
+        ("address[]", "1", "1: not an address[]; write it in []"),
+    ],
+)
+def test_what_a_refusal_says(kind: str, text: str, told: str) -> None:
+    with pytest.raises(NodeError) as refused:
+        encode_arguments([kind], [text])
+    assert str(refused.value) == told
+
+
 def test_results() -> None:
     kinds = ["address", "bytes", "bool", "string", "(int8,uint8[])[]"]
     data = encode(kinds, [ALICE, b"\1", True, "text", [(-1, [1, 2])]])

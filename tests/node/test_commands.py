@@ -251,6 +251,21 @@ def test_version_and_help(zevm: Command) -> None:
     assert "--rpc-evm-timeout-seconds" in zevm("run", "--help-limits").stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (("contract", "send", "--nothing"), "(`zevm contract send --help` lists its flags)"),
+        (("db", "check", "--nothing"), "(`zevm db check --help` lists its flags)"),
+        (("run", "more"), "(`zevm --help` lists the commands, `zevm run --help` the flags)"),
+        (("nothing",), "(`zevm --help` lists the commands, `zevm run --help` the flags)"),
+    ],
+)
+def test_a_mistaken_command_is_told_where_its_help_is(zevm: Command, command: tuple[str, ...], hint: str) -> None:
+    refused = zevm(*command)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"{hint}\n")
+
+
 def test_b8_a_killed_database_without_its_marks_is_refused_until_it_is_accepted(
     zevm: Command, start: Start, tmp_path: Path
 ) -> None:
