@@ -9,6 +9,9 @@ from zevm.chain.pool.pool import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
+COMPILED_NAME = "zvm"
+"""The folder of compiled WebAssembly beside a state on disk; it may be deleted at any time."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChainOptions:

@@ -12,6 +12,7 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.concurrency import shared
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.writer import Writer
+from zevm.chain.options import COMPILED_NAME
 from zevm.chain.rules.forks import ForkRules, fork_by_name
 from zevm.chain.rules.genesis import DEFAULT_CHAIN_ID
 from zevm.chain.vm.environment import BlockEnvironment
@@ -57,8 +58,6 @@ DEPLOYMENT_GAS_LIMIT = 100_000_000
 """Gas of a deployment without a context of its own: several times what the largest module needs."""
 ESTIMATE_GAS_LIMIT = 1_000_000_000
 """The most gas that an estimate tries."""
-_COMPILED_NAME = "zvm"
-"""The folder of compiled WebAssembly in a VM's directory; it may be deleted at any time."""
 
 Result = TypeVar("Result")
 
@@ -96,7 +95,7 @@ class CovenantVM:
             self._world = World(path, sync=sync, expected=expected)
         except Exception as error:
             raise translated(error) from error
-        self._machine = ZvmMachine(COVENANT.name, None if path is None else path / _COMPILED_NAME, console=True)
+        self._machine = ZvmMachine(COVENANT.name, None if path is None else path / COMPILED_NAME, console=True)
         self._thread = Writer()
         OPEN_VMS.add(self)
 

@@ -13,7 +13,7 @@ from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.canonical.integrity import recent_problems
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.errors import GenesisError
-from zevm.chain.options import ChainOptions
+from zevm.chain.options import COMPILED_NAME, ChainOptions
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.chain.rules.forks import LATEST_FORK, Fork
 from zevm.chain.rules.genesis import (
@@ -37,10 +37,7 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StoragePr
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 
-_COMPILED_NAME = "zvm"
-"""The folder of compiled WebAssembly in the data directory; it may be deleted at any time."""
-
-_BESIDE_NAMES = (_COMPILED_NAME, JWT_SECRET_NAME)
+_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
@@ -208,7 +205,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         equal_timestamps=settings.allow_blocks_with_same_timestamp,
         external_consensus=settings.external_consensus,
         auto_impersonate=settings.auto_impersonate,
-        zvm_directory=None if settings.memory else settings.datadir / _COMPILED_NAME,
+        zvm_directory=None if settings.memory else settings.datadir / COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
         pool=settings.pool_limits,
         logs=LogLimits(

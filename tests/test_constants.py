@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("chain", "rpc", "storage", "node")
+ROOMS = ("storage", "chain", "contracts", "covenant", "rpc", "node")
 SELF_EVIDENT = 256
 """Sizes such as the 20 bytes of an address; prices and largest values count however small they are."""
 

@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from zevm.chain.vm.tracer import HostCall
+from zevm.chain.zvm.module.rules import ENTRYPOINT
 
-ENTRYPOINT = "user_entrypoint"
-"""In: the size of the call data. A program begins."""
 RETURNED = "user_returned"
 """Out: the status. A program ended by itself."""
 

@@ -21,13 +21,12 @@ from zevm.contracts.builder import compile_zig
 from zevm.contracts.errors import BuildError, SandboxError
 from zevm.contracts.guide_source import complete
 from zevm.contracts.options import MIB, BuildOptions, CompilerLimits
+from zevm.contracts.sandbox.system_calls import REFUSED
 from zevm.contracts.toolchain import ZIG_LIBRARY, zig
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager[object]]
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
-_REFUSED = "sandbox: "
-"""The begin of what the launcher prints where it cannot confine itself."""
 _PROCESSES = 64
 """Threads of the compiler and its children."""
 _OPEN_FILES = 1_024
@@ -96,7 +95,7 @@ class SandboxedZig:
             except subprocess.TimeoutExpired:
                 raise SandboxError(f"it took more than {_CHECK_SECONDS} seconds to begin") from None
             if finished.returncode != 0:
-                raise SandboxError(finished.stderr.strip().removeprefix(_REFUSED) or f"exit {finished.returncode}")
+                raise SandboxError(finished.stderr.strip().removeprefix(REFUSED) or f"exit {finished.returncode}")
 
     def compile(self, name: str, source: str, guard: Guard = nullcontext) -> Artifact:
         """The artifact of a source, which may be as short as the guide's.
@@ -147,8 +146,8 @@ class SandboxedZig:
             return compile_zig(source, name, options)
         except BuildError as error:
             text = str(error)
-            if text.startswith(_REFUSED):
-                raise SandboxError(text.removeprefix(_REFUSED)) from error
+            if text.startswith(REFUSED):
+                raise SandboxError(text.removeprefix(REFUSED)) from error
             # whoever sent the source has no business with this machine's folders
             for folder, name in ((ZIG_LIBRARY, "covenant"), (Path(zig()).parent, "zig"), (scratch, "")):
                 text = text.replace(str(folder), name)

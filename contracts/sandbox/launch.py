@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import files  # type: ignore[import-not-found]
 import system_calls  # type: ignore[import-not-found]
 
-REFUSED = "sandbox: "
+REFUSED: str = system_calls.REFUSED
 REFUSED_CODE = 97
 
 _PR_SET_NO_NEW_PRIVS = 38

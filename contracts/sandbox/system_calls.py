@@ -9,6 +9,9 @@ import struct
 
 EPERM, ENOSYS = 1, 38
 
+REFUSED = "sandbox: "
+"""The begin of what is printed where a process cannot be confined."""
+
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """AUDIT_ARCH of the machines whose numbers are below."""
 

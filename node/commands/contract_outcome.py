@@ -18,7 +18,7 @@ _STATIC_WORDS = ("uint", "int", "address", "bool", "bytes")
 @contextmanager
 def reasons(artifacts: Path) -> Iterator[None]:
     """Frame calls of a node: a revert with an error that an artifact declares is told by its name and fields."""
-    from zevm.contracts.revert_reasons import Decoder
+    from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
 
     try:
         yield
@@ -26,8 +26,11 @@ def reasons(artifacts: Path) -> Iterator[None]:
         data = error.data
         if not isinstance(data, str) or not data.startswith("0x") or len(data) < 10:
             raise
-        reason = Decoder(artifacts).revert_reason(bytes.fromhex(data[2:]))
-        if reason is None or reason in str(error):
+        output = bytes.fromhex(data[2:])
+        if output[:4] in (ERROR_SELECTOR, PANIC_SELECTOR):  # the node's text has it already
+            raise
+        reason = Decoder(artifacts).revert_reason(output)
+        if reason is None:
             raise
         raise NodeError(f"{error}: {reason}") from None
 

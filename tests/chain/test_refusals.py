@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("chain", "node", "rpc", "storage")
+ROOMS = ("chain", "contracts", "covenant", "node", "rpc", "storage")
 
 READING = {"startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch"}
 """Methods by which a program looks into a text."""

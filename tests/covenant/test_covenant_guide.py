@@ -280,6 +280,7 @@ def contract_for(operation: str, machine: str) -> bytes:
     return evm(EVM_LOOP.format(of_evm)) if machine == "EVM" else entrypoint(WASM_LOOP.format(of_wasm, after), HOOKS)
 
 
+@pytest.mark.slow  # the measurement of coverage would be measured
 @pytest.mark.parametrize("machine", ["EVM", "WASM"])
 @pytest.mark.parametrize("operation", SLOWEST_US)
 def test_the_table_of_speeds(vm: covenant.CovenantVM, operation: str, machine: str) -> None:
