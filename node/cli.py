@@ -172,7 +172,7 @@ def _with_bare_values(arguments: Sequence[str]) -> list[str]:
 
 
 def _help_hint(error: typer.TyperException) -> str:
-    """Where the help is that the mistaken command has."""
+    """The place of the mistaken command's help."""
     context = getattr(error, "ctx", None)
     command = "zevm" if context is None else context.command_path
     return _HELP_HINT if command in ("zevm", f"zevm {DEFAULT_COMMAND}") else f"`{command} --help` lists its flags"
