@@ -10,7 +10,7 @@ from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 COMPILED_NAME = "zvm"
-"""The folder of compiled WebAssembly beside a state on disk; it may be deleted at any time."""
+"""The folder of compiled WebAssembly with a state on disk; it may be deleted at any time."""
 
 
 @dataclass(frozen=True, slots=True)
