@@ -17,7 +17,7 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-PYTEST_FLAGS ?= -n auto --dist loadfile
+PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/covenant tests/rpc tests/test_*.py)
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)

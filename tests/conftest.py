@@ -9,7 +9,32 @@ UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "
 """They need no npm, no network and no data from elsewhere."""
 
 
+LONGEST_FIRST = (
+    "rpc/test_no_method_delays_others.py",
+    "verification/abuse",
+    "clients/test_readme.py",
+    "package",
+    "foreign",
+    "clients/test_foreign_project.py",
+    "verification",
+    "contracts/test_zig_codec.py",
+    "rpc/methods/zvm/test_zvm_deploy_zig.py",
+    "contracts",
+    "twins",
+    "covenant",
+    "clients",
+    "node",
+)
+"""Files and folders that take minutes: begun first, so that no worker is left alone with one at the end."""
+
+
+def _rank(item: pytest.Item) -> int:
+    path = item.path.relative_to(HERE).as_posix()
+    return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_rank)
     for item in items:
         is_near = item.path.parent == HERE or any(folder in item.path.parents for folder in UNIT_FOLDERS)
         if is_near and item.get_closest_marker("slow") is None:

@@ -157,7 +157,7 @@ class Genesis:
                 alloc[address] = GenesisAccount(nonce=1, code=code)
         if create2_deployer:
             alloc[CREATE2_DEPLOYER_ADDRESS] = GenesisAccount(nonce=1, code=CREATE2_DEPLOYER_CODE)
-        if zvm and development:
+        if zvm:
             alloc |= {
                 address: GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE) for address in STYLUS_DEPLOYER_ADDRESSES
             }

@@ -193,13 +193,17 @@ def test_direct_dependencies_are_locked_and_explained() -> None:
     explained = (ROOT / "docs/dependencies.md").read_text()
     extras = dict(project["optional-dependencies"])
     development = extras.pop("dev")
+    compilers = [line for name in ("zig", "vyper") for line in extras.pop(name)]
     run = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
-    for lock, requirements in {"requirements.lock": run, "requirements-dev.lock": [*run, *development]}.items():
+    for lock, requirements in {
+        "requirements.lock": run,
+        "requirements-dev.lock": [*run, *compilers, *development],
+    }.items():
         versions = _locked(lock)
         for requirement in map(Requirement, requirements):
             assert requirement.specifier.contains(versions[requirement.name.lower()], prereleases=True), requirement
             assert re.search(rf"\b{re.escape(requirement.name)}\b", explained), requirement
-    assert all(re.fullmatch(r"[\w-]+==\S+", line) for line in development)
+    assert all(re.fullmatch(r"[\w-]+==\S+", line) for line in [*compilers, *development])
     build = _project()["build-system"]["requires"]
     assert build == [f"setuptools=={_locked('requirements-build.lock')['setuptools']}"]
 

@@ -242,6 +242,8 @@ BY_PARAMETER: Mapping[tuple[str, str], Value] = {
     ("testing_buildBlockV1", "transactions"): many("0x02" + "ab" * 60, 130, 30_000),
     ("testing_buildBlockV1", "extraData"): lambda _world, _size: "0x",
     ("trace_get", "traceAddress"): many("0x0", 6, 1_024),
+    ("zvm_deployZigContract", "arguments"): many("0x" + "11" * 32, 70, 100_000),
+    ("zvm_deployZigContract", "transaction"): transaction,
     ("zvm_estimateGasUsage", "module"): module,
     ("zvm_validateModule", "module"): module,
 }

@@ -12,6 +12,11 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
+def without_code(document: Path) -> str:
+    """The text outside blocks and spans of code, where brackets are no links."""
+    return re.sub(r"^```.*?^```|`[^`\n]*`", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: f"{document.parent.name}/{document.name}")
 def test_every_named_target_of_make_is_there(document: Path) -> None:
     commands = re.findall(r"(?:^|`)make (?:--silent )?([a-z][\w-]*)", document.read_text(), flags=re.MULTILINE)
@@ -20,7 +25,7 @@ def test_every_named_target_of_make_is_there(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: f"{document.parent.name}/{document.name}")
 def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", without_code(document)):
         assert (document.parent / target).exists(), target
 
 

@@ -219,12 +219,11 @@ def test_default_contracts_come_with_their_forks() -> None:
     assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, zvm=False).accounts == {}
     cancun = Genesis.default(fork=Fork.CANCUN, zvm=False).accounts
     assert set(cancun) == {SYSTEM_CONTRACTS[0][1], CREATE2_DEPLOYER_ADDRESS}
-    # Stylus' deployer is of use where its programs run, and no chain but a development chain gets foreign code unasked
-    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, development=False).accounts == {}
+    # Stylus' deployer is of use where its programs run; a driven chain has the accounts of genesis.json as well
     deployer = GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE)
-    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False).accounts == dict.fromkeys(
-        STYLUS_DEPLOYER_ADDRESSES, deployer
-    )
+    for development in (True, False):
+        default = Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, development=development)
+        assert default.accounts == dict.fromkeys(STYLUS_DEPLOYER_ADDRESSES, deployer)
     newest = Genesis.default().accounts
     assert {address: newest[address] for _, address, _ in SYSTEM_CONTRACTS} == {
         address: GenesisAccount(nonce=1, code=code) for _, address, code in SYSTEM_CONTRACTS
