@@ -12,7 +12,7 @@ from verification.crash import run as crash
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    assert crash.main(["--kills", "20", "--datadir", str(tmp_path / "data")]) == 0
+    assert crash.main(["--kills", "12", "--datadir", str(tmp_path / "data")]) == 0
 
 
 @pytest.mark.slow
