@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 
 import uvloop
 
+from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency import shared
 from zevm.chain.errors import GenesisError
@@ -183,6 +184,11 @@ class Node:
         with of_extra("web3", "node.persistent_provider"):
             from zevm.node.web3_providers import PersistentInProcessProvider
         return PersistentInProcessProvider(self._door())
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The contracts that the node knows by name: of the folders in `artifacts`, and added ones. Not when closed."""
+        return self._opened().core.catalogue
 
     def request(self, method: str, *params: object) -> Any:
         """The result of one RPC call, as JSON has it.
