@@ -76,4 +76,4 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, l
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_imports_no_more_than_it_needs(command: str, imported: dict[str, tuple[int, list[str]]]) -> None:
-    assert imported[command] == [COMMANDS[command][0], []]
+    assert tuple(imported[command]) == (COMMANDS[command][0], [])
