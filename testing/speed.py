@@ -4,11 +4,11 @@ import time
 
 _ROUNDS = 100_000
 _NOMINAL_SECONDS = 0.009
-"""What the rounds take on the machine that the bounds were chosen on."""
+"""The rounds' time on the machine that the bounds were chosen on."""
 
 
 def slowness() -> float:
-    """How many times slower than the bounds' machine this one is now; at least 1. Of the process's own time."""
+    """The factor by which this machine is slower now than the bounds' machine; at least 1. Of the process's own time."""
 
     def seconds() -> float:
         began = time.process_time()
