@@ -8,7 +8,7 @@ _NOMINAL_SECONDS = 0.009
 
 
 def slowness() -> float:
-    """The factor by which this machine is slower now than the bounds' machine; at least 1. Of the process's own time."""
+    """The factor by which this machine is slower now than the bounds' machine; at least 1."""
 
     def seconds() -> float:
         began = time.process_time()
