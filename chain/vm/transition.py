@@ -5,6 +5,7 @@ Validation comes before and is chain/vm/validation.py's; nothing here refuses a 
 
 from dataclasses import dataclass, field
 
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
@@ -254,9 +255,12 @@ def _run(
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
             return None, VmError(kind, kind.value)
-        frame = apply_create_message(frames, evm_state, message, context)
+        with deep_recursion:
+            frame = apply_create_message(frames, evm_state, message, context)
     else:
-        frame = apply_message(frames, evm_state, _call_message(transaction, environment, evm_state, gas), context)
+        message = _call_message(transaction, environment, evm_state, gas)
+        with deep_recursion:
+            frame = apply_message(frames, evm_state, message, context)
     return frame, None if frame.error is None else describe_fault(frame.error)
 
 
