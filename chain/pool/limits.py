@@ -1,4 +1,4 @@
-"""What a pool may hold, and what it asks of a transaction."""
+"""Limits of the pool, and its conditions for a transaction."""
 
 from dataclasses import dataclass
 
