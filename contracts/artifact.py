@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eth_utils.abi import abi_to_signature
-
 from zevm.chain.zvm.inspection import inspect_module
 from zevm.chain.zvm.module.creation import compressed, stripped
 from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER
@@ -181,6 +179,8 @@ def _module_beside(path: Path, document: dict[str, Any]) -> bytes | None:
 
 def method_identifiers(abi: Abi) -> dict[str, str]:
     """Signature -> selector in hex without 0x, as solc lists them."""
+    from eth_utils.abi import abi_to_signature
+
     signatures = sorted(abi_to_signature(entry) for entry in abi if entry["type"] == "function")  # type: ignore[arg-type]
     return {signature: keccak256(signature.encode())[:4].hex() for signature in signatures}
 

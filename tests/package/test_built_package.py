@@ -25,7 +25,7 @@ from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
 
-PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage")
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
 COMPILERS = {"ziglang", "vyper"}
