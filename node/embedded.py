@@ -20,6 +20,7 @@ import uvloop
 from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency import shared
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.genesis import Genesis
 from zevm.node.advice import for_a_program
@@ -197,7 +198,9 @@ class Node:
         """
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         body = json.dumps(call, default=partial(_no_json, method)).encode()
-        answer = json.loads(self._door().answer(body) or b"")
+        text = self._door().answer(body) or b""
+        with deep_recursion:  # a call's trace nests as deep as its calls
+            answer = json.loads(text)
         if "error" in answer:
             raise CallFailedError(method, answer["error"])
         return answer["result"]

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from zevm.chain.pool.pool import PoolLimits
+from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.forks import Fork, fork_by_name
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.units import ETHER
