@@ -105,7 +105,7 @@ class CodeIndex(Generic[Known]):
             self._runtime.setdefault(len(pattern.code), []).append((pattern, known))
 
     def find(self, code: bytes) -> Known | None:
-        """What has this code, filled in or not."""
+        """The entry of a code, filled in or not."""
         found = self._exact.get(keccak256(code))
         if found is not None:
             return found
@@ -115,7 +115,7 @@ class CodeIndex(Generic[Known]):
         return found or (self.find_longest(code) or (None, 0))[0]
 
     def find_longest(self, data: bytes) -> tuple[Known, int] | None:
-        """What has the longest code that data begin with, and that length."""
+        """The entry with the longest code that data begin with, and the length of that code."""
         matching = [(len(pattern.code), known) for pattern, known in self._growing if pattern.matches(data)]
         if not matching:
             return None

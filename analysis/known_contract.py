@@ -58,11 +58,11 @@ class KnownContract:
         return self.runtime[:4] in (b"\0asm", b"\xef\xf0\x00\x00")
 
     def runtime_pattern(self) -> CodePattern:
-        """What an account's code is compared with."""
+        """The pattern of an account's code."""
         return CodePattern.of_runtime(self.runtime, self.runtime_holes, is_vyper=self.language == "Vyper")
 
     def creation_pattern(self) -> CodePattern:
-        """What creation data are compared with."""
+        """The pattern of creation data."""
         return CodePattern.of_creation(self.creation, self.creation_holes)
 
     def _signed(self, kind: str) -> Iterator[tuple[str, Entry]]:
