@@ -133,13 +133,11 @@ def _declared() -> tuple[dict[str, Requirement], dict[str, dict[str, Requirement
 def _imported() -> Iterator[tuple[str, str]]:
     """(file, package) of every import of a package that is neither Python's nor ours."""
     for path in [*(ROOT / "zevm").glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]:
+        near = {file.stem for file in path.parent.glob("*.py")}  # a program that runs by itself imports its neighbours
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
-            near = {
-                file.stem for file in path.parent.glob("*.py")
-            }  # a program that runs by itself imports its neighbours
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - near - {"zevm"}:
                 yield str(path.relative_to(ROOT)), PART_OF.get(name, name)
 
