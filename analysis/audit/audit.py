@@ -1,59 +1,44 @@
 """An audit from beginning to end: suspicions from the code, then trials on a copy of the state."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import detect
 from zevm.analysis.audit.evm.contract import EvmContract, Function
 from zevm.analysis.audit.evm.events import Store
 from zevm.analysis.audit.evm.slots import variable_of
-from zevm.analysis.audit.finding import Evidence, Finding, Place, Report, in_order
+from zevm.analysis.audit.finding import Evidence, Finding, Report, in_order
+from zevm.analysis.audit.loading import is_module
 from zevm.analysis.audit.subject import Subject
 from zevm.analysis.audit.trial.functions import TriedFunction
+from zevm.analysis.audit.trial.ground import Ground, world_of
 from zevm.analysis.audit.trial.reentry import reenter
 from zevm.analysis.audit.trial.strangers import intrudes, runs_probe
-from zevm.analysis.audit.trial.world import BlankState, World, blank_environment, deployed, peopled, placed
+from zevm.analysis.audit.trial.world import World, peopled, placed
+from zevm.analysis.audit.wasm.audit import audit_wasm
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.zvm.machine import ZvmMachine
-from zevm.storage.account import StateReader
-from zevm.storage.primitives import Address
 
 
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The state of a chain on which a contract is tried. address: the contract's."""
-
-    environment: BlockEnvironment
-    reader: StateReader
-    address: Address
+def audit(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
+    """The report on a contract, whatever machine runs it. Raises AuditError, ExecutionTimeoutError at the deadline."""
+    examine = audit_wasm if is_module(subject.code) else audit_evm
+    return examine(subject, ground=ground, deadline=deadline)
 
 
-def audit_evm(subject: Subject, *, ground: Ground | None = None, deadline: Deadline | None = None) -> Report:
+def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
     """The report on EVM bytecode. Raises AuditError without evmole, ExecutionTimeoutError at the deadline."""
-    world = _world_of(subject, ground, deadline)
+    world = world_of(subject, ground, deadline)
     code = subject.code if world is None else world.state.get_code(world.target)
     contract, suspected = detect.examine(code, subject.names, deadline=deadline)
     if world is None:
         owners = [(owner.variable.root, owner.bits) for owner in contract.owners if owner.variable.root is not None]
-        blank = peopled(blank_environment(None), BlankState(), deadline)
+        blank = peopled(ground.environment, ground.reader, deadline)
         world = placed(blank, subject.code, [(slot, bits) for slot, bits in owners if slot < 1 << 64])
     tried = [_tried(function, subject) for function in contract.functions]
     findings = [_on_trial(finding, contract, world, tried) for finding in suspected]
     told = in_order(_placed(finding, subject) for finding in findings if finding is not None)
     return Report(subject.name, "evm", told, len(contract.functions), tuple(_notes(contract)))
-
-
-def _world_of(subject: Subject, ground: Ground | None, deadline: Deadline | None) -> World | None:
-    """The world with the contract deployed; None if no state has it and its constructor does not run here."""
-    if ground is not None:
-        world = peopled(ground.environment, ground.reader, deadline)
-        return replace(world, target=ground.address).copy()
-    if not subject.creation:
-        return None
-    return deployed(peopled(blank_environment(None), BlankState(), deadline), subject.creation, subject.constructor_types)
 
 
 def _tried(function: Function, subject: Subject) -> TriedFunction:
@@ -68,9 +53,7 @@ def _tried(function: Function, subject: Subject) -> TriedFunction:
     return TriedFunction(function.name, function.selector or b"", types, function.changes_state, payable)
 
 
-def _on_trial(
-    finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]
-) -> Finding | None:
+def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding | None:
     """The finding, confirmed if a trial shows it; None if the state shows that it is none."""
     test = _TRIALS.get(finding.rule)
     function = next((item for item in tried if item.name == finding.place.function), None)
@@ -129,7 +112,7 @@ _TRIALS: dict[str, _Trial] = {
 def _placed(finding: Finding, subject: Subject) -> Finding:
     """The finding with its line of source, where one is known."""
     offset = finding.place.offset
-    known = None if offset is None else subject.source_lines.get(offset)
+    known = None if offset is None else subject.locate(offset)
     if known is None:
         return finding
     return replace(finding, place=replace(finding.place, source=known[0], line=known[1]))

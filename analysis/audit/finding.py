@@ -31,7 +31,7 @@ class Place:
     """The place of a finding.
 
     function: signature or selector, "fallback", or "" for the whole contract. offset: bytes from the start of the
-    deployed code (EVM) or of the module (WebAssembly); None if unknown. source, line: from a source map, counted from 1.
+    deployed code (EVM) or of the module (WebAssembly); None if unknown. source, line: from a source map, from 1.
     """
 
     function: str = ""

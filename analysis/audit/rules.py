@@ -97,7 +97,7 @@ _ROWS = (
     ),
     Rule(
         INITIALISER, "Open initialiser", _MEDIUM,
-        "A function sets the owner, once, for whoever calls first, and the constructor does not use it up.",
+        "A function sets the owner, once, for the first caller, and the constructor does not use it up.",
         "Initialise in the creation's transaction; in logic contracts, disable the initialiser in the constructor.",
         "Initialisers that set nothing that a check of a caller reads.",
         "SWC-118",

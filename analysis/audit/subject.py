@@ -1,5 +1,6 @@
 """The contract under audit: its code, what is known of its source, and where it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +16,14 @@ class Subject:
     """One contract.
 
     code: as an account has it. creation: code that makes it, without the constructor's arguments; b"" if unknown.
-    source_lines: offset in `code` -> (file, line), for EVM bytecode with a source map.
+    locate: offset in the code -> (file, line from 1), or None where no source is known.
     """
 
     name: str
     code: bytes
     creation: bytes = b""
     abi: Abi = field(default_factory=list)
-    source_lines: "dict[int, tuple[str, int]]" = field(default_factory=dict)
+    locate: Callable[[int], tuple[str, int] | None] = lambda _offset: None
 
     @property
     def functions(self) -> list[dict[str, Any]]:
@@ -40,6 +41,6 @@ class Subject:
         """The types of the constructor's arguments, with commas."""
         for entry in self.abi:
             if entry.get("type") == "constructor":
-                signature: str = abi_to_signature({**entry, "type": "function", "name": ""})  # type: ignore[typeddict-item]
-                return signature[1:-1]
+                named = {**entry, "type": "function", "name": ""}
+                return abi_to_signature(named)[1:-1]  # type: ignore[arg-type]
         return ""

@@ -1,4 +1,4 @@
-"""Rules about calls: reentrancy, and results that nobody looks at."""
+"""Rules about calls: reentrancy, and results that are dropped."""
 
 from collections.abc import Iterator
 
@@ -66,7 +66,7 @@ def stale_variables(path: Path, call: Call) -> set[Variable]:
 
 
 def _used_before(path: Path, call: Call) -> set[Variable]:
-    """Variables that were read before a call, and decide on it: whether, how much, to whom; or are written from then."""
+    """Variables read before a call that decide on it (whether, how much, to whom), or on later writes."""
     loaded = {variable_of(event.key) for event in path.before(call) if isinstance(event, Load) and not event.transient}
     deciding = [call.value, call.target, *call.payload]
     deciding += [event.term for event in path.before(call) if isinstance(event, Condition)]
@@ -78,7 +78,7 @@ def _used_before(path: Path, call: Call) -> set[Variable]:
 def _entered_meanwhile(
     contract: EvmContract, function: Function, path: Path, call: Call, stale: set[Variable]
 ) -> Function | None:
-    """A function that an outsider may run during a locked call, and that reads and writes what is stale."""
+    """A function that an outsider may run during a locked call, and that reads and writes a stale variable."""
     held = [event for event in path.before(call) if isinstance(event, Store)]
     for other in contract.functions:
         if other is function or not other.changes_state:
@@ -94,7 +94,7 @@ def _entered_meanwhile(
 
 
 def _takes(way: Path, stale: set[Variable]) -> bool:
-    """Whether a function lowers or moves what is stale, rather than adding to it."""
+    """Whether a function lowers or clears a stale variable, rather than adding to it."""
     for event in way.events:
         if isinstance(event, Store) and variable_of(event.key) in stale and event.value.op in ("SUB", "const"):
             return True

@@ -16,7 +16,7 @@ from zevm.analysis.audit.evm.terms import WORD, Taint, Term, Terms
 from zevm.chain.concurrency.deadline import Deadline
 
 OUTSIDE = Taint.CALLDATA | Taint.CALLER | Taint.ORIGIN
-"""Origins that whoever calls chooses."""
+"""Origins that the caller chooses."""
 MOST_FUNCTIONS = 256
 """Further functions are left out; no real contract has as many."""
 _UNKNOWN_SELECTOR = bytes.fromhex("7a65766d")
@@ -56,10 +56,9 @@ class EvmContract:
         return any(not self._opens(condition) for condition in guards.caller_checks(path))
 
     def is_privileged(self, path: Path) -> bool:
-        """Whether only an owner, a role, or the holder of a key passes: nobody becomes one by a payment."""
+        """Whether only an owner, a role, or the holder of a key passes, which no payment makes of a stranger."""
         return any(
-            not self._opens(condition) and not self._is_personal(condition)
-            for condition in guards.caller_checks(path)
+            not self._opens(condition) and not self._is_personal(condition) for condition in guards.caller_checks(path)
         )
 
     def _opens(self, condition: Condition) -> bool:

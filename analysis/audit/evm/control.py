@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import guards
-from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of
+from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of, delegate_variables
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Path, Store
 from zevm.analysis.audit.evm.run import selector_of
-from zevm.analysis.audit.evm.slots import reads_of, variable_of
+from zevm.analysis.audit.evm.slots import Variable, reads_of, variable_of
 from zevm.analysis.audit.evm.terms import Taint, Term
 from zevm.analysis.audit.finding import Finding, Place, Severity
 
@@ -72,7 +72,8 @@ def is_listed(path: Path, target: Term) -> bool:
         keys = [read.args[0] for read in reads_of(term)]
         if condition.holds and any(isinstance(key, Term) and key.contains(core) for key in keys for core in cores):
             return True
-        fixed = term.op == "EQ" and condition.holds and any(part.taint & Taint.STORAGE or part.value for part in term.parts())
+        known = any(part.taint & Taint.STORAGE or part.value for part in term.parts())
+        fixed = known and term.op == "EQ" and condition.holds
         if fixed and any(term.contains(core) for core in cores):
             return True
     return False
@@ -84,12 +85,14 @@ def _destruction(contract: EvmContract, function: Function, path: Path) -> Itera
             continue
         if contract.is_guarded(path):
             yield finding(
-                rules.SELFDESTRUCT, Severity.LOW, function, event.offset, "an authorised caller can destroy the contract"
+                rules.SELFDESTRUCT,
+                Severity.LOW,
+                function,
+                event.offset,
+                "authorised callers can destroy the contract",
             )
         else:
-            yield finding(
-                rules.ACCESS, Severity.HIGH, function, event.offset, "any caller reaches SELFDESTRUCT"
-            )
+            yield finding(rules.ACCESS, Severity.HIGH, function, event.offset, "any caller reaches SELFDESTRUCT")
 
 
 def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
@@ -104,7 +107,7 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
         if once:
             yield finding(
                 rules.INITIALISER, Severity.MEDIUM, function, store.offset,
-                f"the first caller, whoever it is, {reason}; check that the deployment uses the function up",
+                f"the first caller {reason}; check that the deployment uses the function up",
             )  # fmt: skip
         else:
             yield finding(rules.ACCESS, Severity.HIGH, function, store.offset, f"any caller {reason}")
@@ -125,15 +128,15 @@ def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
     return None
 
 
-def _delegated(contract: EvmContract) -> set[object]:
-    return {owner.variable for owner in contract.owners if owner.variable.root is not None and owner.bits == (1 << 256) - 1}
+def _delegated(contract: EvmContract) -> set[Variable]:
+    """The variables that decide which code runs."""
+    return delegate_variables(contract.paths())
 
 
 def _costs_value(path: Path) -> bool:
     """Whether a condition asks for wei: what follows is bought."""
-    return any(
-        condition.term.taint & Taint.VALUE and condition.term.op != "callvalue" for condition in guards.conditions_of(path)
-    )
+    terms = (condition.term for condition in guards.conditions_of(path))
+    return any(term.taint & Taint.VALUE and term.op != "callvalue" for term in terms)
 
 
 def _grants(store: Store) -> bool:

@@ -60,7 +60,7 @@ def dispatch_of(code: bytes, deadline: Deadline | None) -> Dispatch | None:
 
 
 def constant_selectors(instructions: dict[int, tuple[str, int, int]], code: bytes) -> Iterator[EntryPoint]:
-    """The four-byte constants that code compares, each once: what is left without evmole's answer."""
+    """The four-byte constants that code compares, each once: the rest without evmole's answer."""
     seen = set()
     for _, operand, following in instructions.values():
         width = following - 5

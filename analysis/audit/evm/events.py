@@ -75,7 +75,7 @@ Event = Condition | Load | Store | Call | Destruction | Round
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way through a function that ends without a revert. output: words that it returns, logs or leaves in memory."""
+    """One way through a function that ends without a revert. output: words that it returns or leaves in memory."""
 
     events: tuple[Event, ...]
     output: tuple[Term, ...] = ()

@@ -155,7 +155,7 @@ def plain(term: Term) -> tuple[Term, bool]:
 
 
 def _situation(events: tuple[object, ...]) -> Iterator[object]:
-    """What tells one run from another: effects, and conditions that may guard them."""
+    """The marks that tell one run from another: effects, and conditions that may guard them."""
     for event in _backwards(events):
         if isinstance(event, Store | Call | Destruction):
             yield event.offset
@@ -166,7 +166,8 @@ def _situation(events: tuple[object, ...]) -> Iterator[object]:
 def _backwards(events: tuple[object, ...]) -> Iterator[Event]:
     while events:
         earlier, last = events
-        assert isinstance(earlier, tuple) and isinstance(last, Condition | Load | Store | Call | Destruction | Round)
+        assert isinstance(earlier, tuple)
+        assert isinstance(last, Condition | Load | Store | Call | Destruction | Round)
         yield last
         events = earlier
 

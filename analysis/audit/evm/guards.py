@@ -159,7 +159,7 @@ def balance_variables(paths: Iterable[Path]) -> set[Variable]:
 
 
 def contradicted(terms: Terms, condition: Condition, stores: Iterable[Store]) -> bool:
-    """Whether writes make a condition false for whoever comes next."""
+    """Whether writes make a condition false for the next caller."""
     term = condition.term
     for store in stores:
         name = "tload" if store.transient else "sload"
@@ -185,7 +185,7 @@ def _is_never_zero(term: Term) -> bool:
 
 
 def works_once(terms: Terms, path: Path) -> bool:
-    """Whether the path closes itself: it writes what one of its conditions forbids."""
+    """Whether the path closes itself: it writes a value that one of its conditions forbids."""
     stores: list[Store] = [event for event in path.events if isinstance(event, Store)]
     return any(
         contradicted(terms, condition, stores)
@@ -195,7 +195,7 @@ def works_once(terms: Terms, path: Path) -> bool:
 
 
 def is_locked_at(terms: Terms, events: Iterable[Event], call: Call) -> bool:
-    """Whether a second run would fail while a call is open: what was written before it forbids it."""
+    """Whether a second run would fail while a call is open: writes before it forbid it."""
     conditions: list[Condition] = []
     stores: list[Store] = []
     for event in events:

@@ -51,7 +51,7 @@ class Memory:
         self.words[base, offset] = word
 
     def _cut(self, base: Term | None, old: int, new: int, word: Term) -> None:
-        """An older word that a new one overlaps: what is left of it is known only by its origins."""
+        """An older word that a new one overlaps: only its origins stay known."""
         value = self.words.pop((base, old))
         if value.value is None or word.value is None:
             # a selector before its arguments stays to be seen

@@ -34,7 +34,9 @@ def _arithmetic(function: Function, path: Path, *, old: bool) -> Iterator[Findin
             continue
         for part in store.value.walk():
             if part.op in _ARITHMETIC and _is_risky(part) and not any(_checks(term, part) for term in conditions):
-                why = "before Solidity 0.8 nothing checks it" if old else "no comparison on the way excludes an overflow"
+                why = (
+                    "before Solidity 0.8 nothing checks it" if old else "no comparison on the way excludes an overflow"
+                )
                 yield finding(
                     rules.ARITHMETIC, Severity.LOW, function, store.offset,
                     f"a {_NAMES[part.op]} with a number from the call data is stored, and {why}",

@@ -13,6 +13,10 @@ _ECRECOVER = 1
 TRANSFERS = frozenset({0xA9059CBB, 0x23B872DD, 0x095EA7B3})
 """Selectors of transfer, transferFrom and approve: their caller asks a token for nothing about authority."""
 
+_OF_THE_BLOCK = (
+    "GASPRICE", "COINBASE", "TIMESTAMP", "NUMBER", "PREVRANDAO", "DIFFICULTY", "GASLIMIT", "CHAINID", "BASEFEE",
+    "BLOBBASEFEE",
+)  # fmt: skip
 _INPUTS: dict[str, tuple[str, Taint]] = {
     "ADDRESS": ("address", Taint.NONE),
     "ORIGIN": ("origin", Taint.ORIGIN),
@@ -20,10 +24,7 @@ _INPUTS: dict[str, tuple[str, Taint]] = {
     "CALLVALUE": ("callvalue", Taint.VALUE),
     "CALLDATASIZE": ("calldatasize", Taint.CALLDATA),
     "SELFBALANCE": ("balance", Taint.BALANCE),
-    **{
-        name: (name.lower(), Taint.BLOCK)
-        for name in "GASPRICE COINBASE TIMESTAMP NUMBER PREVRANDAO DIFFICULTY GASLIMIT CHAINID BASEFEE BLOBBASEFEE".split()
-    },
+    **{name: (name.lower(), Taint.BLOCK) for name in _OF_THE_BLOCK},
     "GAS": ("gas", Taint.NONE),
     "MSIZE": ("msize", Taint.NONE),
     "PC": ("pc", Taint.NONE),
@@ -74,7 +75,7 @@ class Run:
         return taken
 
     def step(self, name: str, offset: int) -> None:
-        """Do an instruction that is no jump and no end. Raises IndexError for want of words, KeyError for unknown ones."""
+        """Do an instruction that is no jump. Raises IndexError for want of words, KeyError for an unknown one."""
         handler = _HANDLERS.get(name)
         if handler is not None:
             handler(self, offset)
@@ -201,8 +202,9 @@ def selector_of(call: Call) -> int | None:
     if first.value is not None:
         return first.value >> 224
     for part in first.walk():
-        if part.op == "const" and part.value is not None and part.value >> 224 and part.value << 32 & ((1 << 256) - 1) == 0:
-            return part.value >> 224
+        value = part.value or 0
+        if value >> 224 and value & ((1 << 224) - 1) == 0:
+            return value >> 224
     return None
 
 
@@ -258,9 +260,7 @@ def _load(*, transient: bool) -> Callable[[Run, int], None]:
 def read_of(terms: Terms, key: Term, *, transient: bool = False) -> Term:
     """The word of a slot that nothing on the path has written."""
     taint = Taint.STORAGE
-    if any(part.op == "keccak" for part in key.walk()):
-        taint |= Taint.ENTRY
-    elif key.value is None:
+    if any(part.op == "keccak" for part in key.walk()) or key.value is None:
         taint |= Taint.ENTRY
     if key.taint & Taint.CALLER:
         taint |= Taint.OWN_ENTRY
@@ -291,8 +291,8 @@ def _mload(run: Run, _offset: int) -> None:
 
 def _balance(run: Run, _offset: int) -> None:
     (address,) = run.pop(1)
-    own = address.op == "address"
-    run.stack.append(run.terms.input("balance", Taint.BALANCE) if own else run.terms.input("balance", Taint.BALANCE, address))
+    others = () if address.op == "address" else (address,)
+    run.stack.append(run.terms.input("balance", Taint.BALANCE, *others))
 
 
 def _extcodesize(run: Run, offset: int) -> None:
@@ -320,14 +320,22 @@ def _codesize(run: Run, _offset: int) -> None:
     run.stack.append(run.terms.const(len(run.code)))
 
 
+def _drop(run: Run, _offset: int) -> None:
+    run.pop(1)
+
+
+def _nothing(_run: Run, _offset: int) -> None:
+    pass
+
+
 def _destroy(run: Run, offset: int) -> None:
     (heir,) = run.pop(1)
     run.note(Destruction(offset, heir))
 
 
 _HANDLERS: dict[str, Callable[[Run, int], None]] = {
-    "POP": lambda run, _: (run.pop(1), None)[1],
-    "JUMPDEST": lambda run, _: None,
+    "POP": _drop,
+    "JUMPDEST": _nothing,
     "KECCAK256": _keccak,
     "CALLDATALOAD": _calldataload,
     "CALLDATASIZE": _calldatasize,

@@ -252,7 +252,7 @@ def _masked_shift(terms: Terms, mask: int, b: Term) -> Term | None:
     return None
 
 
-def _simple_or(terms: Terms, a: Term, b: Term) -> Term | None:
+def _simple_or(_terms: Terms, a: Term, b: Term) -> Term | None:
     return b if a.value == 0 or a is b else None
 
 
@@ -304,7 +304,7 @@ def _simple_shr(terms: Terms, a: Term, b: Term) -> Term | None:
     return terms.zero if shift >= 256 else None
 
 
-def _simple_shl(terms: Terms, a: Term, b: Term) -> Term | None:
+def _simple_shl(_terms: Terms, a: Term, b: Term) -> Term | None:
     return b if a.value == 0 else None
 
 

@@ -60,7 +60,7 @@ def actor(target: bytes, payload: bytes, value_wei: int, driver: bytes) -> bytes
 
 
 def forwarded(target: bytes, value_wei: int, data: bytes) -> bytes:
-    """What a driver sends to an actor."""
+    """The call data that a driver sends to an actor."""
     return target.rjust(32, b"\0") + value_wei.to_bytes(32, "big") + data
 
 

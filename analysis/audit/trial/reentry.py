@@ -28,8 +28,8 @@ class Reentry:
     def __str__(self) -> str:
         how = f"{self.function} was entered again by {self.entered} during its call"
         if self.gained != self.gained_in_order:
-            return f"{how}; the caller got {_ether(self.gained)}, one call after the other {_ether(self.gained_in_order)}"
-        return f"{how}; storage ends in another state than after one call after the other"
+            return f"{how}; the caller got {_ether(self.gained)}, in order {_ether(self.gained_in_order)}"
+        return f"{how}; storage ends in another state than by the calls in order"
 
 
 def _ether(wei: int) -> str:
@@ -51,7 +51,7 @@ def reenter(world: World, function: TriedFunction, others: Sequence[TriedFunctio
 
 
 def _preparations(world: World, function: TriedFunction, others: Sequence[TriedFunction]) -> Iterator[World]:
-    """States in which the function may have something to pay: others' deposits, the attacker's own, the owner's gifts."""
+    """States in which the function may have something to pay: after deposits of others and the attacker, or gifts."""
     rich = world.copy()
     rich.state.add_balance(rich.target, _OTHERS_MONEY)
     steps = [other for other in others if other.changes_state and other.name != function.name][:_MOST_PREPARATIONS]

@@ -10,7 +10,7 @@ from zevm.analysis.audit.trial.world import PROBE_ADDRESS, STRANGER, Watcher, Wo
 
 
 def intrudes(world: World, function: TriedFunction, variables: Sequence[int]) -> str | None:
-    """What a stranger's call reaches, as a sentence; None if nothing was reached. Raises ExecutionTimeoutError.
+    """The effect of a stranger's call, as a sentence; None without one. Raises ExecutionTimeoutError.
 
     variables: slots that authorise callers or hold code's addresses.
     """
@@ -47,7 +47,5 @@ def runs_probe(world: World, function: TriedFunction) -> str | None:
             changed = world.copy()
             outcome = changed.call(STRANGER, changed.target, data, value)
             if outcome is not None and outcome.succeeded and changed.slots().get(PROBE_SLOT):
-                return f"{function.name}, called by a stranger, ran the stranger's code, which wrote the contract's storage"
+                return f"{function.name}, called by a stranger, ran code of the stranger's on the contract's storage"
     return None
-
-

@@ -28,7 +28,9 @@ def encoded(types: str, filling: Filling) -> bytes | None:
     try:
         parsed = parse(f"({types})")
         assert isinstance(parsed, TupleType)
-        return encode([part.to_type_str() for part in parsed.components], [_value(part, filling) for part in parsed.components])
+        return encode(
+            [part.to_type_str() for part in parsed.components], [_value(part, filling) for part in parsed.components]
+        )
     except (ParseError, EncodingError, ValueError, OverflowError):
         return None
 

@@ -1,7 +1,7 @@
 """The world of a trial: a state that may be changed at will, with a deployed contract and a few accounts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from zevm.analysis.audit.trial.assembler import FRIEND, PROBE
 from zevm.analysis.audit.trial.values import ETHER, Filling, encoded
@@ -51,7 +51,9 @@ class BlankState:
 
 def blank_environment(machine: ZvmMachine | None) -> BlockEnvironment:
     """The block of trials without a chain: the newest fork, and a time at which most dates have passed."""
-    rules = ForkRules(LATEST_FORK, 31337, zvm=None if machine is None else machine.price_table.name, unlimited_transaction_gas=True)
+    rules = ForkRules(
+        LATEST_FORK, 31337, zvm=None if machine is None else machine.price_table.name, unlimited_transaction_gas=True
+    )
     return BlockEnvironment(
         rules=rules,
         coinbase=ZERO_ADDRESS,
@@ -85,6 +87,8 @@ class World:
     state: BlockState
     target: Address
     deadline: Deadline | None = None
+    constructed: Mapping[int, int] = field(default_factory=dict)
+    """Slots that the constructor has set."""
 
     def copy(self) -> "World":
         """The same state, to change apart."""
@@ -93,7 +97,7 @@ class World:
     def call(
         self, sender: Address, to: Address | None, data: bytes, value: int = 0, *, watcher: QuietTracer | None = None
     ) -> Outcome | None:
-        """Execute a transaction and keep its effects; None for one that could not begin. Raises ExecutionTimeoutError."""
+        """Execute a transaction and keep its effects; None if it cannot begin. Raises ExecutionTimeoutError."""
         gas = CALL_GAS if to is not None else _CREATION_GAS
         request = CallRequest(sender=sender, to=to, gas_limit=gas, value=value, data=data)
         try:
@@ -132,12 +136,13 @@ def deployed(world: World, creation: bytes, types: str) -> World | None:
                 outcome = attempt.call(DEPLOYER, None, creation + arguments, value)
                 made = None if outcome is None or not outcome.succeeded else outcome.contract_address
                 if made is not None and attempt.state.get_code(made):
-                    return replace(attempt, target=made).copy()
+                    found = replace(attempt, target=made)
+                    return replace(found, constructed=found.slots()).copy()
     return None
 
 
 def placed(world: World, code: bytes, owners: Iterable[tuple[int, int]]) -> World:
-    """The world with code at the target's address, without its constructor's run. owners: (slot, mask) set to DEPLOYER."""
+    """The world with code at the target's address, not constructed. owners: (slot, mask) that DEPLOYER fills."""
     changed = world.copy()
     changed.state.set_code(TARGET, code)
     for slot, mask in owners:
