@@ -17,7 +17,7 @@ from zevm.analysis.audit.trial.reentry import reenter
 from zevm.analysis.audit.trial.strangers import intrudes, runs_probe
 from zevm.analysis.audit.trial.world import World, peopled, placed
 from zevm.analysis.audit.wasm.audit import audit_wasm
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 
 
 def audit(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
@@ -36,9 +36,13 @@ def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = N
         blank = peopled(ground.environment, ground.reader, deadline)
         world = placed(blank, subject.code, [(slot, bits) for slot, bits in owners if slot < 1 << 64])
     tried = [_tried(function, subject) for function in contract.functions]
-    findings = [_on_trial(finding, contract, world, tried) for finding in suspected]
-    told = in_order(_placed(finding, subject) for finding in findings if finding is not None)
-    return Report(subject.name, "evm", told, len(contract.functions), tuple(_notes(contract)))
+    findings, late = list(suspected), ""
+    try:
+        findings = [_on_trial(finding, contract, world, tried) for finding in suspected]
+    except ExecutionTimeoutError:
+        late = "the time was over before every trial had ended: findings may stay suspected that could be confirmed"
+    told = in_order(_placed(finding, subject) for finding in findings)
+    return Report(subject.name, "evm", told, len(contract.functions), (*_notes(contract), *filter(None, [late])))
 
 
 def _tried(function: Function, subject: Subject) -> TriedFunction:
@@ -53,8 +57,8 @@ def _tried(function: Function, subject: Subject) -> TriedFunction:
     return TriedFunction(function.name, function.selector or b"", types, function.changes_state, payable)
 
 
-def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding | None:
-    """The finding, confirmed if a trial shows it; None if the state shows that it is none."""
+def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding:
+    """The finding, confirmed if a trial shows it."""
     test = _TRIALS.get(finding.rule)
     function = next((item for item in tried if item.name == finding.place.function), None)
     if test is None or function is None:

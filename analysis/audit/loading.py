@@ -1,16 +1,19 @@
 """Subjects of audits from files: sources, artifacts, WebAssembly modules, and bytecode in hex or binary."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zevm.analysis.audit.errors import AuditError
 from zevm.analysis.audit.subject import Subject
-from zevm.analysis.audit.trial.world import BlankState, blank_environment, deployed, peopled
+from zevm.analysis.audit.trial.ground import Ground, blank_ground
+from zevm.analysis.audit.trial.world import deployed, peopled
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.contracts.artifact import Artifact, load_artifact
 from zevm.contracts.builder import BY_SUFFIX, build_all
 from zevm.contracts.options import BuildOptions
+from zevm.contracts.source_maps.source_map import SourceMap
 
 LONGEST_CODE_BYTES = 4 << 20
 """Size of a file of bytecode at most; a module of the chain is far smaller."""
@@ -30,7 +33,22 @@ def subjects_of(path: Path, options: BuildOptions | None = None) -> list[Subject
 
 def of_artifact(artifact: Artifact) -> Subject:
     """The subject of an artifact."""
-    return Subject(artifact.name, artifact.module or artifact.deployed_bytecode, artifact.bytecode, artifact.abi)
+    code = artifact.module or artifact.deployed_bytecode
+    return Subject(artifact.name, code, artifact.bytecode, artifact.abi, _locator(artifact))
+
+
+def _locator(artifact: Artifact) -> Callable[[int], tuple[str, int] | None]:
+    """The look-up of an offset's file and line; no line without a source map."""
+    try:
+        known = SourceMap.from_artifact(artifact)
+    except ValueError:
+        known = None
+
+    def locate(offset: int) -> tuple[str, int] | None:
+        place = None if known is None else known.at(offset)
+        return None if place is None else (place.file, place.line)
+
+    return locate
 
 
 def _with_code(subjects: Sequence[Subject], path: Path) -> list[Subject]:
@@ -41,11 +59,11 @@ def _with_code(subjects: Sequence[Subject], path: Path) -> list[Subject]:
     return found
 
 
-def of_code(name: str, code: bytes) -> Subject:
-    """The subject of bytes: a module, creation bytecode, or deployed bytecode."""
+def of_code(name: str, code: bytes, ground: Ground, deadline: Deadline | None = None) -> Subject:
+    """The subject of bytes: a module, creation bytecode, or deployed bytecode. Raises ExecutionTimeoutError."""
     if is_module(code):
         return Subject(name, code, code)
-    world = deployed(peopled(blank_environment(None), BlankState(), None), code, "")
+    world = deployed(peopled(ground.environment, ground.reader, deadline), code, "")
     made = b"" if world is None else world.state.get_code(world.target)
     # deployed bytecode run as a creation ends at once, or in a few bytes that are no part of it
     return Subject(name, made, code) if len(made) > 1 and made[:64] in code else Subject(name, code)
@@ -73,4 +91,4 @@ def _of_bytecode(path: Path) -> Subject:
         raise AuditError(
             f"{path}: text, but not hex; want a source or artifact ({kinds}), or bytecode in hex or binary"
         )
-    return of_code(path.name.partition(".")[0], code)
+    return of_code(path.name.partition(".")[0], code, blank_ground(None))

@@ -1,26 +1,26 @@
 """Reports as SARIF 2.1.0 (OASIS), which code hosts and editors show next to the source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from zevm.analysis.audit.finding import Evidence, Finding, Report, Severity
+from zevm.analysis.audit.finding import Severity
 from zevm.analysis.audit.rules import RULES, Rule
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}
 _SECURITY_SEVERITY = {Severity.HIGH: "8.0", Severity.MEDIUM: "5.5", Severity.LOW: "3.0"}
 """GitHub's scale, from 0.1 to 10."""
-_NUMBERS = {identifier: place for place, identifier in enumerate(RULES)}
 
 
-def sarif_of(reports: Iterable[tuple[str, Report]], version: str) -> dict[str, Any]:
-    """The document of one run. reports: (file or address, report). version: of this program."""
-    results = [_result(where, report, finding) for where, report in reports for finding in report.findings]
+def sarif_of(documents: Iterable[tuple[str, Mapping[str, Any]]], version: str) -> dict[str, Any]:
+    """The document of one run. documents: (file or address, Report.as_json()). version: of this program."""
+    results = [_result(where, document, found) for where, document in documents for found in document["findings"]]
+    others = sorted({found["ruleId"] for found in results} - RULES.keys())
     driver = {
         "name": "zEVM audit",
         "version": version,
-        "rules": [_rule(rule) for rule in RULES.values()],
+        "rules": [_rule(rule) for rule in RULES.values()] + [{"id": identifier} for identifier in others],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
@@ -40,27 +40,19 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return described
 
 
-def _result(where: str, report: Report, finding: Finding) -> dict[str, Any]:
-    place = finding.place
-    location: dict[str, Any] = {"artifactLocation": {"uri": quote(place.source or where)}}
-    if place.line is not None:
-        location["region"] = {"startLine": place.line}
-    elif place.offset is not None:
-        location["region"] = {"byteOffset": place.offset}
-    name = f"{report.name}.{place.function}" if place.function else report.name
-    details = f" {finding.details}." if finding.details else ""
+def _result(where: str, document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    location: dict[str, Any] = {"artifactLocation": {"uri": quote(found["source"] or where)}}
+    if found["line"] is not None:
+        location["region"] = {"startLine": found["line"]}
+    elif found["offset"] is not None:
+        location["region"] = {"byteOffset": found["offset"]}
+    contract, function = document["contract"], found["function"]
+    details = f" {found['details']}." if found["details"] else ""
+    logical = {"fullyQualifiedName": f"{contract}.{function}" if function else contract, "kind": "function"}
     return {
-        "ruleId": finding.rule,
-        "ruleIndex": _NUMBERS[finding.rule],
-        "level": _LEVELS[finding.severity],
-        "message": {"text": f"{report.name}: {finding.reason} ({finding.evidence.value}).{details}"},
-        "locations": [
-            {"physicalLocation": location, "logicalLocations": [{"fullyQualifiedName": name, "kind": "function"}]}
-        ],
-        "properties": {
-            "evidence": finding.evidence.value,
-            "confirmed": finding.evidence is Evidence.CONFIRMED,
-            "severity": finding.severity.label,
-            "codeOffset": place.offset,
-        },
+        "ruleId": found["rule"],
+        "level": _LEVELS[Severity[found["severity"].upper()]],
+        "message": {"text": f"{contract}: {found['reason']} ({found['evidence']}).{details}"},
+        "locations": [{"physicalLocation": location, "logicalLocations": [logical]}],
+        "properties": {name: found[name] for name in ("evidence", "severity", "offset")},
     }

@@ -1,19 +1,19 @@
 """A contract's functions with all their paths, and what they say together: owners, roles, variables open to all."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from zevm.analysis.audit.evm import guards
 from zevm.analysis.audit.evm.code import Code, decode
 from zevm.analysis.audit.evm.dispatcher import EntryPoint
 from zevm.analysis.audit.evm.events import Call, Condition, Path, Store
-from zevm.analysis.audit.evm.explorer import Bounds, Explorer
+from zevm.analysis.audit.evm.explorer import Bounds, Exploration, Explorer
 from zevm.analysis.audit.evm.guards import Field
 from zevm.analysis.audit.evm.run import STIPEND_GAS, Entry
 from zevm.analysis.audit.evm.slots import IMPLEMENTATION_SLOTS, Variable, changed_bits, reads_of, variable_of
 from zevm.analysis.audit.evm.terms import WORD, Taint, Term, Terms
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 
 OUTSIDE = Taint.CALLDATA | Taint.CALLER | Taint.ORIGIN
 """Origins that the caller chooses."""
@@ -83,11 +83,14 @@ class EvmContract:
 def explored(
     raw: bytes, names: dict[bytes, str], *, bounds: Bounds | None = None, deadline: Deadline | None = None
 ) -> EvmContract:
-    """The contract of deployed bytecode. names: selector -> signature, of an ABI. Raises ExecutionTimeoutError."""
+    """The contract of deployed bytecode. names: selector -> signature, of an ABI. Raises AuditError."""
     code, terms, chosen = decode(raw, deadline), Terms(), bounds or Bounds()
     functions: list[Function] = []
+    steps = 0
     for entry in islice(entries_of(code, names), MOST_FUNCTIONS):
-        found = Explorer(code, terms, Entry(entry.selector or None), chosen, deadline).explore()
+        left = replace(chosen, steps=min(chosen.steps, chosen.total_steps - steps))
+        found = _exploration(Explorer(code, terms, Entry(entry.selector or None), left, deadline))
+        steps += found.steps
         name = _name_of(entry, names)
         paths = found.paths
         changes = entry.mutability not in _CONST_LIKE
@@ -95,6 +98,14 @@ def explored(
     contract = EvmContract(code, terms, functions)
     _interpret(contract)
     return contract
+
+
+def _exploration(explorer: Explorer) -> Exploration:
+    """The paths of a function; none of them if the time is over."""
+    try:
+        return explorer.explore()
+    except ExecutionTimeoutError:
+        return Exploration((), complete=False)
 
 
 def entries_of(code: Code, names: dict[bytes, str]) -> Iterator[EntryPoint]:

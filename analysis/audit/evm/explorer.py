@@ -18,17 +18,22 @@ class Bounds:
     """Bounds of one function's exploration. repeats: how many runs may come to one place in one situation."""
 
     steps: int = 60_000
+    total_steps: int = 1_000_000
+    """Of all functions together: each takes up to a microsecond or three, and some hundred bytes."""
     paths: int = 400
+    events: int = 400
+    """Effects of one path."""
     rounds: int = 2
     repeats: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """The paths of one function. complete: whether no bound cut one off."""
+    """The paths of one function. complete: whether no bound cut one off. steps: instructions that were followed."""
 
     paths: tuple[Path, ...]
     complete: bool
+    steps: int = 0
 
 
 class Explorer:
@@ -53,7 +58,7 @@ class Explorer:
             path = self._follow(self._waiting.pop())
             if path is not None:
                 found.append(path)
-        return Exploration(tuple(found), self._complete)
+        return Exploration(tuple(found), self._complete, self._steps)
 
     def _follow(self, run: Run) -> Path | None:
         """The path of one run to its end; None for one that reverts or is cut off."""
@@ -68,7 +73,7 @@ class Explorer:
                 if name == "PUSH":
                     run.stack.append(self._terms.const(operand))
                 elif name in ("JUMP", "JUMPI"):
-                    if not self._jump(run, name, offset):
+                    if not self._jump(run, name, offset) or self._is_too_long(run):
                         return None
                 elif name in _ENDS:
                     return self._end(run, name, offset)
@@ -78,6 +83,12 @@ class Explorer:
                 return None  # the EVM stops here too
         self._complete = self._complete and run.pc not in instructions
         return Path(_listed(run.events)) if run.pc >= len(self._code.raw) else None
+
+    def _is_too_long(self, run: Run) -> bool:
+        if run.noted <= self._bounds.events:
+            return False
+        self._complete = False
+        return True
 
     def _end(self, run: Run, name: str, offset: int) -> Path | None:
         if name in ("REVERT", "INVALID"):

@@ -54,17 +54,19 @@ class Run:
     branches: dict[tuple[int, bool], int] = field(default_factory=dict)
     last_call: Call | None = None
     calls: int = 0
+    noted: int = 0
 
     def split(self) -> "Run":
         """A copy for the other side of a branch."""
         return Run(
             self.code, self.entry, self.terms, self.memory.copy(), self.pc, list(self.stack), dict(self.storage),
-            self.events, dict(self.decided), dict(self.branches), self.last_call, self.calls,
+            self.events, dict(self.decided), dict(self.branches), self.last_call, self.calls, self.noted,
         )  # fmt: skip
 
     def note(self, event: Event) -> None:
         """Add an event."""
         self.events = (self.events, event)
+        self.noted += 1
 
     def pop(self, count: int) -> list[Term]:
         """Words off the stack, the top one first. Raises IndexError."""
