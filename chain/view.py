@@ -16,7 +16,6 @@ from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules import fees
-from zevm.chain.rules.fees import BlockTips
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
@@ -101,10 +100,6 @@ class ChainView:
     def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts; None for an unknown block."""
         return self.records.receipts(block_hash)
-
-    def tips(self, block_hash: Hash32) -> BlockTips | None:
-        """A block's lowest tips; None for an unknown block."""
-        return self.records.tips(block_hash)
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
         """The position of a mined transaction."""

@@ -195,12 +195,15 @@ def _rewards(header: Header, receipts: Sequence[Receipt], percentiles: Sequence[
 
 
 class BlockTips(NamedTuple):
-    """A block as the suggested tip sees it. lowest: its lowest tips, in wei per gas, ascending."""
+    """A block as the suggested tip sees it. lowest: its lowest tips, in wei per gas, ascending.
+
+    forced: the same, but for a block that was not full, which would have accepted a tip of 1 gwei, at most that.
+    """
 
     number: int
     parent_hash: Hash32
-    is_crowded: bool
     lowest: tuple[int, ...]
+    forced: tuple[int, ...]
 
 
 def tips_of(header: Header, receipts: Sequence[Receipt]) -> BlockTips:
@@ -211,8 +214,10 @@ def tips_of(header: Header, receipts: Sequence[Receipt]) -> BlockTips:
         for receipt in receipts
         if receipt.sender != header.coinbase and receipt.effective_gas_price - base_fee >= SUGGESTION_IGNORED_BELOW_WEI
     ]
-    is_crowded = header.gas_used >= header.gas_limit * CROWDED_PERCENT // 100
-    return BlockTips(header.number, header.parent_hash, is_crowded, tuple(sorted(tips)[:SUGGESTION_SAMPLES]))
+    lowest = forced = tuple(sorted(tips)[:SUGGESTION_SAMPLES])
+    if header.gas_used < header.gas_limit * CROWDED_PERCENT // 100:
+        forced = tuple([min(tip, MIN_SUGGESTED_TIP_WEI) for tip in lowest])
+    return BlockTips(header.number, header.parent_hash, lowest, forced)
 
 
 def suggested_tip(
@@ -230,12 +235,11 @@ def suggested_tip(
     """
     samples: list[int] = []
     wanted = SUGGESTION_BLOCKS
+    empty = (min(minimum_wei, MIN_SUGGESTED_TIP_WEI) if ignore_unforced else minimum_wei,)
     for seen, block in enumerate(newest_first, start=1):
         if block.number == 0:
             break
-        tips = block.lowest or (minimum_wei,)
-        if ignore_unforced and not block.is_crowded:
-            tips = tuple([min(tip, MIN_SUGGESTED_TIP_WEI) for tip in tips])
+        tips = (block.forced if ignore_unforced else block.lowest) or empty
         if len(tips) == 1 and len(samples) + wanted - seen + 1 < 2 * SUGGESTION_BLOCKS:
             wanted += 1
         samples.extend(tips)

@@ -58,10 +58,11 @@ def priority_fee(services: Services) -> int:
     chain = services.chain
 
     def newest_first() -> Iterator[BlockTips]:
-        tips = chain.tips(chain.head.header.hash)
+        tips_of = chain.records.tips
+        tips = tips_of(chain.head.header.hash)
         while tips is not None:
             yield tips
-            tips = chain.tips(tips.parent_hash)
+            tips = tips_of(tips.parent_hash)
 
     return suggested_tip(
         newest_first(),
