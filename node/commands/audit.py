@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,6 @@ from zevm.node.commands.contract_options import told
 from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import JsonOption, PortOption, RpcOption, client_of
 from zevm.node.errors import NodeError, SettingsError, reason_of
-
-if TYPE_CHECKING:
-    from zevm.analysis.audit.finding import Report
 
 FOUND_EXIT_CODE = 3
 """Of a run with findings of the severity of --fail-on, so that it differs from a run that failed (1, 2)."""
@@ -58,7 +55,7 @@ def audit(
     if _ADDRESS.match(target):
         documents = [client_of(rpc, port).call("zvm_auditContract", target, block_reference(block))]
     else:
-        documents = [report.as_json() for report in _reports(Path(target), contract, timeout_seconds)]
+        documents = _reports(Path(target), contract, timeout_seconds)
         if slither:
             documents += _of_slither(Path(target), timeout_seconds)
     if sarif is not None:
@@ -68,7 +65,7 @@ def audit(
         raise typer.Exit(FOUND_EXIT_CODE)
 
 
-def _reports(path: Path, contract: str | None, timeout_seconds: float) -> "list[Report]":
+def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[dict[str, Any]]:
     """The reports on the contracts of a file. Raises NodeError."""
     from zevm.analysis.audit.audit import audit as audit_contract
     from zevm.analysis.audit.errors import AuditError
@@ -79,14 +76,15 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> "list[
     from zevm.chain.zvm.machine import ZvmMachine
     from zevm.contracts.options import BuildOptions
 
-    def run() -> "list[Report]":
+    def run() -> list[dict[str, Any]]:
         subjects = subjects_of(path, BuildOptions(on_wait=lambda sentence: typer.echo(sentence, err=True)))
         chosen = [subject for subject in subjects if contract in (None, subject.name)]
         if not chosen:
             raise AuditError(f"--contract {contract}: {path} has {', '.join(subject.name for subject in subjects)}")
         ground = blank_ground(ZvmMachine("zvm", console=True))
         return [
-            audit_contract(subject, ground=ground, deadline=Deadline.after(timeout_seconds)) for subject in chosen
+            audit_contract(subject, ground=ground, deadline=Deadline.after(timeout_seconds)).as_json()
+            for subject in chosen
         ]  # fmt: skip
 
     with told():
