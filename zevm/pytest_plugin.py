@@ -5,6 +5,7 @@ shows their use.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,9 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from zevm.node.testing.gas_hooks import GasHooks
 
         file = _chosen(config, "gas_json")
-        hooks = GasHooks(config.rootpath / file if file else None)
+        hooks = GasHooks(_project_folder(config) / file if file else None)
         config.stash[_GAS] = hooks.report
         config.pluginmanager.register(hooks, "zevm-gas")
+
+
+def _project_folder(config: pytest.Config) -> Path:
+    """The folder that paths in options start from: that of the configuration file, or else where pytest was started."""
+    return config.invocation_params.dir if config.inipath is None else config.inipath.parent
 
 
 def _chosen(config: pytest.Config, name: str) -> Any:
@@ -76,7 +82,7 @@ def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
         if value:
             found[_PARAMETERS.get(name, name)] = value
     if "genesis" in found:
-        found["genesis"] = pytestconfig.rootpath / found["genesis"]
+        found["genesis"] = _project_folder(pytestconfig) / found["genesis"]
     return found
 
 
@@ -84,7 +90,9 @@ def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
 def _zevm_session(zevm_settings: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     from zevm.node.testing.session import opened
 
-    with opened(zevm_settings, request, "_zevm_session", request.config.stash.get(_GAS, None)) as session:
+    with opened(
+        zevm_settings, request, _project_folder(request.config), request.config.stash.get(_GAS, None)
+    ) as session:
         yield session
 
 

@@ -30,7 +30,7 @@ class _Failure:
 
 
 class LastExecution:
-    """What the running test has executed last: a transaction in a block, or a call that failed."""
+    """The newest execution of the running test: a transaction in a block, or a call that failed."""
 
     def __init__(self) -> None:
         self._last: bytes | _Failure | None = None

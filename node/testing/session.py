@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,14 +77,14 @@ class Session:
 
 @contextmanager
 def opened(
-    settings: Mapping[str, Any], request: pytest.FixtureRequest, fixture: str, gas: GasReport | None
+    settings: Mapping[str, Any], request: pytest.FixtureRequest, root: Path, gas: GasReport | None
 ) -> Iterator[Session]:
     """A session with an open node, and its hooks in pytest. Fails the test with one line for a wrong setting.
 
-    fixture: the name of the one that this is called by, with its request. gas: the report to fill.
+    request: of the fixture that holds it. root: the project's folder. gas: the report to fill, None for none.
     """
     config = request.config
-    folders = [config.rootpath / folder for folder in config.getini("zevm_artifacts")]
+    folders = [root / folder for folder in config.getini("zevm_artifacts")]
     with ExitStack() as stack:
         node = _open_node({"artifacts": [folder for folder in folders if folder.is_dir()], **settings})
         stack.callback(node.close)
@@ -100,10 +101,10 @@ def opened(
         for listener in listeners:
             stack.callback(node.chain.events.subscribe(listener))
         test = request._pyfuncitem
-        if fixture not in test.fixturenames:
+        if request.fixturename not in test.fixturenames:
             # asked for by getfixturevalue: the hooks of this test's own fixtures have passed
             isolation.hold_test(test)
-        yield Session(node, Artifacts(config.rootpath, folders, config.getini("zevm_sources")), last)
+        yield Session(node, Artifacts(root, folders, config.getini("zevm_sources")), last)
 
 
 def _open_node(settings: Mapping[str, Any]) -> Node:
