@@ -5,6 +5,7 @@ shows their use.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ _SETTINGS = {
     "genesis": "a genesis file in geth's format, from the root folder",
 }
 """Options of the node that are flags as well: name after `zevm_` -> meaning."""
+
+_GAS = pytest.StashKey[Any]()
 
 _PARAMETERS = {"hardfork": "fork"}
 """Options that zevm.Node has under another name."""
@@ -30,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("zevm_settings", "rows of docs/settings.md, as gas_limit = 30_000_000", type="linelist")
     parser.addini("zevm_artifacts", "folders of built contracts", type="args", default=["out", "artifacts", "build"])
     parser.addini("zevm_sources", "folders of sources", type="args", default=["src", "contracts"])
+    parser.addini("zevm_traces", "show what a failed test executed last", type="bool", default=True)
+    parser.addini("zevm_gas", "report gas by function", type="bool", default=False)
+    parser.addini("zevm_gas_json", "a file for the report of gas", default="")
+    group.addoption("--zevm-gas", action="store_true", help="report gas by function")
+    group.addoption("--zevm-gas-json", metavar="FILE", help="write the report of gas to a file, as JSON")
     group.addoption("--zevm-fork", metavar="URL", help="reserved: begin with the state of a live chain")
 
 
@@ -40,6 +48,24 @@ def pytest_configure(config: pytest.Config) -> None:
             "--zevm-fork: zEVM cannot begin with the state of a live chain yet; leave it out, or give a chain of your "
             "own by zevm_genesis (--zevm-hardfork chooses the rules)"
         )
+
+    if _chosen(config, "gas") or _chosen(config, "gas_json"):
+        from zevm.node.testing.gas_hooks import GasHooks
+
+        file = _chosen(config, "gas_json")
+        hooks = GasHooks(_project_folder(config) / file if file else None)
+        config.stash[_GAS] = hooks.report
+        config.pluginmanager.register(hooks, "zevm-gas")
+
+
+def _project_folder(config: pytest.Config) -> Path:
+    """The folder that paths in options start from: that of the configuration file, or else where pytest was started."""
+    return config.invocation_params.dir if config.inipath is None else config.inipath.parent
+
+
+def _chosen(config: pytest.Config, name: str) -> Any:
+    """An option by its flag, or by the configuration file."""
+    return config.getoption(f"--zevm-{name.replace('_', '-')}") or config.getini(f"zevm_{name}")
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +78,11 @@ def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
             pytest.fail(f"zevm_settings: {line!r}: want name = value, as gas_limit = 30_000_000", pytrace=False)
         found[name.strip().replace("-", "_")] = value.strip()
     for name in _SETTINGS:
-        value = pytestconfig.getoption(f"--zevm-{name}") or pytestconfig.getini(f"zevm_{name}")
+        value = _chosen(pytestconfig, name)
         if value:
             found[_PARAMETERS.get(name, name)] = value
     if "genesis" in found:
-        found["genesis"] = pytestconfig.rootpath / found["genesis"]
+        found["genesis"] = _project_folder(pytestconfig) / found["genesis"]
     return found
 
 
@@ -64,7 +90,9 @@ def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
 def _zevm_session(zevm_settings: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     from zevm.node.testing.session import opened
 
-    with opened(zevm_settings, request, "_zevm_session") as session:
+    with opened(
+        zevm_settings, request, _project_folder(request.config), request.config.stash.get(_GAS, None)
+    ) as session:
         yield session
 
 

@@ -11,16 +11,16 @@ from zevm.contracts.calls import constructor_types
 from zevm.contracts.errors import ArtifactError, BuildError
 from zevm.node.testing.artifacts import Artifacts
 
-OnDeployed = Callable[[Artifact, bytes], None]
+OnFound = Callable[[Artifact], object]
 
 
 class Deployer:
-    """Deploys contracts; the value of the fixture `deploy`. on_deployed: is told each artifact with its address."""
+    """Deploys contracts; the value of the fixture `deploy`. on_found: is told each artifact before its deployment."""
 
-    def __init__(self, w3: Any, artifacts: Artifacts, on_deployed: OnDeployed) -> None:
+    def __init__(self, w3: Any, artifacts: Artifacts, on_found: OnFound) -> None:
         self._w3 = w3
         self._artifacts = artifacts
-        self._on_deployed = on_deployed
+        self._on_found = on_found
 
     def __call__(
         self,
@@ -39,15 +39,14 @@ class Deployer:
         ContractLogicError.
         """
         artifact = self._found(contract, len(arguments), value)
+        self._on_found(artifact)
         eth = self._w3.eth
         transaction = {"from": sender or eth.default_account, "value": value, **({} if gas is None else {"gas": gas})}
         creation = eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*arguments)
         receipt = self._receipt(creation.transact(transaction))
         if receipt["status"] != 1:
             pytest.fail(f"deploy: the creation of {artifact.name} failed after {receipt['gasUsed']} gas", pytrace=False)
-        address = receipt["contractAddress"]
-        self._on_deployed(artifact, bytes.fromhex(address[2:]))
-        return eth.contract(address=address, abi=artifact.abi)
+        return eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
     def _found(self, contract: str | Path | Artifact, arguments: int, value_wei: int) -> Artifact:
         """The artifact, whose constructor takes this many arguments."""

@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zevm.contracts.artifact import Artifact
+from zevm.chain.events import Listener
 from zevm.node.embedded import AUTO, MANUAL, Account, Node
 from zevm.node.errors import NodeError
+from zevm.node.extras import of_extra
 from zevm.node.testing.artifacts import Artifacts
 from zevm.node.testing.deployment import Deployer
+from zevm.node.testing.failures import FailureTraces, LastExecution
+from zevm.node.testing.gas_recorder import GasRecorder
+from zevm.node.testing.gas_report import GasReport
 from zevm.node.testing.isolation import Isolation
 
 
@@ -28,10 +33,11 @@ class FundedAddress(str):
 
 
 class Session:
-    """The open node of this process, and the objects of the fixtures."""
+    """The open node of this process, and the objects of the fixtures. last: what the running test has executed last."""
 
-    def __init__(self, node: Node, artifacts: Artifacts) -> None:
+    def __init__(self, node: Node, artifacts: Artifacts, last: LastExecution) -> None:
         self.node = node
+        self.last = last
         self._artifacts = artifacts
 
     @cached_property
@@ -42,52 +48,63 @@ class Session:
     @cached_property
     def w3(self) -> Any:
         """A web3.Web3 without a socket, which sends from the first account. Raises MissingExtraError without web3."""
-        provider = self.node.provider
-        from web3 import Web3
+        with of_extra("web3", "the fixture w3"):
+            from web3 import Web3
 
-        return self._with_default_account(Web3(provider))
+            from zevm.node.testing.providers import WatchedProvider
+        return self._with_default_account(Web3(WatchedProvider(self.node._door(), self.node.chain, self.last)))
 
     @cached_property
     def async_w3(self) -> Any:
         """The same as a web3.AsyncWeb3."""
-        provider = self.node.async_provider
-        from web3 import AsyncWeb3
+        with of_extra("web3", "the fixture async_w3"):
+            from web3 import AsyncWeb3
 
+            from zevm.node.testing.providers import AsyncWatchedProvider
+        provider = AsyncWatchedProvider(self.node._door(), self.node.chain, self.last)
         return self._with_default_account(AsyncWeb3(provider))
 
     @cached_property
     def deployer(self) -> Deployer:
         """The deployer of contracts by name."""
-        return Deployer(self.w3, self._artifacts, self._deployed)
+        return Deployer(self.w3, self._artifacts, self.node.catalogue.add)
 
     def _with_default_account(self, w3: Any) -> Any:
         if self.accounts:
             w3.eth.default_account = self.accounts[0]
         return w3
 
-    def _deployed(self, artifact: Artifact, address: bytes) -> None:
-        """A contract is on the chain."""
-
 
 @contextmanager
-def opened(settings: Mapping[str, Any], request: pytest.FixtureRequest, fixture: str) -> Iterator[Session]:
+def opened(
+    settings: Mapping[str, Any], request: pytest.FixtureRequest, root: Path, gas: GasReport | None
+) -> Iterator[Session]:
     """A session with an open node, and its hooks in pytest. Fails the test with one line for a wrong setting.
 
-    fixture: the name of the one that this is called by, with its request.
+    request: of the fixture that holds it. root: the project's folder. gas: the report to fill, None for none.
     """
     config = request.config
+    folders = [root / folder for folder in config.getini("zevm_artifacts")]
     with ExitStack() as stack:
-        node = _open_node(settings)
+        node = _open_node({"artifacts": [folder for folder in folders if folder.is_dir()], **settings})
         stack.callback(node.close)
-        isolation = Isolation(node)
-        config.pluginmanager.register(isolation, "zevm-isolation")
-        stack.callback(config.pluginmanager.unregister, isolation)
+        last, isolation = LastExecution(), Isolation(node)
+        listeners: list[Listener] = [last.on_event]
+        plugins: list[object] = [isolation]
+        if config.getini("zevm_traces"):
+            plugins.append(FailureTraces(node, last))
+        if gas is not None:
+            listeners.append(GasRecorder(node.chain, node.catalogue, gas).on_event)
+        for plugin in plugins:
+            config.pluginmanager.register(plugin)
+            stack.callback(config.pluginmanager.unregister, plugin)
+        for listener in listeners:
+            stack.callback(node.chain.events.subscribe(listener))
         test = request._pyfuncitem
-        if fixture not in test.fixturenames:
+        if request.fixturename not in test.fixturenames:
             # asked for by getfixturevalue: the hooks of this test's own fixtures have passed
             isolation.hold_test(test)
-        artifacts = Artifacts(config.rootpath, config.getini("zevm_artifacts"), config.getini("zevm_sources"))
-        yield Session(node, artifacts)
+        yield Session(node, Artifacts(root, folders, config.getini("zevm_sources")), last)
 
 
 def _open_node(settings: Mapping[str, Any]) -> Node:

@@ -295,12 +295,17 @@ def test_a_project_with_folders_of_the_same_names_has_no_clash(full: Path, tmp_p
 
 @pytest.mark.slow
 def test_the_suite_of_the_document_runs_under_xdist_too(token: Path, full: Path) -> None:
-    assert DOCUMENTED.keys() == {"pyproject.toml", "tests/test_token.py"}
-    assert len(DOCUMENTED["pyproject.toml"].strip().splitlines()) - 1 == 5
+    """Ten tests, and one that fails, whose call tree and gas are those that the document shows."""
+    assert DOCUMENTED.keys() == {"pyproject.toml", "tests/test_token.py", "tests/test_failure.py"}
+    assert len(DOCUMENTED["pyproject.toml"].splitlines()[1:]) == 5
+    (shown,) = (block for block in blocks_of(ROOT / "docs" / "testing.md") if block.language == "text")
     write_files(token, DOCUMENTED)
-    arguments = ("-m", "pytest", "-W", "error", "-p", "no:cacheprovider")
-    for more in ((), ("-n", "2")):
-        assert "10 passed" in run(full, token, *arguments, *more).stdout
+    arguments = ("-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "--zevm-gas")
+    for more in ((), ("-n", "2", "--dist", "loadfile")):
+        finished = run(full, token, *arguments, *more, succeeds=False)
+        assert "1 failed, 10 passed" in finished.stdout
+        start = finished.stdout.index(shown.text.splitlines()[0])
+        assert finished.stdout[start:].startswith(shown.text)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
