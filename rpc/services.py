@@ -1,9 +1,11 @@
 """The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
+import threading
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.engine.driver import Engine
 from zevm.chain.engine.limits import EngineLimits
@@ -52,7 +54,7 @@ class Services:
     instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
-    compiler: None if the node compiles no sources of clients.
+    compiler: None if the node compiles no sources of clients. catalogue: contracts that the node has the names of.
     """
 
     chain: Chain
@@ -66,12 +68,14 @@ class Services:
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
     trace_memory: TraceMemory = field(init=False)
+    audits: threading.BoundedSemaphore = field(init=False)
 
     def __post_init__(self) -> None:
         chain, limits = self.chain, self.limits
@@ -82,6 +86,7 @@ class Services:
         self.subscriptions = Subscriptions(limits)
         self.address_search = AddressSearch(chain)
         self.trace_memory = TraceMemory(limits.trace_memory_bytes)
+        self.audits = threading.BoundedSemaphore(limits.audits)
 
     def with_limits(self, limits: Limits) -> "Services":
         """The same services for another port: of one chain, but with limits and budgets of its own."""

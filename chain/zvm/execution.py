@@ -188,7 +188,7 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
 
 
 def _stop_offsets(frame: Frame, context: HostContext, result: RunResult) -> tuple[int, ...]:
-    """Where in the contract's module a run stopped."""
+    """Offsets in the contract's module at which a run stopped."""
     from zevm.chain.zvm.module.offsets import module_offsets
 
     message = frame.msg
