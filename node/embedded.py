@@ -211,14 +211,15 @@ class Node:
 
         Anchors nest. Raises NodeError at the end where the chain was reverted to before the anchor, or reset.
         """
-        snapshot = self.request("evm_snapshot")
+        chain = self.chain
+        snapshot = chain.writer.run(chain.snapshot)
         try:
             yield
         except BaseException:
             if self._running is not None:
-                self.request("evm_revert", snapshot)
+                chain.writer.run(chain.revert, snapshot)
             raise
-        if not self.request("evm_revert", snapshot):
+        if not chain.writer.run(chain.revert, snapshot):
             raise NodeError("the chain cannot return to the anchor: it was reverted to an earlier point, or reset")
 
     @_told_to_a_program()
