@@ -114,8 +114,8 @@ class Tracer(Protocol):
     def on_program_block(self, frame: WatchedFrame, offset: int, ink_left: int, stack_words: int) -> None:
         """A metered block of the innermost program begins and is about to be paid; not of a constructor.
 
-        offset: in the bytes of the deployed module, decompressed. stack_words: what is left to the functions below the
-        one that runs, so that each open function has a number of its own.
+        offset: in the bytes of the deployed module, decompressed. stack_words: left to the functions that the running
+        one calls, so that each open function has a number of its own.
         """
         ...
 
