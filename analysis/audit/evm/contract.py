@@ -37,7 +37,11 @@ class Function:
 
 @dataclass(slots=True)
 class EvmContract:
-    """An explored contract. open: variables that any caller may set to a chosen value."""
+    """An explored contract. open: variables that any caller may set to a chosen value.
+
+    owners, roles: variables that checks of the caller read. balances: mappings that bound what a caller may take.
+    amounts: variables that hold sums or wei.
+    """
 
     code: Code
     terms: Terms
@@ -46,6 +50,7 @@ class EvmContract:
     owners: list[Field] = field(default_factory=list)
     roles: set[Variable] = field(default_factory=set)
     balances: set[Variable] = field(default_factory=set)
+    amounts: set[Variable] = field(default_factory=set)
 
     def paths(self) -> Iterator[Path]:
         """All paths of all functions."""
@@ -136,6 +141,7 @@ def _interpret(contract: EvmContract) -> None:
         {item.variable for item in contract.owners}
     ]  # fmt: skip
     contract.roles = guards.role_variables(paths)
+    contract.amounts = guards.amounts(paths)
     contract.balances = guards.balance_variables(paths)
     while True:
         before = len(contract.open)

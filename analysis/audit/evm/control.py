@@ -56,7 +56,7 @@ def _delegation(contract: EvmContract, function: Function, path: Path) -> Iterat
         if not isinstance(call, Call) or call.kind not in ("DELEGATECALL", "CALLCODE"):
             continue
         chosen = call.target.taint & (Taint.CALLDATA | Taint.CALLER) and not call.target.taint & Taint.STORAGE
-        if chosen and not contract.is_privileged(path) and not is_listed(path, call.target):
+        if chosen and not contract.is_privileged(path) and not is_listed(contract, path, call.target):
             yield finding(
                 rules.DELEGATECALL, Severity.HIGH, function, call.offset,
                 "the target of DELEGATECALL comes from the call data, and no check of the caller or of the target"
@@ -64,12 +64,12 @@ def _delegation(contract: EvmContract, function: Function, path: Path) -> Iterat
             )  # fmt: skip
 
 
-def is_listed(path: Path, target: Term) -> bool:
+def is_listed(contract: EvmContract, path: Path, target: Term) -> bool:
     """Whether a condition compares an address from outside with a constant or with storage."""
     cores = [part for part in target.walk() if part.op in ("calldata", "caller")]
     for condition in guards.conditions_of(path):
         term = condition.term
-        keys = [read.args[0] for read in reads_of(term)]
+        keys = [read.args[0] for read in reads_of(term) if variable_of(read.args[0]) not in contract.amounts]  # type: ignore[arg-type]
         if condition.holds and any(isinstance(key, Term) and key.contains(core) for key in keys for core in cores):
             return True
         known = any(part.taint & Taint.STORAGE or part.value for part in term.parts())
@@ -120,12 +120,23 @@ def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
         return None
     if value.taint & OUTSIDE and any(owner.overlaps(variable, bits) for owner in contract.owners):
         return "sets the variable that authorises callers or decides which code runs"
-    own_entry = bool(store.key.taint & Taint.CALLER)
+    own_entry = bool(store.key.taint & Taint.CALLER) or _names_the_caller(path, store.key)
     if variable in contract.roles and not own_entry and store.key.taint & OUTSIDE and _grants(store):
         return "grants a role to an address of its choice"
     if variable in contract.balances and _mints(path, store):
         return "creates balance out of nothing"
     return None
+
+
+def _names_the_caller(path: Path, key: Term) -> bool:
+    """Whether a condition makes a part of a key equal to the caller."""
+    for condition in guards.conditions_of(path):
+        term = condition.term
+        if term.op in ("EQ", "SUB", "XOR") and term.taint & Taint.CALLER and condition.holds == (term.op == "EQ"):
+            cores = [part for part in term.walk() if part.op == "calldata"]
+            if any(key.contains(core) for core in cores):
+                return True
+    return False
 
 
 def _delegated(contract: EvmContract) -> set[Variable]:
@@ -143,18 +154,25 @@ def _grants(store: Store) -> bool:
     value = store.value
     if value.op in ("ADD", "SUB", "MUL") or value.taint & Taint.VALUE:
         return False
+    if value.op == "AND" and value.parts()[0].value is not None and value.parts()[1].op == "sload":
+        return False  # it only clears bits
     return value.value != 0
 
 
 def _mints(path: Path, store: Store) -> bool:
     """Whether an entry grows by an amount from the call data that nothing on the path bounds."""
     value = store.value
-    if value.op != "ADD" or value.taint & (Taint.VALUE | Taint.RESULT):
+    if value.op != "ADD" or value.taint & (Taint.VALUE | Taint.RESULT) or _is_the_callers_own_book(store.key):
         return False
     amounts = [part for part in value.parts() if part.taint & Taint.CALLDATA and not part.taint & Taint.STORAGE]
     if not amounts or not any(read.args[0] is store.key for read in reads_of(value)):
         return False
     return not any(_bounds(condition, amounts[0]) for condition in guards.conditions_of(path))
+
+
+def _is_the_callers_own_book(key: Term) -> bool:
+    """Whether an entry belongs to a mapping of mappings in which each caller has one: books of a token, say."""
+    return key.op == "keccak" and any(part.op == "keccak" and part.taint & Taint.CALLER for part in key.parts())
 
 
 def _bounds(condition: Condition, amount: Term) -> bool:

@@ -233,7 +233,7 @@ def _simple_and(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.apply("AND", terms.const(mask & inner), b.parts()[1])
     if b.op == "OR":
         return terms.apply("OR", *(terms.apply("AND", a, part) for part in b.parts()))
-    if b.op in ("caller", "origin", "address") and mask == (1 << 160) - 1:
+    if b.op in _ADDRESSES and mask == (1 << 160) - 1:
         return b
     if b.op in _TRUTHS:
         return b if mask & 1 else terms.zero
@@ -301,7 +301,27 @@ def _simple_shr(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.apply("AND", terms.const(mask >> shift), terms.apply("SHR", a, b.parts()[1]))
     if b.op == "SHL" and b.parts()[0].value == shift:
         return terms.apply("AND", terms.const(WORD >> shift), b.parts()[1])
+    if b.op in _ADDRESSES and shift >= _ADDRESS_SIZE:
+        return terms.zero
     return terms.zero if shift >= 256 else None
+
+
+_SELECTOR_BYTES = 4
+_ADDRESS_SIZE = 160
+_ADDRESSES = frozenset({"caller", "origin", "address"})
+
+
+def _simple_lt(terms: Terms, a: Term, b: Term) -> Term | None:
+    """Call data with a selector has at least its four bytes."""
+    if a.op == "calldatasize" and b.value is not None and b.value <= _SELECTOR_BYTES:
+        return terms.zero
+    return None
+
+
+def _simple_gt(terms: Terms, a: Term, b: Term) -> Term | None:
+    if a.op == "calldatasize" and b.value is not None and b.value < _SELECTOR_BYTES:
+        return terms.one
+    return _simple_lt(terms, b, a)
 
 
 def _simple_shl(_terms: Terms, a: Term, b: Term) -> Term | None:
@@ -309,7 +329,7 @@ def _simple_shl(_terms: Terms, a: Term, b: Term) -> Term | None:
 
 
 _TRUTHS = frozenset({"LT", "GT", "SLT", "SGT", "EQ", "ISZERO"})
-_NEVER_ZERO = frozenset({"caller", "origin", "address"})
+_NEVER_ZERO = frozenset({"caller", "origin", "address", "calldatasize"})
 _SIMPLER: dict[str, Callable[..., Term | None]] = {
     "ADD": _simple_add,
     "SUB": _simple_sub,
@@ -321,5 +341,7 @@ _SIMPLER: dict[str, Callable[..., Term | None]] = {
     "DIV": _simple_div,
     "SHR": _simple_shr,
     "SHL": _simple_shl,
+    "LT": _simple_lt,
+    "GT": _simple_gt,
 }
 """Mnemonic -> a simpler equal word, or None. A constant of a commutative instruction comes first."""
