@@ -156,5 +156,7 @@ def _notes(contract: EvmContract) -> Iterable[str]:
     partial = [function.name for function in contract.functions if not function.complete]
     if partial:
         yield f"not every path was followed in {', '.join(partial[:8])}{' and others' if len(partial) > 8 else ''}"
+    if contract.is_late:
+        yield "the time was over before every rule had read every path"
     if not contract.code.dispatched:
         yield "the functions were guessed from constants, as the control flow took too long to analyse"

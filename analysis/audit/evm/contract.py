@@ -40,7 +40,7 @@ class EvmContract:
     """An explored contract. open: variables that any caller may set to a chosen value.
 
     owners, roles: variables that checks of the caller read. balances: mappings that bound what a caller may take.
-    amounts: variables that hold sums or wei.
+    amounts: variables that hold sums or wei. delegates: variables that decide which code runs.
     """
 
     code: Code
@@ -51,6 +51,9 @@ class EvmContract:
     roles: set[Variable] = field(default_factory=set)
     balances: set[Variable] = field(default_factory=set)
     amounts: set[Variable] = field(default_factory=set)
+    delegates: set[Variable] = field(default_factory=set)
+    is_late: bool = False
+    """Whether the time was over before every rule had read every path."""
 
     def paths(self) -> Iterator[Path]:
         """All paths of all functions."""
@@ -136,8 +139,9 @@ def _interpret(contract: EvmContract) -> None:
     """Find owners, roles and balances, then the variables that are open: until no further one is."""
     paths = list(contract.paths())
     contract.owners = [item for item in guards.owner_fields(paths) if not item.variable.entry]
+    contract.delegates = delegate_variables(paths)
     contract.owners += [
-        Field(variable, WORD) for variable in delegate_variables(paths) if variable not in
+        Field(variable, WORD) for variable in contract.delegates if variable not in
         {item.variable for item in contract.owners}
     ]  # fmt: skip
     contract.roles = guards.role_variables(paths)

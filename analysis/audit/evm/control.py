@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import guards
-from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of, delegate_variables
+from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Path, Store
 from zevm.analysis.audit.evm.run import selector_of
-from zevm.analysis.audit.evm.slots import Variable, reads_of, variable_of
+from zevm.analysis.audit.evm.slots import reads_of, variable_of
 from zevm.analysis.audit.evm.terms import Taint, Term
 from zevm.analysis.audit.finding import Finding, Place, Severity
 
@@ -116,7 +116,7 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
 def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
     """The sensitive effect of a write, as the end of a sentence; None for an ordinary write."""
     variable, bits, value = variable_of(store.key), bits_of(store), store.value
-    if variable in contract.open and variable not in _delegated(contract) and _costs_value(path):
+    if variable in contract.open and variable not in contract.delegates and _costs_value(path):
         return None
     if value.taint & OUTSIDE and any(owner.overlaps(variable, bits) for owner in contract.owners):
         return "sets the variable that authorises callers or decides which code runs"
@@ -137,11 +137,6 @@ def _names_the_caller(path: Path, key: Term) -> bool:
             if any(key.contains(core) for core in cores):
                 return True
     return False
-
-
-def _delegated(contract: EvmContract) -> set[Variable]:
-    """The variables that decide which code runs."""
-    return delegate_variables(contract.paths())
 
 
 def _costs_value(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """Symbolic words of 256 bits: constants, inputs, storage reads, and expressions of them, each made once."""
 
 from collections.abc import Callable, Iterator
-from enum import IntFlag
 
 from zevm.storage.keccak import keccak256
 
@@ -11,8 +10,8 @@ _MOST_NODES = 200
 """A larger expression becomes one opaque word, so that memory and time stay bounded."""
 
 
-class Taint(IntFlag):
-    """Origins of a word."""
+class Taint:
+    """Origins of a word: bits of a number, as an IntFlag takes ten times as long to join."""
 
     NONE = 0
     CALLDATA = 1
@@ -38,7 +37,7 @@ class Term:
 
     __slots__ = ("args", "op", "size", "taint")
 
-    def __init__(self, op: str, args: tuple["Term | int | str", ...], taint: Taint, size: int) -> None:
+    def __init__(self, op: str, args: tuple["Term | int | str", ...], taint: int, size: int) -> None:
         self.op = op
         self.args = args
         self.taint = taint
@@ -139,14 +138,14 @@ class Terms:
         """A constant, cut to 256 bits."""
         return self._intern("const", (int(value) & WORD,), Taint.NONE)
 
-    def input(self, name: str, taint: Taint, *args: Term | int | str) -> Term:
+    def input(self, name: str, taint: int, *args: Term | int | str) -> Term:
         """A word from outside, as "caller" or "sload" of a key."""
         for arg in args:
             if isinstance(arg, Term):
                 taint |= arg.taint & Taint.CALLDATA if name == "calldata" else Taint.NONE
         return self._intern(name, args, taint)
 
-    def opaque(self, taint: Taint) -> Term:
+    def opaque(self, taint: int) -> Term:
         """A word about which only its origins are known."""
         self._opaque += 1
         return self._intern("opaque", (self._opaque,), taint)
@@ -194,7 +193,7 @@ class Terms:
 
         return visit(term)
 
-    def _intern(self, op: str, args: tuple[Term | int | str, ...], taint: Taint) -> Term:
+    def _intern(self, op: str, args: tuple[Term | int | str, ...], taint: int) -> Term:
         key = (op, *(id(arg) if isinstance(arg, Term) else arg for arg in args))
         found = self._made.get(key)
         if found is None:
