@@ -16,7 +16,7 @@ def examine(
     """The contract of deployed bytecode, and what its code makes suspect. Raises AuditError."""
     half = None if deadline is None else deadline.sooner(time.monotonic() + deadline.remaining() / 2)
     contract = explored(raw, dict(names), bounds=bounds, deadline=half)
-    found = []
+    found: list[Finding] = []
     for rule in (calls, control, numbers):
         for finding in rule.find(contract):
             if deadline is not None and deadline.expired():
