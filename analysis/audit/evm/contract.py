@@ -79,7 +79,7 @@ class EvmContract:
         if condition.term.taint & (Taint.ANSWER | Taint.SIGNATURE):
             return False
         read = [variable_of(read.args[0]) for read in reads_of(condition.term)]  # type: ignore[arg-type]
-        return bool(read) and all(variable.entry and variable not in self.roles for variable in read)
+        return any(variable.entry and variable not in self.roles for variable in read)
 
     def is_chosen_outside(self, target: Term) -> bool:
         """Whether a caller chooses an address, or has chosen it earlier."""

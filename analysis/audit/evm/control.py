@@ -1,17 +1,17 @@
 """Rules about who may do what: access, destruction, delegation, initialisers, tx.origin."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import guards
 from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Path, Store
-from zevm.analysis.audit.evm.run import selector_of
+from zevm.analysis.audit.evm.run import TRANSFERS, selector_of
 from zevm.analysis.audit.evm.slots import reads_of, variable_of
 from zevm.analysis.audit.evm.terms import Taint, Term
 from zevm.analysis.audit.finding import Finding, Place, Severity
 
-_TRANSFER, _TRANSFER_FROM = 0xA9059CBB, 0x23B872DD
+_TRANSFER = 0xA9059CBB
 
 
 def find(contract: EvmContract) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def _bounds(condition: Condition, amount: Term) -> bool:
 
 def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
     calls = [event for event in path.events if isinstance(event, Call) and event.kind == "CALL"]
-    if not calls or _earns(path) or guards.works_once(contract.terms, path):
+    if not calls or _earns(contract, path) or guards.works_once(contract.terms, path):
         return
     for call in calls:
         if _pays_ether(contract, call):
@@ -197,19 +197,26 @@ def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator
             )  # fmt: skip
 
 
-def _earns(path: Path) -> bool:
+def _earns(contract: EvmContract, path: Path) -> bool:
     """Whether the path asks for something that not everybody has: an entry, wei, an answer, a secret."""
-    return any(_asks_for_something(condition) for condition in guards.conditions_of(path))
+    asked = {
+        f"returndata@{call.offset}"
+        for call in path.events
+        if isinstance(call, Call) and not contract.is_chosen_outside(call.target) and selector_of(call) not in TRANSFERS
+    }
+    return any(_asks_for_something(condition, asked) for condition in guards.conditions_of(path))
 
 
-def _asks_for_something(condition: Condition) -> bool:
+def _asks_for_something(condition: Condition, asked: set[str]) -> bool:
     term, taint = condition.term, condition.term.taint
     if taint & Taint.ENTRY and not guards.checks_a_sum(term):
         return True
     if taint & Taint.VALUE and term.op != "callvalue":
         return True
-    if taint & Taint.SIGNATURE or any(part.op.startswith("returndata@") for part in term.walk()):
-        return term.op not in ("SLT", "LT", "GT") or bool(taint & Taint.SIGNATURE)
+    if taint & Taint.SIGNATURE:
+        return True
+    if any(part.op in asked for part in term.walk()):
+        return term.op not in ("SLT", "LT", "GT")
     return term.op == "EQ" and any(part.op == "keccak" for part in term.parts())
 
 
@@ -226,8 +233,3 @@ def _pays_tokens(call: Call) -> bool:
     recipient, amount = call.payload[1], call.payload[2]
     own = amount.taint & Taint.ENTRY
     return bool(recipient.taint & OUTSIDE) and not recipient.taint & Taint.STORAGE and not own
-
-
-def suspects(findings: Iterable[Finding], rule: str) -> list[Finding]:
-    """The findings of one rule."""
-    return [found for found in findings if found.rule == rule]

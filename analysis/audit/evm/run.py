@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Event, Load, Store
 from zevm.analysis.audit.evm.memory import Memory, Region, spot_of
 from zevm.analysis.audit.evm.terms import FOLDS, Taint, Term, Terms
+from zevm.storage.keccak import keccak256
 
 STIPEND_GAS = 2_300
 _LAST_PRECOMPILE = 0x11
@@ -118,8 +119,14 @@ class Run:
 
 def _keccak(run: Run, _offset: int) -> None:
     address, length = run.pop(2)
-    words = run.memory.window(address, length)
-    if length.value is not None and length.value % 32 == 0 and len(words) * 32 == length.value:
+    words, size = run.memory.window(address, length), length.value
+    whole = size is not None and (size + 31) // 32 == len(words)
+    values = [word.value for word in words]
+    if whole and size is not None and None not in values:
+        data = b"".join(value.to_bytes(32, "big") for value in values if value is not None)
+        run.stack.append(run.terms.const(int.from_bytes(keccak256(data[:size]), "big")))
+        return
+    if whole and size is not None and size % 32 == 0:
         run.stack.append(run.terms.hashed(words))
         return
     taint = length.taint

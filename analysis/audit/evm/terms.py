@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from zevm.storage.keccak import keccak256
-
 WORD = (1 << 256) - 1
 _SIGN = 1 << 255
 _MOST_NODES = 200
@@ -168,11 +166,7 @@ class Terms:
         return self._intern(op, args, taint)
 
     def hashed(self, words: tuple[Term, ...]) -> Term:
-        """Keccak-256 of whole words."""
-        values = [word.value for word in words]
-        if words and None not in values:
-            data = b"".join(value.to_bytes(32, "big") for value in values if value is not None)
-            return self.const(int.from_bytes(keccak256(data), "big"))
+        """Keccak-256 of whole words, not all of them constants."""
         taint = Taint.NONE
         for word in words:
             taint |= word.taint

@@ -6,7 +6,7 @@ pub const DelegatingHost = struct {
     pub const storage = covenant.layout(struct { number: u256 });
 
     pub fn run(target: covenant.Address, data: covenant.Bytes) void {
-        _ = covenant.raw(target, data.data, .{ .kind = .delegate });
+        _ = covenant.rawCall(target, data.data, .{ .kind = .delegate });
     }
 };
 

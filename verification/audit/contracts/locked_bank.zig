@@ -15,7 +15,7 @@ pub const LockedBank = struct {
         const mine = storage.balances.of(covenant.sender());
         const amount = mine.get();
         if (amount == 0) covenant.revert("nothing");
-        _ = covenant.raw(covenant.sender(), "", .{ .value = amount });
+        _ = covenant.rawCall(covenant.sender(), "", .{ .value = amount });
         mine.set(0);
     }
 };

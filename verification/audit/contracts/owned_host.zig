@@ -13,7 +13,7 @@ pub const OwnedHost = struct {
 
     pub fn run(target: covenant.Address, data: covenant.Bytes) void {
         if (!covenant.sender().eql(storage.owner.get())) covenant.revert("owner");
-        _ = covenant.raw(target, data.data, .{ .kind = .delegate });
+        _ = covenant.rawCall(target, data.data, .{ .kind = .delegate });
     }
 
     pub fn pay(to: covenant.Address, wei: u256) void {
