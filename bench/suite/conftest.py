@@ -59,12 +59,12 @@ if CONTENDER != "zEVM":
         """An open chain."""
         if CONTENDER == "eth-tester":
             provider = EthereumTesterProvider()
-            tester = provider.ethereum_tester
+            tester: Any = provider.ethereum_tester
             yield OwnSnapshots(Web3(provider), tester.take_snapshot, tester.revert_to_snapshot)
             return
         with CONTENDERS["Anvil"].start(tmp_path_factory.mktemp("chain")) as node:
             w3 = Web3(HTTPProvider(f"http://127.0.0.1:{node.port}"))
-            ask = w3.provider.make_request
+            ask: Any = w3.provider.make_request
             yield OwnSnapshots(
                 w3, lambda: ask("evm_snapshot", [])["result"], lambda number: ask("evm_revert", [number])
             )
@@ -92,7 +92,7 @@ if CONTENDER != "zEVM":
         return deployed
 
     @pytest.fixture(autouse=True)
-    def _isolated(_chain: OwnSnapshots, token: Any) -> Iterator[None]:
+    def _isolated(_chain: OwnSnapshots, token: Any) -> Iterator[None]:  # noqa: ARG001
         """A snapshot before each test, and a revert after it."""
         snapshot = _chain.take()
         yield

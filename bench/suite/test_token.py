@@ -1,4 +1,4 @@
-"""Two hundred tests of a token: in each two transactions, three calls, a revert, and what the test changed taken back."""
+"""Two hundred tests of a token: in each two transactions, three calls and a revert."""
 
 from typing import Any
 
