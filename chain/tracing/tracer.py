@@ -1,7 +1,7 @@
 """The base of every tracer: it ignores every event."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ class QuietTracer:
 
     wants_steps = False
     wants_host_calls = False
+    wants_blocks = False
 
     def on_begin(self, start: TransactionStart) -> None:
         """See Tracer, as for the others."""
@@ -43,6 +44,12 @@ class QuietTracer:
 
     def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
         """A WebAssembly contract's function begins."""
+
+    def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:
+        """It stops before its end."""
+
+    def on_program_block(self, frame: WatchedFrame, offset: int, ink_left: int, stack_words: int) -> None:
+        """A block of a WebAssembly contract begins."""
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
         """It ended."""

@@ -5,6 +5,7 @@ table holds or an export names is reached through a small function that charges 
 call site to charge it at.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
@@ -17,11 +18,12 @@ from zevm.chain.zvm.module.binary import (
     Element,
     Export,
     FunctionType,
+    Import,
     Module,
     encode,
     unsigned,
 )
-from zevm.chain.zvm.module.body import BodyWalk, MeteredBody
+from zevm.chain.zvm.module.body import BodyWalk
 from zevm.chain.zvm.module.code_writer import Places, Writer, fault
 from zevm.chain.zvm.module.rules import FAULT, GROW_FUNCTION, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
 from zevm.chain.zvm.price_table import PriceTable
@@ -29,7 +31,10 @@ from zevm.chain.zvm.price_table import PriceTable
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""
 
-_PLAIN = FunctionType("", "")
+PROBE = ("zvm_probe", "block")
+"""(module, name) of the import of probed modules; no contract can import it."""
+
+_PLAIN, _PROBE_TYPE = FunctionType("", ""), FunctionType("i", "")
 _ZERO_I64 = b"\x7e\x01\x42\x00\x0b"
 _ZERO_I32 = b"\x7f\x01\x41\x00\x0b"
 
@@ -42,10 +47,50 @@ class Instrumented:
     work: Work
 
 
-def instrument(module: Module, price_table: PriceTable) -> Instrumented:
-    """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions."""
-    imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
-    places = Places(
+def instrument(module: Module, price_table: PriceTable, *, probed: bool = False) -> Instrumented:
+    """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions.
+
+    probed: each metered block calls PROBE, the last import, with its offset in the module, and pays nothing for that.
+    """
+    places, writer = _places(module, probed=probed), writer_of(module, price_table, probed=probed)
+    imports = len(module.imports) + probed
+    bodies = [walk.run() for walk in body_walks(module, price_table, writer, probed=probed)]
+    code = [body.code for body in bodies]
+    code.append(fault(places, OUT_OF_INK, clear_ink=True))
+    code.append(fault(places, OUT_OF_STACK, clear_ink=False))
+    code += [helper.code for helper in writer.helpers]
+    indirect = sorted(_indirect_imports(module))
+    moved = {index: imports + len(code) + position for position, index in enumerate(indirect)}
+    prices = _import_prices(module, price_table)
+    code += [_forward(module, index, prices[index], writer) for index in indirect]
+    added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
+    return Instrumented(
+        module=encode(_rebuilt(_with_probe(module) if probed else module, price_table, moved, added), code),
+        work=Work.of(bodies),
+    )
+
+
+def _with_probe(module: Module) -> Module:
+    """The module with one import more, behind which every index of a function of its own is one higher."""
+    imports = len(module.imports)
+
+    def moved(index: int) -> int:
+        return index + (index >= imports)
+
+    return replace(
+        module,
+        types=[*module.types, _PROBE_TYPE],
+        imports=[*module.imports, Import(*PROBE, len(module.types))],
+        exports=[
+            Export(row.name, FUNCTION, moved(row.target)) if row.kind == FUNCTION else row for row in module.exports
+        ],
+        elements=[Element(row.offset, [moved(index) for index in row.functions]) for row in module.elements],
+    )
+
+
+def _places(module: Module, *, probed: bool = False) -> Places:
+    imports, functions, globals_ = len(module.imports) + probed, len(module.functions), len(module.globals)
+    return Places(
         ink=globals_,
         stack=globals_ + 1,
         fault=globals_ + 2,
@@ -54,36 +99,32 @@ def instrument(module: Module, price_table: PriceTable) -> Instrumented:
         helpers=imports + functions + 2,
         pay_for_growth=pays_for_growth(module),
     )
-    writer = Writer(places, price_table, can_grow=can_grow(module))
-    prices = [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
-    bodies = _walk(module, price_table, writer, prices)
-    code = [body.code for body in bodies]
-    code.append(fault(places, OUT_OF_INK, clear_ink=True))
-    code.append(fault(places, OUT_OF_STACK, clear_ink=False))
-    code += [helper.code for helper in writer.helpers]
-    indirect = sorted(_indirect_imports(module))
-    moved = {index: imports + len(code) + position for position, index in enumerate(indirect)}
-    code += [_forward(module, index, prices[index], writer) for index in indirect]
-    added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
-    return Instrumented(
-        module=encode(_rebuilt(module, price_table, moved, added), code),
-        work=Work.of(bodies),
-    )
 
 
-def _walk(module: Module, price_table: PriceTable, writer: Writer, prices: list[int]) -> list[MeteredBody]:
+def _import_prices(module: Module, price_table: PriceTable) -> list[int]:
+    return [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
+
+
+def writer_of(module: Module, price_table: PriceTable, *, probed: bool = False) -> Writer:
+    """The writer of a module's metering. It numbers its helpers by the order of the walks that it is given to."""
+    return Writer(_places(module, probed=probed), price_table, can_grow=can_grow(module))
+
+
+def body_walks(module: Module, price_table: PriceTable, writer: Writer, *, probed: bool = False) -> Iterator[BodyWalk]:
+    """The walk over each function, not yet run; to be run in this order."""
     signatures = [module.types[row.type_index] for row in module.imports]
     signatures += [module.types[index] for index in module.functions]
-    fixed = prices + [0] * len(module.functions)
+    fixed = _import_prices(module, price_table) + [0] * len(module.functions)
     calls = [
         (len(signature.parameters), len(signature.results), ink)
         for signature, ink in zip(signatures, fixed, strict=True)
     ]
     growth_ink = ALL_HOST_FUNCTIONS[GROW_FUNCTION].static_ink(price_table)
-    return [
-        BodyWalk(module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink).run()
-        for index in range(len(module.functions))
-    ]
+    for index in range(len(module.functions)):
+        yield BodyWalk(
+            module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink,
+            probe=len(module.imports) if probed else None,
+        )  # fmt: skip
 
 
 def _indirect_imports(module: Module) -> set[int]:
