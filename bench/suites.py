@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def run(contender: str, folder: Path, runs: Runs) -> None:
 
 def table(results: dict[str, Runs]) -> list[str]:
     """The medians of the rounds, and the ratios to zEVM; above 1 zEVM is faster."""
-    rows = (
+    rows: tuple[tuple[str, Callable[[Runs], float]], ...] = (
         ("200 tests, s", lambda runs: statistics.median(runs.tests)),
         ("a test, ms", lambda runs: statistics.median(runs.medians) * 1_000),
         ("the process with its start, s", lambda runs: statistics.median(runs.processes)),
