@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Clock:
-    """The seconds of each test with its snapshot, the first one's left out: it sets up the session."""
+    """Seconds of each test with its snapshot. The first test is left out, as it sets up the session."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -44,7 +44,7 @@ class Clock:
 
 
 class OwnSnapshots:
-    """What a suite needs around each test that has no plugin for it."""
+    """A chain with the two calls that a suite without a plugin makes around each test."""
 
     def __init__(self, w3: Web3, take: Any, revert: Any) -> None:
         self.w3 = w3
