@@ -16,5 +16,5 @@ def provider_at(url: str) -> HTTPProvider:
 
 
 def web3_at(url: str) -> Web3:
-    """web3.py upon such a provider."""
+    """web3.py with such a provider."""
     return Web3(provider_at(url))
