@@ -4,7 +4,7 @@
 
 The test bodies are the same (bench/suite/test_token.py): two transactions, three calls, a revert, assertions. The
 contenders take turns; each run is a process of pytest. The figures are of the tests with their snapshots; the
-session's start is in the last row.
+session's start is in the last row. eth-tester comes by `pip install eth-tester==0.14.0b1`.
 """
 
 import argparse

@@ -22,6 +22,7 @@ from web3.middleware import SignAndSendRawMiddlewareBuilder
 from web3.types import Wei
 
 from testing.node_process import NodeProcess
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
 
 SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1]
@@ -29,7 +30,7 @@ SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1]
 
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
-    return Web3(Web3.HTTPProvider(node.url))
+    return web3_at(node.url)
 
 
 def deploy(w3: Web3, artifact: Artifact, *arguments: Any, **transaction: Any) -> Any:
@@ -113,7 +114,7 @@ def test_mines_a_reverting_transaction(w3: Web3, contract: Contract) -> None:
 
 def test_signs_locally(node: NodeProcess) -> None:
     account = Account.from_key(KEYS[2])
-    w3 = Web3(Web3.HTTPProvider(node.url))
+    w3 = web3_at(node.url)
     w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
     receiver = Account.create().address
     sent = w3.eth.send_transaction({"from": account.address, "to": receiver, "value": Wei(ETHER)})

@@ -179,7 +179,7 @@ def test_a_failed_test_shows_what_it_executed_last(pytester: pytest.Pytester, bo
     assert "Box::keep_in(Box: [0x" in sections[0]
     assert "├─ [" in sections[0]
     assert "Box::keep(5)" in sections[0]
-    assert "emit Kept(owner: 0x" in sections[0]
+    assert "emit Kept(owner: Box: [0x" in sections[0]
     for section in sections[1:]:
         assert "Box::refuse()" in section
         assert "[Revert] Box: refused" in section
