@@ -19,7 +19,7 @@ PYTHON ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
-UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/covenant tests/rpc tests/test_*.py)
+UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py)
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON

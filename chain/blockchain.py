@@ -238,16 +238,12 @@ class Chain(ChainView):
     @_writes
     def snapshot(self) -> int:
         """Remember everything as it is now; the number to revert to."""
-        head = self.head
-        node = NodeState(
-            self.pool.snapshot(),
-            self.clock.state,
-            self.mining.mode,
-            self.settings,
-            frozenset(self.impersonated),
-            self.auto_impersonate,
-        )
-        return self.snapshots.add(ChainSnapshot(head.version, head.header.hash, node))
+        return self.snapshots.add(self._present())
+
+    @_writes
+    def is_at(self, number: int) -> bool:
+        """Whether nothing has changed since a snapshot; False where it is unknown."""
+        return self.snapshots.taken.get(number) == self._present()
 
     @_writes
     def revert(self, number: int) -> bool:
@@ -256,6 +252,8 @@ class Chain(ChainView):
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
+        if snapshot == self._present():
+            return True
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
         removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._waiting.replace_all(batch, waiting))
@@ -265,6 +263,19 @@ class Chain(ChainView):
         self._waiting.take_over(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
         return True
+
+    def _present(self) -> ChainSnapshot:
+        """Everything as it is now."""
+        head = self.head
+        node = NodeState(
+            self.pool.snapshot(),
+            self.clock.state,
+            self.mining.mode,
+            self.settings,
+            frozenset(self.impersonated),
+            self.auto_impersonate,
+        )
+        return ChainSnapshot(head.version, head.header.hash, head.state.root, node)
 
     @_writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.log_search import LogLimits
-from zevm.chain.pool.pool import PoolLimits
+from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 

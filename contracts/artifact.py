@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eth_utils.abi import abi_to_signature
-
 from zevm.chain.zvm.inspection import inspect_module
 from zevm.chain.zvm.module.creation import compressed, stripped
 from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER
 from zevm.chain.zvm.price_table import ZVM
 from zevm.contracts.errors import ArtifactError
 from zevm.contracts.sections import abi_of, with_abi
+from zevm.contracts.source_maps.mappings import MEMBER
 from zevm.storage.keccak import keccak256
 
 Abi = list[dict[str, Any]]
@@ -25,7 +24,8 @@ class Artifact:
 
     bytecode: creation code, behind which ABI-encoded constructor arguments follow. deployed_bytecode: the code that an
     account gets; of EVM contracts with the immutables zero. module: WebAssembly without custom sections, None for EVM
-    bytecode. debug_module: the same with names and DWARF. extra: further members of the document.
+    bytecode. debug_module: the same with names and DWARF. source_map: a document for `zevm.contracts.source_maps`.
+    file: the document that it was read from. extra: further members of the document.
     """
 
     name: str
@@ -38,6 +38,8 @@ class Artifact:
     storage_layout: dict[str, Any] | None = field(default=None, repr=False)
     module: bytes | None = field(default=None, repr=False)
     debug_module: bytes | None = field(default=None, repr=False)
+    source_map: Mapping[str, Any] | None = field(default=None, repr=False)
+    file: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -70,6 +72,8 @@ class Artifact:
         }
         if self.storage_layout is not None:
             document["storageLayout"] = self.storage_layout
+        if self.source_map is not None:
+            document[MEMBER] = self.source_map
         if self.module is not None:
             document["zvm"] = {"format": 1, "moduleBytes": len(self.module), "storedBytes": len(self.deployed_bytecode)}
         return document | dict(self.extra)
@@ -98,6 +102,7 @@ def module_artifact(
     metadata: dict[str, Any],
     storage_layout: dict[str, Any] | None = None,
     debug_module: bytes | None = None,
+    source_map: Mapping[str, Any] | None = None,
     compress: bool = True,
 ) -> Artifact:
     """The artifact of a module: stored compressed if that is smaller, its creation with the constructor's marker."""
@@ -110,6 +115,7 @@ def module_artifact(
         storage_layout=storage_layout,
         module=module,
         debug_module=debug_module,
+        source_map=source_map,
     )  # fmt: skip
 
 
@@ -130,6 +136,8 @@ def load_artifact(path: Path) -> Artifact:
             metadata=metadata,
             storage_layout=document.get("storageLayout"),
             module=_module_beside(path, document),
+            source_map=document.get(MEMBER),
+            file=path,
         )
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
@@ -171,6 +179,8 @@ def _module_beside(path: Path, document: dict[str, Any]) -> bytes | None:
 
 def method_identifiers(abi: Abi) -> dict[str, str]:
     """Signature -> selector in hex without 0x, as solc lists them."""
+    from eth_utils.abi import abi_to_signature
+
     signatures = sorted(abi_to_signature(entry) for entry in abi if entry["type"] == "function")  # type: ignore[arg-type]
     return {signature: keccak256(signature.encode())[:4].hex() for signature in signatures}
 

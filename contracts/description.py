@@ -48,7 +48,7 @@ def read_description(module: bytes) -> Description | None:
         if not found["name"].isidentifier():
             raise ValueError(f"{found['name'][:80]!r} is no name of a contract")
         for entry in found["abi"]:
-            _check_entry(entry)
+            check_entry(entry)
         layouts = found.get("storageLayout"), found.get("transientStorageLayout")
         return Description(found["name"], found["abi"], *layouts, bool(found["constructor"]))
     except (ModuleRefusedError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -64,7 +64,7 @@ def _address(module: Module, name: str) -> int:
     return Reader(row, 3, len(row)).signed(32) & 0xFFFFFFFF
 
 
-def _check_entry(entry: dict[str, Any]) -> None:
+def check_entry(entry: dict[str, Any]) -> None:
     """Raise ValueError, or what a wrong shape raises, for an entry of an ABI that is none."""
     if entry["type"] not in _ENTRIES:
         raise ValueError(f"an entry of the type {str(entry['type'])[:80]!r}")

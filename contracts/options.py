@@ -29,6 +29,7 @@ class BuildOptions:
     """The choices of a build; the defaults are those of `zevm contract build`.
 
     checked: arithmetic, indices and casts revert where they are wrong. compress: deploy the compressed form.
+    source_map: make the artifact's source map from the compiler's debug information.
     library: the folder of Zig's `covenant`, None for the project's own or the installed one. root: the folder against
     which the artifact and messages name files, None for the source's. cache: where Zig keeps what it compiled. tools:
     a folder with node_modules, in addition to those at and above the source. scratch: the folder for temporary files,
@@ -39,6 +40,7 @@ class BuildOptions:
 
     checked: bool = True
     compress: bool = True
+    source_map: bool = True
     limits: CompilerLimits = field(default_factory=CompilerLimits)
     library: Path | None = None
     root: Path | None = None

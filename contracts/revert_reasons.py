@@ -1,8 +1,8 @@
 """Reverts and calls as text: Error(string), Panic(uint256), and custom errors by name.
 
-The names of custom errors and functions come from compiled artifacts: a directory of Foundry (`out/`) or Hardhat
+The names of custom errors and functions come from compiled artifacts: directories of Foundry (`out/`) or Hardhat
 (`artifacts/`, with or without build-info). The decoder finds new artifacts while the node runs: an unknown selector
-makes it read the directory again.
+makes it read them again.
 """
 
 import time
@@ -70,9 +70,9 @@ class AbiEntry:
 class Decoder:
     """Turns revert data and call data into text. Safe to use from any thread."""
 
-    def __init__(self, artifacts: Path | None = None) -> None:
-        """`artifacts`: a directory searched for *.json at every depth; None for Solidity's own errors only."""
-        self._directory = artifacts
+    def __init__(self, *folders: Path) -> None:
+        """`folders`: searched for *.json at every depth; none for Solidity's own errors only."""
+        self._folders = folders
         self._lock = Lock()
         self._seen: dict[Path, tuple[int, int]] = {}
         self._next_scan = 0.0
@@ -104,17 +104,17 @@ class Decoder:
 
     def _lookup(self, table: dict[bytes, AbiEntry], selector: bytes) -> AbiEntry | None:
         entry = table.get(selector)
-        if entry is None and self._directory is not None and time.monotonic() >= self._next_scan:
+        if entry is None and self._folders and time.monotonic() >= self._next_scan:
             self.refresh()
             entry = table.get(selector)
         return entry
 
     def refresh(self) -> None:
         """Read the new and changed artifacts. Unreadable files are ignored."""
-        if self._directory is None:
+        if not self._folders:
             return
         with self._lock:
-            for path in sorted(self._directory.rglob("*.json")):
+            for path in (path for folder in self._folders for path in sorted(folder.rglob("*.json"))):
                 stamp = _stamp(path)
                 if stamp is not None and self._seen.get(path) != stamp:
                     self._seen[path] = stamp

@@ -87,7 +87,7 @@ class CovenantVM:
         expected = None if expected_state is None else checked_bytes(expected_state, WORD_BYTES, "expected_state")
         self._rules = _rules(checked_integer(chain_id, MAXIMUM_GAS, "chain_id"), hardfork)
         self._runtime = ZVMRuntime()
-        self._decoder = Decoder(None if artifacts is None else Path(checked_path(artifacts, "artifacts")))
+        self._decoder = Decoder(*([] if artifacts is None else [Path(checked_path(artifacts, "artifacts"))]))
         self._close_lock = threading.Lock()
         self._closed = False
         self._request_ids = count(1)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, 
 from coincurve import PrivateKey
 
 from zevm import __version__
+from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
 from zevm.contracts.revert_reasons import Decoder
@@ -96,7 +97,8 @@ class NodeCore:
         self.mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
         self.keys = derive_keys(self.mnemonic, settings.derivation_path, settings.accounts)
         self._wallet = KeyWallet([*self.keys, *self._unlocked_keys()])
-        self._decoder = Decoder(settings.artifacts)
+        self._decoder = Decoder(*settings.artifacts)
+        self.catalogue = Catalogue(settings.artifacts)
         self._log = None if settings.quiet else self._new_log()
         self._chain: Chain | None = None
         self._is_new = False
@@ -165,6 +167,7 @@ class NodeCore:
             announced_version=announced_version(settings),
             call_log=Observers(metrics.called, self._log),
             decoder=self._decoder,
+            catalogue=self.catalogue,
         )
         options = ServerOptions(
             hosts=settings.host if self._listens else (),

@@ -17,8 +17,10 @@ from typing import Any, Literal, Self
 
 import uvloop
 
+from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency import shared
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.genesis import Genesis
 from zevm.node.advice import for_a_program
@@ -188,6 +190,11 @@ class Node:
             from zevm.node.web3_providers import PersistentInProcessProvider
         return PersistentInProcessProvider(self._door())
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The contracts that the node knows by name: of the folders in `artifacts`, and added ones. Not when closed."""
+        return self._opened().core.catalogue
+
     def request(self, method: str, *params: object) -> Any:
         """The result of one RPC call, as JSON has it.
 
@@ -196,7 +203,9 @@ class Node:
         """
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         body = json.dumps(call, default=partial(_no_json, method)).encode()
-        answer = json.loads(self._door().answer(body) or b"")
+        text = self._door().answer(body) or b""
+        with deep_recursion:  # a call's trace nests as deep as its calls
+            answer = json.loads(text)
         if "error" in answer:
             raise CallFailedError(method, answer["error"])
         return answer["result"]
@@ -207,14 +216,15 @@ class Node:
 
         Anchors nest. Raises NodeError at the end where the chain was reverted to before the anchor, or reset.
         """
-        snapshot = self.request("evm_snapshot")
+        chain = self.chain
+        snapshot = chain.writer.run(chain.snapshot)
         try:
             yield
         except BaseException:
             if self._running is not None:
-                self.request("evm_revert", snapshot)
+                chain.writer.run(chain.revert, snapshot)
             raise
-        if not self.request("evm_revert", snapshot):
+        if not chain.writer.run(chain.revert, snapshot):
             raise NodeError("the chain cannot return to the anchor: it was reverted to an earlier point, or reset")
 
     @_told_to_a_program()

@@ -1,11 +1,13 @@
 """Prometheus metrics. A call costs one look-up and one observation; the rest is read at each scrape."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Histogram, make_asgi_app
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, make_asgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -32,21 +34,59 @@ class Totals:
     dropped: int = 0
 
 
+@dataclass(slots=True)
+class _Series:
+    """The calls of one method with one outcome: how many in each bucket, the last of which has no bound."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_SECONDS) + 1))
+    seconds: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(LATENCY_SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class _Latencies:
+    """A histogram of the calls, observed and read on the event loop alone, so that no call waits for a lock."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str], _Series] = {}
+        self._methods: set[str] = set()
+
+    def series(self, method: str, outcome: str) -> _Series:
+        """The calls of a method with an outcome."""
+        return self._series.get((method, outcome)) or self._new(method, outcome)
+
+    def _new(self, method: str, outcome: str) -> _Series:
+        is_new = method not in self._methods
+        if is_new and (len(self._methods) >= METHOD_LIMIT or outcome == "-32601"):
+            return self._series.setdefault(("other", outcome), _Series())
+        self._methods.add(method)
+        return self._series.setdefault((method, outcome), _Series())
+
+    def describe(self) -> Iterator[Metric]:
+        """Describe nothing in advance."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The histogram as it is now."""
+        about = "Time to answer calls, by method and outcome (ok or the error's code)"
+        family = HistogramMetricFamily("zevm_rpc_request_seconds", about, labels=("method", "outcome"))
+        bounds = [*map(str, LATENCY_SECONDS), "+Inf"]
+        for labels, series in list(self._series.items()):
+            buckets = list(zip(bounds, accumulate(series.counts), strict=True))
+            family.add_metric(labels, buckets, series.seconds)
+        yield family
+
+
 class Metrics:
     """Collects from the chain's events and the calls, and serves `application` at /metrics."""
 
     def __init__(self, chain: Chain, folder: Path | None) -> None:
         self._totals = Totals()
         self.registry = CollectorRegistry()
-        self._latency = Histogram(
-            "zevm_rpc_request_seconds",
-            "Time to answer calls, by method and outcome (ok or the error's code)",
-            ("method", "outcome"),
-            buckets=LATENCY_SECONDS,
-            registry=self.registry,
-        )
-        self._series: dict[tuple[str, str], Histogram] = {}
-        self._methods: set[str] = set()
+        self._latencies = _Latencies()
+        self.registry.register(self._latencies)
         self.registry.register(_NodeCollector(chain, self._totals, folder))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -54,10 +94,7 @@ class Metrics:
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
         """An answered call (rpc.services.CallLog)."""
         outcome = OK if error is None else str(getattr(error, "code", "error"))
-        series = self._series.get((method, outcome))
-        if series is None:
-            series = self._new_series(method, outcome)
-        series.observe(seconds)
+        self._latencies.series(method, outcome).observe(seconds)
 
     def on_event(self, event: Event) -> None:
         """A chain event (chain.events.Listener)."""
@@ -80,15 +117,6 @@ class Metrics:
     def endpoint(self) -> "MetricsEndpoint":
         """The ASGI application for /metrics."""
         return MetricsEndpoint(self.registry)
-
-    def _new_series(self, method: str, outcome: str) -> Histogram:
-        known = method in self._methods
-        if not known and (len(self._methods) >= METHOD_LIMIT or outcome == "-32601"):
-            return self._latency.labels("other", outcome)
-        self._methods.add(method)
-        series = self._latency.labels(method, outcome)
-        self._series[method, outcome] = series
-        return series
 
 
 class MetricsEndpoint:

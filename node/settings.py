@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from zevm.chain.pool.pool import PoolLimits
+from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.forks import Fork, fork_by_name
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.units import ETHER
@@ -92,6 +92,21 @@ def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _paths(value: object) -> object:
+    """Paths of a comma-separated text, or of a path alone; other values as they are."""
+    value = str(value) if isinstance(value, Path) else value
+    return _split(value)
+
+
+def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The paths, ~ expanded. One that does not exist may be built later."""
+    paths = tuple(path.expanduser() for path in values)
+    for path in paths:
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{str(path)!r} is not a folder")
+    return paths
+
+
 def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         parts = urlsplit(value)
@@ -103,6 +118,7 @@ def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
@@ -331,9 +347,9 @@ class NodeSettings(BaseSettings):
         False, "--preserve-historical-states", panel=DATA,
         about="Accepted for compatibility with Anvil: every past state is always kept.",
     )  # fmt: skip
-    artifacts: UserPath | None = _setting(
-        None, "--artifacts", panel=DATA, metavar="FOLDER",
-        about="Build output of Foundry (out) or Hardhat (artifacts): custom errors are shown by name.",
+    artifacts: Folders = _setting(
+        (), "--artifacts", panel=DATA, metavar="FOLDER,...",
+        about="Build output of Foundry, Hardhat or `zevm contract build`: contracts, functions and errors have names.",
     )  # fmt: skip
 
     load_state: UserPath | None = _setting(

@@ -4,6 +4,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
 from zevm.chain.engine.driver import Engine
 from zevm.chain.engine.limits import EngineLimits
@@ -52,7 +53,7 @@ class Services:
     instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
-    compiler: None if the node compiles no sources of clients.
+    compiler: None if the node compiles no sources of clients. catalogue: contracts that the node has the names of.
     """
 
     chain: Chain
@@ -66,6 +67,7 @@ class Services:
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
     filters: Filters = field(init=False)

@@ -18,6 +18,7 @@ FOLDERS = (
     "node",
     "rpc",
     "covenant",
+    "analysis",
     "contracts",
     "chain",
     "storage",

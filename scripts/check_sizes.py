@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage", "bench", "scripts", "testing", "verification")
+PACKAGES = (
+    "node",
+    "rpc",
+    "covenant",
+    "analysis",
+    "contracts",
+    "chain",
+    "storage",
+    "bench",
+    "scripts",
+    "testing",
+    "verification",
+)
 FILE_SOFT, FILE_HARD = 500, 900
 FUNCTION_SOFT, FUNCTION_HARD = 60, 100
 TEST_FILE_HARD = 1_200

@@ -23,6 +23,7 @@ LAYOUT_FOLDERS = (
     "node",
     "rpc",
     "covenant",
+    "analysis",
     "contracts",
     "chain",
     "storage",

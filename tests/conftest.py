@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "covenant", "rpc"))
+UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
 
 

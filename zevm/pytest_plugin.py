@@ -1,34 +1,126 @@
-"""Fixtures for pytest: a node for the session, and for each test a state that no other test has touched.
+"""Fixtures for pytest: a node for the session, and for each test the state that the wider fixtures have left.
 
-Nothing of the node is imported before a test asks for one of them; `-p no:zevm` leaves the plugin out.
+Nothing of the node is imported before a test asks for one of them; `-p no:zevm` leaves the plugin out. docs/testing.md
+shows their use.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+_SETTINGS = {
+    "hardfork": "the newest active fork, as cancun; the newest known one by default",
+    "accounts": "how many accounts to fund; 10 by default",
+    "mining": "auto: a block for each transaction; manual: on evm_mine; a number: seconds between blocks",
+    "genesis": "a genesis file in geth's format, from the root folder",
+}
+"""Options of the node that are flags as well: name after `zevm_` -> meaning."""
+
+_GAS = pytest.StashKey[Any]()
+
+_PARAMETERS = {"hardfork": "fork"}
+"""Options that zevm.Node has under another name."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of the node, the folders of contracts, and the reports."""
+    group = parser.getgroup("zevm", "an Ethereum node in the tests (zEVM)")
+    for name, meaning in _SETTINGS.items():
+        parser.addini(f"zevm_{name}", meaning, default="")
+        group.addoption(f"--zevm-{name}", metavar=name.upper(), help=meaning)
+    parser.addini("zevm_settings", "rows of docs/settings.md, as gas_limit = 30_000_000", type="linelist")
+    parser.addini("zevm_artifacts", "folders of built contracts", type="args", default=["out", "artifacts", "build"])
+    parser.addini("zevm_sources", "folders of sources", type="args", default=["src", "contracts"])
+    parser.addini("zevm_traces", "show what a failed test executed last", type="bool", default=True)
+    parser.addini("zevm_gas", "report gas by function", type="bool", default=False)
+    parser.addini("zevm_gas_json", "a file for the report of gas", default="")
+    group.addoption("--zevm-gas", action="store_true", help="report gas by function")
+    group.addoption("--zevm-gas-json", metavar="FILE", help="write the report of gas to a file, as JSON")
+    group.addoption("--zevm-fork", metavar="URL", help="reserved: begin with the state of a live chain")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what is not there yet, before any test runs."""
+    if config.getoption("--zevm-fork"):
+        raise pytest.UsageError(
+            "--zevm-fork: zEVM cannot begin with the state of a live chain yet; leave it out, or give a chain of your "
+            "own by zevm_genesis (--zevm-hardfork chooses the rules)"
+        )
+
+    if _chosen(config, "gas") or _chosen(config, "gas_json"):
+        from zevm.node.testing.gas_hooks import GasHooks
+
+        file = _chosen(config, "gas_json")
+        hooks = GasHooks(_project_folder(config) / file if file else None)
+        config.stash[_GAS] = hooks.report
+        config.pluginmanager.register(hooks, "zevm-gas")
+
+
+def _project_folder(config: pytest.Config) -> Path:
+    """The folder that paths in options start from: that of the configuration file, or else where pytest was started."""
+    return config.invocation_params.dir if config.inipath is None else config.inipath.parent
+
+
+def _chosen(config: pytest.Config, name: str) -> Any:
+    """An option by its flag, or by the configuration file."""
+    return config.getoption(f"--zevm-{name.replace('_', '-')}") or config.getini(f"zevm_{name}")
+
 
 @pytest.fixture(scope="session")
-def zevm_session_node() -> Iterator[Any]:
-    """An open zevm.Node in memory. A project that needs other settings overrides this fixture in its conftest."""
-    import zevm
+def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
+    """The parameters of zevm.Node, from the options; override it in conftest.py for computed ones."""
+    found: dict[str, Any] = {}
+    for line in pytestconfig.getini("zevm_settings"):
+        name, equals, value = line.partition("=")
+        if not equals:
+            pytest.fail(f"zevm_settings: {line!r}: want name = value, as gas_limit = 30_000_000", pytrace=False)
+        found[name.strip().replace("-", "_")] = value.strip()
+    for name in _SETTINGS:
+        value = _chosen(pytestconfig, name)
+        if value:
+            found[_PARAMETERS.get(name, name)] = value
+    if "genesis" in found:
+        found["genesis"] = _project_folder(pytestconfig) / found["genesis"]
+    return found
 
-    with zevm.Node() as node:
-        yield node
+
+@pytest.fixture(scope="session")
+def _zevm_session(zevm_settings: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
+    from zevm.node.testing.session import opened
+
+    with opened(
+        zevm_settings, request, _project_folder(request.config), request.config.stash.get(_GAS, None)
+    ) as session:
+        yield session
 
 
-@pytest.fixture
-def zevm_node(zevm_session_node: Any) -> Iterator[Any]:
-    """The session's node; what the test changes is taken back."""
-    with zevm_session_node.anchor():
-        yield zevm_session_node
+@pytest.fixture(scope="session", name="zevm")
+def _zevm(_zevm_session: Any) -> Any:
+    """The open zevm.Node of this process, in memory: under xdist, each worker has its own."""
+    return _zevm_session.node
 
 
-@pytest.fixture
-def w3(zevm_node: Any) -> Any:
-    """web3.py connected to `zevm_node`; needs the extra `web3`."""
-    provider = zevm_node.provider
-    from web3 import Web3
+@pytest.fixture(scope="session")
+def w3(_zevm_session: Any) -> Any:
+    """web3.py connected to the node without a socket; needs the extra `web3`."""
+    return _zevm_session.w3
 
-    return Web3(provider)
+
+@pytest.fixture(scope="session")
+def async_w3(_zevm_session: Any) -> Any:
+    """web3.py's AsyncWeb3 connected to the node without a socket; needs the extra `web3`."""
+    return _zevm_session.async_w3
+
+
+@pytest.fixture(scope="session")
+def accounts(_zevm_session: Any) -> Any:
+    """The funded addresses, which the node signs for; each has a `private_key`."""
+    return _zevm_session.accounts
+
+
+@pytest.fixture(scope="session")
+def deploy(_zevm_session: Any) -> Any:
+    """A function that deploys a contract by its name or path: `deploy("Token", 1_000)` is a web3.py contract."""
+    return _zevm_session.deployer

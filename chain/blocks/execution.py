@@ -13,8 +13,8 @@ from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
+from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome
-from zevm.chain.vm.validation import GasNeeds
 from zevm.storage import rlp, trie
 from zevm.storage.account import StateDiff
 from zevm.storage.state import StateBase, StateUpdate

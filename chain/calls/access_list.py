@@ -18,8 +18,8 @@ from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import StateObserver
 from zevm.chain.vm.executor import Executor, active_precompiles
+from zevm.chain.vm.gas_needs import AUTHORIZATION_GAS
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.vm.validation import AUTHORIZATION_GAS
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import Address
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lru import LRU
 
 from zevm.chain.events import BlockAndReceipts
+from zevm.chain.rules.fees import BlockTips, tips_of
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT
@@ -47,6 +48,8 @@ class Records:
         self._headers: LRU[bytes, Header] = LRU(_CACHED_HEADERS)
         self._blocks: LRU[bytes, Block] = LRU(_CACHED_BLOCKS)
         self._receipts: LRU[bytes, tuple[Receipt, ...]] = LRU(_CACHED_BLOCKS)
+        self._tips: LRU[bytes, BlockTips] = LRU(_CACHED_BLOCKS)
+        self._caches: tuple[LRU[bytes, Any], ...] = (self._headers, self._blocks, self._receipts, self._tips)
 
     def remember(self, record: BlockAndReceipts) -> None:
         """Keep a block just committed, so that its readers need not decode it."""
@@ -57,12 +60,12 @@ class Records:
 
     def forget(self, block_hash: Hash32) -> None:
         """Drop a removed block."""
-        for cache in (self._headers, self._blocks, self._receipts):
+        for cache in self._caches:
             cache.pop(block_hash, None)
 
     def clear(self) -> None:
         """Drop everything: the chain is another one now."""
-        for cache in (self._headers, self._blocks, self._receipts):
+        for cache in self._caches:
             cache.clear()
 
     def canonical_hash(self, number: int) -> Hash32 | None:
@@ -119,6 +122,13 @@ class Records:
             receipts = _decoded("receipts", block_hash, decode_receipts, data)
             self._receipts[block_hash] = receipts
         return receipts
+
+    def tips(self, block_hash: Hash32) -> BlockTips | None:
+        """A block's lowest tips; None for an unknown block."""
+        tips: BlockTips | None = self._tips.get(block_hash)
+        if tips is None and (header := self.header_by_hash(block_hash)) is not None:
+            tips = self._tips[block_hash] = tips_of(header, self.receipts(block_hash) or ())
+        return tips
 
     def record(self, block_hash: Hash32) -> BlockAndReceipts | None:
         """A block together with its receipts."""

@@ -24,10 +24,11 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class ChainSnapshot:
-    """A point to return to."""
+    """A point to return to. root: of the latest state, which patches may have moved past the block's."""
 
     version: Version
     block_hash: Hash32
+    root: bytes
     node: NodeState
 
 

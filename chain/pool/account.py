@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction, TransactionType
-from zevm.chain.vm.validation import GasNeeds, gas_needs, transaction_cost
+from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
+from zevm.chain.vm.validation import transaction_cost
 from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024

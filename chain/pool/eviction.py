@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction
-from zevm.chain.pool.admission import PoolLimits
+from zevm.chain.pool.limits import PoolLimits
 from zevm.storage.primitives import Address
 
 

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
-from zevm.chain.pool.admission import PoolLimits, check_account, check_basics, check_delegation, check_replacement
+from zevm.chain.pool.admission import check_account, check_basics, check_delegation, check_replacement
 from zevm.chain.pool.eviction import executable_victims, queued_victims
+from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.pool.ordering import Selection, TransactionOrder
 from zevm.chain.types import BlobSidecar, Transaction
-from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
 from zevm.storage.account import EMPTY_ACCOUNT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
 
-__all__ = ["AddResult", "Pool", "PoolLimits", "PoolSnapshot", "PoolStats", "TransactionOrder"]
+__all__ = ["AddResult", "Pool", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 
 EXPIRY_INTERVAL_SECONDS = 60.0
 

@@ -6,6 +6,7 @@ Sources: EIP-1559, EIP-4844, EIP-7691, EIP-7918; history and suggestion follow g
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
@@ -14,6 +15,7 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Receipt
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
+from zevm.storage.primitives import Hash32
 
 ELASTICITY_MULTIPLIER = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8
@@ -192,8 +194,34 @@ def _rewards(header: Header, receipts: Sequence[Receipt], percentiles: Sequence[
     return tuple(rewards)
 
 
+class BlockTips(NamedTuple):
+    """A block as the suggested tip sees it. lowest: its lowest tips, in wei per gas, ascending.
+
+    forced: the same, but for a block that was not full, which would have accepted a tip of 1 gwei, at most that.
+    """
+
+    number: int
+    parent_hash: Hash32
+    lowest: tuple[int, ...]
+    forced: tuple[int, ...]
+
+
+def tips_of(header: Header, receipts: Sequence[Receipt]) -> BlockTips:
+    """A block's tips, without the block producer's own transactions."""
+    base_fee = header.base_fee_per_gas or 0
+    tips = [
+        receipt.effective_gas_price - base_fee
+        for receipt in receipts
+        if receipt.sender != header.coinbase and receipt.effective_gas_price - base_fee >= SUGGESTION_IGNORED_BELOW_WEI
+    ]
+    lowest = forced = tuple(sorted(tips)[:SUGGESTION_SAMPLES])
+    if header.gas_used < header.gas_limit * CROWDED_PERCENT // 100:
+        forced = tuple([min(tip, MIN_SUGGESTED_TIP_WEI) for tip in lowest])
+    return BlockTips(header.number, header.parent_hash, lowest, forced)
+
+
 def suggested_tip(
-    newest_first: Iterable[tuple[Header, Sequence[Receipt]]],
+    newest_first: Iterable[BlockTips],
     *,
     minimum_wei: int = MIN_SUGGESTED_TIP_WEI,
     ignore_unforced: bool = False,
@@ -207,12 +235,11 @@ def suggested_tip(
     """
     samples: list[int] = []
     wanted = SUGGESTION_BLOCKS
-    for seen, (header, receipts) in enumerate(newest_first, start=1):
-        if header.number == 0:
+    empty = (min(minimum_wei, MIN_SUGGESTED_TIP_WEI) if ignore_unforced else minimum_wei,)
+    for seen, block in enumerate(newest_first, start=1):
+        if block.number == 0:
             break
-        tips = _sampled_tips(header, receipts) or [minimum_wei]
-        if ignore_unforced and header.gas_used < header.gas_limit * CROWDED_PERCENT // 100:
-            tips = [min(tip, MIN_SUGGESTED_TIP_WEI) for tip in tips]
+        tips = (block.forced if ignore_unforced else block.lowest) or empty
         if len(tips) == 1 and len(samples) + wanted - seen + 1 < 2 * SUGGESTION_BLOCKS:
             wanted += 1
         samples.extend(tips)
@@ -225,14 +252,3 @@ def suggested_tip(
     samples.sort()
     tip = samples[(len(samples) - 1) * SUGGESTION_PERCENTILE // 100]
     return max(min(tip, SUGGESTION_MAX_WEI), minimum_wei)
-
-
-def _sampled_tips(header: Header, receipts: Sequence[Receipt]) -> list[int]:
-    """The lowest tips of a block, without the block producer's own transactions."""
-    base_fee = header.base_fee_per_gas or 0
-    tips = [
-        receipt.effective_gas_price - base_fee
-        for receipt in receipts
-        if receipt.sender != header.coinbase and receipt.effective_gas_price - base_fee >= SUGGESTION_IGNORED_BELOW_WEI
-    ]
-    return sorted(tips)[:SUGGESTION_SAMPLES]

@@ -12,3 +12,5 @@ LOG_GAS = 375
 """Of a log, and of each of its topics."""
 LOG_BYTE_GAS = 8
 """Of each byte of a log's data."""
+CODE_DEPOSIT_BYTE_GAS = 200
+"""For each byte of a new contract's code (Yellow Paper, appendix G)."""

@@ -9,7 +9,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.settings import TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
-from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import Outcome, VmError

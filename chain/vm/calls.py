@@ -8,6 +8,7 @@ from typing import NamedTuple
 from eth.exceptions import WriteProtection
 
 from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, STIPEND_GAS
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.faults import GasShortageError, InitcodeSizeError
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.instructions import Stack
@@ -31,8 +32,6 @@ VALUE_GAS = 9000
 KECCAK_WORD_GAS = 6
 COPIED_BYTES = 4_096
 """Call data up to this size is copied for the callee; of longer one it gets a view of the caller's memory."""
-DELEGATION_PREFIX = b"\xef\x01\x00"
-DELEGATION_SIZE = 23
 
 
 class CallRules(NamedTuple):
@@ -56,13 +55,6 @@ class CreateRules(NamedTuple):
     keeps_64th: bool = False
     warms: bool = False
     charges_initcode: bool = False
-
-
-def delegation_of(code: bytes) -> Address | None:
-    """The address that a delegation designation points to, or None for other code (EIP-7702)."""
-    if len(code) == DELEGATION_SIZE and code.startswith(DELEGATION_PREFIX):
-        return Address(code[3:])
-    return None
 
 
 def call(frame: Frame, stack: Stack, rules: CallRules) -> None:

@@ -14,13 +14,13 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
 from zevm.chain.vm.frame import UNLIMITED_WORDS, Precompile, TransactionContext
+from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone, settle
-from zevm.chain.vm.validation import GasNeeds, gas_needs
 from zevm.storage.primitives import Address
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]

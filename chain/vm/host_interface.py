@@ -20,7 +20,6 @@ from zevm.chain.vm.faults import (
 )
 from zevm.chain.vm.frame import Frame, Precompile, TransactionContext
 from zevm.chain.vm.instructions import invalid
-from zevm.chain.vm.message_calls import GAS_CODE_DEPOSIT_BYTE
 from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address, Gas, Wei
 
@@ -29,7 +28,6 @@ __all__ = [
     "CREATE",
     "CREATE2",
     "DELEGATECALL",
-    "GAS_CODE_DEPOSIT_BYTE",
     "STATICCALL",
     "CallDataSizeError",
     "CodeSizeError",

@@ -1,7 +1,5 @@
 """The instruction loops: by blocks, one by one where a block would fault, and one by one for a tracer."""
 
-import sys
-
 from eth.exceptions import FullStack, InsufficientStack, VMError
 
 from zevm.chain.vm.block_decoder import decode_block
@@ -13,12 +11,6 @@ from zevm.chain.vm.tracer import Tracer
 
 DEADLINE_INTERVAL = 2_000
 """Blocks between two looks at the clock; a block has 256 instructions at most."""
-
-RECURSION_LIMIT = 10_000
-"""Python frames that a chain of 1,024 calls needs, with a reserve for the caller's own."""
-
-if sys.getrecursionlimit() < RECURSION_LIMIT:
-    sys.setrecursionlimit(RECURSION_LIMIT)
 
 
 def run(frame: Frame) -> None:

@@ -2,6 +2,7 @@
 
 from eth.exceptions import InsufficientFunds, ReservedBytesInCode, VMError
 
+from zevm.chain.rules.gas import CODE_DEPOSIT_BYTE_GAS
 from zevm.chain.vm import interpreter
 from zevm.chain.vm.faults import (
     BalanceOverflowError,
@@ -14,8 +15,6 @@ from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.message import Message, describe_start
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import Tracer
-
-GAS_CODE_DEPOSIT_BYTE = 200
 
 
 def apply_message(frames: type[Frame], state: PyEvmState, message: Message, context: TransactionContext) -> Frame:
@@ -116,7 +115,7 @@ def _store_code(frame: Frame, code: bytes) -> None:
             raise CodeSizeError("code too long")
         if traits.rejects_reserved_code and code[:1] == b"\xef":
             raise ReservedBytesInCode("code begins with 0xef")
-        price = len(code) * GAS_CODE_DEPOSIT_BYTE
+        price = len(code) * CODE_DEPOSIT_BYTE_GAS
         if price > frame.gas_left:
             if not traits.code_deposit_must_succeed:
                 return

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
@@ -50,7 +51,8 @@ def call(
         return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    frame = apply_message(frames, evm_state, message, context)
+    with deep_recursion:
+        frame = apply_message(frames, evm_state, message, context)
     state.end_transaction(clear_empty=True)
     failure = None if frame.error is None else describe_fault(frame.error).message
     return SystemCallResult(has_code=True, output=frame.output, failure=failure)

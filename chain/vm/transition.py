@@ -5,22 +5,24 @@ Validation comes before and is chain/vm/validation.py's; nothing here refuses a 
 
 from dataclasses import dataclass, field
 
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
-from zevm.chain.vm.calls import DELEGATION_PREFIX, contract_address, delegation_of, show_refused
+from zevm.chain.vm.calls import contract_address, show_refused
 from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.delegation import DELEGATION_PREFIX, delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.message_calls import apply_create_message, apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import TransactionStart
-from zevm.chain.vm.validation import GasNeeds
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
@@ -253,9 +255,12 @@ def _run(
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
             return None, VmError(kind, kind.value)
-        frame = apply_create_message(frames, evm_state, message, context)
+        with deep_recursion:
+            frame = apply_create_message(frames, evm_state, message, context)
     else:
-        frame = apply_message(frames, evm_state, _call_message(transaction, environment, evm_state, gas), context)
+        message = _call_message(transaction, environment, evm_state, gas)
+        with deep_recursion:
+            frame = apply_message(frames, evm_state, message, context)
     return frame, None if frame.error is None else describe_fault(frame.error)
 
 

@@ -5,29 +5,21 @@ sender's account says, in geth's order. All raise TransactionError.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from eth_utils.address import to_checksum_address
 
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
-from zevm.chain.rules.gas import CREATION_GAS, INITCODE_WORD_GAS, TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
-from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import Address
 
-ZERO_BYTE_GAS = 4
-NONZERO_BYTE_GAS = 16
-NONZERO_BYTE_GAS_FRONTIER = 68
-ACCESS_ADDRESS_GAS = 2400
-ACCESS_SLOT_GAS = 1900
-AUTHORIZATION_GAS = 25_000
-FLOOR_TOKEN_GAS = 10
 INITCODE_SIZE_LIMIT = 49_152
 BLOBS_PER_TRANSACTION = 6
 MAX_WORD = (1 << 256) - 1
@@ -39,44 +31,6 @@ _SINCE = {
     TransactionType.BLOB: Fork.CANCUN,
     TransactionType.SET_CODE: Fork.PRAGUE,
 }
-
-
-def intrinsic_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
-    """The gas that a transaction costs before it runs (Yellow Paper 6.2; EIP-2028, 2930, 3860, 7702)."""
-    data = transaction.data
-    zeros = data.count(0)
-    nonzero_gas = NONZERO_BYTE_GAS if rules.fork >= Fork.ISTANBUL else NONZERO_BYTE_GAS_FRONTIER
-    gas = TRANSACTION_GAS + zeros * ZERO_BYTE_GAS + (len(data) - zeros) * nonzero_gas
-    if transaction.to is None:
-        if rules.fork >= Fork.HOMESTEAD:
-            gas += CREATION_GAS
-        if rules.fork >= Fork.SHANGHAI:
-            gas += INITCODE_WORD_GAS * ((len(data) + 31) // 32)
-    for entry in transaction.access_list:
-        gas += ACCESS_ADDRESS_GAS + ACCESS_SLOT_GAS * len(entry.storage_keys)
-    return gas + AUTHORIZATION_GAS * len(transaction.authorization_list or ())
-
-
-def floor_gas(transaction: Transaction | CallRequest, rules: ForkRules) -> int:
-    """The least gas that a transaction uses for its data (EIP-7623); 0 before Prague."""
-    if rules.fork < Fork.PRAGUE:
-        return 0
-    zeros = transaction.data.count(0)
-    tokens = zeros + 4 * (len(transaction.data) - zeros)
-    return TRANSACTION_GAS + FLOOR_TOKEN_GAS * tokens
-
-
-class GasNeeds(NamedTuple):
-    """The least gas that a message must buy under a fork: for what comes before it runs, and for its data."""
-
-    fork: Fork
-    intrinsic: int
-    floor: int
-
-
-def gas_needs(message: Transaction | CallRequest, rules: ForkRules) -> GasNeeds:
-    """The gas that a message must buy under these rules."""
-    return GasNeeds(rules.fork, intrinsic_gas(message, rules), floor_gas(message, rules))
 
 
 def transaction_cost(transaction: Transaction | CallRequest) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
+from zevm.chain.rules.gas import CODE_DEPOSIT_BYTE_GAS
 from zevm.chain.vm.host_interface import (
-    GAS_CODE_DEPOSIT_BYTE,
     CallDataSizeError,
     CodeStoreError,
     Frame,
@@ -88,7 +88,7 @@ def program_of(
 def deploy(frame: Frame, scope: TransactionScope, code: bytes) -> None:
     """Check a module, charge for its activation and its bytes, store it, and run its constructor if it has one."""
     prepared = activate(frame, scope, code)
-    deposit = GAS_CODE_DEPOSIT_BYTE * len(prepared.stored)
+    deposit = CODE_DEPOSIT_BYTE_GAS * len(prepared.stored)
     if deposit > frame.gas_left:
         raise CodeStoreError("code deposit")
     frame.gas_left -= deposit

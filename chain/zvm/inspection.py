@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zevm.chain.rules.forks import Fork, ForkRules
-from zevm.chain.vm.calls import delegation_of
+from zevm.chain.rules.gas import CODE_DEPOSIT_BYTE_GAS
+from zevm.chain.vm.delegation import delegation_of
+from zevm.chain.vm.gas_needs import floor_gas, intrinsic_gas
 from zevm.chain.vm.interface import CallRequest
-from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.module.binary import Export, Module, decode
@@ -127,7 +128,6 @@ def delegate_of(code: bytes, rules: ForkRules) -> Address | None:
 
 def deployment_price(code: bytes, price_table: PriceTable, rules: ForkRules) -> DeploymentPrice:
     """Gas of a transaction with this creation data. Raises ModuleRefusedError."""
-    from zevm.chain.vm.host_interface import GAS_CODE_DEPOSIT_BYTE
     from zevm.chain.zvm.module.prepare import estimate_gas_usage, prepare
 
     prepared = prepare(code, price_table)
@@ -136,7 +136,7 @@ def deployment_price(code: bytes, price_table: PriceTable, rules: ForkRules) -> 
         estimate=estimate_gas_usage(code),
         intrinsic=intrinsic_gas(creation, rules),
         activation=prepared.activation_gas,
-        deposit=GAS_CODE_DEPOSIT_BYTE * len(prepared.stored),
+        deposit=CODE_DEPOSIT_BYTE_GAS * len(prepared.stored),
         floor=floor_gas(creation, rules),
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 from zevm.chain.zvm.inspection import inspect_module
 from zevm.chain.zvm.price_table import ZVM
 from zevm.contracts.artifact import Abi
-from zevm.contracts.errors import BuildError
+from zevm.contracts.errors import BuildError, CompilerMissingError
+from zevm.contracts.options import BuildOptions
 from zevm.contracts.source_files import files_of, hashes, read_text
+from zevm.contracts.toolchain import zig
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,11 @@ class Source:
         """The name of a contract whose language gives it none: the file's, as a type is written."""
         return "".join(part[:1].upper() + part[1:] for part in self.path.stem.replace("-", "_").split("_"))
 
-    def name_of(self, file: Path) -> str:
-        """The name of a file: the path from the root, of a library's the path from where libraries are."""
+    def name_of(self, file: Path, libraries: Iterable[Path] = ()) -> str:
+        """The name of a file: the path from the root, of a library's file the path from where libraries are."""
+        for library in libraries:
+            if file.is_relative_to(library):
+                return f"lib/{library.name}/{file.relative_to(library).as_posix()}"
         if file.is_relative_to(self.root):
             return file.relative_to(self.root).as_posix()
         return f"lib/{file.parent.name}/{file.name}"
@@ -59,7 +65,7 @@ def metadata_of(
     """The metadata of an artifact, in solc's form. libraries: folders whose files belong to the build, all of them."""
     files = [*files_of(source.path, libraries)]
     files += [file for folder in libraries for file in sorted(folder.rglob("*.zig"))]
-    names = {file: source.name_of(file) for file in files}
+    names = {file: source.name_of(file, libraries) for file in files}
     return {
         "compiler": {"version": version},
         "language": language,
@@ -68,6 +74,33 @@ def metadata_of(
         "sources": hashes(names, names),
         "version": 1,
     }
+
+
+def debug_source_map(
+    source: Source, debug: bytes, module: bytes, options: BuildOptions, libraries: tuple[Path, ...]
+) -> dict[str, Any] | None:
+    """The source map of a module by the DWARF of its debug module; no name in it depends on this machine."""
+    if not options.source_map:
+        return None
+    try:
+        from zevm.contracts.source_maps.dwarf import source_map_of_module
+    except ModuleNotFoundError as error:
+        raise CompilerMissingError(
+            f"the source map of Zig and C needs the package {error.name}: pip install 'zevm-node[zig]'"
+        ) from None
+    compiler = Path(zig()).parent / "lib"
+
+    def name_of(path: str) -> str:
+        file = Path(os.path.normpath(path))
+        if not file.is_absolute():
+            return file.as_posix()
+        if file.is_relative_to(compiler):
+            return f"zig/{file.relative_to(compiler).as_posix()}"
+        if any(file.is_relative_to(folder) for folder in (source.root, *libraries)):
+            return source.name_of(file, libraries)
+        return f"zig/{file.name}"  # made by the compiler, as builtin.zig
+
+    return source_map_of_module(debug, module, name_of)
 
 
 def require_fitting(source: Source, module: bytes) -> None:

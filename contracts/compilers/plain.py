@@ -7,6 +7,7 @@ from zevm.contracts.artifact import Artifact, asks_for_creation, module_artifact
 from zevm.contracts.compilers.common import (
     Source,
     abi_beside,
+    debug_source_map,
     metadata_of,
     require_fitting,
 )
@@ -34,5 +35,6 @@ def plain_artifact(
         takes_arguments=described or (not abi and asks_for_creation(module)),
         metadata=metadata_of(source, language, version, name, abi, settings=settings, libraries=libraries),
         debug_module=debug,
+        source_map=None if debug is None else debug_source_map(source, debug, module, options, libraries),
         compress=options.compress,
     )  # fmt: skip

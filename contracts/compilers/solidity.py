@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
 from zevm.contracts.source_files import files_of
+from zevm.contracts.source_maps.solc import SourceText, solc_source_map
 from zevm.contracts.toolchain import node_tool
 
 _OUTPUTS = ("abi", "metadata", "storageLayout", "evm.bytecode", "evm.deployedBytecode", "evm.methodIdentifiers")
@@ -21,7 +22,7 @@ _CODE = ("object", "sourceMap", "linkReferences", "immutableReferences")
 def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Artifact]:
     """The artifacts of the contracts that a source itself declares. Raises BuildError."""
     files = files_of(source.path, _import_folders(source, options))
-    request = {
+    request: dict[str, Any] = {
         "language": "Solidity",
         "sources": {_unit(file, source, options): {"content": file.read_text()} for file in files},
         "settings": {
@@ -34,7 +35,9 @@ def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Art
     if errors:
         raise BuildError("\n".join(errors))
     contracts: dict[str, dict[str, Any]] = answer.get("contracts", {}).get(source.name, {})
-    return [_artifact(name, source, contract) for name, contract in sorted(contracts.items())]
+    texts = {unit: SourceText(unit, item["content"].encode()) for unit, item in request["sources"].items()}
+    numbered = {item["id"]: texts[unit] for unit, item in answer.get("sources", {}).items() if unit in texts}
+    return [_artifact(name, source, contract, numbered) for name, contract in sorted(contracts.items())]
 
 
 def _solc(source: Source, options: BuildOptions) -> str:
@@ -72,7 +75,7 @@ def _answer(solc: str, request: dict[str, Any], source: Source, options: BuildOp
     return found
 
 
-def _artifact(name: str, source: Source, contract: dict[str, Any]) -> Artifact:
+def _artifact(name: str, source: Source, contract: dict[str, Any], sources: Mapping[int, SourceText]) -> Artifact:
     metadata = contract["metadata"]
     codes = {member: contract["evm"][member] for member in ("bytecode", "deployedBytecode")}
     if any(code["linkReferences"] for code in codes.values()):
@@ -83,10 +86,12 @@ def _artifact(name: str, source: Source, contract: dict[str, Any]) -> Artifact:
         member: {key: code[key] for key in _CODE if key in code} | {"object": "0x" + code["object"]}
         for member, code in codes.items()
     }
+    deployed = bytes.fromhex(codes["deployedBytecode"]["object"])
     return Artifact(
         name, source.name, "Solidity", contract["abi"],
         bytecode=bytes.fromhex(codes["bytecode"]["object"]),
-        deployed_bytecode=bytes.fromhex(codes["deployedBytecode"]["object"]),
+        deployed_bytecode=deployed,
+        source_map=solc_source_map(deployed, codes["deployedBytecode"]["sourceMap"], sources) if deployed else None,
         metadata=json.loads(metadata) if metadata else {},
         storage_layout=contract.get("storageLayout"),
         extra=documents | {"rawMetadata": metadata},

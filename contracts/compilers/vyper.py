@@ -10,6 +10,7 @@ from zevm.contracts.compilers.common import Source, metadata_of
 from zevm.contracts.errors import BuildError, CompilerMissingError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.source_maps.solc import SourceText, instruction_offsets, solc_source_map
 
 _OUTPUTS = ("abi", "bytecode", "bytecode_runtime", "layout", "source_map", "source_map_runtime")
 
@@ -30,7 +31,7 @@ def compile_vyper_file(source: Source, options: BuildOptions) -> Artifact:
 
     name = source.contract_name
     creation, deployed = (
-        {"object": "0x" + code.hex(), "sourceMap": _compressed(found), "linkReferences": {}}
+        {"object": "0x" + code.hex(), "sourceMap": _by_instruction(code, found), "linkReferences": {}}
         for code, found in zip(codes, maps, strict=True)
     )
     return Artifact(
@@ -39,14 +40,18 @@ def compile_vyper_file(source: Source, options: BuildOptions) -> Artifact:
         deployed_bytecode=codes[1],
         metadata=metadata_of(source, "Vyper", version("vyper"), name, abi, settings={}),
         storage_layout=_storage_layout(layout, source, name),
+        source_map=solc_source_map(
+            codes[1], str(deployed["sourceMap"]), {0: SourceText(source.name, source.path.read_bytes())}
+        ),
         extra={"bytecode": creation, "deployedBytecode": deployed},
     )  # fmt: skip
 
 
-def _compressed(source_map: Any) -> str:
-    """solc's form of a source map, which Vyper gives with its own."""
-    found = source_map.get("pc_pos_map_compressed", "") if isinstance(source_map, dict) else source_map
-    return str(found)
+def _by_instruction(code: bytes, source_map: Any) -> str:
+    """solc's form of a source map: Vyper's has an entry for each byte of the code, solc's for each instruction."""
+    found = str(source_map.get("pc_pos_map_compressed", "") if isinstance(source_map, dict) else source_map)
+    entries = found.split(";")
+    return ";".join(entries[offset] for offset in instruction_offsets(code) if offset < len(entries))
 
 
 def _storage_layout(layout: dict[str, Any], source: Source, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from zevm.chain.zvm.module.creation import stripped
 from zevm.contracts.artifact import Artifact, module_artifact
-from zevm.contracts.compilers.common import Source, metadata_of, require_fitting
+from zevm.contracts.compilers.common import Source, debug_source_map, metadata_of, require_fitting
 from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.description import Description, read_description
 from zevm.contracts.options import BuildOptions
@@ -48,6 +48,7 @@ def compile_zig_file(source: Source, options: BuildOptions) -> Artifact:
         ),
         storage_layout=_with_source(description, source),
         debug_module=debug,
+        source_map=debug_source_map(source, debug, module, options, (library,)),
         compress=options.compress,
     )  # fmt: skip
     if description.transient_layout is None:

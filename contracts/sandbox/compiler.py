@@ -134,6 +134,7 @@ class SandboxedZig:
     def _build(self, scratch: Path, name: str, source: str, seconds: float, guard: Guard) -> Artifact:
         limits = self.limits
         options = BuildOptions(
+            source_map=False,  # it would read a client's debug information in this process
             limits=CompilerLimits(seconds, limits.seconds_flag, limits.memory_bytes, limits.memory_flag),
             library=ZIG_LIBRARY,
             cache=scratch / "cache",

@@ -5,10 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
-
 from zevm.contracts.artifact import Abi
-from zevm.node.abi_text import decode_results
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 
@@ -37,6 +34,8 @@ def reasons(artifacts: Path) -> Iterator[None]:
 
 def events(abi: Abi, logs: list[dict[str, Any]], address: str) -> Iterator[str]:
     """A line for each log of a contract whose event its ABI has."""
+    from eth_utils.abi import event_abi_to_log_topic
+
     known = {"0x" + event_abi_to_log_topic(entry).hex(): entry for entry in abi if entry["type"] == "event"}  # type: ignore[arg-type]
     for log in logs:
         entry = known.get(log["topics"][0]) if log["topics"] else None
@@ -46,6 +45,10 @@ def events(abi: Abi, logs: list[dict[str, Any]], address: str) -> Iterator[str]:
 
 def _shown(entry: dict[str, Any], log: dict[str, Any]) -> str:
     """`Transfer(from=0x.., to=0x.., value=5)`."""
+    from eth_utils.abi import collapse_if_tuple
+
+    from zevm.node.abi_text import decode_results
+
     topics = iter(log["topics"][1:])
     plain = [item for item in entry["inputs"] if not item["indexed"]]
     values = iter(decode_results([collapse_if_tuple(item) for item in plain], bytes.fromhex(log["data"][2:])))
@@ -57,6 +60,8 @@ def _shown(entry: dict[str, Any], log: dict[str, Any]) -> str:
 
 def _topic(item: dict[str, Any], topic: str) -> str:
     """An indexed value, or the hash that a log has of a dynamic one."""
+    from zevm.node.abi_text import decode_results
+
     kind = item["type"]
     if not kind.startswith(_STATIC_WORDS) or kind == "bytes" or kind.endswith("]"):
         return topic

@@ -23,6 +23,7 @@ REQUEST_HEAD_BYTES = 65_536
 """Maximum size of request line, headers and trailers; a longer head gets 431."""
 
 _CONTINUE = b"HTTP/1.1 100 "
+_HEAD_TOO_LARGE = Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)")
 
 
 class SharedState(ServerState):
@@ -87,12 +88,14 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._shared = cast(SharedState, server_state)
         self._in_head = False
+        self._has_host = False
         self._head_bytes = 0
         self._unfinished_bytes = 0
         self._is_one_request = True
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
         self._stall: StallWatch | None = None
+        self._extensions: Any = {OUTPUT_EXTENSION: self._open_account}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, or drop it if there are too many."""
@@ -128,29 +131,36 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
+        self._has_host = False
         self._head_bytes = self._unfinished_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """A part of the address. Raises HeadRefusedError."""
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > REQUEST_HEAD_BYTES:
+            self._refuse(_HEAD_TOO_LARGE)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer behind a body. Raises HeadRefusedError."""
-        self._count_head(len(name) + len(value) + 4)
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > REQUEST_HEAD_BYTES:
+            self._refuse(_HEAD_TOO_LARGE)
         super().on_header(name, value)
+        if not self._has_host and self.headers[-1][0] == b"host":
+            self._has_host = True
 
     def on_headers_complete(self) -> None:
         """The head is complete. Raises HeadRefusedError."""
         self._in_head = False
-        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+        if not self._has_host and self.parser.get_http_version() == "1.1":
             self._refuse(Refusal(400, "missing required Host header"))
-        self.scope["extensions"] = cast(dict[str, dict[object, object]], {OUTPUT_EXTENSION: self._open_account})
+        self.scope["extensions"] = self._extensions
         previous = self.cycle
         super().on_headers_complete()
         if self.cycle is not previous and self.scope["method"] != "HEAD":
-            self.cycle.transport = cast(asyncio.Transport, JoiningTransport(self.transport))
+            self.cycle.transport = JoiningTransport(self.transport)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """The request is complete; further bytes in the same read belong to another."""
@@ -185,11 +195,6 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close after the idle time; later bytes are not read."""
         self._drop()
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > REQUEST_HEAD_BYTES:
-            self._refuse(Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)"))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal

@@ -17,7 +17,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Receipt, Withdrawal
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.validation import GasNeeds, floor_gas, intrinsic_gas
+from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
 from zevm.storage import trie
 from zevm.storage.account import encode_account
 

@@ -29,6 +29,8 @@ def test_compiling_twice_gives_the_same_bytes(source: Path, tmp_path: Path) -> N
     assert first.module is not None
     assert first.module[:8] == b"\0asm\1\0\0\0"
     assert (again.module, again.bytecode) == (first.module, first.bytecode)
+    assert again.source_map == first.source_map
+    assert (first.source_map is None) == (source.suffix == ".ts")
     assert str(source.parent).encode() not in first.module
 
 

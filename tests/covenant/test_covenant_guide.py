@@ -9,6 +9,7 @@ import vyper
 from eth_abi.abi import encode
 from wasmtime import wat2wasm
 
+from testing.speed import slowness
 from testing.wasm_modules import box, selector
 from tests.covenant.vms import BOX, GET, entrypoint, evm, word
 from zevm import Node, covenant
@@ -234,6 +235,7 @@ def test_wasm_contract_execution(vm: covenant.CovenantVM) -> None:
     assert vm.execute_function(wasm_module, "main", b"", options).status is ExecutionStatus.INVALID_FUNCTION
 
 
+@pytest.mark.slow  # the measurement of coverage would be measured
 def test_contract_execution_performance(vm: covenant.CovenantVM) -> None:
     """1,000 calls within a second: of the process's time, so that other processes do not count; the best of three."""
     contract_addr = vm.deploy_zig_contract("SimpleToken", "", DEPLOYER)
@@ -244,7 +246,7 @@ def test_contract_execution_performance(vm: covenant.CovenantVM) -> None:
             vm.call(contract_addr, ExecutionContext(DEPLOYER, 100_000), BALANCE_OF, b"")
         return (time.process_time() - start_time) * 1_000
 
-    assert min(duration_ms() for _ in range(3)) < 1_000.0
+    assert min(duration_ms() for _ in range(3)) < 1_000.0 * slowness()
 
 
 # Performance
@@ -294,7 +296,7 @@ def test_the_table_of_speeds(vm: covenant.CovenantVM, operation: str, machine: s
             vm.call(at, ExecutionContext(DEPLOYER, 10**11), GET)
         return (time.process_time() - began) / (calls * rounds) * 1e6
 
-    assert min(microseconds() for _ in range(3)) < SLOWEST_US[operation]
+    assert min(microseconds() for _ in range(3)) < SLOWEST_US[operation] * slowness()
 
 
 POOL = """

@@ -135,6 +135,7 @@ def test_what_a_build_leaves(bank: Path, here: Here) -> None:
     assert [item["label"] for item in document["storageLayout"]["storage"]] == ["owner", "rate"]
     assert document["metadata"]["settings"]["compilationTarget"] == {"src/bank.zig": "Bank"}
     assert document["metadata"]["sources"].keys() >= {"src/bank.zig", "lib/covenant/covenant.zig"}
+    assert {"src/bank.zig", "lib/covenant/contract.zig"} <= set(document["sourceMapV3"]["sources"])
     assert abi_of(first["Bank.wasm"]) == ("Bank", document["abi"])
     assert document["bytecode"]["object"].startswith(document["deployedBytecode"]["object"])
     done(here, "build")

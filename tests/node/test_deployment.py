@@ -20,7 +20,7 @@ from zevm.node.settings import Settings
 from zevm.storage.database import Database
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
-PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage")
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
 
 
 def _instructions() -> list[tuple[str, str]]:

@@ -1,17 +1,12 @@
 """Every example of docs/embedding.md, run as a program of its own, in an empty folder, with what it says it prints."""
 
-import re
-
 import pytest
 
 from testing.node_process import ROOT
 from tests.clients.document_blocks import blocks_of, printed_by
 
 BLOCKS = [block for block in blocks_of(ROOT / "docs" / "embedding.md") if block.language == "python"]
-FILES = {named[1]: block for block in BLOCKS if (named := re.match(r"# (\w+\.py)\n", block.text))}
-"""Of a project with tests: tests/package/test_built_package.py runs them."""
-
-PROGRAMS = {block.section: block for block in BLOCKS if block not in FILES.values()}
+PROGRAMS = {block.section: block for block in BLOCKS}
 
 
 @pytest.fixture(scope="module")
@@ -27,5 +22,4 @@ def test_the_example_prints_what_it_says(section: str, printed: dict[str, list[s
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(PROGRAMS) + len(FILES) == len(BLOCKS)
-    assert {"conftest.py", "test_transfer.py"} == set(FILES)
+    assert len(PROGRAMS) == len(BLOCKS)

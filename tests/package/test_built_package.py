@@ -9,7 +9,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import Parser
 from importlib import metadata
@@ -25,16 +25,19 @@ from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
 
-PACKAGES = ("node", "rpc", "covenant", "contracts", "chain", "storage")
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
 COMPILERS = {"ziglang", "vyper"}
 """Packages of extras that run as processes of their own; the bytes of contracts depend on them."""
 PROGRAMS = {"launch.py"}
 """Files that run by themselves, and import their neighbours."""
-PYTEST = "pytest==" + metadata.version("pytest")
+PYTEST = [f"{name}=={metadata.version(name)}" for name in ("pytest", "pytest-xdist")]
 
-OF_EXTRAS = ("node/commands/", "node/cli.py", "node/help.py", "node/web3_providers.py", "zevm/pytest_plugin.py")
+OF_EXTRAS = (
+    "node/commands/", "node/cli.py", "node/help.py", "node/testing/", "node/web3_providers.py", "zevm/pytest_plugin.py",
+    "contracts/source_maps/dwarf.py",
+)  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 
 PART_OF = {"pydantic_core": "pydantic", "starlette": "fastapi", "click": "typer"}
@@ -85,7 +88,7 @@ def bare(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def full(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the extras that the examples need, and pytest."""
     extras = ("cli", "web3", "zig")
-    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, PYTEST], extras)
+    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, *PYTEST], extras)
 
 
 def _contents(wheel: Path) -> dict[str, str]:
@@ -130,13 +133,12 @@ def _declared() -> tuple[dict[str, Requirement], dict[str, dict[str, Requirement
 def _imported() -> Iterator[tuple[str, str]]:
     """(file, package) of every import of a package that is neither Python's nor ours."""
     for path in [*(ROOT / "zevm").glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]:
+        # a program that runs by itself imports its neighbours
+        near = {file.stem for file in path.parent.glob("*.py")}
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
-            near = {
-                file.stem for file in path.parent.glob("*.py")
-            }  # a program that runs by itself imports its neighbours
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - near - {"zevm"}:
                 yield str(path.relative_to(ROOT)), PART_OF.get(name, name)
 
@@ -153,14 +155,7 @@ def test_every_import_is_of_a_declared_package_and_every_declared_package_is_imp
         )
         used |= candidates
         if not candidates & needed.keys():
-            lazily = (
-                "node/commands/",
-                "node/cli.py",
-                "node/help.py",
-                "node/web3_providers.py",
-                "zevm/pytest_plugin.py",
-            )
-            assert file.startswith(lazily), f"{file} imports {package}, which only an extra installs"
+            assert file.startswith(OF_EXTRAS), f"{file} imports {package}, which only an extra installs"
     # py-evm's encoders, of which another version gives other roots, and what uvicorn's parser of HTTP is made of
     assert needed.keys() - used == {"rlp", "trie", "httptools"}
     assert of_extras - COMPILERS <= used
@@ -219,22 +214,27 @@ def test_the_wheel_serves_and_its_console_connects(full: Path, tmp_path: Path) -
         assert run(full, tmp_path, *console).stdout == "31337\n"
 
 
-@pytest.mark.slow
-def test_the_wheel_makes_contracts_in_an_empty_folder(
-    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The library, the templates and the compiler are all there."""
-    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE))
+@pytest.fixture(scope="module")
+def token(full: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a built token in Zig, begun in an empty folder: library, templates and compiler are all there."""
+    folder = tmp_path_factory.mktemp("project")
     contract = ("-m", "zevm", "contract")
-    run(full, tmp_path, *contract, "new", "token", "--lang", "zig")
-    project = tmp_path / "token"
-    run(full, project, *contract, "build")
+    run(full, folder, *contract, "new", "token", "--lang", "zig")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE))
+        run(full, folder / "token", *contract, "build")
+    return folder / "token"
+
+
+@pytest.mark.slow
+def test_the_wheel_makes_contracts_in_an_empty_folder(full: Path, token: Path, tmp_path: Path) -> None:
+    contract = ("-m", "zevm", "contract")
     command = [str(full.with_name("zevm")), "run", "--memory", "--port", "0"]
     with NodeProcess(command, cwd=tmp_path) as node:
         there = ("--rpc", node.url)
-        deployed = run(full, project, *contract, "deploy", *there).stdout.splitlines()
+        deployed = run(full, token, *contract, "deploy", *there).stdout.splitlines()
         assert deployed[0] == "address: 0x5FbDB2315678afecb367f032d93F642f64180aa3"
-        called = run(full, project, *contract, "call", "Token", "totalSupply", *there)
+        called = run(full, token, *contract, "call", "Token", "totalSupply", *there)
     assert called.stdout == "1000000\n"
     for language, files in (("c", "zvm.h"), ("assemblyscript", "hooks.ts"), ("solidity", "*.t.sol"), ("vyper", "*.vy")):
         run(full, tmp_path, *contract, "new", language, "--lang", language)
@@ -253,13 +253,14 @@ CLASHING = {
     "test_project.py": """
 import chain, contracts, covenant, node, rpc, storage
 import zevm.chain, zevm.contracts, zevm.covenant, zevm.node, zevm.rpc, zevm.storage
+import zevm.node as room
 from zevm.chain.blockchain import Chain
 
-def test_both_are_there(zevm_node, w3):
+def test_both_are_there(zevm, w3):
     for package in (node, rpc, covenant, contracts, chain, storage):
         assert package.NAME == f"the project's own {package.__name__}"
-    assert zevm.node.__file__ != node.__file__
-    assert isinstance(zevm_node.chain, Chain)
+    assert room.__file__ != node.__file__
+    assert isinstance(zevm.chain, Chain)
     alice, bob, *_ = w3.eth.accounts
     w3.eth.send_transaction({"from": alice, "to": bob, "value": 1})
     assert w3.eth.block_number == 1
@@ -278,18 +279,37 @@ with zevm.Node("data") as own:
 
 DOCUMENTED = {
     named[1]: block.text
-    for block in blocks_of(ROOT / "docs" / "embedding.md")
-    if (named := re.match(r"# (\w+\.py)\n", block.text))
+    for block in blocks_of(ROOT / "docs" / "testing.md")
+    if (named := re.match(r"# ([\w/]+\.\w+)\n", block.text))
 }
-"""The files of a project with tests that docs/embedding.md shows."""
+"""The files of a project with tests that docs/testing.md shows, by their paths."""
 
 
 @pytest.mark.slow
 def test_a_project_with_folders_of_the_same_names_has_no_clash(full: Path, tmp_path: Path) -> None:
-    assert DOCUMENTED.keys() == {"conftest.py", "test_transfer.py"}
-    for name, text in {**CLASHING, **DOCUMENTED}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write_files(tmp_path, CLASHING)
     assert run(full, tmp_path, "program.py").stdout == "0x1 the project's own node\n"
     finished = run(full, tmp_path, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
-    assert "4 passed" in finished.stdout
+    assert "2 passed" in finished.stdout
+
+
+@pytest.mark.slow
+def test_the_suite_of_the_document_runs_under_xdist_too(token: Path, full: Path) -> None:
+    """Ten tests, and one that fails, whose call tree and gas are those that the document shows."""
+    assert DOCUMENTED.keys() == {"pyproject.toml", "tests/test_token.py", "tests/test_failure.py"}
+    assert len(DOCUMENTED["pyproject.toml"].splitlines()[1:]) == 5
+    (shown,) = (block for block in blocks_of(ROOT / "docs" / "testing.md") if block.language == "text")
+    write_files(token, DOCUMENTED)
+    arguments = ("-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "--zevm-gas")
+    for more in ((), ("-n", "2", "--dist", "loadfile")):
+        finished = run(full, token, *arguments, *more, succeeds=False)
+        assert "1 failed, 10 passed" in finished.stdout
+        start = finished.stdout.index(shown.text.splitlines()[0])
+        assert finished.stdout[start:].startswith(shown.text)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files by their paths in a folder."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)

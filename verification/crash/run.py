@@ -51,6 +51,8 @@ from verification.crash.model import Effect, LostError, Model, Operation
 KILL_MODES = {"start-up": 12, "timed": 26, "aimed": 38, "reorg": 12, "revert": 12}
 """Kinds of kills and their weights."""
 TIMED_KILL_SECONDS = 1.0
+START_SECONDS = 240.0
+"""The longest start: no fault of a busy machine is taken for one of the node."""
 MAX_OPERATIONS = 25
 KILLED_WHILE_FULL_SHARE = 0.3
 AIM_FACTOR = 0.9
@@ -83,7 +85,7 @@ class Campaign:
 
     def start(self) -> NodeProcess:
         started = time.monotonic()
-        node = NodeProcess(self.command())
+        node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS)
         self.starts_seconds.append(time.monotonic() - started)
         return node
 
@@ -109,7 +111,7 @@ class Campaign:
         mode = "aimed" if behind else self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
         self.counts[mode] += 1
         if mode == "start-up":
-            node = NodeProcess(self.command(), wait=False)
+            node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS, wait=False)
             time.sleep(self.random.uniform(0, statistics.median(self.starts_seconds)))
             node.kill()
             return

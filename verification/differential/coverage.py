@@ -9,7 +9,7 @@ from verification.differential.code import OPCODES
 from verification.differential.inputs import PRECOMPILES
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Log, Transaction, TransactionType
-from zevm.chain.vm.calls import delegation_of
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.tracer import WatchedFrame

@@ -24,8 +24,6 @@ NATIVE_STACK_BYTES = 4 * 1024 * 1024
 """Maximum of one instance's use of its thread's stack: 64 bytes for each of its 65,536 stack words, which run out
 before (measured: at most 16 bytes a word, for a function with 255 parameters).
 """
-PYTHON_FRAMES = 100_000
-"""Python frames per thread: about 20 for each of 1,024 nested calls, and py-evm asks for as many."""
 
 _RESERVATION_BYTES = 4 << 30
 _GUARD_BYTES = 32 << 20
@@ -171,7 +169,6 @@ class Engine:
         self.address = _new_engine(pooled=self.pooled, optimise=capi.OPTIMISE_NONE)
         self._optimiser: int | None = None
         self._lock = threading.Lock()
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), PYTHON_FRAMES))
 
     def compile(self, prepared: Instrumented, *, optimise: bool) -> Program:
         """Machine code of a prepared module. `chain.zvm.module.limits` bounds the time it takes.

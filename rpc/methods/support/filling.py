@@ -1,15 +1,15 @@
 """Completion of a client's fields: call messages to execute and transactions to sign."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.rules.fees import suggested_tip
+from zevm.chain.rules.fees import BlockTips, suggested_tip
 from zevm.chain.rules.gas import TRANSACTION_GAS
-from zevm.chain.types import Header, Receipt, Transaction, TransactionType
+from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.interface import CallRequest
@@ -56,16 +56,13 @@ def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
 def priority_fee(services: Services) -> int:
     """The suggested tip in wei per gas."""
     chain = services.chain
-    head = chain.head.header
 
-    def newest_first() -> Iterator[tuple[Header, Sequence[Receipt]]]:
-        header = head
-        while True:
-            yield header, chain.receipts(header.hash) or ()
-            parent = chain.header_by_hash(header.parent_hash)
-            if parent is None:
-                return
-            header = parent
+    def newest_first() -> Iterator[BlockTips]:
+        tips_of = chain.records.tips
+        tips = tips_of(chain.head.header.hash)
+        while tips is not None:
+            yield tips
+            tips = tips_of(tips.parent_hash)
 
     return suggested_tip(
         newest_first(),

@@ -9,7 +9,8 @@ import pytest
 from coincurve import PrivateKey
 
 from zevm.chain.errors import TransactionError
-from zevm.chain.pool.pool import Pool, PoolLimits, PoolStats
+from zevm.chain.pool.limits import PoolLimits
+from zevm.chain.pool.pool import Pool, PoolStats
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Authorization, BlobSidecar, Transaction, TransactionType
 from zevm.chain.vm.environment import BlockEnvironment

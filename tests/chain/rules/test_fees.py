@@ -13,6 +13,7 @@ from tests.conformance import conformance_blocks, conformance_path
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules.fees import (
     MAX_PERCENTILES,
+    BlockTips,
     blob_base_fee,
     check_percentiles,
     fee_history,
@@ -20,6 +21,7 @@ from zevm.chain.rules.fees import (
     next_excess_blob_gas,
     next_gas_limit,
     suggested_tip,
+    tips_of,
 )
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.rules.genesis import Genesis
@@ -216,12 +218,13 @@ def test_percentiles_at_the_limits() -> None:
         fee_history([], [], [], BPO2)
 
 
-def blocks(tips: Sequence[Sequence[int]], read: list[int]) -> Iterator[tuple[Header, list[Receipt]]]:
+def blocks(tips: Sequence[Sequence[int]], read: list[int], used_percent: int = 0) -> Iterator[BlockTips]:
     """Blocks newest first down to genesis; `read` collects the numbers that were looked at."""
     for number, of_block in reversed(list(enumerate(tips))):
         read.append(number)
         block = header(number=number, base_fee_per_gas=1000, coinbase=b"\xff" * 20)
-        yield block, [receipt(21_000, 1000 + tip) for tip in of_block]
+        block = replace(block, gas_used=block.gas_limit * used_percent // 100)
+        yield tips_of(block, [receipt(21_000, 1000 + tip) for tip in of_block])
 
 
 def test_suggested_tip_is_the_60th_percentile_of_the_lowest() -> None:
@@ -248,8 +251,7 @@ def test_suggested_tip_has_bounds() -> None:
 
 def test_n3_a_tip_that_nothing_forced_lifts_no_suggestion() -> None:
     def suggested(tips: Sequence[Sequence[int]], used_percent: int, minimum_wei: int = GWEI) -> int:
-        found = [(replace(block, gas_used=block.gas_limit * used_percent // 100), of) for block, of in blocks(tips, [])]
-        return suggested_tip(found, minimum_wei=minimum_wei, ignore_unforced=True)
+        return suggested_tip(blocks(tips, [], used_percent), minimum_wei=minimum_wei, ignore_unforced=True)
 
     one = [[], [99 * GWEI]]
     for used_percent in (1, 50, 89, 100):
@@ -268,5 +270,5 @@ def test_n3_a_tip_that_nothing_forced_lifts_no_suggestion() -> None:
 def test_suggested_tip_skips_the_producers_own_transactions() -> None:
     block = header(number=1, base_fee_per_gas=0, coinbase=b"\x09" * 20)
     own, foreign = receipt(21_000, 9 * GWEI, b"\x09" * 20), receipt(21_000, 4 * GWEI)
-    assert suggested_tip([(block, [own, foreign])]) == 4 * GWEI
-    assert suggested_tip([(block, [own])]) == GWEI
+    assert suggested_tip([tips_of(block, [own, foreign])]) == 4 * GWEI
+    assert suggested_tip([tips_of(block, [own])]) == GWEI

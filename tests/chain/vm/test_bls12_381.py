@@ -12,8 +12,8 @@ from tests.chain.vm.support import SENDER, environment_of, rules_of, state_of
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import PRECOMPILES, precompile_address
+from zevm.chain.vm.gas_needs import floor_gas, intrinsic_gas
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from zevm.chain.vm.validation import floor_gas, intrinsic_gas
 
 G1_ADD, G1_MSM, G2_ADD, G2_MSM, PAIRING, MAP_G1, MAP_G2 = range(0x0B, 0x12)
 REFERENCE = PragueComputation.get_precompiles()

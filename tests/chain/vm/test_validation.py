@@ -12,6 +12,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
 from zevm.chain.types.transaction import SECP256K1_ORDER, InvalidSignatureError
 from zevm.chain.vm import validation
+from zevm.chain.vm.gas_needs import gas_needs, intrinsic_gas
 
 WHO = "0x1111111111111111111111111111111111111111"
 BLOB_HASH = b"\x01" + bytes(31)
@@ -146,7 +147,7 @@ def test_the_gas_cap_can_be_lifted() -> None:
     ],
 )
 def test_intrinsic_gas(transaction: Transaction, fork: Fork, gas: int) -> None:
-    assert validation.intrinsic_gas(transaction, rules_of(fork)) == gas
+    assert intrinsic_gas(transaction, rules_of(fork)) == gas
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_initcode_limit_follows_the_configured_code_size() -> None:
 def against(account: FakeAccount, transaction: Transaction, fork: Fork = Fork.OSAKA) -> str:
     try:
         state = state_of({transaction.sender: account})
-        needs = validation.gas_needs(transaction, rules_of(fork))
+        needs = gas_needs(transaction, rules_of(fork))
         validation.validate_in_block(transaction, environment_of(fork), state, 10**9, 10**9, needs)
     except TransactionError as error:
         return error.message
@@ -259,7 +260,7 @@ class TestE5OfSeveralReasonsGethsFirstIsTold:
             pytest.skip("the two reasons are in one field")
         environment = environment_of(Fork.OSAKA if "gas limit too high" in first + second else Fork.PRAGUE)
         transaction = transaction_of(**changes)
-        needs = validation.gas_needs(transaction, environment.rules)
+        needs = gas_needs(transaction, environment.rules)
         with pytest.raises(TransactionError) as caught:
             validation.validate_in_block(transaction, environment, state_of({}), 60_000_000, 0, needs)
         assert caught.value.message.startswith(first)
@@ -271,7 +272,7 @@ def test_in_a_block_a_signature_of_no_key_is_a_refusal(kind: TransactionType, y_
     transaction = Transaction(type=kind, chain_id=31337, gas_limit=100_000, to=bytes(20), y_parity=y_parity, r=r, s=s)
     with pytest.raises(InvalidSignatureError):
         _ = transaction.sender
-    needs = validation.gas_needs(transaction, rules_of())
+    needs = gas_needs(transaction, rules_of())
     with pytest.raises(TransactionError) as refused:
         validation.validate_in_block(transaction, environment_of(), state_of({}), 30_000_000, 0, needs)
     assert (refused.value.reason, refused.value.message) == (Reason.INVALID_SENDER, "invalid sender")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wasmtime import wat2wasm
 
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.concurrency.threads import STACK_BYTES
 
 _STACK_SIZE = threading.Lock()
@@ -38,7 +39,8 @@ def on_thread(function: Callable[[], object], stack_bytes: int = STACK_BYTES) ->
 
     def work() -> None:
         try:
-            results.append(function())
+            with deep_recursion:
+                results.append(function())
         except BaseException as error:
             results.append(error)
 
