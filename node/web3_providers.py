@@ -11,7 +11,7 @@ from web3.providers import JSONBaseProvider, PersistentConnectionProvider
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from zevm.rpc.transport.in_process import InProcess, InProcessConnection, DoorClosedError
+from zevm.rpc.transport.in_process import DoorClosedError, InProcess, InProcessConnection
 
 RECEIVED_MESSAGES = 64
 """Messages that may wait in the program for its listener; the node keeps further ones, within its own limits."""

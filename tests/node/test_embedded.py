@@ -377,7 +377,7 @@ def test_what_is_under_way_ends_when_the_node_is_closed() -> None:
     assert not provider.is_connected()
     for ask in (lambda: provider.make_request("eth_chainId", []), lambda: node.request("eth_chainId")):
         for kind in (zevm.NodeClosedError, zevm.NodeError, ConnectionError):
-            with pytest.raises(kind, match="the node is (closed|not open)"):
+            with pytest.raises(kind, match=r"the node is (closed|not open)"):
                 ask()
 
 
