@@ -21,11 +21,13 @@ PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py)
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
+LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
+.PHONY: $(LINTS)
 .PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile twins memory malformed-bodies walk-gas
 
 help:
@@ -60,16 +62,32 @@ coverage: install-dev
 check: lint unit
 
 lint: install-dev
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(LINTS)
+
+# longest first
+lint-types:
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python scripts/check_sizes.py
-	@$(BIN)/python scripts/check_imports.py
-	@$(BIN)/python scripts/check_tests.py
+
+lint-documents:
 	@$(BIN)/python scripts/make_docs.py --check
+
+lint-cycles:
+	@$(BIN)/python scripts/check_imports.py
+
+lint-prose:
 	@$(BIN)/python scripts/check_prose.py
 	@$(BIN)/python scripts/check_guide_map.py
+
+lint-sizes:
+	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/check_tests.py
+
+lint-style:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+lint-layers:
+	@$(BIN)/lint-imports
 
 format: install-dev
 	@$(BIN)/ruff check --fix .

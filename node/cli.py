@@ -12,7 +12,7 @@ import typer
 from zevm import __version__
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
-from zevm.node.commands import account, blocks, console, contract, database, wasm
+from zevm.node.commands import account, audit, blocks, console, contract, database, wasm
 from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.config import in_own_words, load_settings
 from zevm.node.errors import NodeError, reason_of
@@ -41,6 +41,7 @@ app.add_typer(wasm.app, name="wasm")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)
 app.command("console")(console.console)
+app.command("audit")(audit.audit)
 
 
 def _run(**values: object) -> None:

@@ -143,6 +143,11 @@ class Limits:
     )
     zig_compiles: int = _limit(1, "simultaneous compiles of zvm_deployZigContract; further ones wait")
     zig_waiting: int = _limit(8, "compiles that wait for their turn; one more gets -32005")
+    audit_seconds: float = _limit(
+        20.0, "time of one zvm_auditContract; then it reports what it has found, or gets -32000 before it has anything"
+    )
+    audit_code_bytes: int = _limit(256 * 1024, "larger code of zvm_auditContract gets -32602")
+    audits: int = _limit(1, "simultaneous calls of zvm_auditContract; one more gets -32005")
     balance_addresses: int = _limit(
         5_000, "addresses of one anvil_setBalance or anvil_addBalance; more gets -32602 and changes nothing"
     )

@@ -1,5 +1,6 @@
 """The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
+import threading
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -74,6 +75,7 @@ class Services:
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
     trace_memory: TraceMemory = field(init=False)
+    audits: threading.BoundedSemaphore = field(init=False)
 
     def __post_init__(self) -> None:
         chain, limits = self.chain, self.limits
@@ -84,6 +86,7 @@ class Services:
         self.subscriptions = Subscriptions(limits)
         self.address_search = AddressSearch(chain)
         self.trace_memory = TraceMemory(limits.trace_memory_bytes)
+        self.audits = threading.BoundedSemaphore(limits.audits)
 
     def with_limits(self, limits: Limits) -> "Services":
         """The same services for another port: of one chain, but with limits and budgets of its own."""

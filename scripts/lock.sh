@@ -8,7 +8,7 @@ compile() {
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options "$@"
 }
 compile --extra cli --extra web3 --output-file requirements.lock pyproject.toml
-compile --extra cli --extra web3 --extra zig --extra vyper --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+compile --extra cli --extra web3 --extra zig --extra vyper --extra audit --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 printf 'setuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
 compile --output-file requirements-build.lock requirements-build.in
 rm requirements-build.in

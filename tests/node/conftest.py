@@ -27,26 +27,6 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def zevm(tmp_path: Path) -> Command:
-    """Run a command to its end."""
-
-    def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
-        return subprocess.run(
-            [sys.executable, "-m", "zevm", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start nodes; what still runs at the end of the test is stopped."""
     running: list[NodeProcess] = []
@@ -92,3 +72,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     yield run
     sys.setswitchinterval(interval)
     gc.enable()
+
+
+@pytest.fixture
+def zevm(tmp_path: Path, here: Here) -> Command:
+    """Run a command to its end: here, unless it is asked for a process of its own or starts a node."""
+
+    def run(*arguments: str, stdin: str = "", process: bool = False) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "zevm", *arguments]
+        if not process and arguments[0] != "run":
+            code, out, err = here(*arguments, stdin=stdin)
+            return subprocess.CompletedProcess(command, int(str(code)), out, err)
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False
+        )
+
+    return run

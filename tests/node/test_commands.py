@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +32,26 @@ def _call(node: NodeProcess, method: str, *params: object) -> object:
         return client.call(method, *params)
 
 
+@pytest.fixture(scope="module")
+def chain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of three blocks, whose node was stopped."""
+    folder = tmp_path_factory.mktemp("chain")
+    with NodeProcess([sys.executable, "-m", "zevm", "run", "--port", "0"], cwd=folder) as node:
+        _mine(node, 3)
+        assert node.stop() == 0
+    return folder / ".zevm"
+
+
 @pytest.fixture
-def three_blocks(start: Start) -> None:
+def three_blocks(chain_folder: Path, tmp_path: Path) -> None:
     """A chain of three blocks in .zevm, whose node was stopped."""
-    node = start()
-    _mine(node, 3)
-    assert node.stop() == 0
+    shutil.copytree(chain_folder, tmp_path / ".zevm")
 
 
 @pytest.mark.usefixtures("three_blocks")
 def test_check_finds_a_sound_database_sound(zevm: Command) -> None:
     assert zevm("db", "check").stdout.startswith("sound")
-    deep = zevm("db", "check", "--deep")
+    deep = zevm("db", "check", "--deep", process=True)
     assert (deep.returncode, deep.stdout) == (0, "sound\n")
 
 
@@ -66,7 +76,7 @@ def test_rewind(zevm: Command, start: Start) -> None:
     refused = zevm("db", "rewind", "9")
     assert refused.returncode == 1
     assert "9" in refused.stderr
-    rewound = zevm("db", "rewind", "1")
+    rewound = zevm("db", "rewind", "1", process=True)
     assert rewound.stdout == "the head was block 3, and is block 1 now\n"
     assert zevm("db", "check", "--deep").returncode == 0
     assert _call(start(), "eth_blockNumber") == "0x1"
@@ -90,14 +100,14 @@ def test_commands_need_a_database(zevm: Command) -> None:
 @pytest.mark.usefixtures("three_blocks")
 @pytest.mark.parametrize("name", ["blocks.rlp", "blocks.rlp.gz"])
 def test_exported_blocks_can_be_imported(zevm: Command, start: Start, tmp_path: Path, name: str) -> None:
-    exported = zevm("export", name, "--genesis", "genesis.json")
+    exported = zevm("export", name, "--genesis", "genesis.json", process=name.endswith(".gz"))
     assert exported.stdout == f"{name}: blocks 0 to 3\n", exported.stderr
     content = (tmp_path / name).read_bytes()
     content = gzip.decompress(content) if name.endswith(".gz") else content
     (tmp_path / "plain").write_bytes(content)
     with (tmp_path / "plain").open("rb") as stream:
         assert [Block.decode(item).number for item in split_items(stream)] == [0, 1, 2, 3]
-    imported = zevm("import", name, "--datadir", "copy", "--genesis", "genesis.json")
+    imported = zevm("import", name, "--datadir", "copy", "--genesis", "genesis.json", process=name.endswith(".gz"))
     assert imported.stdout == "imported 3 blocks; the head is block 3\n", imported.stderr
     again = zevm("import", name, "--datadir", "copy")
     assert again.stdout == "imported 0 blocks; the head is block 3\n", again.stderr
@@ -202,7 +212,7 @@ def test_what_is_no_key_is_not_imported(zevm: Command, tmp_path: Path, content: 
 
 
 def test_the_password_can_be_typed(zevm: Command) -> None:
-    made = zevm("account", "new", stdin="secret\nsecret\n")
+    made = zevm("account", "new", stdin="secret\nsecret\n", process=True)
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("0x")
     assert "secret" not in made.stdout + made.stderr
@@ -212,7 +222,7 @@ def test_init_begins_a_chain_that_run_serves(zevm: Command, start: Start, tmp_pa
     genesis: Any = load_default_genesis().to_json()
     genesis["config"]["chainId"] = 4242
     (tmp_path / "genesis.json").write_text(json.dumps(genesis))
-    made = zevm("init", "--genesis", "genesis.json")
+    made = zevm("init", "--genesis", "genesis.json", process=True)
     assert made.returncode == 0, made.stderr
     first = made.stdout.split()[-1]
     assert zevm("init", "--genesis", "genesis.json").stdout == made.stdout
@@ -235,7 +245,7 @@ def test_console_runs_code_against_the_node(zevm: Command, start: Start) -> None
         "console", "--port", str(node.port), "--exec", "print(w3.eth.chain_id, len(accounts), eth.block_number)"
     )
     assert told.stdout == "31337 10 0\n", told.stderr
-    typed = zevm("console", node.url, stdin="w3.eth.chain_id + 1\n")
+    typed = zevm("console", node.url, stdin="w3.eth.chain_id + 1\n", process=True)
     assert "31338" in typed.stdout
 
 
@@ -246,7 +256,7 @@ def test_console_without_a_node(zevm: Command) -> None:
 
 
 def test_version_and_help(zevm: Command) -> None:
-    assert zevm("version").stdout == zevm("--version").stdout == "zevm 0.1.0\n"
+    assert zevm("version").stdout == zevm("--version", process=True).stdout == "zevm 0.1.0\n"
     assert "export" in zevm("--help").stdout
     assert "--rpc-evm-timeout-seconds" in zevm("run", "--help-limits").stdout
 

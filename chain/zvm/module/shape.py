@@ -37,18 +37,18 @@ class _Frame:
     """A bit for each local that is used inside."""
 
 
-def _locals(code: bytes, position: int) -> tuple[int, int]:
+def locals_of(code: bytes, position: int) -> tuple[int, int]:
     """(locals declared at `position`, position behind them)"""
-    groups, position = _unsigned(code, position)
+    groups, position = unsigned_at(code, position)
     total = 0
     for _ in range(groups):
-        count, position = _unsigned(code, position)
+        count, position = unsigned_at(code, position)
         total += count
         position += 1
     return total, position
 
 
-def _unsigned(code: bytes, position: int) -> tuple[int, int]:
+def unsigned_at(code: bytes, position: int) -> tuple[int, int]:
     """(number, position behind it) of LEB128."""
     value = shift = 0
     while (byte := code[position]) >= 0x80:
@@ -58,7 +58,7 @@ def _unsigned(code: bytes, position: int) -> tuple[int, int]:
     return value | byte << shift, position + 1
 
 
-def _instructions(code: bytes, position: int, stop: int) -> Iterator[tuple[int, int]]:
+def instructions(code: bytes, position: int, stop: int) -> Iterator[tuple[int, int]]:
     """(opcode, position of its immediates) of each instruction; those of the bulk operations as 0xFC."""
     while position < stop:
         opcode = code[position]
@@ -69,9 +69,9 @@ def _instructions(code: bytes, position: int, stop: int) -> Iterator[tuple[int, 
         elif opcode == _BULK:
             position += 3 if code[position] == _COPY else 2
         elif opcode == _BR_TABLE:
-            count, position = _unsigned(code, position)
+            count, position = unsigned_at(code, position)
             for _ in range(count + 1):
-                _, position = _unsigned(code, position)
+                _, position = unsigned_at(code, position)
         else:
             for _ in range(_IMMEDIATES[opcode]):
                 while code[position] >= 0x80:
@@ -81,11 +81,11 @@ def _instructions(code: bytes, position: int, stop: int) -> Iterator[tuple[int, 
 
 def shape_of(code: bytes, start: int, stop: int) -> Shape:
     """The shape of the function whose body is code[start:stop]."""
-    declared, start = _locals(code, start)
+    declared, start = locals_of(code, start)
     shape, frames = Shape(declared), [_Frame(joined=False)]
-    for opcode, position in _instructions(code, start, stop):
+    for opcode, position in instructions(code, start, stop):
         if opcode in _LOCALS:
-            frames[-1].used |= 1 << _unsigned(code, position)[0]
+            frames[-1].used |= 1 << unsigned_at(code, position)[0]
         elif opcode in (_BLOCK, _LOOP, _IF):
             frames.append(_Frame(joined=opcode == _IF))
         elif opcode == _END:
@@ -98,9 +98,9 @@ def shape_of(code: bytes, start: int, stop: int) -> Shape:
 def _join(frames: list[_Frame], code: bytes, opcode: int, position: int) -> None:
     count = 0
     if opcode == _BR_TABLE:
-        count, position = _unsigned(code, position)
+        count, position = unsigned_at(code, position)
     for _ in range(count + 1):
-        label, position = _unsigned(code, position)
+        label, position = unsigned_at(code, position)
         frames[-1 - label].joined = True
 
 

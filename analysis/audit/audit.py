@@ -1,0 +1,130 @@
+"""An audit from beginning to end: suspicions from the code, then trials on a copy of the state."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from zevm.analysis.audit import rules
+from zevm.analysis.audit.evm import detect
+from zevm.analysis.audit.evm.contract import EvmContract, Function
+from zevm.analysis.audit.evm.events import Store
+from zevm.analysis.audit.evm.slots import variable_of
+from zevm.analysis.audit.finding import Evidence, Finding, Report, in_order
+from zevm.analysis.audit.loading import is_module
+from zevm.analysis.audit.subject import Subject
+from zevm.analysis.audit.trial.functions import TriedFunction
+from zevm.analysis.audit.trial.ground import Ground, world_of
+from zevm.analysis.audit.trial.reentry import reenter
+from zevm.analysis.audit.trial.strangers import intrudes, runs_probe
+from zevm.analysis.audit.trial.world import World, peopled, placed
+from zevm.analysis.audit.wasm.audit import audit_wasm
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+
+
+def audit(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
+    """The report on a contract, whatever machine runs it. Raises AuditError, ExecutionTimeoutError at the deadline."""
+    examine = audit_wasm if is_module(subject.code) else audit_evm
+    return examine(subject, ground=ground, deadline=deadline)
+
+
+def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
+    """The report on EVM bytecode. Raises AuditError without evmole, ExecutionTimeoutError at the deadline."""
+    world = world_of(subject, ground, deadline)
+    code = subject.code if world is None else world.state.get_code(world.target)
+    contract, suspected = detect.examine(code, subject.names, deadline=deadline)
+    if world is None:
+        owners = [(owner.variable.root, owner.bits) for owner in contract.owners if owner.variable.root is not None]
+        blank = peopled(ground.environment, ground.reader, deadline)
+        world = placed(blank, subject.code, [(slot, bits) for slot, bits in owners if slot < 1 << 64])
+    tried = [_tried(function, subject) for function in contract.functions]
+    findings, late = list(suspected), ""
+    try:
+        findings = [_on_trial(finding, contract, world, tried) for finding in suspected]
+    except ExecutionTimeoutError:
+        late = "the time was over before every trial had ended: findings may stay suspected that could be confirmed"
+    told = in_order(_placed(finding, subject) for finding in findings)
+    return Report(subject.name, "evm", told, len(contract.functions), (*_notes(contract), *filter(None, [late])))
+
+
+def _tried(function: Function, subject: Subject) -> TriedFunction:
+    types = function.arguments
+    if function.selector in subject.names:
+        types = subject.names[function.selector].partition("(")[2][:-1]
+    mutability = next(
+        (entry.get("stateMutability") for entry in subject.functions if subject.names.get(function.selector or b"", "").
+         partition("(")[0] == entry["name"]), None,
+    )  # fmt: skip
+    payable = None if mutability is None else mutability == "payable"
+    return TriedFunction(function.name, function.selector or b"", types, function.changes_state, payable)
+
+
+def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding:
+    """The finding, confirmed if a trial shows it."""
+    test = _TRIALS.get(finding.rule)
+    function = next((item for item in tried if item.name == finding.place.function), None)
+    if test is None or function is None:
+        return finding
+    told = test(finding, contract, world, function, tried)
+    if told is None:
+        return finding
+    return replace(finding, evidence=Evidence.CONFIRMED, details=told)
+
+
+def _try_reentrancy(
+    _finding: Finding, _contract: EvmContract, world: World, function: TriedFunction, tried: Sequence[TriedFunction]
+) -> str | None:
+    found = reenter(world, function, tried)
+    return None if found is None else str(found)
+
+
+def _try_access(
+    finding: Finding, contract: EvmContract, world: World, function: TriedFunction, _tried: Sequence[TriedFunction]
+) -> str | None:
+    return intrudes(world, function, _written_slots(contract, finding))
+
+
+def _try_delegation(
+    _finding: Finding, _contract: EvmContract, world: World, function: TriedFunction, _tried: Sequence[TriedFunction]
+) -> str | None:
+    return runs_probe(world, function)
+
+
+def _written_slots(contract: EvmContract, finding: Finding) -> list[int]:
+    """The slots of the variables that the finding's write is about; none for other findings and for entries."""
+    slots = set()
+    for function in contract.functions:
+        if function.name != finding.place.function:
+            continue
+        for path in function.paths:
+            for event in path.events:
+                if isinstance(event, Store) and event.offset == finding.place.offset:
+                    variable = variable_of(event.key)
+                    if variable.root is not None and not variable.entry:
+                        slots.add(variable.root)
+    return sorted(slots)
+
+
+_Trial = Callable[[Finding, EvmContract, World, TriedFunction, Sequence[TriedFunction]], str | None]
+_TRIALS: dict[str, _Trial] = {
+    rules.REENTRANCY: _try_reentrancy,
+    rules.ACCESS: _try_access,
+    rules.INITIALISER: _try_access,
+    rules.DELEGATECALL: _try_delegation,
+}
+"""Rule -> its trial."""
+
+
+def _placed(finding: Finding, subject: Subject) -> Finding:
+    """The finding with its line of source, where one is known."""
+    offset = finding.place.offset
+    known = None if offset is None else subject.locate(offset)
+    if known is None:
+        return finding
+    return replace(finding, place=replace(finding.place, source=known[0], line=known[1]))
+
+
+def _notes(contract: EvmContract) -> Iterable[str]:
+    partial = [function.name for function in contract.functions if not function.complete]
+    if partial:
+        yield f"not every path was followed in {', '.join(partial[:8])}{' and others' if len(partial) > 8 else ''}"
+    if not contract.code.dispatched:
+        yield "the functions were guessed from constants, as the control flow took too long to analyse"

@@ -1,0 +1,5 @@
+"""Errors of audits."""
+
+
+class AuditError(Exception):
+    """The audit cannot be done; the message is a complete line with the remedy."""

@@ -1,0 +1,1 @@
+"""EVM bytecode: its paths on symbolic values, and the rules over them."""

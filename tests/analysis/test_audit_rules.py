@@ -1,0 +1,91 @@
+"""Rules over small bytecode: each weakness is found, and not found once it is mended."""
+
+import pytest
+
+from tests.analysis.audited_code import (
+    CLEAR_ENTRY,
+    DELEGATE,
+    DEPOSIT,
+    HAS_ENTRY,
+    IS_OWNER,
+    LOCK,
+    PAY_ENTRY,
+    SET_OWNER,
+    UNLOCK,
+    contract,
+)
+from zevm.analysis.audit import rules
+from zevm.analysis.audit.audit import audit
+from zevm.analysis.audit.finding import Evidence, Finding, Severity
+from zevm.analysis.audit.subject import Subject
+from zevm.analysis.audit.trial.ground import blank_ground
+
+
+def findings(first: str, second: str = "0 0 REVERT") -> list[Finding]:
+    report = audit(Subject("Small", contract(first, second)), ground=blank_ground(None))
+    assert report.notes == ()
+    return list(report.findings)
+
+
+def found(first: str, second: str = "0 0 REVERT") -> set[tuple[str, str]]:
+    return {(finding.rule, finding.evidence.value) for finding in findings(first, second)}
+
+
+WEAK = {
+    "reentrancy": (f"{HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY}", DEPOSIT, rules.REENTRANCY, "confirmed"),
+    "locked, but another function is not": (
+        f"{LOCK} {HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY} {UNLOCK}",
+        f"CALLVALUE @deposit JUMPI {HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY} STOP deposit: {DEPOSIT}",
+        rules.REENTRANCY,
+        "confirmed",
+    ),
+    "owner": (SET_OWNER, f"{IS_OWNER} 1 7 SSTORE", rules.ACCESS, "confirmed"),
+    "destruction": ("CALLER SELFDESTRUCT", "0 0 REVERT", rules.ACCESS, "confirmed"),
+    "payment": ("0 0 0 0 SELFBALANCE CALLER GAS CALL ISZERO @fail JUMPI", "STOP", rules.ACCESS, "confirmed"),
+    "delegation": (DELEGATE, "STOP", rules.DELEGATECALL, "confirmed"),
+    "origin": ("5 SLOAD ORIGIN EQ ISZERO @fail JUMPI 1 7 SSTORE", "STOP", rules.TX_ORIGIN, "suspected"),
+    "ignored result": ("0 0 0 0 0 5 SLOAD GAS CALL POP", "STOP", rules.UNCHECKED_CALL, "suspected"),
+    "sum": ("4 CALLDATALOAD 3 SLOAD ADD 3 SSTORE", "STOP", rules.ARITHMETIC, "suspected"),
+    "guarded destruction": (f"{IS_OWNER} CALLER SELFDESTRUCT", "STOP", rules.SELFDESTRUCT, "suspected"),
+    "loop": (
+        "0 again: 3 SLOAD DUP2 LT ISZERO @done JUMPI DUP1 DUP1 SSTORE 1 ADD @again JUMP done: POP",
+        "STOP",
+        rules.LOOP,
+        "suspected",
+    ),
+    "initialiser": ("5 SLOAD @fail JUMPI CALLER 5 SSTORE", f"{IS_OWNER} 1 7 SSTORE", rules.INITIALISER, "suspected"),
+}
+
+
+@pytest.mark.parametrize("name", WEAK)
+def test_a_weakness_is_found(name: str) -> None:
+    first, second, rule, evidence = WEAK[name]
+    assert (rule, evidence) in found(first, second)
+
+
+SOUND = {
+    "effects first": (f"{HAS_ENTRY} {CLEAR_ENTRY} 0 0 0 0 1 CALLER GAS CALL ISZERO @fail JUMPI", DEPOSIT),
+    "lock": (f"{LOCK} {HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY} {UNLOCK}", DEPOSIT),
+    "a transfer's stipend": (f"{HAS_ENTRY} {PAY_ENTRY.replace('GAS CALL', '2300 CALL')} {CLEAR_ENTRY}", DEPOSIT),
+    "owner alone": (f"{IS_OWNER} {SET_OWNER}", "STOP"),
+    "owner's delegation": (f"{IS_OWNER} {DELEGATE}", "STOP"),
+    "stored delegate": ("0 0 0 0 6 SLOAD GAS DELEGATECALL ISZERO @fail JUMPI", f"{IS_OWNER} 4 CALLDATALOAD 6 SSTORE"),
+    "only people": ("ORIGIN CALLER EQ ISZERO @fail JUMPI 1 7 SSTORE", "STOP"),
+    "checked sum": ("4 CALLDATALOAD 3 SLOAD ADD DUP1 3 SLOAD GT @fail JUMPI 3 SSTORE", "STOP"),
+    "ten rounds": ("0 again: 10 DUP2 LT ISZERO @done JUMPI DUP1 DUP1 SSTORE 1 ADD @again JUMP done: POP", "STOP"),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_code_has_no_finding(name: str) -> None:
+    assert found(*SOUND[name]) == set()
+
+
+def test_a_finding_names_its_place_and_its_severity() -> None:
+    (finding,) = findings(DELEGATE)
+    assert finding.severity is Severity.HIGH
+    assert finding.evidence is Evidence.CONFIRMED
+    assert finding.place.function == "0x11223344(address)"
+    code = contract(DELEGATE)
+    assert finding.place.offset is not None
+    assert code[finding.place.offset] == 0xF4  # DELEGATECALL

@@ -1,0 +1,47 @@
+"""zvm_auditContract: code and deployed contracts, its limits, and bad input."""
+
+import asyncio
+from typing import Any
+
+from tests.analysis.audited_code import CLEAR_ENTRY, DEPOSIT, HAS_ENTRY, PAY_ENTRY, SET_OWNER, contract
+from tests.rpc.methods.memory_node import Node, hexadecimal
+from tests.rpc.methods.test_limits import limited_node
+
+VAULT = hexadecimal(contract(f"{HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY}", DEPOSIT))
+ADDRESS = "0x" + "d0" * 20
+
+
+def told(report: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(finding["rule"], finding["evidence"], finding["severity"]) for finding in report["findings"]}
+
+
+async def test_code_is_tried(node: Node) -> None:
+    report = await node.call("zvm_auditContract", VAULT)
+    assert told(report) == {("reentrancy", "confirmed", "high")}
+    assert (report["machine"], report["severity"]) == ("evm", "high")
+
+
+async def test_a_contract_is_tried_on_the_state_that_it_has(node: Node) -> None:
+    await node.call("anvil_setCode", ADDRESS, hexadecimal(contract(SET_OWNER, "5 SLOAD CALLER EQ ISZERO @fail JUMPI")))
+    report = await node.call("zvm_auditContract", ADDRESS)
+    assert told(report) == {("access-control", "confirmed", "high")}
+    assert await node.call("eth_getStorageAt", ADDRESS, "0x5", "latest") == "0x" + "00" * 32, "nothing is kept"
+
+
+async def test_bad_input(node: Node) -> None:
+    for value, words in (("0x", "the code is empty"), (ADDRESS, "no contract at"), ("0x1", "hex string of odd length")):
+        error = await node.fails("zvm_auditContract", value)
+        assert error.code == -32602
+        assert words in error.message
+
+
+async def test_limits() -> None:
+    async with limited_node(audit_code_bytes=40) as node:
+        error = await node.fails("zvm_auditContract", VAULT)
+        assert (error.code, "--rpc-audit-code-bytes" in error.message) == (-32602, True)
+    async with limited_node(audit_seconds=0.0) as node:
+        report = await node.ask("zvm_auditContract", VAULT)
+        assert "--rpc-audit-seconds" in report["error"]["message"]
+    async with limited_node(audits=1, evm_workers=2) as node:
+        answers = await asyncio.gather(*(node.ask("zvm_auditContract", VAULT) for _ in range(2)))
+        assert sorted(answer.get("error", {"code": 0})["code"] for answer in answers) == [-32005, 0]
