@@ -9,6 +9,7 @@ from typing import Any
 from zevm.analysis.code_match import CodePattern, listed_ranges
 from zevm.contracts.artifact import Abi, Artifact
 from zevm.contracts.calls import signature_of
+from zevm.contracts.source_maps import SourceMap
 from zevm.storage.keccak import keccak256
 
 Entry = dict[str, Any]
@@ -19,17 +20,21 @@ _PLACEHOLDER_DIGITS = 40
 
 @dataclass(frozen=True)
 class KnownContract:
-    """name: the contract's. source: its file, as messages name it. path: the artifact's file, None without one."""
+    """name: the contract's. source: its file, as messages name it. file: the artifact's, None without one.
+
+    source_map: of a contract without an artifact's file; others are read from there when someone asks.
+    """
 
     name: str
     source: str
     language: str
     abi: Abi = field(repr=False)
-    path: Path | None = field(default=None, repr=False, compare=False)
+    file: Path | None = field(default=None, repr=False, compare=False)
     runtime: bytes = field(default=b"", repr=False)
     creation: bytes = field(default=b"", repr=False)
     runtime_holes: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     creation_holes: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    source_map: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def functions(self) -> Mapping[bytes, Entry]:
@@ -51,6 +56,14 @@ class KnownContract:
     def constructor(self) -> Entry | None:
         """The ABI's entry of the constructor."""
         return next((entry for entry in self.abi if entry.get("type") == "constructor"), None)
+
+    @cached_property
+    def places(self) -> SourceMap | None:
+        """From offsets of the deployed code to functions and lines; None without a usable source map."""
+        try:
+            return SourceMap.from_artifact(self)
+        except ValueError:
+            return None
 
     @property
     def is_wasm(self) -> bool:
@@ -76,13 +89,13 @@ class KnownContract:
                 continue
 
 
-def contract_of(artifact: Artifact, path: Path | None = None) -> KnownContract:
+def contract_of(artifact: Artifact) -> KnownContract:
     """A known contract of a built artifact."""
     codes = [artifact.extra.get(member, {}) for member in ("deployedBytecode", "bytecode")]
     runtime, creation = (tuple(_holes(code)) for code in codes)
     return KnownContract(
-        artifact.name, artifact.source, artifact.language, artifact.abi, path,
-        artifact.deployed_bytecode, artifact.bytecode, runtime, creation,
+        artifact.name, artifact.source, artifact.language, artifact.abi, artifact.file,
+        artifact.deployed_bytecode, artifact.bytecode, runtime, creation, artifact.source_map,
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ import typer
 from zevm import __version__
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
-from zevm.node.commands import account, audit, blocks, console, contract, database, wasm
+from zevm.node.commands import account, audit, blocks, console, contract, database, profile, wasm
 from zevm.node.commands.options import ConfigOption, DatadirOption
+from zevm.node.commands.wasm_options import NEGATIVE_NUMBERS
 from zevm.node.config import in_own_words, load_settings
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.foreign_flags import translated
@@ -41,6 +42,7 @@ app.add_typer(wasm.app, name="wasm")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)
 app.command("console")(console.console)
+app.command("profile", context_settings=NEGATIVE_NUMBERS)(profile.profile)
 app.command("audit")(audit.audit)
 
 

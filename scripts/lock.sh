@@ -9,6 +9,7 @@ compile() {
 }
 compile --extra cli --extra web3 --output-file requirements.lock pyproject.toml
 compile --extra cli --extra web3 --extra zig --extra vyper --extra audit --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
-printf 'setuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
+# a Python's own pip may be years old, and takes three times as long for the rest
+printf 'pip==26.3\nsetuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
 compile --output-file requirements-build.lock requirements-build.in
 rm requirements-build.in

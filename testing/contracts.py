@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+import pickle
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -13,10 +15,13 @@ from pathlib import Path
 
 from testing.node_process import ROOT
 from zevm.contracts import Artifact, BuildOptions, build
+from zevm.contracts.artifact import replace_file
 
 CONTRACTS = ROOT / "contracts"
 LOAD = CONTRACTS / "load"
 EXAMPLES = ROOT / "examples"
+BUILT = EXAMPLES / "cache" / "artifacts"
+"""Artifacts of sources in this checkout, so that processes share what one has built."""
 CACHE = EXAMPLES / "cache" / "zig"
 """Zig's cache, for all builds of this checkout: the first takes seconds, later ones less."""
 SOURCES = tuple(CONTRACTS / name for name in (
@@ -56,8 +61,31 @@ def wasm(name: str) -> bytes:
 
 @cache
 def compiled(source: Path, *, checked: bool = True) -> Artifact:
-    """The artifact of a source, once for a process. Raises BuildError."""
-    return build(source, BuildOptions(checked=checked, cache=CACHE, tools=TOOLS))
+    """The artifact of a source, once for a process, and of one in contracts once for all. Raises BuildError."""
+    options = BuildOptions(checked=checked, cache=CACHE, tools=TOOLS)
+    if CONTRACTS not in source.parents:
+        return build(source, options)
+    name = hashlib.sha256(f"{_state_of_contracts()} {source} {checked}".encode()).hexdigest()
+    BUILT.mkdir(parents=True, exist_ok=True)
+    file = BUILT / name
+    with (BUILT / f"{name}.lock").open("w") as lock:
+        # another process that wants the same waits for it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            replace_file(file, pickle.dumps(build(source, options)))
+        artifact: Artifact = pickle.loads(file.read_bytes())
+        return artifact
+
+
+@cache
+def _state_of_contracts() -> str:
+    """A hash of all that an artifact depends on: sources, libraries, this project's builder, and the compilers."""
+    digest = hashlib.sha256()
+    for file in (*sorted(CONTRACTS.rglob("*")), ROOT / "requirements-dev.lock", TOOLS / "package-lock.json"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(ROOT)} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def module_of(source: Path, *, checked: bool = True) -> bytes:

@@ -48,7 +48,7 @@ class MuxTracer(ResultTracer):
             tracer.on_exit(gas_used, output, error)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
-        """To those that want steps, as the next three."""
+        """To those that want steps, as the next four."""
         for tracer in self._stepping:
             tracer.on_step(frame, program_counter, opcode)
 
@@ -68,9 +68,14 @@ class MuxTracer(ResultTracer):
             tracer.on_host_instruction(frame, opcode, stack)
 
     def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
-        """To those that want host calls, as the next three."""
+        """To those that want host calls, as the next four."""
         for tracer in self._hosting:
             tracer.on_program_start(frame, size, ink_left)
+
+    def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:
+        """A WebAssembly contract's function stops before its end."""
+        for tracer in self._hosting:
+            tracer.on_program_stop(frame, offsets)
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
         """A WebAssembly contract's function ended."""

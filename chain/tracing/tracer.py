@@ -1,7 +1,7 @@
 """The base of every tracer: it ignores every event."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -43,6 +43,9 @@ class QuietTracer:
 
     def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
         """A WebAssembly contract's function begins."""
+
+    def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:
+        """It stops before its end."""
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
         """It ended."""

@@ -113,6 +113,14 @@ class Tracer(Protocol):
         """The innermost program ended. status: what its function returned, 0 for success; None if it trapped."""
         ...
 
+    def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:
+        """The innermost program stopped before its end, and its on_program_end follows.
+
+        offsets(): where, as offsets in the bytes of the deployed module, decompressed: the innermost call first, then
+        those around it. It takes milliseconds, and is valid during the call.
+        """
+        ...
+
     def on_host_call(self, frame: WatchedFrame, call: HostCall) -> None:
         """A host function is about to run; frames that it opens come before its on_host_return."""
         ...

@@ -176,12 +176,24 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
         arguments=arguments,
         memory_pages=context.scope.instance_pages_limit,
         deadline=frame.transaction_context.deadline,
+        with_backtrace=tracer is not None,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
     if tracer is not None:
+        if result.backtrace:
+            tracer.on_program_stop(frame, lambda: _stop_offsets(frame, context, result))
         has_status = entry.arguments is None and result.end in _WITH_OUTPUT
         tracer.on_program_end(frame, result.values[0] if has_status else None, result.ink_left)
     return result
+
+
+def _stop_offsets(frame: Frame, context: HostContext, result: RunResult) -> tuple[int, ...]:
+    """Offsets in the contract's module at which a run stopped."""
+    from zevm.chain.zvm.module.offsets import module_offsets
+
+    message = frame.msg
+    code = frame.block_state.get_code(frame.address) if message.is_create else message.code
+    return module_offsets(code, context.scope.price_table, result.backtrace)
 
 
 def _watched(frame: Frame, callbacks: HostCallbacks) -> HostCallbacks:

@@ -75,6 +75,11 @@ class SourceMap:
             found.append(Place(self._names[name], self._sources[source], line))
         return tuple(found)
 
+    @property
+    def has_jumps(self) -> bool:
+        """Whether the compiler told which jumps enter functions and return from them."""
+        return bool(self._jumps)
+
     def jump(self, offset: int) -> str:
         """The role of a jump at an offset: "i" enters a function, "o" returns from one, "-" neither (EVM bytecode)."""
         return self._jumps.get(offset, "-")

@@ -1,6 +1,7 @@
 """Source maps: from an offset in deployed code to its function, file and line."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing.contracts import CONTRACTS, compiled
-from tests.contracts.zig_sources import artifact
+from tests.chain.vm.support import CONTRACT
+from tests.chain.zvm.contracts import request_to
+from tests.contracts.zig_sources import artifact, panic, running, selector
+from zevm.chain.tracing.tracer import QuietTracer
+from zevm.chain.vm.tracer import WatchedFrame
 from zevm.chain.zvm.module.binary import decode
 from zevm.contracts import Artifact, load_artifact
 from zevm.contracts.sections import sections
@@ -274,3 +279,27 @@ def test_an_artifact_keeps_its_map_in_its_file(tmp_path: Path) -> None:
     assert read.source_map == built.source_map
     plain = replace(built, source_map=None).write(tmp_path)
     assert SourceMap.from_artifact(load_artifact(plain)) is None
+
+
+class Stops(QuietTracer):
+    """The offsets at which a program stopped."""
+
+    wants_host_calls = True
+    offsets: tuple[int, ...] = ()
+
+    def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:  # noqa: ARG002
+        self.offsets = offsets()
+
+
+def test_a_panic_of_a_zig_contract_is_at_its_line() -> None:
+    tracer = Stops()
+    data = selector("set(uint256)") + (2**255).to_bytes(32, "big")
+    outcome = running(PRICES).call(request_to(CONTRACT, data), tracer=tracer)
+    assert outcome.output == panic(0x11)
+    found, _ = in_code(artifact(PRICES))
+    places = [place for offset in tracer.offsets for place in found.frames(offset)]
+    mine = [place for place in places if place.file == "contract.zig"]
+    assert mine == [
+        Place("contract.Prices.doubled", "contract.zig", 11),
+        Place("contract.Prices.set", "contract.zig", 7),
+    ]

@@ -5,6 +5,7 @@ table holds or an export names is reached through a small function that charges 
 call site to charge it at.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
@@ -21,7 +22,7 @@ from zevm.chain.zvm.module.binary import (
     encode,
     unsigned,
 )
-from zevm.chain.zvm.module.body import BodyWalk, MeteredBody
+from zevm.chain.zvm.module.body import BodyWalk
 from zevm.chain.zvm.module.code_writer import Places, Writer, fault
 from zevm.chain.zvm.module.rules import FAULT, GROW_FUNCTION, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
 from zevm.chain.zvm.price_table import PriceTable
@@ -44,25 +45,15 @@ class Instrumented:
 
 def instrument(module: Module, price_table: PriceTable) -> Instrumented:
     """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions."""
-    imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
-    places = Places(
-        ink=globals_,
-        stack=globals_ + 1,
-        fault=globals_ + 2,
-        out_of_ink=imports + functions,
-        out_of_stack=imports + functions + 1,
-        helpers=imports + functions + 2,
-        pay_for_growth=pays_for_growth(module),
-    )
-    writer = Writer(places, price_table, can_grow=can_grow(module))
-    prices = [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
-    bodies = _walk(module, price_table, writer, prices)
+    imports, places, writer = len(module.imports), _places(module), writer_of(module, price_table)
+    bodies = [walk.run() for walk in body_walks(module, price_table, writer)]
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
     code.append(fault(places, OUT_OF_STACK, clear_ink=False))
     code += [helper.code for helper in writer.helpers]
     indirect = sorted(_indirect_imports(module))
     moved = {index: imports + len(code) + position for position, index in enumerate(indirect)}
+    prices = _import_prices(module, price_table)
     code += [_forward(module, index, prices[index], writer) for index in indirect]
     added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
     return Instrumented(
@@ -71,19 +62,40 @@ def instrument(module: Module, price_table: PriceTable) -> Instrumented:
     )
 
 
-def _walk(module: Module, price_table: PriceTable, writer: Writer, prices: list[int]) -> list[MeteredBody]:
+def _places(module: Module) -> Places:
+    imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
+    return Places(
+        ink=globals_,
+        stack=globals_ + 1,
+        fault=globals_ + 2,
+        out_of_ink=imports + functions,
+        out_of_stack=imports + functions + 1,
+        helpers=imports + functions + 2,
+        pay_for_growth=pays_for_growth(module),
+    )
+
+
+def _import_prices(module: Module, price_table: PriceTable) -> list[int]:
+    return [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
+
+
+def writer_of(module: Module, price_table: PriceTable) -> Writer:
+    """The writer of a module's metering. It numbers its helpers by the order of the walks that it is given to."""
+    return Writer(_places(module), price_table, can_grow=can_grow(module))
+
+
+def body_walks(module: Module, price_table: PriceTable, writer: Writer) -> Iterator[BodyWalk]:
+    """The walk over each function, not yet run; to be run in this order."""
     signatures = [module.types[row.type_index] for row in module.imports]
     signatures += [module.types[index] for index in module.functions]
-    fixed = prices + [0] * len(module.functions)
+    fixed = _import_prices(module, price_table) + [0] * len(module.functions)
     calls = [
         (len(signature.parameters), len(signature.results), ink)
         for signature, ink in zip(signatures, fixed, strict=True)
     ]
     growth_ink = ALL_HOST_FUNCTIONS[GROW_FUNCTION].static_ink(price_table)
-    return [
-        BodyWalk(module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink).run()
-        for index in range(len(module.functions))
-    ]
+    for index in range(len(module.functions)):
+        yield BodyWalk(module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink)
 
 
 def _indirect_imports(module: Module) -> set[int]:

@@ -183,6 +183,10 @@ memory_size = _quick("wasmtime_memory_data_size", c_size_t, _P, _P)
 trap_new = _quick("wasmtime_trap_new_code", _P, c_uint8)
 trap_code = _quick("wasmtime_trap_code", c_bool, _P, _P)
 trap_message = _quick("wasm_trap_message", None, _P, _P)
+trap_trace = _quick("wasm_trap_trace", None, _P, _P)
+frame_function = _quick("wasm_frame_func_index", c_uint32, _P)
+frame_offset = _quick("wasm_frame_func_offset", c_size_t, _P)
+frames_delete = _quick("wasm_frame_vec_delete", None, _P)
 trap_delete = _quick("wasm_trap_delete", None, _P)
 error_new = _quick("wasmtime_error_new", _P, c_char_p)
 error_message = _quick("wasmtime_error_message", None, _P, _P)
@@ -218,6 +222,16 @@ def take_trap(trap: int) -> tuple[int | None, str]:
     trap_message(trap, ctypes.byref(text))
     trap_delete(trap)
     return (code.value if known else None), take_bytes(text).rstrip(b"\0").decode(errors="replace")
+
+
+def trap_frames(trap: int) -> tuple[tuple[int, int], ...]:
+    """(function's index, offset in its body) of the calls that were open, innermost first."""
+    found = Vector()
+    trap_trace(trap, ctypes.byref(found))
+    try:
+        return tuple((frame_function(frame), frame_offset(frame)) for frame in pointers(found))
+    finally:
+        frames_delete(ctypes.byref(found))
 
 
 def pointers(vector: Vector) -> list[int]:

@@ -68,13 +68,15 @@ class End(Enum):
 class RunResult(NamedTuple):
     """values: the entry's result, or the status when it exited, unsigned.
 
-    trap: why, when it trapped or ran out of memory.
+    trap: why, when it trapped or ran out of memory. backtrace: where it stopped before its end, as (function's index,
+    offset in its body as instrumented) of each open call, innermost first; empty unless it was asked for.
     """
 
     end: End
     values: tuple[int, ...]
     ink_left: int
     trap: str | None
+    backtrace: tuple[tuple[int, int], ...] = ()
 
 
 INK_PER_HEAT = 100_000_000
@@ -97,6 +99,7 @@ def run(
     arguments: Sequence[int] = (),
     memory_pages: int = MAXIMUM_PAGES,
     deadline: Deadline | None = None,
+    with_backtrace: bool = False,
 ) -> RunResult:
     """Instantiate a program, call one of its functions and drop the instance.
 
@@ -110,12 +113,16 @@ def run(
         raise NodeFaultError(f"{MAXIMUM_FRAMES} instances are open on this thread: the call depth was not checked")
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
     if deadline is None:
-        result = _run(program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None)
+        result = _run(
+            program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None, with_backtrace
+        )
     elif deadline.expired():
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address, deadline):
-            result = _run(program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline)
+            result = _run(
+                program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline, with_backtrace
+            )
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
 
@@ -130,6 +137,7 @@ def _run(
     arguments: Sequence[int],
     memory_pages: int,
     deadline: Deadline | None,
+    with_backtrace: bool,
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
     binding = bind(program, callbacks)
@@ -150,14 +158,15 @@ def _run(
         call.set_stack_words(stack_words)
         error = call.invoke(entry.encode(), slots)
         if instance.failure is not None:
-            return _stopped(instance, instance.failure)
+            backtrace = _take_backtrace(call.scratch.trap, wanted=with_backtrace)
+            return _stopped(instance, instance.failure)._replace(backtrace=backtrace)
         if instance.is_interrupted:
             capi.error_delete(error)
             return RunResult(End.INTERRUPTED, (), instance.ink_left, None)
         if error:
             raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
         if call.scratch.trap:
-            return _trapped(instance, call)
+            return _trapped(instance, call, with_backtrace=with_backtrace)
         values = (slots[0] & _MASKS[result_type],) if result_type else ()
         return RunResult(End.RETURNED, values, instance.ink_left, None)
     finally:
@@ -253,12 +262,22 @@ def _stopped(instance: Instance, failure: BaseException) -> RunResult:
     return RunResult(End.TRAPPED, (), left, str(failure))
 
 
-def _trapped(instance: Instance, call: _Call) -> RunResult:
+def _take_backtrace(trap: int, *, wanted: bool) -> tuple[tuple[int, int], ...]:
+    """Free the trap by which a host function stopped the run, if it got that far."""
+    if not trap:
+        return ()
+    found = capi.trap_frames(trap) if wanted else ()
+    capi.trap_delete(trap)
+    return found
+
+
+def _trapped(instance: Instance, call: _Call, *, with_backtrace: bool) -> RunResult:
+    backtrace = capi.trap_frames(call.scratch.trap) if with_backtrace else ()
     code, text = capi.take_trap(call.scratch.trap)
     left = instance.ink_left
     if code not in capi.TRAPS:
         raise NodeFaultError(f"trap {code}, which is not the contract's: {text}")
     fault = call.read_i32(b"zvm_fault")
     if fault:
-        return RunResult(_FAULTS[fault], (), left, None)
-    return RunResult(End.TRAPPED, (), left, capi.TRAPS[code])
+        return RunResult(_FAULTS[fault], (), left, None, backtrace)
+    return RunResult(End.TRAPPED, (), left, capi.TRAPS[code], backtrace)

@@ -1,0 +1,174 @@
+"""`zevm profile`: gas and time of a transaction or a call, as tables, for speedscope, or as a flame graph."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from zevm.node.commands.wasm_options import (
+    FromOption,
+    GasLimitOption,
+    JsonOption,
+    PortOption,
+    RpcOption,
+    ValueOption,
+    client_of,
+)
+from zevm.node.errors import NodeError, reason_of
+
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}\Z")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_HEX = re.compile(r"0x([0-9a-fA-F]{2})*\Z")
+_MOST_ROWS = 10_000
+_PIPED_WIDTH = 200
+"""Columns of a table that no terminal shows."""
+
+
+def profile(
+    transaction: Annotated[
+        str | None, typer.Argument(metavar="TX", help="Hash of a mined transaction; none with --call.")
+    ] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[FUNCTION ARGS]...", help="With --call: as in `zevm wasm call`.")
+    ] = None,
+    call: Annotated[str | None, typer.Option("--call", metavar="ADDRESS", help="Profile a call of a contract.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="HEX", help="Call data, in place of FUNCTION ARGS.")
+    ] = None,
+    block: Annotated[str, typer.Option("--block", metavar="BLOCK", help="Of a call: number, tag or hash.")] = "latest",
+    sender: FromOption = None,
+    value: ValueOption = 0,
+    gas_limit: GasLimitOption = None,
+    by: Annotated[Literal["gas", "time"], typer.Option("--by", help="Unit of the flame graph.")] = "gas",
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write a flame graph.")] = None,
+    speedscope: Annotated[
+        Path | None,
+        typer.Option("--speedscope", metavar="FILE", help="Write a profile for https://www.speedscope.app."),
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", metavar="NUMBER", min=1, max=_MOST_ROWS, help="Of each table.")] = 15,
+    as_json: JsonOption = False,
+    rpc: RpcOption = None,
+    port: PortOption = None,
+) -> None:
+    """Execute a transaction or a call again on the node, and show where its gas and time went.
+
+    Contracts, functions and lines have names if the node knows the artifacts: `zevm run --artifacts out`.
+    """
+    words = [*([] if transaction is None else [transaction]), *(arguments or [])]
+    fields = None if call is None else _call_fields(call, words, data, sender, value, gas_limit)
+    answer = client_of(rpc, port).call("zvm_profile", *_parameters(words, fields, data, block))
+    from zevm.analysis.profile.stacks import stacks_of
+
+    try:
+        stacks = stacks_of(answer)
+    except ValueError as error:
+        raise NodeError(str(error)) from None
+    title = call if call is not None else words[0]
+    if svg is not None:
+        from zevm.analysis.profile.flame_graph import flame_graph
+
+        _write(svg, flame_graph(stacks, f"{title} by {by}", by))
+    if speedscope is not None:
+        from zevm.analysis.profile.speedscope import speedscope_document
+
+        _write(speedscope, json.dumps(speedscope_document(stacks, str(title))) + "\n")
+    if as_json:
+        typer.echo(json.dumps(answer))
+    elif svg is None and speedscope is None:
+        _show(answer, stacks, rows)
+
+
+def _parameters(words: Sequence[str], fields: dict[str, Any] | None, data: str | None, block: str) -> list[Any]:
+    """The parameters of zvm_profile. Raises NodeError for neither a transaction nor a call, or for both."""
+    if fields is not None:
+        return [fields, hex(int(block)) if block.isdecimal() else block]
+    if not words:
+        raise NodeError("name a transaction's hash, or a call as --call ADDRESS 'balanceOf(address)' 0x...")
+    if not _HASH.match(words[0]):
+        raise NodeError(
+            f"{words[0]}: not a transaction's hash (0x and 64 hex digits); a call begins with --call ADDRESS"
+        )
+    if len(words) > 1 or data is not None:
+        raise NodeError(f"{words[1] if len(words) > 1 else '--data'}: only a call (--call ADDRESS) takes arguments")
+    return [words[0]]
+
+
+def _call_fields(
+    target: str, words: list[str], data: str | None, sender: str | None, value: int, gas_limit: int | None
+) -> dict[str, Any]:
+    """The object of a call as eth_call takes it. Raises NodeError."""
+    if not _ADDRESS.match(target):
+        raise NodeError(f"--call {target}: not an address (0x and 40 hex digits)")
+    if data is not None and words:
+        raise NodeError(f"{words[0]}: --data is the call data already; give one of them")
+    if data is not None and not _HEX.match(data):
+        raise NodeError(f"--data {data[:80]}: not hex digits with 0x")
+    fields: dict[str, Any] = {"to": target, "value": hex(value), "data": data or _encoded(words)}
+    fields |= {} if sender is None else {"from": sender}
+    return fields | ({} if gas_limit is None else {"gas": hex(gas_limit)})
+
+
+def _encoded(words: list[str]) -> str:
+    if not words:
+        return "0x"
+    from zevm.node.abi_text import encode_arguments, parse_signature
+    from zevm.storage.keccak import keccak256
+
+    if "(" not in words[0]:
+        raise NodeError(f"{words[0]}: write the function with its types, as 'transfer(address,uint256)'")
+    signature = parse_signature(words[0])
+    selector = keccak256(signature.canonical.encode())[:4]
+    return "0x" + (selector + encode_arguments(signature.inputs, words[1:])).hex()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.expanduser().write_text(text)
+    except OSError as error:
+        raise NodeError(f"{path}: cannot be written: {reason_of(error)}") from None
+    typer.echo(f"{path} is written", err=True)
+
+
+def _show(answer: dict[str, Any], stacks: Sequence[Any], rows: int) -> None:
+    """The tables."""
+    from zevm.analysis.profile import stacks as sums
+
+    outcome = "succeeded" if answer["status"] else f"failed: {answer['error']}"
+    before = stacks[0].self_gas
+    typer.echo(
+        f"{outcome}; gas used {answer['gasUsed']:,}: {stacks[0].gas - before:,.0f} by code, {before:,.0f} before it"
+        f"{', ' + format(answer['refundGas'], ',') + ' refunded' if answer['refundGas'] else ''}; "
+        f"{stacks[0].ns / 1e6:.3f} ms"
+    )
+    _table("contracts", sums.by_contract(stacks), rows, "calls")
+    _table("functions", sums.by_function(stacks), rows, "calls", with_total=True)
+    _table("opcodes and host calls", sums.by_operation(stacks), rows, "times")
+    _table("lines", sums.by_line(answer), rows, "times")
+
+
+def _table(title: str, found: Sequence[Any], rows: int, counted: str, *, with_total: bool = False) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not found:
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", overflow="fold")
+    for name in ("gas", "%", "with calls", "ms", counted) if with_total else ("gas", "%", "ms", counted):
+        table.add_column(name, justify="right")
+    whole = sum(max(0.0, row.self_gas) for row in found) or 1
+    for row in found[:rows]:
+        name = f"{row.name} ({row.place})" if row.place not in ("", "opcode", "host") else row.name
+        total = [f"{row.gas:,.0f}"] if with_total else []
+        numbers = [f"{row.self_gas:,.0f}", f"{100 * row.self_gas / whole:.1f}", *total, f"{row.self_ns / 1e6:.3f}"]
+        table.add_row(escape(name), *numbers, f"{row.count:,}")
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)
+    console.print(table)
+    if len(found) > rows:
+        console.print(f"{len(found) - rows:,} more; --rows shows them")

@@ -1,0 +1,169 @@
+"""Profiles: nothing of the gas is lost, names are where they belong, and what is written is what readers expect."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from eth_abi import encode
+
+import zevm
+from testing.contracts import FORWARDER
+from testing.wasm_modules import box, selector
+from zevm.analysis.known_contract import KnownContract
+from zevm.analysis.profile.flame_graph import flame_graph
+from zevm.analysis.profile.speedscope import SCHEMA, speedscope_document
+from zevm.analysis.profile.stacks import Stack, by_contract, by_function, by_line, by_operation, stacks_of
+from zevm.contracts.artifact import module_artifact
+from zevm.contracts.source_maps.mappings import Mapped, Scope, source_map_document
+
+FORWARDER_PLACE, LOOP_PLACE, MODULE_PLACE = (bytes([number]) * 20 for number in (0xC1, 0xC2, 0xC3))
+GET: dict[str, Any] = {"type": "function", "name": "get", "inputs": [], "outputs": [{"name": "", "type": "uint256"}]}
+# main: push the return address, jump into f; f: 3 instructions, back; main ends
+LOOP = bytes.fromhex("6005 6008 56 5b 00 00 5b 6001 50 56".replace(" ", ""))
+MAIN, F = Scope("Loop.main"), Scope("Loop.f")
+LOOP_MAP = source_map_document(
+    [
+        *(Mapped(offset, MAIN, "src/loop.sol", 3) for offset in (0, 2, 4, 5, 6)),
+        *(Mapped(offset, F, "src/loop.sol", 8) for offset in (8, 9, 11, 12)),
+    ],
+    len(LOOP),
+    {"i": [4], "o": [12]},
+)
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[zevm.Node]:
+    with zevm.Node() as running:
+        for place, code in ((FORWARDER_PLACE, FORWARDER), (LOOP_PLACE, LOOP), (MODULE_PLACE, box())):
+            running.request("anvil_setCode", "0x" + place.hex(), "0x" + code.hex())
+        running.catalogue.add(
+            module_artifact("Box", "b.wat", "C", box(), abi=[GET], takes_arguments=False, metadata={})
+        )
+        running.catalogue.add(KnownContract("Loop", "src/loop.sol", "Solidity", [], runtime=LOOP, source_map=LOOP_MAP))
+        yield running
+
+
+def _sent(node: zevm.Node, to: bytes, data: bytes) -> str:
+    call = {"from": node.accounts[0].address, "to": "0x" + to.hex(), "data": "0x" + data.hex(), "gas": "0x100000"}
+    result: str = node.request("eth_sendTransaction", call)
+    return result
+
+
+def _through(place: bytes, data: bytes = b"") -> bytes:
+    return place.rjust(32, b"\0") + data
+
+
+def _profile(node: zevm.Node, place: bytes, data: bytes) -> tuple[dict[str, Any], list[Stack]]:
+    answer = node.request("zvm_profile", _sent(node, place, data))
+    return answer, stacks_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("place", "data"),
+    [
+        (FORWARDER_PLACE, _through(MODULE_PLACE, selector("get()"))),
+        (FORWARDER_PLACE, _through(FORWARDER_PLACE, _through(LOOP_PLACE))),
+        (FORWARDER_PLACE, _through((4).to_bytes(20, "big"), b"abc")),
+        (MODULE_PLACE, selector("set(uint256)") + encode(["uint256"], [7])),
+        (MODULE_PLACE, b"\1\2\3\4"),
+        (LOOP_PLACE, b""),
+        (b"\x77" * 20, b""),
+    ],
+)
+def test_the_sum_is_what_the_receipt_says(node: zevm.Node, place: bytes, data: bytes) -> None:
+    transaction = _sent(node, place, data)
+    answer = node.request("zvm_profile", transaction)
+    receipt = node.request("eth_getTransactionReceipt", transaction)
+    stacks = stacks_of(answer)
+    assert answer["gasUsed"] == int(receipt["gasUsed"], 16)
+    assert answer["status"] == int(receipt["status"], 16)
+    assert stacks[0].gas == pytest.approx(answer["gasUsed"] + answer["refundGas"], abs=1)
+    assert sum(row.self_gas for row in by_contract(stacks)) == pytest.approx(stacks[0].gas, abs=1)
+
+
+def test_an_internal_function_is_found_by_its_jumps(node: zevm.Node) -> None:
+    answer, stacks = _profile(node, FORWARDER_PLACE, _through(LOOP_PLACE))
+    rows = {row.name: row for row in by_function(stacks)}
+    assert (rows["Loop.f"].self_gas, rows["Loop.f"].count) == (1 + 3 + 2 + 8, 1)
+    assert rows["Loop.receive"].self_gas == 3 + 3 + 8 + 1
+    assert rows["Loop.receive"].gas == rows["Loop.receive"].self_gas + rows["Loop.f"].gas
+    lines = {row.name: (row.self_gas, row.count) for row in by_line(answer)}
+    assert lines == {"src/loop.sol:3": (15, 2), "src/loop.sol:8": (14, 1)}
+    assert [row.count for row in by_operation(stacks) if row.name == "JUMP"] == [2]
+
+
+def test_host_calls_of_a_module(node: zevm.Node) -> None:
+    _, stacks = _profile(node, MODULE_PLACE, selector("get()"))
+    assert {row.name for row in by_operation(stacks)} >= {"read_args", "storage_load_bytes32", "write_result"}
+    assert "Box.get()" in {row.name for row in by_function(stacks)}
+
+
+def test_a_call_is_profiled_too(node: zevm.Node) -> None:
+    call = {"to": "0x" + MODULE_PLACE.hex(), "data": "0x" + selector("get()").hex()}
+    override = {"stateOverrides": {"0x" + MODULE_PLACE.hex(): {"state": {}}}}
+    answer = node.request("zvm_profile", call, "latest", override)
+    assert answer["status"] == 1
+    assert answer["nodes"][1]["name"] == "get()"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (["0x" + "11" * 32], "transaction not found"),
+        (["0x11"], "hex string has length 2"),
+        ([5], "invalid argument 0"),
+        ([{"to": "0x1"}], "invalid argument 0"),
+    ],
+)
+def test_what_cannot_be_profiled_is_an_error(node: zevm.Node, parameters: list[Any], message: str) -> None:
+    with pytest.raises(zevm.CallFailedError, match=message):
+        node.request("zvm_profile", *parameters)
+
+
+def test_speedscope_s_document(node: zevm.Node) -> None:
+    _, stacks = _profile(node, FORWARDER_PLACE, _through(LOOP_PLACE))
+    document = json.loads(json.dumps(speedscope_document(stacks, "it")))
+    assert document["$schema"] == SCHEMA
+    frames = document["shared"]["frames"]
+    assert {"name": "Loop.f", "file": "src/loop.sol"} in frames
+    for profile in document["profiles"]:
+        assert profile["type"] == "sampled"
+        assert len(profile["samples"]) == len(profile["weights"])
+        assert profile["endValue"] == pytest.approx(sum(profile["weights"]))
+        assert all(0 <= index < len(frames) for sample in profile["samples"] for index in sample)
+    assert document["profiles"][0]["endValue"] == pytest.approx(stacks[0].gas)
+
+
+@pytest.mark.parametrize("unit", ["gas", "time"])
+def test_a_flame_graph_is_one_file_of_svg(node: zevm.Node, unit: Any) -> None:
+    _, stacks = _profile(node, FORWARDER_PLACE, _through(LOOP_PLACE))
+    text = flame_graph(stacks, "<script>&\x1b", unit)
+    root = ElementTree.fromstring(text)
+    titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles[0].startswith("transaction: ")
+    assert any(title.startswith("Loop.f in src/loop.sol: ") for title in titles)
+    assert "&lt;script&gt;&amp;?" in text
+    assert "href" not in text.replace("xmlns", "")
+
+
+def test_names_that_look_like_markup_are_text() -> None:
+    evil = Stack("call", "</title><script>", 'a"b', "", 1, 5.0, 5, None, 0, 5.0, 5)
+    assert "<script>" not in flame_graph([evil], "t", "gas")
+    ElementTree.fromstring(flame_graph([], "nothing", "gas"))
+
+
+@pytest.mark.parametrize("answer", [{}, {"nodes": [{}]}, {"nodes": [{"parent": 3}]}, {"nodes": 5}])
+def test_other_answers_are_refused(answer: Any) -> None:
+    with pytest.raises(ValueError, match="not an answer of zvm_profile"):
+        stacks_of(answer)
+
+
+def test_recursion_counts_once_in_its_total() -> None:
+    def row(parent: int | None, kind: str, name: str) -> dict[str, Any]:
+        return {"parent": parent, "kind": kind, "name": name, "selfGas": 10, "selfNs": 1, "count": 1}
+
+    answer = {"nodes": [row(None, "transaction", "transaction"), row(0, "call", "f"), row(1, "call", "f")]}
+    (found,) = (item for item in by_function(stacks_of(answer)) if item.name == "f")
+    assert (found.self_gas, found.gas, found.count) == (20, 20, 2)
