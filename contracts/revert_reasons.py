@@ -16,6 +16,7 @@ import orjson
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
+from eth_utils.address import to_checksum_address
 
 from zevm.storage.keccak import keccak256
 
@@ -197,7 +198,7 @@ def _decode_panic(arguments: bytes) -> str | None:
 
 
 def _format_value(kind: ABIType, value: Any) -> str:
-    """A decoded value as Solidity would write it: strings quoted, arrays in [], structs in ()."""
+    """A decoded value as Solidity would write it: strings in quotes, addresses with checksums, lists in []."""
     if kind.is_array:
         return f"[{', '.join(_format_value(kind.item_type, item) for item in value)}]"
     if isinstance(kind, TupleType):
@@ -207,4 +208,7 @@ def _format_value(kind: ABIType, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    return f'"{value}"' if isinstance(kind, BasicType) and kind.base == "string" else str(value)
+    base = kind.base if isinstance(kind, BasicType) else ""
+    if base == "address":
+        return to_checksum_address(value)
+    return f'"{value}"' if base == "string" else str(value)

@@ -16,30 +16,45 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 class Template:
     """The files of a new project. tree: a folder of TEMPLATES. copies: files or folders of the package, by their place.
 
-    capital: whether source files are named as contracts are. deploy_arguments: what `deploy` needs.
+    capital: whether source files are named as contracts are. deploy_arguments: what `deploy` needs. install: the
+    command that brings the compiler.
     """
 
     tree: str
+    install: str
     copies: tuple[tuple[str, str], ...] = ()
     capital: bool = False
     deploy_arguments: str = ""
 
 
+_README = ("templates/common/readme.md", "README.md")
 _GITIGNORE = ("templates/common/gitignore", ".gitignore")
 _TOKEN_TEST = ("templates/tests/token.txt", "tests/test_{{file}}.py")
 _COUNTER_TEST = ("templates/tests/counter.txt", "tests/test_{{file}}.py")
 _COUNTER_ABI = ("c/counter.abi.json", "src/{{file}}.abi.json")
 
+_ZIG = "pip install 'zevm-node[cli,zig]'"
+
 PROJECTS = {
-    "zig": Template("zig", (_GITIGNORE, ("zig/covenant", "lib/covenant"))),
+    "zig": Template("zig", _ZIG, (_README, _GITIGNORE, ("zig/covenant", "lib/covenant"))),
     "c": Template(
         "c",
-        (_GITIGNORE, ("c/counter.c", "src/{{file}}.c"), _COUNTER_ABI, ("c/zvm.h", "lib/zvm/zvm.h"), _COUNTER_TEST),
+        _ZIG,
+        (
+            _README,
+            _GITIGNORE,
+            ("c/counter.c", "src/{{file}}.c"),
+            _COUNTER_ABI,
+            ("c/zvm.h", "lib/zvm/zvm.h"),
+            _COUNTER_TEST,
+        ),
         deploy_arguments=" {{Contract}} 7",
     ),
     "assemblyscript": Template(
         "assemblyscript",
+        "npm install --save-dev assemblyscript",
         (
+            _README,
             _GITIGNORE,
             ("assemblyscript/counter.ts", "src/{{file}}.ts"),
             _COUNTER_ABI,
@@ -48,8 +63,8 @@ PROJECTS = {
         ),
         deploy_arguments=" {{Contract}} 7",
     ),
-    "solidity": Template("solidity", (_GITIGNORE,), capital=True),
-    "vyper": Template("vyper", (_GITIGNORE, _TOKEN_TEST)),
+    "solidity": Template("solidity", "npm install --save-dev solc", (_README, _GITIGNORE), capital=True),
+    "vyper": Template("vyper", "pip install 'zevm-node[cli,vyper]'", (_README, _GITIGNORE, _TOKEN_TEST)),
 }
 """Projects by the name of their language on the command line."""
 
@@ -99,4 +114,5 @@ def _files(template: Template) -> Iterator[tuple[str, str]]:
 def _filled(text: str, words: tuple[str, str], template: Template) -> str:
     file, contract = words
     source = contract if template.capital else file
+    text = text.replace("{{deploy_arguments}}", template.deploy_arguments).replace("{{install}}", template.install)
     return text.replace("{{source}}", source).replace("{{file}}", file).replace("{{Contract}}", contract)

@@ -60,10 +60,14 @@ def encode_arguments(types: Sequence[str], texts: Sequence[str]) -> bytes:
         raise NodeError(f"the arguments do not fit ({', '.join(types)}): {error}") from error
 
 
-def decode_results(types: Sequence[str], data: bytes) -> list[str]:
-    """ABI-encoded results, each as text. Raises NodeError where the data does not decode."""
+def decode_results(types: Sequence[str], data: bytes, *, quoted: bool = False) -> list[str]:
+    """ABI-encoded results, each as text; strings in quotes inside of tuples and arrays, and everywhere if `quoted`.
+
+    Raises NodeError where the data does not decode.
+    """
+    show = _part if quoted else _text
     try:
-        return [_text(_parse(item), value) for item, value in zip(types, decode(types, data), strict=True)]
+        return [show(_parse(item), value) for item, value in zip(types, decode(types, data), strict=True)]
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
         raise NodeError(f"0x{data.hex()} is not ({', '.join(types)}): {error}") from error
 
@@ -155,9 +159,9 @@ def _one(kind: ABIType) -> str:
 
 def _text(kind: ABIType, value: Any) -> str:
     if kind.is_array:
-        return f"[{', '.join(_text(kind.item_type, item) for item in value)}]"
+        return f"[{', '.join(_part(kind.item_type, item) for item in value)}]"
     if isinstance(kind, TupleType):
-        return f"({', '.join(_text(item, part) for item, part in zip(kind.components, value, strict=True))})"
+        return f"({', '.join(_part(item, part) for item, part in zip(kind.components, value, strict=True))})"
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, bool):
@@ -165,3 +169,8 @@ def _text(kind: ABIType, value: Any) -> str:
     if _name(kind) == "address":
         return checksum_address(Address(bytes.fromhex(value[2:])))
     return str(value)
+
+
+def _part(kind: ABIType, value: Any) -> str:
+    """The text of a value among others, where a string's comma or bracket would be taken for theirs."""
+    return f'"{value}"' if isinstance(value, str) and _name(kind) == "string" else _text(kind, value)

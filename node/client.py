@@ -14,11 +14,16 @@ TIMEOUT_SECONDS = 120
 """Longer than the server allows any call to take."""
 
 
+_OUTCOMES = frozenset((3, -32000, -32003))
+"""Codes of what the chain says to a transaction or a call, whose text needs no method in front."""
+
+
 class CallFailedError(NodeError):
     """The node answered with an error: its code, text and data."""
 
     def __init__(self, method: str, error: dict[str, Any]) -> None:
-        super().__init__(f"{method}: {error.get('message')}")
+        text = str(error.get("message"))
+        super().__init__(text if error.get("code") in _OUTCOMES else f"{method}: {text}")
         self.code = error.get("code")
         self.data = error.get("data")
 

@@ -11,7 +11,7 @@ ROW: Final = 18
 BOXES_LIMIT: Final = 20_000
 """Boxes of one graph, the widest first."""
 _MARGIN, _HEAD = 10, 44
-_LETTER_WIDTH = 6.6
+_LETTER_WIDTH = 7.25
 _NARROWEST = 0.3
 _HUES = {"transaction": 0, "call": 18, "function": 42, "opcode": 205, "host": 275}
 _LEGEND = (("call", "calls"), ("function", "functions"), ("opcode", "opcodes"), ("host", "host calls"))

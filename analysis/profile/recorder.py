@@ -37,8 +37,8 @@ class _OpenFrame:
     """
 
     __slots__ = (
-        "child_ink", "functions", "gas_limit", "host", "last_ink", "last_jump", "line", "lines", "ns", "ordinal",
-        "pending", "site", "stack", "top", "words",
+        "child_ink", "functions", "gas_limit", "host", "inlined", "last_ink", "last_jump", "line", "lines", "ns",
+        "ordinal", "pending", "site", "stack", "top", "words",
     )  # fmt: skip
 
     def __init__(self, node: Node, site: Site, gas_limit: int, ordinal: int) -> None:
@@ -53,6 +53,7 @@ class _OpenFrame:
         self.lines: dict[LineKey, LineUse] = {}
         self.ns: dict[Node, int] = {}
         self.host: list[Node] = []
+        self.inlined: tuple[int, tuple[Label, ...]] = (0, ())
 
 
 class ProfileRecorder(QuietTracer):
@@ -145,17 +146,16 @@ class ProfileRecorder(QuietTracer):
         mine.pending = mine.top
         self._last_ns = time.perf_counter_ns()
 
-    def on_program_block(self, frame: WatchedFrame, start: int, stop: int, ink_left: int, stack_words: int) -> None:  # noqa: ARG002
-        """A block of a module's instructions begins: which function it is of, and whether that was called just now."""
+    def on_program_block(self, frame: WatchedFrame, offset: int, ink_left: int, stack_words: int) -> None:  # noqa: ARG002
+        """Find out which function a block of a module is of, and whether that was called just now."""
         mine = self._open[-1]
         self._settle(mine, ink_left)
         places = mine.site.places
         if places is not None:
-            frames = places.frames(start)
+            frames = places.frames(offset)
             self._enter_or_leave(mine, places, frames, stack_words)
-            for place in reversed(frames[:-1]):
-                mine.top = self._child(mine.top, places.label(place))
-            self._at_line(mine, places.line(start))
+            self._enter_inlined(mine, tuple(places.label(place) for place in reversed(frames[:-1])))
+            self._at_line(mine, places.line(offset))
         mine.pending = mine.top
         self._last_ns = time.perf_counter_ns()
 
@@ -204,6 +204,14 @@ class ProfileRecorder(QuietTracer):
             mine.words.append(stack_words)
             self._push(mine, places.label(frames[-1]))
 
+    def _enter_inlined(self, mine: _OpenFrame, inlined: tuple[Label, ...]) -> None:
+        """Stand below the calls that the compiler has inlined, outermost first."""
+        depth = len(mine.stack)
+        before, mine.inlined = mine.inlined, (depth, inlined)
+        for index, label in enumerate(inlined, 1):
+            mine.top = self._child(mine.top, label)
+            mine.top.count += before[0] != depth or before[1][:index] != inlined[:index]
+
     def _close_functions(self, mine: _OpenFrame, keep: int) -> None:
         del mine.stack[keep:], mine.functions[keep:]
         mine.top = mine.stack[-1]
@@ -218,13 +226,14 @@ class ProfileRecorder(QuietTracer):
         mine.top = node
 
     def _at_line(self, mine: _OpenFrame, line: LineKey | None) -> None:
-        if line != mine.line and line is not None:
+        """Go to a line. Code of no line, which the compiler has added, counts for the one before it."""
+        if line is not None and line != mine.line:
             use = mine.lines.get(line)
             if use is None:
                 self._budget.take(_NODE_BYTES)
                 use = mine.lines[line] = LineUse()
             use.count += 1
-        mine.line = line
+            mine.line = line
 
     def _settle(self, mine: _OpenFrame, ink_left: int) -> None:
         """Give the ink and the time since the last event to what was pending."""

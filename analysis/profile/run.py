@@ -1,4 +1,4 @@
-"""Profiles of mined transactions and of calls: executed twice off the chain, at full speed and watched."""
+"""Profiles of mined transactions and of calls: executed off the chain, at full speed and watched."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def profile_transaction(
     if position is None:
         raise TraceError("transaction not found")
 
-    def run(tracer: Tracer | None) -> None:
+    def run(tracer: Tracer) -> None:
         replay_before(chain, position, deadline).run(tracer, deadline)
 
     return _profile(run, catalogue)
@@ -44,7 +44,7 @@ def profile_call(
     """A call on a block, or on the state before one of its transactions. Raises as `profile_transaction`."""
     frame = traced_frame(chain, context, deadline)
 
-    def run(tracer: Tracer | None) -> None:
+    def run(tracer: Tracer) -> None:
         executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
         try:
             executor.call(call, deadline=deadline, tracer=tracer)
@@ -54,11 +54,14 @@ def profile_call(
     return _profile(run, catalogue)
 
 
-def _profile(run: Callable[[Tracer | None], None], catalogue: Catalogue) -> Profile:
-    """The first run compiles and caches what it meets, the second one is timed, the third one watched."""
-    run(None)
-    timer = FrameTimer()
-    run(timer)
-    recorder = ProfileRecorder(catalogue, timer.self_ns)
+def _profile(run: Callable[[Tracer], None], catalogue: Catalogue) -> Profile:
+    """The first run compiles what the watched one needs; of the timed ones the faster counts, frame by frame."""
+    run(ProfileRecorder(catalogue, ()))
+    timers = FrameTimer(), FrameTimer()
+    for timer in timers:
+        run(timer)
+    recorder = ProfileRecorder(
+        catalogue, [min(times) for times in zip(*(timer.self_ns for timer in timers), strict=True)]
+    )
     run(recorder)
     return recorder.profile()

@@ -19,6 +19,7 @@ class QuietTracer:
 
     wants_steps = False
     wants_host_calls = False
+    wants_blocks = False
 
     def on_begin(self, start: TransactionStart) -> None:
         """See Tracer, as for the others."""
@@ -46,6 +47,9 @@ class QuietTracer:
 
     def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:
         """It stops before its end."""
+
+    def on_program_block(self, frame: WatchedFrame, offset: int, ink_left: int, stack_words: int) -> None:
+        """A block of a WebAssembly contract begins."""
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:
         """It ended."""

@@ -71,11 +71,13 @@ class Tracer(Protocol):
 
     wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
     than an unwatched one. wants_host_calls: whether host calls and the programs that make them are shown; a tracer
-    with wants_steps gets them in any case.
+    with wants_steps gets them in any case. wants_blocks: with one of them, whether the blocks of WebAssembly programs
+    are shown too, which then run compiled another way, for the same ink.
     """
 
     wants_steps: bool
     wants_host_calls: bool
+    wants_blocks: bool
 
     def on_begin(self, start: TransactionStart) -> None:
         """Nothing has been done yet."""
@@ -107,6 +109,14 @@ class Tracer(Protocol):
 
     def on_program_start(self, frame: WatchedFrame, size: int, ink_left: int) -> None:
         """A WebAssembly contract's function begins, with call data of `size` bytes."""
+        ...
+
+    def on_program_block(self, frame: WatchedFrame, offset: int, ink_left: int, stack_words: int) -> None:
+        """A metered block of the innermost program begins and is about to be paid; not of a constructor.
+
+        offset: in the bytes of the deployed module, decompressed. stack_words: left to the functions that the running
+        one calls, so that each open function has a number of its own.
+        """
         ...
 
     def on_program_end(self, frame: WatchedFrame, status: int | None, ink_left: int) -> None:

@@ -36,7 +36,7 @@ from zevm.storage.keccak import keccak256
 CALL_DATA_LIMIT_BYTES = 1 << 20
 """The call data of one frame."""
 
-_LIBRARY = b"library"
+_LIBRARY, _PROBED = b"library", b"probed"
 _MAXIMUM_GAS = ((1 << 63) - 1) // INK_PER_GAS
 """Ink is a 64-bit number; gas beyond it waits outside."""
 
@@ -73,12 +73,17 @@ def program_of(
 
     library: it need not be a contract; kept apart, as other rules let it pass. Raises ExecutionTimeoutError.
     """
-    key = keccak256(_LIBRARY + code_hash) if library else code_hash
+    tracer = frame.transaction_context.host_tracer
+    probed = tracer is not None and tracer.wants_blocks
+    kind = _LIBRARY * library + _PROBED * probed
+    key = keccak256(kind + code_hash) if kind else code_hash
     deadline = frame.transaction_context.deadline
-    of_chain = deadline is None and not library
     try:
         program: Program = scope.programs.get(
-            key, lambda: prepare(code, scope.price_table, library=library), of_chain=of_chain, deadline=deadline
+            key,
+            lambda: prepare(code, scope.price_table, library=library, probed=probed),
+            of_chain=deadline is None and not kind,
+            deadline=deadline,
         )
     except ModuleRefusedError as error:
         raise InvalidModuleError(str(error)) from error

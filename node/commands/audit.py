@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zevm import __version__
-from zevm.node.commands.contract_options import told
+from zevm.node.commands.contract_options import once, told
 from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import JsonOption, PortOption, RpcOption, client_of
 from zevm.node.errors import NodeError, SettingsError, reason_of
@@ -77,7 +77,7 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[d
     from zevm.contracts.options import BuildOptions
 
     def run() -> list[dict[str, Any]]:
-        subjects = subjects_of(path, BuildOptions(on_wait=lambda sentence: typer.echo(sentence, err=True)))
+        subjects = subjects_of(path, BuildOptions(on_wait=once()))
         chosen = [subject for subject in subjects if contract in (None, subject.name)]
         if not chosen:
             raise AuditError(f"--contract {contract}: {path} has {', '.join(subject.name for subject in subjects)}")

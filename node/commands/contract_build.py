@@ -7,7 +7,7 @@ import typer
 
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.options import CompilerLimits
-from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of, told
+from zevm.node.commands.contract_options import HERE, OutOption, RootOption, once, project_of, told
 
 _DEFAULTS = CompilerLimits()
 
@@ -40,7 +40,7 @@ def build(
         compress=compress,
         limits=CompilerLimits(seconds=timeout_seconds, memory_bytes=memory_mib << 20),
         root=project.root,
-        on_wait=lambda sentence: typer.echo(sentence, err=True),
+        on_wait=once(),
     )
     if unchecked:
         typer.echo("--unchecked: wrong arithmetic and indices go unnoticed in these contracts", err=True)

@@ -1,6 +1,6 @@
 """Options that the commands of `zevm contract` share, and how their errors are told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,18 @@ OutOption = Annotated[
     typer.Option("--out", "-o", metavar="FOLDER", help="Of artifacts. (default: the project's out/)"),
 ]
 HERE = Path()
+
+
+def once() -> Callable[[str], None]:
+    """Print each sentence to standard error the first time: a source may be compiled more than once in one build."""
+    seen: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in seen:
+            seen.add(sentence)
+            typer.echo(sentence, err=True)
+
+    return tell
 
 
 @contextmanager

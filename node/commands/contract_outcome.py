@@ -51,7 +51,9 @@ def _shown(entry: dict[str, Any], log: dict[str, Any]) -> str:
 
     topics = iter(log["topics"][1:])
     plain = [item for item in entry["inputs"] if not item["indexed"]]
-    values = iter(decode_results([collapse_if_tuple(item) for item in plain], bytes.fromhex(log["data"][2:])))
+    values = iter(
+        decode_results([collapse_if_tuple(item) for item in plain], bytes.fromhex(log["data"][2:]), quoted=True)
+    )
     parts = [
         f"{item['name']}={_topic(item, next(topics)) if item['indexed'] else next(values)}" for item in entry["inputs"]
     ]

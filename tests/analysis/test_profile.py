@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from eth_abi import encode
+from wasmtime import wat2wasm
 
 import zevm
 from testing.contracts import FORWARDER
@@ -15,6 +16,7 @@ from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.profile.flame_graph import flame_graph
 from zevm.analysis.profile.speedscope import SCHEMA, speedscope_document
 from zevm.analysis.profile.stacks import Stack, by_contract, by_function, by_line, by_operation, stacks_of
+from zevm.chain.zvm.module.binary import decode
 from zevm.contracts.artifact import module_artifact
 from zevm.contracts.source_maps.mappings import Mapped, Scope, source_map_document
 
@@ -92,6 +94,68 @@ def test_an_internal_function_is_found_by_its_jumps(node: zevm.Node) -> None:
     lines = {row.name: (row.self_gas, row.count) for row in by_line(answer)}
     assert lines == {"src/loop.sol:3": (15, 2), "src/loop.sol:8": (14, 1)}
     assert [row.count for row in by_operation(stacks) if row.name == "JUMP"] == [2]
+
+
+NESTED = bytes(
+    wat2wasm("""
+    (module
+      (import "vm_hooks" "write_result" (func $write (param i32 i32)))
+      (import "vm_hooks" "msg_value" (func $value (param i32)))
+      (memory (export "memory") 1 1)
+      (table 3 3 funcref)
+      (elem (i32.const 0) $value $down $write)
+      (type $one (func (param i32)))
+      (func $down (param $left i32)
+        (if (local.get $left) (then (call $down (i32.sub (local.get $left) (i32.const 1))) (call $leaf))))
+      (func $leaf (memory.fill (i32.const 0) (i32.const 7) (i32.const 64)))
+      (func (export "user_entrypoint") (param i32) (result i32)
+        (call_indirect (type $one) (i32.const 3) (i32.const 1))
+        (call_indirect (type $one) (i32.const 0) (i32.const 0))
+        (call $leaf)
+        (call $write (i32.const 0) (i32.const 32))
+        (i32.const 0)))
+    """)
+)
+"""Recursion, functions and imports through the table, and an operation that a helper charges for."""
+
+
+def _nested_map() -> dict[str, Any]:
+    names = [Scope("down"), Scope("leaf", Scope("outer"), "src/outer.zig", 4), Scope("entry")]
+    bodies = decode(NESTED).bodies
+    rows = [
+        Mapped(start, name, "src/n.zig", 10 + index)
+        for index, ((start, _), name) in enumerate(zip(bodies, names, strict=True))
+    ]
+    return source_map_document(rows, bodies[-1][1])
+
+
+def test_functions_of_a_module_are_found_by_its_blocks(node: zevm.Node) -> None:
+    place = b"\xc4" * 20
+    node.request("anvil_setCode", "0x" + place.hex(), "0x" + NESTED.hex())
+    node.catalogue.add(KnownContract("Nested", "n.zig", "Zig", [], runtime=NESTED, source_map=_nested_map()))
+    transaction = _sent(node, place, b"")
+    answer = node.request("zvm_profile", transaction)
+    receipt = node.request("eth_getTransactionReceipt", transaction)
+    assert (answer["gasUsed"], answer["status"]) == (int(receipt["gasUsed"], 16), 1)
+    stacks = stacks_of(answer)
+    assert stacks[0].gas == pytest.approx(answer["gasUsed"], abs=1)
+    paths = set()
+    for stack in stacks:
+        names = [stack.name]
+        while stack.parent is not None:
+            stack = stacks[stack.parent]
+            names.append(stack.name)
+        paths.add("/".join(reversed(names[:-2])))
+    assert {
+        "entry/down/down/down/down",
+        "entry/down/down/down/outer/leaf",
+        "entry/outer/leaf",
+        "entry/msg_value",
+    } <= paths
+    assert "entry/down/down/down/down/outer" not in paths
+    counts = {row.name: row.count for row in by_function(stacks)}
+    assert (counts["down"], counts["leaf"], counts["entry"]) == (4, 4, 1)
+    assert {row.name for row in by_line(answer)} == {"src/n.zig:10", "src/n.zig:11", "src/n.zig:12"}
 
 
 def test_host_calls_of_a_module(node: zevm.Node) -> None:

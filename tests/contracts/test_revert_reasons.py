@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 from eth_abi.abi import encode
+from eth_utils.address import to_checksum_address
 
 from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
 from zevm.storage.keccak import keccak256
@@ -91,9 +92,9 @@ def test_names_from_artifacts(tmp_path: Path, document: dict[str, object]) -> No
     nested = selector("Nested((address,bool)[])") + encode(["(address,bool)[]"], [[(ADDRESS, True)]])
     transfer = selector("transfer(address,uint256)") + encode(["address", "uint256"], [ADDRESS, 5])
     assert decoder.revert_reason(custom) == 'Custom(7, "bad")'
-    assert decoder.revert_reason(nested) == f"Nested([({ADDRESS}, true)])"
+    assert decoder.revert_reason(nested) == f"Nested([({to_checksum_address(ADDRESS)}, true)])"
     assert decoder.revert_reason(custom[:4] + b"\x01") is None
-    assert decoder.call(transfer) == f"transfer({ADDRESS}, 5)"
+    assert decoder.call(transfer) == f"transfer({to_checksum_address(ADDRESS)}, 5)"
     assert decoder.call(custom) is None
     assert decoder.call(b"\x00") is None
 
@@ -122,3 +123,13 @@ def test_foreign_files_are_passed_over(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "b.json").write_bytes(orjson.dumps({"abi": [CUSTOM]}))
     custom = selector("Custom(uint256,string)") + encode(["uint256", "string"], [7, "bad"])
     assert Decoder(tmp_path).revert_reason(custom) == 'Custom(7, "bad")'
+
+
+def test_addresses_have_checksums(tmp_path: Path) -> None:
+    owner = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    parameters = [{"type": "address"}, {"type": "address[]"}, {"type": "tuple", "components": [{"type": "address"}]}]
+    abi = [{"type": "error", "name": "NotOwner", "inputs": parameters}]
+    (tmp_path / "A.json").write_bytes(orjson.dumps({"abi": abi}))
+    types = ["address", "address[]", "(address)"]
+    data = selector("NotOwner(address,address[],(address))") + encode(types, [owner, [owner], (owner,)])
+    assert Decoder(tmp_path).revert_reason(data) == f"NotOwner({owner}, [{owner}], ({owner}))"

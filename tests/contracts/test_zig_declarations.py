@@ -111,3 +111,28 @@ def test_the_abi_has_all_of_it_once() -> None:
     assert sorted(payable) == ["nonpayable", "payable"]
     others = sorted((entry["type"], entry.get("name")) for entry in abi if entry["type"] != "function")
     assert others == [("error", "Bad"), ("event", "Told"), ("fallback", None), ("receive", None)]
+
+
+POINTS = """const covenant = @import("covenant");
+
+pub const Points = struct {
+    pub const storage = covenant.layout(covenant.bases.Ownable(Points).Fields);
+    pub const bases = .{covenant.bases.Ownable(Points)};
+
+    pub fn renamed(points: u8) u8 {
+        return points;
+    }
+};
+
+comptime {
+    covenant.define(Points);
+}
+"""
+
+
+def test_parameters_have_their_names_in_the_abi_those_of_bases_too() -> None:
+    names = {
+        entry["name"]: [item["name"] for item in entry["inputs"]] for entry in artifact(POINTS).abi if "name" in entry
+    }
+    assert names["renamed"] == ["points"]
+    assert names["transferOwnership"] == ["newOwner"]

@@ -80,6 +80,9 @@ DECLARATIONS = {
     'pub const events = .{Odd}; const Odd = struct { a: u8, pub const abi_name = "Odd one"; };': (
         'no name for the ABI: "Odd one"; a name has letters, digits, _ and $'
     ),
+    'pub fn @"a b"(_: u8) void {}': 'no name for the ABI: "a b"; a name has letters, digits, _ and $',
+    'pub fn @"1st"() void {}': 'no name for the ABI: "1st"',
+    'pub fn fails2() error{@"so so"}!void {}': 'no name for the ABI: "so so"',
     "pub const bases = .{ A, B }; const A = struct { pub fn f() void {} }; const B = struct { pub fn f() void {} };": (
         "two bases have f"
     ),

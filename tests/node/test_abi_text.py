@@ -103,6 +103,15 @@ def test_results() -> None:
         decode_results(["uint256"], b"\1")
 
 
+def test_strings_among_others_are_in_quotes_and_can_be_given_back() -> None:
+    kinds = ["string", "string[]", "(string,(string[2],bytes))"]
+    data = encode(kinds, ["a, b", ["a, b", ""], ("c)", (["[", "]"], b"d"))])
+    shown = decode_results(kinds, data)
+    assert shown == ["a, b", '["a, b", ""]', '("c)", (["[", "]"], 0x64))']
+    assert encode_arguments(kinds, shown) == data
+    assert decode_results(kinds, data, quoted=True) == ['"a, b"', *shown[1:]]
+
+
 def test_types_of_a_list() -> None:
     assert split_types("") == ()
     assert split_types("uint, (bool,address)[]") == ("uint256", "(bool,address)[]")

@@ -13,6 +13,7 @@ from zevm.contracts.artifact import load_artifact
 from zevm.contracts.project import Project
 from zevm.contracts.scaffold import PROJECTS, create_project
 from zevm.contracts.sections import abi_of
+from zevm.node.commands.contract_options import once
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -111,7 +112,9 @@ def test_from_the_source_to_a_call(project: Path, here: Here, node: NodeProcess)
     for command in ("call", "send"):
         refused = here("contract", command, "Token", "transfer", BOB, "2000000")
         assert refused.code == 1
-        assert "InsufficientBalance(" in refused.err
+        assert refused.err.startswith("zevm: ")
+        assert "execution reverted: InsufficientBalance(" in refused.err
+        assert "eth_" not in refused.err
     artifact = load_artifact(project / "out" / "token.zig" / "Token.json")
     with node.connect() as connection:
         assert connection.call("eth_getCode", address, "latest") == "0x" + artifact.deployed_bytecode.hex()
@@ -123,6 +126,16 @@ def test_the_template_passes_its_own_test_and_each_language_has_one(tmp_path: Pa
         steps = create_project(tmp_path / f"my-{language}", language)
         assert steps[1:3] == ["zevm contract build", "zevm contract test"]
         assert Project.at(tmp_path / f"my-{language}").sources()
+        readme = (tmp_path / f"my-{language}" / "README.md").read_text()
+        assert [step for step in steps[1:] if step not in readme] == []
+        assert "{{" not in readme
+
+
+def test_a_sentence_that_is_told_twice_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = once()
+    for sentence in ("compiling a.zig ...", "compiling a.zig ...", "compiling b.zig ..."):
+        tell(sentence)
+    assert capsys.readouterr().err == "compiling a.zig ...\ncompiling b.zig ...\n"
 
 
 @pytest.mark.slow

@@ -219,9 +219,9 @@ def test_deploy_with_a_key_and_from_another_account(inside: Command, node: NodeP
 def test_deployments_that_fail(inside: Command, node: NodeProcess) -> None:
     port = str(node.port)
     for arguments, message in (
-        (("--constructor", "uint256", "0"), "eth_sendTransactionSync: execution reverted: box is shut"),
+        (("--constructor", "uint256", "0"), "zevm: execution reverted: box is shut"),
         (("--constructor", "uint256", "0", "--gas-limit", "2000000"), "failed, gas used "),
-        (("--from", "0x" + "d0" * 20), "eth_sendTransactionSync: unknown account"),
+        (("--from", "0x" + "d0" * 20), "zevm: unknown account"),
         (("--private-key", "0x12"), "--private-key: not a private key: want 64 hex digits"),
     ):
         refused = inside("wasm", "deploy", "box.wasm", *arguments, "--port", port)

@@ -8,6 +8,7 @@ from zevm.chain.zvm.faults import ExitError, HostTrapError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import HostCallbacks
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
+from zevm.chain.zvm.module.instrument import PROBE
 from zevm.chain.zvm.price_table import INK_PER_GAS
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
@@ -21,9 +22,17 @@ def observed(callbacks: HostCallbacks) -> HostCallbacks:
     if table is None:
         wrapped: Mapping[tuple[str, str], HostCallback] = {
             key: _observe(key, callback) for key, callback in callbacks.items()
-        }
+        } | {PROBE: _probe}
         table = _TABLES.setdefault(id(callbacks), MappingProxyType(wrapped))
     return table
+
+
+def _probe(instance: Instance, offset: int) -> None:
+    """A block of a probed module begins."""
+    context: HostContext = instance.context
+    tracer = context.frame.transaction_context.host_tracer
+    assert tracer is not None
+    tracer.on_program_block(context.frame, offset, instance.ink_left, instance.stack_words_left)
 
 
 def _observe(key: tuple[str, str], callback: HostCallback) -> HostCallback:

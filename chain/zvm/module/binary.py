@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from zevm.chain.zvm.errors import ModuleRefusedError
-from zevm.chain.zvm.module.form import CONSTRUCTOR_SELECTOR
+from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER, CONSTRUCTOR_SELECTOR
 from zevm.chain.zvm.module.limits import within
 
 MAGIC = b"\0asm\x01\0\0\0"
@@ -330,6 +330,10 @@ def _read_custom(module: Module, start: int, reader: Reader) -> None:
             left = reader.end - reader.position
             raise ModuleRefusedError(
                 "constructor section", f"{CONSTRUCTOR_SECTION} at byte {start} has {left} bytes; arguments follow it"
+            )
+        if module.raw[start : reader.end] != CONSTRUCTOR_MARKER:
+            raise ModuleRefusedError(
+                "constructor section", f"{CONSTRUCTOR_SECTION} at byte {start} has a length in more than one byte"
             )
         module.init_payload = CONSTRUCTOR_SELECTOR + module.raw[reader.end :]
         module.raw = module.raw[:start]

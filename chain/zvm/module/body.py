@@ -19,6 +19,7 @@ from zevm.chain.zvm.module.binary import (
     Module,
     Reader,
     malformed,
+    signed,
     unsigned,
 )
 from zevm.chain.zvm.module.code_writer import Writer
@@ -125,9 +126,11 @@ class BodyWalk:
         calls: Sequence[tuple[int, int, int]],
         writer: Writer,
         growth_ink: int,
+        probe: int | None = None,
     ) -> None:
+        """probe: the index of an imported function that each block calls with its offset, which shifts the others."""
         self.module, self.price_table, self.calls, self.writer = module, price_table, calls, writer
-        self.growth_ink = growth_ink
+        self.growth_ink, self.probe = growth_ink, probe
         self.data, (self.position, self.stop) = module.raw, module.bodies[index]
         self.prices = _prices(price_table)
         self.signature: FunctionType = module.types[module.functions[index]]
@@ -142,7 +145,7 @@ class BodyWalk:
     def run(self) -> MeteredBody:
         """Walk to the function's end. Raises ModuleRefusedError."""
         declared = self._locals()
-        self.start = self.position
+        self.start = self.block_start = self.position
         try:
             self._walk()
         except IndexError:
@@ -242,13 +245,15 @@ class BodyWalk:
     def _flush(self) -> None:
         """End the block behind the instruction just read."""
         if not self.block_dead:
+            if self.probe is not None:
+                self.out.append(b"\x41" + signed(self.block_start) + b"\x10" + unsigned(self.probe))
             self.out.append(self.writer.charge(self.cost + self.price_table.block_header))
             self.blocks += 1
             within("metered blocks in a function", self.blocks)
         self.out += self.parts
         self.out.append(self.data[self.start : self.position])
         self.parts.clear()
-        self.start = self.position
+        self.start = self.block_start = self.position
         self.cost = 0
         self.block_dead = self.dead
 
@@ -346,7 +351,10 @@ class BodyWalk:
 
     def _call(self) -> None:
         self.call_count += 1
-        parameters, results, ink = self.calls[self._unsigned()]
+        at, index = self.position - 1, self._unsigned()
+        parameters, results, ink = self.calls[index]
+        if self.probe is not None and index >= self.probe:
+            self._insert(at, b"\x10" + unsigned(index + 1), self.position)
         self.cost += ink
         self.height += results - parameters
         self.values += results

@@ -18,6 +18,7 @@ from zevm.chain.zvm.module.binary import (
     Element,
     Export,
     FunctionType,
+    Import,
     Module,
     encode,
     unsigned,
@@ -30,7 +31,10 @@ from zevm.chain.zvm.price_table import PriceTable
 OUT_OF_INK, OUT_OF_STACK = 1, 2
 """Values of the global "zvm_fault"."""
 
-_PLAIN = FunctionType("", "")
+PROBE = ("zvm_probe", "block")
+"""(module, name) of the import of probed modules; no contract can import it."""
+
+_PLAIN, _PROBE_TYPE = FunctionType("", ""), FunctionType("i", "")
 _ZERO_I64 = b"\x7e\x01\x42\x00\x0b"
 _ZERO_I32 = b"\x7f\x01\x41\x00\x0b"
 
@@ -43,10 +47,14 @@ class Instrumented:
     work: Work
 
 
-def instrument(module: Module, price_table: PriceTable) -> Instrumented:
-    """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions."""
-    imports, places, writer = len(module.imports), _places(module), writer_of(module, price_table)
-    bodies = [walk.run() for walk in body_walks(module, price_table, writer)]
+def instrument(module: Module, price_table: PriceTable, *, probed: bool = False) -> Instrumented:
+    """Meter a module that `check_module` passed. Raises ModuleRefusedError for its instructions.
+
+    probed: each metered block calls PROBE, the last import, with its offset in the module, and pays nothing for that.
+    """
+    places, writer = _places(module, probed=probed), writer_of(module, price_table, probed=probed)
+    imports = len(module.imports) + probed
+    bodies = [walk.run() for walk in body_walks(module, price_table, writer, probed=probed)]
     code = [body.code for body in bodies]
     code.append(fault(places, OUT_OF_INK, clear_ink=True))
     code.append(fault(places, OUT_OF_STACK, clear_ink=False))
@@ -57,13 +65,31 @@ def instrument(module: Module, price_table: PriceTable) -> Instrumented:
     code += [_forward(module, index, prices[index], writer) for index in indirect]
     added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
     return Instrumented(
-        module=encode(_rebuilt(module, price_table, moved, added), code),
+        module=encode(_rebuilt(_with_probe(module) if probed else module, price_table, moved, added), code),
         work=Work.of(bodies),
     )
 
 
-def _places(module: Module) -> Places:
-    imports, functions, globals_ = len(module.imports), len(module.functions), len(module.globals)
+def _with_probe(module: Module) -> Module:
+    """The module with one import more, behind which every index of a function of its own is one higher."""
+    imports = len(module.imports)
+
+    def moved(index: int) -> int:
+        return index + (index >= imports)
+
+    return replace(
+        module,
+        types=[*module.types, _PROBE_TYPE],
+        imports=[*module.imports, Import(*PROBE, len(module.types))],
+        exports=[
+            Export(row.name, FUNCTION, moved(row.target)) if row.kind == FUNCTION else row for row in module.exports
+        ],
+        elements=[Element(row.offset, [moved(index) for index in row.functions]) for row in module.elements],
+    )
+
+
+def _places(module: Module, *, probed: bool = False) -> Places:
+    imports, functions, globals_ = len(module.imports) + probed, len(module.functions), len(module.globals)
     return Places(
         ink=globals_,
         stack=globals_ + 1,
@@ -79,12 +105,12 @@ def _import_prices(module: Module, price_table: PriceTable) -> list[int]:
     return [ALL_HOST_FUNCTIONS[row.module, row.name].static_ink(price_table) for row in module.imports]
 
 
-def writer_of(module: Module, price_table: PriceTable) -> Writer:
+def writer_of(module: Module, price_table: PriceTable, *, probed: bool = False) -> Writer:
     """The writer of a module's metering. It numbers its helpers by the order of the walks that it is given to."""
-    return Writer(_places(module), price_table, can_grow=can_grow(module))
+    return Writer(_places(module, probed=probed), price_table, can_grow=can_grow(module))
 
 
-def body_walks(module: Module, price_table: PriceTable, writer: Writer) -> Iterator[BodyWalk]:
+def body_walks(module: Module, price_table: PriceTable, writer: Writer, *, probed: bool = False) -> Iterator[BodyWalk]:
     """The walk over each function, not yet run; to be run in this order."""
     signatures = [module.types[row.type_index] for row in module.imports]
     signatures += [module.types[index] for index in module.functions]
@@ -95,7 +121,10 @@ def body_walks(module: Module, price_table: PriceTable, writer: Writer) -> Itera
     ]
     growth_ink = ALL_HOST_FUNCTIONS[GROW_FUNCTION].static_ink(price_table)
     for index in range(len(module.functions)):
-        yield BodyWalk(module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink)
+        yield BodyWalk(
+            module, index, price_table=price_table, calls=calls, writer=writer, growth_ink=growth_ink,
+            probe=len(module.imports) if probed else None,
+        )  # fmt: skip
 
 
 def _indirect_imports(module: Module) -> set[int]:

@@ -12,7 +12,7 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.activation import activation_gas, least_activation_gas
 from zevm.chain.zvm.module.binary import FUNCTION, FunctionType, Module, decode
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, CONSTRUCTOR_MARKER, CONSTRUCTOR_SELECTOR
-from zevm.chain.zvm.module.instrument import instrument, maximum_pages
+from zevm.chain.zvm.module.instrument import PROBE, instrument, maximum_pages
 from zevm.chain.zvm.module.limits import LIMITS, within
 from zevm.chain.zvm.module.rules import check_module
 from zevm.chain.zvm.module.shape import shape_of
@@ -127,17 +127,17 @@ def length_gas(code: bytes) -> int:
     return least_activation_gas(len(decompress(code) if code[:3] == COMPRESSED_PREFIX else code))
 
 
-def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> Prepared:
+def prepare(code: bytes, price_table: PriceTable, *, library: bool = False, probed: bool = False) -> Prepared:
     """Check and instrument a module, raw or behind `COMPRESSED_PREFIX`. Raises ModuleRefusedError for any other bytes.
 
     A `library` is called off-chain alone: it may lack the entry point, the memory, and the import that pays for
-    growth (each page then costs the price table's linear price).
+    growth (each page then costs the price table's linear price). probed: see `instrument`.
     """
     module, stored = _opened(code)
     within("stored code bytes", len(stored))
     check_module(module, price_table, library=library)
     _validate(module.raw, _engine())
-    result = instrument(module, price_table)
+    result = instrument(module, price_table, probed=probed)
     _validate(module.raw, _strict_engine())
     _require_compilable(result.module)
     joins_times_locals = _check_shapes(module)
@@ -152,7 +152,7 @@ def prepare(code: bytes, price_table: PriceTable, *, library: bool = False) -> P
         initial_pages=memory.minimum if memory else 0,
         maximum_pages=maximum_pages(memory, price_table) if memory else 0,
         data_bytes=sum(len(segment.content) for segment in module.data),
-        imports=tuple((row.module, row.name) for row in module.imports),
+        imports=(*((row.module, row.name) for row in module.imports), *((PROBE,) if probed else ())),
         exports=tuple(ExportedFunction(row.name, *module.signature(row.target)) for row in functions),
         init_payload=module.init_payload,
     )

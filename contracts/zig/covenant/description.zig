@@ -82,7 +82,7 @@ fn eventEntry(comptime Event: type) []const u8 {
 
 fn inputs(comptime function: declaration.Function) []const u8 {
     const list = function.parameters();
-    return parameters(list, parameter_names.namesOf(function.name, list.len));
+    return parameters(list, parameter_names.namesOf(function.owner, function.name, list.len));
 }
 
 /// A list of parameters; without names where `names` is empty.
@@ -108,7 +108,7 @@ fn parameter(comptime T: type, comptime name: []const u8) []const u8 {
     const information = @typeInfo(Innermost);
     const components = if (kind != .tuple) "" else ",\"components\":" ++
         parameters(information.@"struct".field_types, information.@"struct".field_names);
-    return "\"name\":\"" ++ name ++ "\",\"type\":\"" ++ text ++ brackets ++ "\",\"internalType\":\"" ++ internal ++ brackets ++ "\"" ++ components;
+    return "\"name\":\"" ++ types.checkedName(name) ++ "\",\"type\":\"" ++ text ++ brackets ++ "\",\"internalType\":\"" ++ internal ++ brackets ++ "\"" ++ components;
 }
 
 /// The type of the items of nested lists, and the brackets behind it.

@@ -79,8 +79,10 @@ pub fn revertWithMember(failure: anytype) noreturn {
 
 /// The names of an error set.
 pub fn membersOf(comptime Errors: type) []const [:0]const u8 {
-    return @typeInfo(Errors).error_set.error_names orelse
+    const names = @typeInfo(Errors).error_set.error_names orelse
         @compileError("a public function says which errors it has: an error set as error{NotOwner}, not anyerror");
+    inline for (names) |name| _ = types.checkedName(name);
+    return names;
 }
 
 /// The signature of an error or an event.

@@ -1,37 +1,62 @@
-//! Names of a function's parameters, read from the contract's source: the compiler does not tell them.
+//! Names of a function's parameters, read from the sources of the contract and of the library's bases: the compiler does
+//! not tell them.
 
 const std = @import("std");
 
 /// The contract's source where the root of the build has it.
-const source: []const u8 = if (@hasDecl(@import("root"), "contract_source")) @import("root").contract_source else "";
+const contract_source: []const u8 = if (@hasDecl(@import("root"), "contract_source")) @import("root").contract_source else "";
+
+/// The library's bases, by their files' names.
+const bases = .{
+    .access_control = @embedFile("bases/access_control.zig"),
+    .erc1155 = @embedFile("bases/erc1155.zig"),
+    .erc20 = @embedFile("bases/erc20.zig"),
+    .erc721 = @embedFile("bases/erc721.zig"),
+    .ownable = @embedFile("bases/ownable.zig"),
+    .pausable = @embedFile("bases/pausable.zig"),
+    .uups = @embedFile("bases/uups.zig"),
+};
 
 const head = "pub fn ";
 
-/// A public function of the source: its name, and the text behind the parenthesis that opens its parameters.
+/// A public function of a source: its name, and the text behind the parenthesis that opens its parameters.
 const Found = struct { name: []const u8, rest: []const u8 };
 
-/// All of them, in one pass over the source: the compiler takes microseconds for each character.
-const functions: []const Found = found: {
-    @setEvalBranchQuota(100_000_000);
-    var list: []const Found = &.{};
-    var index = 0;
-    while (index + head.len < source.len) : (index += 1) {
-        if (source[index] != 'p' or !std.mem.startsWith(u8, source[index..], head)) continue;
-        const start = index + head.len;
-        var end = start;
-        while (end < source.len and source[end] != '(') end += 1;
-        list = list ++ .{Found{ .name = source[start..end], .rest = source[@min(end + 1, source.len)..] }};
-        index = end;
+/// A type for each source, so that the compiler reads it once: it takes microseconds for each character.
+fn Source(comptime length: usize, comptime text: *const [length]u8) type {
+    return struct {
+        const functions: []const Found = found: {
+            @setEvalBranchQuota(100_000_000);
+            var list: []const Found = &.{};
+            var index = 0;
+            while (index + head.len < length) : (index += 1) {
+                if (text[index] != 'p' or !std.mem.startsWith(u8, text[index..], head)) continue;
+                const start = index + head.len;
+                var end = start;
+                while (end < length and text[end] != '(') end += 1;
+                list = list ++ .{Found{ .name = text[start..end], .rest = text[@min(end + 1, length)..] }};
+                index = end;
+            }
+            break :found list;
+        };
+    };
+}
+
+/// The public functions of the source that has a type.
+fn functionsOf(comptime Owner: type) []const Found {
+    inline for (@typeInfo(@TypeOf(bases)).@"struct".field_names) |name| {
+        const text = @field(bases, name);
+        if (std.mem.startsWith(u8, @typeName(Owner), "bases." ++ name ++ ".")) return Source(text.len, text).functions;
     }
-    break :found list;
-};
+    return Source(contract_source.len, contract_source[0..contract_source.len]).functions;
+}
 
 /// The parameters' names, or no list where the source has no function of this name and number of parameters, or several
-/// of this name. A parameter that is `_` has the name "".
-pub fn namesOf(comptime function: []const u8, comptime count: usize) []const []const u8 {
+/// of this name. Owner: the type that declares it. A parameter that is `_` has the name "".
+pub fn namesOf(comptime Owner: type, comptime function: []const u8, comptime count: usize) []const []const u8 {
     @setEvalBranchQuota(100_000_000);
     comptime var names: ?[]const []const u8 = null;
-    for (functions) |found| if (std.mem.eql(u8, found.name, function)) {
+    for (functionsOf(Owner)) |found| if (std.mem.eql(u8, found.name, function)) {
         if (names != null) return &.{};
         names = split(found.rest);
     };

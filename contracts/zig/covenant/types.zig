@@ -217,7 +217,7 @@ pub fn typeName(comptime T: type) []const u8 {
 /// `name(type,type,...)`.
 pub fn signature(comptime name: []const u8, comptime types: []const type) []const u8 {
     @setEvalBranchQuota(1_000_000);
-    comptime var text: []const u8 = name ++ "(";
+    comptime var text: []const u8 = checkedName(name) ++ "(";
     inline for (types, 0..) |T, index| text = text ++ (if (index == 0) "" else ",") ++ comptime typeName(T);
     return text ++ ")";
 }
@@ -231,10 +231,15 @@ pub fn ownName(comptime T: type) []const u8 {
     return full[if (std.mem.findScalarLast(u8, full, '.')) |dot| dot + 1 else 0..];
 }
 
-fn checkedName(comptime name: []const u8) []const u8 {
-    for (name) |byte| if (!std.ascii.isAlphanumeric(byte) and byte != '_' and byte != '$') {
-        @compileError("no name for the ABI: \"" ++ name ++ "\"; a name has letters, digits, _ and $");
-    };
+/// The name, which may stand in a signature: Zig's @"any text" may not.
+pub fn checkedName(comptime name: []const u8) []const u8 {
+    @setEvalBranchQuota(1_000_000);
+    for (name, 0..) |byte, index| {
+        const is_letter = std.ascii.isAlphabetic(byte) or byte == '_' or byte == '$';
+        if (!is_letter and (index == 0 or !std.ascii.isDigit(byte))) {
+            @compileError("no name for the ABI: \"" ++ name ++ "\"; a name has letters, digits, _ and $, and begins with no digit");
+        }
+    }
     return name;
 }
 

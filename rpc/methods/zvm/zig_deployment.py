@@ -73,6 +73,8 @@ async def deploy_zig_contract(
         raise InvalidParamsError(f"a source of {size} bytes; --rpc-zig-source-bytes allows {limit}")
     try:
         artifact = await compiler.compile(name, source)
+        if wanted is not None and wanted.value and artifact.constructor is None:
+            raise InvalidParamsError(f"{artifact.name} has no constructor, which would take the {wanted.value} wei")
         data = artifact.bytecode + await asyncio.to_thread(constructor_arguments, artifact, given)
     except (ContractNameError, ConstructorArgumentsError) as error:
         raise InvalidParamsError(str(error)) from error

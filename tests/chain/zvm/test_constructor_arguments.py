@@ -102,6 +102,12 @@ REFUSED = {
     "inside the stream, with arguments": (compressed(NEWBORN + CONSTRUCTOR_MARKER + word(1)), "belongs behind"),
     "inside and behind": (compressed(NEWBORN + CONSTRUCTOR_MARKER) + CONSTRUCTOR_MARKER, "belongs behind"),
     "not empty": (NEWBORN + section(b"zvm.constructor", b"xy"), "has 2 bytes; arguments follow it"),
+    "padded length of the section": (NEWBORN + b"\0\x90\0" + CONSTRUCTOR_MARKER[2:] + word(1), "in more than one byte"),
+    "padded length of the name": (
+        NEWBORN + b"\0\x11\x8f\0" + CONSTRUCTOR_MARKER[3:] + word(1),
+        "in more than one byte",
+    ),
+    "padded length, compressed": (compressed(NEWBORN) + b"\0\x90\0" + CONSTRUCTOR_MARKER[2:], "Brotli stream"),
     "a byte before it, compressed": (compressed(NEWBORN) + b"\0" + CONSTRUCTOR_MARKER, "Brotli stream"),
     "a stream that is cut": (compressed(NEWBORN)[:-1] + CONSTRUCTOR_MARKER, "Brotli stream"),
     "nothing but the marker": (b"\xef\xf0\0\0" + CONSTRUCTOR_MARKER, "Brotli stream"),

@@ -248,6 +248,8 @@ test "checks of Zig are Solidity's panics" {
     try pair.counter.expectPanic(.divide, .{0}, .{}, 0x12);
     try pair.counter.expectPanic(.item, .{0}, .{}, 0x32);
     try pair.counter.expectRevert(.fail, .{}, .{}, &comptime covenant.abi.selector("NotToday()"));
+    try pair.counter.expectError(.fail, .{}, .{}, error.NotToday);
+    try std.testing.expectError(error.TestExpectedRevert, pair.counter.expectError(.add, .{1}, .{}, error.NotToday));
 }
 
 test "a refusal from any depth undoes storage and logs" {

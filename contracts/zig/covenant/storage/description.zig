@@ -100,7 +100,7 @@ fn entries(comptime contract: Contract, comptime known: []const type, comptime f
     for (fields.field_names, fields.field_types, kinds.positions(fields.field_types), 1..) |label, T, place, id| {
         text = text ++ comma(text) ++ print(
             "{{\"astId\":{d},\"contract\":\"{s}\",\"label\":\"{s}\",\"offset\":{d},\"slot\":\"{d}\",\"type\":\"{s}\"}}",
-            .{ id, contract.name, label, place.offset, place.slot, identifier(known, T) },
+            .{ id, contract.name, types.checkedName(label), place.offset, place.slot, identifier(known, T) },
         );
     }
     return text;

@@ -175,6 +175,12 @@ pub fn Instance(comptime Contract: type) type {
             try expectData(expected, outcome.data);
         }
 
+        /// The function reverts with a member of its error set, as `error.NotOwner`.
+        pub fn expectError(self: Self, comptime name: @EnumLiteral(), arguments: anytype, options: Options, comptime expected: anytype) !void {
+            const selector = comptime types.selector(@errorName(expected) ++ "()");
+            try self.expectRevert(name, arguments, options, &selector);
+        }
+
         /// The function ends in Solidity's Panic(uint256): 0x11 for an overflow, 0x32 for an index out of bounds ...
         pub fn expectPanic(self: Self, comptime name: @EnumLiteral(), arguments: anytype, options: Options, code: u8) !void {
             const data = comptime types.selector("Panic(uint256)");

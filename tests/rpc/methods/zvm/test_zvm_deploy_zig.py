@@ -98,6 +98,8 @@ async def test_wrong_arguments_and_names_are_refused_before_anything_is_sent(nod
         assert "the constructor of Adder takes (uint256" in error.message
     for name in ("", "9lives", "../../etc", "a b", "x" * 65, "Größe"):
         assert (await node.fails(METHOD, name, ADDER)).code == -32602
+    error = await node.fails(METHOD, "X", EMPTY, [], {"value": "0x5"})
+    assert (error.code, "X has no constructor, which would take the 5 wei" in error.message) == (-32602, True)
     assert await node.call("eth_getTransactionCount", hexadecimal(ALICE), "pending") == nonce
 
 
