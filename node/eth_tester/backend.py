@@ -143,7 +143,7 @@ class ZevmBackend(BaseChainBackend):  # type: ignore[misc]
         self._snapshots[snapshot] = chain.writer.run(chain.snapshot)
 
     def reset_to_genesis(self) -> None:
-        """Begin the chain anew, with the accounts of its beginning."""
+        """Begin the chain again, with the accounts of its beginning."""
         chain = self.node.chain
         chain.writer.run(chain.reset)
         self._wallet = KeyWallet(self._keys)
@@ -326,7 +326,7 @@ class ZevmBackend(BaseChainBackend):  # type: ignore[misc]
         return int(self._execute("eth_estimateGas", given, block_number), 16)
 
     def call(self, transaction: Mapping[str, Any], block_number: BlockId = "latest") -> bytes:
-        """What a call returns. Raises TransactionFailed with the reason."""
+        """The bytes that a call returns. Raises TransactionFailed with the reason."""
         return bytes.fromhex(self._execute("eth_call", transaction, block_number)[2:])
 
     def _execute(self, method: str, transaction: Mapping[str, Any], block_number: BlockId) -> str:

@@ -33,7 +33,7 @@ class InProcess:
     """The door for callers in this process. Made and closed on the loop that the dispatcher is used on."""
 
     closed_error: type[DoorClosedError] = DoorClosedError
-    """What is raised once the door is closed; who opens it may put a kind of its own here."""
+    """Raised once the door is closed; who opens it may put a kind of its own here."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher) -> None:
         self._services = services

@@ -35,8 +35,8 @@ PROGRAMS = {"launch.py"}
 PYTEST = [f"{name}=={metadata.version(name)}" for name in ("pytest", "pytest-xdist")]
 
 OF_EXTRAS = (
-    "node/commands/", "node/cli.py", "node/eth_tester/", "node/help.py", "node/testing/", "node/web3_providers.py", "zevm/pytest_plugin.py",
-    "contracts/source_maps/dwarf.py",
+    "node/commands/", "node/cli.py", "node/eth_tester/", "node/help.py", "node/testing/", "node/web3_providers.py",
+    "zevm/pytest_plugin.py", "contracts/source_maps/dwarf.py",
 )  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 
