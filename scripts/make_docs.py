@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from zevm.analysis.audit.documents import with_rules
 from zevm.chain.zvm import documents as zvm_documents
 from zevm.node.documents import settings_document
 from zevm.rpc import methods
@@ -48,6 +49,7 @@ def documents() -> dict[Path, str]:
         Path("docs/limits.md"): openrpc.limits_document(),
         Path("docs/settings.md"): settings_document(),
         Path("docs/zvm.md"): zvm_documents.with_tables((ROOT / "docs/zvm.md").read_text()),
+        Path("docs/audit.md"): with_rules((ROOT / "docs/audit.md").read_text()),
         Path("docs/layout.md"): layout_document({file: (ROOT / file).read_text() for file in _modules()}),
     }
 

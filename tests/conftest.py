@@ -17,6 +17,7 @@ LONGEST_FIRST = (
     "foreign",
     "clients/test_foreign_project.py",
     "verification",
+    "contracts/test_zig_storage.py",
     "contracts/test_zig_codec.py",
     "rpc/methods/zvm/test_zvm_deploy_zig.py",
     "contracts",

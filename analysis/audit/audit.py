@@ -6,8 +6,10 @@ from dataclasses import replace
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import detect
 from zevm.analysis.audit.evm.contract import EvmContract, Function
-from zevm.analysis.audit.evm.events import Store
-from zevm.analysis.audit.evm.slots import variable_of
+from zevm.analysis.audit.evm.events import Path, Store
+from zevm.analysis.audit.evm.guards import conditions_of
+from zevm.analysis.audit.evm.slots import reads_of, variable_of
+from zevm.analysis.audit.evm.terms import Term
 from zevm.analysis.audit.finding import Evidence, Finding, Report, in_order
 from zevm.analysis.audit.loading import is_module
 from zevm.analysis.audit.subject import Subject
@@ -31,6 +33,7 @@ def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = N
     world = world_of(subject, ground, deadline)
     code = subject.code if world is None else world.state.get_code(world.target)
     contract, suspected = detect.examine(code, subject.names, deadline=deadline)
+    is_real = world is not None
     if world is None:
         owners = [(owner.variable.root, owner.bits) for owner in contract.owners if owner.variable.root is not None]
         blank = peopled(ground.environment, ground.reader, deadline)
@@ -38,7 +41,8 @@ def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = N
     tried = [_tried(function, subject) for function in contract.functions]
     findings, late = list(suspected), ""
     try:
-        findings = [_on_trial(finding, contract, world, tried) for finding in suspected]
+        open_still = [finding for finding in suspected if not (is_real and _is_used_up(finding, contract, world))]
+        findings = [_on_trial(finding, contract, world, tried) for finding in open_still]
     except ExecutionTimeoutError:
         late = "the time was over before every trial had ended: findings may stay suspected that could be confirmed"
     told = in_order(_placed(finding, subject) for finding in findings)
@@ -55,6 +59,32 @@ def _tried(function: Function, subject: Subject) -> TriedFunction:
     )  # fmt: skip
     payable = None if mutability is None else mutability == "payable"
     return TriedFunction(function.name, function.selector or b"", types, function.changes_state, payable)
+
+
+def _is_used_up(finding: Finding, contract: EvmContract, world: World) -> bool:
+    """Whether the state, as the constructor left it, closes an initialiser."""
+    if finding.rule != rules.INITIALISER:
+        return False
+    function = next(item for item in contract.functions if item.name == finding.place.function)
+    ways = [
+        path for path in function.paths
+        if any(isinstance(event, Store) and event.offset == finding.place.offset for event in path.events)
+    ]  # fmt: skip
+    return all(_is_closed(contract, path, world) for path in ways)
+
+
+def _is_closed(contract: EvmContract, path: Path, world: World) -> bool:
+    """Whether a condition of a path is false for the slots' values."""
+    for condition in conditions_of(path):
+        term = condition.term
+        for read in reads_of(term):
+            slot = read.args[0].value if isinstance(read.args[0], Term) else None
+            if slot is not None and read.op == "sload":
+                value = contract.terms.const(world.state.get_storage(world.target, slot))
+                term = contract.terms.replaced(term, read, value)
+        if term.value is not None and bool(term.value) != condition.holds:
+            return True
+    return False
 
 
 def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding:
@@ -126,5 +156,7 @@ def _notes(contract: EvmContract) -> Iterable[str]:
     partial = [function.name for function in contract.functions if not function.complete]
     if partial:
         yield f"not every path was followed in {', '.join(partial[:8])}{' and others' if len(partial) > 8 else ''}"
+    if contract.is_late:
+        yield "the time was over before every rule had read every path"
     if not contract.code.dispatched:
         yield "the functions were guessed from constants, as the control flow took too long to analyse"

@@ -88,7 +88,5 @@ def _of_bytecode(path: Path) -> Subject:
         raise AuditError(f"{path}: is empty")
     if not text and not is_module(code) and raw.isascii():
         kinds = ", ".join((*BY_SUFFIX, ".json", ".wasm"))
-        raise AuditError(
-            f"{path}: text, but not hex; want a source or artifact ({kinds}), or bytecode in hex or binary"
-        )
+        raise AuditError(f"{path}: neither bytecode in hex or binary, nor a source or an artifact ({kinds})")
     return of_code(path.name.partition(".")[0], code, blank_ground(None))

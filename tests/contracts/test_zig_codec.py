@@ -18,7 +18,7 @@ from tests.contracts.zig_sources import PANIC, artifact, compiled, selector
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 ZIG, SOLIDITY = b"\x51" * 20, b"\x52" * 20
 RANDOM_LISTS = 4

@@ -9,6 +9,8 @@ import pytest
 from testing.contracts import CACHE, CONTRACTS
 from tests.clients.tools import run_tool
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = CONTRACTS / "zig" / "covenant"
 FOLDER = Path(__file__).parent / "zig"
 

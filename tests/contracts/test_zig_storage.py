@@ -24,7 +24,7 @@ from zevm.chain.zvm.machine import ZvmMachine
 from zevm.contracts import Artifact
 from zevm.storage.keccak import keccak256
 
-pytestmark = [pytest.mark.clients]
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 STEPS = 400
 BAD_TEXTS = (2 * 5 + 1, 2 * 31 + 1, 2 * 32, 0xFE)

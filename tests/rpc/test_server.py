@@ -73,7 +73,7 @@ async def test_the_stop_lets_requests_end_and_waits_for_none_too_long() -> None:
     begun = time.monotonic()
     await server.stop()
     assert (await request).json["result"] == 1.0
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 5
     assert await idle[0].read() == b""
     idle[1].close()
     services.chain.writer.stop()
@@ -89,7 +89,7 @@ async def test_the_stop_gives_up_on_requests_that_do_not_end() -> None:
         await asyncio.sleep(0.01)
     begun = time.monotonic()
     await server.stop()
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 5.5
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await request
     tiny(services).gate.set()

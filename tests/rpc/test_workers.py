@@ -25,7 +25,7 @@ async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> 
     begun = time.monotonic()
     with pytest.raises(LimitExceededError, match=r"^limit exceeded: all 2 execution workers were busy for 100 ms"):
         await workers.run(wait)
-    assert 0.09 < time.monotonic() - begun < 0.5
+    assert 0.09 < time.monotonic() - begun < 4
     waiting = asyncio.get_running_loop().create_task(workers.run(wait))
     await asyncio.sleep(0.02)
     gate.set()

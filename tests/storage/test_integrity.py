@@ -298,8 +298,8 @@ def test_s10_a_check_says_how_long_it_still_takes(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]
 
 
-def test_300_megabytes_are_verified_in_a_second(tmp_path: Path) -> None:
-    """A second of an idle machine's time: processor time is what is measured."""
+def test_300_megabytes_are_verified_as_fast_as_they_are_read(tmp_path: Path) -> None:
+    """Not much longer than reading and summing takes on this machine: processor time is what is measured."""
     files = {}
     content = random.Random(1).randbytes(4 * 1024 * 1024)
     for number in range(75):
@@ -310,8 +310,11 @@ def test_300_megabytes_are_verified_in_a_second(tmp_path: Path) -> None:
     write_checksums(tmp_path, {name: FileSum(entry.size, crc) for name, entry in files.items()}, 1)
     recorded = read_checksums(tmp_path)
     begin = time.process_time()
+    for name in files:
+        assert zlib.crc32((tmp_path / name).read_bytes()) == crc
+    plain = time.process_time()
     assert set(verify_files(tmp_path, recorded)) == set(files)
-    assert time.process_time() - begin < 1
+    assert time.process_time() - plain < 0.2 + 3 * (plain - begin)
 
 
 def test_old_tables_past_the_limit_are_left_to_leveldb(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_log_blocks_up_to_the_last_number_there_is() -> None:
 
 @pytest.mark.slow
 def test_log_blocks_over_100_000_blocks(tmp_path: Path) -> None:
-    """A sparse search takes a few milliseconds, a dense one yields at once; the limits allow for a busy machine."""
+    """A sparse search and the begin of a dense one take a small part of what all blocks take on this machine."""
     dense, sparse, other = KEYS[:3]
     rare = random.Random(1).sample(range(100_000), 20)
     store = LevelStore(tmp_path)
@@ -178,10 +178,11 @@ def test_log_blocks_over_100_000_blocks(tmp_path: Path) -> None:
     store.compact()
     try:
         assert list(ledger.log_blocks([[dense], [sparse]], 0, 99_999)) == sorted(rare)
-        assert fastest(lambda: list(ledger.log_blocks([[dense], [sparse]], 0, 99_999))) < 0.02
-        assert fastest(lambda: list(ledger.log_blocks([[sparse], [dense], [other]], 0, 99_999))) < 0.02
-        assert fastest(lambda: list(islice(ledger.log_blocks([[dense], [other]], 0, 99_999), 10))) < 0.005
         assert sum(1 for _ in ledger.log_blocks([[dense, other]], 0, 99_999)) == 100_000
+        whole = fastest(lambda: sum(1 for _ in ledger.log_blocks([[dense, other]], 0, 99_999)))
+        assert fastest(lambda: list(ledger.log_blocks([[dense], [sparse]], 0, 99_999))) < whole / 5
+        assert fastest(lambda: list(ledger.log_blocks([[sparse], [dense], [other]], 0, 99_999))) < whole / 5
+        assert fastest(lambda: list(islice(ledger.log_blocks([[dense], [other]], 0, 99_999), 10))) < whole / 20
     finally:
         store.close()
 

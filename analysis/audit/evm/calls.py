@@ -51,11 +51,11 @@ def _may_return_here(contract: EvmContract, path: Path, call: Call) -> bool:
         return False
     if call.target.value is not None and call.target.value <= _LAST_PRECOMPILE:
         return False
-    return contract.is_chosen_outside(call.target) and not _is_fixed(path, call.target)
+    return contract.is_chosen_outside(call.target) and not _is_fixed(contract, path, call.target)
 
 
-def _is_fixed(path: Path, target: Term) -> bool:
-    return bool(target.taint & Taint.CALLDATA) and is_listed(path, target)
+def _is_fixed(contract: EvmContract, path: Path, target: Term) -> bool:
+    return bool(target.taint & Taint.CALLDATA) and is_listed(contract, path, target)
 
 
 def stale_variables(path: Path, call: Call) -> set[Variable]:

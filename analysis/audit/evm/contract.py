@@ -37,7 +37,11 @@ class Function:
 
 @dataclass(slots=True)
 class EvmContract:
-    """An explored contract. open: variables that any caller may set to a chosen value."""
+    """An explored contract. open: variables that any caller may set to a chosen value.
+
+    owners, roles: variables that checks of the caller read. balances: mappings that bound what a caller may take.
+    amounts: variables that hold sums or wei. delegates: variables that decide which code runs.
+    """
 
     code: Code
     terms: Terms
@@ -46,6 +50,10 @@ class EvmContract:
     owners: list[Field] = field(default_factory=list)
     roles: set[Variable] = field(default_factory=set)
     balances: set[Variable] = field(default_factory=set)
+    amounts: set[Variable] = field(default_factory=set)
+    delegates: set[Variable] = field(default_factory=set)
+    is_late: bool = False
+    """Whether the time was over before every rule had read every path."""
 
     def paths(self) -> Iterator[Path]:
         """All paths of all functions."""
@@ -71,7 +79,7 @@ class EvmContract:
         if condition.term.taint & (Taint.ANSWER | Taint.SIGNATURE):
             return False
         read = [variable_of(read.args[0]) for read in reads_of(condition.term)]  # type: ignore[arg-type]
-        return bool(read) and all(variable.entry and variable not in self.roles for variable in read)
+        return any(variable.entry and variable not in self.roles for variable in read)
 
     def is_chosen_outside(self, target: Term) -> bool:
         """Whether a caller chooses an address, or has chosen it earlier."""
@@ -131,11 +139,13 @@ def _interpret(contract: EvmContract) -> None:
     """Find owners, roles and balances, then the variables that are open: until no further one is."""
     paths = list(contract.paths())
     contract.owners = [item for item in guards.owner_fields(paths) if not item.variable.entry]
+    contract.delegates = delegate_variables(paths)
     contract.owners += [
-        Field(variable, WORD) for variable in delegate_variables(paths) if variable not in
+        Field(variable, WORD) for variable in contract.delegates if variable not in
         {item.variable for item in contract.owners}
     ]  # fmt: skip
     contract.roles = guards.role_variables(paths)
+    contract.amounts = guards.amounts(paths)
     contract.balances = guards.balance_variables(paths)
     while True:
         before = len(contract.open)

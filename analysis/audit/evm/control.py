@@ -1,17 +1,17 @@
 """Rules about who may do what: access, destruction, delegation, initialisers, tx.origin."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import guards
-from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of, delegate_variables
+from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Path, Store
-from zevm.analysis.audit.evm.run import selector_of
-from zevm.analysis.audit.evm.slots import Variable, reads_of, variable_of
+from zevm.analysis.audit.evm.run import TRANSFERS, selector_of
+from zevm.analysis.audit.evm.slots import reads_of, variable_of
 from zevm.analysis.audit.evm.terms import Taint, Term
 from zevm.analysis.audit.finding import Finding, Place, Severity
 
-_TRANSFER, _TRANSFER_FROM = 0xA9059CBB, 0x23B872DD
+_TRANSFER = 0xA9059CBB
 
 
 def find(contract: EvmContract) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def _delegation(contract: EvmContract, function: Function, path: Path) -> Iterat
         if not isinstance(call, Call) or call.kind not in ("DELEGATECALL", "CALLCODE"):
             continue
         chosen = call.target.taint & (Taint.CALLDATA | Taint.CALLER) and not call.target.taint & Taint.STORAGE
-        if chosen and not contract.is_privileged(path) and not is_listed(path, call.target):
+        if chosen and not contract.is_privileged(path) and not is_listed(contract, path, call.target):
             yield finding(
                 rules.DELEGATECALL, Severity.HIGH, function, call.offset,
                 "the target of DELEGATECALL comes from the call data, and no check of the caller or of the target"
@@ -64,12 +64,12 @@ def _delegation(contract: EvmContract, function: Function, path: Path) -> Iterat
             )  # fmt: skip
 
 
-def is_listed(path: Path, target: Term) -> bool:
+def is_listed(contract: EvmContract, path: Path, target: Term) -> bool:
     """Whether a condition compares an address from outside with a constant or with storage."""
     cores = [part for part in target.walk() if part.op in ("calldata", "caller")]
     for condition in guards.conditions_of(path):
         term = condition.term
-        keys = [read.args[0] for read in reads_of(term)]
+        keys = [read.args[0] for read in reads_of(term) if variable_of(read.args[0]) not in contract.amounts]  # type: ignore[arg-type]
         if condition.holds and any(isinstance(key, Term) and key.contains(core) for key in keys for core in cores):
             return True
         known = any(part.taint & Taint.STORAGE or part.value for part in term.parts())
@@ -116,11 +116,11 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
 def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
     """The sensitive effect of a write, as the end of a sentence; None for an ordinary write."""
     variable, bits, value = variable_of(store.key), bits_of(store), store.value
-    if variable in contract.open and variable not in _delegated(contract) and _costs_value(path):
+    if variable in contract.open and variable not in contract.delegates and _costs_value(path):
         return None
     if value.taint & OUTSIDE and any(owner.overlaps(variable, bits) for owner in contract.owners):
         return "sets the variable that authorises callers or decides which code runs"
-    own_entry = bool(store.key.taint & Taint.CALLER)
+    own_entry = bool(store.key.taint & Taint.CALLER) or _names_the_caller(path, store.key)
     if variable in contract.roles and not own_entry and store.key.taint & OUTSIDE and _grants(store):
         return "grants a role to an address of its choice"
     if variable in contract.balances and _mints(path, store):
@@ -128,9 +128,15 @@ def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
     return None
 
 
-def _delegated(contract: EvmContract) -> set[Variable]:
-    """The variables that decide which code runs."""
-    return delegate_variables(contract.paths())
+def _names_the_caller(path: Path, key: Term) -> bool:
+    """Whether a condition makes a part of a key equal to the caller."""
+    for condition in guards.conditions_of(path):
+        term = condition.term
+        if term.op in ("EQ", "SUB", "XOR") and term.taint & Taint.CALLER and condition.holds == (term.op == "EQ"):
+            cores = [part for part in term.walk() if part.op == "calldata"]
+            if any(key.contains(core) for core in cores):
+                return True
+    return False
 
 
 def _costs_value(path: Path) -> bool:
@@ -143,18 +149,25 @@ def _grants(store: Store) -> bool:
     value = store.value
     if value.op in ("ADD", "SUB", "MUL") or value.taint & Taint.VALUE:
         return False
+    if value.op == "AND" and value.parts()[0].value is not None and value.parts()[1].op == "sload":
+        return False  # it only clears bits
     return value.value != 0
 
 
 def _mints(path: Path, store: Store) -> bool:
     """Whether an entry grows by an amount from the call data that nothing on the path bounds."""
     value = store.value
-    if value.op != "ADD" or value.taint & (Taint.VALUE | Taint.RESULT):
+    if value.op != "ADD" or value.taint & (Taint.VALUE | Taint.RESULT) or _is_the_callers_own_book(store.key):
         return False
     amounts = [part for part in value.parts() if part.taint & Taint.CALLDATA and not part.taint & Taint.STORAGE]
     if not amounts or not any(read.args[0] is store.key for read in reads_of(value)):
         return False
     return not any(_bounds(condition, amounts[0]) for condition in guards.conditions_of(path))
+
+
+def _is_the_callers_own_book(key: Term) -> bool:
+    """Whether an entry belongs to a mapping of mappings in which each caller has one: books of a token, say."""
+    return key.op == "keccak" and any(part.op == "keccak" and part.taint & Taint.CALLER for part in key.parts())
 
 
 def _bounds(condition: Condition, amount: Term) -> bool:
@@ -169,7 +182,7 @@ def _bounds(condition: Condition, amount: Term) -> bool:
 
 def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
     calls = [event for event in path.events if isinstance(event, Call) and event.kind == "CALL"]
-    if not calls or _earns(path) or guards.works_once(contract.terms, path):
+    if not calls or _earns(contract, path) or guards.works_once(contract.terms, path):
         return
     for call in calls:
         if _pays_ether(contract, call):
@@ -184,19 +197,26 @@ def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator
             )  # fmt: skip
 
 
-def _earns(path: Path) -> bool:
+def _earns(contract: EvmContract, path: Path) -> bool:
     """Whether the path asks for something that not everybody has: an entry, wei, an answer, a secret."""
-    return any(_asks_for_something(condition) for condition in guards.conditions_of(path))
+    asked = {
+        f"returndata@{call.offset}"
+        for call in path.events
+        if isinstance(call, Call) and not contract.is_chosen_outside(call.target) and selector_of(call) not in TRANSFERS
+    }
+    return any(_asks_for_something(condition, asked) for condition in guards.conditions_of(path))
 
 
-def _asks_for_something(condition: Condition) -> bool:
+def _asks_for_something(condition: Condition, asked: set[str]) -> bool:
     term, taint = condition.term, condition.term.taint
     if taint & Taint.ENTRY and not guards.checks_a_sum(term):
         return True
     if taint & Taint.VALUE and term.op != "callvalue":
         return True
-    if taint & Taint.SIGNATURE or any(part.op.startswith("returndata@") for part in term.walk()):
-        return term.op not in ("SLT", "LT", "GT") or bool(taint & Taint.SIGNATURE)
+    if taint & Taint.SIGNATURE:
+        return True
+    if any(part.op in asked for part in term.walk()):
+        return term.op not in ("SLT", "LT", "GT")
     return term.op == "EQ" and any(part.op == "keccak" for part in term.parts())
 
 
@@ -213,8 +233,3 @@ def _pays_tokens(call: Call) -> bool:
     recipient, amount = call.payload[1], call.payload[2]
     own = amount.taint & Taint.ENTRY
     return bool(recipient.taint & OUTSIDE) and not recipient.taint & Taint.STORAGE and not own
-
-
-def suspects(findings: Iterable[Finding], rule: str) -> list[Finding]:
-    """The findings of one rule."""
-    return [found for found in findings if found.rule == rule]

@@ -46,7 +46,7 @@ class Call:
     result: Term
 
     @property
-    def payload_taint(self) -> Taint:
+    def payload_taint(self) -> int:
         """Origins of the input."""
         taint = Taint.NONE
         for word in self.payload:

@@ -146,7 +146,7 @@ class Explorer:
         """Whether too few runs have been here in this situation: same returns on the stack, same effects."""
         destinations = self._code.destinations
         returns = tuple(word.args[0] for word in run.stack if word.op == "const" and word.args[0] in destinations)
-        key = (run.pc, returns, tuple(_situation(run.events)))
+        key = (run.pc, returns, run.situation)
         count = self._seen.get(key, 0)
         self._seen[key] = count + 1
         return count < self._bounds.repeats
@@ -154,7 +154,6 @@ class Explorer:
 
 _ENDS = frozenset({"STOP", "RETURN", "REVERT", "INVALID", "SELFDESTRUCT"})
 _MOST_PASSES = 300
-_GUARDS = Taint.CALLER | Taint.ORIGIN | Taint.OWN_ENTRY | Taint.ANSWER | Taint.SIGNATURE | Taint.STORAGE
 
 
 def plain(term: Term) -> tuple[Term, bool]:
@@ -163,15 +162,6 @@ def plain(term: Term) -> tuple[Term, bool]:
     while term.op == "ISZERO":
         term, holds = term.parts()[0], not holds
     return term, holds
-
-
-def _situation(events: tuple[object, ...]) -> Iterator[object]:
-    """The marks that tell one run from another: effects, and conditions that may guard them."""
-    for event in _backwards(events):
-        if isinstance(event, Store | Call | Destruction):
-            yield event.offset
-        elif isinstance(event, Condition) and event.term.taint & _GUARDS:
-            yield id(event.term), event.holds
 
 
 def _backwards(events: tuple[object, ...]) -> Iterator[Event]:

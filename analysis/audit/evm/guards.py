@@ -128,14 +128,14 @@ def role_variables(paths: Iterable[Path]) -> set[Variable]:
             for read in reads_of(term):
                 if read.taint & Taint.OWN_ENTRY and read.op == "sload":
                     found.add(variable_of(read.args[0]))  # type: ignore[arg-type]
-    return found - _amounts(every)
+    return found - amounts(every)
 
 
 def _with_constant(term: Term) -> bool:
     return any(part.value is not None for part in term.parts())
 
 
-def _amounts(paths: Iterable[Path]) -> set[Variable]:
+def amounts(paths: Iterable[Path]) -> set[Variable]:
     """The variables into which sums, differences or wei are written."""
     return {
         variable_of(event.key)
@@ -180,6 +180,8 @@ def contradicted(terms: Terms, condition: Condition, stores: Iterable[Store]) ->
 def _is_never_zero(term: Term) -> bool:
     """Whether a word is an address that somebody has, as far as the code tells."""
     if term.op in ("caller", "origin", "address"):
+        return True
+    if term.op == "OR" and any(part.value for part in term.parts()):
         return True
     return term.op in ("OR", "AND", "SHL", "MUL") and any(map(_is_never_zero, term.parts()))
 

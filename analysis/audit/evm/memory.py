@@ -16,7 +16,7 @@ class Region:
     spot: Spot
     length: int | None
     name: str
-    taint: Taint
+    taint: int
     source: Term | None = None
     code: bytes | None = None
 

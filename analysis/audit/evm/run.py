@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zevm.analysis.audit.evm.events import Call, Destruction, Event, Load, Store
+from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Event, Load, Store
 from zevm.analysis.audit.evm.memory import Memory, Region, spot_of
 from zevm.analysis.audit.evm.terms import FOLDS, Taint, Term, Terms
+from zevm.storage.keccak import keccak256
 
 STIPEND_GAS = 2_300
 _LAST_PRECOMPILE = 0x11
@@ -17,7 +18,19 @@ _OF_THE_BLOCK = (
     "GASPRICE", "COINBASE", "TIMESTAMP", "NUMBER", "PREVRANDAO", "DIFFICULTY", "GASLIMIT", "CHAINID", "BASEFEE",
     "BLOBBASEFEE",
 )  # fmt: skip
-_INPUTS: dict[str, tuple[str, Taint]] = {
+_GUARDS = Taint.CALLER | Taint.ORIGIN | Taint.OWN_ENTRY | Taint.ANSWER | Taint.SIGNATURE | Taint.STORAGE
+
+
+def _mark_of(event: Event) -> object:
+    """The mark of an effect, or of a condition that may guard one; None for other events."""
+    if isinstance(event, Store | Call | Destruction):
+        return event.offset
+    if isinstance(event, Condition) and event.term.taint & _GUARDS:
+        return id(event.term), event.holds
+    return None
+
+
+_INPUTS: dict[str, tuple[str, int]] = {
     "ADDRESS": ("address", Taint.NONE),
     "ORIGIN": ("origin", Taint.ORIGIN),
     "CALLER": ("caller", Taint.CALLER),
@@ -55,18 +68,25 @@ class Run:
     last_call: Call | None = None
     calls: int = 0
     noted: int = 0
+    situation: int = 0
+    """A number for the effects so far, and for the conditions that may guard them: equal for equal ones."""
+    situations: dict[tuple[int, object], int] = field(default_factory=dict)
 
     def split(self) -> "Run":
         """A copy for the other side of a branch."""
         return Run(
             self.code, self.entry, self.terms, self.memory.copy(), self.pc, list(self.stack), dict(self.storage),
             self.events, dict(self.decided), dict(self.branches), self.last_call, self.calls, self.noted,
+            self.situation, self.situations,
         )  # fmt: skip
 
     def note(self, event: Event) -> None:
         """Add an event."""
         self.events = (self.events, event)
         self.noted += 1
+        mark = _mark_of(event)
+        if mark is not None:
+            self.situation = self.situations.setdefault((self.situation, mark), len(self.situations) + 1)
 
     def pop(self, count: int) -> list[Term]:
         """Words off the stack, the top one first. Raises IndexError."""
@@ -99,8 +119,14 @@ class Run:
 
 def _keccak(run: Run, _offset: int) -> None:
     address, length = run.pop(2)
-    words = run.memory.window(address, length)
-    if length.value is not None and length.value % 32 == 0 and len(words) * 32 == length.value:
+    words, size = run.memory.window(address, length), length.value
+    whole = size is not None and (size + 31) // 32 == len(words)
+    values = [word.value for word in words]
+    if whole and size is not None and None not in values:
+        data = b"".join(value.to_bytes(32, "big") for value in values if value is not None)
+        run.stack.append(run.terms.const(int.from_bytes(keccak256(data[:size]), "big")))
+        return
+    if whole and size is not None and size % 32 == 0:
         run.stack.append(run.terms.hashed(words))
         return
     taint = length.taint
@@ -129,7 +155,7 @@ def _calldatasize(run: Run, _offset: int) -> None:
         run.stack.append(run.terms.input("calldatasize", Taint.CALLDATA))
 
 
-def _copy(name: str, taint: Taint) -> Callable[[Run, int], None]:
+def _copy(name: str, taint: int) -> Callable[[Run, int], None]:
     def copy(run: Run, _offset: int) -> None:
         target, source, length = run.pop(3)
         run.memory.fill(Region(spot_of(target), length.value, name, taint, source))
@@ -175,7 +201,7 @@ def _returndatasize(run: Run, _offset: int) -> None:
         run.stack.append(run.terms.input("returndatasize", Taint.NONE, run.calls))
 
 
-def _answer(call: Call | None) -> tuple[str, Taint]:
+def _answer(call: Call | None) -> tuple[str, int]:
     """Name and origins of the data that a call returns."""
     if call is None:
         return "returndata", Taint.RESULT

@@ -1,9 +1,6 @@
 """Symbolic words of 256 bits: constants, inputs, storage reads, and expressions of them, each made once."""
 
 from collections.abc import Callable, Iterator
-from enum import IntFlag
-
-from zevm.storage.keccak import keccak256
 
 WORD = (1 << 256) - 1
 _SIGN = 1 << 255
@@ -11,8 +8,8 @@ _MOST_NODES = 200
 """A larger expression becomes one opaque word, so that memory and time stay bounded."""
 
 
-class Taint(IntFlag):
-    """Origins of a word."""
+class Taint:
+    """Origins of a word: bits of a number, as an IntFlag takes ten times as long to join."""
 
     NONE = 0
     CALLDATA = 1
@@ -38,7 +35,7 @@ class Term:
 
     __slots__ = ("args", "op", "size", "taint")
 
-    def __init__(self, op: str, args: tuple["Term | int | str", ...], taint: Taint, size: int) -> None:
+    def __init__(self, op: str, args: tuple["Term | int | str", ...], taint: int, size: int) -> None:
         self.op = op
         self.args = args
         self.taint = taint
@@ -139,14 +136,14 @@ class Terms:
         """A constant, cut to 256 bits."""
         return self._intern("const", (int(value) & WORD,), Taint.NONE)
 
-    def input(self, name: str, taint: Taint, *args: Term | int | str) -> Term:
+    def input(self, name: str, taint: int, *args: Term | int | str) -> Term:
         """A word from outside, as "caller" or "sload" of a key."""
         for arg in args:
             if isinstance(arg, Term):
                 taint |= arg.taint & Taint.CALLDATA if name == "calldata" else Taint.NONE
         return self._intern(name, args, taint)
 
-    def opaque(self, taint: Taint) -> Term:
+    def opaque(self, taint: int) -> Term:
         """A word about which only its origins are known."""
         self._opaque += 1
         return self._intern("opaque", (self._opaque,), taint)
@@ -169,11 +166,7 @@ class Terms:
         return self._intern(op, args, taint)
 
     def hashed(self, words: tuple[Term, ...]) -> Term:
-        """Keccak-256 of whole words."""
-        values = [word.value for word in words]
-        if words and None not in values:
-            data = b"".join(value.to_bytes(32, "big") for value in values if value is not None)
-            return self.const(int.from_bytes(keccak256(data), "big"))
+        """Keccak-256 of whole words, not all of them constants."""
         taint = Taint.NONE
         for word in words:
             taint |= word.taint
@@ -194,7 +187,7 @@ class Terms:
 
         return visit(term)
 
-    def _intern(self, op: str, args: tuple[Term | int | str, ...], taint: Taint) -> Term:
+    def _intern(self, op: str, args: tuple[Term | int | str, ...], taint: int) -> Term:
         key = (op, *(id(arg) if isinstance(arg, Term) else arg for arg in args))
         found = self._made.get(key)
         if found is None:
@@ -233,7 +226,7 @@ def _simple_and(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.apply("AND", terms.const(mask & inner), b.parts()[1])
     if b.op == "OR":
         return terms.apply("OR", *(terms.apply("AND", a, part) for part in b.parts()))
-    if b.op in ("caller", "origin", "address") and mask == (1 << 160) - 1:
+    if b.op in _ADDRESSES and mask == (1 << 160) - 1:
         return b
     if b.op in _TRUTHS:
         return b if mask & 1 else terms.zero
@@ -301,7 +294,27 @@ def _simple_shr(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.apply("AND", terms.const(mask >> shift), terms.apply("SHR", a, b.parts()[1]))
     if b.op == "SHL" and b.parts()[0].value == shift:
         return terms.apply("AND", terms.const(WORD >> shift), b.parts()[1])
+    if b.op in _ADDRESSES and shift >= _ADDRESS_SIZE:
+        return terms.zero
     return terms.zero if shift >= 256 else None
+
+
+_SELECTOR_BYTES = 4
+_ADDRESS_SIZE = 160
+_ADDRESSES = frozenset({"caller", "origin", "address"})
+
+
+def _simple_lt(terms: Terms, a: Term, b: Term) -> Term | None:
+    """Call data with a selector has at least its four bytes."""
+    if a.op == "calldatasize" and b.value is not None and b.value <= _SELECTOR_BYTES:
+        return terms.zero
+    return None
+
+
+def _simple_gt(terms: Terms, a: Term, b: Term) -> Term | None:
+    if a.op == "calldatasize" and b.value is not None and b.value < _SELECTOR_BYTES:
+        return terms.one
+    return _simple_lt(terms, b, a)
 
 
 def _simple_shl(_terms: Terms, a: Term, b: Term) -> Term | None:
@@ -309,7 +322,7 @@ def _simple_shl(_terms: Terms, a: Term, b: Term) -> Term | None:
 
 
 _TRUTHS = frozenset({"LT", "GT", "SLT", "SGT", "EQ", "ISZERO"})
-_NEVER_ZERO = frozenset({"caller", "origin", "address"})
+_NEVER_ZERO = frozenset({"caller", "origin", "address", "calldatasize"})
 _SIMPLER: dict[str, Callable[..., Term | None]] = {
     "ADD": _simple_add,
     "SUB": _simple_sub,
@@ -321,5 +334,7 @@ _SIMPLER: dict[str, Callable[..., Term | None]] = {
     "DIV": _simple_div,
     "SHR": _simple_shr,
     "SHL": _simple_shl,
+    "LT": _simple_lt,
+    "GT": _simple_gt,
 }
 """Mnemonic -> a simpler equal word, or None. A constant of a commutative instruction comes first."""

@@ -25,9 +25,14 @@ class Effect(IntFlag):
 
 @dataclass(slots=True)
 class _Block:
-    """An open block: whether a call may have been made where it is left, or begun again. None: never so far."""
+    """An open block. position: of its instruction. called_before: whether a call may come before it.
 
-    loop: bool
+    at_end: whether a call may have been made where it is left; None if it is never left so far.
+    """
+
+    position: int
+    loop: bool = False
+    called_before: bool = False
     at_end: bool | None = None
 
 
@@ -41,6 +46,8 @@ class Walk:
     dropped: list[int] = field(default_factory=list)
     late: dict[int, int] = field(default_factory=dict)
     _effects: dict[int, Effect] = field(default_factory=dict)
+    _again: set[int] = field(default_factory=set)
+    """Positions of the loops that may begin again after a call."""
 
     def host_name(self, index: int) -> str | None:
         """The name of an imported function; None for the module's own."""
@@ -87,10 +94,10 @@ class Walk:
         """Fill `dropped` and `late` for the functions that the entry point reaches, callees first."""
         functions = sorted(index for index in self.reachable() if index >= len(self.module.imports))
         for _ in range(_ROUNDS):
-            before = dict(self._effects)
+            before = dict(self._effects), len(self._again)
             for index in functions:
                 self._effects[index] = self._effect_of_body(index)
-            if before == self._effects:
+            if before == (self._effects, len(self._again)):
                 break
         for index in functions:
             self.dropped += self._dropped(index)
@@ -105,10 +112,12 @@ class Walk:
     def _effect_of_body(self, index: int) -> Effect:
         """The effect of a function, by its control flow. `called`: whether a call may have been made by now."""
         total, called, alive = Effect.NONE, False, True
-        blocks = [_Block(loop=False)]
+        blocks = [_Block(0)]
         for opcode, position in self._instructions(index):
             if opcode in (_BLOCK, _LOOP, _IF):
-                blocks.append(_Block(opcode == _LOOP))
+                called = called or position in self._again
+                # an `if` without `else` may also be passed by
+                blocks.append(_Block(position, opcode == _LOOP, called, called if opcode == _IF else None))
             elif opcode in (_ELSE, _END):
                 block = blocks[-1]
                 if alive:
@@ -118,7 +127,7 @@ class Walk:
                     alive = alive or block.at_end is not None
                     called = bool(block.at_end)
                 else:
-                    alive, called = True, any(bool(other.at_end) for other in blocks[:-1] if other.loop)
+                    alive, called = True, block.called_before
             elif opcode in (_BR, _BR_IF, _BR_TABLE) and alive:
                 self._branch(blocks, opcode, position, called=called)
                 alive = opcode == _BR_IF
@@ -148,7 +157,10 @@ class Walk:
         for _ in range(count + 1):
             label, position = unsigned_at(self.module.raw, position)
             block = blocks[-1 - label] if label < len(blocks) else blocks[0]
-            block.at_end = bool(block.at_end) or called
+            if not block.loop:
+                block.at_end = bool(block.at_end) or called
+            elif called:
+                self._again.add(block.position)
 
     def _dropped(self, index: int) -> Iterator[int]:
         previous: tuple[int, int] | None = None

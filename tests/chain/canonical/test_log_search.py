@@ -238,11 +238,14 @@ def test_index_keys_separate_positions_and_addresses() -> None:
 
 @pytest.mark.slow
 def test_searches_over_100_000_blocks_are_fast() -> None:
+    """In processor time, each is a small part of what it took to append the blocks."""
     chain = MemoryChain()
     rare = receipt(Log(BOB, (APPROVAL, Y), b"!"))
     common = receipt(Log(ALICE, (TRANSFER, X), b"."))
+    began = time.process_time()
     for number in range(100_000):
         chain.append(*((rare,) if number % 10_000 == 9_999 else (common,) if number % 20 == 0 else ()))
+    appended_seconds = time.process_time() - began
     chain.headers_read = 0
     for criteria, count in (
         ({"addresses": (BOB,)}, 10),
@@ -250,9 +253,9 @@ def test_searches_over_100_000_blocks_are_fast() -> None:
         ({"topics": (None, (Y,))}, 10),
         ({}, 5_010),
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         assert len(chain.search(first=0, last=99_999, **criteria)) == count
-        assert time.perf_counter() - started < 2.0
+        assert time.process_time() - started < appended_seconds
     assert chain.headers_read == 10 + 10 + 5_010
 
 

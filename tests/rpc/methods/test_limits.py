@@ -49,7 +49,7 @@ async def test_execution_time() -> None:
         begun = time.monotonic()
         error = await node.fails("eth_call", {"to": CONTRACT}, "latest", {CONTRACT: {"code": ENDLESS}})
         assert (error.code, error.message) == (-32000, "execution aborted (timeout = 0.3s)")
-        assert 0.25 < time.monotonic() - begun < 2
+        assert 0.25 < time.monotonic() - begun < 10
 
 
 async def test_transaction_fee_cap() -> None:

@@ -206,7 +206,7 @@ async def test_the_time_that_a_trace_may_take() -> None:
             begun = time.monotonic()
             error = await node.fails("debug_traceCall", {"to": endless}, "latest", config)
             assert (error.code, error.message) == (-32000, "execution timeout")
-            assert shortest <= time.monotonic() - begun < longest + 0.5
+            assert shortest <= time.monotonic() - begun < longest + 5  # on a busy machine; the code never ends
         error = await node.fails("debug_traceCall", {"to": endless}, "latest", {"timeout": "5 s"})
         assert error.message == 'time: invalid duration "5 s"'
     finally:

@@ -81,7 +81,7 @@ async def test_the_time_that_a_script_may_take() -> None:
             begun = time.monotonic()
             error = await node.fails("debug_traceCall", {"to": target}, "latest", {"tracer": tracer})
             assert (error.code, error.message) == (-32000, "execution timeout")
-            assert 0.25 < time.monotonic() - begun < 2
+            assert 0.25 < time.monotonic() - begun < 10
     finally:
         await stop_node(node)
 
