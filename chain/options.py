@@ -1,5 +1,6 @@
 """The operator's settings of the chain, apart from its genesis."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.chain.vm.tracer import Tracer
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 COMPILED_NAME = "zvm"
@@ -24,7 +26,7 @@ class ChainOptions:
     behind the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
     equal_timestamps: let blocks of one second have one timestamp, which no other chain of Ethereum takes.
     external_consensus: a consensus client makes the chain through the Engine API, and nothing else may change it.
-    zvm_directory: where compiled WebAssembly is kept, None for nowhere.
+    zvm_directory: where compiled WebAssembly is kept, None for nowhere. watcher: makes a tracer for each execution.
     """
 
     mining: MiningMode = field(default_factory=MiningMode)
@@ -45,3 +47,4 @@ class ChainOptions:
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
+    watcher: Callable[[], Tracer] | None = None

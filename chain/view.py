@@ -44,6 +44,7 @@ class ChainView:
         self.spec = ChainSpec(
             genesis.schedule,
             self.zvm,
+            watcher=options.watcher,
             transaction_gas_cap=_transaction_gas_cap(options),
             code_size_limit=options.code_size_limit,
         )

@@ -36,6 +36,7 @@ from zevm.covenant.operations import (
     validate_contract_source,
     validate_module,
 )
+from zevm.covenant.profiler import Profiler
 from zevm.covenant.state import ContractState
 from zevm.covenant.values import GAS_COSTS, ContractAddress, GasLimit, MemoryLimits, StateHash
 from zevm.covenant.vm import CovenantVM
@@ -69,6 +70,7 @@ __all__ = [
     "Log",
     "MemoryLimits",
     "OutOfMemory",
+    "Profiler",
     "StackOverflow",
     "StackUnderflow",
     "StateCorrupted",

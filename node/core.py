@@ -11,6 +11,7 @@ from coincurve import PrivateKey
 
 from zevm import __version__
 from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
 from zevm.contracts.revert_reasons import Decoder
@@ -120,7 +121,8 @@ class NodeCore:
             if database.unclean_stop:
                 LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
             self._is_new = database.ledger.head() is None
-            self._chain = open_chain(database, settings, [address_of(key) for key in self.keys])
+            accounts = [address_of(key) for key in self.keys]
+            self._chain = open_chain(database, settings, accounts, watcher=self._debug_log())
             stack.callback(self._chain.close)
             if self._log is not None:
                 self._log.start()
@@ -199,6 +201,12 @@ class NodeCore:
         if not settings.unlock:
             return ()
         return unlock_keys(Keystore(settings.datadir / FOLDER_NAME), settings.unlock, settings.password_file)
+
+    def _debug_log(self) -> DebugLog | None:
+        """The tracers of all executions, under --debug."""
+        if self._log is None or not self.settings.debug:
+            return None
+        return DebugLog(self.catalogue, self._decoder, self._log.executed)
 
     def _new_log(self) -> NodeLog:
         kind: Callable[..., Formatter] = JsonFormatter if self.settings.json_logs else Formatter

@@ -105,7 +105,7 @@ class Node:
             _refuse_setting(name, given)
         if datadir is not None and settings.get("memory"):
             raise SettingsError(f"datadir: {str(datadir)!r} keeps the chain, memory=True does not: give one of them")
-        defaults = {"quiet": True, **({"memory": True} if datadir is None else {})}
+        defaults = {"quiet": not settings.get("debug"), **({"memory": True} if datadir is None else {})}
         self._settings = program_settings({**defaults, **given, **settings}, _KEYWORDS)
         self._lock = threading.Lock()
         self._running: _Running | None = None

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -62,7 +62,15 @@ class PayloadEvent:
     executed: PayloadExecuted
 
 
-LogEvent = CallEvent | BlockEvent | PayloadEvent
+@dataclass(frozen=True, slots=True)
+class ExecutionEvent:
+    """An execution under --debug, in lines."""
+
+    started_at: float
+    lines: Sequence[str]
+
+
+LogEvent = CallEvent | BlockEvent | PayloadEvent | ExecutionEvent
 Reason = Callable[[bytes], str | None]
 
 
@@ -104,6 +112,10 @@ class NodeLog:
         # only a failed call's parameters are shown; others would be kept until the log is written
         shown = params if error is not None else None
         self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message, hint_for(error)))
+
+    def executed(self, lines: Sequence[str]) -> None:
+        """An execution under --debug (analysis.debug_log.Sink)."""
+        self._put(ExecutionEvent(self._clock(), lines))
 
     def on_event(self, event: Event) -> None:
         """A chain event (chain.events.Listener)."""
@@ -171,6 +183,8 @@ class Formatter:
                 yield from self._block_lines(event.change)
             elif isinstance(event, PayloadEvent):
                 yield _payload_line(event.executed)
+            elif isinstance(event, ExecutionEvent):
+                yield from event.lines
             elif plain:
                 repeated, count = event.method, count + 1
             else:
@@ -223,7 +237,10 @@ class Formatter:
 
 
 class JsonFormatter(Formatter):
-    """One JSON object a line: `time`, its fields, `event`: rpc, block, payload, transaction, reorganisation, note."""
+    """One JSON object a line: `time`, its fields, and `event`.
+
+    The event is rpc, block, payload, execution, transaction, reorganisation or note.
+    """
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
         """An object for each call, block and transaction."""
@@ -238,6 +255,8 @@ class JsonFormatter(Formatter):
     def _entries(self, event: LogEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         if isinstance(event, CallEvent):
             return self._call(event)
+        if isinstance(event, ExecutionEvent):
+            return iter([("execution", {"lines": list(event.lines)})])
         return self._payload(event) if isinstance(event, PayloadEvent) else self._blocks(event)
 
     def _payload(self, event: PayloadEvent) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from zevm.chain.rules.genesis import (
 from zevm.chain.rules.genesis import load_genesis as read_genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
+from zevm.chain.vm.tracer import Tracer
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
 from zevm.node.preflight import JWT_SECRET_NAME, check_drivable
@@ -85,17 +86,23 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
 
 
 def open_chain(
-    database: Database, settings: NodeSettings, accounts: Sequence[Address] = (), *, checked: bool = True
+    database: Database,
+    settings: NodeSettings,
+    accounts: Sequence[Address] = (),
+    *,
+    checked: bool = True,
+    watcher: Callable[[], Tracer] | None = None,
 ) -> Chain:
     """The chain in a database, created if absent; with `checked`, its newest blocks are verified.
 
-    accounts: the development accounts, funded by a new chain. Raises StorageError, GenesisError.
+    accounts: the development accounts, funded by a new chain. watcher: see ChainOptions. Raises StorageError,
+    GenesisError.
     """
     genesis = choose_genesis(settings, stored_genesis(database), accounts)
     if checked and database.ledger.head() is not None:
         _refuse(database.recent_check())
         database.fill_preimages()
-    chain = Chain(database, genesis, chain_options(settings))
+    chain = Chain(database, genesis, replace(chain_options(settings), watcher=watcher))
     try:
         _refuse(recent_problems(chain.canonical) if checked else ())
     except CorruptionError:

@@ -372,6 +372,9 @@ class NodeSettings(BaseSettings):
     quiet: bool = _setting(
         False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Do not print the banner or the log."
     )
+    debug: bool = _setting(
+        False, "--debug", panel=OUTPUT, about="Log each execution: contract, gas limit, calls, host calls, gas used."
+    )
     json_logs: bool = _setting(
         False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
     )
@@ -460,6 +463,7 @@ _EXCLUSIVE = (
     ("enable_tx_gas_limit", "disable_tx_gas_limit"),
     ("code_size_limit", "disable_code_size_limit"),
     ("memory", "fresh"),
+    ("debug", "quiet"),
 )
 
 

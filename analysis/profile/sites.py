@@ -95,6 +95,11 @@ class SiteFinder:
                 self._sites[key] = site
         return site
 
+    def name_of(self, address: Address) -> str | None:
+        """The name of an account's contract."""
+        contract = self._contract(address)
+        return self._catalogue.well_known(address) if contract is None else contract.name
+
     def _creation(self, data: bytes) -> Site:
         found = self._catalogue.of_creation(data)
         return Site(Label("call", "constructor", None if found is None else found[0].name))

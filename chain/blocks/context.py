@@ -11,6 +11,7 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.frame import WasmMachine
+from zevm.chain.vm.tracer import Tracer
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
@@ -76,8 +77,8 @@ class NextContext:
 class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size.
 
-    transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit: bytes; None for the fork's own, 0
-    for no limit.
+    watcher: see BlockEnvironment. transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit:
+    bytes; None for the fork's own, 0 for no limit.
     """
 
     def __init__(
@@ -85,12 +86,13 @@ class ChainSpec:
         schedule: ForkSchedule,
         wasm_machine: WasmMachine | None = None,
         *,
+        watcher: Callable[[], Tracer] | None = None,
         transaction_gas_cap: bool | None = None,
         code_size_limit: int | None = None,
     ) -> None:
         self.schedule = schedule.with_transaction_gas_cap(transaction_gas_cap)
         self._code_size_limit = _UNLIMITED_CODE_BYTES if code_size_limit == 0 else code_size_limit
-        self._wasm_machine = wasm_machine
+        self._wasm_machine, self._watcher = wasm_machine, watcher
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
@@ -137,6 +139,7 @@ class ChainSpec:
             code_size_limit=self._code_size_limit,
             recoveries=recoveries,
             wasm_machine=self._wasm_machine,
+            watcher=self._watcher,
         )
 
     def header_upon(self, parent: Header, timestamp: int, number: int | None = None) -> Header:

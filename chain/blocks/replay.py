@@ -22,7 +22,7 @@ class Replay:
     def __init__(self, environment: BlockEnvironment, state: StateReader, block: Block) -> None:
         # the block was accepted: a gas cap that was switched on since does not judge it
         rules = replace(environment.rules, unlimited_transaction_gas=True)
-        environment = replace(environment, rules=rules)
+        environment = replace(environment, rules=rules, watcher=None)
         self.environment = environment
         self.block = block
         self.state = BlockState(state)

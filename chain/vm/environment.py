@@ -1,9 +1,11 @@
 """The block as its transactions see it, and the node's parts that serve them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.interface import BlockContext
+from zevm.chain.vm.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +13,10 @@ class BlockEnvironment(BlockContext):
     """A BlockContext with what a chain adds to it.
 
     recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
-    wasm_machine: the machine of WebAssembly contracts, None where the chain has none.
+    wasm_machine: the machine of WebAssembly contracts, None where the chain has none. watcher: makes the tracer of each
+    execution that has no other; None for none.
     """
 
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
     wasm_machine: WasmMachine | None = None
+    watcher: Callable[[], Tracer] | None = None

@@ -75,7 +75,9 @@ class Executor:
     def _context(
         self, settled: TransactionEnvironment, deadline: Deadline | None, tracer: Tracer | None
     ) -> TransactionContext:
-        machine = self.environment.wasm_machine
+        machine, watcher = self.environment.wasm_machine, self.environment.watcher
+        if tracer is None and watcher is not None:
+            tracer = watcher()
         origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
 

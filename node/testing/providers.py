@@ -18,6 +18,11 @@ class WatchedProvider(InProcessProvider):
         self._chain = chain
         self._last = last
 
+    @property
+    def block_gas_limit(self) -> int:
+        """The gas limit of the newest block."""
+        return self._chain.head.header.gas_limit
+
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The response to one request."""
         if method == "eth_chainId":

@@ -52,7 +52,9 @@ class Session:
             from web3 import Web3
 
             from zevm.node.testing.providers import WatchedProvider
-        return self._with_default_account(Web3(WatchedProvider(self.node._door(), self.node.chain, self.last)))
+            from zevm.node.testing.web3_middleware import with_short_ways
+        provider = WatchedProvider(self.node._door(), self.node.chain, self.last)
+        return self._with_default_account(with_short_ways(Web3(provider)))
 
     @cached_property
     def async_w3(self) -> Any:

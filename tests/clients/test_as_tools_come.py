@@ -12,6 +12,7 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 
 from testing.node_process import NodeProcess, zevm_command
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, Artifact, run_tool
 
 SENDER, OTHER = ACCOUNTS[2], ACCOUNTS[3]
@@ -21,7 +22,7 @@ BLOCK_GAS = 60_000_000
 
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
-    return Web3(Web3.HTTPProvider(node.url))
+    return web3_at(node.url)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def moded() -> Iterator[Web3]:
     """A node in both of the modes that other nodes have by default."""
     flags = ("--memory", "--sign-transaction-object", "--throw-on-transaction-failure")
     with NodeProcess(zevm_command(*flags)) as process:
-        yield Web3(Web3.HTTPProvider(process.url))
+        yield web3_at(process.url)
 
 
 def test_r2_ape_and_brownie_send_the_blocks_gas_limit(w3: Web3, counter: Artifact) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from web3 import Web3
-
 from testing.node_process import NodeProcess
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, artifact
 
 
 def test_console_log(node: NodeProcess, built: None) -> None:  # noqa: ARG001
-    w3 = Web3(Web3.HTTPProvider(node.url))
+    w3 = web3_at(node.url)
     chatter = artifact("Chatter")
     factory = w3.eth.contract(abi=chatter.abi, bytecode=chatter.bytecode)
     sent = factory.constructor().transact({"from": ACCOUNTS[0]})

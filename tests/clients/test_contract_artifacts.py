@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from web3 import Web3
 
 from testing.contracts import CONTRACTS, compiled
 from testing.node_process import NodeProcess, RpcConnection
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, run_tool
 from zevm.contracts.artifact import load_artifact
 
@@ -32,7 +32,7 @@ def test_an_artifact_is_read_as_it_was_written(artifact: Path) -> None:
 
 
 def test_web3py(node: NodeProcess, artifact: Path) -> None:
-    w3, document = Web3(Web3.HTTPProvider(node.url)), json.loads(artifact.read_text())
+    w3, document = web3_at(node.url), json.loads(artifact.read_text())
     factory = w3.eth.contract(abi=document["abi"], bytecode=document["bytecode"]["object"])
     sent = factory.constructor(1000).transact({"from": DEPLOYER})
     receipt = w3.eth.wait_for_transaction_receipt(sent, timeout=20)

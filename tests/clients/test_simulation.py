@@ -15,6 +15,7 @@ from web3 import Web3
 from web3.contract import Contract
 
 from testing.node_process import NodeProcess, RpcConnection
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, EXAMPLES, KEYS, Artifact, artifact, run_tool
 from tests.clients.wasm_contracts import compile_module, creation
 
@@ -24,7 +25,7 @@ SUPPLY = 10**24
 
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
-    return Web3(Web3.HTTPProvider(node.url))
+    return web3_at(node.url)
 
 
 def deploy(w3: Web3, abi: list[dict[str, Any]], data: bytes) -> Any:

@@ -11,6 +11,7 @@ from web3.contract import Contract
 from web3.exceptions import TransactionNotFound, Web3RPCError
 
 from testing.node_process import NodeProcess, RpcConnection
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, Artifact, run_tool
 
 SENDER = ACCOUNTS[7]
@@ -24,7 +25,7 @@ def tracing(w3: Web3) -> Any:
 
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
-    return Web3(Web3.HTTPProvider(node.url))
+    return web3_at(node.url)
 
 
 @pytest.fixture(scope="module")

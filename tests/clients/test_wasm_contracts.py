@@ -14,6 +14,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError, ContractPan
 from web3.logs import DISCARD
 
 from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, Artifact, artifact, run_tool
 from tests.clients.wasm_contracts import FORMS, compile_module, creation, stored, without_constructor
 from zevm.storage.keccak import keccak256
@@ -36,7 +37,7 @@ def counter_module() -> bytes:
 
 @pytest.fixture(scope="module")
 def w3(node: NodeProcess) -> Web3:
-    return Web3(Web3.HTTPProvider(node.url))
+    return web3_at(node.url)
 
 
 def create(w3: Web3, abi: list[dict[str, Any]], data: bytes, **transaction: Any) -> tuple[Any, Any]:
@@ -308,7 +309,7 @@ def test_contracts_outlive_the_node(tmp_path: Path, token_module: bytes, built: 
         if missing:
             shutil.rmtree(compiled)
         with NodeProcess(zevm_command("--datadir", str(data))) as node:
-            w3 = Web3(Web3.HTTPProvider(node.url))
+            w3 = web3_at(node.url)
             if run == 0:
                 address = str(create(w3, abi, creation(token_module, SUPPLY))[0].address)
             contract = w3.eth.contract(Web3.to_checksum_address(address), abi=abi)

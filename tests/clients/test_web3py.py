@@ -24,6 +24,7 @@ from web3.utils.subscriptions import LogsSubscription, NewHeadsSubscription, Pen
 
 import zevm
 from testing.node_process import NodeProcess
+from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
 
 SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1]
@@ -37,7 +38,7 @@ class Served:
 
     @property
     def provider(self) -> Any:
-        return Web3.HTTPProvider(self._node.url)
+        return web3_at(self._node.url).provider
 
     @property
     def async_provider(self) -> Any:

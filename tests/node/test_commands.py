@@ -241,9 +241,8 @@ def test_init_begins_a_chain_that_run_serves(zevm: Command, start: Start, tmp_pa
 
 def test_console_runs_code_against_the_node(zevm: Command, start: Start) -> None:
     node = start("--memory")
-    told = zevm(
-        "console", "--port", str(node.port), "--exec", "print(w3.eth.chain_id, len(accounts), eth.block_number)"
-    )
+    code = "print(w3.eth.chain_id, len(accounts), eth.block_number)"
+    told = zevm("console", "--port", str(node.port), "--exec", code, process=True)
     assert told.stdout == "31337 10 0\n", told.stderr
     typed = zevm("console", node.url, stdin="w3.eth.chain_id + 1\n", process=True)
     assert "31338" in typed.stdout

@@ -19,6 +19,7 @@ from web3.types import RPCEndpoint
 
 import zevm
 from testing.wasm_modules import box, selector
+from testing.web3_http import provider_at, web3_at
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.rpc import methods
 from zevm.rpc.registry import REGISTRY
@@ -71,7 +72,7 @@ def test_a_transaction_is_mined_and_a_signed_one_too(node: zevm.Node, w3: Web3) 
 
 
 def test_failed_calls_raise_what_they_raise_over_http(node: zevm.Node, w3: Web3) -> None:
-    over_http = Web3(Web3.HTTPProvider(node.url))
+    over_http = web3_at(node.url)
     for address, code in REVERTS.items():
         node.request("anvil_setCode", address, code)
     for client in (w3, over_http):
@@ -90,7 +91,7 @@ def names() -> list[str]:
 def test_every_method_answers_as_over_http() -> None:
     """Without parameters, which most refuse: with the same code, text and data."""
     with zevm.Node() as node:
-        inside, outside = node.provider, Web3.HTTPProvider(node.serve())
+        inside, outside = node.provider, provider_at(node.serve())
         for name in names():
             first, second = (provider.make_request(RPCEndpoint(name), []) for provider in (inside, outside))
             assert set(first) == set(second), name
@@ -106,9 +107,7 @@ def test_batches(node: zevm.Node, w3: Web3) -> None:
     block, balance = answers
     assert (block["number"], balance) == (0, 10_000 * 10**18)
     too_many = [(RPCEndpoint("eth_chainId"), [])] * 1_001
-    inside, outside = (
-        provider.make_batch_request(too_many) for provider in (node.provider, Web3.HTTPProvider(node.url))
-    )
+    inside, outside = (provider.make_batch_request(too_many) for provider in (node.provider, provider_at(node.url)))
     assert [answer["error"] for answer in inside] == [answer["error"] for answer in outside]
 
 
@@ -274,7 +273,7 @@ def test_the_url_comes_with_serve_and_a_taken_port_is_refused(node: zevm.Node) -
         with pytest.raises(zevm.NodeError, match="cannot listen"):
             other.serve(port=int(node.url.rsplit(":", 1)[1]))
         assert other.serve() == other.url
-        assert Web3(Web3.HTTPProvider(other.url)).eth.block_number == 0
+        assert web3_at(other.url).eth.block_number == 0
 
 
 @pytest.mark.parametrize(
