@@ -1,5 +1,7 @@
 """Rules over small bytecode: each weakness is found, and not found once it is mended."""
 
+import time
+
 import pytest
 
 from tests.analysis.audited_code import (
@@ -19,6 +21,7 @@ from zevm.analysis.audit.audit import audit
 from zevm.analysis.audit.finding import Evidence, Finding, Severity
 from zevm.analysis.audit.subject import Subject
 from zevm.analysis.audit.trial.ground import blank_ground
+from zevm.chain.concurrency.deadline import Deadline
 
 
 def findings(first: str, second: str = "0 0 REVERT") -> list[Finding]:
@@ -89,3 +92,14 @@ def test_a_finding_names_its_place_and_its_severity() -> None:
     code = contract(DELEGATE)
     assert finding.place.offset is not None
     assert code[finding.place.offset] == 0xF4  # DELEGATECALL
+
+
+def test_code_that_takes_evmole_long_is_examined_without_it() -> None:
+    """Its analysis of this code takes half a minute; the audit waits for a part of the time that it has."""
+    dispatch = b"".join(b"\x80\x63" + number.to_bytes(4, "big") + b"\x14\x61\x4e\x20\x57" for number in range(1_500))
+    loops = b"\x60\x04\x35\x15\x61\x4e\x20\x57" * 500
+    code = (b"\x60\x00\x35\x60\xe0\x1c" + dispatch).ljust(20_000, b"\x5b") + b"\x5b" + loops
+    begun = time.monotonic()
+    report = audit(Subject("Slow", code), ground=blank_ground(None), deadline=Deadline.after(2))
+    assert time.monotonic() - begun < 10
+    assert any("took too long" in note for note in report.notes)
