@@ -35,7 +35,7 @@ from zevm.node.settings import NodeSettings
 from zevm.node.wallet import address_of, checksum_address
 from zevm.rpc import methods
 from zevm.rpc.server import Server
-from zevm.rpc.transport.in_process import InProcess
+from zevm.rpc.transport.in_process import DoorClosedError, InProcess
 
 AUTO: Literal["auto"] = "auto"
 MANUAL: Literal["manual"] = "manual"
@@ -56,6 +56,10 @@ def _told_to_a_program() -> Iterator[None]:
     except NodeError as error:
         error.args = (for_a_program(str(error), _KEYWORDS),)
         raise
+
+
+class NodeClosedError(NodeError, DoorClosedError):
+    """The node is not open, or was closed before it answered; a ConnectionError too, as web3.py expects one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class Node:
     def close(self) -> None:
         """Stop serving and close the chain: no thread, lock or process of the node is left. Idempotent.
 
-        Requests under way end with ConnectionError. Raises NodeError where a state file cannot be written.
+        Requests under way end with NodeClosedError. Raises NodeError where a state file cannot be written.
         """
         with self._lock:
             running = self._running
@@ -194,7 +198,8 @@ class Node:
     def request(self, method: str, *params: object) -> Any:
         """The result of one RPC call, as JSON has it.
 
-        Raises CallFailedError with the code and data of an error, and TypeError for a parameter that is no JSON.
+        Raises CallFailedError with the code and data of an error, TypeError for a parameter that is no JSON, and
+        NodeClosedError.
         """
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         body = json.dumps(call, default=partial(_no_json, method)).encode()
@@ -255,7 +260,7 @@ class Node:
     def _opened(self) -> "_Running":
         running = self._running
         if running is None:
-            raise NodeError("the node is not open: use `with zevm.Node() as node:`, or call open()")
+            raise NodeClosedError("the node is not open: use `with zevm.Node() as node:`, or call open()")
         return running
 
     def _door(self) -> InProcess:
@@ -317,6 +322,7 @@ class _Running:
     async def _serve(self) -> None:
         async with self.core.served() as serving:
             self.server = serving.server
+            self.server.in_process.closed_error = NodeClosedError
             self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
             self._ready.set_result(None)
             await serving.until(self._stopping)

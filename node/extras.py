@@ -5,7 +5,11 @@ from contextlib import contextmanager
 
 from zevm.node.errors import NodeError
 
-EXTRAS: dict[str, tuple[str, ...]] = {"cli": ("typer", "rich"), "web3": ("web3",)}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "cli": ("typer", "rich"),
+    "web3": ("web3",),
+    "eth-tester": ("eth_tester",),
+}
 """Extra -> the packages that it installs, by their import names; pyproject.toml has their versions."""
 
 

@@ -16,12 +16,13 @@ _FACE = {
     "Account": "zevm.node.embedded",
     "CallFailedError": "zevm.node.client",
     "Node": "zevm.node.embedded",
+    "NodeClosedError": "zevm.node.embedded",
     "NodeError": "zevm.node.errors",
     "SettingsError": "zevm.node.errors",
 }
 """Name -> the module that has it, which is imported when the name is first asked for; __init__.pyi has their types."""
 
-__all__ = ["Account", "CallFailedError", "Node", "NodeError", "SettingsError", "__version__"]
+__all__ = ["Account", "CallFailedError", "Node", "NodeClosedError", "NodeError", "SettingsError", "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -19,6 +19,9 @@ from eth.exceptions import (
     WriteProtection,
 )
 
+# what programs that were written for py-evm catch (node/eth_tester)
+from eth.exceptions import UnrecognizedTransactionType as UnrecognizedTransactionType
+
 from zevm.chain.vm.interface import VmError, VmErrorKind
 
 

@@ -22,15 +22,18 @@ Deliver = Callable[[bytes], Awaitable[None]]
 """Takes one message, on the node's loop, and returns when the next one may be sent."""
 
 
-class NodeClosedError(ConnectionError):
+class DoorClosedError(ConnectionError):
     """The node was closed before it answered."""
 
-    def __init__(self) -> None:
-        super().__init__("the node is closed")
+    def __init__(self, message: str = "the node is closed") -> None:
+        super().__init__(message)
 
 
 class InProcess:
     """The door for callers in this process. Made and closed on the loop that the dispatcher is used on."""
+
+    closed_error: type[DoorClosedError] = DoorClosedError
+    """Raised once the door is closed; who opens it may put a kind of its own here."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher) -> None:
         self._services = services
@@ -43,11 +46,11 @@ class InProcess:
         self._closed = False
 
     def submit(self, body: bytes) -> "Future[Reply]":
-        """The answer to a body; cancelling gives it up. Raises NodeClosedError, as does the future."""
+        """The answer to a body; cancelling gives it up. Raises DoorClosedError, as does the future."""
         return self.run(self._dispatcher.answer(body))
 
     def answer(self, body: bytes) -> Reply:
-        """Wait for the answer to a body. Raises NodeClosedError, and RuntimeError on the node's own threads."""
+        """Wait for the answer to a body. Raises DoorClosedError, and RuntimeError on the node's own threads."""
         if threading.current_thread() is self._thread or self._services.chain.writer.is_current:
             # the answer may need this thread: who waits for it here waits for ever
             raise RuntimeError(
@@ -67,11 +70,11 @@ class InProcess:
         return self.run(self._connect(deliver, cut))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
-        """Run a coroutine on the node's loop. Raises NodeClosedError, as does the future."""
+        """Run a coroutine on the node's loop. Raises DoorClosedError, as does the future."""
         with self._lock:
             if self._closed:
                 work.close()
-                raise NodeClosedError
+                raise self.closed_error
             return asyncio.run_coroutine_threadsafe(self._watched(work), self._loop)
 
     async def close(self) -> None:
@@ -100,7 +103,7 @@ class InProcess:
             return await work
         except asyncio.CancelledError:
             if self._closed:
-                raise NodeClosedError from None
+                raise self.closed_error from None
             raise
         finally:
             self._tasks.discard(task)
@@ -134,11 +137,11 @@ class InProcessConnection:
         self._pump = asyncio.get_running_loop().create_task(self._write_all())
 
     def send(self, body: bytes) -> "Future[None]":
-        """Begin to answer a message; done when the next one may be sent. Raises NodeClosedError, as does the future."""
+        """Begin to answer a message; done when the next one may be sent. Raises DoorClosedError, as does the future."""
         return self._door.run(self._session.handle(body))
 
     def close(self) -> "Future[None]":
-        """End subscriptions and calls under way. Idempotent. Raises NodeClosedError, as does the future."""
+        """End subscriptions and calls under way. Idempotent. Raises DoorClosedError, as does the future."""
         return self._door.run(self._close())
 
     def cut(self) -> None:

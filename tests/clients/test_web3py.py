@@ -1,9 +1,9 @@
-"""web3.py 8 over HTTP and WebSocket."""
+"""web3.py 8 over HTTP and WebSocket, and within the process: with the same outcome."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +20,9 @@ from web3.exceptions import (
 )
 from web3.middleware import SignAndSendRawMiddlewareBuilder
 from web3.types import Wei
+from web3.utils.subscriptions import LogsSubscription, NewHeadsSubscription, PendingTxSubscription
 
+import zevm
 from testing.node_process import NodeProcess
 from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
@@ -28,9 +30,38 @@ from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
 SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1]
 
 
+class Served:
+    """The providers for a node in another process."""
+
+    def __init__(self, node: NodeProcess) -> None:
+        self._node = node
+
+    @property
+    def provider(self) -> Any:
+        return web3_at(self._node.url).provider
+
+    @property
+    def async_provider(self) -> Any:
+        return AsyncWeb3.AsyncHTTPProvider(self._node.url)
+
+    @property
+    def persistent_provider(self) -> Any:
+        return WebSocketProvider(self._node.websocket_url)
+
+
+@pytest.fixture(scope="module", params=["sockets", "in process"])
+def providers(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An object with the three properties of zevm.Node."""
+    if request.param == "sockets":
+        yield Served(request.getfixturevalue("node"))
+        return
+    with zevm.Node() as node:
+        yield node
+
+
 @pytest.fixture(scope="module")
-def w3(node: NodeProcess) -> Web3:
-    return web3_at(node.url)
+def w3(providers: Any) -> Web3:
+    return Web3(providers.provider)
 
 
 def deploy(w3: Web3, artifact: Artifact, *arguments: Any, **transaction: Any) -> Any:
@@ -112,9 +143,9 @@ def test_mines_a_reverting_transaction(w3: Web3, contract: Contract) -> None:
     assert receipt["logs"] == []
 
 
-def test_signs_locally(node: NodeProcess) -> None:
+def test_signs_locally(providers: Any) -> None:
     account = Account.from_key(KEYS[2])
-    w3 = web3_at(node.url)
+    w3 = Web3(providers.provider)
     w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
     receiver = Account.create().address
     sent = w3.eth.send_transaction({"from": account.address, "to": receiver, "value": Wei(ETHER)})
@@ -227,8 +258,8 @@ async def take(stream: AsyncIterator[Any], count: int) -> list[Any]:
     return taken
 
 
-async def test_subscriptions(node: NodeProcess, contract: Contract) -> None:
-    async with AsyncWeb3(WebSocketProvider(node.websocket_url)) as w3:
+async def test_subscriptions(providers: Any, contract: Contract) -> None:
+    async with AsyncWeb3(providers.persistent_provider) as w3:
         live = w3.eth.contract(contract.address, abi=contract.abi)
         heads = await w3.eth.subscribe("newHeads")
         pending = await w3.eth.subscribe("newPendingTransactions")
@@ -250,3 +281,80 @@ async def test_subscriptions(node: NodeProcess, contract: Contract) -> None:
         assert bytes(received[pending]) == bytes(sent)
         assert await w3.eth.unsubscribe(heads)
         assert await w3.eth.block_number == receipt["blockNumber"]
+
+
+async def test_subscription_manager(providers: Any, contract: Contract) -> None:
+    """web3.py's handlers of newHeads, logs and newPendingTransactions; the first result of each ends it."""
+    heard: dict[str, Any] = {}
+
+    async def hear(context: Any) -> None:
+        heard[context.subscription.label] = context.result
+        await context.subscription.unsubscribe()
+
+    async with AsyncWeb3(providers.persistent_provider) as w3:
+        live = w3.eth.contract(contract.address, abi=contract.abi)
+        await w3.subscription_manager.subscribe(
+            [
+                NewHeadsSubscription(label="head", handler=hear),
+                PendingTxSubscription(label="pending", handler=hear),
+                LogsSubscription(label="log", address=contract.address, handler=hear),
+            ]
+        )
+        sent = await live.functions.setNumber(600).transact({"from": OTHER})
+        async with asyncio.timeout(20):
+            await w3.subscription_manager.handle_subscriptions()
+        assert w3.subscription_manager.subscriptions == []
+        receipt = await w3.eth.get_transaction_receipt(sent)
+    assert heard["head"]["hash"] == heard["log"]["blockHash"] == receipt["blockHash"]
+    assert bytes(heard["pending"]) == bytes(sent)
+
+
+@pytest.mark.parametrize("kind", ["async_provider", "persistent_provider"])
+async def test_asynchronous_client(providers: Any, contract: Contract, kind: str) -> None:
+    """Calls, reverts of each sort, errors and batches of AsyncWeb3."""
+    w3: AsyncWeb3[Any] = AsyncWeb3(getattr(providers, kind))
+    if kind == "persistent_provider":
+        await w3.provider.connect()
+    try:
+        await check_asynchronous_client(w3, w3.eth.contract(contract.address, abi=contract.abi))
+    finally:
+        await w3.provider.disconnect()
+
+
+async def check_asynchronous_client(w3: AsyncWeb3[Any], live: Any) -> None:
+    assert await w3.is_connected()
+    assert await live.functions.divide(84, 2).call() == 42
+    with pytest.raises(ContractLogicError, match="execution reverted: Counter: refused"):
+        await live.functions.refuse().call()
+    with pytest.raises(ContractPanicError):
+        await live.functions.divide(1, 0).call()
+    for refused in (live.functions.setNumber(1_000_001).call, live.functions.setNumber(1_000_001).estimate_gas):
+        with pytest.raises(ContractCustomError):
+            await refused({"from": SENDER})
+    with pytest.raises(BlockNotFound):
+        await w3.eth.get_block(10**9)
+    with pytest.raises(TransactionNotFound):
+        await w3.eth.get_transaction("0x" + "12" * 32)
+    with pytest.raises(Web3RPCError, match="insufficient funds"):
+        await w3.eth.send_transaction({"from": SENDER, "to": OTHER, "value": Wei(10**30)})
+    async with w3.batch_requests() as batch:
+        batch.add(w3.eth.get_block("latest"))
+        batch.add(live.functions.divide(9, 3))
+        answers: Any = await batch.async_execute()
+    assert (answers[0]["number"], answers[1]) == (await w3.eth.block_number, 3)
+    async with w3.batch_requests() as batch:
+        batch.add(live.functions.refuse())
+        with pytest.raises(ContractLogicError, match="Counter: refused"):
+            await batch.async_execute()
+    assert await asyncio.gather(*(live.functions.divide(turn, 1).call() for turn in range(20))) == list(range(20))
+
+
+def test_stored_answers(providers: Any) -> None:
+    """`cache_allowed_requests`: what cannot change is asked once."""
+    provider = providers.provider
+    provider.cache_allowed_requests = True
+    w3 = Web3(provider)
+    assert [w3.eth.chain_id, w3.eth.chain_id] == [CHAIN_ID, CHAIN_ID]
+    asked = next(provider.request_counter)
+    assert w3.eth.chain_id == CHAIN_ID
+    assert next(provider.request_counter) == asked + 1

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from eth_typing import ChecksumAddress
 from web3 import AsyncWeb3, Web3
-from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 from web3.types import RPCEndpoint
 
 import zevm
@@ -23,7 +23,6 @@ from testing.web3_http import provider_at, web3_at
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.rpc import methods
 from zevm.rpc.registry import REGISTRY
-from zevm.rpc.transport.in_process import NodeClosedError
 
 REVERTS = {"0x" + "c1" * 20: "0x60006000fd", "0x" + "c2" * 20: "0x63deadbeef6000526004601cfd"}
 """Two contracts: one reverts without data, one with a custom error's four bytes."""
@@ -372,11 +371,35 @@ def test_what_is_under_way_ends_when_the_node_is_closed() -> None:
         running = threads.submit(run)
         begun.wait()
         node.close()
-        with pytest.raises(NodeClosedError):
+        with pytest.raises(zevm.NodeClosedError):
             running.result(timeout=30)
     assert not provider.is_connected()
-    with pytest.raises(ConnectionError, match="the node is closed"):
-        provider.make_request("eth_chainId", [])
+    for ask in (lambda: provider.make_request("eth_chainId", []), lambda: node.request("eth_chainId")):
+        for kind in (zevm.NodeClosedError, zevm.NodeError, ConnectionError):
+            with pytest.raises(kind, match=r"the node is (closed|not open)"):
+                ask()
+
+
+async def test_a_request_over_a_connection_ends_when_the_node_is_closed() -> None:
+    node = zevm.Node(rpc_evm_timeout_seconds=600.0).open()
+    node.request("anvil_setCode", "0x" + "e1" * 20, ENDLESS)
+    async with AsyncWeb3(node.persistent_provider) as w3:
+        call = {"to": Web3.to_checksum_address("0x" + "e1" * 20), "gas": 2**62}
+        asked = asyncio.create_task(w3.eth.call(call))
+        while w3.provider._sent is None:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(node.close)
+        with pytest.raises(zevm.NodeClosedError):
+            await asyncio.wait_for(asked, 10)
+
+
+async def test_errors_that_are_answered_at_once_over_a_connection(node: zevm.Node) -> None:
+    """The answer is there before web3.py notes what it has asked, which it takes for a fault of the connection."""
+    async with AsyncWeb3(node.persistent_provider) as w3:
+        for _ in range(20):
+            with pytest.raises(Web3RPCError, match="eth_nothing"):
+                await w3.manager.socket_request(RPCEndpoint("eth_nothing"), [])
+        assert await w3.eth.block_number == 0
 
 
 def test_a_listener_of_the_chain_is_told_that_it_cannot_wait_for_the_node(node: zevm.Node, w3: Web3) -> None:

@@ -35,8 +35,8 @@ PROGRAMS = {"launch.py"}
 PYTEST = [f"{name}=={metadata.version(name)}" for name in ("pytest", "pytest-xdist")]
 
 OF_EXTRAS = (
-    "node/commands/", "node/cli.py", "node/help.py", "node/testing/", "node/web3_providers.py", "zevm/pytest_plugin.py",
-    "contracts/source_maps/dwarf.py",
+    "node/commands/", "node/cli.py", "node/eth_tester/", "node/help.py", "node/testing/", "node/web3_providers.py",
+    "zevm/pytest_plugin.py", "contracts/source_maps/dwarf.py",
 )  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 
@@ -156,8 +156,8 @@ def test_every_import_is_of_a_declared_package_and_every_declared_package_is_imp
         used |= candidates
         if not candidates & needed.keys():
             assert file.startswith(OF_EXTRAS), f"{file} imports {package}, which only an extra installs"
-    # py-evm's encoders, of which another version gives other roots, and what uvicorn's parser of HTTP is made of
-    assert needed.keys() - used == {"rlp", "trie", "httptools"}
+    # py-evm's trie, of which another version may give other roots, and what uvicorn's parser of HTTP is made of
+    assert needed.keys() - used == {"trie", "httptools"}
     assert of_extras - COMPILERS <= used
     assert not used & COMPILERS
 
