@@ -20,6 +20,7 @@ from zevm.analysis.audit import rules
 from zevm.analysis.audit.audit import audit
 from zevm.analysis.audit.finding import Evidence, Finding, Severity
 from zevm.analysis.audit.subject import Subject
+from zevm.analysis.audit.trial.assembler import assemble
 from zevm.analysis.audit.trial.ground import blank_ground
 from zevm.chain.concurrency.deadline import Deadline
 
@@ -82,6 +83,20 @@ SOUND = {
 @pytest.mark.parametrize("name", SOUND)
 def test_sound_code_has_no_finding(name: str) -> None:
     assert found(*SOUND[name]) == set()
+
+
+def test_a_jump_to_an_offset_that_the_code_holds_as_data() -> None:
+    """As in Vyper's dispatcher: two bytes of a table become the end of a word. Refusing wei is no price."""
+    body = "CALLVALUE 36 CALLDATASIZE LT OR @fail JUMPI 4 CALLDATALOAD 5 SSTORE 5 SLOAD CALLER EQ POP STOP"
+    guarded = f"check: {IS_OWNER} STOP fail: 0 0 REVERT"
+    start = "CALLDATASIZE 32 EQ @check JUMPI 2 @table 1 ADD 30 CODECOPY 0 MLOAD JUMP"
+    code = assemble(f"{start} set: {body} {guarded} table:")
+    code += (code.index(b"\x56\x5b") + 1).to_bytes(2, "big")
+    report = audit(Subject("Table", code, abi=SETTER), ground=blank_ground(None))
+    assert rules.ACCESS in {finding.rule for finding in report.findings}
+
+
+SETTER = [{"type": "function", "name": "set", "inputs": [{"name": "to", "type": "address"}], "outputs": []}]
 
 
 def test_a_finding_names_its_place_and_its_severity() -> None:

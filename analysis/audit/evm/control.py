@@ -141,8 +141,17 @@ def _names_the_caller(path: Path, key: Term) -> bool:
 
 def _costs_value(path: Path) -> bool:
     """Whether a condition asks for wei: what follows is bought."""
-    terms = (condition.term for condition in guards.conditions_of(path))
-    return any(term.taint & Taint.VALUE and term.op != "callvalue" for term in terms)
+    return any(_asks_for_wei(condition) for condition in guards.conditions_of(path))
+
+
+def _asks_for_wei(condition: Condition) -> bool:
+    """Whether a condition compares the wei that come along, rather than refusing them."""
+    if condition.term.op == "callvalue":
+        return condition.holds
+    return any(
+        part.op in ("EQ", "LT", "GT", "SUB", "XOR") and any(side.taint & Taint.VALUE for side in part.parts())
+        for part in condition.term.walk()
+    )
 
 
 def _grants(store: Store) -> bool:
@@ -211,7 +220,7 @@ def _asks_for_something(condition: Condition, asked: set[str]) -> bool:
     term, taint = condition.term, condition.term.taint
     if taint & Taint.ENTRY and not guards.checks_a_sum(term):
         return True
-    if taint & Taint.VALUE and term.op != "callvalue":
+    if _asks_for_wei(condition):
         return True
     if taint & Taint.SIGNATURE:
         return True
