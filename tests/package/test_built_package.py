@@ -27,7 +27,18 @@ from tests.package.environments import make, run
 
 PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
-EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
+EXACT = {
+    "py-evm",
+    "rlp",
+    "trie",
+    "ckzg",
+    "py-arkworks-bls12381",
+    "pyrevm",
+    "coincurve",
+    "wasmtime",
+    "brotli",
+    "pyelftools",
+}
 COMPILERS = {"ziglang", "vyper"}
 """Packages of extras that run as processes of their own; the bytes of contracts depend on them."""
 PROGRAMS = {"launch.py"}
