@@ -77,7 +77,7 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[d
     from zevm.contracts.options import BuildOptions
 
     def run() -> list[dict[str, Any]]:
-        subjects = subjects_of(path, BuildOptions(on_wait=once()))
+        subjects = subjects_of(path, BuildOptions(on_wait=once()), timeout_seconds)
         chosen = [subject for subject in subjects if contract in (None, subject.name)]
         if not chosen:
             raise AuditError(f"--contract {contract}: {path} has {', '.join(subject.name for subject in subjects)}")
