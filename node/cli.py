@@ -204,7 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: int, arguments: Sequence[str]) -> None:
     """Print in one line why the command ends, without secrets of the command line and with advice that fits it."""
     line = for_this_command(without_secrets(" ".join(message.split()), arguments), arguments)
-    print(f"zevm: {line}", file=sys.stderr)
+    from zevm.analysis.terminal_text import printable
+
+    print(f"zevm: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -75,7 +75,8 @@ BAD = {
     (".",): ".: is a folder, name a file",
     ("empty.bin",): "empty.bin: is empty",
     ("words.txt",): "words.txt: neither bytecode in hex or binary, nor a source or an artifact",
-    ("none.json",): "none.json: not an artifact in Foundry's form",
+    ("/dev/zero",): "/dev/zero: is a device or a pipe, name a file",
+    ("none.json",): "none.json: not an artifact in Foundry's form: it has no `abi` and `bytecode` and",
     ("weak.hex", "--fail-on", "sometimes"): "--fail-on sometimes: there are high, medium, low, never",
     ("weak.hex", "--contract", "Other"): "--contract Other: weak.hex has weak",
     ("weak.hex", "--sarif", "no/such/folder"): "--sarif no/such/folder: cannot be written: no such file or directory",
@@ -94,6 +95,22 @@ def test_bad_input_is_one_line(audit: Command, arguments: tuple[str, ...], monke
     assert told.returncode in (1, 2)
     (line,) = told.stderr.splitlines()
     assert line.startswith("zevm: " + BAD[arguments])
+
+
+def test_no_byte_of_a_name_reaches_the_terminal_as_a_command(audit: Command) -> None:
+    """Bells, escapes, marks of direction and line ends of a contract's and a function's name."""
+    nasty = "Va\x07ult\x1b[2J\u202e\r\n"
+    function = {"type": "function", "name": f"go{nasty}", "inputs": [], "outputs": [], "stateMutability": "payable"}
+    code = "0x" + contract("CALLER SELFDESTRUCT").hex()
+    Path("s.json").write_text(json.dumps(
+        {"abi": [function], "bytecode": code, "deployedBytecode": code, "contractName": nasty}
+    ))  # fmt: skip
+    told = audit("s.json")
+    assert told.returncode == 3
+    assert all(line.isprintable() for line in told.stdout.split("\n"))
+    assert told.stdout.startswith(r"Va\x07ult\x1b[2J\u202e\r\n: 1 finding")
+    line = audit("s.json", "--contract", nasty + "!").stderr
+    assert line.removesuffix("\n").isprintable()
 
 
 def test_slither_is_a_program_of_its_own(audit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
