@@ -67,6 +67,35 @@ def test_a_weakness_is_found(name: str) -> None:
     assert (rule, evidence) in found(first, second)
 
 
+SWEEP = "0 0 0 0 SELFBALANCE 4 CALLDATALOAD GAS CALL ISZERO @fail JUMPI"
+REASONS = {
+    "anybody": (SWEEP, "STOP", "any caller has the contract's ether"),
+    "a check that another function opens": (
+        f"{IS_OWNER} {SWEEP}",
+        SET_OWNER,
+        "any caller, after a call of 0x55667788(uint256) that opens the check of the caller, has the contract's ether",
+    ),
+    "an origin that another function opens": (
+        f"{IS_OWNER.replace('CALLER', 'ORIGIN')} {SWEEP}",
+        SET_OWNER,
+        "any caller, after a call of 0x55667788(uint256) that opens the check of the caller, has the contract's ether",
+    ),
+    "people": (
+        f"ORIGIN CALLER EQ ISZERO @fail JUMPI {SWEEP}", "STOP", "any account without code has the contract's ether"
+    ),
+    "people destroy": (
+        "ORIGIN CALLER EQ ISZERO @fail JUMPI CALLER SELFDESTRUCT", "STOP", "any account without code reaches SELF"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_says_who_passes(name: str) -> None:
+    first, second, words = REASONS[name]
+    reasons = [item.reason for item in findings(first, second) if item.place.function.startswith("0x11223344")]
+    assert any(reason.startswith(words) for reason in reasons), reasons
+
+
 SOUND = {
     "effects first": (f"{HAS_ENTRY} {CLEAR_ENTRY} 0 0 0 0 1 CALLER GAS CALL ISZERO @fail JUMPI", DEPOSIT),
     "lock": (f"{LOCK} {HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY} {UNLOCK}", DEPOSIT),

@@ -92,7 +92,8 @@ def _destruction(contract: EvmContract, function: Function, path: Path) -> Itera
                 "authorised callers can destroy the contract",
             )
         else:
-            yield finding(rules.ACCESS, Severity.HIGH, function, event.offset, "any caller reaches SELFDESTRUCT")
+            reason = f"{_stranger(contract, path)} reaches SELFDESTRUCT"
+            yield finding(rules.ACCESS, Severity.HIGH, function, event.offset, reason)
 
 
 def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
@@ -110,7 +111,23 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
                 f"the first caller {reason}; check that the deployment uses the function up",
             )  # fmt: skip
         else:
-            yield finding(rules.ACCESS, Severity.HIGH, function, store.offset, f"any caller {reason}")
+            yield finding(rules.ACCESS, Severity.HIGH, function, store.offset, f"{_stranger(contract, path)} {reason}")
+
+
+def _stranger(contract: EvmContract, path: Path) -> str:
+    """Who passes a path without a guard: any caller, perhaps after a call that opens its checks, or without code."""
+    read = [read for condition in guards.caller_checks(path) for read in reads_of(condition.term)]
+    openers = {contract.open.get(variable_of(part.args[0])) for part in read}  # type: ignore[arg-type]
+    after = " and ".join(sorted(filter(None, openers)))
+    who = "any account without code" if any(map(_wants_no_contract, guards.conditions_of(path))) else "any caller"
+    return f"{who}, after a call of {after} that opens the check of the caller," if after else who
+
+
+def _wants_no_contract(condition: Condition) -> bool:
+    """Whether a condition asks that the caller is the transaction's sender."""
+    term = condition.term
+    both = {part.op for part in term.walk()} >= {"caller", "origin"}
+    return both and term.op in ("EQ", "SUB", "XOR") and condition.holds == (term.op == "EQ")
 
 
 def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
@@ -197,12 +214,12 @@ def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator
         if _pays_ether(contract, call):
             yield finding(
                 rules.ACCESS, Severity.HIGH, function, call.offset,
-                "any caller has the contract's ether sent to an address of its choice",
+                f"{_stranger(contract, path)} has the contract's ether sent to an address of its choice",
             )  # fmt: skip
         elif _pays_tokens(call):
             yield finding(
                 rules.ACCESS, Severity.HIGH, function, call.offset,
-                "any caller has the contract's tokens sent to an address of its choice",
+                f"{_stranger(contract, path)} has the contract's tokens sent to an address of its choice",
             )  # fmt: skip
 
 
