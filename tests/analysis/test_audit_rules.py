@@ -35,6 +35,12 @@ def found(first: str, second: str = "0 0 REVERT") -> set[tuple[str, str]]:
     return {(finding.rule, finding.evidence.value) for finding in findings(first, second)}
 
 
+ANY_CALL = """
+    36 CALLDATASIZE SUB 36 0 CALLDATACOPY
+    0 0 36 CALLDATASIZE SUB 0 0 4 CALLDATALOAD GAS CALL ISZERO @fail JUMPI
+"""
+"""A call of the address in the first argument with the data behind it."""
+
 WEAK = {
     "reentrancy": (f"{HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY}", DEPOSIT, rules.REENTRANCY, "confirmed"),
     "locked, but another function is not": (
@@ -47,6 +53,8 @@ WEAK = {
     "destruction": ("CALLER SELFDESTRUCT", "0 0 REVERT", rules.ACCESS, "confirmed"),
     "payment": ("0 0 0 0 SELFBALANCE CALLER GAS CALL ISZERO @fail JUMPI", "STOP", rules.ACCESS, "confirmed"),
     "delegation": (DELEGATE, "STOP", rules.DELEGATECALL, "confirmed"),
+    "call of anything": (ANY_CALL, "STOP", rules.ARBITRARY_CALL, "suspected"),
+    "call of anything after an open check": (f"{IS_OWNER} {ANY_CALL}", SET_OWNER, rules.ARBITRARY_CALL, "suspected"),
     "origin": ("5 SLOAD ORIGIN EQ ISZERO @fail JUMPI 1 7 SSTORE", "STOP", rules.TX_ORIGIN, "suspected"),
     "ignored result": ("0 0 0 0 0 5 SLOAD GAS CALL POP", "STOP", rules.UNCHECKED_CALL, "suspected"),
     "sum": ("4 CALLDATALOAD 3 SLOAD ADD 3 SSTORE", "STOP", rules.ARITHMETIC, "suspected"),
@@ -103,6 +111,12 @@ SOUND = {
     "owner alone": (f"{IS_OWNER} {SET_OWNER}", "STOP"),
     "owner's delegation": (f"{IS_OWNER} {DELEGATE}", "STOP"),
     "stored delegate": ("0 0 0 0 6 SLOAD GAS DELEGATECALL ISZERO @fail JUMPI", f"{IS_OWNER} 4 CALLDATALOAD 6 SSTORE"),
+    "owner's call of anything": (f"{IS_OWNER} {ANY_CALL}", "STOP"),
+    "a fixed function": (
+        f"0x11223344 224 SHL 0 MSTORE {ANY_CALL.replace('36 0 CALLDATACOPY', '36 4 CALLDATACOPY')}",
+        "STOP",
+    ),
+    "a fixed target": (ANY_CALL.replace("4 CALLDATALOAD", "6 SLOAD"), "STOP"),
     "only people": ("ORIGIN CALLER EQ ISZERO @fail JUMPI 1 7 SSTORE", "STOP"),
     "checked sum": ("4 CALLDATALOAD 3 SLOAD ADD DUP1 3 SLOAD GT @fail JUMPI 3 SSTORE", "STOP"),
     "ten rounds": ("0 again: 10 DUP2 LT ISZERO @done JUMPI DUP1 DUP1 SSTORE 1 ADD @again JUMP done: POP", "STOP"),

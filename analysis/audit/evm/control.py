@@ -24,6 +24,7 @@ def find(contract: EvmContract) -> Iterator[Finding]:
             if not contract.is_guarded(path):
                 yield from _writes(contract, function, path)
                 yield from _payments(contract, function, path)
+                yield from _arbitrary_calls(contract, function, path)
 
 
 def finding(rule: str, severity: Severity, function: Function, offset: int, reason: str) -> Finding:
@@ -115,7 +116,7 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
 
 
 def _stranger(contract: EvmContract, path: Path) -> str:
-    """Who passes a path without a guard: any caller, perhaps after a call that opens its checks, or without code."""
+    """The accounts that pass a path without a guard: any caller, perhaps after a call that opens its checks."""
     read = [read for condition in guards.caller_checks(path) for read in reads_of(condition.term)]
     openers = {contract.open.get(variable_of(part.args[0])) for part in read}  # type: ignore[arg-type]
     after = " and ".join(sorted(filter(None, openers)))
@@ -221,6 +222,27 @@ def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator
                 rules.ACCESS, Severity.HIGH, function, call.offset,
                 f"{_stranger(contract, path)} has the contract's tokens sent to an address of its choice",
             )  # fmt: skip
+
+
+def _arbitrary_calls(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
+    """Calls whose target and input are both the caller's: what others granted to the contract can be used by it."""
+    chosen = [event for event in path.events if isinstance(event, Call) and _is_chosen(contract, path, event)]
+    if not chosen or _earns(contract, path) or guards.works_once(contract.terms, path):
+        return
+    for call in chosen:
+        yield finding(
+            rules.ARBITRARY_CALL, Severity.HIGH, function, call.offset,
+            f"{_stranger(contract, path)} has the contract call an address with data of its choice",
+        )  # fmt: skip
+
+
+def _is_chosen(contract: EvmContract, path: Path, call: Call) -> bool:
+    """Whether an outsider chooses the target of a call and its selector."""
+    if call.kind != "CALL" or not call.payload or selector_of(call) is not None:
+        return False
+    first = call.payload[0].taint
+    is_data_chosen = bool(first & Taint.CALLDATA) and not first & (Taint.STORAGE | Taint.RESULT)
+    return is_data_chosen and contract.is_chosen_outside(call.target) and not is_listed(contract, path, call.target)
 
 
 def _earns(contract: EvmContract, path: Path) -> bool:
