@@ -11,6 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.analysis.abi_values import show_bytes
 from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.printable import printable
 from zevm.analysis.profile.sites import Site, SiteFinder
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
@@ -23,6 +24,7 @@ LINES_LIMIT: Final = 1_000
 """Lines about one execution; further ones are counted."""
 PLACES_LIMIT: Final = 16
 """Places of one stop that are shown, innermost first."""
+_CREATIONS = ("CREATE", "CREATE2")
 
 Sink = Callable[[Sequence[str]], None]
 """Receives the lines of an execution that has ended; from any thread, and must be quick."""
@@ -48,7 +50,7 @@ class ExecutionLog(QuietTracer):
         self._decoder, self._sink = decoder, sink
         self._lines: list[str] = []
         self._left_out = 0
-        self._open: list[Site] = []
+        self._open: list[tuple[str, Site]] = []
         self._host_ink: list[tuple[HostCall, int]] = []
 
     def on_begin(self, start: TransactionStart) -> None:
@@ -65,12 +67,14 @@ class ExecutionLog(QuietTracer):
         label = site.label
         name = f"{label.contract}::{label.name}" if label.contract is not None else label.name
         value = f", value {start.value}" if start.value and start.kind != "DELEGATECALL" else ""
-        self._open.append(site)
+        self._open.append((start.kind, site))
         self._add(len(self._open), f"{start.kind} {name}, gas {start.gas_limit}{value}")
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """Write down how it ended."""
-        result = f"returned {show_bytes(output)}" if error is None else self._failure(error, output)
+        kind, _ = self._open[-1]
+        returned = f"{len(output):,} bytes of code" if kind in _CREATIONS else show_bytes(output)
+        result = f"returned {returned}" if error is None else self._failure(error, output)
         self._add(len(self._open) + 1, f"{result}, gas used {gas_used}")
         self._open.pop()
 
@@ -88,7 +92,7 @@ class ExecutionLog(QuietTracer):
 
     def on_program_stop(self, frame: WatchedFrame, offsets: Callable[[], tuple[int, ...]]) -> None:  # noqa: ARG002
         """Write down where a WebAssembly contract stopped, as far as its source map tells."""
-        places = self._open[-1].places
+        places = self._open[-1][1].places
         if places is None:
             return
         found = [place for offset in offsets() for place in places.frames(offset)]
@@ -100,7 +104,7 @@ class ExecutionLog(QuietTracer):
         if self._left_out:
             self._lines.append(f"{PREFIX}({self._left_out} more lines)")
         ending = "completed" if outcome.error is None else self._failure(outcome.error, outcome.output)
-        self._lines.append(f"{PREFIX}Execution {ending}, gas used: {outcome.gas_used}")
+        self._lines.append(f"{PREFIX}Execution {printable(ending)}, gas used: {outcome.gas_used}")
         self._sink(self._lines)
 
     def _failure(self, error: VmError, output: bytes) -> str:
@@ -109,10 +113,10 @@ class ExecutionLog(QuietTracer):
         reason = self._decoder.revert_reason(output)
         if reason is None:
             return f"reverted with {show_bytes(output)}" if output else "reverted"
-        return f"reverted: {''.join(letter if letter.isprintable() else '?' for letter in reason)}"
+        return f"reverted: {reason}"
 
     def _add(self, depth: int, text: str) -> None:
         if len(self._lines) < LINES_LIMIT:
-            self._lines.append(f"{PREFIX}{'  ' * depth}{text}")
+            self._lines.append(f"{PREFIX}{'  ' * depth}{printable(text)}")
         else:
             self._left_out += 1

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zevm.analysis.printable import printable
 from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
@@ -142,7 +143,7 @@ def _tell(answer: dict[str, Any], outputs: tuple[str, ...] | None, *, gas: bool,
         data = "" if returned == "0x" else f" ({returned})"
         raise NodeError(f"{answer['status']}: {answer['error']}{data}")
     for line in _shown(returned, outputs):
-        typer.echo(line)
+        typer.echo(printable(line, keep="\n\t"))
 
 
 def _shown(returned: str, outputs: tuple[str, ...] | None) -> list[str]:
