@@ -115,4 +115,5 @@ def call_data(
         )
     if value_wei and entry is not None and entry.get("stateMutability") != "payable":
         raise NodeError(f"{signature_of(entry)} accepts no wei: {value_wei} given")
-    return selector + encode_arguments(inputs, texts), outputs
+    name = function.partition("(")[0].strip()
+    return selector + encode_arguments(inputs, texts, function=name), outputs
