@@ -36,8 +36,8 @@ class DebugLog:
     def __init__(self, catalogue: Catalogue, decoder: Decoder, sink: Sink) -> None:
         self._catalogue, self._decoder, self._sink = catalogue, decoder, sink
 
-    def __call__(self) -> "ExecutionLog":
-        return ExecutionLog(self._catalogue, self._decoder, self._sink)
+    def __call__(self, purpose: str) -> "ExecutionLog":
+        return ExecutionLog(self._catalogue, self._decoder, self._sink, purpose)
 
 
 class ExecutionLog(QuietTracer):
@@ -45,7 +45,8 @@ class ExecutionLog(QuietTracer):
 
     wants_host_calls = True
 
-    def __init__(self, catalogue: Catalogue, decoder: Decoder, sink: Sink) -> None:
+    def __init__(self, catalogue: Catalogue, decoder: Decoder, sink: Sink, purpose: str) -> None:
+        self._purpose = purpose
         self._finder = SiteFinder(catalogue)
         self._decoder, self._sink = decoder, sink
         self._lines: list[str] = []
@@ -54,11 +55,12 @@ class ExecutionLog(QuietTracer):
         self._host_ink: list[tuple[HostCall, int]] = []
 
     def on_begin(self, start: TransactionStart) -> None:
-        """Name the contract and the gas limit."""
+        """Name the contract, what is executed, and the gas limit."""
         self._finder.begin(start.state, start.precompiles)
         name = None if start.to is None else self._finder.name_of(start.to)
         what = "a creation" if start.to is None else str(to_checksum_address(start.to)) + (f" ({name})" if name else "")
         self._add(0, f"Executing contract: {what}")
+        self._add(0, f"For: {self._purpose} in block {start.block_number}")
         self._add(0, f"Gas limit: {start.gas_limit}")
 
     def on_enter(self, start: FrameStart) -> None:
