@@ -68,18 +68,27 @@ def profile(
     words = [*([] if transaction is None else [transaction]), *(arguments or [])]
     client = client_of(rpc, port)
     if call is None:
-        options = {"--data": data, "--block": block, "--from": sender, "--value": value or None}
-        parameters: list[Any] = [_transaction_hash(words, options | {"--gas-limit": gas_limit})]
+        of_calls = {"--data": data, "--block": block, "--from": sender, "--value": value or None}
+        parameters: list[Any] = [_transaction_hash(words, of_calls | {"--gas-limit": gas_limit})]
     else:
         from zevm.node.commands.profile_call import call_fields
 
-        fields = call_fields(client, project_of(root, out), call, words, data, value_wei=value)
-        fields |= {} if sender is None else {"from": sender}
-        fields |= {} if gas_limit is None else {"gas": hex(gas_limit)}
+        more = {"from": sender, "gas": None if gas_limit is None else hex(gas_limit)}
+        fields = call_fields(client, project_of(root, out), call, words, data, more, value_wei=value)
         parameters = [fields, block_reference(block or "latest")]
     answer = client.call("zvm_profile", *parameters)
     stacks = _stacks(answer)
-    title = call if call is not None else words[0]
+    _write_files(stacks, call or words[0], by, svg, speedscope)
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        _show(answer, stacks, rows)
+
+
+def _write_files(
+    stacks: Sequence[Any], title: str, by: Literal["gas", "time"], svg: Path | None, speedscope: Path | None
+) -> None:
+    """The files that were asked for. Raises NodeError."""
     if svg is not None:
         from zevm.analysis.profile.flame_graph import flame_graph
 
@@ -87,11 +96,7 @@ def profile(
     if speedscope is not None:
         from zevm.analysis.profile.speedscope import speedscope_document
 
-        _write(speedscope, json.dumps(speedscope_document(stacks, str(title))) + "\n")
-    if as_json:
-        typer.echo(json.dumps(answer))
-    else:
-        _show(answer, stacks, rows)
+        _write(speedscope, json.dumps(speedscope_document(stacks, title)) + "\n")
 
 
 def _transaction_hash(words: Sequence[str], options: Mapping[str, object]) -> str:

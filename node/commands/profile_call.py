@@ -1,7 +1,7 @@
 """The call of `zevm profile --call`: contract and function by their names, or by address and signature."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zevm.contracts.errors import ArtifactError
@@ -17,9 +17,19 @@ _HEX = re.compile(r"0x([0-9a-fA-F]{2})*\Z")
 
 
 def call_fields(
-    client: Client, project: Project, contract: str, words: Sequence[str], data: str | None, *, value_wei: int
+    client: Client,
+    project: Project,
+    contract: str,
+    words: Sequence[str],
+    data: str | None,
+    options: Mapping[str, str | None],
+    *,
+    value_wei: int,
 ) -> dict[str, Any]:
-    """`to`, `data` and `value` of a call, as of eth_call. words: the function and its arguments. Raises NodeError."""
+    """A call as eth_call takes it. Raises NodeError.
+
+    words: the function and its arguments. options: further fields of it, None where not given.
+    """
     if data is not None and words:
         raise NodeError(f"{words[0]}: --data is the call data already; give one of them")
     if data is not None and not _HEX.match(data):
@@ -28,7 +38,8 @@ def call_fields(
         target = _target(client, project, contract, needs_abi=bool(words) and "(" not in words[0])
         if words:
             data = "0x" + call_data(target, words[0], list(words[1:]), value_wei=value_wei)[0].hex()
-    return {"to": target.address, "data": data or "0x", "value": hex(value_wei)}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"to": target.address, "data": data or "0x", "value": hex(value_wei), **given}
 
 
 def _target(client: Client, project: Project, contract: str, *, needs_abi: bool) -> Target:

@@ -133,13 +133,13 @@ def server() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 EVIL = "[red]Evil\x1b[31m\ud800"
-USE = {"count": 1, "selfGas": 5.0, "selfNs": 7}
-NODES = [
+USE: dict[str, Any] = {"count": 1, "selfGas": 5.0, "selfNs": 7}
+NODES: list[dict[str, Any]] = [
     {"parent": None, "kind": "call", "name": EVIL, "contract": EVIL, "file": EVIL, **USE},
     {"parent": 0, "kind": "host", "name": EVIL, **USE},
 ]
-LINES = [{"file": EVIL, "line": 3, "contract": EVIL, **USE}]
-ANSWER = {"gasUsed": 10, "refundGas": 0, "status": 0, "error": EVIL, "nodes": NODES, "lines": LINES}
+LINES: list[dict[str, Any]] = [{"file": EVIL, "line": 3, "contract": EVIL, **USE}]
+ANSWER: dict[str, Any] = {"gasUsed": 10, "refundGas": 0, "status": 0, "error": EVIL, "nodes": NODES, "lines": LINES}
 
 
 def test_names_of_a_hostile_server_are_escaped(
