@@ -10,7 +10,7 @@ from eth_abi.exceptions import ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 from eth_utils.address import to_checksum_address
 
-from zevm.analysis.terminal_text import printable
+from zevm.analysis.printable import printable
 
 VALUES_LIMIT: Final = 4_096
 """Single values, of one set of arguments; with more of them the arguments are shown as bytes."""

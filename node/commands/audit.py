@@ -150,7 +150,7 @@ def _tell_one(document: dict[str, Any]) -> None:
 
 def _say(line: str) -> None:
     """Print a line with names from artifacts, sources, servers and other programs in it."""
-    from zevm.analysis.terminal_text import printable
+    from zevm.analysis.printable import printable
 
     typer.echo(printable(line))
 

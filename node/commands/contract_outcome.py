@@ -27,7 +27,7 @@ def reasons(artifacts: Path) -> Iterator[None]:
         if output[:4] in (ERROR_SELECTOR, PANIC_SELECTOR):  # the node's text has it already
             raise
         reason = Decoder(artifacts).revert_reason(output)
-        if reason is None:
+        if reason is None or reason in str(error):  # the node may know the artifacts too
             raise
         raise NodeError(f"{error}: {reason}") from None
 
