@@ -15,7 +15,7 @@ RUNNABLE = {"sh", "python"}
 SHOWN = {"", "text", "js", "json", "toml", "zig"}
 
 _PIECE = re.compile(
-    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
 

@@ -84,6 +84,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         command = [sys.executable, "-m", "build", "--no-isolation", *arguments]
         finished = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=100, check=False)
         assert finished.returncode == 0, finished.stdout[-2_000:] + finished.stderr[-2_000:]
+        # a page for each folder that setuptools takes for a forgotten package; `make run` shows it
+        assert "would be ignored" not in finished.stdout + finished.stderr
     (sdist,), (wheel,) = (copy / "dist").glob("*.tar.gz"), (copy / "dist").glob("*.whl")
     (from_tree,) = (copy / "from-tree").glob("*.whl")
     return Built(sdist, wheel, from_tree)
