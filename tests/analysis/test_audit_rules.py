@@ -159,5 +159,5 @@ def test_code_that_takes_evmole_long_is_examined_without_it() -> None:
     code = (b"\x60\x00\x35\x60\xe0\x1c" + dispatch).ljust(20_000, b"\x5b") + b"\x5b" + loops
     begun = time.monotonic()
     report = audit(Subject("Slow", code), ground=blank_ground(None), deadline=Deadline.after(2))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20, "evmole alone takes half a minute"
     assert any("took too long" in note for note in report.notes)
