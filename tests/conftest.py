@@ -43,6 +43,6 @@ def _rank(item: pytest.Item) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
     for item in items:
-        is_near = item.path.parent == HERE or item.path in UNIT_FILES or any(folder in item.path.parents for folder in UNIT_FOLDERS)
-        if is_near and item.get_closest_marker("slow") is None:
+        is_near = item.path.parent == HERE or any(folder in item.path.parents for folder in UNIT_FOLDERS)
+        if (is_near or item.path in UNIT_FILES) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)
