@@ -18,7 +18,8 @@ pytest_plugins = ["pytester"]
 with zevm.Node():
     pass
 
-ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:randomly")
+ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler")
+"""The inner run of faulthandler would take wasmtime's signal handlers away: the next trap would end the process."""
 
 
 def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
