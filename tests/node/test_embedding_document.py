@@ -1,4 +1,4 @@
-"""Every example of docs/embedding.md and docs/debugging.md, run as a program of its own, in an empty folder, with what it says it prints."""
+"""Every example of docs/embedding.md and docs/debugging.md, run in an empty folder, prints what it says."""
 
 import pytest
 

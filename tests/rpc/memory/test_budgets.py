@@ -434,9 +434,10 @@ async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
             return most
 
         await abuse(5)
+        released_memory._MALLOC_TRIM(0)  # what earlier tests freed would be used again, and nothing grow
         before = resident_bytes()
         grown = await abuse(600) - before
-        assert grown > 0.1 * before
+        assert grown > 32 << 20
         await until(lambda: resident_bytes() < before + grown / 4, 60)
 
 
