@@ -1,4 +1,4 @@
-"""A setting's flag, and the kinds of values that settings have beside pydantic's own."""
+"""A setting's flag, and the kinds of values that settings have in addition to those of pydantic."""
 
 from dataclasses import dataclass
 from pathlib import Path
