@@ -17,13 +17,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from zevm.rpc.transport.quic.options import QuicError, QuicPortOptions
+from zevm.rpc.transport.quic.options import (
+    AUTHORITY_NAME,
+    CERTIFICATE_NAME,
+    KEY_NAME,
+    QuicError,
+    QuicPortOptions,
+)
 from zevm.storage.private_files import write_private
 
-AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME = "quic-ca.pem", "quic-cert.pem", "quic-key.pem"
 VALID_DAYS = 3_650
 _SKEW = datetime.timedelta(days=1)
-PrivateKey = ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def key_hash(certificate: x509.Certificate) -> bytes:
 
 
 def identity_of(options: QuicPortOptions) -> Identity:
-    """The given certificate, or the node's own, made where it is absent, expired or of other names. Raises QuicError."""
+    """The given certificate, or the node's own, made if absent, expired or of other names. Raises QuicError."""
     if options.certificate is not None and options.key is not None:
         return _load(options.certificate, options.key, "--quic-cert and --quic-key")
     names = _names(options.hosts)
@@ -68,6 +72,12 @@ def identity_of(options: QuicPortOptions) -> Identity:
     except OSError as error:
         raise QuicError(f"the QUIC certificate cannot be written into {options.folder}: {error.strerror}") from error
     return identity
+
+
+def check_given(options: QuicPortOptions) -> None:
+    """Raises QuicError if a given certificate cannot be used."""
+    if options.certificate is not None:
+        identity_of(options)
 
 
 def _load(certificate: Path, key: Path, told: str, authority: Path | None = None) -> Identity:

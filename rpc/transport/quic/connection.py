@@ -120,6 +120,9 @@ class Connection(QuicConnectionProtocol):
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Handle a datagram, and let writes go on that waited for the acknowledgements in it (aioquic)."""
         super().datagram_received(data, addr)
+        if self._private._close_event is not None:
+            # the peer has left; aioquic says so only once no packet of it can be on its way any more
+            self._end(self._private._close_event)
         if self._sending:
             for stream in list(self._sending.values()):
                 stream.acknowledged()
@@ -184,6 +187,8 @@ class Connection(QuicConnectionProtocol):
             self._watcher.established(self)
 
     def _end(self, event: events.ConnectionTerminated) -> None:
+        if self.end_reason is not None:
+            return
         receiver, self._receiver = self._receiver, None
         reason = self.end_reason = event.reason_phrase or code_text(event.error_code)
         if receiver is not None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME = QUIC_NAMES = ("quic-ca.pem", "quic-cert.pem", "quic-key.pem")
+"""The node's own certificate in the data directory."""
+
 
 class QuicError(RuntimeError):
     """The QUIC port cannot be served, or no connection be made; the message says why and what to do."""

@@ -1,4 +1,4 @@
-"""The QUIC port: sockets, the ALPN table, limits of connections, and a proof at the start that the exchange is right."""
+"""The QUIC port: sockets, the ALPN table, limits of connections, and at the start a proof of the key exchange."""
 
 import asyncio
 import errno
@@ -26,10 +26,15 @@ from zevm.rpc.transport.quic.codes import SHUTDOWN
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Protocols
 from zevm.rpc.transport.quic.key_exchange import GROUP_NAMES, X25519MLKEM768, offer_groups
 from zevm.rpc.transport.quic.options import QuicError, QuicPortOptions
+from zevm.rpc.transport.quic.stream_protocol import StreamProtocol
 
 LOGGER = logging.getLogger("zevm.rpc")
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 _LONG_HEADER = 0x80
+
+
+_PROBE = "zevm-probe"
+"""The protocol of the handshake that the port makes with itself: it carries nothing."""
 
 
 class QuicPort:
@@ -39,7 +44,7 @@ class QuicPort:
         """Raises QuicError for certificates that cannot be used."""
         self._options = options
         self._limits = limits
-        self._protocols = protocols
+        self._protocols = {**protocols, _PROBE: StreamProtocol}
         self.identity: Identity = identity_of(options)
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
@@ -166,10 +171,9 @@ class QuicPort:
     async def _prove(self) -> None:
         """Connect to the own port; the group must be the post-quantum one. Raises QuicError."""
         host, port = self.addresses[0]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         trust = Trust(server_key_hash=self.identity.server_key_hash)
-        alpn = next(iter(self._protocols))
-        async with connect(host, port, alpn=alpn, trust=trust, timeout_seconds=10.0) as client:
+        async with connect(host, port, alpn=_PROBE, trust=trust, timeout_seconds=10.0) as client:
             if client.group != X25519MLKEM768:
                 raise QuicError(f"the QUIC key exchange used group {client.group}, not X25519MLKEM768 (0x11ec)")
         self.served.clear()
@@ -225,6 +229,18 @@ class _Endpoint(QuicServer):
         return False
 
 
+def check_bindable(options: QuicPortOptions) -> None:
+    """Raises QuicError if the port cannot be bound now."""
+    for host in options.hosts:
+        try:
+            found = socket.getaddrinfo(host, options.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+            for family, kind, protocol, _, address in found:
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.bind(address)
+        except OSError as error:
+            raise QuicError(_bind_failure(host, options.port, error)) from error
+
+
 def connection_limits(limits: Limits) -> ConnectionLimits:
     """A connection's part of the table of limits."""
     return ConnectionLimits(
@@ -250,9 +266,7 @@ def _refusal(header: QuicHeader) -> bytes:
     )
     reason = b"too many connections"
     builder.start_packet(QuicPacketType.INITIAL, crypto)
-    buffer = builder.start_frame(
-        QuicFrameType.TRANSPORT_CLOSE, capacity=TRANSPORT_CLOSE_FRAME_CAPACITY + len(reason)
-    )
+    buffer = builder.start_frame(QuicFrameType.TRANSPORT_CLOSE, capacity=TRANSPORT_CLOSE_FRAME_CAPACITY + len(reason))
     for value in (QuicErrorCode.CONNECTION_REFUSED, QuicFrameType.PADDING, len(reason)):
         buffer.push_uint_var(value)
     buffer.push_bytes(reason)

@@ -56,7 +56,8 @@ class StreamProtocol:
         self._connection.count_unread(stream.stream_id, 0)
         if not stream.peer_ended:
             self._left.add(stream.stream_id)
-            self._connection.stop_stream(stream.stream_id, 0)
+            if not stream.was_reset:
+                self._connection.stop_stream(stream.stream_id, 0)
 
     def received(self, event: events.QuicEvent) -> None:
         """An event of the connection."""
@@ -68,9 +69,14 @@ class StreamProtocol:
                 self._left.discard(event.stream_id)
         elif isinstance(event, events.StreamReset | events.StopSendingReceived):
             text = f"the peer gave up the stream: {code_text(event.error_code)}"
-            self._stop(event.stream_id, StreamResetError(text, event.error_code))
+            error = StreamResetError(text, event.error_code)
             if isinstance(event, events.StreamReset):
                 self._left.discard(event.stream_id)
+            elif event.stream_id in self._streams and event.stream_id not in self._tasks:
+                # a server that wants no more of a request may still answer it
+                self._streams[event.stream_id].stopped_writing(error)
+                return
+            self._stop(event.stream_id, error)
 
     def closed(self, error: StreamResetError) -> None:
         """The connection has ended."""

@@ -36,6 +36,9 @@ class Stream:
         self._arrival: asyncio.Future[None] | None = None
         self._relief: asyncio.Future[None] | None = None
         self._finished_writing = False
+        self._write_error: StreamResetError | None = None
+        self.was_reset = False
+        """Whether this side gave the stream up."""
 
     async def read(self, limit_bytes: int = WRITE_PART_BYTES) -> bytes:
         """At least one byte and at most `limit_bytes`; b"" at the peer's end of the stream. Raises StreamResetError."""
@@ -70,6 +73,9 @@ class Stream:
 
     def reset(self, code: int) -> None:
         """Give up the stream in both directions with an application error code. Idempotent."""
+        if self.was_reset:
+            return
+        self.was_reset = True
         self.connection.reset_stream(self.stream_id, code)
         self._finished_writing = True
         self._fail(StreamResetError("the stream was reset here", code))
@@ -102,6 +108,11 @@ class Stream:
         """The peer reset the stream or stopped reading it, or the connection has ended."""
         self._fail(error)
 
+    def stopped_writing(self, error: StreamResetError) -> None:
+        """The peer reads no more of the stream."""
+        self._write_error = error
+        _wake(self._relief)
+
     def acknowledged(self) -> None:
         """The peer has acknowledged something of the connection."""
         if self._relief is not None and self._unacknowledged() <= UNACKNOWLEDGED_BYTES:
@@ -131,7 +142,7 @@ class Stream:
             self._raise_error()
 
     async def _wait_for_room(self) -> None:
-        self._raise_error()
+        self._raise_write_error()
         while self._unacknowledged() > UNACKNOWLEDGED_BYTES:
             self._relief = asyncio.get_running_loop().create_future()
             self.connection.wait_for_room(self, waits=True)
@@ -146,17 +157,22 @@ class Stream:
             finally:
                 self._relief = None
                 self.connection.wait_for_room(self, waits=False)
-            self._raise_error()
+            self._raise_write_error()
 
     def _unacknowledged(self) -> int:
         return self.connection.unacknowledged_bytes(self.stream_id)
 
     def _send(self, data: bytes, *, end: bool = False) -> None:
-        self._raise_error()
+        self._raise_write_error()
         try:
             self.connection.send(self.stream_id, data, end=end)
         except (RuntimeError, ValueError) as error:
             raise StreamResetError(f"the stream takes no more bytes: {error}") from error
+
+    def _raise_write_error(self) -> None:
+        self._raise_error()
+        if self._write_error is not None:
+            raise self._write_error
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -71,4 +71,4 @@ class Windows:
             for stream in self._connection._streams.values()
             if not stream.receiver.is_finished
         )
-        return sum(self.unread.values()) + sum(behind_gaps)
+        return sum(self.unread.values()) + int(sum(behind_gaps))
