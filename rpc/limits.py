@@ -86,10 +86,10 @@ class Limits:
     quic_streams: int = _limit(32, "open bidirectional streams of one QUIC connection; further ones wait at the client")
     quic_unidirectional_streams: int = _limit(3, "open unidirectional streams of one QUIC connection (HTTP/3 needs 3)")
     quic_stream_window_bytes: int = _limit(
-        512 * 1024, "bytes of one QUIC stream that nobody has read yet; the client waits before it sends more"
+        512 * 1024, "unread bytes of one QUIC stream; the client waits before it sends more"
     )
     quic_connection_window_bytes: int = _limit(
-        2 * MEBIBYTE, "bytes of one QUIC connection that nobody has read yet; the client waits before it sends more"
+        2 * MEBIBYTE, "unread bytes of one QUIC connection; the client waits before it sends more"
     )
     quic_write_seconds: float = _limit(
         30.0, "a client that acknowledges nothing of its reply for this long has its stream reset (0x105)"

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -27,11 +26,8 @@ from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, AddressInUseError, Listener
-from zevm.rpc.transport.quic.options import QuicPortOptions
+from zevm.rpc.transport.quic.options import OpenQuicPort, QuicPortOptions
 from zevm.rpc.workers import Workers
-
-if TYPE_CHECKING:
-    from zevm.rpc.transport.quic.server import QuicPort
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
@@ -86,7 +82,7 @@ class Server:
             self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS))
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
-        self.quic: QuicPort | None = None
+        self.quic: OpenQuicPort | None = None
         self._cancel_events: Callable[[], None] | None = None
 
     @property
@@ -165,8 +161,9 @@ class Server:
         from zevm.rpc.transport.quic.server import QuicPort
 
         table = protocols(self._services, self.dispatcher, options)
-        self.quic = QuicPort(options, self._services.limits, table)
-        await self.quic.start()
+        port = QuicPort(options, self._services.limits, table)
+        await port.start()
+        self.quic = port
 
     async def _drain(self) -> None:
         tasks = [task for listener in self._listeners for task in listener.tasks]

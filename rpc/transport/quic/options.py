@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME = QUIC_NAMES = ("quic-ca.pem", "quic-cert.pem", "quic-key.pem")
 """The node's own certificate in the data directory."""
@@ -14,7 +15,7 @@ class QuicError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class QuicPortOptions:
-    """Where and how the node serves QUIC.
+    """Addresses, certificate and admission of the QUIC port.
 
     hosts: names or addresses. port: 0 chooses a free one. allow_classical: also admit clients without a post-quantum
     key exchange. certificate, key: PEM files of the leaf (and its chain) and its private key; None for a certificate
@@ -29,3 +30,13 @@ class QuicPortOptions:
     key: Path | None = None
     folder: Path | None = None
     require_authentication: bool = False
+
+
+class OpenQuicPort(Protocol):
+    """The served port (server.QuicPort)."""
+
+    addresses: list[tuple[str, int]]
+
+    def close(self) -> None:
+        """Close every connection and the sockets. Idempotent."""
+        ...

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
+from aioquic._buffer import Buffer
 from aioquic.asyncio.server import QuicServer
-from aioquic.buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.connection import TRANSPORT_CLOSE_FRAME_CAPACITY, QuicConnection
 from aioquic.quic.crypto import CryptoPair
@@ -219,8 +219,9 @@ class _Endpoint(QuicServer):
         if self._port.must_validate(addr[0]):
             # a token that was asked for is accepted for as long as it lives
             self._validates_until = now + TOKEN_LIFETIME
-        self._retry = self._tokens if now < self._validates_until else None
-        if self._retry is not None and not header.token:
+        validates = now < self._validates_until
+        cast(Any, self)._retry = self._tokens if validates else None
+        if validates and not header.token:
             return True
         if len(datagram) < SMALLEST_MAX_DATAGRAM_SIZE or self._port.admits(addr[0]):
             return True

@@ -38,10 +38,10 @@ class StreamProtocol:
         self._streams: dict[int, Stream] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._left: set[int] = set()
-        """Streams that nobody reads any more and that the peer has not ended."""
+        """Streams without a reader that the peer has not ended."""
 
     def open(self) -> Stream:
-        """A new stream of this side; the peer's limit of streams may delay what is written on it."""
+        """A new stream of this side; the peer's limit of streams may delay its bytes."""
         stream_id = self._connection.quic.get_next_available_stream_id()
         # takes the number
         self._connection.send(stream_id, b"")
@@ -84,7 +84,7 @@ class StreamProtocol:
             self._stop(stream_id, error)
 
     def _accept(self, stream_id: int) -> Stream | None:
-        """Begin to serve a stream of the peer; None for one that nobody serves."""
+        """Begin to serve a stream of the peer; None for one without a server."""
         connection = self._connection
         if stream_id in self._left or stream_is_client_initiated(stream_id) == connection.quic.configuration.is_client:
             return None
@@ -105,7 +105,7 @@ class StreamProtocol:
         except StreamResetError:
             pass
         except asyncio.CancelledError:
-            # by _stop: the peer has left, and nobody waits for this task
+            # by _stop: the peer has left, and no caller waits for this task
             pass
         except Exception:
             LOGGER.exception("a QUIC stream of %s failed", self._connection.alpn)

@@ -1,12 +1,9 @@
 """A bidirectional stream as its handler sees it: reads and writes that wait for the peer."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from zevm.rpc.transport.quic.codes import DEADLINE
-
-if TYPE_CHECKING:
-    from zevm.rpc.transport.quic.connection import Connection
 
 WRITE_PART_BYTES = 64 * 1024
 UNACKNOWLEDGED_BYTES = 256 * 1024
@@ -24,10 +21,47 @@ class StreamResetError(ConnectionError):
         self.code = code
 
 
+class Carrier(Protocol):
+    """A stream's connection, as streams and their handlers use it (connection.Connection)."""
+
+    alpn: str | None
+    address: tuple[str, int]
+    """The peer's address at its first datagram."""
+    write_seconds: float
+    held_bytes: int
+    """Bytes of requests that the connection's handlers hold, for their limits."""
+    pending_bytes: int
+    """Bytes of replies that the connection's handlers hold, for their limits."""
+
+    def transmit_soon(self) -> None:
+        """Send what is due in the next turn of the loop."""
+        ...
+
+    def send(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
+        """Queue bytes. Raises RuntimeError, ValueError if the stream is finished."""
+        ...
+
+    def reset_stream(self, stream_id: int, code: int) -> None:
+        """Reset the sending direction and ask the peer to stop the other one."""
+        ...
+
+    def unacknowledged_bytes(self, stream_id: int) -> int:
+        """Bytes of a stream that the peer has not acknowledged."""
+        ...
+
+    def count_unread(self, stream_id: int, count: int) -> None:
+        """Say how many delivered bytes of a stream are unread."""
+        ...
+
+    def wait_for_room(self, stream: "Stream", *, waits: bool) -> None:
+        """Tell a stream of acknowledgements, or no longer."""
+        ...
+
+
 class Stream:
     """One stream: `read`, `readexactly`, `write`, `write_eof`, `reset`. Used on the event loop only."""
 
-    def __init__(self, connection: "Connection", stream_id: int) -> None:
+    def __init__(self, connection: Carrier, stream_id: int) -> None:
         self.connection = connection
         self.stream_id = stream_id
         self._parts = bytearray()

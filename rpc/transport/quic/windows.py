@@ -1,6 +1,6 @@
 """Flow control by what has been read: a peer may send one window beyond the bytes that were taken, and no more.
 
-aioquic doubles its windows as bytes arrive, whoever reads them. The methods here stand in the place of its own two on
+aioquic doubles its windows as bytes arrive, read or not. The methods here stand in the place of its own two on
 each connection. They are not its public interface (aioquic 1.7).
 """
 
@@ -15,7 +15,7 @@ from aioquic.quic.packet import QuicFrameType
 
 
 class Windows:
-    """The windows of one connection. `unread`: stream id -> delivered bytes that nobody has taken yet."""
+    """The windows of one connection. `unread`: stream id -> delivered bytes that its reader has not taken."""
 
     def __init__(self, connection: QuicConnection, *, connection_bytes: int, stream_bytes: int) -> None:
         self.unread: dict[int, int] = {}

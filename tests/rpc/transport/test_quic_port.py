@@ -310,7 +310,7 @@ async def test_streams_past_the_limit_wait_for_their_turn() -> None:
         running += 1
         most = max(most, running)
         await stream.read()
-        await stream.connection.ping()
+        await cast(Any, stream.connection).ping()
         running -= 1
 
     async with quic_port(count, quic_streams=4, quic_unidirectional_streams=0) as port, dial(port) as client:
