@@ -10,7 +10,8 @@ import json
 import sys
 from collections.abc import Mapping
 
-from testing.contracts import EXAMPLES, ROOT, build_examples
+from testing.contracts import EXAMPLES, build_examples
+from testing.node_process import ROOT
 from zevm.chain.rules.genesis import Genesis, GenesisAccount, load_default_genesis
 from zevm.chain.rules.name_service import (
     ETHER_COIN_TYPE,
