@@ -100,7 +100,7 @@ contract ZnsResolver {
         setAddress(node, coinType, a);
     }
 
-    /// @notice The contract that a name stands for.
+    /// @notice The contract that a name means.
     function contractOf(bytes32 node) external view returns (address) {
         return contracts[key(node)];
     }
