@@ -25,6 +25,8 @@ UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
+# keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
+test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
