@@ -19,7 +19,8 @@ PYTHON ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
-UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py)
+UNIT_FILES = $(patsubst %,tests/node/test_%.py,audit_command contract_refusals embedded private_files undecodable_head)
+UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail

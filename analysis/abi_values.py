@@ -10,6 +10,8 @@ from eth_abi.exceptions import ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 from eth_utils.address import to_checksum_address
 
+from zevm.analysis.printable import printable
+
 VALUES_LIMIT: Final = 4_096
 """Single values, of one set of arguments; with more of them the arguments are shown as bytes."""
 SHOWN_BYTES: Final = 128
@@ -172,13 +174,8 @@ def show_number(value: int) -> str:
 def show_text(value: str) -> str:
     """A string in quotes; whatever a terminal could obey is escaped."""
     cut = value if len(value) <= 4 * SHOWN_BYTES else value[: 4 * SHOWN_BYTES] + "..."
-    return '"' + "".join(_escaped(character) for character in cut) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    quoted = cut.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{printable(quoted)}"'
 
 
 def show_address(address: bytes, label: Label) -> str:

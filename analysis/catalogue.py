@@ -20,7 +20,6 @@ from zevm.analysis.well_known import WELL_KNOWN
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.creation import stripped
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
-from zevm.chain.zvm.module.prepare import decompress
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.description import check_entry
 from zevm.contracts.sections import abi_of
@@ -218,6 +217,9 @@ def _module_of(code: bytes) -> bytes | None:
     if code[: len(COMPRESSED_PREFIX)] != COMPRESSED_PREFIX:
         return None
     try:
+        # it loads wasmtime, which a node whose chain has no WebAssembly goes without
+        from zevm.chain.zvm.module.prepare import decompress
+
         return decompress(code)
     except ModuleRefusedError:
         return None

@@ -7,6 +7,7 @@ from typing import Final
 from eth_utils.address import to_checksum_address
 
 from zevm.analysis.call_tree import Call, Event
+from zevm.analysis.printable import printable
 
 LINES_LIMIT: Final = 10_000
 """Lines of one tree."""
@@ -55,19 +56,20 @@ def head_of(call: Call) -> str:
     if call.kind in _CREATIONS:
         place = "" if call.address is None else f"@{to_checksum_address(call.address)}"
         arguments = f"({_listed(call.arguments)})" if call.arguments else ""
-        return f"→ new {call.contract or '<unknown>'}{place}{value}{arguments}"
+        return printable(f"→ new {call.contract or '<unknown>'}{place}{value}{arguments}")
     contract = call.contract or str(to_checksum_address(call.address or bytes(20)))
     function = call.function or (call.selector.hex() if len(call.selector) == 4 else "fallback")
-    return f"{contract}::{function}{value}({_listed(call.arguments)}){_SUFFIXES.get(call.kind, '')}"
+    return printable(f"{contract}::{function}{value}({_listed(call.arguments)}){_SUFFIXES.get(call.kind, '')}")
 
 
 def end_of(call: Call) -> str:
     """`[Return] true`, `[Stop]`, `[Revert] Insufficient(5)`."""
     if call.error is not None:
-        return f"[Revert] {call.reason or 'without a reason'}" if "revert" in call.error else f"[Failed] {call.error}"
+        reverted = "revert" in call.error
+        return printable(f"[Revert] {call.reason or 'without a reason'}" if reverted else f"[Failed] {call.error}")
     if call.kind in _CREATIONS:
         return f"[Return] {call.code_bytes:,} bytes of code"
-    return f"[Return] {_listed(call.results)}" if call.results else "[Stop]"
+    return printable(f"[Return] {_listed(call.results)}") if call.results else "[Stop]"
 
 
 def _head(call: Call, paint: _Paint) -> str:
@@ -81,7 +83,7 @@ def _end(call: Call, paint: _Paint) -> str:
 
 def _event(event: Event, paint: _Paint) -> str:
     name = event.name or "<unknown>"
-    return paint("event", f"emit {name}({', '.join(_named(pair) for pair in event.arguments)})")
+    return paint("event", printable(f"emit {name}({', '.join(_named(pair) for pair in event.arguments)})"))
 
 
 def _destruction(call: Call, paint: _Paint) -> str:

@@ -1,6 +1,5 @@
 """The operator's settings of the chain, apart from its genesis."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
-from zevm.chain.vm.tracer import Tracer
+from zevm.chain.vm.tracer import Watcher
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 COMPILED_NAME = "zvm"
@@ -47,4 +46,4 @@ class ChainOptions:
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
-    watcher: Callable[[], Tracer] | None = None
+    watcher: Watcher | None = None

@@ -1,7 +1,8 @@
 """A built contract, in the form of Foundry's artifacts: what cast, web3.py, ethers, viem and Hardhat read."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,25 +125,69 @@ def load_artifact(path: Path) -> Artifact:
     try:
         if path.suffix == ".wasm":
             return _of_module(path, path.read_bytes())
-        document = json.loads(path.read_bytes())
-        metadata = document.get("metadata") or {}
-        return Artifact(
-            name=document.get("contractName") or path.stem,
-            source=document.get("sourceName") or next(iter(_targets(metadata)), path.parent.name),
-            language=metadata.get("language", "Solidity"),
-            abi=list(document["abi"]),
-            bytecode=_code(document["bytecode"]),
-            deployed_bytecode=_code(document["deployedBytecode"]),
-            metadata=metadata,
-            storage_layout=document.get("storageLayout"),
-            module=_module_beside(path, document),
-            source_map=document.get(MEMBER),
-            file=path,
-        )
+        return _of_document(path, json.loads(path.read_bytes()))
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise ArtifactError(f"{path}: not an artifact in Foundry's form: nested too deep") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not an artifact in Foundry's form: {error}") from None
+
+
+def _of_document(path: Path, document: Any) -> Artifact:
+    """The artifact of a JSON document. Raises ValueError with a sentence, TypeError, AttributeError."""
+    if not isinstance(document, dict):
+        raise ValueError(f"a JSON {type(document).__name__}, where an object with {_named(_REQUIRED)} belongs")
+    missing = [member for member in _REQUIRED if member not in document]
+    if missing:
+        raise ValueError(f"it has no {_named(missing)}; build the contract with `zevm contract build` or `forge build`")
+    metadata = document.get("metadata") or {}
+    abi = document["abi"]
+    if not isinstance(abi, list) or not all(isinstance(entry, dict) and "type" in entry for entry in abi):
+        raise ValueError("`abi` is no list of objects with a `type`")
+    named = Artifact(
+        name=document.get("contractName") or path.stem,
+        source=document.get("sourceName") or next(iter(_targets(metadata)), path.parent.name),
+        language=metadata.get("language", "Solidity"),
+        abi=abi,
+        bytecode=_code("bytecode", document["bytecode"]),
+        deployed_bytecode=_code("deployedBytecode", document["deployedBytecode"]),
+        metadata=metadata,
+        storage_layout=document.get("storageLayout"),
+        module=_module_beside(path, document),
+        source_map=document.get(MEMBER),
+        file=path,
+    )
+    _require_text({"contractName": named.name, "sourceName": named.source, "language": named.language})
+    _require_characters("abi", json.dumps(abi, ensure_ascii=False))
+    return named
+
+
+_REQUIRED = ("abi", "bytecode", "deployedBytecode")
+_PLACEHOLDER = re.compile(r"__.{36}__")
+"""The place of a library's address: 40 characters, `__$` and 34 hex digits of its hash, or its name in older files."""
+
+
+def _named(members: Sequence[str]) -> str:
+    return " and ".join(f"`{member}`" for member in members)
+
+
+def _require_text(members: Mapping[str, Any]) -> None:
+    """Raises ValueError for a member that is no string, or one that no encoding has."""
+    for member, value in members.items():
+        if not isinstance(value, str):
+            raise ValueError(f"`{member}` is no string, but {type(value).__name__}")
+        _require_characters(member, value)
+
+
+def _require_characters(member: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ord(text[error.start])
+        raise ValueError(
+            f"`{member}` contains half of a surrogate pair (\\u{half:04x}), which is no character"
+        ) from None
 
 
 def _of_module(path: Path, code: bytes) -> Artifact:
@@ -166,10 +211,21 @@ def _targets(metadata: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _code(value: Any) -> bytes:
-    """Bytes of `{"object": "0x.."}` (Foundry) or `"0x.."` (Hardhat)."""
-    text = value["object"] if isinstance(value, dict) else value
-    return bytes.fromhex(text.removeprefix("0x"))
+def _code(member: str, value: Any) -> bytes:
+    """Bytes of `{"object": "0x.."}` (Foundry) or `"0x.."` (Hardhat). Raises ValueError with a sentence."""
+    text = value.get("object") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise ValueError(f"`{member}` is neither a string of hex nor an object with one in `object`")
+    library = _PLACEHOLDER.search(text)
+    if library is not None:
+        raise ValueError(
+            f"`{member}` has the placeholder {library[0]} where a library's address belongs; link it first, with"
+            " `forge build --libraries FILE:NAME:ADDRESS` or your tool's setting for libraries"
+        )
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise ValueError(f"`{member}` is not hex: an even number of digits, 0x before them or not") from None
 
 
 def _module_beside(path: Path, document: dict[str, Any]) -> bytes | None:

@@ -49,10 +49,14 @@ def split_types(text: str) -> tuple[str, ...]:
     return types
 
 
-def encode_arguments(types: Sequence[str], texts: Sequence[str]) -> bytes:
-    """ABI-encoded arguments. Raises NodeError for a wrong number, or a text that its type does not allow."""
+def encode_arguments(types: Sequence[str], texts: Sequence[str], *, function: str = "") -> bytes:
+    """ABI-encoded arguments. Raises NodeError for a wrong number, or a text that its type does not allow.
+
+    function: its name, where errors shall say it.
+    """
     if len(types) != len(texts):
-        raise NodeError(f"{len(texts)} arguments for {len(types)} parameters ({', '.join(types) or 'none'})")
+        counts = f"{_counted(len(texts), 'argument')} for {_counted(len(types), 'parameter')}"
+        raise NodeError(f"{function and function + ': '}{counts} ({', '.join(types) or 'none'})")
     values = [_value(_parse(item), text) for item, text in zip(types, texts, strict=True)]
     try:
         return encode(types, values)
@@ -70,6 +74,10 @@ def decode_results(types: Sequence[str], data: bytes, *, quoted: bool = False) -
         return [show(_parse(item), value) for item, value in zip(types, decode(types, data), strict=True)]
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
         raise NodeError(f"0x{data.hex()} is not ({', '.join(types)}): {error}") from error
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _parse(text: str) -> ABIType:

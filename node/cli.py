@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from zevm import __version__
+from zevm.analysis.printable import printable
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
 from zevm.node.commands import account, audit, blocks, console, contract, database, profile, wasm
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: int, arguments: Sequence[str]) -> None:
     """Print in one line why the command ends, without secrets of the command line and with advice that fits it."""
     line = for_this_command(without_secrets(" ".join(message.split()), arguments), arguments)
-    print(f"zevm: {line}", file=sys.stderr)
+    print(f"zevm: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -54,6 +54,9 @@ class Client:
                 answer = json.load(response)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NodeError(no_answer(self.url, error)) from None
-        if not isinstance(answer, dict) or "error" in answer:
-            raise CallFailedError(method, answer["error"] if isinstance(answer, dict) else {"message": str(answer)})
+        failure = answer.get("error") if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or "result" not in answer or failure is not None:
+            raise CallFailedError(
+                method, failure if isinstance(failure, dict) else {"message": f"answered {answer!r:.200}"}
+            )
         return answer["result"]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TextIO
 
+from zevm.analysis.printable import printable
 from zevm.chain import errors as refusals
 from zevm.chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
 from zevm.chain.types import Block, Receipt, Transaction
@@ -197,10 +198,11 @@ class Formatter:
         return text
 
     def _failure_lines(self, event: CallEvent) -> Iterator[str]:
-        yield event.method
+        method = printable(event.method)
+        yield method
         yield "RPC request failed:"
-        yield f"    Request: {event.method} {shown_parameters(event.method, event.params)}"
-        yield f"    Error: {event.error}"
+        yield f"    Request: {method} {shown_parameters(event.method, event.params)}"
+        yield f"    Error: {printable(str(event.error))}"
         if event.hint is not None:
             yield f"    Hint: {event.hint}"
 
@@ -225,14 +227,14 @@ class Formatter:
         self, transaction: Transaction, receipt: Receipt, report: TransactionReport | None
     ) -> Iterator[str]:
         if report is not None and self._console:
-            yield from report.console
+            yield from (printable(line, keep="\n\t") for line in report.console)
         yield f"    Transaction: 0x{transaction.hash.hex()}"
         if receipt.contract_address is not None:
             yield f"    Contract created: 0x{receipt.contract_address.hex()}"
         yield f"    Gas used: {receipt.gas_used}"
         failure = None if report is None else failure_text(report, self._reason)
         if failure is not None:
-            yield f"    Error: {failure}"
+            yield f"    Error: {printable(failure)}"
         yield ""
 
 

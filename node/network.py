@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from zevm.chain.rules.genesis import (
 from zevm.chain.rules.genesis import load_genesis as read_genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
-from zevm.chain.vm.tracer import Tracer
+from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
 from zevm.node.preflight import JWT_SECRET_NAME, check_drivable
@@ -91,7 +91,7 @@ def open_chain(
     accounts: Sequence[Address] = (),
     *,
     checked: bool = True,
-    watcher: Callable[[], Tracer] | None = None,
+    watcher: Watcher | None = None,
 ) -> Chain:
     """The chain in a database, created if absent; with `checked`, its newest blocks are verified.
 

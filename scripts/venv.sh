@@ -71,7 +71,12 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
 pip install --require-hashes --no-build-isolation --requirement "$main_lock"
-pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+# setuptools calls this kind of editable install old, in a page of text
+log="$venv/.install.log"
+pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . >"$log" 2>&1 || {
+    cat "$log" >&2
+    exit 1
+}
 run_sum="$(cat pyproject.toml requirements-build.lock requirements.lock scripts/venv.sh | cksum) $(pwd)"
 {
     echo "run $run_sum"

@@ -8,6 +8,12 @@ HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
 
+UNIT_FILES = tuple(
+    HERE / "node" / f"test_{name}.py"
+    for name in ("audit_command", "contract_refusals", "embedded", "private_files", "undecodable_head")
+)
+"""As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
+
 
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
@@ -38,5 +44,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
     for item in items:
         is_near = item.path.parent == HERE or any(folder in item.path.parents for folder in UNIT_FOLDERS)
-        if is_near and item.get_closest_marker("slow") is None:
+        if (is_near or item.path in UNIT_FILES) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)

@@ -17,9 +17,12 @@ from zevm.analysis.audit.trial.functions import TriedFunction
 from zevm.analysis.audit.trial.ground import Ground, world_of
 from zevm.analysis.audit.trial.reentry import reenter
 from zevm.analysis.audit.trial.strangers import intrudes, runs_probe
-from zevm.analysis.audit.trial.world import World, peopled, placed
+from zevm.analysis.audit.trial.world import World, peopled, placed, share_of
 from zevm.analysis.audit.wasm.audit import audit_wasm
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+
+_MOST_NAMED = 8
+"""Functions that a note names."""
 
 
 def audit(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
@@ -30,7 +33,7 @@ def audit(subject: Subject, *, ground: Ground, deadline: Deadline | None = None)
 
 def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = None) -> Report:
     """The report on EVM bytecode. Raises AuditError without evmole, ExecutionTimeoutError at the deadline."""
-    world = world_of(subject, ground, deadline)
+    world, notes = world_of(subject, ground, deadline)
     code = subject.code if world is None else world.state.get_code(world.target)
     contract, suspected = detect.examine(code, subject.names, deadline=deadline)
     is_real = world is not None
@@ -39,14 +42,11 @@ def audit_evm(subject: Subject, *, ground: Ground, deadline: Deadline | None = N
         blank = peopled(ground.environment, ground.reader, deadline)
         world = placed(blank, subject.code, [(slot, bits) for slot, bits in owners if slot < 1 << 64])
     tried = [_tried(function, subject) for function in contract.functions]
-    findings, late = list(suspected), ""
-    try:
-        open_still = [finding for finding in suspected if not (is_real and _is_used_up(finding, contract, world))]
-        findings = [_on_trial(finding, contract, world, tried) for finding in open_still]
-    except ExecutionTimeoutError:
-        late = "the time was over before every trial had ended: findings may stay suspected that could be confirmed"
+    open_still = [finding for finding in suspected if not (is_real and _is_used_up(finding, contract, world))]
+    findings, untried = _on_trials(open_still, contract, world, tried)
     told = in_order(_placed(finding, subject) for finding in findings)
-    return Report(subject.name, "evm", told, len(contract.functions), (*_notes(contract), *filter(None, [late])))
+    notes = (*subject.notes, *notes, *_notes(contract), *untried)
+    return Report(subject.name, "evm", told, len(contract.functions), notes)
 
 
 def _tried(function: Function, subject: Subject) -> TriedFunction:
@@ -85,6 +85,27 @@ def _is_closed(contract: EvmContract, path: Path, world: World) -> bool:
         if term.value is not None and bool(term.value) != condition.holds:
             return True
     return False
+
+
+def _on_trials(
+    suspected: Sequence[Finding], contract: EvmContract, world: World, tried: Sequence[TriedFunction]
+) -> tuple[list[Finding], list[str]]:
+    """The findings after their trials, and a note that names the trials without an end.
+
+    Each trial gets an equal part of the time that is left, so that one endless function does not take that of others.
+    """
+    findings, unended = [], []
+    for done, finding in enumerate(suspected):
+        deadline = share_of(world.deadline, 1 / (len(suspected) - done))
+        try:
+            findings.append(_on_trial(finding, contract, replace(world, deadline=deadline), tried))
+        except ExecutionTimeoutError:
+            findings.append(finding)
+            unended.append(f"{finding.rule} of {finding.place.function}")
+    if not unended:
+        return findings, []
+    named = ", ".join(unended[:_MOST_NAMED]) + (" and others" if len(unended) > _MOST_NAMED else "")
+    return findings, [f"the time was over before these trials had ended, so that they stay suspected: {named}"]
 
 
 def _on_trial(finding: Finding, contract: EvmContract, world: World, tried: Sequence[TriedFunction]) -> Finding:
@@ -155,7 +176,8 @@ def _placed(finding: Finding, subject: Subject) -> Finding:
 def _notes(contract: EvmContract) -> Iterable[str]:
     partial = [function.name for function in contract.functions if not function.complete]
     if partial:
-        yield f"not every path was followed in {', '.join(partial[:8])}{' and others' if len(partial) > 8 else ''}"
+        others = " and others" if len(partial) > _MOST_NAMED else ""
+        yield f"not every path was followed in {', '.join(partial[:_MOST_NAMED])}{others}"
     if contract.is_late:
         yield "the time was over before every rule had read every path"
     if not contract.code.dispatched:

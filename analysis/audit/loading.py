@@ -7,8 +7,8 @@ from pathlib import Path
 from zevm.analysis.audit.errors import AuditError
 from zevm.analysis.audit.subject import Subject
 from zevm.analysis.audit.trial.ground import Ground, blank_ground
-from zevm.analysis.audit.trial.world import deployed, peopled
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.analysis.audit.trial.world import CREATION_SHARE, GUESS_GAS, deployed, peopled
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.contracts.artifact import Artifact, load_artifact
 from zevm.contracts.builder import BY_SUFFIX, build_all
@@ -20,15 +20,20 @@ LONGEST_CODE_BYTES = 4 << 20
 _HEX = re.compile(rb"\s*(?:0x)?((?:[0-9a-fA-F]{2})*)\s*\Z")
 
 
-def subjects_of(path: Path, options: BuildOptions | None = None) -> list[Subject]:
-    """The contracts of a file. Raises AuditError, BuildError with a compiler's text, ArtifactError."""
+def subjects_of(path: Path, options: BuildOptions | None = None, timeout_seconds: float | None = None) -> list[Subject]:
+    """The contracts of a file. timeout_seconds: for the guess at what bytecode is.
+
+    Raises AuditError, BuildError with a compiler's text, ArtifactError, ExecutionTimeoutError.
+    """
+    if not path.exists():
+        raise AuditError(f"{path}: there is no such file")
     if not path.is_file():
-        raise AuditError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder, name a file")
+        raise AuditError(f"{path}: is {'a folder' if path.is_dir() else 'a device or a pipe'}, name a file")
     if path.suffix in BY_SUFFIX:
         return _with_code([of_artifact(artifact) for artifact in build_all(path, options)], path)
     if path.suffix in (".json", ".wasm"):
         return _with_code([of_artifact(load_artifact(path))], path)
-    return [_of_bytecode(path)]
+    return [_of_bytecode(path, None if timeout_seconds is None else Deadline.after(timeout_seconds))]
 
 
 def of_artifact(artifact: Artifact) -> Subject:
@@ -63,10 +68,20 @@ def of_code(name: str, code: bytes, ground: Ground, deadline: Deadline | None = 
     """The subject of bytes: a module, creation bytecode, or deployed bytecode. Raises ExecutionTimeoutError."""
     if is_module(code):
         return Subject(name, code, code)
-    world = deployed(peopled(ground.environment, ground.reader, deadline), code, "")
+    try:
+        world = deployed(peopled(ground.environment, ground.reader, deadline), code, "", gas=GUESS_GAS)
+    except ExecutionTimeoutError:
+        if deadline is None or deadline.expired():
+            raise
+        return Subject(name, code, notes=(_UNDECIDED,))
     made = b"" if world is None else world.state.get_code(world.target)
     # deployed bytecode run as a creation ends at once, or in a few bytes that are no part of it
     return Subject(name, made, code) if len(made) > 1 and made[:64] in code else Subject(name, code)
+
+
+_UNDECIDED = (
+    f"the bytes, run as a creation, took over {CREATION_SHARE:.0%} of the time: they were examined as deployed code"
+)
 
 
 def is_module(code: bytes) -> bool:
@@ -74,7 +89,7 @@ def is_module(code: bytes) -> bool:
     return code[:3] == COMPRESSED_PREFIX or code[: len(MAGIC)] == MAGIC
 
 
-def _of_bytecode(path: Path) -> Subject:
+def _of_bytecode(path: Path, deadline: Deadline | None) -> Subject:
     try:
         size = path.stat().st_size
         if size > LONGEST_CODE_BYTES:
@@ -89,4 +104,4 @@ def _of_bytecode(path: Path) -> Subject:
     if not text and not is_module(code) and raw.isascii():
         kinds = ", ".join((*BY_SUFFIX, ".json", ".wasm"))
         raise AuditError(f"{path}: neither bytecode in hex or binary, nor a source or an artifact ({kinds})")
-    return of_code(path.name.partition(".")[0], code, blank_ground(None))
+    return of_code(path.name.partition(".")[0], code, blank_ground(None), deadline)

@@ -26,6 +26,7 @@ _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 REENTRANCY = "reentrancy"
 ACCESS = "access-control"
 DELEGATECALL = "delegatecall-to-input"
+ARBITRARY_CALL = "arbitrary-call"
 TX_ORIGIN = "tx-origin"
 SELFDESTRUCT = "selfdestruct"
 UNCHECKED_CALL = "unchecked-call"
@@ -40,7 +41,8 @@ _ROWS = (
         "An account that an outsider chooses is called with gas to call back, and the storage that the call depends on"
         " changes only afterwards.",
         "Write storage before the call, or hold a lock during it.",
-        "Reentrancy across two contracts, and views that answer wrongly during a call (read-only reentrancy).",
+        "Reentrancy across two contracts, through the callbacks of tokens at fixed addresses (ERC-777, ERC-1155), and"
+        " views that answer wrongly during a call (read-only reentrancy).",
         "SWC-107",
     ),
     Rule(
@@ -49,7 +51,8 @@ _ROWS = (
         " the contract's own ether or tokens, a creation of balance.",
         "Compare the caller with an owner or a role before the operation.",
         "Sensitive variables that no check of a caller reads, such as a fee or a price; checks of the caller that are"
-        " there but wrong.",
+        " there but wrong; a transferFrom of a token that takes no allowance off, or from another mapping than the one"
+        " that is checked.",
         "SWC-105",
     ),
     Rule(
@@ -58,6 +61,14 @@ _ROWS = (
         "Delegate to an address that is fixed, or that only an owner sets.",
         "Targets that an outsider influences through another contract.",
         "SWC-112",
+    ),
+    Rule(
+        ARBITRARY_CALL, "Arbitrary call", _HIGH,
+        "Any caller chooses both the target and the data of a call: it acts as the contract, and spends the tokens that"
+        " the contract holds or that others have allowed it to spend.",
+        "Fix the target or the function, list the targets, or let only an owner call.",
+        "Data that is put together from parts, such as a selector from input with arguments of the contract's own. A"
+        " router that never holds anything and gets no allowance is reported although it is safe.",
     ),
     Rule(
         TX_ORIGIN, "Authorisation by tx.origin", _MEDIUM,

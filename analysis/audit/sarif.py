@@ -1,6 +1,8 @@
 """Reports as SARIF 2.1.0 (OASIS), which code hosts and editors show next to the source."""
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -41,18 +43,38 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _result(where: str, document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    location: dict[str, Any] = {"artifactLocation": {"uri": quote(found["source"] or where)}}
-    if found["line"] is not None:
-        location["region"] = {"startLine": found["line"]}
-    elif found["offset"] is not None:
-        location["region"] = {"byteOffset": found["offset"]}
     contract, function = document["contract"], found["function"]
-    details = f" {found['details']}." if found["details"] else ""
     logical = {"fullyQualifiedName": f"{contract}.{function}" if function else contract, "kind": "function"}
+    location: dict[str, Any] = {"logicalLocations": [logical]}
+    if found["line"] is not None:
+        region = {"startLine": found["line"]}
+        location["physicalLocation"] = {
+            "artifactLocation": _artifact(_source_file(where, found["source"])),
+            "region": region,
+        }
+    elif Path(where).is_file():
+        # no region: an offset counts in the deployed code, not in the file
+        location["physicalLocation"] = {"artifactLocation": _artifact(Path(where))}
+    details = f" {found['details']}." if found["details"] else ""
+    code = "" if found["offset"] is None else f", at 0x{found['offset']:x} of the code"
     return {
         "ruleId": found["rule"],
         "level": _LEVELS[Severity[found["severity"].upper()]],
-        "message": {"text": f"{contract}: {found['reason']} ({found['evidence']}).{details}"},
-        "locations": [{"physicalLocation": location, "logicalLocations": [logical]}],
+        "message": {"text": f"{contract}: {found['reason']} ({found['evidence']}{code}).{details}"},
+        "locations": [location],
         "properties": {name: found[name] for name in ("evidence", "severity", "offset")},
     }
+
+
+def _source_file(where: str, source: str) -> Path:
+    """The file of a source's name, which counts from the folder of the audited file or from one above it."""
+    folders = Path(where).absolute().parents
+    return next((folder / source for folder in folders if (folder / source).is_file()), Path(source))
+
+
+def _artifact(file: Path) -> dict[str, str]:
+    """A file's location: relative to the current directory, which code hosts take for the root, where it is in it."""
+    whole = Path(os.path.normpath(file.absolute()))
+    if whole.is_relative_to(Path.cwd()):
+        return {"uri": quote(whole.relative_to(Path.cwd()).as_posix()), "uriBaseId": "%SRCROOT%"}
+    return {"uri": whole.as_uri()}

@@ -16,7 +16,8 @@ class Subject:
     """One contract.
 
     code: as an account has it. creation: code that makes it, without the constructor's arguments; b"" if unknown.
-    locate: offset in the code -> (file, line from 1), or None where no source is known.
+    locate: offset in the code -> (file, line from 1), or None where no source is known. notes: doubts about what the
+    code is, each a sentence.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Subject:
     creation: bytes = b""
     abi: Abi = field(default_factory=list)
     locate: Callable[[int], tuple[str, int] | None] = lambda _offset: None
+    notes: tuple[str, ...] = ()
 
     @property
     def functions(self) -> list[dict[str, Any]]:

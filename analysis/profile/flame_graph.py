@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
+from zevm.analysis.printable import printable
 from zevm.analysis.profile.stacks import Stack, Unit
 
 WIDTH: Final = 1_200
@@ -69,7 +70,8 @@ def _box(stack: Stack, left: float, width: float, totals: Sequence[float], index
     where = f" in {stack.file}" if stack.file else ""
     words = f"{stack.title}{where}: {used} ({share:.1f} %), itself {own}, {stack.count:,} times"
     letters = int((width - 4) / _LETTER_WIDTH)
-    name = stack.title if len(stack.title) <= letters else stack.title[: letters - 2] + ".." if letters > 4 else ""
+    title = printable(stack.title)
+    name = title if len(title) <= letters else title[: letters - 2] + ".." if letters > 4 else ""
     top = _HEAD + stack.depth * ROW
     text = f'<text x="{_MARGIN + left + 3:.2f}" y="{top + 13}">{_safe(name)}</text>' if name else ""
     return (
@@ -81,7 +83,7 @@ def _box(stack: Stack, left: float, width: float, totals: Sequence[float], index
 
 def _colour(stack: Stack) -> str:
     """The hue says what it is; names differ in lightness, the same for every run."""
-    lightness = 68 + sum(stack.title.encode()) % 14
+    lightness = 68 + sum(printable(stack.title).encode()) % 14
     return f"hsl({_HUES.get(stack.kind, 0)},{0 if stack.kind == 'transaction' else 75}%,{lightness}%)"
 
 
@@ -94,5 +96,5 @@ def _legend() -> Iterator[str]:
 
 
 def _safe(text: str) -> str:
-    """Text for XML: what it may not hold at all is replaced."""
-    return escape("".join(character if character.isprintable() else "?" for character in text))
+    """Text for XML, without what it may not hold at all."""
+    return escape(printable(text))

@@ -47,11 +47,30 @@ class Sum:
     ns: float = 0.0
 
 
+_NUMBER = (int, float)
+_USE: Mapping[str, Any] = {"count": int, "selfGas": _NUMBER, "selfNs": _NUMBER}
+_NODE: Mapping[str, Any] = {"kind": str, "name": str, **_USE}
+_LINE: Mapping[str, Any] = {"file": str, "line": int, **_USE}
+"""Field -> its type, of what a server may have answered."""
+_TEXT_OR_NONE = (str, type(None))
+
+
+def _checked(row: Mapping[str, Any], types: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises KeyError, TypeError."""
+    optional = {name: _TEXT_OR_NONE for name in ("contract", "file") if name in row}
+    for name, kind in (optional | dict(types)).items():
+        if not isinstance(row[name], kind):
+            raise TypeError(f"{name}: {row[name]!r:.80}")
+    return row
+
+
 def stacks_of(answer: Mapping[str, Any]) -> list[Stack]:
     """The nodes with their totals, each before its children. Raises ValueError for what is no profile."""
     try:
+        for line in answer.get("lines", ()):
+            _checked(line, _LINE)
         stacks: list[Stack] = []
-        for index, row in enumerate(answer["nodes"]):
+        for index, row in enumerate(_checked(node, _NODE) for node in answer["nodes"]):
             parent = row["parent"]
             if parent is not None and not 0 <= parent < index:
                 raise IndexError(parent)
@@ -73,7 +92,7 @@ def stacks_of(answer: Mapping[str, Any]) -> list[Stack]:
             )
             if parent is not None:
                 stacks[parent].children.append(index)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"not an answer of zvm_profile: {error!r}") from None
     for stack in reversed(stacks):
         if stack.parent is not None:
@@ -144,7 +163,7 @@ def by_operation(stacks: Sequence[Stack]) -> list[Sum]:
 def by_line(answer: Mapping[str, Any]) -> list[Sum]:
     """Lines of sources, the dearest first."""
     rows = [
-        Sum(f"{row['file']}:{row['line']}", row["contract"], row["count"], row["selfGas"], row["selfNs"])
+        Sum(f"{row['file']}:{row['line']}", row.get("contract") or "", row["count"], row["selfGas"], row["selfNs"])
         for row in answer.get("lines", [])
     ]
     return sorted(rows, key=_dearest)

@@ -11,7 +11,7 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.frame import WasmMachine
-from zevm.chain.vm.tracer import Tracer
+from zevm.chain.vm.tracer import Watcher
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
@@ -86,7 +86,7 @@ class ChainSpec:
         schedule: ForkSchedule,
         wasm_machine: WasmMachine | None = None,
         *,
-        watcher: Callable[[], Tracer] | None = None,
+        watcher: Watcher | None = None,
         transaction_gas_cap: bool | None = None,
         code_size_limit: int | None = None,
     ) -> None:

@@ -229,7 +229,8 @@ class GasEstimation:
     def _try(self, gas_limit: int) -> Outcome:
         state = BlockState(self._state.fork_reader())
         executor = executor_in(self._frame.environment, state, self._overrides)
-        return executor.call(replace(self._request, gas_limit=gas_limit), deadline=self._deadline)
+        request = replace(self._request, gas_limit=gas_limit)
+        return executor.call(request, deadline=self._deadline, purpose="estimate")
 
     def _succeeds(self, gas_limit: int) -> bool:
         try:

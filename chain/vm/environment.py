@@ -1,11 +1,10 @@
 """The block as its transactions see it, and the node's parts that serve them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.interface import BlockContext
-from zevm.chain.vm.tracer import Tracer
+from zevm.chain.vm.tracer import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +18,4 @@ class BlockEnvironment(BlockContext):
 
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
     wasm_machine: WasmMachine | None = None
-    watcher: Callable[[], Tracer] | None = None
+    watcher: Watcher | None = None

@@ -73,11 +73,15 @@ class Executor:
         return PyEvmState(self.state, self.environment, has_empty_accounts=traits.has_empty_accounts)
 
     def _context(
-        self, settled: TransactionEnvironment, deadline: Deadline | None, tracer: Tracer | None
+        self,
+        settled: TransactionEnvironment,
+        deadline: Deadline | None,
+        tracer: Tracer | None,
+        purpose: str | Transaction = "call",
     ) -> TransactionContext:
         machine, watcher = self.environment.wasm_machine, self.environment.watcher
         if tracer is None and watcher is not None:
-            tracer = watcher()
+            tracer = watcher(purpose if isinstance(purpose, str) else f"transaction 0x{purpose.hash.hex()}")
         origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
         return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
 
@@ -106,11 +110,19 @@ class Executor:
         validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
         settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
-        return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer))
+        return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))
 
-    def call(self, request: CallRequest, *, deadline: Deadline | None = None, tracer: Tracer | None = None) -> Outcome:
+    def call(
+        self,
+        request: CallRequest,
+        *,
+        deadline: Deadline | None = None,
+        tracer: Tracer | None = None,
+        purpose: str = "call",
+    ) -> Outcome:
         """Execute a message as eth_call does: no nonce, no signature, and fees only where the request has them.
 
+        purpose: see Watcher.
         Raises TransactionError when geth would refuse to begin,
         ExecutionTimeoutError at the deadline.
         """
@@ -124,7 +136,7 @@ class Executor:
             evm_state.blob_base_fee = 0
         price, blob_price = self._effective_price(request), 0 if free_blobs else environment.blob_base_fee or 0
         settled = settle(request, gas, environment, price_wei=None if free else price, blob_price_wei=blob_price)
-        return execute(settled, environment, evm_state, self._context(settled, deadline, tracer))
+        return execute(settled, environment, evm_state, self._context(settled, deadline, tracer, purpose))
 
     def simulate(
         self, request: CallRequest, nonce: int, *, validate: bool, deadline: Deadline | None = None

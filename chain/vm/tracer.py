@@ -142,3 +142,7 @@ class Tracer(Protocol):
     def on_end(self, outcome: Outcome) -> None:
         """Gas is settled, and the state is as the transaction leaves it."""
         ...
+
+
+Watcher = Callable[[str], Tracer]
+"""Makes the tracer of an execution that has no other. It is told what runs: "call", "estimate", "transaction 0x..."."""

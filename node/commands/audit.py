@@ -77,7 +77,7 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[d
     from zevm.contracts.options import BuildOptions
 
     def run() -> list[dict[str, Any]]:
-        subjects = subjects_of(path, BuildOptions(on_wait=once()))
+        subjects = subjects_of(path, BuildOptions(on_wait=once()), timeout_seconds)
         chosen = [subject for subject in subjects if contract in (None, subject.name)]
         if not chosen:
             raise AuditError(f"--contract {contract}: {path} has {', '.join(subject.name for subject in subjects)}")
@@ -136,18 +136,23 @@ def _tell_one(document: dict[str, Any]) -> None:
     found = document["findings"]
     count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
     functions = f"{document['functions']} function{'' if document['functions'] == 1 else 's'}"
-    typer.echo(f"{document['contract']}: {count} in {functions}")
+    _say(f"{document['contract']}: {count} in {functions}")
     rows = [(item["severity"], item["evidence"], item["rule"], _place(item)) for item in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row, item in zip(rows, found, strict=True):
-        typer.echo(
-            "  " + "  ".join((*(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)), row[3]))
-        )
+        _say("  " + "  ".join((*(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)), row[3])))
         for line in (item["reason"], item["details"]):
             if line:
-                typer.echo(f"      {line}")
+                _say(f"      {line}")
     for note in document["notes"]:
-        typer.echo(f"note: {note}")
+        _say(f"note: {note}")
+
+
+def _say(line: str) -> None:
+    """Print a line with names from artifacts, sources, servers and other programs in it."""
+    from zevm.analysis.printable import printable
+
+    typer.echo(printable(line))
 
 
 def _place(finding: dict[str, Any]) -> str:

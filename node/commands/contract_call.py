@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from zevm.analysis.printable import printable
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of, told
 from zevm.node.commands.contract_outcome import events, reasons
 from zevm.node.commands.contract_target import Target, target_of
@@ -59,7 +60,7 @@ def call(
         typer.echo(returned)
     else:
         for line in decode_results(outputs, bytes.fromhex(returned[2:])):
-            typer.echo(line)
+            typer.echo(printable(line, keep="\n\t"))
 
 
 def send_transaction(
@@ -87,7 +88,7 @@ def send_transaction(
     tell_receipt(receipt, as_json=as_json)
     if not as_json:
         for line in events(target.abi, receipt["logs"], target.address):
-            typer.echo(line)
+            typer.echo(printable(line))
 
 
 def call_data(
@@ -114,4 +115,5 @@ def call_data(
         )
     if value_wei and entry is not None and entry.get("stateMutability") != "payable":
         raise NodeError(f"{signature_of(entry)} accepts no wei: {value_wei} given")
-    return selector + encode_arguments(inputs, texts), outputs
+    name = function.partition("(")[0].strip()
+    return selector + encode_arguments(inputs, texts, function=name), outputs

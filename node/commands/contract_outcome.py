@@ -9,6 +9,7 @@ from zevm.contracts.artifact import Abi
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 
+REVERTED = "execution reverted"
 _STATIC_WORDS = ("uint", "int", "address", "bool", "bytes")
 
 
@@ -29,7 +30,8 @@ def reasons(artifacts: Path) -> Iterator[None]:
         reason = Decoder(artifacts).revert_reason(output)
         if reason is None:
             raise
-        raise NodeError(f"{error}: {reason}") from None
+        # not after the node's text, which has the reason too where the node knows the artifacts
+        raise NodeError(f"{REVERTED}: {reason}") from None
 
 
 def events(abi: Abi, logs: list[dict[str, Any]], address: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from zevm.analysis.printable import printable
 from zevm.chain.zvm.price_table import PRICE_TABLES
 from zevm.contracts.artifact import Artifact
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of, told
@@ -35,7 +36,7 @@ def abi(
         file = artifact.source.rpartition(".")[0] + ".abi.json"
         raise NodeError(f"{artifact.name} has no ABI: write one next to the source, as {file}")
     for entry in artifact.abi:
-        typer.echo(described(entry))
+        typer.echo(printable(described(entry)))
 
 
 FIELDS: dict[str, Callable[[Artifact], Any]] = {
@@ -69,7 +70,7 @@ def inspect(
         typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2))
         return
     console = Console()
-    typer.echo(f"{artifact.source}:{artifact.name}, {artifact.language}")
+    typer.echo(printable(f"{artifact.source}:{artifact.name}, {artifact.language}"))
     typer.echo(f"{len(artifact.deployed_bytecode):,} bytes stored, {len(artifact.bytecode):,} bytes of creation code")
     _print_functions(console, artifact)
     _print_storage(console, artifact)
@@ -85,7 +86,8 @@ def _print_functions(console: Console, artifact: Artifact) -> None:
     if artifact.abi:
         table = Table("selector", "ABI")
         for entry in artifact.abi:
-            table.add_row(selector_of(entry).hex() if entry["type"] == "function" else "", escape(described(entry)))
+            selector = selector_of(entry).hex() if entry["type"] == "function" else ""
+            table.add_row(selector, escape(printable(described(entry))))
         console.print(table)
 
 
@@ -96,5 +98,5 @@ def _print_storage(console: Console, artifact: Artifact) -> None:
         for item in layout["storage"]:
             kind = layout["types"][item["type"]]
             place = str(item["slot"]), str(item["offset"]), kind["numberOfBytes"]
-            table.add_row(*place, escape(item["label"]), escape(kind["label"]))
+            table.add_row(*place, escape(printable(item["label"])), escape(printable(kind["label"])))
         console.print(table)

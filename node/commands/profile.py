@@ -3,12 +3,15 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from zevm.analysis.printable import printable
+from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of
+from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
@@ -21,8 +24,6 @@ from zevm.node.commands.wasm_options import (
 from zevm.node.errors import NodeError, reason_of
 
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}\Z")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
-_HEX = re.compile(r"0x([0-9a-fA-F]{2})*\Z")
 _MOST_ROWS = 10_000
 _PIPED_WIDTH = 200
 """Columns of a table that no terminal shows."""
@@ -33,13 +34,19 @@ def profile(
         str | None, typer.Argument(metavar="TX", help="Hash of a mined transaction; none with --call.")
     ] = None,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[FUNCTION ARGS]...", help="With --call: as in `zevm wasm call`.")
+        list[str] | None, typer.Argument(metavar="[FUNCTION ARGS]...", help="With --call: as in `zevm contract call`.")
     ] = None,
-    call: Annotated[str | None, typer.Option("--call", metavar="ADDRESS", help="Profile a call of a contract.")] = None,
+    call: Annotated[
+        str | None, typer.Option("--call", metavar="CONTRACT", help="Profile a call: a name, as Token, or an address.")
+    ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="HEX", help="Call data, in place of FUNCTION ARGS.")
     ] = None,
-    block: Annotated[str, typer.Option("--block", metavar="BLOCK", help="Of a call: number, tag or hash.")] = "latest",
+    block: Annotated[
+        str | None, typer.Option("--block", metavar="BLOCK", help="Of a call: number, tag or hash. (default: latest)")
+    ] = None,
+    root: RootOption = HERE,
+    out: OutOption = None,
     sender: FromOption = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
@@ -59,15 +66,29 @@ def profile(
     Contracts, functions and lines have names if the node knows the artifacts: `zevm run --artifacts out`.
     """
     words = [*([] if transaction is None else [transaction]), *(arguments or [])]
-    fields = None if call is None else _call_fields(call, words, data, sender, value, gas_limit)
-    answer = client_of(rpc, port).call("zvm_profile", *_parameters(words, fields, data, block))
-    from zevm.analysis.profile.stacks import stacks_of
+    client = client_of(rpc, port)
+    if call is None:
+        of_calls = {"--data": data, "--block": block, "--from": sender, "--value": value or None}
+        parameters: list[Any] = [_transaction_hash(words, of_calls | {"--gas-limit": gas_limit})]
+    else:
+        from zevm.node.commands.profile_call import call_fields
 
-    try:
-        stacks = stacks_of(answer)
-    except ValueError as error:
-        raise NodeError(str(error)) from None
-    title = call if call is not None else words[0]
+        more = {"from": sender, "gas": None if gas_limit is None else hex(gas_limit)}
+        fields = call_fields(client, project_of(root, out), call, words, data, more, value_wei=value)
+        parameters = [fields, block_reference(block or "latest")]
+    answer = client.call("zvm_profile", *parameters)
+    stacks = _stacks(answer)
+    _write_files(stacks, call or words[0], by, svg, speedscope)
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        _show(answer, stacks, rows)
+
+
+def _write_files(
+    stacks: Sequence[Any], title: str, by: Literal["gas", "time"], svg: Path | None, speedscope: Path | None
+) -> None:
+    """The files that were asked for. Raises NodeError."""
     if svg is not None:
         from zevm.analysis.profile.flame_graph import flame_graph
 
@@ -75,59 +96,42 @@ def profile(
     if speedscope is not None:
         from zevm.analysis.profile.speedscope import speedscope_document
 
-        _write(speedscope, json.dumps(speedscope_document(stacks, str(title))) + "\n")
-    if as_json:
-        typer.echo(json.dumps(answer))
-    elif svg is None and speedscope is None:
-        _show(answer, stacks, rows)
+        _write(speedscope, json.dumps(speedscope_document(stacks, title)) + "\n")
 
 
-def _parameters(words: Sequence[str], fields: dict[str, Any] | None, data: str | None, block: str) -> list[Any]:
-    """The parameters of zvm_profile. Raises NodeError for neither a transaction nor a call, or for both."""
-    if fields is not None:
-        return [fields, hex(int(block)) if block.isdecimal() else block]
+def _transaction_hash(words: Sequence[str], options: Mapping[str, object]) -> str:
+    """The hash. options: those of calls, None where not given. Raises NodeError."""
     if not words:
-        raise NodeError("name a transaction's hash, or a call as --call ADDRESS 'balanceOf(address)' 0x...")
+        raise NodeError("name a transaction's hash, or a call as --call CONTRACT 'balanceOf(address)' 0x...")
     if not _HASH.match(words[0]):
         raise NodeError(
-            f"{words[0]}: not a transaction's hash (0x and 64 hex digits); a call begins with --call ADDRESS"
+            f"{words[0]}: not a transaction's hash (0x and 64 hex digits); a call begins with --call CONTRACT"
         )
-    if len(words) > 1 or data is not None:
-        raise NodeError(f"{words[1] if len(words) > 1 else '--data'}: only a call (--call ADDRESS) takes arguments")
-    return [words[0]]
+    if len(words) > 1:
+        raise NodeError(f"{words[1]}: only a call (--call CONTRACT) takes arguments")
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise NodeError(f"{', '.join(given)}: only of a call (--call CONTRACT), not of a mined transaction")
+    return words[0]
 
 
-def _call_fields(
-    target: str, words: list[str], data: str | None, sender: str | None, value: int, gas_limit: int | None
-) -> dict[str, Any]:
-    """The object of a call as eth_call takes it. Raises NodeError."""
-    if not _ADDRESS.match(target):
-        raise NodeError(f"--call {target}: not an address (0x and 40 hex digits)")
-    if data is not None and words:
-        raise NodeError(f"{words[0]}: --data is the call data already; give one of them")
-    if data is not None and not _HEX.match(data):
-        raise NodeError(f"--data {data[:80]}: not hex digits with 0x")
-    fields: dict[str, Any] = {"to": target, "value": hex(value), "data": data or _encoded(words)}
-    fields |= {} if sender is None else {"from": sender}
-    return fields | ({} if gas_limit is None else {"gas": hex(gas_limit)})
+def _stacks(answer: Any) -> list[Any]:
+    """The nodes of an answer. Raises NodeError for an answer of another form."""
+    from zevm.analysis.profile.stacks import stacks_of
 
-
-def _encoded(words: list[str]) -> str:
-    if not words:
-        return "0x"
-    from zevm.node.abi_text import encode_arguments, parse_signature
-    from zevm.storage.keccak import keccak256
-
-    if "(" not in words[0]:
-        raise NodeError(f"{words[0]}: write the function with its types, as 'transfer(address,uint256)'")
-    signature = parse_signature(words[0])
-    selector = keccak256(signature.canonical.encode())[:4]
-    return "0x" + (selector + encode_arguments(signature.inputs, words[1:])).hex()
+    try:
+        stacks = stacks_of(answer)
+        wrong = [name for name in ("gasUsed", "refundGas") if not isinstance(answer[name], int)]
+        if wrong or not stacks or "status" not in answer or "error" not in answer:
+            raise ValueError(f"not an answer of zvm_profile: {', '.join(wrong) or 'status, error or nodes'}")
+    except (ValueError, KeyError) as error:
+        raise NodeError(str(error)) from None
+    return stacks
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.expanduser().write_text(text)
+        path.expanduser().write_text(text, encoding="utf-8")
     except OSError as error:
         raise NodeError(f"{path}: cannot be written: {reason_of(error)}") from None
     typer.echo(f"{path} is written", err=True)
@@ -137,7 +141,7 @@ def _show(answer: dict[str, Any], stacks: Sequence[Any], rows: int) -> None:
     """The tables."""
     from zevm.analysis.profile import stacks as sums
 
-    outcome = "succeeded" if answer["status"] else f"failed: {answer['error']}"
+    outcome = "succeeded" if answer["status"] else printable(f"failed: {answer['error']}")
     before = stacks[0].self_gas
     typer.echo(
         f"{outcome}; gas used {answer['gasUsed']:,}: {stacks[0].gas - before:,.0f} by code, {before:,.0f} before it"
@@ -167,7 +171,7 @@ def _table(title: str, found: Sequence[Any], rows: int, counted: str, *, with_to
         name = f"{row.name} ({row.place})" if row.place not in ("", "opcode", "host") else row.name
         total = [f"{row.gas:,.0f}"] if with_total else []
         numbers = [f"{row.self_gas:,.0f}", f"{100 * row.self_gas / whole:.1f}", *total, f"{row.self_ns / 1e6:.3f}"]
-        table.add_row(escape(name), *numbers, f"{row.count:,}")
+        table.add_row(escape(printable(name)), *numbers, f"{row.count:,}")
     console = Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)
     console.print(table)
     if len(found) > rows:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zevm.analysis.printable import printable
 from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
@@ -74,8 +75,9 @@ def _function(function: str, texts: list[str], data: str | None) -> dict[str, An
         from zevm.node.abi_text import encode_arguments, parse_signature
 
         signature = parse_signature(function)
-        encoded = data if data is not None else "0x" + encode_arguments(signature.inputs, texts).hex()
-        return {"function": signature.canonical, "arguments": encoded, "outputs": signature.outputs}
+        if data is None:
+            data = "0x" + encode_arguments(signature.inputs, texts, function=signature.name).hex()
+        return {"function": signature.canonical, "arguments": data, "outputs": signature.outputs}
     if data is None and function != _ENTRY_POINT:
         return {"function": function, "arguments": [_integer(text) for text in texts], "outputs": _INTEGER}
     if texts:
@@ -142,7 +144,7 @@ def _tell(answer: dict[str, Any], outputs: tuple[str, ...] | None, *, gas: bool,
         data = "" if returned == "0x" else f" ({returned})"
         raise NodeError(f"{answer['status']}: {answer['error']}{data}")
     for line in _shown(returned, outputs):
-        typer.echo(line)
+        typer.echo(printable(line, keep="\n\t"))
 
 
 def _shown(returned: str, outputs: tuple[str, ...] | None) -> list[str]:

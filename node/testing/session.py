@@ -18,6 +18,7 @@ from zevm.node.testing.failures import FailureTraces, LastExecution
 from zevm.node.testing.gas_recorder import GasRecorder
 from zevm.node.testing.gas_report import GasReport
 from zevm.node.testing.isolation import Isolation
+from zevm.node.testing.surroundings import Surroundings
 
 
 class FundedAddress(str):
@@ -35,10 +36,11 @@ class FundedAddress(str):
 class Session:
     """The open node of this process, and the objects of the fixtures. last: what the running test has executed last."""
 
-    def __init__(self, node: Node, artifacts: Artifacts, last: LastExecution) -> None:
+    def __init__(self, node: Node, artifacts: Artifacts, last: LastExecution, surroundings: Surroundings) -> None:
         self.node = node
         self.last = last
         self._artifacts = artifacts
+        self._surroundings = surroundings
 
     @cached_property
     def accounts(self) -> list[FundedAddress]:
@@ -74,6 +76,7 @@ class Session:
     def _with_default_account(self, w3: Any) -> Any:
         if self.accounts:
             w3.eth.default_account = self.accounts[0]
+        self._surroundings.watch(w3)
         return w3
 
 
@@ -90,7 +93,8 @@ def opened(
     with ExitStack() as stack:
         node = _open_node({"artifacts": [folder for folder in folders if folder.is_dir()], **settings})
         stack.callback(node.close)
-        last, isolation = LastExecution(), Isolation(node)
+        last, surroundings = LastExecution(), Surroundings(node)
+        isolation = Isolation(node, surroundings)
         listeners: list[Listener] = [last.on_event]
         plugins: list[object] = [isolation]
         if config.getini("zevm_traces"):
@@ -106,7 +110,7 @@ def opened(
         if request.fixturename not in test.fixturenames:
             # asked for by getfixturevalue: the hooks of this test's own fixtures have passed
             isolation.hold_test(test)
-        yield Session(node, Artifacts(root, folders, config.getini("zevm_sources")), last)
+        yield Session(node, Artifacts(root, folders, config.getini("zevm_sources")), last, surroundings)
 
 
 def _open_node(settings: Mapping[str, Any]) -> Node:

@@ -7,8 +7,7 @@ by web3.py's defaults, the originals take half: five requests of their own, and 
 import os
 from typing import Any, Final, cast
 
-from eth_hash import auto as hashing
-from eth_hash.backends import pysha3
+from eth_utils.crypto import keccak_256
 from web3 import Web3
 from web3.middleware import (
     BufferedGasEstimateMiddleware,
@@ -18,6 +17,8 @@ from web3.middleware import (
 )
 from web3.middleware.base import Web3Middleware
 from web3.types import RPCEndpoint, RPCResponse
+
+from zevm.storage.keccak import keccak256
 
 GAS_BUFFER: Final = 100_000
 """Gas over the estimate, as web3.py adds it."""
@@ -83,7 +84,7 @@ def with_short_ways(w3: Web3) -> Web3:
     if "ETH_HASH_BACKEND" not in os.environ:
         # a hundred and fifty hashes in a test with two transactions; the library that is found first takes ten times
         # as long
-        hashing.keccak.hasher = pysha3.backend.keccak256  # type: ignore[assignment]  # its parameter has another name
+        keccak_256.hasher = cast(Any, keccak256)
     replacements = {
         "gas_price_strategy": Fees,
         "ens_name_to_address": Names,

@@ -16,6 +16,9 @@ GROWN_BYTES = 8 * 1024 * 1024
 WAIT_SECONDS = 2.0
 """Delay between a call's end and the reading of resident memory, so that many calls cost one reading."""
 
+MOST_WAIT_SECONDS = 30.0
+"""Delay after trims that returned little."""
+
 _STATUS = Path("/proc/self/statm")
 
 
@@ -41,26 +44,34 @@ _MALLOC_TRIM = _find_malloc_trim()
 class ReleasedMemory:
     """Checks, some time after calls or clients end, whether resident memory has grown, and trims the heap if so.
 
-    Used on the event loop. The memory after a trim is the base of the next comparison.
+    Used on the event loop. The base of the comparison is the least that was ever resident: what is freed after a trim
+    lets nothing grow. A trim that returns little doubles the delay of the next one, since what has grown is in use.
     """
 
     def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
+        self._wait_seconds = WAIT_SECONDS
         self._least_bytes = resident_bytes() if _MALLOC_TRIM is not None else 0
 
     def look(self) -> None:
         """Schedule a check: a call or a client has ended."""
         if self._timer is None and _MALLOC_TRIM is not None:
-            self._timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._compare, _MALLOC_TRIM)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._wait_seconds, self._compare, loop, _MALLOC_TRIM)
 
-    def _compare(self, malloc_trim: Callable[[int], int]) -> None:
-        self._timer = None
+    def _compare(self, loop: asyncio.AbstractEventLoop, malloc_trim: Callable[[int], int]) -> None:
         resident = resident_bytes()
         if resident >= self._least_bytes + GROWN_BYTES:
             # the call leaves the interpreter's lock to the others
-            asyncio.get_running_loop().run_in_executor(None, self._trim, malloc_trim)
+            loop.run_in_executor(None, self._trim, malloc_trim, resident)
+        else:
+            self._wait_seconds = WAIT_SECONDS
         self._least_bytes = min(self._least_bytes, resident)
+        self._timer = None
 
-    def _trim(self, malloc_trim: Callable[[int], int]) -> None:
+    def _trim(self, malloc_trim: Callable[[int], int], before_bytes: int) -> None:
         malloc_trim(0)
-        self._least_bytes = resident_bytes()
+        after_bytes = resident_bytes()
+        is_fruitless = before_bytes - after_bytes < GROWN_BYTES
+        self._wait_seconds = min(2 * self._wait_seconds, MOST_WAIT_SECONDS) if is_fruitless else WAIT_SECONDS
+        self._least_bytes = min(self._least_bytes, after_bytes)

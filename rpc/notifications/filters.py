@@ -100,6 +100,12 @@ class Filters:
         """Whether an event may have a listener here. Safe from any thread."""
         return bool(self._filters)
 
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The ids of all filters."""
+        self._expire()
+        return frozenset(self._filters)
+
     def new_log_filter(self, criteria: LogFilter) -> str:
         """Create a filter for logs of coming blocks; return its id. Raises InvalidParamsError, LimitExceededError."""
         if criteria.block_hash is not None:

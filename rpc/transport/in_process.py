@@ -91,6 +91,16 @@ class InProcess:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def listeners(self) -> frozenset[object]:
+        """The ids of the node's filters, and the connections within the process. Raises DoorClosedError."""
+        if not self._connections and not self._services.filters.any_open:
+            return frozenset()
+        return self.run(self._listeners()).result()
+
+    def end_listeners_but(self, kept: frozenset[object]) -> None:
+        """Uninstall the filters and close the connections that are not among `kept`. Raises DoorClosedError."""
+        self.run(self._end_listeners_but(kept)).result()
+
     def forget(self) -> None:
         """Take no more, in a copy of the process that has none of the node's threads."""
         self._lock, self._closed = threading.Lock(), True
@@ -107,6 +117,15 @@ class InProcess:
             raise
         finally:
             self._tasks.discard(task)
+
+    async def _listeners(self) -> frozenset[object]:
+        return self._services.filters.identifiers | self._connections
+
+    async def _end_listeners_but(self, kept: frozenset[object]) -> None:
+        for identifier in self._services.filters.identifiers - kept:
+            self._services.filters.uninstall(identifier)
+        for connection in self._connections - kept:
+            connection.cut()
 
     async def _connect(self, deliver: Deliver, cut: Callable[[], None]) -> "InProcessConnection":
         async def write(pieces: Iterable[bytes]) -> None:

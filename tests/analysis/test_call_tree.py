@@ -77,6 +77,8 @@ def test_a_creation_and_a_call_of_a_module(node: zevm.Node, box_address: bytes) 
     made = _tree(node, None, BOX.bytecode + SEVEN)
     assert (made.contract, made.function, made.arguments) == ("Box", "constructor", [("value", "7")])
     assert _lines(made)[0].startswith("  → new Box@0x")
+    assert _lines(made)[-1] == f"    └─ ← [Return] {made.code_bytes:,} bytes of code"
+    assert made.code_bytes == len(BOX.deployed_bytecode)
     read = _tree(node, box_address, GET)
     assert _lines(read) == ["  Box::get()", "    └─ ← [Return] 7"]
     assert read.gas_used > 21_000

@@ -1,13 +1,14 @@
 """--debug: the guide's lines for each execution, in the node's log; and nothing without it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from wasmtime import wat2wasm
 
 import zevm
-from testing.contracts import FORWARDER
+from testing.contracts import FORWARDER, returning
 from testing.wasm_modules import REVERT_DATA, box, selector
 from zevm.analysis import debug_log
 from zevm.analysis.known_contract import KnownContract
@@ -43,18 +44,32 @@ def test_each_execution_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line for line in capsys.readouterr().out.split("\n") if line.startswith(debug_log.PREFIX)]
     lines = [line.removeprefix(debug_log.PREFIX) for line in lines]
     assert lines[0].lower() == f"executing contract: 0x{FORWARDER_PLACE.hex()}"
-    assert lines[1] == f"Gas limit: {0x100000}"
-    assert lines[2].startswith("  CALL 0x")
-    assert lines[3].startswith("    CALL Box::get(), gas ")
-    assert lines[4].startswith("      host read_args(0), gas ")
+    assert re.fullmatch("For: transaction 0x[0-9a-f]{64} in block 1", lines[1])
+    assert lines[2] == f"Gas limit: {0x100000}"
+    assert lines[3].startswith("  CALL 0x")
+    assert lines[4].startswith("    CALL Box::get(), gas ")
+    assert lines[5].startswith("      host read_args(0), gas ")
     ends = [index for index, line in enumerate(lines) if line.startswith("Execution ")]
     assert lines[ends[0]].startswith("Execution completed, gas used: 2")
     assert lines[ends[0] - 1].startswith("    returned 0x0000")
     failed = lines[ends[0] + 1 :]
     assert failed[0].endswith("(Box)")
+    assert failed[1].startswith("For: call in block ")
     assert any(line.startswith("    reverted: box is shut, gas used ") for line in failed)
     assert failed[-1].startswith("Execution reverted: box is shut, gas used: ")
     assert REVERT_DATA.hex() not in "".join(failed)
+
+
+def test_an_estimate_and_a_creation_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with zevm.Node(debug=True) as node:
+        creation = {"from": node.accounts[0].address, "data": "0x" + returning(b"\x5b" * 1_175).hex()}
+        node.request("eth_estimateGas", creation)
+        sent = node.request("eth_sendTransaction", creation | {"gas": "0x100000"})
+    printed = capsys.readouterr().out
+    assert f"{debug_log.PREFIX}For: estimate in block " in printed
+    assert f"{debug_log.PREFIX}For: transaction {sent} in block 1\n" in printed
+    assert f"{debug_log.PREFIX}    returned 1,175 bytes of code, gas used " in printed
+    assert "5b5b5b" not in printed
 
 
 def test_the_log_may_be_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,6 +179,10 @@ def test_a_call_is_profiled_too(node: zevm.Node) -> None:
         (["0x11"], "hex string has length 2"),
         ([5], "invalid argument 0"),
         ([{"to": "0x1"}], "invalid argument 0"),
+        (["0x" + "11" * 32, "0x1"], "block: only the profile of a call"),
+        (["0x" + "11" * 32, "latest", {"stateOverrides": {"0x" + "22" * 20: {}}}], "stateOverrides: only"),
+        (["0x" + "11" * 32, "latest", {"blockOverrides": {"number": "0x1"}}], "blockOverrides: only"),
+        (["0x" + "11" * 32, "latest", {"txIndex": "0x0"}], "txIndex: only"),
     ],
 )
 def test_what_cannot_be_profiled_is_an_error(node: zevm.Node, parameters: list[Any], message: str) -> None:
@@ -208,7 +212,7 @@ def test_a_flame_graph_is_one_file_of_svg(node: zevm.Node, unit: Any) -> None:
     titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0].startswith("transaction: ")
     assert any(title.startswith("Loop.f in src/loop.sol: ") for title in titles)
-    assert "&lt;script&gt;&amp;?" in text
+    assert "&lt;script&gt;&amp;\\x1b" in text
     assert "href" not in text.replace("xmlns", "")
 
 

@@ -12,10 +12,10 @@ from testing.node_process import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUNNABLE = {"sh", "python"}
-SHOWN = {"", "text", "js", "json", "toml", "zig"}
+SHOWN = {"", "text", "js", "json", "toml", "yaml", "zig"}
 
 _PIECE = re.compile(
-    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"^## (?P<title>[^\n]*)$|^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
 

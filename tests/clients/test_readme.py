@@ -19,6 +19,7 @@ INSTALLATION_SECONDS = 900
 
 TESTED_ELSEWHERE: dict[str, str] = {
     "embedding.md": "tests/node/test_embedding_document.py",
+    "debugging.md": "tests/node/test_embedding_document.py",
     "covenant.md": "tests/covenant/test_covenant_document.py",
     "testing.md": "tests/package/test_built_package.py",
 }

@@ -164,3 +164,6 @@ def test_parameters_have_the_names_of_the_source() -> None:
         "spread": ["one", "two", "", "four"],
         "twice": ["", ""],
     }, "two functions of the file are called twice"
+    without_names = entries["spread"][2]
+    assert without_names["internalType"] == without_names["type"] == "tuple"
+    assert [(part["name"], part["type"]) for part in without_names["components"]] == [("", "uint8"), ("", "uint16")]

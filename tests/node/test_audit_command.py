@@ -10,7 +10,8 @@ import pytest
 from testing.wasm_modules import box, unknown
 from tests.analysis.audited_code import DEPOSIT, HAS_ENTRY, IS_OWNER, contract
 from tests.node.conftest import Command
-from zevm.analysis.audit.finding import Severity
+from zevm.analysis.audit.finding import Finding, Place, Report, Severity
+from zevm.analysis.audit.sarif import sarif_of
 from zevm.node.cli import main
 
 WEAK = contract("CALLER SELFDESTRUCT", f"{HAS_ENTRY} {DEPOSIT}")
@@ -70,12 +71,44 @@ def test_sarif_has_every_finding(audit: Command, file: str) -> None:
     assert [result["ruleId"] for result in results] == [finding["rule"] for finding in reported]
 
 
+def test_sarif_without_a_source_names_the_function_and_no_place_in_the_file(audit: Command) -> None:
+    audit("weak.hex", "--sarif", "out.sarif")
+    (result,) = json.loads(Path("out.sarif").read_text())["runs"][0]["results"]
+    (location,) = result["locations"]
+    assert location["physicalLocation"] == {"artifactLocation": {"uri": "weak.hex", "uriBaseId": "%SRCROOT%"}}
+    assert location["logicalLocations"] == [{"fullyQualifiedName": "weak.0x11223344()", "kind": "function"}]
+    assert f"at 0x{result['properties']['offset']:x} of the code" in result["message"]["text"]
+
+
+@pytest.mark.parametrize(("folder", "target", "uri"), [
+    (".", "src/My Vault.sol", "src/My%20Vault.sol"),
+    (".", "out/Vault.sol/Vault.json", "src/My%20Vault.sol"),
+    ("src", "My Vault.sol", "My%20Vault.sol"),
+    ("out", "../src/My Vault.sol", None),
+])  # fmt: skip
+def test_sarif_counts_sources_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, target: str, uri: str | None
+) -> None:
+    for name in ("src/My Vault.sol", "out/Vault.sol/Vault.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / folder)
+    source = "src/My Vault.sol" if target.endswith(".json") else "My Vault.sol"
+    found = Finding("access-control", Severity.HIGH, Place("f()", 7, source, 3), "reason")
+    document = sarif_of([(target, Report("Vault", "evm", (found,)).as_json())], "1")
+    place = document["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    outside = (tmp_path / "src" / "My Vault.sol").as_uri()
+    assert place["artifactLocation"] == ({"uri": uri, "uriBaseId": "%SRCROOT%"} if uri else {"uri": outside})
+    assert place["region"] == {"startLine": 3}
+
+
 BAD = {
     ("absent.sol",): "absent.sol: there is no such file",
     (".",): ".: is a folder, name a file",
     ("empty.bin",): "empty.bin: is empty",
     ("words.txt",): "words.txt: neither bytecode in hex or binary, nor a source or an artifact",
-    ("none.json",): "none.json: not an artifact in Foundry's form",
+    ("/dev/zero",): "/dev/zero: is a device or a pipe, name a file",
+    ("none.json",): "none.json: not an artifact in Foundry's form: it has no `abi` and `bytecode` and",
     ("weak.hex", "--fail-on", "sometimes"): "--fail-on sometimes: there are high, medium, low, never",
     ("weak.hex", "--contract", "Other"): "--contract Other: weak.hex has weak",
     ("weak.hex", "--sarif", "no/such/folder"): "--sarif no/such/folder: cannot be written: no such file or directory",
@@ -94,6 +127,22 @@ def test_bad_input_is_one_line(audit: Command, arguments: tuple[str, ...], monke
     assert told.returncode in (1, 2)
     (line,) = told.stderr.splitlines()
     assert line.startswith("zevm: " + BAD[arguments])
+
+
+def test_no_byte_of_a_name_reaches_the_terminal_as_a_command(audit: Command) -> None:
+    """Bells, escapes, marks of direction and line ends of a contract's and a function's name."""
+    nasty = "Va\x07ult\x1b[2J\u202e\r\n"
+    function = {"type": "function", "name": f"go{nasty}", "inputs": [], "outputs": [], "stateMutability": "payable"}
+    code = "0x" + contract("CALLER SELFDESTRUCT").hex()
+    Path("s.json").write_text(json.dumps(
+        {"abi": [function], "bytecode": code, "deployedBytecode": code, "contractName": nasty}
+    ))  # fmt: skip
+    told = audit("s.json")
+    assert told.returncode == 3
+    assert all(line.isprintable() for line in told.stdout.split("\n"))
+    assert told.stdout.startswith(r"Va\x07ult\x1b[2J\u202e\r\n: 1 finding")
+    line = audit("s.json", "--contract", nasty + "!").stderr
+    assert line.removesuffix("\n").isprintable()
 
 
 def test_slither_is_a_program_of_its_own(audit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

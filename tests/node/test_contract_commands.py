@@ -205,7 +205,7 @@ def test_wrong_constructor_arguments_are_told_before_anything_is_sent(
         here, "deploy", "out/bank.zig/Bank.wasm", *GOOD, "--creation"
     )
     for arguments, message in (
-        (("call", "Bank", "sum", "1"), "1 arguments for 2 parameters"),
+        (("call", "Bank", "sum", "1"), "sum: 1 argument for 2 parameters"),
         (("call", "Bank", "sum", "1", "x"), "x: not a uint256"),
         (("call", "Bank", "sums", "1", "2"), "no function sums: there are owner(), deposit(), sum(uint256,uint256)"),
         (("send", "Bank", "sum", "1", "2", "--value", "3"), "sum(uint256,uint256) accepts no wei: 3 given"),

@@ -194,10 +194,11 @@ def test_direct_dependencies_are_locked_and_explained() -> None:
     extras = dict(project["optional-dependencies"])
     development = extras.pop("dev")
     compilers = [line for name in ("zig", "vyper") for line in extras.pop(name)]
-    run = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    run = [*project["dependencies"], *(line for name in ("cli", "web3") for line in extras.pop(name))]
+    others = [line for lines in extras.values() for line in lines]
     for lock, requirements in {
         "requirements.lock": run,
-        "requirements-dev.lock": [*run, *compilers, *development],
+        "requirements-dev.lock": [*run, *compilers, *others, *development],
     }.items():
         versions = _locked(lock)
         for requirement in map(Requirement, requirements):

@@ -1,11 +1,12 @@
-"""Every example of docs/embedding.md, run as a program of its own, in an empty folder, with what it says it prints."""
+"""Every example of docs/embedding.md and docs/debugging.md, run in an empty folder, prints what it says."""
 
 import pytest
 
 from testing.node_process import ROOT
 from tests.clients.document_blocks import blocks_of, printed_by
 
-BLOCKS = [block for block in blocks_of(ROOT / "docs" / "embedding.md") if block.language == "python"]
+DOCUMENTS = ("embedding.md", "debugging.md")
+BLOCKS = [block for name in DOCUMENTS for block in blocks_of(ROOT / "docs" / name) if block.language == "python"]
 PROGRAMS = {block.section: block for block in BLOCKS}
 
 

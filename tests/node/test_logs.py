@@ -94,6 +94,17 @@ def test_why_a_transaction_failed(report: TransactionReport, text: str | None) -
     assert failure_text(report, Decoder().revert_reason) == text
 
 
+def test_no_text_of_a_stranger_reaches_a_terminal_as_it_is() -> None:
+    evil = "a\x1b[31m\x07\ud800"
+    report = TransactionReport((evil + "\n\tb",), b"", VmError(VmErrorKind.OUT_OF_GAS, evil))
+    lines = _text(BlockEvent(1.0, HeadChanged((_block(report),))), _call(evil, evil))
+    shown = "a\\x1b[31m\\x07\\ud800"
+    assert shown + "\n\tb" in lines
+    assert lines.count(shown) == 1
+    assert lines.count(f"    Error: {shown}") == 2
+    assert evil not in "".join(lines)
+
+
 def test_console_lines_can_be_left_out() -> None:
     record = _block(TransactionReport(("hello",), b""))
     quiet = Formatter(console=False)

@@ -3,6 +3,8 @@
 Each suite runs in this process, with the plugin as an installed package has it.
 """
 
+import gzip
+
 import pytest
 import web3  # noqa: F401
 from hypothesis import given  # noqa: F401
@@ -16,7 +18,8 @@ pytest_plugins = ["pytester"]
 with zevm.Node():
     pass
 
-ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:randomly")
+ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler")
+"""The inner run of faulthandler would take wasmtime's signal handlers away: the next trap would end the process."""
 
 
 def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
@@ -222,17 +225,181 @@ def test_each_example_of_hypothesis_begins_anew(pytester: pytest.Pytester) -> No
     result.assert_outcomes(passed=2)
 
 
-def test_a_chain_reset_below_the_anchor_is_told(pytester: pytest.Pytester) -> None:
+RESETS = {
+    "anvil_reset": 'zevm.request("anvil_reset")',
+    "reset_and_more": 'zevm.request("anvil_reset"); zevm.request("evm_mine")',
+    "debug_setHead": 'zevm.request("debug_setHead", "0x0")',
+    "evm_revert": 'zevm.request("evm_revert", first_snapshot)',
+}
+"""What goes back behind all fixtures of the suite."""
+
+
+@pytest.mark.parametrize("name", RESETS)
+def test_after_a_reset_the_wider_fixtures_are_made_again(pytester: pytest.Pytester, name: str) -> None:
+    """Of each scope, with what depends on them; one line names the test."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        ENDED = []
+
+        @pytest.fixture(scope="session")
+        def first_snapshot(zevm):
+            return zevm.request("evm_snapshot")
+
+        @pytest.fixture(scope="session")
+        def session_block(zevm, first_snapshot):
+            zevm.request("evm_mine")
+            yield zevm.chain.head.header.hash
+            ENDED.append("session")
+
+        @pytest.fixture(scope="module")
+        def module_block(zevm, session_block):
+            zevm.request("anvil_setBalance", "0x" + "ee" * 20, "0x5")
+            zevm.request("evm_mine")
+            yield zevm.chain.head.header.hash
+            ENDED.append("module")
+
+        @pytest.fixture(scope="module")
+        def of_the_block(module_block):
+            return [module_block]
+
+        @pytest.fixture(scope="class")
+        def class_block(zevm, module_block):
+            zevm.request("evm_mine")
+            yield zevm.chain.head.header.hash
+            ENDED.append("class")
+
+        class TestIt:
+            def test_before(self, zevm, class_block):
+                assert zevm.chain.head.number == 3
+
+            def test_resets(self, zevm, class_block, of_the_block, first_snapshot):
+                RESET
+                assert zevm.chain.head.number < 2
+
+            def test_after(self, zevm, class_block, session_block, module_block, of_the_block):
+                assert ENDED == ["class", "module", "session"]
+                assert zevm.chain.head.number == 3
+                for made in (session_block, *of_the_block, module_block, class_block):
+                    assert zevm.chain.header_by_hash(made) is not None
+                assert zevm.request("eth_getBalance", "0x" + "ee" * 20, "latest") == "0x5"
+                zevm.request("evm_mine")
+
+            def test_later(self, zevm, class_block):
+                assert zevm.chain.head.header.hash == class_block
+
+        def test_out_of_the_class(zevm, module_block):
+            assert zevm.chain.head.header.hash == module_block
+        """.replace("RESET", RESETS[name], 1),
+        "-Wdefault::pytest.PytestWarning",
+    )
+    result.assert_outcomes(passed=5, warnings=1)
+    result.stdout.fnmatch_lines(["*zEVM: *::TestIt::test_resets reset the chain, or reverted it * are made again *"])
+
+
+def test_a_revert_behind_the_test_leaves_the_fixtures_that_are_still_there(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        MADE = []
+
+        @pytest.fixture(scope="module")
+        def module_block(zevm):
+            MADE.append("module")
+            zevm.request("evm_mine")
+            return zevm.request("evm_snapshot")
+
+        @pytest.fixture(scope="class")
+        def class_block(zevm, module_block):
+            MADE.append("class")
+            zevm.request("evm_mine")
+
+        class TestIt:
+            def test_resets(self, zevm, module_block, class_block):
+                zevm.request("debug_setHead", "0x1")
+
+            def test_after(self, zevm, class_block):
+                assert zevm.chain.head.number == 2
+                assert MADE == ["module", "class", "class"]
+        """,
+        "-Wdefault::pytest.PytestWarning",
+    )
+    result.assert_outcomes(passed=2, warnings=1)
+
+
+def test_a_state_that_cannot_come_back_is_an_error(pytester: pytest.Pytester) -> None:
+    with zevm.Node() as node:
+        node.request("evm_mine")
+        node.request("anvil_mine", "0x3")
+        state = node.request("anvil_dumpState")
+    pytester.path.joinpath("state.json").write_bytes(gzip.decompress(bytes.fromhex(state[2:])))
     result = run(
         pytester,
         """
         def test_resets(zevm):
+            assert zevm.chain.head.number == 4
             zevm.request("anvil_reset")
         """,
+        f"-ozevm_settings=load_state = {pytester.path / 'state.json'}",
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*zEVM: the state before this test is gone: *"])
+    result.stdout.fnmatch_lines(
+        ["*zEVM: *::test_resets reset the chain, *: the state that the node was opened with is *"]
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_what_no_snapshot_has_is_taken_back_too(pytester: pytest.Pytester) -> None:
+    """Filters, connections, the chain's id and web3.py's choices of a test; what wider fixtures have made stays."""
+    result = run(
+        pytester,
+        """
+        import asyncio
+
+        import pytest
+
+        MADE = []
+        ENDED = []
+
+        async def nothing(message):
+            pass
+
+        def connect(node):
+            return node._door().connect(nothing, lambda: ENDED.append(1)).result()
+
+        @pytest.fixture(scope="module")
+        def module_filter(zevm, w3, accounts):
+            w3.eth.default_account = accounts[1]
+            zevm.request("anvil_setChainId", 5)
+            connect(zevm)
+            return zevm.request("eth_newBlockFilter")
+
+        def test_changes_all(zevm, w3, async_w3, accounts, module_filter):
+            MADE.append(zevm.request("eth_newBlockFilter"))
+            MADE.append(zevm.request("eth_newFilter", {}))
+            MADE.append(w3.eth.filter("pending").filter_id)
+            connect(zevm)
+            w3.eth.default_account = async_w3.eth.default_account = accounts[2]
+            w3.eth.default_block = "earliest"
+            zevm.request("anvil_setChainId", 77)
+            zevm.request("evm_mine")
+
+        def test_sees_the_fixtures_alone(zevm, w3, async_w3, accounts, module_filter):
+            assert [zevm.request("eth_uninstallFilter", made) for made in MADE] == [False] * 3
+            zevm.request("evm_mine")
+            assert zevm.chain.head.header.hash.hex() in zevm.request("eth_getFilterChanges", module_filter)[-1]
+            assert len(ENDED) == 1
+            assert w3.eth.chain_id == 5
+            assert w3.eth.default_account == accounts[1]
+            assert async_w3.eth.default_account == accounts[0]
+            assert w3.eth.default_block == "latest"
+        """,
+    )
+    result.assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(

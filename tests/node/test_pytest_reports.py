@@ -19,7 +19,8 @@ pytest_plugins = ["pytester"]
 with zevm.Node():
     pass
 
-ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:xdist")
+ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:faulthandler")
+"""The inner run of faulthandler would take wasmtime's signal handlers away: the next trap would end the process."""
 SOURCE = """# pragma version ~=0.4.0
 interface Keeper:
     def keep(number: uint256): nonpayable

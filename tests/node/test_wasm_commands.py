@@ -161,7 +161,7 @@ def test_z5_a_module_with_a_constructor_is_not_deployed_without_it(inside: Comma
     ("arguments", "message"),
     [
         (("5",), "1 values without --constructor TYPES"),
-        (("--constructor", "uint256"), "0 arguments for 1 parameters (uint256)"),
+        (("--constructor", "uint256"), "0 arguments for 1 parameter (uint256)"),
         (("--constructor", "uint257", "5"), "uint257: not a type of Solidity's ABI"),
         (("--constructor", "uint8", "256"), "the arguments do not fit (uint8)"),
         (("--constructor", "address", "0x12"), "the arguments do not fit (address)"),

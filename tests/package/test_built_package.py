@@ -27,7 +27,18 @@ from tests.package.environments import make, run
 
 PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
-EXACT = {"py-evm", "rlp", "trie", "ckzg", "py-arkworks-bls12381", "pyrevm", "coincurve", "wasmtime", "brotli"}
+EXACT = {
+    "py-evm",
+    "rlp",
+    "trie",
+    "ckzg",
+    "py-arkworks-bls12381",
+    "pyrevm",
+    "coincurve",
+    "wasmtime",
+    "brotli",
+    "pyelftools",
+}
 COMPILERS = {"ziglang", "vyper"}
 """Packages of extras that run as processes of their own; the bytes of contracts depend on them."""
 PROGRAMS = {"launch.py"}
@@ -36,7 +47,7 @@ PYTEST = [f"{name}=={metadata.version(name)}" for name in ("pytest", "pytest-xdi
 
 OF_EXTRAS = (
     "node/commands/", "node/cli.py", "node/eth_tester/", "node/help.py", "node/testing/", "node/web3_providers.py",
-    "zevm/pytest_plugin.py", "contracts/source_maps/dwarf.py",
+    "zevm/pytest_plugin.py", "contracts/source_maps/dwarf.py", "analysis/audit/evm/dispatcher_process.py",
 )  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 
@@ -73,6 +84,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         command = [sys.executable, "-m", "build", "--no-isolation", *arguments]
         finished = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=100, check=False)
         assert finished.returncode == 0, finished.stdout[-2_000:] + finished.stderr[-2_000:]
+        # a page for each folder that setuptools takes for a forgotten package; `make run` shows it
+        assert "would be ignored" not in finished.stdout + finished.stderr
     (sdist,), (wheel,) = (copy / "dist").glob("*.tar.gz"), (copy / "dist").glob("*.whl")
     (from_tree,) = (copy / "from-tree").glob("*.whl")
     return Built(sdist, wheel, from_tree)

@@ -232,6 +232,8 @@ BY_PARAMETER: Mapping[tuple[str, str], Value] = {
     ("anvil_setNextBlockBaseFeePerGas", "baseFee"): lambda _world, _size: 1,
     ("evm_setBlockGasLimit", "gasLimit"): lambda _world, _size: 30_000_000,
     ("ots_getBlockTransactions", "pageNumber"): lambda _world, _size: 0,
+    ("zvm_auditContract", "contract"): lambda _world, _size: "0x" + "5b" * LIMITS.audit_code_bytes,
+    ("zvm_profile", "transaction"): lambda world, size: LARGEST[objects.transaction_arguments](world, size),
     ("ots_getBlockTransactions", "pageSize"): lambda _world, _size: LIMITS.search_transactions,
     ("ots_searchTransactionsBefore", "block"): lambda _world, _size: 0,
     ("ots_searchTransactionsBefore", "pageSize"): lambda _world, _size: LIMITS.search_transactions,

@@ -25,6 +25,8 @@ FLAGS = (
     "--memory",
     "--no-mining",
     "--disable-tx-gas-limit",
+    "--rpc-audit-seconds",
+    str(EXECUTION_SECONDS),
     "--rpc-evm-timeout-seconds",
     str(EXECUTION_SECONDS),
     "--rpc-trace-seconds",

@@ -7,6 +7,9 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.opcodes import JUMPDEST, PUSH0, PUSH32
 from zevm.chain.vm.operations import OPCODE_NAMES
 
+CHECK_INTERVAL = 4_096
+"""Instructions between two looks at the clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -27,10 +30,12 @@ class Code:
 
 
 def decode(raw: bytes, deadline: Deadline | None = None) -> Code:
-    """The code's instructions and functions. Raises AuditError without evmole."""
+    """The code's instructions and functions. Raises AuditError without evmole, and as `Deadline.check` does."""
     instructions: dict[int, tuple[str, int, int]] = {}
     destinations, position = set(), 0
     while position < len(raw):
+        if deadline is not None and not len(instructions) % CHECK_INTERVAL:
+            deadline.check()
         opcode, start = raw[position], position
         width = opcode - PUSH0 if PUSH0 < opcode <= PUSH32 else 0
         position += 1 + width
@@ -40,6 +45,8 @@ def decode(raw: bytes, deadline: Deadline | None = None) -> Code:
         instructions[start] = _mnemonic(opcode), int.from_bytes(data, "big"), position
     found = dispatch_of(raw, deadline)
     if found is None:
+        if deadline is not None:
+            deadline.check()
         entries = tuple(constant_selectors(instructions, raw))
         return Code(raw, instructions, frozenset(destinations), entries, None, has_loops=True, dispatched=False)
     return Code(

@@ -37,7 +37,7 @@ class Function:
 
 @dataclass(slots=True)
 class EvmContract:
-    """An explored contract. open: variables that any caller may set to a chosen value.
+    """An explored contract. open: variables that any caller may set to a chosen value -> a function that does.
 
     owners, roles: variables that checks of the caller read. balances: mappings that bound what a caller may take.
     amounts: variables that hold sums or wei. delegates: variables that decide which code runs.
@@ -46,7 +46,7 @@ class EvmContract:
     code: Code
     terms: Terms
     functions: list[Function]
-    open: set[Variable] = field(default_factory=set)
+    open: dict[Variable, str] = field(default_factory=dict)
     owners: list[Field] = field(default_factory=list)
     roles: set[Variable] = field(default_factory=set)
     balances: set[Variable] = field(default_factory=set)
@@ -149,9 +149,10 @@ def _interpret(contract: EvmContract) -> None:
     contract.balances = guards.balance_variables(paths)
     while True:
         before = len(contract.open)
-        for path in paths:
-            if not contract.is_privileged(path) and not guards.works_once(contract.terms, path):
-                contract.open |= set(_chosen_variables(path))
+        for function in contract.functions:
+            for path in function.paths:
+                if not contract.is_privileged(path) and not guards.works_once(contract.terms, path):
+                    contract.open = dict.fromkeys(_chosen_variables(path), function.name) | contract.open
         if len(contract.open) == before:
             return
 

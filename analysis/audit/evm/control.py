@@ -24,6 +24,7 @@ def find(contract: EvmContract) -> Iterator[Finding]:
             if not contract.is_guarded(path):
                 yield from _writes(contract, function, path)
                 yield from _payments(contract, function, path)
+                yield from _arbitrary_calls(contract, function, path)
 
 
 def finding(rule: str, severity: Severity, function: Function, offset: int, reason: str) -> Finding:
@@ -92,7 +93,8 @@ def _destruction(contract: EvmContract, function: Function, path: Path) -> Itera
                 "authorised callers can destroy the contract",
             )
         else:
-            yield finding(rules.ACCESS, Severity.HIGH, function, event.offset, "any caller reaches SELFDESTRUCT")
+            reason = f"{_stranger(contract, path)} reaches SELFDESTRUCT"
+            yield finding(rules.ACCESS, Severity.HIGH, function, event.offset, reason)
 
 
 def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
@@ -110,7 +112,23 @@ def _writes(contract: EvmContract, function: Function, path: Path) -> Iterator[F
                 f"the first caller {reason}; check that the deployment uses the function up",
             )  # fmt: skip
         else:
-            yield finding(rules.ACCESS, Severity.HIGH, function, store.offset, f"any caller {reason}")
+            yield finding(rules.ACCESS, Severity.HIGH, function, store.offset, f"{_stranger(contract, path)} {reason}")
+
+
+def _stranger(contract: EvmContract, path: Path) -> str:
+    """The accounts that pass a path without a guard: any caller, perhaps after a call that opens its checks."""
+    read = [read for condition in guards.caller_checks(path) for read in reads_of(condition.term)]
+    openers = {contract.open.get(variable_of(part.args[0])) for part in read}  # type: ignore[arg-type]
+    after = " and ".join(sorted(filter(None, openers)))
+    who = "any account without code" if any(map(_wants_no_contract, guards.conditions_of(path))) else "any caller"
+    return f"{who}, after a call of {after} that opens the check of the caller," if after else who
+
+
+def _wants_no_contract(condition: Condition) -> bool:
+    """Whether a condition asks that the caller is the transaction's sender."""
+    term = condition.term
+    both = {part.op for part in term.walk()} >= {"caller", "origin"}
+    return both and term.op in ("EQ", "SUB", "XOR") and condition.holds == (term.op == "EQ")
 
 
 def _sensitive(contract: EvmContract, path: Path, store: Store) -> str | None:
@@ -141,8 +159,17 @@ def _names_the_caller(path: Path, key: Term) -> bool:
 
 def _costs_value(path: Path) -> bool:
     """Whether a condition asks for wei: what follows is bought."""
-    terms = (condition.term for condition in guards.conditions_of(path))
-    return any(term.taint & Taint.VALUE and term.op != "callvalue" for term in terms)
+    return any(_asks_for_wei(condition) for condition in guards.conditions_of(path))
+
+
+def _asks_for_wei(condition: Condition) -> bool:
+    """Whether a condition compares the wei that come along, rather than refusing them."""
+    if condition.term.op == "callvalue":
+        return condition.holds
+    return any(
+        part.op in ("EQ", "LT", "GT", "SUB", "XOR") and any(side.taint & Taint.VALUE for side in part.parts())
+        for part in condition.term.walk()
+    )
 
 
 def _grants(store: Store) -> bool:
@@ -188,13 +215,34 @@ def _payments(contract: EvmContract, function: Function, path: Path) -> Iterator
         if _pays_ether(contract, call):
             yield finding(
                 rules.ACCESS, Severity.HIGH, function, call.offset,
-                "any caller has the contract's ether sent to an address of its choice",
+                f"{_stranger(contract, path)} has the contract's ether sent to an address of its choice",
             )  # fmt: skip
         elif _pays_tokens(call):
             yield finding(
                 rules.ACCESS, Severity.HIGH, function, call.offset,
-                "any caller has the contract's tokens sent to an address of its choice",
+                f"{_stranger(contract, path)} has the contract's tokens sent to an address of its choice",
             )  # fmt: skip
+
+
+def _arbitrary_calls(contract: EvmContract, function: Function, path: Path) -> Iterator[Finding]:
+    """Calls whose target and input are both the caller's: what others granted to the contract can be used by it."""
+    chosen = [event for event in path.events if isinstance(event, Call) and _is_chosen(contract, path, event)]
+    if not chosen or _earns(contract, path) or guards.works_once(contract.terms, path):
+        return
+    for call in chosen:
+        yield finding(
+            rules.ARBITRARY_CALL, Severity.HIGH, function, call.offset,
+            f"{_stranger(contract, path)} has the contract call an address with data of its choice",
+        )  # fmt: skip
+
+
+def _is_chosen(contract: EvmContract, path: Path, call: Call) -> bool:
+    """Whether an outsider chooses the target of a call and its selector."""
+    if call.kind != "CALL" or not call.payload or selector_of(call) is not None:
+        return False
+    first = call.payload[0].taint
+    is_data_chosen = bool(first & Taint.CALLDATA) and not first & (Taint.STORAGE | Taint.RESULT)
+    return is_data_chosen and contract.is_chosen_outside(call.target) and not is_listed(contract, path, call.target)
 
 
 def _earns(contract: EvmContract, path: Path) -> bool:
@@ -211,7 +259,7 @@ def _asks_for_something(condition: Condition, asked: set[str]) -> bool:
     term, taint = condition.term, condition.term.taint
     if taint & Taint.ENTRY and not guards.checks_a_sum(term):
         return True
-    if taint & Taint.VALUE and term.op != "callvalue":
+    if _asks_for_wei(condition):
         return True
     if taint & Taint.SIGNATURE:
         return True

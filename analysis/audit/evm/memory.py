@@ -1,6 +1,6 @@
 """Symbolic memory: words and copied regions, by a base (a word, or none) and an offset from it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from zevm.analysis.audit.evm.terms import Taint, Term, Terms
 
@@ -96,9 +96,27 @@ class Memory:
         region = self._region_at(base, offset)
         if near:
             return self.terms.opaque(taint | (Taint.NONE if region is None else region.taint))
+        if region is None or (region.length is not None and offset + 32 > region.spot[1] + region.length):
+            pieces = [item for item in self.regions if item.spot[0] is base and _overlaps(item, offset)]
+            if pieces:
+                return self._joined(pieces, offset)
         if region is None:
             return self.terms.zero if base is None else self.terms.input("memory", Taint.NONE, base, offset)
         return self._from_region(region, offset)
+
+    def _joined(self, pieces: list[Region], offset: int) -> Term:
+        """The word that several copies wrote, later ones first; bytes that none of them wrote are zero."""
+        data, taint = bytearray(32), Taint.NONE
+        for piece in reversed(pieces):
+            taint |= piece.taint
+            for place, byte in enumerate(piece.code or b"", piece.spot[1] - offset):
+                if 0 <= place < 32:
+                    data[place] = byte
+        if all(piece.code is not None for piece in pieces):
+            return self.terms.const(int.from_bytes(data, "big"))
+        if len(pieces) == 1 and pieces[0].spot[1] <= offset:
+            return self._from_region(pieces[0], offset)
+        return self.terms.opaque(taint)
 
     def _region_at(self, base: Term | None, offset: int) -> Region | None:
         for region in self.regions:
@@ -135,6 +153,7 @@ class Memory:
         return [spot for spot in self.words if spot[0] is base and spot[1] >= offset]
 
 
-def with_length(region: Region, length: Term) -> Region:
-    """The region with a length that is a constant, or unknown."""
-    return replace(region, length=length.value)
+def _overlaps(region: Region, offset: int) -> bool:
+    """Whether a copy wrote some of the 32 bytes from an offset on."""
+    start = region.spot[1]
+    return start < offset + 32 and (region.length is None or offset < start + region.length)

@@ -3,8 +3,15 @@
 from dataclasses import dataclass, replace
 
 from zevm.analysis.audit.subject import Subject
-from zevm.analysis.audit.trial.world import BlankState, World, blank_environment, deployed, peopled
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.analysis.audit.trial.world import (
+    CREATION_SHARE,
+    BlankState,
+    World,
+    blank_environment,
+    deployed,
+    peopled,
+)
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
@@ -25,9 +32,25 @@ def blank_ground(machine: ZvmMachine | None) -> Ground:
     return Ground(blank_environment(machine), BlankState())
 
 
-def world_of(subject: Subject, ground: Ground, deadline: Deadline | None) -> World | None:
-    """The world with the contract at its address; None if its creation is unknown or fails with made-up arguments."""
+def world_of(subject: Subject, ground: Ground, deadline: Deadline | None) -> tuple[World | None, tuple[str, ...]]:
+    """The world with the contract at its address, and a note if there was no time to make it.
+
+    The world is None if the creation is unknown, fails with made-up arguments, or takes longer than its share of the
+    time. Raises ExecutionTimeoutError at the deadline.
+    """
     world = peopled(ground.environment, ground.reader, deadline)
     if ground.address is not None:
-        return replace(world, target=ground.address).copy()
-    return deployed(world, subject.creation, subject.constructor_types) if subject.creation else None
+        return replace(world, target=ground.address).copy(), ()
+    if not subject.creation:
+        return None, ()
+    try:
+        return deployed(world, subject.creation, subject.constructor_types), ()
+    except ExecutionTimeoutError:
+        if deadline is None or deadline.expired():
+            raise
+        return None, (_SLOW_CONSTRUCTOR,)
+
+
+_SLOW_CONSTRUCTOR = (
+    f"the constructor did not end in {CREATION_SHARE:.0%} of the time: no trial ran on a state that it has made"
+)

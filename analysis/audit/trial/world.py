@@ -1,6 +1,7 @@
 """The world of a trial: a state that may be changed at will, with a deployed contract and a few accounts."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zevm.analysis.audit.trial.assembler import FRIEND, PROBE
@@ -28,6 +29,10 @@ DEPLOYER, STRANGER, VICTIM, DRIVER = map(_person, ("deployer", "stranger", "vict
 ATTACKER, PROBE_ADDRESS, FRIEND_ADDRESS, TARGET = map(_person, ("attacker", "probe", "friend", "target"))
 CALL_GAS = 10_000_000
 _CREATION_GAS = 100_000_000
+GUESS_GAS = 1 << 24
+"""Gas of bytes that are run as a creation on a guess: the most that a transaction gets (EIP-7825)."""
+CREATION_SHARE = 0.25
+"""Part of the time left that attempts to deploy get together, so that the code is examined in any case."""
 _RICHES = 1_000_000 * ETHER
 
 
@@ -95,10 +100,16 @@ class World:
         return replace(self, state=BlockState(self.state.fork_reader()))
 
     def call(
-        self, sender: Address, to: Address | None, data: bytes, value: int = 0, *, watcher: QuietTracer | None = None
+        self,
+        sender: Address,
+        to: Address | None,
+        data: bytes,
+        value: int = 0,
+        *,
+        gas: int = CALL_GAS,
+        watcher: QuietTracer | None = None,
     ) -> Outcome | None:
         """Execute a transaction and keep its effects; None if it cannot begin. Raises ExecutionTimeoutError."""
-        gas = CALL_GAS if to is not None else _CREATION_GAS
         request = CallRequest(sender=sender, to=to, gas_limit=gas, value=value, data=data)
         try:
             return Executor(self.environment, self.state).call(request, deadline=self.deadline, tracer=watcher)
@@ -124,21 +135,36 @@ def peopled(environment: BlockEnvironment, reader: StateReader, deadline: Deadli
     return World(environment, state, TARGET, deadline)
 
 
-def deployed(world: World, creation: bytes, types: str) -> World | None:
-    """The world after a creation with arguments of the constructor's types; None if no attempt succeeds."""
+def deployed(world: World, creation: bytes, types: str, *, gas: int = _CREATION_GAS) -> World | None:
+    """The world after a creation with arguments of the constructor's types; None if no attempt succeeds.
+
+    gas: of each attempt. Raises ExecutionTimeoutError once the attempts have used up CREATION_SHARE of the time.
+    """
+    limited = replace(world, deadline=share_of(world.deadline, CREATION_SHARE))
+    for arguments, value in _attempts(types):
+        attempt = limited.copy()
+        outcome = attempt.call(DEPLOYER, None, creation + arguments, value, gas=gas)
+        made = None if outcome is None or not outcome.succeeded else outcome.contract_address
+        if made is not None and attempt.state.get_code(made):
+            found = replace(attempt, target=made, deadline=world.deadline)
+            return replace(found, constructed=found.slots()).copy()
+    return None
+
+
+def _attempts(types: str) -> Iterator[tuple[bytes, int]]:
+    """Arguments of a constructor and wei, each pair once."""
+    seen: set[bytes] = set()
     for address in (DEPLOYER, FRIEND_ADDRESS):
         for amount in (1_000 * ETHER, 1, 0):
             arguments = encoded(types, Filling(address, amount))
-            if arguments is None:
-                return None
-            for value in (0, ETHER):
-                attempt = world.copy()
-                outcome = attempt.call(DEPLOYER, None, creation + arguments, value)
-                made = None if outcome is None or not outcome.succeeded else outcome.contract_address
-                if made is not None and attempt.state.get_code(made):
-                    found = replace(attempt, target=made)
-                    return replace(found, constructed=found.slots()).copy()
-    return None
+            if arguments is not None and arguments not in seen:
+                seen.add(arguments)
+                yield from ((arguments, value) for value in (0, ETHER))
+
+
+def share_of(deadline: Deadline | None, part: float) -> Deadline | None:
+    """The deadline after a part of the time that is left, 0 to 1."""
+    return None if deadline is None else deadline.sooner(time.monotonic() + deadline.remaining() * part)
 
 
 def placed(world: World, code: bytes, owners: Iterable[tuple[int, int]]) -> World:

@@ -11,7 +11,7 @@ from zevm.analysis.audit.trial.world import World
 from zevm.analysis.audit.wasm import detect
 from zevm.analysis.audit.wasm.trials import confirmed
 from zevm.analysis.audit.wasm.walk import Walk
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 
 _VIEWS = ("view", "pure")
 
@@ -26,12 +26,15 @@ def audit_wasm(subject: Subject, *, ground: Ground, deadline: Deadline | None = 
     refused = tuple(detect.forbidden(module))
     suspected = list(detect.suspicions(walk))
     functions = functions_of(subject)
-    world = None if refused else world_of(subject, ground, deadline)
-    notes = list(_notes(subject, world, refused=bool(refused)))
+    world, slow = (None, ()) if refused else world_of(subject, ground, deadline)
+    notes = [*slow, *_notes(subject, world, refused=bool(refused) or bool(slow))]
     shown: list[Finding] = []
     if world is not None:
         used = {walk.host_name(index) for index in walk.reachable()}
-        shown = list(confirmed(world, functions, used))
+        try:
+            shown.extend(confirmed(world, functions, used))
+        except ExecutionTimeoutError:
+            notes.append("the time was over before every function had been tried: weaknesses may be left")
     kept = [finding for finding in suspected if finding.rule not in {found.rule for found in shown}]
     told = in_order(_placed(finding, subject) for finding in (*refused, *shown, *kept))
     return Report(subject.name, "wasm", told, len(functions), tuple(notes))

@@ -52,7 +52,7 @@ fn errorsOf(comptime Definition: type) []const []const u8 {
     inline for (declaration.recordsOf(Definition, "errors")) |Failure| {
         const information = @typeInfo(Failure).@"struct";
         names = names ++ .{types.ownName(Failure)};
-        entries = entries ++ .{errorEntry(types.ownName(Failure), parameters(information.field_types, information.field_names))};
+        entries = entries ++ .{errorEntry(types.ownName(Failure), fieldsOf(information))};
     }
     inline for (declaration.functionsOf(Definition)) |function| {
         if (function.Errors()) |Errors| inline for (failure.membersOf(Errors)) |name| {
@@ -92,6 +92,11 @@ fn parameters(comptime list: []const type, comptime names: []const []const u8) [
     return "[" ++ joined(entries) ++ "]";
 }
 
+/// A struct's fields; Zig's `struct { u8, u16 }` gives them numbers for names, which an ABI has not.
+fn fieldsOf(comptime information: @TypeOf(@typeInfo(struct {}).@"struct")) []const u8 {
+    return parameters(information.field_types, if (information.is_tuple) &.{} else information.field_names);
+}
+
 /// The members of a parameter: its name, its type as an ABI has it, its type as the source has it, a struct's fields.
 fn parameter(comptime T: type, comptime name: []const u8) []const u8 {
     const Innermost, const brackets = comptime innermost(T, "");
@@ -101,13 +106,12 @@ fn parameter(comptime T: type, comptime name: []const u8) []const u8 {
         else => types.typeName(Innermost),
     };
     const internal = switch (kind) {
-        .tuple => "struct " ++ types.ownName(Innermost),
+        .tuple => if (@typeInfo(Innermost).@"struct".is_tuple) text else "struct " ++ types.ownName(Innermost),
         .enumeration => "enum " ++ types.ownName(Innermost),
         else => text,
     };
     const information = @typeInfo(Innermost);
-    const components = if (kind != .tuple) "" else ",\"components\":" ++
-        parameters(information.@"struct".field_types, information.@"struct".field_names);
+    const components = if (kind != .tuple) "" else ",\"components\":" ++ fieldsOf(information.@"struct");
     return "\"name\":\"" ++ types.checkedName(name) ++ "\",\"type\":\"" ++ text ++ brackets ++ "\",\"internalType\":\"" ++ internal ++ brackets ++ "\"" ++ components;
 }
 

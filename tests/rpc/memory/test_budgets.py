@@ -434,18 +434,23 @@ async def test_s3_memory_comes_back_after_many_stalled_readers() -> None:
             return most
 
         await abuse(5)
+        assert released_memory._MALLOC_TRIM is not None
+        released_memory._MALLOC_TRIM(0)  # what earlier tests freed would be used again, and nothing grow
         before = resident_bytes()
         grown = await abuse(600) - before
-        assert grown > 0.1 * before
+        assert grown > 32 << 20
         await until(lambda: resident_bytes() < before + grown / 4, 60)
 
 
 async def test_s3_a_flood_of_ended_calls_is_one_look_at_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     resident = 100 << 20
+    returned = released_memory.GROWN_BYTES
 
     def trim(kept_bytes: int) -> int:
+        nonlocal resident
         looks.append(kept_bytes)
+        resident -= returned
         return 1
 
     monkeypatch.setattr(released_memory, "_MALLOC_TRIM", trim)
@@ -466,6 +471,22 @@ async def test_s3_a_flood_of_ended_calls_is_one_look_at_the_heap(monkeypatch: py
     resident += released_memory.GROWN_BYTES
     released.look()
     await until(lambda: looks == [0, 0])
+
+
+async def test_s3_what_is_freed_after_a_trim_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3: it lets nothing grow; while a trim returns nothing, the next one waits longer."""
+    looks: list[int] = []
+    monkeypatch.setattr(released_memory, "_MALLOC_TRIM", looks.append)
+    monkeypatch.setattr(released_memory, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(released_memory, "resident_bytes", lambda: 100 << 20)
+    released = released_memory.ReleasedMemory()
+    monkeypatch.setattr(released_memory, "resident_bytes", lambda: 200 << 20)
+    began = asyncio.get_running_loop().time()
+    while len(looks) < 4:
+        released.look()
+        await asyncio.sleep(0.01)
+    # a look while a trim ends has the delay from before it; four equal delays are 0.2 s
+    assert asyncio.get_running_loop().time() - began >= 0.05 + 0.05 + 0.1 + 0.2
 
 
 async def test_b5_memory_is_looked_at_after_every_execution_and_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.analysis.audited_code import CLEAR_ENTRY, DEPOSIT, HAS_ENTRY, PAY_ENTRY, SET_OWNER, contract
 from tests.rpc.methods.memory_node import Node, hexadecimal
 from tests.rpc.methods.test_limits import limited_node
@@ -45,3 +47,19 @@ async def test_limits() -> None:
     async with limited_node(audits=1, evm_workers=2) as node:
         answers = await asyncio.gather(*(node.ask("zvm_auditContract", VAULT) for _ in range(2)))
         assert sorted(answer.get("error", {"code": 0})["code"] for answer in answers) == [-32005, 0]
+
+
+@pytest.mark.parametrize("code", ["0x5b600056", "0x" + "5b600056" + "00" * 40])
+async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str) -> None:
+    async with limited_node(audit_seconds=2.0) as node:
+        report = (await node.ask("zvm_auditContract", code))["result"]
+    assert "examined as deployed code" in report["notes"][0]
+
+
+async def test_a_trial_without_an_end_leaves_time_for_the_others() -> None:
+    endless = contract("again: GAS @again JUMPI CALLER SELFDESTRUCT", "CALLER SELFDESTRUCT")
+    async with limited_node(audit_seconds=4.0) as node:
+        report = (await node.ask("zvm_auditContract", hexadecimal(endless)))["result"]
+    ends = {finding["function"]: finding["evidence"] for finding in report["findings"]}
+    assert ends == {"0x11223344()": "suspected", "0x55667788()": "confirmed"}
+    assert any("access-control of 0x11223344()" in note for note in report["notes"])

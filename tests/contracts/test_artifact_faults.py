@@ -1,0 +1,48 @@
+"""Documents that are no artifacts: the message names the member and the way out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zevm.contracts.artifact import load_artifact
+from zevm.contracts.errors import ArtifactError
+
+GOOD: dict[str, Any] = {"abi": [], "bytecode": "0x00", "deployedBytecode": {"object": "0x00"}, "contractName": "Box"}
+LIBRARY = "__$" + "ab" * 17 + "$__"
+OLD_LIBRARY = "__Math.sol:Math" + "_" * 25
+ENTRY = {"type": "function", "name": "\ud800", "inputs": [], "outputs": [], "stateMutability": "view"}
+
+FAULTS = {
+    "a list": ([], "a JSON list, where an object with `abi` and `bytecode` and `deployedBytecode` belongs"),
+    "no code": ({"abi": [], "bytecode": "0x"}, "it has no `deployedBytecode`; build the contract with"),
+    "an ABI of words": (GOOD | {"abi": ["transfer"]}, "`abi` is no list of objects with a `type`"),
+    "code of null": (GOOD | {"bytecode": None}, "`bytecode` is neither a string of hex nor an object"),
+    "code without an object": (GOOD | {"deployedBytecode": {}}, "`deployedBytecode` is neither a string of hex"),
+    "odd hex": (GOOD | {"bytecode": "0x1"}, "`bytecode` is not hex"),
+    "a library": (GOOD | {"bytecode": f"0x73{LIBRARY}63"}, f"`bytecode` has the placeholder {LIBRARY} where a library"),
+    "an old library": (GOOD | {"bytecode": f"73{OLD_LIBRARY}63"}, f"has the placeholder {OLD_LIBRARY} where a library"),
+    "half a pair": (GOOD | {"contractName": "\ud800"}, r"`contractName` contains half of a surrogate pair (\ud800)"),
+    "half a pair in a source": (GOOD | {"sourceName": "a\udfff"}, r"`sourceName` contains half of a surrogate pair"),
+    "half a pair in the ABI": (GOOD | {"abi": [ENTRY]}, r"`abi` contains half of a surrogate pair (\ud800)"),
+    "a number as name": (GOOD | {"contractName": 7}, "`contractName` is no string, but int"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_message_names_the_member(name: str, tmp_path: Path) -> None:
+    document, words = FAULTS[name]
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError) as refused:
+        load_artifact(path)
+    assert str(refused.value).startswith(f"{path}: not an artifact in Foundry's form: ")
+    assert words in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
+def test_the_document_without_a_fault_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(GOOD))
+    assert load_artifact(path).name == "Box"
