@@ -2,9 +2,10 @@
 
 import boa
 import pytest
-import zevm
 import zevm_boa
-from zevm_boa.loading import opcodes_of
+from zevm_boa.tracers import opcodes_of
+
+import zevm
 
 SHA3 = 0x20
 CODE = """

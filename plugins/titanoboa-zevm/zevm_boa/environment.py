@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import zevm
 from boa.network import ExternalAccount, NetworkEnv
 from boa.rpc import RPCError
 from boa.util.abi import Address
 from boa.vm.fork import CachingRPC
+
+import zevm
 from zevm.chain.errors import RefusalError
 from zevm.chain.types import Transaction
 from zevm.chain.types.transaction import TransactionType
-
-from zevm_boa.loading import opcodes_of, plain
+from zevm_boa.tracers import opcodes_of, plain
 
 REFUSED = -32000
 """The code of a transaction that the node does not take."""
