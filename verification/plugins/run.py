@@ -62,7 +62,7 @@ def test(plugin: Plugin, environment: Path, public: Path | None) -> int:
     folder = ROOT / "plugins" / plugin.folder / "tests"
     # the options of the repository are those of its own tests
     pytest = ("python", "-m", "pytest", "-q", "-ra", "-p", "no:zevm", "-p", "no:cacheprovider")
-    failed = run(*pytest, "-c", os.devnull, f"--rootdir={folder}", folder, environment=environment) != 0
+    failed = int(run(*pytest, "-c", os.devnull, f"--rootdir={folder}", folder, environment=environment) != 0)
     if public is not None:
         chosen = ("-p", "public_suite", "-c", os.devnull, f"--rootdir={public}", public / plugin.public)
         failed += run(*pytest, *chosen, environment=environment, PYTHONPATH=str(folder)) != 0
