@@ -34,6 +34,9 @@ class Plugin:
     public: str
 
 
+ANVIL = '#!/bin/sh\nexec zevm run --memory "$@"\n'
+"""The program `anvil` that tools' own tests start."""
+
 PLUGINS = {
     "titanoboa": Plugin("titanoboa-zevm", node_beside=True, public="tests/integration/network/anvil"),
 }
@@ -55,6 +58,9 @@ def install(plugin: Plugin, environment: Path) -> None:
     wanted = ["pytest", "hypothesis", *sources, f"{ROOT / 'plugins' / plugin.folder}"]
     if run("pip", "install", "--quiet", "--disable-pip-version-check", *wanted, environment=environment):
         raise SystemExit(f"{plugin.folder}: its environment cannot be installed, see above")
+    anvil = environment / "bin" / "anvil"
+    anvil.write_text(ANVIL)
+    anvil.chmod(0o755)
 
 
 def test(plugin: Plugin, environment: Path, public: Path | None) -> int:

@@ -8,13 +8,14 @@ from typing import Any
 
 from boa.network import ExternalAccount, NetworkEnv
 from boa.rpc import RPCError
-from boa.util.abi import Address
+from boa.util.abi import Address as BoaAddress
 from boa.vm.fork import CachingRPC
 
 import zevm
 from zevm.chain.errors import RefusalError
 from zevm.chain.types import Transaction
 from zevm.chain.types.transaction import TransactionType
+from zevm.storage.primitives import Address
 from zevm_boa.tracers import opcodes_of, plain
 
 REFUSED = -32000
@@ -26,7 +27,7 @@ FREE = {"block_base_fee_per_gas": 0, "disable_min_priority_fee": True}
 _NUMBERS = itertools.count(1)
 
 
-class NodeRpc(CachingRPC):
+class NodeRpc(CachingRPC):  # type: ignore[misc]
     """Calls of a node in this process.
 
     It is a CachingRPC that stores nothing: titanoboa takes it as it is, and keeps no answer beyond the block that a
@@ -74,7 +75,7 @@ class FreeAccount:
     """An account that sends without a signature and without a price, which no call of the RPC lets it do."""
 
     def __init__(self, node: Any, address: Any) -> None:
-        self.address = Address(address)
+        self.address = BoaAddress(address)
         self._node = node
 
     def send_transaction(self, fields: Mapping[str, Any]) -> dict[str, str]:
@@ -85,7 +86,7 @@ class FreeAccount:
             chain_id=chain.chain_id,
             nonce=int(fields["nonce"], 16),
             gas_limit=int(fields["gas"], 16),
-            to=bytes.fromhex(fields["to"][2:]) if "to" in fields else None,
+            to=Address(bytes.fromhex(fields["to"][2:])) if "to" in fields else None,
             value=int(fields.get("value", "0x0"), 16),
             data=bytes.fromhex(fields.get("data", "0x")[2:]),
         ).impersonating(self.address.canonical_address)
@@ -158,7 +159,7 @@ class ZevmEnv(NetworkEnv):  # type: ignore[misc]
         return FreeAccount(self.node, address) if self.is_free else ExternalAccount(_rpc=self._rpc, address=address)
 
     def _change(self, method: str, address: Any, *values: str) -> None:
-        self.node.request(method, str(Address(address)), *values)
+        self.node.request(method, str(BoaAddress(address)), *values)
         self._reset_fork()
 
     def _send_txn(self, from_: Any, *arguments: Any, **named: Any) -> Any:
