@@ -162,7 +162,7 @@ class Server:
         from zevm.rpc.transport.quic.server import QuicPort
 
         identity = identity_of(options)
-        table = table_of(self._services, self.dispatcher, options, identity)
+        table = table_of(self._services, self.dispatcher, options, identity, self.app)
         port = QuicPort(options, self._services.limits, table.protocols, identity)
         await port.start()
         self.quic = port

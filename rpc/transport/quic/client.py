@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from cryptography import x509
 
 from zevm.rpc.transport.quic.certificates import key_hash
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits
@@ -27,11 +28,13 @@ IDLE_SECONDS = 30.0
 class Trust:
     """How a client knows the server: by its authority's file, or by SHA-256 of its public key (or both).
 
-    With neither, by the authorities that the system trusts.
+    With neither, by the authorities that the system trusts. first_use: take any server; the caller compares
+    `server_key_hash` of the connection with the one it keeps.
     """
 
     authority: Path | None = None
     server_key_hash: bytes | None = None
+    first_use: bool = False
 
 
 class ClientConnection:
@@ -58,6 +61,10 @@ class ClientConnection:
     def open_stream(self) -> Stream:
         """A new bidirectional stream. Raises StreamResetError if the connection has ended."""
         return cast(StreamProtocol, self._connection.receiver).open()
+
+    async def ping(self) -> None:
+        """A round trip, which also keeps an idle connection open. Raises ConnectionError if the connection ends."""
+        await self._connection.ping()
 
     def close_stream(self, stream: Stream) -> None:
         """Give back a stream that is done with."""
@@ -158,14 +165,22 @@ def _configuration(
         max_stream_data=limits.stream_window_bytes,
     )
     if trust.authority is not None:
-        try:
-            configuration.load_verify_locations(cadata=trust.authority.read_bytes())
-        except OSError as error:
-            raise QuicError(f"{trust.authority}: cannot be read: {error.strerror}") from error
-    elif trust.server_key_hash is not None:
+        configuration.load_verify_locations(cadata=_authority(trust.authority))
+    elif trust.server_key_hash is not None or trust.first_use:
         # the key's hash is compared before anything is sent
         configuration.verify_mode = ssl.CERT_NONE
     return configuration
+
+
+def _authority(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+        x509.load_pem_x509_certificates(content)
+    except OSError as error:
+        raise QuicError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise QuicError(f"{file}: no certificate in PEM, as the node's quic-ca.pem is") from error
+    return content
 
 
 __all__ = ["ClientConnection", "StreamResetError", "Trust", "connect"]

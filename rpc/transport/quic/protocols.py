@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.services import Services
+from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
 from zevm.rpc.transport.quic.options import QuicPortOptions
@@ -20,12 +21,22 @@ class Table:
     executions: Statistics
 
 
-def table_of(services: Services, dispatcher: Dispatcher, options: QuicPortOptions, identity: Identity) -> Table:
-    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row."""
+def table_of(
+    services: Services,
+    dispatcher: Dispatcher,
+    options: QuicPortOptions,
+    identity: Identity,
+    application: h3.Application,
+) -> Table:
+    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row. application: served over HTTP/3."""
     zvm = ZvmService(
         services,
         dispatcher,
         identity.server_key_hash,
         requires_authentication=options.require_authentication,
     )
-    return Table({messages.ALPN: served_by(zvm)}, zvm.statistics)
+    table = {messages.ALPN: served_by(zvm)}
+    if not options.require_authentication:
+        # a request over HTTP/3 has no signature
+        table[h3.ALPN] = h3.served_by_application(application)
+    return Table(table, zvm.statistics)
