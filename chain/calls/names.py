@@ -49,7 +49,7 @@ class ResolvedName:
 
 @dataclass(frozen=True, slots=True)
 class NameRecords:
-    """What the resolver keeps for a name beside its address. addresses: by coin type, without empty ones."""
+    """A name's records other than its address. addresses: by coin type, without empty ones."""
 
     texts: dict[str, str]
     addresses: dict[int, bytes]
@@ -129,7 +129,7 @@ class NameReader:
         return int.from_bytes(self._call(to, data) or b"", "big")
 
     def _call(self, to: Address, data: bytes) -> bytes | None:
-        """What a contract of the name service returns; None if it reverts."""
+        """The data that a contract of the name service returns; None if it reverts."""
         request = CallRequest(sender=ZERO_ADDRESS, to=to, gas_limit=self._gas_limit, data=data)
         outcome = call(self._frame, request, deadline=self._deadline)
         if outcome.error is not None and outcome.error.kind is VmErrorKind.REVERT:

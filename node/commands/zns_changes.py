@@ -48,7 +48,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who signs: an account of the node (an address or a name; None for its first one), or a key."""
+    """The signer: an account of the node (an address or a name; None for its first one), or a key."""
 
     account: str | None
     private_key: str | None
