@@ -198,6 +198,8 @@ class NodeCore:
         )
         server = Server(services, options)
         metrics.watch_connections(server.connection_count)
+        if options.quic is not None:
+            metrics.watch_quic(server.quic_figures)
         server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
         return services, server

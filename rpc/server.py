@@ -26,7 +26,7 @@ from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, AddressInUseError, Listener
-from zevm.rpc.transport.quic.options import OpenQuicPort, QuicPortOptions
+from zevm.rpc.transport.quic.options import OpenQuicPort, QuicFigures, QuicPortOptions
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -83,6 +83,7 @@ class Server:
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
         self.quic: OpenQuicPort | None = None
+        """The QUIC port, once it is served."""
         self._cancel_events: Callable[[], None] | None = None
 
     @property
@@ -151,6 +152,10 @@ class Server:
         """The addresses of the QUIC port."""
         return [] if self.quic is None else self.quic.addresses
 
+    def quic_figures(self) -> QuicFigures | None:
+        """Figures of the QUIC port, for metrics; None if it is not served."""
+        return None if self.quic is None else self.quic.figures()
+
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""
         return sum(listener.connection_count for listener in self._listeners)
@@ -163,7 +168,7 @@ class Server:
 
         identity = identity_of(options)
         table = table_of(self._services, self.dispatcher, options, identity, self.app)
-        port = QuicPort(options, self._services.limits, table.protocols, identity)
+        port = QuicPort(options, self._services.limits, table.protocols, identity, table.executions)
         await port.start()
         self.quic = port
 

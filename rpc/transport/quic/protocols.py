@@ -10,7 +10,8 @@ from zevm.rpc.transport.quic.connection import Protocols
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
-from zevm.rpc.transport.quic.zvm.service import Statistics, ZvmService
+from zevm.rpc.transport.quic.zvm.service import ZvmService
+from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
