@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,7 @@ class _Path:
         self.relay.to_server.append(data)
         transport = self._upstream.get(source)
         if transport is not None:
-            self._pass_on(data, transport.sendto)
+            self._pass_on(data, transport)
         elif source not in self._opening:
             self._opening[source] = self._loop.create_task(self._open(source, data))
 
@@ -65,23 +65,22 @@ class _Path:
         def from_server(data: bytes, _source: Any) -> None:
             self.relay.to_client.append(data)
             assert self.down is not None
-            down = self.down
-            self._pass_on(data, lambda part: down.sendto(part, source))
+            self._pass_on(data, self.down, source)
 
         transport, _ = await self._loop.create_datagram_endpoint(
             lambda: _Forwarding(from_server), remote_addr=self._server
         )
         self._upstream[source] = transport
-        self._pass_on(first, transport.sendto)
+        self._pass_on(first, transport)
 
-    def _pass_on(self, data: bytes, send: Any) -> None:
+    def _pass_on(self, data: bytes, transport: asyncio.DatagramTransport, target: Any = None) -> None:
         if self._chance.random() < self._faults.loss:
             return
         for _ in range(1 + (self._chance.random() < self._faults.repetition)):
             if self._chance.random() < self._faults.reordering:
-                self._loop.call_later(HELD_SECONDS, _unless_closed, send, data)
+                self._loop.call_later(HELD_SECONDS, _send, transport, data, target)
             else:
-                _unless_closed(send, data)
+                _send(transport, data, target)
 
     def close(self) -> None:
         for transport in (self.down, *self._upstream.values()):
@@ -104,6 +103,7 @@ async def relayed(host: str, port: int, faults: Faults | None = None) -> AsyncIt
         path.close()
 
 
-def _unless_closed(send: Any, data: bytes) -> None:
-    with suppress(OSError, RuntimeError):
-        send(data)
+def _send(transport: asyncio.DatagramTransport, data: bytes, target: Any) -> None:
+    """Send, unless the relay has ended meanwhile."""
+    if not transport.is_closing():
+        transport.sendto(data, target)
