@@ -435,7 +435,7 @@ class Chain(ChainView):
         self._waiting.follow_disk()
 
     def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change the chain."""
+        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
         if self.options.external_consensus:
             raise DrivenChainError
         self._refuse_when_following()

@@ -26,6 +26,10 @@ from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, read_jwt_secret
+from zevm.node.replication import dialling
+from zevm.node.replication.bootstrap import with_leaders_genesis
+from zevm.node.replication.service import Replication
+from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile
 from zevm.node.wallet import KeyWallet, address_of
@@ -102,6 +106,8 @@ class NodeCore:
         self.catalogue = Catalogue(settings.artifacts)
         self._log = None if settings.quiet else self._new_log()
         self._chain: Chain | None = None
+        self._dial: Dial | None = None
+        self.replication: Replication | None = None
         self._is_new = False
 
     @property
@@ -113,6 +119,9 @@ class NodeCore:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
+        self._dial = dialling.dial_of(self.settings)
+        if self._dial is not None:
+            self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
         settings = self.settings
         with ExitStack() as stack:
             database = stack.enter_context(opened_database(settings))
@@ -133,7 +142,8 @@ class NodeCore:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[Serving]:
         """Answer requests, in process and where the settings say to listen; the state file is read and written here."""
-        services, server = self._server()
+        replication = self.replication = Replication(self.chain, self.settings, self._dial, default_client_version())
+        services, server = self._server(replication)
         state_file = StateFile(self.settings, services)
         state_file.load(is_new=self._is_new)
         async with AsyncExitStack() as stack:
@@ -144,6 +154,8 @@ class NodeCore:
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)
+            stack.push_async_callback(replication.close)
+            replication.start()
             self.chain.database.keep()
             yield Serving(self.chain, server, state_file)
         state_file.dump()
@@ -154,7 +166,7 @@ class NodeCore:
         forwarder.start()
         return forwarder
 
-    def _server(self) -> tuple[Services, Server]:
+    def _server(self, replication: Replication) -> tuple[Services, Server]:
         settings = self.settings
         folder = None if settings.memory else settings.datadir
         metrics = Metrics(self.chain, folder)
@@ -170,6 +182,7 @@ class NodeCore:
             call_log=Observers(metrics.called, self._log),
             decoder=self._decoder,
             catalogue=self.catalogue,
+            leader=replication.follower,
         )
         options = ServerOptions(
             hosts=settings.host if self._listens else (),
@@ -181,6 +194,7 @@ class NodeCore:
         )
         server = Server(services, options)
         metrics.watch_connections(server.connection_count)
+        metrics.watch_replication(replication)
         server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
         return services, server

@@ -211,6 +211,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         finalized_distance=settings.finalized_distance,
         equal_timestamps=settings.allow_blocks_with_same_timestamp,
         external_consensus=settings.external_consensus,
+        leader=settings.follow,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,

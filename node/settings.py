@@ -23,6 +23,7 @@ from zevm.node.setting_kinds import (
     MINING,
     OUTPUT,
     POOL,
+    REPLICAS,
     SERVER,
     Addresses,
     Flag,
@@ -30,6 +31,7 @@ from zevm.node.setting_kinds import (
     GivenGenesis,
     Names,
     NewestFork,
+    NodeAddress,
     Urls,
     UserPath,
     WordCount,
@@ -227,6 +229,16 @@ class NodeSettings(BaseSettings):
         about="Additional names in the Engine API's Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
 
+    follow: NodeAddress | None = setting(
+        None, "--follow", panel=REPLICAS, metavar="HOST:PORT",
+        about="Replicate the chain of the node with this QUIC port: execute its blocks, forward transactions to it.",
+    )  # fmt: skip
+    follow_development: bool = setting(
+        False, "--follow-development", panel=REPLICAS,
+        about="Also take what only a development node does: changes of accounts, unsigned transactions, odd headers. "
+        "Always on for the development chain.",
+    )  # fmt: skip
+
     block_time: float | None = setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
         allow_inf_nan=False, about="Make a block at this interval instead of for each transaction.",
@@ -333,11 +345,20 @@ class NodeSettings(BaseSettings):
             raise ValueError("--state-interval needs --state or --dump-state")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
+        if self.follow is not None:
+            self._check_follower()
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
+
+    def _check_follower(self) -> None:
+        for name in ("load_state", "state", "block_time", "mixed_mining", "forward_transactions"):
+            if getattr(self, name):
+                raise ValueError(f"--{_dashed(name)} cannot be used with --follow: the leader makes the blocks")
+        if self.external_consensus:
+            raise ValueError("--authrpc cannot be used with --follow: either the client or the leader makes the blocks")
 
     @property
     def external_consensus(self) -> bool:

@@ -36,10 +36,8 @@ class Frames:
 
     async def send(self, kind: Kind, content: bytes) -> None:
         """Send a message, and wait until the other side has room for the next."""
-        self._stream.write((len(content) + 1).to_bytes(4, "big") + bytes((kind,)))
-        self._stream.write(content)
         async with asyncio.timeout(self._limits.replica_message_seconds):
-            await self._stream.drain()
+            await self._stream.write((len(content) + 1).to_bytes(4, "big") + bytes((kind,)) + content)
 
     async def receive(self, *kinds: Kind, patience_seconds: float | None = None) -> tuple[Kind, bytes]:
         """The next message, of one of these kinds.

@@ -32,7 +32,7 @@ from zevm.node.replication.messages import (
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods.support.following import FORWARDED
+from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")
@@ -55,6 +55,7 @@ class Leader:
         self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
         self._loop = asyncio.get_running_loop()
         self._changed: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._calls = 0
         self._synced: dict[object, int] = {}
         self._cancel = chain.events.subscribe(self._on_event)
@@ -65,13 +66,17 @@ class Leader:
         return list(self._synced.values())
 
     def close(self) -> None:
-        """Serve nothing more; sessions end with their streams."""
+        """Serve nothing more, and end what is served."""
         self._cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     async def serve(self, stream: Stream) -> None:
         """Serve one stream to its end."""
-        frames = Frames(stream, self._limits)
+        frames, task = Frames(stream, self._limits), asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             kind, content = await frames.receive(Kind.HELLO, Kind.CALL)
             if kind is Kind.CALL:
@@ -80,14 +85,12 @@ class Leader:
                 await self._serve_session(frames, Hello.decode(content))
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
-        except RuntimeError as error:
-            # the readers' threads are gone: the node is stopping
-            LOGGER.debug("a follower's stream ends with the node: %s", error)
         except (MessageError, RefusedError, StorageError) as error:
             LOGGER.warning("a follower is refused: %s", error)
             with suppress(OSError, TimeoutError):
                 await frames.send(Kind.REFUSAL, encode_text(str(error)))
         finally:
+            self._tasks.discard(task)
             frames.close()
 
     async def _serve_session(self, frames: Frames, hello: Hello) -> None:
@@ -200,5 +203,5 @@ def _check_call(content: bytes) -> None:
     except (ValueError, RecursionError):
         raise RefusedError("a forwarded call is not JSON") from None
     name = call.get("method") if isinstance(call, dict) else None
-    if name not in FORWARDED:
+    if not isinstance(name, str) or not may_be_forwarded(name):
         raise RefusedError(f"followers forward no calls of {name!r:.80}: send it to the leader itself")

@@ -87,9 +87,7 @@ class Welcome:
         """rlp([version, genesis hash, genesis, [[name, value]], client, head])."""
         rules: list[rlp.Item] = [[name.encode(), value.encode()] for name, value in self.rules.items()]
         head = rlp.encode_int(self.head)
-        return rlp.encode(
-            [rlp.encode_int(VERSION), self.genesis_hash, self.genesis, rules, self.client.encode(), head]
-        )
+        return rlp.encode([rlp.encode_int(VERSION), self.genesis_hash, self.genesis, rules, self.client.encode(), head])
 
     @classmethod
     def decode(cls, data: bytes) -> "Welcome":
@@ -156,6 +154,11 @@ class Patch:
         if diff.storage.keys() - diff.accounts.keys():
             raise MessageError("a change of storage names no change of its account")
         return cls(_hash(root), diff)
+
+
+def patch_root(data: bytes) -> bytes:
+    """The root that an encoded patch leads to. Raises MessageError."""
+    return _hash(_fields(data, 4)[0])
 
 
 @dataclass(frozen=True, slots=True)

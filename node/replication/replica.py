@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.chain.errors import ChainError
-from zevm.chain.types import Block
-from zevm.node.replication.messages import Entry, MessageError, Patch, Position
+from zevm.chain.types import Block, Header
+from zevm.node.replication.messages import Entry, MessageError, Patch, Position, patch_root
 from zevm.storage.account import StateDiff
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.rlp import RlpError
+from zevm.storage.rlp import RlpError, split_list
 
 
 class LeaderRefusedError(Exception):
@@ -58,9 +58,7 @@ class Replica:
             if entry.block:
                 block = Block.decode(entry.block)
                 number = block.number
-                self._chain.import_block(
-                    block, sync=sync and not entry.patch, development=self._takes_development
-                )
+                self._chain.import_block(block, sync=sync and not entry.patch, development=self._takes_development)
             if entry.patch:
                 self._patch(Patch.decode(entry.patch))
         except (RlpError, MessageError) as error:
@@ -90,3 +88,21 @@ class Replica:
                 self._chain.database.state.code(change.code_hash)
             except CorruptionError:
                 raise LeaderRefusedError(f"the code of 0x{address.hex()} does not come with its change") from None
+
+
+def end_of(position: Position, entries: Sequence[Entry]) -> Position:
+    """Where steps lead to, as they say themselves. Raises MessageError."""
+    for entry in reversed(entries):
+        if entry.block:
+            header = _header_of(entry.block)
+            position = Position(header.number, header.hash, header.state_root)
+            break
+    last = entries[-1].patch
+    return Position(position.number, position.block_hash, patch_root(last)) if last else position
+
+
+def _header_of(block: bytes) -> Header:
+    try:
+        return Header.decode(split_list(block, most_items=4)[0])
+    except (RlpError, IndexError) as error:
+        raise MessageError(f"a block without a header: {error}") from None

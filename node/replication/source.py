@@ -117,9 +117,11 @@ class _Reading:
         before, after = states.at(present), states.at(root)
         for key in states.differing_accounts(present, root):
             address = Address(self._plain(key))
-            diff.accounts[address] = self._change(number, before, after, address, diff)
+            change = self._change(number, before, after, address, diff)
+            diff.accounts[address] = change
             size += _ACCOUNT_BYTES + _SLOT_BYTES * len(diff.storage.get(address, ()))
-            if size + sum(map(len, diff.code.values())) > self._largest_entry:
+            size += 0 if change is None else len(diff.code.get(change.code_hash, b""))
+            if size > self._largest_entry:
                 raise self._too_large(number, size)
         return diff
 
@@ -133,7 +135,9 @@ class _Reading:
             diff.code[new.code_hash] = after.code(new.code_hash)
         if new.storage_root != old.storage_root:
             keys = self._states.differing_slots(old.storage_root, new.storage_root)
-            slots = [int.from_bytes(self._plain(key), "big") for key in islice(keys, self._largest_entry // _SLOT_BYTES)]
+            slots = [
+                int.from_bytes(self._plain(key), "big") for key in islice(keys, self._largest_entry // _SLOT_BYTES)
+            ]
             if next(keys, None) is not None:
                 raise self._too_large(number, len(slots) * _SLOT_BYTES)
             diff.storage[address] = {slot: after.storage(address, slot) for slot in slots}

@@ -12,15 +12,11 @@ class Stream(Protocol):
     """Bytes in both directions, in order."""
 
     async def read(self, size: int) -> bytes:
-        """At least one byte and at most `size`; b"" once the other side has ended. Raises OSError if the link is cut."""
+        """At least one byte, at most `size`; b"" once the other side has ended. Raises OSError if the link is cut."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes. Raises OSError if the link is cut."""
-        ...
-
-    async def drain(self) -> None:
-        """Wait until little is queued. Raises OSError if the link is cut."""
+    async def write(self, data: bytes) -> None:
+        """Send bytes; waits while the other side has no room. Raises OSError if the link is cut."""
         ...
 
     def close(self) -> None:
