@@ -14,7 +14,8 @@ from zevm.chain.rules.genesis import Genesis
 
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
-ENGINE, REPLICAS = "Consensus client", "Replicas"
+ENGINE = "Consensus client"
+QUIC, REPLICAS = "QUIC", "Replicas"
 
 
 @dataclass(frozen=True, slots=True)

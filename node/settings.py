@@ -23,6 +23,7 @@ from zevm.node.setting_kinds import (
     MINING,
     OUTPUT,
     POOL,
+    QUIC,
     REPLICAS,
     SERVER,
     Addresses,
@@ -233,11 +234,34 @@ class NodeSettings(BaseSettings):
         None, "--follow", panel=REPLICAS, metavar="HOST:PORT",
         about="Replicate the chain of the node with this QUIC port: execute its blocks, forward transactions to it.",
     )  # fmt: skip
+    follow_ca: UserPath | None = setting(
+        None, "--follow-ca", panel=REPLICAS, metavar="FILE",
+        about="Authority of the leader's certificate, its quic-ca.pem. (default: trust the first connection's key)",
+    )  # fmt: skip
     follow_development: bool = setting(
         False, "--follow-development", panel=REPLICAS,
         about="Also take what only a development node does: changes of accounts, unsigned transactions, odd headers. "
         "Always on for the development chain.",
     )  # fmt: skip
+    quic_port: int | None = setting(
+        None, "--quic-port", panel=QUIC, metavar="NUMBER", ge=0, le=65_535,
+        about="Serve post-quantum QUIC on this UDP port; 0 lets the system choose. (default: not served)",
+    )  # fmt: skip
+    quic_host: Names = setting(
+        ("127.0.0.1",), "--quic-host", panel=QUIC, metavar="IP,...", min_length=1,
+        about="Addresses that QUIC is served on, separated by commas.",
+    )  # fmt: skip
+    quic_allow_classical: bool = setting(
+        False, "--quic-allow-classical", panel=QUIC,
+        about="Also admit QUIC clients without a post-quantum key exchange.",
+    )  # fmt: skip
+    quic_cert: UserPath | None = setting(
+        None, "--quic-cert", panel=QUIC, metavar="FILE",
+        about="Certificate of the QUIC port with its chain, PEM. (default: the node's own in the data directory)",
+    )  # fmt: skip
+    quic_key: UserPath | None = setting(
+        None, "--quic-key", panel=QUIC, metavar="FILE", about="Private key of --quic-cert, PEM without a password."
+    )
 
     block_time: float | None = setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
@@ -347,6 +371,8 @@ class NodeSettings(BaseSettings):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.follow is not None:
             self._check_follower()
+        if (self.quic_cert is None) != (self.quic_key is None):
+            raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
         if self.external_consensus and self.block_time is not None:

@@ -1,9 +1,10 @@
 """The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
 import threading
+from collections.abc import Callable, Coroutine
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
@@ -85,7 +86,7 @@ class Services:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     compiler: None if the node compiles no sources of clients. catalogue: contracts that the node has the names of.
-    leader: the node that this one follows, if it follows one.
+    leader: the node that this one follows, if it follows one. serve_replica: serves a follower's stream.
     """
 
     chain: Chain
@@ -100,6 +101,7 @@ class Services:
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
     leader: LeaderLink | None = None
+    serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)

@@ -48,8 +48,8 @@ class Verifier:
 
         roots: of the block's own lists, where they were computed before. block_hash: looks up the ancestors' hashes by
         number where they are not canonical. recoveries: see BlockEnvironment. development: take what only a
-        development node makes: leaps of the gas limit, any base fee, equal timestamps, and transactions of impersonated accounts,
-        which anyone can make.
+        development node makes: leaps of the gas limit, any base fee, equal timestamps, and transactions of impersonated
+        accounts, which anyone can make.
         """
         if not development:
             _check_signed(block)

@@ -1,14 +1,18 @@
 """Replication in a running node: the follower's task, and the leader's side for who follows this node."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from zevm.chain.blockchain import Chain
 from zevm.node.replication.follower import Follower
 from zevm.node.replication.identity import identity_of
 from zevm.node.replication.leader import Answer, Leader
+from zevm.node.replication.quic_stream import QuicStream
 from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
+from zevm.rpc.transport.quic.streams import Stream as TransportStream
 
 
 class Replication:
@@ -32,10 +36,17 @@ class Replication:
         if self.follower is not None:
             self._task = asyncio.create_task(self.follower.run(), name="follower")
 
-    def lead(self, answer: Answer) -> Leader:
-        """Serve followers from now on. answer: to the requests that they forward."""
-        self.leader = Leader(self._chain, self._limits, self._identity, answer)
-        return self.leader
+    def lead(self, answer: Answer) -> Callable[[TransportStream], Coroutine[Any, Any, None]]:
+        """Serve followers from now on; the result serves one stream of theirs.
+
+        answer: to the requests that they forward.
+        """
+        leader = self.leader = Leader(self._chain, self._limits, self._identity, answer)
+
+        async def serve(stream: TransportStream) -> None:
+            await leader.serve(QuicStream(stream))
+
+        return serve
 
     async def close(self) -> None:
         """End both sides."""

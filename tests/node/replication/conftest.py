@@ -39,7 +39,9 @@ class Pair:
         server, replication = running.server, replication_of(self.node)
 
         async def begin() -> Door:
-            leader = replication.lead(server.dispatcher.answer)
+            replication.lead(server.dispatcher.answer)
+            leader = replication.leader
+            assert leader is not None
             door = Door(leader.serve)
             await door.open(port)
             return door
@@ -90,7 +92,7 @@ class _Told(logging.Handler):
         super().__init__()
         self.happened = threading.Event()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, _: logging.LogRecord) -> None:
         self.happened.set()
 
 

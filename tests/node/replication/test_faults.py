@@ -94,7 +94,7 @@ def test_a_setting_against_the_leaders_genesis_is_refused_at_the_start(leading: 
 
 
 def test_no_leader_at_a_first_start_is_told(opened: Open) -> None:
-    with pytest.raises(NodeError, match="no leader answers at 127.0.0.1:1"):
+    with pytest.raises(NodeError, match=r"no leader answers at 127\.0\.0\.1:1"):
         opened(follow="127.0.0.1:1")
 
 

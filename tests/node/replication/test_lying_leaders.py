@@ -1,4 +1,4 @@
-"""A leader that lies gets nowhere: each lie ends in a refusal that says what is wrong, and the chain stays as it was."""
+"""A leader that lies gets nowhere: each lie ends in a refusal with its reason, and the chain stays as it was."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ class Liar:
     """Answers as the leader of a chain would, but for its lie."""
 
     def __init__(self, node: zevm.Node, lie: Lie) -> None:
-        leader = replication_of(node).lead(node._opened().server.dispatcher.answer)
+        replication = replication_of(node)
+        replication.lead(node._opened().server.dispatcher.answer)
+        leader = replication.leader
+        assert leader is not None
         self._welcome = leader._welcome
         self._source = Source(node.chain, Limits())
         self._lie = lie
