@@ -193,7 +193,7 @@ class FollowedChainError(ChainError):
     """This chain follows another node's, its leader's, which alone changes it."""
 
     def __init__(self, leader: str) -> None:
-        super().__init__(f"this node follows {leader} and makes no changes of its own: send the request to {leader}")
+        super().__init__(f"this node follows {leader} and makes no changes of its own: send the request to the leader")
         self.leader = leader
 
 

@@ -35,7 +35,7 @@ class Frames:
         }
 
     async def send(self, kind: Kind, content: bytes) -> None:
-        """Send a message, and wait until the other side has room for the next."""
+        """Send a message, and wait until the other side can take the next."""
         async with asyncio.timeout(self._limits.replica_message_seconds):
             await self._stream.write((len(content) + 1).to_bytes(4, "big") + bytes((kind,)) + content)
 

@@ -1,4 +1,4 @@
-"""What leader and follower must have in common: the genesis, and the rules that the command line can change."""
+"""The common ground of leader and follower: the genesis, and the rules that the command line can change."""
 
 import json
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Identity:
         return keccak256(self.genesis)
 
     def difference(self, welcome: Welcome) -> str | None:
-        """What keeps this node from following the leader, with a remedy; None if nothing does."""
+        """The reason why this node cannot follow the leader, with a remedy; None if it can."""
         if welcome.genesis_hash != self.genesis_hash:
             return (
                 f"the leader's genesis is 0x{welcome.genesis_hash.hex()}, this node's 0x{self.genesis_hash.hex()}: "

@@ -123,8 +123,8 @@ class Leader:
             )
         if self._chain.canonical.first_own > self._chain.genesis.number:
             raise RefusedError(
-                f"the leader's blocks up to {self._chain.canonical.first_own - 1} came from a state file, so that "
-                "nobody can execute them: start the follower with the same state file, without --follow"
+                f"the leader's blocks up to {self._chain.canonical.first_own - 1} came from a state file and "
+                "cannot be executed again: start the follower with the same state file, without --follow"
             )
 
     def _welcome(self, hello: Hello) -> Welcome:

@@ -43,11 +43,16 @@ class Pins:
         """Note the key of an address that is new. Raises RefusedError if it is another one than before."""
         known = self._read()
         pinned = known.get(address)
-        if pinned is None:
+        if pinned is None or (pinned == key_hash.hex() and not self._is_kept):
             self._write({**known, address: key_hash.hex()})
         elif pinned != key_hash.hex():
             where = "" if self._file is None else f"; if it was renewed, delete {self._file}"
             raise RefusedError(f"{address} has the key 0x{key_hash.hex()}, and before it had 0x{pinned}{where}")
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether nothing is left to write: the folder may have come after the first connection."""
+        return self._file is None or self._file.exists() or not self._file.parent.exists()
 
     def _read(self) -> dict[str, str]:
         if self._file is None or not self._file.exists():
@@ -55,7 +60,7 @@ class Pins:
         try:
             content = json.loads(self._file.read_text())
         except (OSError, ValueError) as error:
-            raise RefusedError(f"{self._file} cannot be read: {error}; delete it to trust the leader anew") from None
+            raise RefusedError(f"{self._file} cannot be read: {error}; delete it to trust the leader again") from None
         return content if isinstance(content, dict) else {}
 
     def _write(self, keys: dict[str, str]) -> None:

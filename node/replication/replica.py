@@ -14,7 +14,7 @@ from zevm.storage.rlp import RlpError, split_list
 
 
 class LeaderRefusedError(Exception):
-    """What the leader sends is not taken: it breaks a rule, or this node's limits. The text says what and why."""
+    """A refusal of what the leader sends: it breaks a rule, or this node's limits. The text says which and why."""
 
 
 class Replica:
@@ -26,7 +26,7 @@ class Replica:
 
     @property
     def position(self) -> Position:
-        """Where the chain is, all of it on the disk."""
+        """The chain's newest state, all of it on the disk."""
         head = self._chain.head
         return Position(head.number, head.header.hash, head.state.root)
 
@@ -91,7 +91,7 @@ class Replica:
 
 
 def end_of(position: Position, entries: Sequence[Entry]) -> Position:
-    """Where steps lead to, as they say themselves. Raises MessageError."""
+    """The position that steps lead to, as they say themselves. Raises MessageError."""
     for entry in reversed(entries):
         if entry.block:
             header = _header_of(entry.block)

@@ -23,7 +23,7 @@ _STATE_ROOT = 3
 """Position of the state's root among a header's fields."""
 
 _FRAME_BYTES = 64 * 1024
-"""What a batch adds to its entries, at most."""
+"""Most bytes that a batch adds to its entries."""
 
 _ACCOUNT_BYTES, _SLOT_BYTES = 130, 70
 """Most bytes that a patch needs for one."""
@@ -37,7 +37,7 @@ class Source:
         self._limits = limits
 
     def after(self, want: Want) -> Batch:
-        """What follows a position, within the limits. Raises RefusedError for a step that is larger than they allow."""
+        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow."""
         position, limits = want.position, self._limits
         with closing(self._chain.database.store.snapshot()) as view:
             reading = _Reading(Ledger.over(view), self._chain.database.state, self._largest_entry)
@@ -112,7 +112,7 @@ class _Reading:
         return b"" if root == present else Patch(root, self._difference(number, present, root)).encode()
 
     def _difference(self, number: int, present: bytes, root: bytes) -> StateDiff:
-        """What differs between two states, both of which are on the disk."""
+        """The difference of two states, both of which are on the disk."""
         states, diff, size = self._states, StateDiff(), 0
         before, after = states.at(present), states.at(root)
         for key in states.differing_accounts(present, root):

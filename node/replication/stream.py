@@ -1,4 +1,4 @@
-"""What the protocol asks of a transport: links to another node, and streams of bytes on them.
+"""The protocol's needs of a transport: links to another node, and streams of bytes on them.
 
 QUIC gives both (rpc.transport.quic); a link of TCP connections, one for each stream, serves as well.
 """
@@ -16,7 +16,7 @@ class Stream(Protocol):
         ...
 
     async def write(self, data: bytes) -> None:
-        """Send bytes; waits while the other side has no room. Raises OSError if the link is cut."""
+        """Send bytes; waits while the other side takes none. Raises OSError if the link is cut."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from zevm.rpc.services import LeaderLink, Services
 
 
 class Fate(Enum):
-    """What a follower does with a method's calls."""
+    """The treatment of a method's calls by a follower."""
 
     SERVED = "answered from the follower's own chain"
     FORWARDED = "answered by the leader"
@@ -39,7 +39,7 @@ _DEVELOPMENT_NAMESPACES = frozenset({"anvil", "hardhat", "evm", "testing"})
 
 
 def fate_of(row: Method) -> Fate:
-    """What a follower does with a method: by the table, else by what the method changes."""
+    """The treatment of a method by a follower: by the table, else by what the method changes."""
     if row.name in _FATES:
         return _FATES[row.name]
     if row.cost is not Cost.WRITE:

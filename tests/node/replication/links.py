@@ -92,3 +92,29 @@ class Door:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+class MemoryStream:
+    """One end of a stream within the process."""
+
+    def __init__(self) -> None:
+        self._reader = asyncio.StreamReader()
+        self.other = self
+
+    async def read(self, size: int) -> bytes:
+        return await self._reader.read(size)
+
+    async def write(self, data: bytes) -> None:
+        self.other._reader.feed_data(data)
+
+    def close(self) -> None:
+        for end in (self, self.other):
+            if not end._reader.at_eof():
+                end._reader.feed_eof()
+
+
+def stream_pair() -> tuple[MemoryStream, MemoryStream]:
+    """Both ends of a stream, on the running loop."""
+    one, other = MemoryStream(), MemoryStream()
+    one.other, other.other = other, one
+    return one, other

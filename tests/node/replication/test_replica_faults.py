@@ -138,6 +138,7 @@ def test_a_chain_of_a_state_file_is_refused(opened: Open, leading: Pair) -> None
 
 
 def test_followers_are_counted_and_limited(opened: Open) -> None:
+    """The limit replica_followers."""
     leading = Pair(opened(rpc_replica_followers=1))
     address = leading.lead()
     first = opened(follow=address)
