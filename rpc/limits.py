@@ -180,6 +180,7 @@ class Limits:
         1_024, "blocks that a follower takes back when its leader has others, unless the chain is for development"
     )
     replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
+    zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
     search_transactions: int = _limit(
         100, "page size of ots_searchTransactions* and ots_getBlockTransactions; more gets -32602"
     )

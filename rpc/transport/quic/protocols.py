@@ -11,7 +11,6 @@ from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
 from zevm.rpc.transport.quic.zvm.service import Statistics, ZvmService
 
-
 REPLICATION = "zvm-sync/1"
 """Followers of this node's chain (node.replication)."""
 
