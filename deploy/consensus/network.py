@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,7 @@ def missing() -> str | None:
     return None
 
 
+@cache
 def genesis_hash() -> str:
     """The hash of block 0 of genesis.json, on which the beacon chain begins."""
     database = Database.open(None)
