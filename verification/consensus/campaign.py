@@ -141,7 +141,7 @@ class Campaign:
         }
 
     def _check_progress(self, slot: int) -> None:
-        """Raises CampaignError if no node has had a new block for two epochs: such a network stands for good."""
+        """Raises CampaignError if no node has had a new block for two epochs, since such a network does not go on."""
         since = slot - 2 * SLOTS_PER_EPOCH
         before = [look.head for look in self.looks if look.slot <= since]
         if before and max(before) == max(look.head for look in self.looks):
