@@ -22,7 +22,8 @@ from zevm.node.foreign_flags import translated
 from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
 from zevm.node.hints import told
 from zevm.node.secrets import without_secrets
-from zevm.node.settings import LIMITS, POOL, Settings, setting_flags
+from zevm.node.setting_kinds import LIMITS, POOL
+from zevm.node.settings import Settings, setting_flags
 from zevm.storage.errors import StorageError
 
 DEFAULT_COMMAND = "run"

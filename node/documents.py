@@ -3,7 +3,8 @@
 from itertools import groupby
 
 from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag
-from zevm.node.settings import LIMITS, Settings, setting_flags
+from zevm.node.setting_kinds import LIMITS
+from zevm.node.settings import Settings, setting_flags
 
 _HEAD = """# Settings
 

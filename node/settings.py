@@ -3,29 +3,42 @@
 The command line's flags, the environment's ZEVM_* names and the keys of zevm.toml all derive from it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
-from pydantic_core import core_schema
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, create_model, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zevm.chain.pool.limits import PoolLimits
-from zevm.chain.rules.forks import Fork, fork_by_name
-from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
+from zevm.node.setting_kinds import (
+    ACCOUNTS,
+    CHAIN,
+    DATA,
+    ENGINE,
+    LIMITS,
+    MINING,
+    OUTPUT,
+    POOL,
+    SERVER,
+    Addresses,
+    Flag,
+    Folders,
+    GivenGenesis,
+    Names,
+    NewestFork,
+    Urls,
+    UserPath,
+    WordCount,
+    setting,
+)
 from zevm.rpc.limits import Limits, limit_rows
 
 UNLIMITED_GAS = 2**63 - 1
 UNLIMITED_BYTES = 2**31
-
-SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
-DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
-ENGINE = "Consensus client"
 
 POOL_EFFECTS = {
     "account_slots": "Executable transactions guaranteed to an account when the pool is full.",
@@ -43,354 +56,262 @@ POOL_EFFECTS = {
 _ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei", "log_block_range"})
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A setting's form on the command line: its names, its group in the help, its value's name.
-
-    bare_value: the flag's meaning without a value; None if a value must follow.
-    """
-
-    names: tuple[str, ...]
-    panel: str
-    metavar: str | None
-    bare_value: str | None
-
-
-def _setting(
-    default: object,
-    *names: str,
-    panel: str,
-    about: str,
-    metavar: str | None = None,
-    bare_value: str | None = None,
-    **constraints: Any,
-) -> Any:
-    """A field with its flag."""
-    flag = Flag(names, panel, metavar, bare_value)
-    return Field(default, description=about, json_schema_extra={"flag": cast(Any, flag)}, **constraints)
-
-
-def _split(value: object) -> object:
-    """A comma-separated text as its parts; other values as they are."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _fork(value: object) -> object:
-    return fork_by_name(value) if isinstance(value, str) else value
-
-
-def _word_count(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if len(value) != 42 or value[:2] != "0x" or not all(digit in "0123456789abcdefABCDEF" for digit in value[2:]):
-            raise ValueError(f"{value!r} is not an address (0x and 40 hex digits)")
-    return values
-
-
-def _paths(value: object) -> object:
-    """Paths of a comma-separated text, or of a path alone; other values as they are."""
-    value = str(value) if isinstance(value, Path) else value
-    return _split(value)
-
-
-def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The paths, ~ expanded. One that does not exist may be built later."""
-    paths = tuple(path.expanduser() for path in values)
-    for path in paths:
-        if path.exists() and not path.is_dir():
-            raise ValueError(f"{str(path)!r} is not a folder")
-    return paths
-
-
-def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{value!r} is not a URL of a node (http://HOST:PORT)")
-    return values
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
-Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
-Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-
-
-class _Instance:
-    """Marks a type of ours whose values are taken as they are."""
-
-    def __get_pydantic_core_schema__(self, source: type, _: object) -> core_schema.CoreSchema:
-        return core_schema.is_instance_schema(source)
-
-
-GivenGenesis = Annotated[Genesis, _Instance()]
-"""A program may give a genesis itself in the place of its file."""
-
-
 class NodeSettings(BaseSettings):
     """The settings other than limits; `Settings` adds one for every limit."""
 
     model_config = SettingsConfigDict(env_prefix="ZEVM_", extra="forbid", frozen=True, env_ignore_empty=True)
 
-    port: int = _setting(
+    port: int = setting(
         8545, "--port", "-p", panel=SERVER, metavar="NUMBER", ge=0, le=65_535,
         about="Port to listen on; 0 lets the system choose.",
     )  # fmt: skip
-    host: Names = _setting(
+    host: Names = setting(
         ("127.0.0.1",), "--host", panel=SERVER, metavar="IP,...", min_length=1,
         about="Addresses to listen on, separated by commas.",
     )  # fmt: skip
-    ipc: UserPath | None = _setting(
+    ipc: UserPath | None = setting(
         None, "--ipc", "--ipcpath", panel=SERVER, metavar="PATH", bare_value="@",
         about="Also serve a Unix socket; the default path is zevm.ipc in the data directory.",
     )  # fmt: skip
-    allow_origin: Names = _setting(
+    allow_origin: Names = setting(
         (), "--allow-origin", panel=SERVER, metavar="ORIGIN,...",
         about="Web origins that may call (CORS), * for all. Default: pages of this computer and browser extensions.",
     )  # fmt: skip
-    allow_host: Names = _setting(
+    allow_host: Names = setting(
         (), "--allow-host", panel=SERVER, metavar="NAME,...",
         about="Additional names in the Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
-    no_request_size_limit: bool = _setting(
+    no_request_size_limit: bool = setting(
         False, "--no-request-size-limit", panel=SERVER, about="Accept HTTP bodies of any size."
     )
-    client_version: str | None = _setting(
+    client_version: str | None = setting(
         None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
         about="The node's name, which web3_clientVersion answers. "
         "(default: zEVM/VERSION/..., with anvil/ before it unless a consensus client drives the node)",
     )  # fmt: skip
 
-    zig_compiler: bool = _setting(
+    zig_compiler: bool = setting(
         False, "--zig-compiler", panel=SERVER,
         about="Let zvm_deployZigContract compile Zig sources of clients, in a sandbox that Linux must provide.",
     )  # fmt: skip
-    sign_transaction_object: bool = _setting(
+    sign_transaction_object: bool = setting(
         False, "--sign-transaction-object", panel=SERVER,
         about="Let eth_signTransaction answer {raw, tx}, as geth does and web3.py expects, instead of the bytes.",
     )  # fmt: skip
 
-    accounts: int = _setting(
+    accounts: int = setting(
         10, "--accounts", "-a", panel=ACCOUNTS, metavar="NUMBER", ge=0, le=10_000,
         about="Number of funded development accounts.",
     )  # fmt: skip
-    balance: Decimal = _setting(
+    balance: Decimal = setting(
         Decimal(10_000), "--balance", panel=ACCOUNTS, metavar="ETHER", ge=0, le=10**12, decimal_places=18,
         about="Balance of each development account, in ether.",
     )  # fmt: skip
-    mnemonic: Annotated[str, AfterValidator(check_mnemonic)] = _setting(
+    mnemonic: Annotated[str, AfterValidator(check_mnemonic)] = setting(
         DEFAULT_MNEMONIC, "--mnemonic", "-m", panel=ACCOUNTS, metavar="PHRASE",
         about="BIP-39 phrase of the development accounts.",
     )  # fmt: skip
-    mnemonic_random: Annotated[Literal[12, 15, 18, 21, 24] | None, BeforeValidator(_word_count)] = _setting(
+    mnemonic_random: Annotated[Literal[12, 15, 18, 21, 24] | None, WordCount] = setting(
         None, "--mnemonic-random", panel=ACCOUNTS, metavar="WORDS", bare_value="12",
         about="Generate a new phrase with this number of words (12 if no number follows).",
     )  # fmt: skip
-    derivation_path: Annotated[str, AfterValidator(check_derivation_path)] = _setting(
+    derivation_path: Annotated[str, AfterValidator(check_derivation_path)] = setting(
         DEFAULT_DERIVATION_PATH, "--derivation-path", panel=ACCOUNTS, metavar="PATH",
         about="BIP-32 path of the accounts, without their index.",
     )  # fmt: skip
-    unlock: Addresses = _setting(
+    unlock: Addresses = setting(
         (), "--unlock", panel=ACCOUNTS, metavar="ADDRESS,...",
         about="Keystore accounts to unlock; asks for the passwords.",
     )  # fmt: skip
-    password_file: UserPath | None = _setting(
+    password_file: UserPath | None = setting(
         None, "--password-file", "--password", panel=ACCOUNTS, metavar="FILE",
         about="File with the passwords for --unlock, one a line.",
     )  # fmt: skip
-    auto_impersonate: bool = _setting(
+    auto_impersonate: bool = setting(
         False, "--auto-impersonate", "--auto-unlock", panel=ACCOUNTS,
         about="Let eth_sendTransaction send for any account.",
     )  # fmt: skip
 
-    init: UserPath | GivenGenesis | None = _setting(
+    init: UserPath | GivenGenesis | None = setting(
         None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
     )
-    chain_id: int | None = _setting(
+    chain_id: int | None = setting(
         None, "--chain-id", "--chain", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**63, about="Chain id. (default: 31337)"
     )
-    hardfork: Annotated[Fork | None, BeforeValidator(_fork)] = _setting(
+    hardfork: NewestFork = setting(
         None, "--hardfork", panel=CHAIN, metavar="NAME", about="Newest active fork. (default: BPO2)"
     )
-    timestamp: int | None = _setting(
+    timestamp: int | None = setting(
         None, "--timestamp", panel=CHAIN, metavar="SECONDS", ge=0, lt=2**63,
         about="Time of the first block, in seconds since 1970. (default: now)",
     )  # fmt: skip
-    number: int | None = _setting(
+    number: int | None = setting(
         None, "--number", panel=CHAIN, metavar="NUMBER", ge=0, lt=2**63, about="Number of the first block. (default: 0)"
     )
-    gas_limit: int | None = _setting(
+    gas_limit: int | None = setting(
         None, "--gas-limit", "--block-gas-limit", panel=CHAIN, metavar="GAS", ge=5_000, lt=2**63,
         about="Gas limit of blocks. (default: 60000000)",
     )  # fmt: skip
-    disable_block_gas_limit: bool = _setting(
+    disable_block_gas_limit: bool = setting(
         False, "--disable-block-gas-limit", "--disable-gas-limit", panel=CHAIN,
         about="Let blocks hold any amount of gas.",
     )  # fmt: skip
-    enable_tx_gas_limit: bool = _setting(
+    enable_tx_gas_limit: bool = setting(
         False, "--enable-tx-gas-limit", panel=CHAIN,
         about="Apply Osaka's gas limit for a transaction (EIP-7825), the default for a chain of your own genesis.",
     )  # fmt: skip
-    disable_tx_gas_limit: bool = _setting(
+    disable_tx_gas_limit: bool = setting(
         False, "--disable-tx-gas-limit", panel=CHAIN,
         about="Lift Osaka's gas limit for a transaction (EIP-7825), the default for the development chain.",
     )  # fmt: skip
-    block_base_fee_per_gas: int | None = _setting(
+    block_base_fee_per_gas: int | None = setting(
         None, "--block-base-fee-per-gas", "--base-fee", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
         about="Base fee of the first block. (default: 1000000000)",
     )  # fmt: skip
-    gas_price: int | None = _setting(
+    gas_price: int | None = setting(
         None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
         about="Minimum gas price, or fee cap, of transactions in this node's blocks. (default: 0)",
     )  # fmt: skip
-    code_size_limit: int | None = _setting(
+    code_size_limit: int | None = setting(
         None, "--code-size-limit", panel=CHAIN, metavar="BYTES", gt=0, lt=2**31,
         about="Maximum size of a contract's code. (default: 24576, or none before Spurious Dragon)",
     )  # fmt: skip
-    disable_code_size_limit: bool = _setting(
+    disable_code_size_limit: bool = setting(
         False, "--disable-code-size-limit", panel=CHAIN, about="Accept contract code of any size."
     )
-    disable_default_create2_deployer: bool = _setting(
+    disable_default_create2_deployer: bool = setting(
         False, "--disable-default-create2-deployer", "--no-create2", panel=CHAIN,
         about="Omit the usual CREATE2 deployer from the genesis.",
     )  # fmt: skip
-    disable_min_priority_fee: bool = _setting(
+    disable_min_priority_fee: bool = setting(
         False, "--disable-min-priority-fee", "--no-priority-fee", panel=CHAIN,
         about="Suggest any tip that was enough before, even below 1 gwei.",
     )  # fmt: skip
-    slots_in_an_epoch: int = _setting(
+    slots_in_an_epoch: int = setting(
         32, "--slots-in-an-epoch", panel=CHAIN, metavar="NUMBER", ge=1, lt=2**32,
         about="Blocks between `safe` and the head; `finalized` is twice as far back.",
     )  # fmt: skip
-    safe_distance: int | None = _setting(
+    safe_distance: int | None = setting(
         None, "--safe-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
         about="Blocks between `safe` and the head, if no consensus client names it.",
     )  # fmt: skip
-    finalized_distance: int | None = _setting(
+    finalized_distance: int | None = setting(
         None, "--finalized-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
         about="Blocks between `finalized` and the head, if no consensus client names it.",
     )  # fmt: skip
 
-    forward_transactions: Urls = _setting(
+    forward_transactions: Urls = setting(
         (), "--forward-transactions", panel=SERVER, metavar="URL,...",
         about="Other nodes that receive every transaction of the pool.",
     )  # fmt: skip
 
-    authrpc: bool = _setting(
+    authrpc: bool = setting(
         False, "--authrpc", "--engine-api", panel=ENGINE,
         about="Serve the Engine API and let a consensus client make the blocks; any other flag of this group does too.",
     )  # fmt: skip
-    authrpc_addr: Names = _setting(
+    authrpc_addr: Names = setting(
         ("127.0.0.1",), "--authrpc-addr", "--authrpc.addr", panel=ENGINE, metavar="IP,...", min_length=1,
         about="Addresses that the Engine API listens on, separated by commas.",
     )  # fmt: skip
-    authrpc_port: int = _setting(
+    authrpc_port: int = setting(
         8551, "--authrpc-port", "--authrpc.port", panel=ENGINE, metavar="NUMBER", ge=0, le=65_535,
         about="Port of the Engine API; 0 lets the system choose.",
     )  # fmt: skip
-    authrpc_jwtsecret: UserPath | None = _setting(
+    authrpc_jwtsecret: UserPath | None = setting(
         None, "--authrpc-jwtsecret", "--authrpc.jwtsecret", "--jwt-secret", panel=ENGINE, metavar="FILE",
         about="File with the secret that both clients share, 64 hex digits; created if absent. "
         "(default: jwtsecret in the data directory)",
     )  # fmt: skip
-    authrpc_vhosts: Names = _setting(
+    authrpc_vhosts: Names = setting(
         (), "--authrpc-vhosts", "--authrpc.vhosts", panel=ENGINE, metavar="NAME,...",
         about="Additional names in the Engine API's Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
 
-    block_time: float | None = _setting(
+    block_time: float | None = setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
         allow_inf_nan=False, about="Make a block at this interval instead of for each transaction.",
     )  # fmt: skip
-    mixed_mining: bool = _setting(
+    mixed_mining: bool = setting(
         False, "--mixed-mining", panel=MINING, about="With --block-time: also make a block for each transaction."
     )
-    no_mining: bool = _setting(
+    no_mining: bool = setting(
         False, "--no-mining", "--no-mine", panel=MINING, about="Make blocks only on request (evm_mine)."
     )
-    allow_blocks_with_same_timestamp: bool = _setting(
+    allow_blocks_with_same_timestamp: bool = setting(
         False, "--allow-blocks-with-same-timestamp", panel=MINING,
         about="Allow equal timestamps of blocks made within one second, so that the chain's time follows the clock.",
     )  # fmt: skip
-    order: Literal["fees", "fifo"] = _setting(
+    order: Literal["fees", "fifo"] = setting(
         "fees", "--order", panel=MINING, metavar="fees|fifo", about="Order of the transactions in a block."
     )
-    max_transactions: int | None = _setting(
+    max_transactions: int | None = setting(
         None, "--max-transactions", panel=MINING, metavar="NUMBER", ge=1, lt=2**31,
         about="Maximum number of transactions in a block. (default: as many as its gas limit allows)",
     )  # fmt: skip
 
-    throw_on_transaction_failure: bool = _setting(
+    throw_on_transaction_failure: bool = setting(
         False, "--throw-on-transaction-failure", "--throw-on-transaction-failures", panel=MINING,
         about="Answer with an error when a sent transaction fails, as Hardhat's node does.",
     )  # fmt: skip
-    disable_pool_balance_checks: bool = _setting(
+    disable_pool_balance_checks: bool = setting(
         False, "--disable-pool-balance-checks", panel=MINING,
         about="Let the pool accept transactions that their senders cannot pay for.",
     )  # fmt: skip
 
-    datadir: UserPath = _setting(
+    datadir: UserPath = setting(
         Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Where the chain is kept."
     )
-    memory: bool = _setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
-    fresh: bool = _setting(False, "--fresh", panel=DATA, about="Delete the chain in the data directory and start over.")
-    no_sync: bool = _setting(
+    memory: bool = setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
+    fresh: bool = setting(False, "--fresh", panel=DATA, about="Delete the chain in the data directory and start over.")
+    no_sync: bool = setting(
         False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
     )
-    preserve_historical_states: bool = _setting(
+    preserve_historical_states: bool = setting(
         False, "--preserve-historical-states", panel=DATA,
         about="Accepted for compatibility with Anvil: every past state is always kept.",
     )  # fmt: skip
-    artifacts: Folders = _setting(
+    artifacts: Folders = setting(
         (), "--artifacts", panel=DATA, metavar="FOLDER,...",
         about="Build output of Foundry, Hardhat or `zevm contract build`: contracts, functions and errors have names.",
     )  # fmt: skip
 
-    load_state: UserPath | None = _setting(
+    load_state: UserPath | None = setting(
         None, "--load-state", panel=DATA, metavar="FILE",
         about="Start with the chain of a state file (Anvil's or zEVM's), in memory unless --datadir is given.",
     )  # fmt: skip
-    dump_state: UserPath | None = _setting(
+    dump_state: UserPath | None = setting(
         None, "--dump-state", panel=DATA, metavar="FILE",
         about="Write the chain into a state file when the node stops; into state.json if a folder is named.",
     )  # fmt: skip
-    state: UserPath | None = _setting(
+    state: UserPath | None = setting(
         None, "--state", panel=DATA, metavar="FILE",
         about="Combine --load-state, if the file exists, and --dump-state.",
     )  # fmt: skip
-    state_interval: float | None = _setting(
+    state_interval: float | None = setting(
         None, "--state-interval", "-s", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
         about="Also write the state file at this interval.",
     )  # fmt: skip
 
-    quiet: bool = _setting(
-        False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Do not print the banner or the log."
-    )
-    debug: bool = _setting(
+    quiet: bool = setting(False, "--quiet", "-q", "--silent", panel=OUTPUT, about="Do not print the banner or the log.")
+    debug: bool = setting(
         False, "--debug", panel=OUTPUT, about="Log each execution: contract, gas limit, calls, host calls, gas used."
     )
-    json_logs: bool = _setting(
+    json_logs: bool = setting(
         False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
     )
-    color: Literal["auto", "always", "never"] = _setting(
+    color: Literal["auto", "always", "never"] = setting(
         "auto", "--color", panel=OUTPUT, metavar="auto|always|never",
         about="Colours of banner and log; auto: on a terminal, unless NO_COLOR is set.",
     )  # fmt: skip
-    config_out: UserPath | None = _setting(
+    config_out: UserPath | None = setting(
         None, "--config-out", panel=OUTPUT, metavar="FILE",
         about="Write accounts and figures of the chain to a JSON file, as Anvil does.",
     )  # fmt: skip
-    steps_tracing: bool = _setting(
+    steps_tracing: bool = setting(
         False, "--steps-tracing", "--tracing", panel=OUTPUT,
         about="Accepted for compatibility with Anvil: tracing needs no preparation.",
     )  # fmt: skip
-    disable_console_log: bool = _setting(
+    disable_console_log: bool = setting(
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
@@ -476,14 +397,14 @@ def _limit_fields() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for row in limit_rows():
         least: dict[str, Any] = {"ge": 0} if row.name in _ZERO_MEANS_NONE else {"gt": 0}
-        field = _setting(row.default, row.flag, panel=LIMITS, metavar="NUMBER", about=row.effect + ".", **least)
+        field = setting(row.default, row.flag, panel=LIMITS, metavar="NUMBER", about=row.effect + ".", **least)
         found[f"rpc_{row.name}"] = (type(row.default), field)
     for item in fields(PoolLimits):
         if item.name == "check_balances":
             continue
         name, kind = f"pool_{item.name}", type(item.default)
         extra: dict[str, Any] = {} if kind is bool else {"metavar": "NUMBER", "ge": 0}
-        field = _setting(item.default, f"--{_dashed(name)}", panel=POOL, about=POOL_EFFECTS[item.name], **extra)
+        field = setting(item.default, f"--{_dashed(name)}", panel=POOL, about=POOL_EFFECTS[item.name], **extra)
         found[name] = (kind, field)
     return found
 

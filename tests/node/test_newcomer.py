@@ -17,7 +17,8 @@ from zevm.node.errors import SettingsError
 from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag, Takes
 from zevm.node.help import COMMON_SETTINGS
 from zevm.node.secrets import without_secrets
-from zevm.node.settings import LIMITS, POOL, Settings, setting_flags
+from zevm.node.setting_kinds import LIMITS, POOL
+from zevm.node.settings import Settings, setting_flags
 
 KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 PHRASE = "test test test test test test test test test test test test"

@@ -1,0 +1,109 @@
+"""A setting's flag, and the kinds of values that settings have in addition to those of pydantic."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import core_schema
+from pydantic_settings import NoDecode
+
+from zevm.chain.rules.forks import Fork, fork_by_name
+from zevm.chain.rules.genesis import Genesis
+
+SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
+DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
+ENGINE = "Consensus client"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A setting's form on the command line: its names, its group in the help, its value's name.
+
+    bare_value: the flag's meaning without a value; None if a value must follow.
+    """
+
+    names: tuple[str, ...]
+    panel: str
+    metavar: str | None
+    bare_value: str | None
+
+
+def setting(
+    default: object,
+    *names: str,
+    panel: str,
+    about: str,
+    metavar: str | None = None,
+    bare_value: str | None = None,
+    **constraints: Any,
+) -> Any:
+    """A field with its flag."""
+    flag = Flag(names, panel, metavar, bare_value)
+    return Field(default, description=about, json_schema_extra={"flag": cast(Any, flag)}, **constraints)
+
+
+def _split(value: object) -> object:
+    """A comma-separated text as its parts; other values as they are."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _fork(value: object) -> object:
+    return fork_by_name(value) if isinstance(value, str) else value
+
+
+def _word_count(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if len(value) != 42 or value[:2] != "0x" or not all(digit in "0123456789abcdefABCDEF" for digit in value[2:]):
+            raise ValueError(f"{value!r} is not an address (0x and 40 hex digits)")
+    return values
+
+
+def _paths(value: object) -> object:
+    """Paths of a comma-separated text, or of a path alone; other values as they are."""
+    value = str(value) if isinstance(value, Path) else value
+    return _split(value)
+
+
+def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The paths, ~ expanded. One that does not exist may be built later."""
+    paths = tuple(path.expanduser() for path in values)
+    for path in paths:
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{str(path)!r} is not a folder")
+    return paths
+
+
+def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{value!r} is not a URL of a node (http://HOST:PORT)")
+    return values
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
+Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class _Instance:
+    """Marks a type of ours whose values are taken as they are."""
+
+    def __get_pydantic_core_schema__(self, source: type, _: object) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+
+NewestFork = Annotated[Fork | None, BeforeValidator(_fork)]
+WordCount = BeforeValidator(_word_count)
+GivenGenesis = Annotated[Genesis, _Instance()]
+"""A program may give a genesis itself in the place of its file."""
