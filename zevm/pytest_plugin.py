@@ -59,11 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
     if _chosen(config, "gas") or _chosen(config, "gas_json"):
-        from zevm.node.testing.gas_hooks import GasHooks
+        from zevm.node.testing.gas_report import GasReport
+        from zevm.node.testing.report_hooks import ReportHooks
 
         file = _chosen(config, "gas_json")
-        hooks = GasHooks(_project_folder(config) / file if file else None)
-        config.stash[_GAS] = hooks.report
+        report = config.stash[_GAS] = GasReport()
+        hooks = ReportHooks(report, "gas of transactions", _project_folder(config) / file if file else None)
         config.pluginmanager.register(hooks, "zevm-gas")
     if _chosen(config, "coverage"):
         _cover(config)
@@ -78,11 +79,11 @@ def _cover(config: pytest.Config) -> None:
             f"--zevm-coverage {given}: want a file for LCOV, as --zevm-coverage=lcov.info; for the table alone, put "
             "the flag behind the tests, or write zevm_coverage = true into the configuration"
         )
-    from zevm.node.testing.coverage_hooks import CoverageHooks
+    from zevm.analysis.coverage.report import CoverageReport
+    from zevm.node.testing.report_hooks import ReportHooks
 
-    hooks = CoverageHooks(file)
-    config.stash[_COVERAGE] = hooks.report
-    config.pluginmanager.register(hooks, "zevm-coverage")
+    report = config.stash[_COVERAGE] = CoverageReport()
+    config.pluginmanager.register(ReportHooks(report, "coverage of sources", file), "zevm-coverage")
 
 
 def _project_folder(config: pytest.Config) -> Path:

@@ -94,7 +94,7 @@ class CoverageReport:
                 self.add_function(name, function, line, count)
         self.unmapped |= plain.get("unmapped", {})
 
-    def table(self) -> list[str]:
+    def lines(self) -> list[str]:
         """A row for each file and one for all: lines and functions that ran, of how many, and the missing lines."""
         rows = [(name, file) for name, file in sorted(self.files.items()) if file.lines]
         if not rows:

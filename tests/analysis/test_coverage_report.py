@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from zevm.analysis.coverage.report import CoverageReport, FileCoverage
-from zevm.node.testing.coverage_hooks import CoverageHooks
+from zevm.node.testing.report_hooks import ReportHooks
 
+NAME = "coverage of sources"
 TRACEFILE = """TN:
 SF:src/a.sol
 FN:4,A.f
@@ -51,11 +52,11 @@ def test_missing_lines_are_ranges(counts: dict[int, int], missing: str) -> None:
 
 
 def test_the_reports_of_workers_are_added_up(tmp_path: Path) -> None:
-    hooks = CoverageHooks(tmp_path / "deep" / "lcov.info")
+    hooks = ReportHooks(CoverageReport(), NAME, tmp_path / "deep" / "lcov.info")
     one = report({4: 1, 5: 0, 7: 0}, {"A.f": (4, 1), "A.g": (7, 0)})
     other = report({4: 2, 5: 0, 7: 3, 8: 3}, {"A.f": (4, 2), "A.g": (7, 3)})
     other.unmapped["b.zig:B"] = "no lines"
-    for output in ({"zevm_coverage": one.plain()}, {}, {"zevm_coverage": other.plain()}):
+    for output in ({f"zevm: {NAME}": one.plain()}, {}, {f"zevm: {NAME}": other.plain()}):
         hooks.pytest_testnodedown(SimpleNamespace(workeroutput=output))
     hooks.pytest_testnodedown(SimpleNamespace())  # a worker that has crashed
     lines: list[str] = []
@@ -69,11 +70,10 @@ def test_the_reports_of_workers_are_added_up(tmp_path: Path) -> None:
 
 
 def test_a_worker_hands_its_report_over() -> None:
-    hooks, output = CoverageHooks(None), {"other": 1}
-    hooks.report.merge(report({1: 5}, {}).plain())
+    hooks, output = ReportHooks(report({1: 5}, {}), NAME, None), {"other": 1}
     hooks.pytest_sessionfinish(SimpleNamespace(config=SimpleNamespace(workeroutput=output)))  # type: ignore[arg-type]
-    assert output == {"other": 1, "zevm_coverage": {"files": {"src/a.sol": [[(1, 5)], []]}, "unmapped": {}}}
+    assert output == {"other": 1, f"zevm: {NAME}": {"files": {"src/a.sol": [[(1, 5)], []]}, "unmapped": {}}}
 
 
 def test_a_run_without_contracts_says_so() -> None:
-    assert CoverageReport().table() == ["no contract with a source map is known"]
+    assert CoverageReport().lines() == ["no contract with a source map is known"]

@@ -9,8 +9,8 @@ import web3  # noqa: F401
 
 import zevm
 import zevm.analysis.coverage.lines
-import zevm.node.testing.coverage_hooks
 import zevm.node.testing.providers
+import zevm.node.testing.report_hooks
 import zevm.node.testing.session
 import zevm.node.testing.web3_middleware
 from testing.contracts import FORGE
