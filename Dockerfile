@@ -19,8 +19,9 @@ ENV PATH=/opt/zevm/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ZEVM_HOST=0.0.0.0 \
     ZEVM_PORT=8545 \
+    ZEVM_QUIC_HOST=0.0.0.0 \
     ZEVM_DATADIR=/var/lib/zevm/chain
-EXPOSE 8545
+EXPOSE 8545 8545/udp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['ZEVM_PORT'] + '/health', timeout=4)"]

@@ -12,7 +12,15 @@ import uvloop
 
 from zevm.chain.native.process import BLOBS
 from zevm.chain.rules.forks import Fork
-from zevm.node.banner import BannerFacts, banner, engine_listening, farewell, listening, write_config
+from zevm.node.banner import (
+    BannerFacts,
+    banner,
+    engine_listening,
+    farewell,
+    listening,
+    quic_listening,
+    write_config,
+)
 from zevm.node.colours import painter
 from zevm.node.core import NodeCore, told_as_node_errors
 from zevm.node.errors import NodeError, reason_of
@@ -84,6 +92,7 @@ class Process:
             banner(facts),
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
+            *(quic_listening(host, port) for host, port in server.quic_addresses),
         ]
         self._say("\n".join(lines))
 

@@ -109,6 +109,11 @@ def engine_listening(host: str, port: int) -> str:
     return f"Engine API on {_address(host, port)}"
 
 
+def quic_listening(host: str, port: int) -> str:
+    """The line for the QUIC port."""
+    return f"QUIC on {_address(host, port)} (UDP)"
+
+
 def farewell(folder: Path | None) -> str:
     """The message when a signal stops the node. folder: where the chain is kept; None for memory."""
     kept = "its chain was in memory and is gone" if folder is None else f"its chain is kept in {folder}"

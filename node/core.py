@@ -26,7 +26,7 @@ from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
-from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, read_jwt_secret
+from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, quic_port, read_jwt_secret
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile
 from zevm.node.wallet import KeyWallet, address_of
@@ -37,6 +37,7 @@ from zevm.rpc.server import AddressInUseError, Server, ServerOptions
 from zevm.rpc.services import Services
 from zevm.rpc.transport.engine_port import EnginePortOptions
 from zevm.rpc.transport.ipc import IpcError
+from zevm.rpc.transport.quic.options import QuicError
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node")
@@ -49,7 +50,7 @@ def told_as_node_errors() -> Iterator[None]:
     """Turn errors of the lower packages at a start into NodeError."""
     try:
         yield
-    except (AddressInUseError, IpcError, StorageError, ChainError) as error:
+    except (AddressInUseError, IpcError, QuicError, StorageError, ChainError) as error:
         raise NodeError(told(error)) from error
 
 
@@ -180,6 +181,7 @@ class NodeCore:
             allow_hosts=settings.allow_host,
             ipc_path=ipc_path(settings),
             engine=self._engine_port(),
+            quic=quic_port(settings),
         )
         server = Server(services, options)
         metrics.watch_connections(server.connection_count)

@@ -33,12 +33,13 @@ from zevm.node.preflight import JWT_SECRET_NAME, check_drivable
 from zevm.node.settings import UNLIMITED_GAS, NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
+from zevm.rpc.transport.quic.options import QUIC_NAMES
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 
-_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME)
+_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})

@@ -6,12 +6,14 @@ from pathlib import Path
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.node.errors import NodeError, reason_of
+from zevm.node.extras import of_extra
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path, load_path
 from zevm.node.zig_compiler import check_compiler
 from zevm.rpc.transport.ipc import check_path
 from zevm.rpc.transport.jwt import JwtSecretError, load_secret
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, check_addresses
+from zevm.rpc.transport.quic.options import QuicPortOptions
 
 IPC_NAME = "zevm.ipc"
 JWT_SECRET_NAME = "jwtsecret"
@@ -29,6 +31,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         if jwt_secret_path(settings).exists():
             read_jwt_secret(settings)
     check_compiler(settings)
+    check_quic(settings)
     socket = ipc_path(settings)
     if socket is not None:
         if socket.parent != settings.datadir:
@@ -79,6 +82,33 @@ def read_jwt_secret(settings: NodeSettings) -> bytes:
         return load_secret(jwt_secret_path(settings))
     except JwtSecretError as error:
         raise NodeError(f"--authrpc-jwtsecret {error}") from error
+
+
+def quic_port(settings: NodeSettings) -> QuicPortOptions | None:
+    """The QUIC port, if one is asked for."""
+    if settings.quic_port is None:
+        return None
+    return QuicPortOptions(
+        hosts=settings.quic_host,
+        port=settings.quic_port,
+        allow_classical=settings.quic_allow_classical,
+        certificate=settings.quic_cert,
+        key=settings.quic_key,
+        folder=None if settings.memory else settings.datadir,
+        require_authentication=settings.quic_require_auth,
+    )
+
+
+def check_quic(settings: NodeSettings) -> None:
+    """Raises NodeError if the QUIC port's library or certificate cannot be used."""
+    options = quic_port(settings)
+    if options is None:
+        return
+    with of_extra("quic", "--quic-port"):
+        from zevm.rpc.transport.quic.certificates import check_given
+        from zevm.rpc.transport.quic.server import check_bindable
+    check_given(options)
+    check_bindable(options)
 
 
 def _check_writable(flag: str, file: Path) -> None:

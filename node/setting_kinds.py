@@ -15,6 +15,7 @@ from zevm.chain.rules.genesis import Genesis
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
 ENGINE = "Consensus client"
+QUIC = "QUIC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from zevm.node.setting_kinds import (
     MINING,
     OUTPUT,
     POOL,
+    QUIC,
     SERVER,
     Addresses,
     Flag,
@@ -227,6 +228,29 @@ class NodeSettings(BaseSettings):
         about="Additional names in the Engine API's Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
 
+    quic_port: int | None = setting(
+        None, "--quic-port", panel=QUIC, metavar="NUMBER", ge=0, le=65_535,
+        about="Serve post-quantum QUIC on this UDP port; 0 lets the system choose. (default: not served)",
+    )  # fmt: skip
+    quic_host: Names = setting(
+        ("127.0.0.1",), "--quic-host", panel=QUIC, metavar="IP,...", min_length=1,
+        about="Addresses that QUIC is served on, separated by commas.",
+    )  # fmt: skip
+    quic_allow_classical: bool = setting(
+        False, "--quic-allow-classical", panel=QUIC,
+        about="Also admit QUIC clients without a post-quantum key exchange.",
+    )  # fmt: skip
+    quic_require_auth: bool = setting(
+        False, "--quic-require-auth", panel=QUIC, about="Refuse requests over QUIC that are not signed by their caller."
+    )
+    quic_cert: UserPath | None = setting(
+        None, "--quic-cert", panel=QUIC, metavar="FILE",
+        about="Certificate of the QUIC port with its chain, PEM. (default: the node's own in the data directory)",
+    )  # fmt: skip
+    quic_key: UserPath | None = setting(
+        None, "--quic-key", panel=QUIC, metavar="FILE", about="Private key of --quic-cert, PEM without a password."
+    )
+
     block_time: float | None = setting(
         None, "--block-time", "-b", "--blockTime", panel=MINING, metavar="SECONDS", ge=0.001, le=10**6,
         allow_inf_nan=False, about="Make a block at this interval instead of for each transaction.",
@@ -333,6 +357,8 @@ class NodeSettings(BaseSettings):
             raise ValueError("--state-interval needs --state or --dump-state")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
+        if (self.quic_cert is None) != (self.quic_key is None):
+            raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
         if self.mixed_mining and self.block_time is None:
             raise ValueError("--mixed-mining needs --block-time")
         if self.external_consensus and self.block_time is not None:

@@ -76,6 +76,39 @@ class Limits:
     )
     ipc_connections: int = _limit(256, "simultaneous IPC connections; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
+    quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
+    quic_connections_per_address: int = _limit(16, "simultaneous QUIC connections of one IP address; likewise")
+    quic_half_open: int = _limit(
+        50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
+    )
+    quic_handshake_seconds: float = _limit(10.0, "a QUIC handshake that takes longer is given up")
+    quic_idle_seconds: float = _limit(30.0, "an idle QUIC connection is closed")
+    quic_streams: int = _limit(32, "open bidirectional streams of one QUIC connection; further ones wait at the client")
+    quic_unidirectional_streams: int = _limit(3, "open unidirectional streams of one QUIC connection (HTTP/3 needs 3)")
+    quic_stream_window_bytes: int = _limit(
+        512 * 1024, "unread bytes of one QUIC stream; the client waits before it sends more"
+    )
+    quic_connection_window_bytes: int = _limit(
+        2 * MEBIBYTE, "unread bytes of one QUIC connection; the client waits before it sends more"
+    )
+    quic_write_seconds: float = _limit(
+        30.0, "a client that acknowledges nothing of its reply for this long has its stream reset (0x105)"
+    )
+    quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
+    quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
+    quic_input_bytes: int = _limit(
+        8 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+    )
+    quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
+    quic_output_bytes: int = _limit(
+        16 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+    )
+    quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
+    quic_authentication_seconds: float = _limit(
+        60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
+    )
+    quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
+    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter not polled for this long is removed")

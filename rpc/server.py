@@ -26,6 +26,7 @@ from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, AddressInUseError, Listener
+from zevm.rpc.transport.quic.options import OpenQuicPort, QuicPortOptions
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -44,7 +45,7 @@ class ServerOptions:
 
     hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
-    consensus client's port, or None.
+    consensus client's port, or None. quic: the QUIC port, or None.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -53,6 +54,7 @@ class ServerOptions:
     allow_hosts: Sequence[str] = field(default=())
     ipc_path: Path | None = None
     engine: EnginePortOptions | None = None
+    quic: QuicPortOptions | None = None
 
 
 class Server:
@@ -80,6 +82,7 @@ class Server:
             self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS))
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
+        self.quic: OpenQuicPort | None = None
         self._cancel_events: Callable[[], None] | None = None
 
     @property
@@ -110,6 +113,8 @@ class Server:
             if self._options.ipc_path is not None:
                 self._ipc = IpcServer(self._services, self.dispatcher, self._options.ipc_path)
                 await self._ipc.start()
+            if self._options.quic is not None:
+                await self._start_quic(self._options.quic)
         except BaseException:
             await self.stop()
             raise
@@ -129,6 +134,8 @@ class Server:
             await self._in_process.close()
         if self._ipc is not None:
             await self._ipc.stop()
+        if self.quic is not None:
+            self.quic.close()
         await self._drain()
         for listener in self._listeners:
             listener.abort()
@@ -139,9 +146,26 @@ class Server:
         """Wait until the threads of a stopped server have ended. Not on the event loop."""
         self._workers.join()
 
+    @property
+    def quic_addresses(self) -> list[tuple[str, int]]:
+        """The addresses of the QUIC port."""
+        return [] if self.quic is None else self.quic.addresses
+
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""
         return sum(listener.connection_count for listener in self._listeners)
+
+    async def _start_quic(self, options: QuicPortOptions) -> None:
+        # the QUIC library is an extra's
+        from zevm.rpc.transport.quic.certificates import identity_of
+        from zevm.rpc.transport.quic.protocols import table_of
+        from zevm.rpc.transport.quic.server import QuicPort
+
+        identity = identity_of(options)
+        table = table_of(self._services, self.dispatcher, options, identity)
+        port = QuicPort(options, self._services.limits, table.protocols, identity)
+        await port.start()
+        self.quic = port
 
     async def _drain(self) -> None:
         tasks = [task for listener in self._listeners for task in listener.tasks]

@@ -1,4 +1,4 @@
-"""Every fork's frame class, configured once from the opcodes and precompiles of py-evm's computation for it.
+"""Every fork's frame class, configured once from py-evm's opcodes for it, and its precompiles.
 
 Osaka and the blob-parameter forks after it are Prague with CLZ, P256VERIFY and MODEXP's new price.
 """
@@ -7,24 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
 
-from eth.vm.computation import BaseComputation
-from eth.vm.forks.arrow_glacier.computation import ArrowGlacierComputation
-from eth.vm.forks.berlin.computation import BerlinComputation
-from eth.vm.forks.byzantium.computation import ByzantiumComputation
-from eth.vm.forks.cancun.computation import CancunComputation
-from eth.vm.forks.constantinople.computation import ConstantinopleComputation
-from eth.vm.forks.frontier.computation import FrontierComputation
-from eth.vm.forks.gray_glacier.computation import GrayGlacierComputation
-from eth.vm.forks.homestead.computation import HomesteadComputation
-from eth.vm.forks.istanbul.computation import IstanbulComputation
-from eth.vm.forks.london.computation import LondonComputation
-from eth.vm.forks.muir_glacier.computation import MuirGlacierComputation
-from eth.vm.forks.paris.computation import ParisComputation
-from eth.vm.forks.petersburg.computation import PetersburgComputation
-from eth.vm.forks.prague.computation import PragueComputation
-from eth.vm.forks.shanghai.computation import ShanghaiComputation
-from eth.vm.forks.spurious_dragon.computation import SpuriousDragonComputation
-from eth.vm.forks.tangerine_whistle.computation import TangerineWhistleComputation
+from eth.precompiles import identity, ripemd160, sha256
 
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import bls12_381, bn254, precompiles
@@ -32,33 +15,11 @@ from zevm.chain.vm.blake2 import blake2f
 from zevm.chain.vm.frame import ForkTraits, Frame, Precompile
 from zevm.chain.vm.operations import CLZ, build_operations
 from zevm.chain.vm.program import program_cache
+from zevm.chain.vm.py_evm_opcodes import OPCODES
 from zevm.storage.primitives import Address
 
 CODE_SIZE_LIMIT = 24_576
 INITCODE_SIZE_LIMIT = 2 * CODE_SIZE_LIMIT
-
-_COMPUTATIONS: dict[Fork, type[BaseComputation]] = {
-    Fork.FRONTIER: FrontierComputation,
-    Fork.HOMESTEAD: HomesteadComputation,
-    Fork.TANGERINE_WHISTLE: TangerineWhistleComputation,
-    Fork.SPURIOUS_DRAGON: SpuriousDragonComputation,
-    Fork.BYZANTIUM: ByzantiumComputation,
-    Fork.CONSTANTINOPLE: ConstantinopleComputation,
-    Fork.PETERSBURG: PetersburgComputation,
-    Fork.ISTANBUL: IstanbulComputation,
-    Fork.MUIR_GLACIER: MuirGlacierComputation,
-    Fork.BERLIN: BerlinComputation,
-    Fork.LONDON: LondonComputation,
-    Fork.ARROW_GLACIER: ArrowGlacierComputation,
-    Fork.GRAY_GLACIER: GrayGlacierComputation,
-    Fork.PARIS: ParisComputation,
-    Fork.SHANGHAI: ShanghaiComputation,
-    Fork.CANCUN: CancunComputation,
-    Fork.PRAGUE: PragueComputation,
-    Fork.OSAKA: PragueComputation,
-    Fork.BPO1: PragueComputation,
-    Fork.BPO2: PragueComputation,
-}
 
 
 def precompile_address(number: int) -> Address:
@@ -66,8 +27,11 @@ def precompile_address(number: int) -> Address:
     return Address(number.to_bytes(20, "big"))
 
 
-_REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
+_INTRODUCED: tuple[tuple[Fork, int, Precompile], ...] = (
     (Fork.FRONTIER, 0x01, precompiles.ecrecover),
+    (Fork.FRONTIER, 0x02, cast(Precompile, sha256)),
+    (Fork.FRONTIER, 0x03, cast(Precompile, ripemd160)),
+    (Fork.FRONTIER, 0x04, cast(Precompile, identity)),
     (Fork.BYZANTIUM, 0x05, precompiles.modexp_byzantium),
     (Fork.BERLIN, 0x05, precompiles.modexp_berlin),
     (Fork.OSAKA, 0x05, precompiles.modexp_osaka),
@@ -88,17 +52,14 @@ _REPLACED: tuple[tuple[Fork, int, Precompile], ...] = (
     (Fork.PRAGUE, 0x11, bls12_381.map_fp2_to_g2),
     (Fork.OSAKA, 0x100, precompiles.p256verify),
 )
-"""From which fork on which precompile of ours stands at an address."""
+"""First fork, number and body of each precompile, older ones first; py-evm's body where ours would gain nothing."""
 
 
 def _precompiles(fork: Fork) -> dict[Address, Precompile]:
-    table = cast("dict[Address, Precompile]", dict(_COMPUTATIONS[fork].get_precompiles()))
-    table.update((precompile_address(number), body) for since, number, body in _REPLACED if fork >= since)
-    return table
+    return {precompile_address(number): body for since, number, body in _INTRODUCED if fork >= since}
 
 
 def _frame_class(fork: Fork) -> type[Frame]:
-    computation = _COMPUTATIONS[fork]
     traits = ForkTraits(
         has_empty_accounts=fork < Fork.SPURIOUS_DRAGON,
         code_deposit_must_succeed=fork >= Fork.HOMESTEAD,
@@ -106,7 +67,7 @@ def _frame_class(fork: Fork) -> type[Frame]:
         rejects_reserved_code=fork >= Fork.LONDON,
         initcode_size_limit=INITCODE_SIZE_LIMIT if fork >= Fork.SHANGHAI else None,
     )
-    operations = build_operations(computation.opcodes, {0x1E: CLZ} if fork >= Fork.OSAKA else {})
+    operations = build_operations(OPCODES[fork], {0x1E: CLZ} if fork >= Fork.OSAKA else {})
     members = {
         "__slots__": (),
         "traits": traits,

@@ -13,7 +13,6 @@ from eth.vm.forks.berlin import logic as berlin
 from eth.vm.forks.cancun import logic as cancun
 from eth.vm.forks.london import storage as london
 from eth.vm.forks.prague import logic as prague
-from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.shanghai import logic as shanghai
 from eth.vm.logic import (
     arithmetic,
@@ -31,12 +30,14 @@ from eth.vm.logic import (
     system,
 )
 
+from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import instructions as fast
 from zevm.chain.vm import state_instructions as stateful
 from zevm.chain.vm.calls import CallRules, CreateRules
 from zevm.chain.vm.calls import call as run_call
 from zevm.chain.vm.calls import create as run_create
 from zevm.chain.vm.opcodes import Body, Operation
+from zevm.chain.vm.py_evm_opcodes import OPCODES
 from zevm.chain.vm.state_instructions import DestructRules
 
 _STACK_EFFECTS: dict[tuple[int, int], str] = {
@@ -185,7 +186,7 @@ SYSTEM: dict[type, tuple[Body, CallRules | CreateRules]] = {
 
 
 def _newest_names() -> Iterator[tuple[int, str]]:
-    for value, opcode in PragueComputation.opcodes.items():
+    for value, opcode in OPCODES[Fork.PRAGUE].items():
         yield value, _unwrap(opcode).mnemonic
     yield 0x1E, "CLZ"
 

@@ -78,7 +78,8 @@ def test_the_image_runs_without_privileges_on_a_volume() -> None:
     settings = dict(pair.split("=", 1) for pair in _values("ENV")[0].split())
     assert settings["ZEVM_DATADIR"].startswith(volume)
     assert settings["ZEVM_HOST"] == "0.0.0.0"
-    assert _values("EXPOSE") == [settings["ZEVM_PORT"]]
+    assert _values("EXPOSE") == ["{0} {0}/udp".format(settings["ZEVM_PORT"])]
+    assert settings["ZEVM_QUIC_HOST"] == "0.0.0.0"
     assert _values("STOPSIGNAL") == ["SIGTERM"]
     known = {f"ZEVM_{name.upper()}" for name in Settings.model_fields}
     assert {name for name in settings if name.startswith("ZEVM_")} <= known
@@ -130,7 +131,7 @@ def test_prometheus_asks_the_node_under_a_name_that_it_answers_to() -> None:
     name, port = target.split(":")
     node = _compose()["services"][name]
     assert node["environment"]["ZEVM_ALLOW_HOST"] == name
-    assert port == _values("EXPOSE")[0]
+    assert port == _values("EXPOSE")[0].split()[0]
     assert scrape["metrics_path"] == "/metrics"
 
 
@@ -194,7 +195,7 @@ def test_direct_dependencies_are_locked_and_explained() -> None:
     extras = dict(project["optional-dependencies"])
     development = extras.pop("dev")
     compilers = [line for name in ("zig", "vyper") for line in extras.pop(name)]
-    run = [*project["dependencies"], *(line for name in ("cli", "web3") for line in extras.pop(name))]
+    run = [*project["dependencies"], *(line for name in ("cli", "web3", "quic") for line in extras.pop(name))]
     others = [line for lines in extras.values() for line in lines]
     for lock, requirements in {
         "requirements.lock": run,

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from zevm.chain.rules.forks import LATEST_FORK, Fork
 from zevm.node.config import load_settings
@@ -197,3 +198,9 @@ def test_fractions_of_an_ether() -> None:
     settings = load_settings({"balance": "0.000000000000000001"})
     assert isinstance(settings, NodeSettings)
     assert (settings.balance, settings.balance_wei) == (Decimal("1e-18"), 1)
+
+
+def test_a_certificate_and_its_key_belong_together() -> None:
+    for name in ("quic_cert", "quic_key"):
+        with pytest.raises(ValidationError, match="--quic-cert and --quic-key belong together"):
+            Settings(**{name: Path("x.pem")})

@@ -47,7 +47,8 @@ PYTEST = [f"{name}=={metadata.version(name)}" for name in ("pytest", "pytest-xdi
 
 OF_EXTRAS = (
     "node/commands/", "node/cli.py", "node/eth_tester/", "node/help.py", "node/testing/", "node/web3_providers.py",
-    "zevm/pytest_plugin.py", "contracts/source_maps/dwarf.py", "analysis/audit/evm/dispatcher_process.py",
+    "zevm/pytest_plugin.py", "rpc/transport/quic/", "contracts/source_maps/dwarf.py",
+    "analysis/audit/evm/dispatcher_process.py",
 )  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 

@@ -1,0 +1,197 @@
+"""One QUIC connection of either side: its streams, its flow control, and the protocol that ALPN chose."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.quic import events
+from aioquic.quic.connection import QuicConnection
+
+from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
+from zevm.rpc.transport.quic.key_exchange import negotiated_group
+from zevm.rpc.transport.quic.streams import Stream, StreamResetError
+from zevm.rpc.transport.quic.windows import Windows
+
+
+class EventReceiver(Protocol):
+    """Serves one connection from its handshake on."""
+
+    def received(self, event: events.QuicEvent) -> None:
+        """An event of the connection, in order."""
+        ...
+
+    def closed(self, error: StreamResetError) -> None:
+        """The connection has ended."""
+        ...
+
+
+ProtocolFactory = Callable[["Connection"], EventReceiver]
+"""A row of the ALPN table: begins to serve a connection whose handshake has chosen this protocol."""
+
+Protocols = Mapping[str, ProtocolFactory]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """streams: bidirectional ones of the peer at once. Windows in bytes; write_seconds: how long a write may wait."""
+
+    streams: int = 32
+    unidirectional_streams: int = 3
+    stream_window_bytes: int = 512 * 1024
+    connection_window_bytes: int = 2 * 1024 * 1024
+    write_seconds: float = 30.0
+
+
+class Watcher(Protocol):
+    """Counts connections for the port."""
+
+    def established(self, connection: "Connection") -> None:
+        """Its handshake is complete."""
+        ...
+
+    def ended(self, connection: "Connection") -> None:
+        """It has ended, whether or not it was established."""
+        ...
+
+
+class Connection(QuicConnectionProtocol):
+    """A connection. `protocols`: ALPN -> who serves it; `watcher`: None for a client."""
+
+    def __init__(
+        self, quic: QuicConnection, protocols: Protocols, limits: ConnectionLimits, watcher: Watcher | None = None
+    ) -> None:
+        super().__init__(quic)
+        self._protocols = protocols
+        self._watcher = watcher
+        self._receiver: EventReceiver | None = None
+        self._windows = Windows(
+            quic, connection_bytes=limits.connection_window_bytes, stream_bytes=limits.stream_window_bytes
+        )
+        self._sending: dict[int, Stream] = {}
+        self._private = cast(Any, quic)
+        for counter, value in (
+            (self._private._local_max_streams_bidi, limits.streams),
+            (self._private._local_max_streams_uni, limits.unidirectional_streams),
+        ):
+            counter.value = counter.sent = value
+        self.write_seconds = limits.write_seconds
+        self.held_bytes = 0
+        """Bytes of requests that the connection's handlers hold, for their limits."""
+        self.pending_bytes = 0
+        """Bytes of replies that the connection's handlers hold, for their limits."""
+        self.alpn: str | None = None
+        self.end_reason: str | None = None
+        """Why the connection has ended; None while it goes on."""
+        self.address: tuple[str, int] = ("", 0)
+        """The peer's address at its first datagram."""
+
+    @property
+    def quic(self) -> QuicConnection:
+        """aioquic's connection, for protocols with a state machine of their own."""
+        return self._quic
+
+    @property
+    def receiver(self) -> EventReceiver:
+        """The chosen protocol's side. Raises StreamResetError before the handshake is complete and after the end."""
+        if self._receiver is None:
+            raise StreamResetError("the connection is not open")
+        return self._receiver
+
+    @property
+    def group(self) -> int | None:
+        """The number of the TLS group of the key exchange."""
+        return negotiated_group(self._quic)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is over, or its socket closed."""
+        return self._receiver is None
+
+    def quic_event_received(self, event: events.QuicEvent) -> None:
+        """Pass an event to the protocol (aioquic)."""
+        if isinstance(event, events.HandshakeCompleted):
+            self._begin(event.alpn_protocol)
+        elif isinstance(event, events.ConnectionTerminated):
+            self._end(event)
+        elif self._receiver is not None:
+            self._receiver.received(event)
+
+    def datagram_received(self, data: bytes | str, addr: Any) -> None:
+        """Handle a datagram, and let writes go on that waited for the acknowledgements in it (aioquic)."""
+        super().datagram_received(data, addr)
+        if self._private._close_event is not None:
+            # the peer has left; aioquic says so only once no packet of it can be on its way any more
+            self._end(self._private._close_event)
+        if self._sending:
+            for stream in list(self._sending.values()):
+                stream.acknowledged()
+
+    def transmit_soon(self) -> None:
+        """Send what is due in the next turn of the loop."""
+        self._transmit_soon()
+
+    def abandon(self) -> None:
+        """Forget the timers: the socket is closed."""
+        for handle in (self._timer, self._transmit_task):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._transmit_task = None
+        if self._receiver is not None:
+            self._receiver.closed(StreamResetError("the node is stopping", SHUTDOWN))
+            self._receiver = None
+
+    # for the streams
+
+    def send(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
+        """Queue bytes. Raises RuntimeError, ValueError if the stream is finished."""
+        self._quic.send_stream_data(stream_id, data, end)
+        self._transmit_soon()
+
+    def reset_stream(self, stream_id: int, code: int) -> None:
+        """Reset the sending direction and ask the peer to stop the other one."""
+        self._quic.reset_stream(stream_id, code)
+        self.stop_stream(stream_id, code)
+        self._transmit_soon()
+
+    def stop_stream(self, stream_id: int, code: int) -> None:
+        """Ask the peer to send no more on a stream."""
+        stream = self._private._streams.get(stream_id)
+        if stream is not None and not stream.receiver.is_finished:
+            self._quic.stop_stream(stream_id, code)
+            self._transmit_soon()
+
+    def unacknowledged_bytes(self, stream_id: int) -> int:
+        """Bytes of a stream that the peer has not acknowledged."""
+        stream = self._private._streams.get(stream_id)
+        return 0 if stream is None else stream.sender._buffer_stop - stream.sender._buffer_start
+
+    def count_unread(self, stream_id: int, count: int) -> None:
+        """Say how many delivered bytes of a stream are unread."""
+        if count:
+            self._windows.unread[stream_id] = count
+        else:
+            self._windows.unread.pop(stream_id, None)
+
+    def wait_for_room(self, stream: Stream, *, waits: bool) -> None:
+        """Tell a stream of acknowledgements, or no longer."""
+        if waits:
+            self._sending[stream.stream_id] = stream
+        else:
+            self._sending.pop(stream.stream_id, None)
+
+    def _begin(self, alpn: str | None) -> None:
+        self.alpn = alpn
+        self._receiver = self._protocols[alpn or ""](self)
+        if self._watcher is not None:
+            self._watcher.established(self)
+
+    def _end(self, event: events.ConnectionTerminated) -> None:
+        if self.end_reason is not None:
+            return
+        receiver, self._receiver = self._receiver, None
+        reason = self.end_reason = event.reason_phrase or code_text(event.error_code)
+        if receiver is not None:
+            receiver.closed(StreamResetError(f"the connection has ended: {reason}", event.error_code))
+        if self._watcher is not None:
+            self._watcher.ended(self)

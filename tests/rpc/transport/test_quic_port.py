@@ -1,0 +1,343 @@
+"""The QUIC port: key exchange, certificate, streams with back-pressure, limits of connections."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import uvloop
+from aioquic import tls
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.transport.quic.client import Trust
+from zevm.rpc.transport.quic.codes import INTERNAL
+from zevm.rpc.transport.quic.key_exchange import (
+    X25519,
+    X25519MLKEM768,
+    HybridPrivateKey,
+    HybridPublicKey,
+    install,
+    offer_groups,
+)
+from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError
+from zevm.rpc.transport.quic.streams import Stream, StreamResetError
+
+
+async def test_a_stream_comes_back_over_the_post_quantum_group() -> None:
+    async with quic_port() as port, dial(port) as client:
+        assert client.group == X25519MLKEM768
+        assert await exchange(client, b"hello") == b"hello"
+        assert port.served == {("test/1", "X25519MLKEM768"): 1}
+
+
+async def test_large_messages_pass_windows_that_are_smaller() -> None:
+    data = bytes(range(256)) * 1_024
+    windows = {"quic_stream_window_bytes": 16_384, "quic_connection_window_bytes": 65_536}
+    async with quic_port(**windows) as port, dial(port) as client:
+        first, second = await asyncio.gather(exchange(client, data), exchange(client, data[::-1]))
+        assert (first, second) == (data, data[::-1])
+
+
+def test_both_event_loops_serve() -> None:
+    async def once() -> None:
+        async with quic_port() as port, dial(port) as client:
+            assert await exchange(client, b"x") == b"x"
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(once())
+
+
+def test_the_secret_is_that_of_the_standard() -> None:
+    """The server's half is checked against ML-KEM and X25519 themselves, and the client's against the server's."""
+    decapsulation, point = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+    share = decapsulation.public_key().public_bytes_raw() + point.public_key().public_bytes_raw()
+    server = HybridPrivateKey.generate()
+    secret = server.exchange(HybridPublicKey.from_public_bytes(share))
+    answer = server.public_key().public_bytes()
+    assert len(answer) == 1_120
+    assert secret[:32] == decapsulation.decapsulate(answer[:1_088])
+    client = HybridPrivateKey.generate()
+    offered = client.public_key().public_bytes()
+    assert len(offered) == 1_216
+    other = HybridPrivateKey.generate()
+    agreed = other.exchange(HybridPublicKey.from_public_bytes(offered))
+    assert client.exchange(HybridPublicKey.from_public_bytes(other.public_key().public_bytes())) == agreed
+
+
+@pytest.mark.parametrize("share", [b"", bytes(32), bytes(1_215), bytes(1_120), b"\xff" * 1_216, None])
+def test_a_bad_share_is_refused(share: bytes | None) -> None:
+    if share is None:  # the point of order one, beside a good key
+        share = MLKEM768PrivateKey.generate().public_key().public_bytes_raw() + bytes(32)
+    with pytest.raises(ValueError, match=r"."):
+        HybridPrivateKey.generate().exchange(HybridPublicKey.from_public_bytes(share))
+
+
+def test_aioquic_takes_the_group() -> None:
+    install()
+    quic = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["x"]))
+    offer_groups(quic, allow_classical=False)
+    quic.connect(("127.0.0.1", 1), now=0.0)
+    assert cast(Any, quic).tls._supported_groups == [tls.Group(X25519MLKEM768)]
+
+
+async def test_a_classical_client_is_refused_unless_it_is_allowed() -> None:
+    async def classical(port: Any) -> int | None:
+        import zevm.rpc.transport.quic.client as client_module
+
+        patch = pytest.MonkeyPatch()
+        patch.setattr(client_module, "offer_groups", _offer_classical)
+        try:
+            async with dial(port, allow_classical=True) as client:
+                return cast("int | None", client.group)
+        finally:
+            patch.undo()
+
+    async with quic_port() as port:
+        with pytest.raises(QuicError, match="No supported key share"):
+            await classical(port)
+        assert not port.served
+    async with quic_port(options={"allow_classical": True}) as port:
+        assert await classical(port) == X25519
+
+
+def _offer_classical(quic: QuicConnection, *, allow_classical: bool) -> None:
+    offer_groups(quic, allow_classical=allow_classical)
+    begin = cast(Any, quic)._initialize
+
+    def initialize(peer_cid: bytes) -> None:
+        begin(peer_cid)
+        cast(Any, quic).tls._supported_groups = [tls.Group.X25519]
+
+    cast(Any, quic)._initialize = initialize
+
+
+async def test_the_certificate_is_made_once_and_trusted_by_its_authority(tmp_path: Path) -> None:
+    options = {"folder": tmp_path}
+    async with quic_port(options=options) as port:
+        first = port.identity.server_key_hash
+        async with dial(port, trust=Trust(authority=tmp_path / QUIC_NAMES[0])) as client:
+            assert client.server_key_hash == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(QUIC_NAMES)
+    assert (tmp_path / QUIC_NAMES[2]).stat().st_mode & 0o777 == 0o600
+    async with quic_port(options=options) as port:
+        assert port.identity.server_key_hash == first
+    given = {"certificate": tmp_path / QUIC_NAMES[1], "key": tmp_path / QUIC_NAMES[2]}
+    async with quic_port(options=given) as port:
+        assert port.identity.server_key_hash == first
+
+
+async def test_a_server_that_is_another_gets_nothing(tmp_path: Path) -> None:
+    async with quic_port(options={"folder": tmp_path}), quic_port() as other:
+        with pytest.raises(QuicError, match="certificate"):
+            async with dial(other, trust=Trust(authority=tmp_path / QUIC_NAMES[0])):
+                pass
+        with pytest.raises(QuicError, match="has the key 0x"):
+            async with dial(other, trust=Trust(server_key_hash=bytes(32))):
+                pass
+
+
+async def test_certificates_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        async with quic_port(options={"folder": folder}):
+            pass
+    for certificate, key, told in (
+        (one / "absent", one / QUIC_NAMES[2], "cannot be read"),
+        (one / QUIC_NAMES[2], one / QUIC_NAMES[2], "not a certificate"),
+        (one / QUIC_NAMES[1], two / QUIC_NAMES[2], "is not that of the certificate"),
+    ):
+        with pytest.raises(QuicError, match=told):
+            async with quic_port(options={"certificate": certificate, "key": key}):
+                pass
+
+
+async def test_a_port_in_use_is_told() -> None:
+    async with quic_port() as port:
+        with pytest.raises(QuicError, match=r"cannot listen on .* \(UDP\): Address already in use; stop what uses"):
+            async with quic_port(options={"port": port.addresses[0][1]}):
+                pass
+
+
+async def test_a_handler_is_cancelled_when_its_client_vanishes_or_gives_up() -> None:
+    begun: asyncio.Queue[None] = asyncio.Queue()
+    ended: asyncio.Queue[str] = asyncio.Queue()
+
+    async def wait(stream: Stream) -> None:
+        await stream.read()
+        begun.put_nowait(None)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.put_nowait("cancelled")
+            raise
+
+    async with quic_port(wait, quic_idle_seconds=1.0) as port:
+        async with dial(port) as client:
+            stream = client.open_stream()
+            await stream.write(b"x")
+            await begun.get()
+            stream.reset(7)
+            assert await ended.get() == "cancelled"
+            await client.open_stream().write(b"x")
+            await begun.get()
+        assert await ended.get() == "cancelled"
+        # without a word: its packets are lost from now on
+        async with dial(port) as client:
+            await client.open_stream().write(b"x")
+            await begun.get()
+            client._connection.transmit = lambda: None
+            assert await ended.get() == "cancelled"
+
+
+async def test_a_failing_handler_resets_its_stream_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(stream: Stream) -> None:
+        if await stream.read() == b"fail":
+            raise RuntimeError("boom")
+        await stream.write(b"fine")
+
+    async with quic_port(fail) as port, dial(port) as client:
+        with pytest.raises(StreamResetError) as raised:
+            await exchange(client, b"fail")
+        assert raised.value.code == INTERNAL
+        assert "boom" in caplog.text
+        assert await exchange(client, b"go on") == b"fine"
+
+
+async def test_a_writer_waits_for_a_reader_who_does_not_read() -> None:
+    written: list[int] = []
+
+    async def flood(stream: Stream) -> None:
+        while True:
+            await stream.write(bytes(65_536))
+            written.append(65_536)
+
+    async with quic_port(flood, quic_write_seconds=0.5) as port, dial(port) as client:
+        stream = client.open_stream()
+        await stream.write(b"x")
+        with pytest.raises(StreamResetError, match="0x105"):
+            await reset_of(stream)
+        assert 256 * 1_024 <= sum(written) < 2 * 1_024 * 1_024
+
+
+async def reset_of(stream: Stream) -> None:
+    """Wait for the error of a stream, and read nothing."""
+    while True:
+        await stream._wait_for_more()
+
+
+async def test_unread_input_is_bounded_by_the_windows() -> None:
+    blocked = asyncio.Event()
+
+    async def ignore(stream: Stream) -> None:
+        await blocked.wait()
+        await echo_all(stream)
+
+    async def echo_all(stream: Stream) -> None:
+        whole = b""
+        while part := await stream.read():
+            whole += part
+        stream.write_eof(str(len(whole)).encode())
+
+    windows = {"quic_stream_window_bytes": 65_536, "quic_connection_window_bytes": 131_072}
+    async with quic_port(ignore, **windows) as port, dial(port) as client:
+        streams = [client.open_stream() for _ in range(4)]
+        for stream in streams:
+            stream.write_eof(bytes(200_000))
+        (connection,) = port.connections()
+        while sum(connection._windows.unread.values()) < 131_072:
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(client_is_idle(connection), 5) <= 131_072
+        blocked.set()
+        assert [await stream.read() for stream in streams] == [b"200000"] * 4
+
+
+async def client_is_idle(connection: Any) -> int:
+    """Wait until a round trip brings no more bytes; return how many are unread."""
+    before = -1
+    while (now := sum(connection._windows.unread.values())) != before:
+        before = now
+        await connection.ping()
+    return now
+
+
+async def test_connections_are_limited_in_number_and_for_an_address() -> None:
+    for limits in ({"quic_connections": 2}, {"quic_connections_per_address": 2}):
+        async with quic_port(**limits) as port, dial(port), dial(port):
+            with pytest.raises(QuicError, match="too many connections"):
+                async with dial(port):
+                    pass
+            assert port.refused
+        async with quic_port(**limits) as port:
+            for _ in range(4):  # each gives its place back
+                async with dial(port) as client:
+                    assert await exchange(client, b"x") == b"x"
+                await nobody_is_left(port)
+
+
+async def nobody_is_left(port: Any) -> None:
+    while list(port.connections()):
+        await asyncio.sleep(0)
+
+
+async def test_unfinished_handshakes_prove_their_address_past_a_limit_and_are_given_up() -> None:
+    async with quic_port(quic_half_open=2, quic_handshake_seconds=1.0) as port:
+        host, number = port.addresses[0]
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=(host, number))
+        for _ in range(20):
+            quic = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["test/1"]))
+            offer_groups(quic, allow_classical=False)
+            quic.connect((host, number), now=loop.time())
+            for datagram, _ in quic.datagrams_to_send(now=loop.time()):
+                transport.sendto(datagram)
+        async with dial(port) as client:  # with a Retry
+            assert await exchange(client, b"x") == b"x"
+            assert len(list(port.connections())) <= 3
+        await asyncio.wait_for(nobody_is_left(port), 10)
+        transport.close()
+
+
+async def test_streams_past_the_limit_wait_for_their_turn() -> None:
+    running = most = 0
+
+    async def count(stream: Stream) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await stream.read()
+        await cast(Any, stream.connection).ping()
+        running -= 1
+
+    async with quic_port(count, quic_streams=4, quic_unidirectional_streams=0) as port, dial(port) as client:
+        await asyncio.gather(*(exchange(client, b"x") for _ in range(20)))
+        assert most <= 4
+
+
+async def test_an_unknown_protocol_is_refused() -> None:
+    async with quic_port() as port:
+        with pytest.raises(QuicError, match="ALPN"):
+            async with dial(port, alpn="other/1"):
+                pass
+
+
+async def test_nobody_there() -> None:
+    async with quic_port() as port:
+        address = port.addresses[0]
+        identity = port.identity
+    port.addresses, port.identity = [address], identity
+    with pytest.raises(QuicError, match="no QUIC connection to"):
+        async with dial(port, timeout_seconds=0.5):
+            pass
+
+
+async def test_datagrams_are_as_large_as_the_limit_says() -> None:
+    for size in (1_200, 1_400):
+        async with quic_port(quic_datagram_bytes=size) as port, dial(port) as client:
+            assert await exchange(client, bytes(20_000)) == bytes(20_000)
+            (connection,) = port.connections()
+            assert cast(Any, connection.quic)._max_datagram_size == size
