@@ -7,8 +7,8 @@ import pytest
 import web3  # noqa: F401
 
 import zevm
-import zevm.node.testing.report_hooks
 import zevm.node.testing.providers
+import zevm.node.testing.report_hooks
 import zevm.node.testing.session
 import zevm.node.testing.web3_middleware
 from zevm.contracts import Artifact, build
