@@ -98,7 +98,7 @@ class CoverageReport:
         """A row for each file and one for all: lines and functions that ran, of how many, and the missing lines."""
         rows = [(name, file) for name, file in sorted(self.files.items()) if file.lines]
         if not rows:
-            return ["no contract with a source map is known", *self._unmapped_lines()]
+            return ["no source map of Solidity or Vyper is known", *self._unmapped_lines()]
         width = max(len(name) for name, _ in rows)
         total = [sum(figures) for figures in zip(*(file.figures for _, file in rows), strict=True)]
         head = f"{'file':<{width}}{'lines':>12}{'functions':>12}{'covered':>10}  missing lines"

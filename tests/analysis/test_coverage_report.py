@@ -76,4 +76,4 @@ def test_a_worker_hands_its_report_over() -> None:
 
 
 def test_a_run_without_contracts_says_so() -> None:
-    assert CoverageReport().lines() == ["no contract with a source map is known"]
+    assert CoverageReport().lines() == ["no source map of Solidity or Vyper is known"]

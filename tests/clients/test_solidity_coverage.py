@@ -186,7 +186,7 @@ def test_contracts_without_a_source_map_are_named(pytester: pytest.Pytester, bui
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "no contract with a source map is known",
+            "no source map of Solidity or Vyper is known",
             "not covered: src/Sale.sol:Sale: its artifact has no source map, or its source has changed",
         ]
     )
