@@ -192,6 +192,10 @@ class InvalidRequestError(ChainError):
     """A value that the request may not have, as a timestamp before the parent's."""
 
 
+class InvalidNameError(InvalidRequestError):
+    """A text that is no name of the name service."""
+
+
 class EqualTimestampsError(InvalidRequestError):
     """An interval between blocks that gives them equal timestamps, on a chain whose blocks have later ones each."""
 

@@ -93,6 +93,7 @@ class Process:
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
             *(quic_listening(host, port) for host, port in server.quic_addresses),
+            *(() if self.core.watch is None else (self.core.watch.waiting(),)),
         ]
         self._say("\n".join(lines))
 

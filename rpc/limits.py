@@ -160,6 +160,7 @@ class Limits:
         4_096, "transactions queued for forwarding to one node; a further one is not forwarded, and the log says so"
     )
     forward_seconds: float = _limit(5.0, "time for a forwarding target to answer; then it counts as unreachable")
+    zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
     search_transactions: int = _limit(
         100, "page size of ots_searchTransactions* and ots_getBlockTransactions; more gets -32602"
     )
