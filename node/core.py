@@ -14,6 +14,7 @@ from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
+from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
 from zevm.node.consensus_watch import ConsensusWatch
@@ -104,11 +105,12 @@ class Serving:
 class NodeCore:
     """Everything that one node holds. `opened` frames the chain's life, and in it `served` the server's."""
 
-    def __init__(self, settings: NodeSettings, *, listens: bool = True) -> None:
-        """`listens`: whether the server takes the port of the settings by itself."""
+    def __init__(self, settings: NodeSettings, *, listens: bool = True, watcher: Watcher | None = None) -> None:
+        """`listens`: whether the server takes the port of the settings by itself. watcher: in place of --debug's."""
         words = settings.mnemonic_random
         self.settings = settings
         self._listens = listens
+        self._watcher = watcher
         self.mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
         self.keys = derive_keys(self.mnemonic, settings.derivation_path, settings.accounts)
         self._wallet = KeyWallet([*self.keys, *self._unlocked_keys()])
@@ -142,7 +144,7 @@ class NodeCore:
                 LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
             self._is_new = database.ledger.head() is None
             accounts = [address_of(key) for key in self.keys]
-            self._chain = open_chain(database, settings, accounts, watcher=self._debug_log())
+            self._chain = open_chain(database, settings, accounts, watcher=self._watcher or self._debug_log())
             stack.callback(self._chain.close)
             if self._log is not None:
                 self._log.start()
