@@ -28,13 +28,13 @@ IDLE_SECONDS = 30.0
 class Trust:
     """How a client knows the server: by its authority's file, or by SHA-256 of its public key (or both).
 
-    With neither, by the authorities that the system trusts. first_use: take any server; the caller compares
-    `server_key_hash` of the connection with the one it keeps.
+    With neither, by the authorities that the system trusts. is_first_use: any server is taken, and the caller compares
+    its key with the one that it had before.
     """
 
     authority: Path | None = None
     server_key_hash: bytes | None = None
-    first_use: bool = False
+    is_first_use: bool = False
 
 
 class ClientConnection:
@@ -57,6 +57,10 @@ class ClientConnection:
     def is_open(self) -> bool:
         """Whether streams can be opened."""
         return not self._connection.has_ended
+
+    async def ping(self) -> None:
+        """Let the server know that this side is there. Raises ConnectionError if the connection has ended."""
+        await self._connection.ping()
 
     def open_stream(self) -> Stream:
         """A new bidirectional stream. Raises StreamResetError if the connection has ended."""
@@ -166,7 +170,7 @@ def _configuration(
     )
     if trust.authority is not None:
         configuration.load_verify_locations(cadata=_authority(trust.authority))
-    elif trust.server_key_hash is not None or trust.first_use:
+    elif trust.server_key_hash is not None or trust.is_first_use:
         # the key's hash is compared before anything is sent
         configuration.verify_mode = ssl.CERT_NONE
     return configuration

@@ -13,6 +13,9 @@ from zevm.rpc.transport.quic.zvm import messages
 from zevm.rpc.transport.quic.zvm.service import ZvmService
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
+REPLICATION = "zvm-sync/1"
+"""Followers of this node's chain (node.replication)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -40,4 +43,6 @@ def table_of(
     if not options.require_authentication:
         # a request over HTTP/3 has no signature
         table[h3.ALPN] = h3.served_by_application(application)
+    if services.serve_replica is not None:
+        table[REPLICATION] = served_by(services.serve_replica)
     return Table(table, zvm.statistics)

@@ -344,7 +344,7 @@ async def test_datagrams_are_as_large_as_the_limit_says() -> None:
 
 
 async def test_a_client_may_take_any_server_and_keeps_an_idle_connection_by_pings() -> None:
-    async with quic_port(quic_idle_seconds=0.6) as port, dial(port, trust=Trust(first_use=True)) as client:
+    async with quic_port(quic_idle_seconds=0.6) as port, dial(port, trust=Trust(is_first_use=True)) as client:
         assert client.server_key_hash == port.identity.server_key_hash
         began = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() < began + 1.2:
