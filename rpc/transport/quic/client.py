@@ -66,10 +66,6 @@ class ClientConnection:
         """A new bidirectional stream. Raises StreamResetError if the connection has ended."""
         return cast(StreamProtocol, self._connection.receiver).open()
 
-    async def ping(self) -> None:
-        """A round trip, which also keeps an idle connection open. Raises ConnectionError if the connection ends."""
-        await self._connection.ping()
-
     def close_stream(self, stream: Stream) -> None:
         """Give back a stream that is done with."""
         if not self._connection.has_ended:
