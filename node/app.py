@@ -18,6 +18,7 @@ from zevm.node.banner import (
     engine_listening,
     farewell,
     listening,
+    names_listening,
     quic_listening,
     write_config,
 )
@@ -93,6 +94,7 @@ class Process:
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
             *(quic_listening(host, port) for host, port in server.quic_addresses),
+            *(names_listening(host, port) for host, port in server.names_addresses),
         ]
         self._say("\n".join(lines))
 
