@@ -37,7 +37,7 @@ class Other(BaseHTTPRequestHandler):
         if label == "slow":
             threading.Event().wait(0.5)
         self.send_response(status)
-        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/resolve/kept.eth")
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/resolve/kept.eth")
         if label == "kept":
             self.send_header("cache-control", "public, max-age=100000")
         with suppress(OSError):  # whom a slow answer does not find
