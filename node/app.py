@@ -18,6 +18,7 @@ from zevm.node.banner import (
     engine_listening,
     farewell,
     listening,
+    names_listening,
     quic_listening,
     write_config,
 )
@@ -94,6 +95,7 @@ class Process:
             *(engine_listening(host, port) for host, port in server.engine_addresses),
             *(quic_listening(host, port) for host, port in server.quic_addresses),
             *(() if self.core.watch is None else (self.core.watch.waiting(),)),
+            *(names_listening(host, port) for host, port in server.names_addresses),
         ]
         self._say("\n".join(lines))
 

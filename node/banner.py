@@ -114,6 +114,11 @@ def quic_listening(host: str, port: int) -> str:
     return f"QUIC on {_address(host, port)} (UDP)"
 
 
+def names_listening(host: str, port: int) -> str:
+    """The line for the name resolver's port."""
+    return f"Names on http://{_address(host, port)}/resolve/NAME"
+
+
 def farewell(folder: Path | None) -> str:
     """The message when a signal stops the node. folder: where the chain is kept; None for memory."""
     kept = "its chain was in memory and is gone" if folder is None else f"its chain is kept in {folder}"

@@ -27,7 +27,7 @@ from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
-from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, quic_port, read_jwt_secret
+from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
 from zevm.node.replication.bootstrap import with_leaders_genesis
 from zevm.node.replication.service import Replication
@@ -210,6 +210,7 @@ class NodeCore:
             ipc_path=ipc_path(settings),
             engine=self._engine_port(),
             quic=quic_port(settings),
+            names=names_port(settings),
         )
         server = Server(services, options)
         if settings.quic_port is not None:
