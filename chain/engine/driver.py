@@ -302,7 +302,7 @@ class Engine:
         return self._chain.records.canonical_hash(number) if is_canonical else path.hash_at(number)
 
     def _header_of(self, block_hash: bytes | None) -> Header | None:
-        return None if block_hash is None else self._chain.header_by_hash(block_hash)
+        return None if block_hash is None else self._chain.header_by_hash(Hash32(block_hash))
 
     def _checkpoint(self, name: str, block_hash: Hash32, path: Path) -> bytes | None:
         """A checkpoint's hash, which must lie on the chain to the new head; None for zeros."""
