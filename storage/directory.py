@@ -14,9 +14,12 @@ from zevm.storage.schema import SCHEMA_VERSION
 FORMAT_NAME = "FORMAT"
 LOCK_NAME = "zevm.lock"
 LEVELDB_NAME = "leveldb"
+REPLACED_NAME = "replaced"
+FORGOTTEN_NAME = "replaced.old"
 
 BESIDE_NAMES = frozenset(
     {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+    | {REPLACED_NAME, FORGOTTEN_NAME}
 )
 """Files that a directory for a new database may already contain."""
 
