@@ -6,8 +6,9 @@
 # make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, walk-gas, answers
+# make crash, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
+# make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
 # make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
@@ -25,11 +26,14 @@ UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
+# keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
+test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
-.PHONY: conformance answers crash differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies walk-gas
+.PHONY: consensus-network
+.PHONY: conformance answers crash consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies walk-gas
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -102,6 +106,12 @@ answers: install-dev
 
 crash: install-dev
 	@$(BIN)/python -m verification.crash.run $(ARGS)
+
+consensus-network: install-dev
+	@exec $(BIN)/python -m deploy.consensus.run $(ARGS)
+
+consensus: install-dev
+	@$(BIN)/python -m verification.consensus.run $(ARGS)
 
 differential: install-dev
 	@verification/differential/install.sh

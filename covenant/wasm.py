@@ -215,7 +215,7 @@ def _result_of(request: WasmExecutionRequest, found: FunctionResult, microsecond
         gas_consumed=found.gas_used,
         execution_time_us=microseconds,
         error_message=found.error or "",
-        modified_state=_encoded(found.changes) if found.status is Status.SUCCESS else b"",
+        modified_state=encoded_changes(found.changes) if found.status is Status.SUCCESS else b"",
     )
 
 
@@ -223,7 +223,8 @@ def _not_run(request: WasmExecutionRequest, status: ExecutionStatus, error: str)
     return WasmExecutionResult(request.request_id, status, b"", 0, 0, error, b"")
 
 
-def _encoded(changes: StateDiff) -> bytes:
+def encoded_changes(changes: StateDiff) -> bytes:
+    """The RLP of WasmExecutionResult.modified_state; b"" for no change."""
     rows: list[rlp.Item] = []
     for address, change in sorted(changes.accounts.items()):
         if change is None:

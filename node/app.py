@@ -86,7 +86,7 @@ class Process:
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
     def _config_pipe(self) -> BinaryIO | None:
-        """The pipe or device of --config-out, opened before anyone is told of the chain. Raises NodeError."""
+        """The pipe or device of --config-out, opened before the node listens. Raises NodeError."""
         with self._config_errors():
             return None if self._settings.config_out is None else open_special(self._settings.config_out)
 
@@ -108,6 +108,7 @@ class Process:
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
             *(quic_listening(host, port) for host, port in server.quic_addresses),
+            *(() if self.core.watch is None else (self.core.watch.waiting(),)),
         ]
         self._say("\n".join(lines))
 

@@ -16,6 +16,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
+from zevm.node.consensus_watch import ConsensusWatch
 from zevm.node.errors import NodeError
 from zevm.node.forwarding import Forwarder
 from zevm.node.hints import told
@@ -54,17 +55,25 @@ def told_as_node_errors() -> Iterator[None]:
 
 
 class Observers:
-    """Tells each call to the log and the metrics (rpc.services.CallLog)."""
+    """Tells each call to the log and the metrics, and each call of the consensus client to its watch (CallLog)."""
 
-    def __init__(self, count: Callable[[str, object, float, Exception | None], None], log: NodeLog | None) -> None:
+    def __init__(
+        self,
+        count: Callable[[str, object, float, Exception | None], None],
+        log: NodeLog | None,
+        watch: ConsensusWatch | None = None,
+    ) -> None:
         self._count = count
         self._log = log
+        self._watch = watch
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call."""
         self._count(method, params, seconds, error)
         if seconds > SLOW_ENGINE_SECONDS and namespace_of(method) in AUTHENTICATED_NAMESPACES:
             LOGGER.warning("%s took %.1f s: the consensus client may miss a slot over it", method, seconds)
+        if self._watch is not None and namespace_of(method) in AUTHENTICATED_NAMESPACES:
+            self._watch.called()
         if self._log is not None:
             self._log.called(method, params, seconds, error)
 
@@ -106,6 +115,7 @@ class NodeCore:
         self.catalogue = Catalogue(settings.artifacts)
         self._log = None if settings.quiet else self._new_log()
         self._chain: Chain | None = None
+        self.watch: ConsensusWatch | None = None
         self._is_new = False
 
     @property
@@ -148,6 +158,9 @@ class NodeCore:
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)
+            if self.watch is not None:
+                self.watch.start()
+                stack.callback(self.watch.close)
             yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
 
@@ -161,6 +174,8 @@ class NodeCore:
         settings = self.settings
         folder = None if settings.memory else settings.datadir
         metrics = Metrics(self.chain, folder)
+        if settings.external_consensus:
+            self.watch = ConsensusWatch(self.chain, jwt_secret_path(settings))
         services = Services(
             chain=self.chain,
             wallet=self._wallet,
@@ -170,7 +185,7 @@ class NodeCore:
             throws_on_failure=settings.throw_on_transaction_failure,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
-            call_log=Observers(metrics.called, self._log),
+            call_log=Observers(metrics.called, self._log, self.watch),
             decoder=self._decoder,
             catalogue=self.catalogue,
         )

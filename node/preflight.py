@@ -95,6 +95,7 @@ def quic_port(settings: NodeSettings) -> QuicPortOptions | None:
         certificate=settings.quic_cert,
         key=settings.quic_key,
         folder=None if settings.memory else settings.datadir,
+        require_authentication=settings.quic_require_auth,
     )
 
 

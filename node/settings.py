@@ -240,6 +240,9 @@ class NodeSettings(BaseSettings):
         False, "--quic-allow-classical", panel=QUIC,
         about="Also admit QUIC clients without a post-quantum key exchange.",
     )  # fmt: skip
+    quic_require_auth: bool = setting(
+        False, "--quic-require-auth", panel=QUIC, about="Refuse requests over QUIC that are not signed by their caller."
+    )
     quic_cert: UserPath | None = setting(
         None, "--quic-cert", panel=QUIC, metavar="FILE",
         about="Certificate of the QUIC port with its chain, PEM. (default: the node's own in the data directory)",

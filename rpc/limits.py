@@ -94,6 +94,20 @@ class Limits:
     quic_write_seconds: float = _limit(
         30.0, "a client that acknowledges nothing of its reply for this long has its stream reset (0x105)"
     )
+    quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
+    quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
+    quic_input_bytes: int = _limit(
+        8 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+    )
+    quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
+    quic_output_bytes: int = _limit(
+        16 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+    )
+    quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
+    quic_authentication_seconds: float = _limit(
+        60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
+    )
+    quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
     quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")

@@ -157,11 +157,13 @@ class Server:
 
     async def _start_quic(self, options: QuicPortOptions) -> None:
         # the QUIC library is an extra's
-        from zevm.rpc.transport.quic.protocols import protocols
+        from zevm.rpc.transport.quic.certificates import identity_of
+        from zevm.rpc.transport.quic.protocols import table_of
         from zevm.rpc.transport.quic.server import QuicPort
 
-        table = protocols(self._services, self.dispatcher, options)
-        port = QuicPort(options, self._services.limits, table)
+        identity = identity_of(options)
+        table = table_of(self._services, self.dispatcher, options, identity)
+        port = QuicPort(options, self._services.limits, table.protocols, identity)
         await port.start()
         self.quic = port
 

@@ -25,6 +25,7 @@ FOLDERS = (
     "scripts",
     "testing",
     "bench",
+    "deploy",
     "verification",
 )
 DOCUMENTS = ("*.md", "docs/*.md", ".github/**/*.md", "verification/*.md", "rpc/graphql/schema.graphql", "Makefile")

@@ -20,6 +20,7 @@ PACKAGES = (
     "chain",
     "storage",
     "bench",
+    "deploy",
     "scripts",
     "testing",
     "verification",

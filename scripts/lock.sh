@@ -7,8 +7,8 @@ compile() {
     "$python" -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options "$@"
 }
-compile --extra cli --extra web3 --extra quic --output-file requirements.lock pyproject.toml
-compile --extra cli --extra web3 --extra quic --extra zig --extra vyper --extra audit --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+compile --extra cli --extra web3 --extra zns --extra quic --output-file requirements.lock pyproject.toml
+compile --extra cli --extra web3 --extra zns --extra quic --extra zig --extra vyper --extra audit --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 # a Python's own pip may be years old, and takes three times as long for the rest
 printf 'pip==26.3\nsetuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
 compile --output-file requirements-build.lock requirements-build.in

@@ -29,6 +29,7 @@ LAYOUT_FOLDERS = (
     "chain",
     "storage",
     "bench",
+    "deploy",
     "scripts",
     "testing",
     "verification",

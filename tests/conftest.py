@@ -1,5 +1,6 @@
 """Which tests are unit tests: `make unit` runs them, and `make test` measures the coverage of the code by them."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_near = item.path.parent == HERE or any(folder in item.path.parents for folder in UNIT_FOLDERS)
         if (is_near or item.path in UNIT_FILES) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)
+
+
+def pytest_collection_finish() -> None:
+    """What is there now lasts to the end: no garbage collection walks it again."""
+    gc.collect()
+    gc.freeze()

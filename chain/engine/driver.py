@@ -26,6 +26,7 @@ from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.engine.memory import InvalidBlocks, WaitingBlocks
 from zevm.chain.engine.payload import BlockHashError, PayloadCall, PayloadError, check_version, roots_of, to_block
 from zevm.chain.engine.side_blocks import Move, Path, SideBlocks
+from zevm.chain.engine.transition import TransitionCheck
 from zevm.chain.errors import BlockError, Notice, Reason
 from zevm.chain.events import BlockAndReceipts, PayloadExecuted
 from zevm.chain.rules.forks import Fork
@@ -97,6 +98,8 @@ class Engine:
         self._waiting = WaitingBlocks()
         self._invalid = InvalidBlocks()
         self._builder = PayloadBuilder(chain)
+        self._told_missing: Hash32 | None = None
+        self.transition = TransitionCheck(chain.schedule.terminal_total_difficulty)
 
     def new_payload(self, call: PayloadCall) -> PayloadStatus:
         """Check and execute a payload on its parent, and keep it as a side block.
@@ -120,6 +123,7 @@ class Engine:
             refused = self._descends_from_invalid(block.header.parent_hash, block.hash)
             if refused is None:
                 self._waiting.add(block)
+                self._tell_missing(self._waiting.missing_for(block))
             return refused or PayloadStatus(Status.SYNCING)
         return self._execute(block, parent)
 
@@ -204,7 +208,10 @@ class Engine:
             cursor = self._waiting.get(cursor.header.parent_hash)
         if parent is None:
             origin = branch[-1].header.parent_hash if branch else head_hash
-            return self._descends_from_invalid(origin, head_hash) or PayloadStatus(Status.SYNCING)
+            refused = self._descends_from_invalid(origin, head_hash)
+            if refused is None:
+                self._tell_missing(origin)
+            return refused or PayloadStatus(Status.SYNCING)
         for block in reversed(branch):
             status = self._execute(block, parent)
             if status.status is not Status.VALID:
@@ -212,6 +219,16 @@ class Engine:
                 return self._descends_from_invalid(block.hash, head_hash) or status
             parent = block.header
         return branch[0].header
+
+    def _tell_missing(self, block_hash: Hash32) -> None:
+        """Log once which block the chain waits for."""
+        if block_hash != self._told_missing:
+            self._told_missing = block_hash
+            LOGGER.warning(
+                "the chain stands at block %d until the consensus client sends block 0x%s",
+                self._chain.head.number,
+                block_hash.hex(),
+            )
 
     def _is_below_finalized(self, header: Header) -> bool:
         """Whether a head is a canonical block before the finalized one: such a fork choice is passed over."""

@@ -37,6 +37,14 @@ class WaitingBlocks:
         entry = self._blocks.get(block_hash)
         return None if entry is None else entry[0]
 
+    def missing_for(self, block: Block) -> Hash32:
+        """The hash of the nearest ancestor that is not kept."""
+        parent: Block | None = block
+        while parent is not None:
+            missing = parent.header.parent_hash
+            parent = self.get(missing)
+        return missing
+
     def remove(self, hashes: Iterable[bytes]) -> None:
         """Forget blocks."""
         for block_hash in hashes:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from zevm.chain.rules.json_fields import (
     parse_number,
     path,
 )
+from zevm.chain.rules.name_service import NAME_SERVICE_ADDRESSES
 from zevm.chain.rules.predeploys import (
     CREATE2_DEPLOYER_ADDRESS,
     CREATE2_DEPLOYER_CODE,
@@ -142,6 +144,7 @@ class Genesis:
         timestamp: int = 0,
         create2_deployer: bool = True,
         zvm: bool = True,
+        name_service: bool = True,
         development: bool = True,
     ) -> "Genesis":
         """A network for development: every fork up to `fork` active, `accounts` funded, the usual contracts in place.
@@ -161,6 +164,8 @@ class Genesis:
             alloc |= {
                 address: GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE) for address in STYLUS_DEPLOYER_ADDRESSES
             }
+        if name_service and fork >= Fork.LONDON:
+            alloc |= _name_service_accounts()
         return cls(
             schedule=schedule,
             accounts=alloc,
@@ -298,3 +303,10 @@ def load_genesis(file: Path) -> Genesis:
 def load_default_genesis() -> Genesis:
     """The default network: chain 31337, newest fork, ten funded accounts, CREATE2 and Stylus deployers, ZVM on."""
     return load_genesis(_DEFAULT_FILE)
+
+
+@cache
+def _name_service_accounts() -> Mapping[Address, GenesisAccount]:
+    """The contracts of the name service, compiled for London: scripts/make_genesis.py writes them into the file."""
+    accounts = load_default_genesis().accounts
+    return {address: accounts[address] for address in NAME_SERVICE_ADDRESSES}

@@ -4,20 +4,19 @@ As in geth, null counts as absent, an absent required field is -32602, and unkno
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.engine.attributes import PAYLOAD_ID_BYTES
 from zevm.chain.engine.building import BuiltPayload
 from zevm.chain.engine.driver import Forkchoice, ForkchoiceResult, PayloadStatus
 from zevm.chain.engine.payload import ExecutionPayload
+from zevm.chain.engine.transition import TransitionConfiguration
 from zevm.chain.types import BlobSidecar, Block
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.objects import decode_fields, require_fields, withdrawal
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import with_hint
-from zevm.storage.primitives import Hash32
 
 _Table = Mapping[str, tuple[str, Decoder]]
 
@@ -94,21 +93,21 @@ _TRANSITION: _Table = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TransitionConfiguration:
-    """TransitionConfigurationV1: where proof of work ends; 32 zero bytes if no block is named."""
-
-    total_difficulty: int
-    block_hash: Hash32
-    block_number: int
-
-
 @schema(type="object", required=sorted(_TRANSITION))
 def transition_configuration(value: object) -> TransitionConfiguration:
     """TransitionConfigurationV1 (execution-apis, src/engine/paris.md)."""
     decoded = decode_fields(value, _TRANSITION)
     require_fields(decoded, _TRANSITION, "TransitionConfigurationV1")
     return TransitionConfiguration(**decoded)
+
+
+def encode_transition(configuration: TransitionConfiguration) -> Json:
+    """TransitionConfigurationV1."""
+    return {
+        "terminalTotalDifficulty": hex(configuration.total_difficulty),
+        "terminalBlockHash": hexadecimal(configuration.block_hash),
+        "terminalBlockNumber": hex(configuration.block_number),
+    }
 
 
 payload_identifier = scalars.fixed_data(PAYLOAD_ID_BYTES, "engine.PayloadID")

@@ -8,6 +8,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
+from zevm.chain.engine.transition import TransitionConfiguration
 from zevm.chain.rules.blobs import cell_proofs
 from zevm.chain.rules.forks import Fork
 from zevm.rpc.codec import engine, scalars
@@ -213,20 +214,9 @@ def get_blobs_v3(
     params=(Param("configuration", engine.transition_configuration),),
     result="{terminalTotalDifficulty, terminalBlockHash, terminalBlockNumber}",
 )
-def exchange_transition_configuration(services: Services, theirs: engine.TransitionConfiguration) -> Json:
+def exchange_transition_configuration(services: Services, theirs: TransitionConfiguration) -> Json:
     """This node's end of proof of work; consensus clients from before 2024 compare it at every poll."""
-    chain = services.chain
-    total_difficulty = chain.schedule.terminal_total_difficulty
-    if total_difficulty != theirs.total_difficulty:
-        raise ServerError(f"invalid ttd: execution {total_difficulty} consensus {theirs.total_difficulty}")
-    names_block = theirs.block_hash != bytes(32)
-    if names_block and chain.records.canonical_hash(theirs.block_number) != theirs.block_hash:
-        raise ServerError("invalid terminal block hash")
-    return {
-        "terminalTotalDifficulty": hex(theirs.total_difficulty),
-        "terminalBlockHash": hexadecimal(theirs.block_hash),
-        "terminalBlockNumber": hex(theirs.block_number if names_block else 0),
-    }
+    return engine.encode_transition(engine_of(services).transition.compare(theirs))
 
 
 @method(

@@ -3,6 +3,9 @@
 The token is checked first, then the Host header and web origins.
 """
 
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from zevm.rpc.dispatch import Dispatcher
@@ -16,6 +19,10 @@ from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.jwt import Authenticator
 from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
 from zevm.rpc.workers import Workers
+
+LOGGER = logging.getLogger("zevm.rpc")
+TELL_SECONDS = 60.0
+"""Least time between two lines of the log about refused tokens: a client with a wrong secret tries every second."""
 
 NAMESPACES = ("engine", "eth")
 """As in geth; the specification requires nine methods of eth."""
@@ -42,6 +49,24 @@ def engine_limits(limits: Limits) -> Limits:
     )
 
 
+class RefusedTokens:
+    """Tells of refused tokens in the log, at most once a minute."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._told_at: float | None = None
+
+    def tell(self, reason: str) -> None:
+        """A token was refused."""
+        now = self._now()
+        if self._told_at is not None and now - self._told_at < TELL_SECONDS:
+            return
+        self._told_at = now
+        LOGGER.warning(
+            "a consensus client was refused: %s; give it the secret's file of this node, and check both clocks", reason
+        )
+
+
 class EngineApplication:
     """The ASGI application of the port."""
 
@@ -52,12 +77,15 @@ class EngineApplication:
         self.limits, self.budgets = own.limits, own.budgets
         self._authenticator = Authenticator(options.secret)
         self._guard = guard
+        self._refused = RefusedTokens()
         self._http = HttpEndpoint(own, self.dispatcher, guard)
         self._websocket = WebSocketEndpoint(own, self.dispatcher, guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket."""
         refusal = self._authenticator.check(scope["headers"])
+        if refusal is not None:
+            self._refused.tell(refusal.reason)
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._websocket(scope, receive, send)

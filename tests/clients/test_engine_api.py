@@ -309,6 +309,11 @@ def test_an_acknowledged_head_survives_kill(tmp_path: Path) -> None:
         node.kill()
     secret = (tmp_path / "data" / "jwtsecret").read_text()
     with started(tmp_path / "data") as (node, rpc, client):
+        waits = node.wait_for_line(re.compile(r"^Waiting for the consensus client: (.*)"))[1]
+        assert waits == (
+            f"the head is block 3 {right['blockHash']}, block 1 is final, and the client needs the secret in "
+            f"{tmp_path / 'data' / 'jwtsecret'}"
+        )
         assert (tmp_path / "data" / "jwtsecret").read_text() == secret
         tags = {tag: rpc.call("eth_getBlockByNumber", tag, False)["hash"] for tag in ("latest", "safe", "finalized")}
         assert tags == {

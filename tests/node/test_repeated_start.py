@@ -15,6 +15,7 @@ from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.errors import ChainError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import load_default_genesis
+from zevm.chain.rules.name_service import NAME_SERVICE_ADDRESSES
 from zevm.node.config import load_settings
 from zevm.node.errors import NodeError
 from zevm.node.mnemonic import derive_keys
@@ -147,6 +148,22 @@ def test_b13_another_first_block_is_refused_and_nothing_is_offered_that_loses_th
         assert "--hardfork" in str(caught.value)
         assert "continue with this chain" in str(caught.value)
         assert "fresh" not in str(caught.value)
+
+
+def test_a_chain_of_before_the_name_service_goes_on(tmp_path: Path) -> None:
+    """A later default genesis is for new chains alone: one that has begun has its own."""
+    document = load_default_genesis().to_json()
+    accounts: Any = document["alloc"]
+    former = {key: each for key, each in accounts.items() if bytes.fromhex(key) not in NAME_SERVICE_ADDRESSES}
+    (tmp_path / "former.json").write_text(json.dumps(document | {"alloc": former}))
+    (tmp_path / "later.json").write_text(json.dumps(document))
+    datadir = {"datadir": str(tmp_path / "data")}
+    with Database.open(None) as database:
+        first = opened(database, load_settings({"init": str(tmp_path / "former.json"), **datadir}), mine=True)
+        for again in ({}, {"accounts": "3"}, {"balance": "7"}):
+            assert opened(database, load_settings(again | datadir), mine=True) == first
+        with pytest.raises(ForeignDatabaseError, match="--init"):
+            opened(database, load_settings({"init": str(tmp_path / "later.json"), **datadir}), mine=False)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,31 @@
 """The ALPN table: every protocol of the QUIC port is a row here."""
 
+from dataclasses import dataclass
+
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.services import Services
+from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
 from zevm.rpc.transport.quic.options import QuicPortOptions
+from zevm.rpc.transport.quic.stream_protocol import served_by
+from zevm.rpc.transport.quic.zvm import messages
+from zevm.rpc.transport.quic.zvm.service import Statistics, ZvmService
 
 
-def protocols(services: Services, dispatcher: Dispatcher, options: QuicPortOptions) -> Protocols:  # noqa: ARG001
-    """ALPN -> who serves it, in the order of preference. `stream_protocol.served_by(handler)` makes a row."""
-    return {}
+@dataclass(frozen=True, slots=True)
+class Table:
+    """ALPN -> who serves it, in the order of preference; and what the metrics read."""
+
+    protocols: Protocols
+    executions: Statistics
+
+
+def table_of(services: Services, dispatcher: Dispatcher, options: QuicPortOptions, identity: Identity) -> Table:
+    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row."""
+    zvm = ZvmService(
+        services,
+        dispatcher,
+        identity.server_key_hash,
+        requires_authentication=options.require_authentication,
+    )
+    return Table({messages.ALPN: served_by(zvm)}, zvm.statistics)

@@ -20,7 +20,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.retry import TOKEN_LIFETIME, QuicRetryTokenHandler
 
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.quic.certificates import Identity, identity_of
+from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import SHUTDOWN
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Protocols
@@ -40,12 +40,11 @@ _PROBE = "zevm-probe"
 class QuicPort:
     """Serves the protocols of a table on a UDP port of every host. Created and used on the event loop."""
 
-    def __init__(self, options: QuicPortOptions, limits: Limits, protocols: Protocols) -> None:
-        """Raises QuicError for certificates that cannot be used."""
+    def __init__(self, options: QuicPortOptions, limits: Limits, protocols: Protocols, identity: Identity) -> None:
         self._options = options
         self._limits = limits
         self._protocols = {**protocols, _PROBE: StreamProtocol}
-        self.identity: Identity = identity_of(options)
+        self.identity = identity
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
         self._connections: dict[Connection, asyncio.TimerHandle | None] = {}

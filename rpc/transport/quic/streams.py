@@ -93,6 +93,12 @@ class Stream:
             whole += part
         return bytes(whole)
 
+    async def has_more(self) -> bool:
+        """Wait for a byte, which stays unread, or the peer's end of the stream. Raises StreamResetError."""
+        while not self._parts and not self._ended:
+            await self._wait_for_more()
+        return bool(self._parts)
+
     async def write(self, data: bytes | memoryview) -> None:
         """Send bytes; waits while more than UNACKNOWLEDGED_BYTES are on their way. Raises StreamResetError."""
         view = memoryview(data)

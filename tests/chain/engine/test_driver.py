@@ -176,6 +176,23 @@ def test_a_payload_without_its_parent_waits_for_it(consensus: Consensus) -> None
     assert consensus.chain.head.number == 3
 
 
+def test_the_log_names_the_block_that_is_missing(consensus: Consensus, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, whether payloads or fork choices come, and again once another block is missing."""
+    with engine_chain() as other:
+        blocks = other.extend(4)
+    for block in (blocks[2], blocks[3]):
+        consensus.new_payload(block)
+        consensus.forkchoice(block.hash)
+    text = "the chain stands at block 0 until the consensus client sends block 0x%s"
+    assert caplog.messages == [text % blocks[1].hash.hex()]
+    consensus.forkchoice(b"\x07" * 32)
+    consensus.new_payload(blocks[1])
+    assert caplog.messages[1:] == [text % (b"\x07" * 32).hex(), text % blocks[0].hash.hex()]
+    assert consensus.new_payload(blocks[0]).status is Status.VALID
+    assert consensus.forkchoice(blocks[3].hash).status.status is Status.VALID
+    assert len(caplog.messages) == 3
+
+
 def test_a_waiting_payload_that_proves_invalid_is_told_at_the_fork_choice(consensus: Consensus) -> None:
     with engine_chain() as other:
         blocks = other.extend(2)

@@ -15,6 +15,7 @@ from tests.conformance import conformance_path
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
+from zevm.chain.rules.name_service import NAME_SERVICE_ADDRESSES, namehash
 from zevm.chain.rules.predeploys import (
     CREATE2_DEPLOYER_ADDRESS,
     CREATE2_DEPLOYER_CODE,
@@ -216,14 +217,20 @@ def test_the_default_network_is_the_file_at_the_top() -> None:
 
 
 def test_default_contracts_come_with_their_forks() -> None:
-    assert Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, zvm=False).accounts == {}
-    cancun = Genesis.default(fork=Fork.CANCUN, zvm=False).accounts
+    bare = Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, zvm=False, name_service=False)
+    assert bare.accounts == {}
+    cancun = Genesis.default(fork=Fork.CANCUN, zvm=False, name_service=False).accounts
     assert set(cancun) == {SYSTEM_CONTRACTS[0][1], CREATE2_DEPLOYER_ADDRESS}
     # Stylus' deployer is of use where its programs run; a driven chain has the accounts of genesis.json as well
     deployer = GenesisAccount(nonce=1, code=STYLUS_DEPLOYER_CODE)
     for development in (True, False):
-        default = Genesis.default(fork=Fork.SHANGHAI, create2_deployer=False, development=development)
+        default = Genesis.default(
+            fork=Fork.SHANGHAI, create2_deployer=False, development=development, name_service=False
+        )
         assert default.accounts == dict.fromkeys(STYLUS_DEPLOYER_ADDRESSES, deployer)
+    # the name service is compiled for London
+    assert set(NAME_SERVICE_ADDRESSES).isdisjoint(Genesis.default(fork=Fork.BERLIN).accounts)
+    assert set(NAME_SERVICE_ADDRESSES) <= set(Genesis.default(fork=Fork.LONDON).accounts)
     newest = Genesis.default().accounts
     assert {address: newest[address] for _, address, _ in SYSTEM_CONTRACTS} == {
         address: GenesisAccount(nonce=1, code=code) for _, address, code in SYSTEM_CONTRACTS
@@ -250,3 +257,15 @@ def test_default_contracts_come_with_their_forks() -> None:
 )
 def test_predeployed_code_is_mainnets(address: str, code_hash: str) -> None:
     assert keccak256(Genesis.default().accounts[bytes.fromhex(address)].code).hex() == code_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("", "00" * 32),
+        ("eth", "93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae"),
+        ("foo.eth", "de9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f"),
+    ],
+)
+def test_nodes_are_those_of_eip_137(name: str, node: str) -> None:
+    assert namehash(name).hex() == node

@@ -14,6 +14,7 @@ from tests.rpc.engine_client import SECRET
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_pending_blocks import OTHERS
 from zevm.chain.engine.limits import EngineLimits
+from zevm.chain.engine.transition import TransitionCheck
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
@@ -291,19 +292,33 @@ async def test_capabilities_are_the_methods(engine: EngineNode) -> None:
     assert (await engine.fails("engine_exchangeCapabilities", "engine_newPayloadV1")).code == -32602
 
 
-async def test_r15_transition_configuration(engine: EngineNode) -> None:
-    """R15, L6: what consensus clients of before 2024 ask at every poll is answered, and compared as geth does."""
+async def test_r15_transition_configuration(engine: EngineNode, caplog: pytest.LogCaptureFixture) -> None:
+    """R15, L6: consensus clients from before 2024 ask at every poll; by the specification the answer is the node's own.
+
+    A difference is surfaced to the user, once; the block number is not compared.
+    """
     name = "engine_exchangeTransitionConfigurationV1"
     mine = {"terminalTotalDifficulty": "0x0", "terminalBlockHash": ZERO, "terminalBlockNumber": "0x0"}
     assert await engine.call(name, mine) == mine
     assert await engine.call(name, mine | {"terminalBlockNumber": "0x7"}) == mine
-    genesis = {"terminalBlockHash": hexadecimal(engine.chain.head.header.hash)}
-    assert await engine.call(name, mine | genesis) == mine | genesis
-    error = await engine.fails(name, mine | {"terminalBlockHash": RECIPIENT + "00" * 12})
-    assert (error.code, error.message) == (-32000, "invalid terminal block hash")
-    error = await engine.fails(name, mine | {"terminalTotalDifficulty": "0x5"})
-    assert (error.code, error.message) == (-32000, "invalid ttd: execution 0 consensus 5")
-    assert (await engine.fails(name, {"terminalTotalDifficulty": "0x0"})).code == -32602
+    assert caplog.messages == []
+    for other in ({"terminalBlockHash": RECIPIENT + "00" * 12}, {"terminalTotalDifficulty": "0x5"}):
+        for _ in range(2):
+            assert await engine.call(name, mine | other) == mine
+    text = "the consensus client has another end of proof of work: terminal total difficulty %s and block 0x%s, "
+    expected = [text % (0, RECIPIENT[2:] + "00" * 12), text % (5, ZERO[2:])]
+    assert [message.split("here 0 and")[0] for message in caplog.messages] == expected
+    await engine.call(name, mine)
+    await engine.call(name, mine | {"terminalTotalDifficulty": "0x5"})
+    assert len(caplog.messages) == 3
+    for field in mine:
+        lacking = {key: value for key, value in mine.items() if key != field}
+        assert (await engine.fails(name, lacking)).code == -32602, field
+
+
+def test_a_chain_without_an_end_of_proof_of_work_says_the_specified_number() -> None:
+    assert TransitionCheck(None).own.total_difficulty == 2**256 - 2**10
+    assert TransitionCheck(58_750_000_000_000_000_000_000).own.total_difficulty == 58_750_000_000_000_000_000_000
 
 
 TAKES_A_TAG = [

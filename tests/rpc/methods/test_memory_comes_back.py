@@ -77,9 +77,11 @@ async def node() -> AsyncIterator[Node]:
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    gc.collect()
+    """No garbage collection of its own; a collection looks at nothing that was there before the test."""
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.transport.quic.certificates import identity_of
 from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.server import QuicPort
@@ -23,7 +24,7 @@ async def quic_port(
     handler: StreamHandler = echo, *, options: dict[str, Any] | None = None, **limits: Any
 ) -> AsyncIterator[QuicPort]:
     given = QuicPortOptions(**{"hosts": ("127.0.0.1",), "port": 0, **(options or {})})
-    port = QuicPort(given, replace(Limits(), **limits), {"test/1": served_by(handler)})
+    port = QuicPort(given, replace(Limits(), **limits), {"test/1": served_by(handler)}, identity_of(given))
     await port.start()
     try:
         yield port

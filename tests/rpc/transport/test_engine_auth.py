@@ -18,7 +18,7 @@ from tests.rpc.support import call, http
 from zevm.chain.options import ChainOptions
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY
-from zevm.rpc.transport.engine_port import EnginePortOptions, engine_limits
+from zevm.rpc.transport.engine_port import EnginePortOptions, RefusedTokens, engine_limits
 from zevm.rpc.transport.guard import Refusal
 from zevm.rpc.transport.jwt import Authenticator, JwtSecretError, load_secret
 
@@ -131,6 +131,24 @@ def test_an_altered_token_is_refused(place: int) -> None:
 def test_an_endless_token_is_refused() -> None:
     assert check("a" * 9_000, NOW) is not None
     assert check(token({"iat": int(NOW), "more": "x" * 9_000}), NOW) is not None
+
+
+async def test_a_refused_token_is_in_the_log(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    port = engine_port(node)
+    for headers in (bearer(secret=bytes(32)), {}, bearer(secret=bytes(32))):
+        assert (await http(port, CAPABILITIES, headers)).status == 401
+    assert caplog.messages == [
+        "a consensus client was refused: signature is invalid; give it the secret's file of this node, and check both "
+        "clocks"
+    ]
+
+
+def test_refused_tokens_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    moments = iter((0.0, 59.9, 60.0, 119.0, 121.0))
+    refused = RefusedTokens(lambda: next(moments))
+    for reason in ("one", "two", "three", "four", "five"):
+        refused.tell(reason)
+    assert [message.split(": ")[1].split(";")[0] for message in caplog.messages] == ["one", "three", "five"]
 
 
 async def test_web_pages_and_foreign_names_are_refused_even_with_a_token(node: Node) -> None:

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {REGISTRY} from "./ZnsAddresses.sol";
+import {ZnsNames} from "./ZnsNames.sol";
+
+interface Resolver {
+    function addr(bytes32 node) external view returns (address);
+    function addr(bytes32 node, uint256 coinType) external view returns (bytes memory);
+    function name(bytes32 node) external view returns (string memory);
+    function resolve(bytes calldata name, bytes calldata data) external view returns (bytes memory);
+    function supportsInterface(bytes4 interfaceID) external view returns (bool);
+}
+
+/// @title One call for a whole look-up (ENSIP-23): current versions of web3.py, ethers and viem ask nothing else.
+/// @notice Answers from outside the chain (EIP-3668) are not fetched: such a resolver's error comes back as ResolverError.
+contract ZnsUniversalResolver {
+    struct ResolverInfo {
+        bytes name;
+        uint256 offset;
+        bytes32 node;
+        address resolver;
+        bool extended;
+    }
+
+    uint256 private constant ETHER = 60;
+
+    error EmptyAddress();
+    error ResolverNotFound(bytes name);
+    error ResolverNotContract(bytes name, address resolver);
+    error ResolverError(bytes errorData);
+    error UnsupportedResolverProfile(bytes4 selector);
+    error ReverseAddressMismatch(string primary, bytes primaryAddress);
+
+    /// @notice The resolver of a name, or of the nearest name above it that has one, and where in `name` that begins.
+    function findResolver(bytes memory name) public view returns (address resolver, bytes32 node, uint256 offset) {
+        node = ZnsNames.nodeAt(name, 0);
+        while (name[offset] != 0) {
+            resolver = REGISTRY.resolver(ZnsNames.nodeAt(name, offset));
+            if (resolver != address(0)) return (resolver, node, offset);
+            offset += 1 + uint8(name[offset]);
+        }
+    }
+
+    /// @notice The resolver that answers for a name. Fails where there is none.
+    function requireResolver(bytes memory name) public view returns (ResolverInfo memory info) {
+        (address resolver, bytes32 node, uint256 offset) = findResolver(name);
+        if (resolver == address(0)) revert ResolverNotFound(name);
+        if (resolver.code.length == 0) revert ResolverNotContract(name, resolver);
+        bool extended = supportsNamesBelow(resolver);
+        if (offset != 0 && !extended) revert ResolverNotFound(name);
+        return ResolverInfo(name, offset, node, resolver, extended);
+    }
+
+    /// @notice What the resolver of a name answers to `data`, a call about the name's node.
+    function resolve(bytes memory name, bytes memory data) public view returns (bytes memory result, address resolver) {
+        ResolverInfo memory info = requireResolver(name);
+        bytes memory asked = info.extended ? abi.encodeCall(Resolver.resolve, (name, data)) : data;
+        bool succeeded;
+        (succeeded, result) = info.resolver.staticcall(asked);
+        if (!succeeded) revert ResolverError(result);
+        if (result.length == 0) revert UnsupportedResolverProfile(bytes4(data));
+        return (info.extended ? abi.decode(result, (bytes)) : result, info.resolver);
+    }
+
+    function resolveWithGateways(bytes memory name, bytes memory data, string[] memory)
+        external
+        view
+        returns (bytes memory, address)
+    {
+        return resolve(name, data);
+    }
+
+    /// @notice The name that an address has chosen (EIP-181, ENSIP-19), if the name resolves to the address.
+    function reverse(bytes memory lookupAddress, uint256 coinType)
+        public
+        view
+        returns (string memory primary, address resolver, address reverseResolver)
+    {
+        if (lookupAddress.length == 0) revert EmptyAddress();
+        bytes memory dns = ZnsNames.encode(
+            string.concat(
+                toHex(lookupAddress, 0), ".", coinType == ETHER ? "addr" : toHex(abi.encode(coinType), 1), ".reverse"
+            )
+        );
+        bytes memory answer;
+        (answer, reverseResolver) = resolve(dns, abi.encodeCall(Resolver.name, (ZnsNames.nodeAt(dns, 0))));
+        primary = abi.decode(answer, (string));
+        if (bytes(primary).length == 0) return ("", address(0), reverseResolver);
+        bytes memory found;
+        (found, resolver) = forward(primary, coinType);
+        if (keccak256(found) != keccak256(lookupAddress)) revert ReverseAddressMismatch(primary, found);
+    }
+
+    function reverseWithGateways(bytes memory lookupAddress, uint256 coinType, string[] memory)
+        external
+        view
+        returns (string memory, address, address)
+    {
+        return reverse(lookupAddress, coinType);
+    }
+
+    function supportsInterface(bytes4 interfaceID) external pure returns (bool) {
+        return interfaceID == 0x01ffc9a7;
+    }
+
+    function forward(string memory primary, uint256 coinType) private view returns (bytes memory found, address resolver) {
+        bytes memory dns = ZnsNames.encode(primary);
+        bytes32 node = ZnsNames.nodeAt(dns, 0);
+        bytes memory answer;
+        if (coinType == ETHER) {
+            (answer, resolver) = resolve(dns, abi.encodeWithSignature("addr(bytes32)", node));
+            return (abi.encodePacked(abi.decode(answer, (address))), resolver);
+        }
+        (answer, resolver) = resolve(dns, abi.encodeWithSignature("addr(bytes32,uint256)", node, coinType));
+        return (abi.decode(answer, (bytes)), resolver);
+    }
+
+    function supportsNamesBelow(address resolver) private view returns (bool) {
+        (bool succeeded, bytes memory answer) =
+            resolver.staticcall(abi.encodeCall(Resolver.supportsInterface, (Resolver.resolve.selector)));
+        return succeeded && answer.length == 32 && uint256(bytes32(answer)) == 1;
+    }
+
+    /// Lower-case hex; with `short`, without zeros in front.
+    function toHex(bytes memory value, uint256 short) private pure returns (string memory) {
+        bytes memory digits = new bytes(2 * value.length);
+        uint256 size = 0;
+        for (uint256 i = 0; i < digits.length; i++) {
+            uint256 digit = (uint8(value[i / 2]) >> (i % 2 == 0 ? 4 : 0)) & 15;
+            if (short == 1 && size == 0 && digit == 0) continue;
+            digits[size++] = bytes("0123456789abcdef")[digit];
+        }
+        assembly ("memory-safe") {
+            mstore(digits, size)
+        }
+        return string(digits);
+    }
+}

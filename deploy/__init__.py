@@ -1,0 +1,1 @@
+"""Deployment: Prometheus, Grafana, and private networks."""

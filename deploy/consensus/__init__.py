@@ -1,0 +1,1 @@
+"""Private proof-of-stake networks: zEVM nodes, each driven by a Lodestar of its own."""

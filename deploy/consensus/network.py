@@ -1,0 +1,251 @@
+"""A network of pairs: a zEVM node and the Lodestar that drives it, all on loopback.
+
+Blocks pass between the Lodestars alone. Genesis is zEVM's genesis.json, and a beacon state that Lodestar makes from its
+hash with validators whose keys everybody knows.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.consensus.peers import BeaconNode
+from deploy.consensus.programs import Program
+from zevm.chain.blockchain import Chain
+from zevm.chain.rules.genesis import load_genesis
+from zevm.storage.database import Database
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GENESIS = HERE / "genesis.json"
+LODESTAR = HERE / "lodestar"
+LODESTAR_PROGRAM = LODESTAR / "node_modules/@chainsafe/lodestar/lib/index.js"
+CHAIN_ID = 32382
+SLOTS_PER_EPOCH = 8
+"""Of Lodestar's minimal preset. A network without a block for an epoch does not go on by itself."""
+
+FORKS = ("ALTAIR", "BELLATRIX", "CAPELLA")
+EXECUTION_READY = re.compile(r"Engine API on ")
+BEACON_READY = re.compile(r"Started REST API server")
+EXECUTION_START_SECONDS = 120.0
+BEACON_START_SECONDS = 180.0
+CALL_SECONDS = 30.0
+START_SECONDS = (20, 60, 120)
+"""Time of one pair's programs until slot 0, in the first start and where that is not enough."""
+
+
+class NetworkError(Exception):
+    """The network cannot be started, or a node did not answer as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports of one pair on loopback: JSON-RPC, Engine API, the beacon node's REST interface and its peers."""
+
+    rpc: int
+    engine: int
+    rest: int
+    peers: int
+
+    @classmethod
+    def usual(cls, index: int) -> "Ports":
+        """The ports that the programs use by default, each plus the index."""
+        return cls(8545 + index, 8551 + index, 9596 + index, 9000 + index)
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Ports that are free at this moment."""
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+        numbers = [server.getsockname()[1] for server in sockets]
+        for server in sockets:
+            server.close()
+        return cls(*numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The values that all pairs share. genesis_time: Unix time of slot 0. folder: of logs and data; it is created.
+
+    ports: of each pair. validators: of all pairs together.
+    """
+
+    folder: Path
+    ports: Sequence[Ports]
+    validators: int
+    seconds_per_slot: int
+    genesis_time: int
+    genesis_hash: str
+
+
+class Pair:
+    """One zEVM node and its Lodestar; each can be started, killed and started again by itself."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self.ports = plan.ports[index]
+        self.folder = plan.folder / f"pair-{index + 1}"
+        self.folder.mkdir(parents=True)
+        self.beacon_node = BeaconNode(f"http://127.0.0.1:{self.ports.rest}")
+        self.execution = Program(
+            f"zEVM {index + 1}",
+            self._execution_command(plan, index),
+            self.folder / "zevm.log",
+            cwd=self.folder,
+            environment={"PYTHONUNBUFFERED": "1", "PYTHONPATH": python_path()},
+        )
+        self.beacon = Program(
+            f"Lodestar {index + 1}",
+            self._beacon_command(plan, index),
+            self.folder / "lodestar.log",
+            cwd=self.folder,
+            environment={"LODESTAR_PRESET": "minimal", "NODE_BACKEND": "js", "NO_COLOR": "1"},
+        )
+
+    @property
+    def url(self) -> str:
+        """The node's JSON-RPC over HTTP and WebSocket, without a scheme."""
+        return f"127.0.0.1:{self.ports.rpc}"
+
+    def start_execution(self) -> None:
+        """Start zEVM; returns when it listens. Raises ProgramError."""
+        self.execution.start(EXECUTION_READY, EXECUTION_START_SECONDS)
+
+    def start_beacon(self, *, wait: bool = True) -> None:
+        """Start Lodestar; with `wait`, returns when it answers. Raises ProgramError."""
+        self.beacon.start(BEACON_READY, BEACON_START_SECONDS if wait else None)
+
+    def call(self, method: str, *params: Any) -> Any:
+        """The result of a JSON-RPC call of zEVM. Raises NetworkError, OSError."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(f"http://{self.url}", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=CALL_SECONDS) as response:
+            answer = json.load(response)
+        if "error" in answer:
+            raise NetworkError(f"{self.execution.name}, {method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def _execution_command(self, plan: Plan, index: int) -> list[str]:
+        others = [f"http://127.0.0.1:{ports.rpc}" for place, ports in enumerate(plan.ports) if place != index]
+        return [
+            sys.executable, "-m", "zevm", "run", "--init", str(GENESIS), "--datadir", str(self.folder / "zevm"),
+            "--port", str(self.ports.rpc), "--authrpc-port", str(self.ports.engine),
+            "--authrpc-jwtsecret", str(self.folder / "jwt.hex"),
+            *(("--forward-transactions", ",".join(others)) if others else ()),
+        ]  # fmt: skip
+
+    def _beacon_command(self, plan: Plan, index: int) -> list[str]:
+        first, last = share(plan.validators, len(plan.ports), index)
+        forks = [word for fork in FORKS for word in (f"--params.{fork}_FORK_EPOCH", "0")]
+        rest = f"http://127.0.0.1:{self.ports.rest}"
+        alone = len(plan.ports) == 1
+        others = max(1, len(plan.ports) - 1)
+        return [
+            "node", "--import", str(LODESTAR / "polyfill.mjs"), str(LODESTAR_PROGRAM), "dev",
+            "--dataDir", str(self.folder / "lodestar"),
+            "--genesisValidators", str(plan.validators), "--startValidators", f"{first}..{last}",
+            "--genesisTime", str(plan.genesis_time), "--genesisEth1Hash", plan.genesis_hash,
+            *forks, "--params.TERMINAL_TOTAL_DIFFICULTY", "0",
+            "--params.SECONDS_PER_SLOT", str(plan.seconds_per_slot),
+            "--eth1", "false", "--execution.urls", f"http://127.0.0.1:{self.ports.engine}",
+            "--jwt-secret", str(self.folder / "jwt.hex"),
+            "--discv5", "false", "--mdns", "false", "--listenAddress", "127.0.0.1", "--port", str(self.ports.peers),
+            "--targetPeers", str(others), "--network.maxPeers", str(others + 1),
+            "--rest.port", str(self.ports.rest), "--rest.namespace", "*", "--server", rest,
+            "--sync.isSingleNode", str(alone).lower(), "--network.allowPublishToZeroPeers", "true",
+        ]  # fmt: skip
+
+
+@dataclass(slots=True)
+class Network:
+    """Pairs that make one chain; as a context manager it stops every program at the end."""
+
+    plan: Plan
+    pairs: list[Pair] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pairs = [Pair(self.plan, index) for index in range(len(self.plan.ports))]
+
+    def start(self) -> None:
+        """Start every program; returns when all answer. Raises ProgramError."""
+        for pair in self.pairs:
+            pair.start_execution()
+            pair.start_beacon(wait=False)
+        for pair in self.pairs:
+            pair.beacon.wait(BEACON_START_SECONDS)
+
+    def slot_start(self, slot: int) -> float:
+        """The Unix time at which a slot begins."""
+        return self.plan.genesis_time + slot * self.plan.seconds_per_slot
+
+    def slot_now(self) -> int:
+        """The slot of this moment; negative before genesis."""
+        return int((time.time() - self.plan.genesis_time) // self.plan.seconds_per_slot)
+
+    def __enter__(self) -> "Network":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pair in self.pairs:
+            pair.beacon.stop()
+        for pair in self.pairs:
+            pair.execution.stop()
+
+
+@contextmanager
+def begun(
+    folder: Path, ports: Sequence[Ports], *, validators: int, seconds_per_slot: int, tell: Callable[[str], None] = print
+) -> Iterator[Network]:
+    """A network whose programs all answer before slot 0 or soon after; it is stopped at the end.
+
+    A validator that comes more than an epoch late never begins, so a start that took too long is repeated with more
+    time. Raises ProgramError, NetworkError.
+    """
+    begins_on = genesis_hash()
+    for attempt, seconds in enumerate(START_SECONDS, 1):
+        genesis_time = int(time.time()) + seconds * len(ports)
+        plan = Plan(folder / f"start-{attempt}", ports, validators, seconds_per_slot, genesis_time, begins_on)
+        with Network(plan) as network:
+            network.start()
+            if network.slot_now() < SLOTS_PER_EPOCH // 2:
+                yield network
+                return
+            tell(f"the start took longer than {seconds * len(ports)} s; it is repeated with more time")
+    raise NetworkError(f"the programs did not start within {START_SECONDS[-1] * len(ports)} s: the machine is too busy")
+
+
+def share(validators: int, pairs: int, index: int) -> tuple[int, int]:
+    """The first and last of the validators that a pair runs."""
+    return validators * index // pairs, validators * (index + 1) // pairs - 1
+
+
+def missing() -> str | None:
+    """Why Lodestar cannot run here, and the remedy; None where it can."""
+    if shutil.which("node") is None:
+        return "Node.js is missing: install version 20 or newer (Debian: apt install nodejs npm)"
+    if not LODESTAR_PROGRAM.exists():
+        return "Lodestar is missing: run scripts/install_consensus_client.sh"
+    return None
+
+
+def genesis_hash() -> str:
+    """The hash of block 0 of genesis.json, on which the beacon chain begins."""
+    database = Database.open(None)
+    chain = Chain(database, load_genesis(GENESIS))
+    try:
+        return f"0x{chain.head.header.hash.hex()}"
+    finally:
+        chain.close()
+        database.close()
+
+
+def python_path() -> str:
+    """PYTHONPATH with this checkout."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

@@ -1,0 +1,1 @@
+"""`zvm/1`: executions of WebAssembly functions, one on each bidirectional stream."""

@@ -1,0 +1,131 @@
+"""Signed requests of zvm/1: the caller's key signs the request for this server alone, once, for a short time.
+
+The second frame of a stream: nonce (32 bytes) | expiry u64 (seconds since 1970) | signature r || s || v (65 bytes).
+What is signed is EIP-712 data of the type Request under the domain {name "zvm", version "1", chainId}: the SHA-256 of
+the server's public key, so that no server can pass the request on to another, the Keccak-256 of the request's bytes,
+nonce and expiry. The recovered address must be the request's caller_address.
+"""
+
+import heapq
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coincurve import PrivateKey
+
+from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
+
+NONCE_BYTES, EXPIRY_BYTES, SIGNATURE_BYTES = 32, 8, 65
+AUTHENTICATION_BYTES = NONCE_BYTES + EXPIRY_BYTES + SIGNATURE_BYTES
+
+_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId)")
+_REQUEST_TYPE = keccak256(b"Request(bytes32 server,bytes32 request,bytes32 nonce,uint64 expiry)")
+_NAME_AND_VERSION = keccak256(b"zvm") + keccak256(b"1")
+
+
+class AuthenticationError(Exception):
+    """Why a signed request is refused."""
+
+
+class NoncesFullError(Exception):
+    """As many nonces are kept as may be; the request may be sent again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """nonce: 32 bytes, unique for the signer until expiry (seconds since 1970). signature: 65 bytes."""
+
+    nonce: bytes
+    expiry: int
+    signature: bytes
+
+    def encode(self) -> bytes:
+        """The frame's content."""
+        return self.nonce + self.expiry.to_bytes(EXPIRY_BYTES, "big") + self.signature
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Authentication":
+        """The inverse. Raises ValueError for another length."""
+        if len(data) != AUTHENTICATION_BYTES:
+            raise ValueError(f"an authentication has {AUTHENTICATION_BYTES} bytes, not {len(data)}")
+        end = NONCE_BYTES + EXPIRY_BYTES
+        return cls(data[:NONCE_BYTES], int.from_bytes(data[NONCE_BYTES:end], "big"), data[end:])
+
+
+def signing_hash(chain_id: int, server_key_hash: bytes, request: bytes, nonce: bytes, expiry: int) -> bytes:
+    """The hash that is signed (EIP-712)."""
+    domain = keccak256(_DOMAIN_TYPE + _NAME_AND_VERSION + chain_id.to_bytes(32, "big"))
+    content = keccak256(_REQUEST_TYPE + server_key_hash + keccak256(request) + nonce + expiry.to_bytes(32, "big"))
+    return keccak256(b"\x19\x01" + domain + content)
+
+
+def sign(key: PrivateKey, chain_id: int, server_key_hash: bytes, request: bytes, *, expiry: int) -> Authentication:
+    """Sign a request's bytes with a new nonce."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    signature = key.sign_recoverable(signing_hash(chain_id, server_key_hash, request, nonce, expiry), hasher=None)
+    return Authentication(nonce, expiry, signature[:64] + bytes((27 + signature[64],)))
+
+
+class Authenticator:
+    """Checks signed requests, each of which passes once. `now`: the wall clock in seconds since 1970."""
+
+    def __init__(
+        self,
+        chain_id: int,
+        server_key_hash: bytes,
+        *,
+        nonces: int,
+        longest_seconds: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._chain_id = chain_id
+        self._server_key_hash = server_key_hash
+        self._limit = nonces
+        self._longest_seconds = longest_seconds
+        self._now = now
+        self._seen: set[bytes] = set()
+        self._expiries: list[tuple[int, bytes]] = []
+
+    def check(self, request: bytes, caller: Address | None, given: Authentication) -> None:
+        """Raises AuthenticationError unless the caller has signed the request, and this is the first time it comes.
+
+        Raises NoncesFullError. May be called from any one thread.
+        """
+        now = self._now()
+        if given.expiry <= now:
+            raise AuthenticationError(f"the authentication expired {now - given.expiry:.0f} s ago")
+        if given.expiry > now + self._longest_seconds:
+            raise AuthenticationError(
+                f"the authentication expires in {given.expiry - now:.0f} s, the limit is {self._longest_seconds:g} s"
+            )
+        signer = self._signer(request, given)
+        if signer != caller:
+            told = "no address" if caller is None else f"0x{caller.hex()}"
+            raise AuthenticationError(
+                f"the signature is of 0x{signer.hex()}, caller_address is {told}; "
+                "a request signed for another server, chain or content has another signer"
+            )
+        self._take(keccak256(signer + given.nonce), given.expiry, now)
+
+    def _signer(self, request: bytes, given: Authentication) -> Address:
+        digest = signing_hash(self._chain_id, self._server_key_hash, request, given.nonce, given.expiry)
+        r, s, v = given.signature[:32], given.signature[32:64], given.signature[64]
+        if v not in (27, 28):
+            raise AuthenticationError(f"the signature's last byte is {v}, not 27 or 28")
+        try:
+            return recover_address(digest, v - 27, int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        except InvalidSignatureError as error:
+            raise AuthenticationError("the signature is none of secp256k1") from error
+
+    def _take(self, key: bytes, expiry: int, now: float) -> None:
+        while self._expiries and self._expiries[0][0] <= now:
+            self._seen.discard(heapq.heappop(self._expiries)[1])
+        if key in self._seen:
+            raise AuthenticationError("the nonce was used before: a signed request is taken once")
+        if len(self._seen) >= self._limit:
+            raise NoncesFullError
+        self._seen.add(key)
+        heapq.heappush(self._expiries, (expiry, key))

@@ -1,0 +1,259 @@
+"""The server's side of zvm/1: frames, limits, authentication, executions and their statistics."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from zevm.covenant.errors import InvalidParameters
+from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
+from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.errors import LimitExceededError
+from zevm.rpc.services import Services
+from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BUSY, DEADLINE, TOO_LARGE
+from zevm.rpc.transport.quic.streams import Stream
+from zevm.rpc.transport.quic.zvm.authentication import (
+    AUTHENTICATION_BYTES,
+    Authentication,
+    AuthenticationError,
+    Authenticator,
+    NoncesFullError,
+)
+from zevm.rpc.transport.quic.zvm.execution import deployment_body, deployment_result, execute, refused
+from zevm.rpc.transport.quic.zvm.messages import (
+    BUSY_MESSAGE,
+    CONSTRUCTOR,
+    LEAST_REQUEST_BYTES,
+    LENGTH_BYTES,
+    STATISTICS,
+    MessageError,
+    decode_request,
+    encode_result,
+    encode_statistics,
+    framed,
+    request_id_of,
+)
+
+
+class _RefusedStreamError(Exception):
+    """The stream is reset with a code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Statistics:
+    """The server's executions: those under way with the time of their begin (time.monotonic), and totals."""
+
+    total_executions_started: int = 0
+    total_gas_consumed: int = 0
+    refused_busy: int = 0
+    refused_authentications: int = 0
+    _running: dict[object, float] = field(default_factory=dict)
+
+    @property
+    def active_executions(self) -> int:
+        """Executions under way."""
+        return len(self._running)
+
+    @property
+    def oldest_execution_age_ms(self) -> int:
+        """Age of the oldest execution under way; 0 without one."""
+        first = next(iter(self._running.values()), None)
+        return 0 if first is None else int((time.monotonic() - first) * 1_000)
+
+    def values(self) -> tuple[int, int, int, int]:
+        """As the answer has them."""
+        started, gas = self.total_executions_started, self.total_gas_consumed
+        return self.active_executions, started, gas, self.oldest_execution_age_ms
+
+    @contextmanager
+    def execution(self) -> Iterator[None]:
+        """Frame one execution."""
+        key = object()
+        self._running[key] = time.monotonic()
+        self.total_executions_started += 1
+        try:
+            yield
+        finally:
+            del self._running[key]
+
+
+class ZvmService:
+    """Answers the requests of every connection of a port. Used on the event loop only."""
+
+    def __init__(
+        self, services: Services, dispatcher: Dispatcher, server_key_hash: bytes, *, requires_authentication: bool
+    ) -> None:
+        limits = services.limits
+        self._services = services
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._requires_authentication = requires_authentication
+        self._authenticator = Authenticator(
+            services.chain.chain_id,
+            server_key_hash,
+            nonces=limits.quic_nonces,
+            longest_seconds=limits.quic_authentication_seconds,
+        )
+        self._held_bytes = 0
+        self.statistics = Statistics()
+
+    async def __call__(self, stream: Stream) -> None:
+        """Serve one stream: a request and its result."""
+        with self._holding(stream) as hold:
+            try:
+                async with asyncio.timeout(self._limits.quic_body_seconds):
+                    message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
+                    authentication = await self._read_authentication(stream, hold)
+                result = await self._answer(message, authentication)
+                reply = await self._encoded(result)
+            except _RefusedStreamError as error:
+                stream.reset(error.code)
+                return
+            except TimeoutError:
+                stream.reset(DEADLINE)
+                return
+            except asyncio.IncompleteReadError:
+                stream.reset(BAD_FRAME)
+                return
+        await self._send(stream, reply)
+
+    # input
+
+    @contextmanager
+    def _holding(self, stream: Stream) -> "Iterator[_Hold]":
+        """Count the bytes of a request while it is held."""
+        hold = _Hold()
+        try:
+            yield hold
+        finally:
+            stream.connection.held_bytes -= hold.size
+            self._held_bytes -= hold.size
+
+    async def _read_frame(self, stream: Stream, hold: "_Hold", most: int, least: int) -> bytes:
+        """A length and as many bytes. Raises _RefusedStreamError at the length, before the rest is read."""
+        size = int.from_bytes(await stream.readexactly(LENGTH_BYTES), "big")
+        if size > most:
+            raise _RefusedStreamError(TOO_LARGE)
+        if size < least:
+            raise _RefusedStreamError(BAD_FRAME)
+        connection, limits = stream.connection, self._limits
+        if (
+            connection.held_bytes + size > limits.quic_input_bytes
+            or self._held_bytes + size > limits.quic_total_input_bytes
+        ):
+            raise _RefusedStreamError(BUSY)
+        hold.size += size
+        connection.held_bytes += size
+        self._held_bytes += size
+        return await stream.readexactly(size)
+
+    async def _read_authentication(self, stream: Stream, hold: "_Hold") -> Authentication | None:
+        """The second frame, if there is one, and the end of the stream. Raises _RefusedStreamError."""
+        if not await _ended(stream):
+            data = await self._read_frame(stream, hold, AUTHENTICATION_BYTES, AUTHENTICATION_BYTES)
+            if not await _ended(stream):
+                raise _RefusedStreamError(BAD_FRAME)
+            return Authentication.decode(data)
+        if self._requires_authentication:
+            raise _RefusedStreamError(AUTHENTICATION_REQUIRED)
+        return None
+
+    # execution
+
+    async def _answer(self, message: bytes, authentication: Authentication | None) -> WasmExecutionResult:
+        workers, identifier = self._dispatcher.workers, request_id_of(message)
+        try:
+            if len(message) > LOOP_BODY_BYTES:
+                request = await workers.read(decode_request, message)
+            else:
+                request = decode_request(message)
+        except MessageError as error:
+            raise _RefusedStreamError(BAD_FRAME) from error
+        except InvalidParameters as error:
+            return refused(identifier, ExecutionStatus.RUNTIME_ERROR, str(error))
+        if authentication is not None:
+            try:
+                # the thread reads large bodies one after another, so that a nonce passes once
+                await workers.read(self._authenticator.check, message, request.caller, authentication)
+            except AuthenticationError as error:
+                self.statistics.refused_authentications += 1
+                return refused(identifier, ExecutionStatus.AUTHENTICATION_FAILED, str(error))
+            except NoncesFullError:
+                return self._busy(identifier)
+        if request.function_name == STATISTICS and not request.module_bytecode:
+            return _statistics_result(identifier, self.statistics)
+        if self.statistics.active_executions >= self._limits.quic_executions:
+            return self._busy(identifier)
+        with self.statistics.execution():
+            result = await self._run(request)
+        self.statistics.total_gas_consumed += result.gas_consumed
+        return result
+
+    async def _run(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        if request.function_name == CONSTRUCTOR:
+            return await self._deploy(request)
+        try:
+            result: WasmExecutionResult = await self._dispatcher.workers.run(execute, self._services, request)
+        except LimitExceededError:
+            return self._busy(request.request_id)
+        return result
+
+    async def _deploy(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        caller = request.caller
+        if caller is None:
+            return refused(request.request_id, ExecutionStatus.AUTHENTICATION_FAILED, "caller_address is no address")
+        began = time.perf_counter_ns()
+        body = await self._dispatcher.workers.read(deployment_body, request, caller)
+        reply = await self._dispatcher.answer(body)
+        assert reply is not None
+        return deployment_result(request.request_id, reply, (time.perf_counter_ns() - began) // 1_000)
+
+    def _busy(self, identifier: int) -> WasmExecutionResult:
+        self.statistics.refused_busy += 1
+        return refused(identifier, ExecutionStatus.RUNTIME_ERROR, BUSY_MESSAGE)
+
+    # output
+
+    async def _encoded(self, result: WasmExecutionResult) -> bytes:
+        size = len(result.return_value) + len(result.modified_state)
+        if size > LOOP_BODY_BYTES:
+            return framed(await self._dispatcher.workers.encode(encode_result, result))
+        return framed(encode_result(result))
+
+    async def _send(self, stream: Stream, reply: bytes) -> None:
+        connection = stream.connection
+        if connection.pending_bytes + len(reply) > self._limits.quic_output_bytes:
+            stream.reset(BUSY)
+            return
+        connection.pending_bytes += len(reply)
+        try:
+            if len(reply) > LOOP_BODY_BYTES:
+                await stream.write(reply)
+                stream.write_eof()
+            else:
+                stream.write_eof(reply)
+        finally:
+            connection.pending_bytes -= len(reply)
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Bytes of a request that are counted as held."""
+
+    size: int = 0
+
+
+async def _ended(stream: Stream) -> bool:
+    """Wait for more bytes or the end of the stream; whether it is the end."""
+    return not await stream.has_more()
+
+
+def _statistics_result(identifier: int, statistics: Statistics) -> WasmExecutionResult:
+    values = encode_statistics(statistics.values())
+    return WasmExecutionResult(identifier, ExecutionStatus.SUCCESS, values, 0, 0, "", b"")

@@ -1,0 +1,23 @@
+"""The contracts of the name service on a node, by the ABIs of their sources."""
+
+from __future__ import annotations
+
+import json
+
+import zevm
+from scripts.make_genesis import CONTRACTS
+from testing.contracts import EXAMPLES, build_examples
+from testing.twins.deployed import Deployed
+
+
+def deployed_name_service(node: zevm.Node) -> dict[str, Deployed]:
+    """The contracts of a node's genesis by their names in contracts/zns. Raises RuntimeError with forge's text."""
+    build_examples("zns")
+    return {
+        name: Deployed(
+            node,
+            "0x" + address.hex(),
+            json.loads((EXAMPLES / "out" / "zns" / f"{name}.sol" / f"{name}.json").read_text())["abi"],
+        )
+        for address, name in CONTRACTS.items()
+    }

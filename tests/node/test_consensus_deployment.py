@@ -1,0 +1,268 @@
+"""The compose files of deploy/consensus: held against the genesis, the node's settings, and the script that is run."""
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from deploy.consensus import run
+from deploy.consensus.network import FORKS, GENESIS, HERE, Network, Plan, Ports, genesis_hash, missing, share
+from deploy.consensus.peers import BeaconNode, PeersError, join, keep_joined
+from deploy.consensus.programs import Program, ProgramError
+from testing.node_process import ROOT
+from zevm.chain.rules.genesis import load_genesis
+from zevm.node.settings import setting_flags
+
+NETWORKS = {"two": 2, "four": 4}
+
+
+def _compose(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yml").read_text())
+    return content
+
+
+def _options(command: list[str]) -> dict[str, str]:
+    """The options of a command line in which each has a value."""
+    assert len(command) % 2 == 0
+    assert all(flag.startswith("--") for flag in command[::2])
+    return dict(zip(command[::2], command[1::2], strict=True))
+
+
+def _plan(folder: Path, pairs: int) -> Plan:
+    return Plan(folder, [Ports.usual(index) for index in range(pairs)], 16, 6, 0, genesis_hash())
+
+
+@pytest.mark.parametrize(("name", "count"), NETWORKS.items())
+def test_every_node_has_a_beacon_node_of_its_own(name: str, count: int) -> None:
+    compose = _compose(name)
+    services = compose["services"]
+    pairs = {f"{kind}-{number + 1}" for kind in ("node", "beacon") for number in range(count)}
+    assert set(services) == pairs | {"beginning", "peers"}
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports == [f"127.0.0.1:{8545 + number}:8545" for number in range(count)]
+    assert services["peers"]["command"] == [f"http://beacon-{number + 1}:9596" for number in range(count)]
+    mounted = [volume.split(":")[0] for service in services.values() for volume in service["volumes"]]
+    assert {source for source in mounted if not source.startswith(".")} == set(compose["volumes"])
+    assert all((HERE / source).exists() for source in mounted if source.startswith("."))
+
+
+@pytest.mark.parametrize(("name", "count"), NETWORKS.items())
+def test_the_pairs_share_the_validators_and_one_genesis(name: str, count: int) -> None:
+    services = _compose(name)["services"]
+    ranges = []
+    for number in range(count):
+        options = _options(services[f"beacon-{number + 1}"]["command"])
+        assert options["--genesisEth1Hash"] == genesis_hash()
+        assert options["--execution.urls"] == f"http://node-{number + 1}:8551"
+        validators = int(options["--genesisValidators"])
+        ranges.append(tuple(map(int, options["--startValidators"].split(".."))))
+        assert ranges[-1] == share(validators, count, number)
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == validators - 1
+    assert all(one[1] + 1 == other[0] for one, other in itertools.pairwise(ranges))
+
+
+@pytest.mark.parametrize(("name", "count"), NETWORKS.items())
+def test_compose_gives_the_options_that_the_script_gives(name: str, count: int, tmp_path: Path) -> None:
+    """The script is what tests run; the compose files differ from it in names, and in what stands in a file there."""
+    pair = Network(_plan(tmp_path, count)).pairs[1]
+    ours = _options(pair.beacon.command[pair.beacon.command.index("dev") + 1 :])
+    service = _compose(name)["services"]["beacon-2"]
+    theirs = _options(service["command"])
+    assert set(ours) - {"--genesisTime", "--listenAddress"} == set(theirs) - {"--rest.address"}
+    assert '--genesisTime "$$(cat /beginning/genesis-time)" "$$@"' in service["entrypoint"][2]
+    same = ["--genesisValidators", "--startValidators", "--genesisEth1Hash", "--sync.isSingleNode", "--targetPeers"]
+    for flag in (*same, "--network.maxPeers", "--eth1", "--discv5", "--mdns", "--params.SECONDS_PER_SLOT"):
+        assert ours[flag] == theirs[flag], flag
+    assert {flag for flag in ours if flag.endswith("_FORK_EPOCH")} == {f"--params.{fork}_FORK_EPOCH" for fork in FORKS}
+    assert service["environment"]["LODESTAR_PRESET"] == "minimal"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_nodes_flags_are_the_nodes(name: str) -> None:
+    services = _compose(name)["services"]
+    known = {flag for row in setting_flags().values() for flag in row.names}
+    for service, content in services.items():
+        if not service.startswith("node-"):
+            continue
+        command, *words = content["command"]
+        options = _options(words)
+        assert command == "run"
+        assert set(options) <= known
+        assert options["--authrpc-vhosts"] == options["--allow-host"] == service
+        others = sorted({name for name in services if name.startswith("node-")} - {service})
+        assert options["--forward-transactions"] == ",".join(f"http://{other}:8545" for other in others)
+        assert options["--init"] == "/consensus/genesis.json"
+        assert f"./{GENESIS.name}:{options['--init']}:ro" in content["volumes"]
+        chain = content["volumes"][0].split(":")[0]
+        assert f"{chain}:/zevm:ro" in services[service.replace("node", "beacon")]["volumes"], "for the secret"
+    datadir = re.search(r"ZEVM_DATADIR=/var/lib/zevm/(\S+)", (ROOT / "Dockerfile").read_text())[1]
+    assert _options(services["beacon-1"]["command"])["--jwt-secret"] == f"/zevm/{datadir}/jwtsecret"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_image_of_lodestar_has_the_version_that_is_tested(name: str) -> None:
+    package = json.loads((HERE / "lodestar/package.json").read_text())
+    version = package["dependencies"]["@chainsafe/lodestar"]
+    parts = {name: pin for name, pin in package["overrides"].items() if name.startswith("@lodestar/")}
+    assert set(parts.values()) == {version}
+    locked = json.loads((HERE / "lodestar/package-lock.json").read_text())["packages"]
+    for part in ("@chainsafe/lodestar", *parts):
+        assert locked[f"node_modules/{part}"]["version"] == version, part
+    images = [service["image"] for key, service in _compose(name)["services"].items() if key.startswith("beacon-")]
+    assert set(images) == {f"chainsafe/lodestar:v{version}"}
+
+
+def test_the_genesis_begins_after_the_merge_with_webassembly() -> None:
+    genesis = load_genesis(GENESIS)
+    assert genesis.chain_id == 32382
+    assert genesis.schedule.terminal_total_difficulty == 0
+    assert genesis.schedule.zvm == "zvm"
+    assert not genesis.schedule.development
+
+
+@pytest.mark.parametrize(("validators", "pairs"), [(16, 4), (8, 2), (5, 3), (1, 1)])
+def test_each_validator_has_one_pair(validators: int, pairs: int) -> None:
+    shares = [share(validators, pairs, index) for index in range(pairs)]
+    held = [number for first, last in shares for number in range(first, last + 1)]
+    assert held == list(range(validators))
+
+
+@dataclass
+class Beacon:
+    """A beacon node's REST interface, as far as peers.py asks it."""
+
+    peer_id: str
+    url: str = ""
+    connected: list[str] = field(default_factory=list)
+    dialled: list[dict[str, list[str]]] = field(default_factory=list)
+    status: int = 200
+
+    def answer(self, path: str) -> Any:
+        parts = urlsplit(path)
+        if parts.path == "/eth/v1/node/identity":
+            address = f"/ip4/127.0.0.1/tcp/9000/p2p/{self.peer_id}"
+            return {"peer_id": self.peer_id, "p2p_addresses": [address]}
+        if parts.path == "/eth/v1/node/peers":
+            return [{"peer_id": peer, "state": "connected"} for peer in self.connected]
+        assert parts.path == "/eth/v1/lodestar/connect_peer"
+        query = parse_qs(parts.query)
+        self.dialled.append(query)
+        self.connected += query["peerId"]
+        return None
+
+
+@contextmanager
+def served(beacon: Beacon) -> Iterator[Beacon]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"data": beacon.answer(self.path)}).encode()
+            self.send_response(beacon.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        beacon.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield beacon
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_each_pair_is_dialled_once_and_from_one_side(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(Beacon("one")) as one, served(Beacon("two")) as two, served(Beacon("three")) as three:
+        nodes = [BeaconNode(beacon.url) for beacon in (one, two, three)]
+        assert join(nodes) == []
+        assert [query["peerId"] for query in one.dialled] == [["two"], ["three"]]
+        assert one.dialled[0]["multiaddr"] == ["/ip4/127.0.0.1/tcp/9000"]
+        assert [query["peerId"] for query in two.dialled] == [["three"]]
+        assert three.dialled == []
+        two.peer_id = "two, started again"
+        stopping = threading.Event()
+        stopping.set()
+        keep_joined(nodes, 60, stopping)
+        assert [query["peerId"] for query in one.dialled[2:]] == [["two, started again"]]
+        assert capsys.readouterr().out == ""
+
+
+def test_a_beacon_node_that_is_down_is_named() -> None:
+    with served(Beacon("one")) as one, served(Beacon("two")) as two:
+        gone = BeaconNode(two.url)
+        two.status = 503
+        (failure,) = join([BeaconNode(one.url), gone])
+        assert failure.startswith(f"{two.url}/eth/v1/node/identity: status 503")
+    (failure,) = join([BeaconNode(one.url), gone])
+    assert failure.startswith(f"{two.url} does not answer: ")
+    with pytest.raises(PeersError, match="does not answer"):
+        gone.get("/eth/v1/node/identity")
+
+
+def test_a_program_that_ends_or_says_nothing_shows_its_log(tmp_path: Path) -> None:
+    program = Program("it", ["sh", "-c", "echo first; echo why >&2; exit 3"], tmp_path / "log", cwd=tmp_path)
+    with pytest.raises(ProgramError, match=r"it ended; its log is .*log, and ends with:\nfirst\nwhy"):
+        program.start(re.compile("ready"), 20)
+    assert (tmp_path / "log").read_text() == "first\nwhy\n"
+    program = Program("it", ["sh", "-c", "echo $WORD; exec sleep 60"], tmp_path / "log", cwd=tmp_path,
+                      environment={"WORD": "waiting"})  # fmt: skip
+    with pytest.raises(ProgramError, match=r"it was not ready within 0.2 s"):
+        program.start(re.compile("ready"), 0.2)
+    program.kill()
+    assert not program.runs
+    program.start(re.compile("waiting"), 20)
+    assert program.runs
+    program.stop()
+    assert (tmp_path / "log").read_text() == "first\nwhy\nwaiting\nwaiting\n"
+
+
+BAD_WORDS = {
+    ("--nodes", "0"): "--nodes 0: want 1 to 8",
+    ("--nodes", "9"): "--nodes 9: want 1 to 8",
+    ("--nodes", "two"): "invalid int value: 'two'",
+    ("--seconds-per-slot", "0"): "--seconds-per-slot 0: want 1 to 60",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), BAD_WORDS.items())
+def test_bad_words_get_one_line(
+    words: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["run", *words])
+    with pytest.raises(SystemExit):
+        run.main()
+    assert message in capsys.readouterr().err
+
+
+def test_a_used_folder_and_a_missing_client_get_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").touch()
+    monkeypatch.setattr("sys.argv", ["run", "--folder", str(tmp_path)])
+    monkeypatch.setattr(run, "missing", lambda: None)
+    assert run.main() == 1
+    assert capsys.readouterr().err == (
+        f"Error: --folder {tmp_path}: is not empty, and every start begins a new chain; give another\n"
+    )
+    monkeypatch.setattr("deploy.consensus.network.LODESTAR_PROGRAM", tmp_path / "absent")
+    monkeypatch.setattr(run, "missing", missing)
+    assert run.main() == 1
+    assert "is missing: " in capsys.readouterr().err

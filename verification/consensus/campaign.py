@@ -1,0 +1,189 @@
+"""The life of a network by its slots: what happens in which, and what each node says after each."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.consensus.network import SLOTS_PER_EPOCH, Network, NetworkError, Pair
+from deploy.consensus.peers import join
+from verification.consensus.traffic import TYPES, Traffic
+
+RECOVERY_EPOCHS = 3
+"""A program that is away costs votes of its epoch; finality follows from the two epochs after it."""
+
+USUAL_LAG_EPOCHS = 3
+"""An epoch is final when the one after it is justified, which its last votes show two epochs later."""
+
+LOOK_AFTER = 0.8
+"""The share of a slot after which the nodes are asked: a block is made, passed on and chosen by then."""
+
+Action = Callable[["Campaign"], None]
+
+
+class CampaignError(Exception):
+    """The network did not do what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The answers of one node in a slot: numbers of its head and its finalized block, and the slot of the latter."""
+
+    slot: int
+    pair: int
+    head: int
+    finalized: int
+    finalized_slot: int
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A network, its traffic, and what was seen. disturbed: first and last slot of each time that cost votes."""
+
+    network: Network
+    traffic: Traffic = field(default_factory=Traffic.of_development_account)
+    looks: list[Look] = field(default_factory=list)
+    disturbed: list[tuple[int, int]] = field(default_factory=list)
+    away: set[int] = field(default_factory=set)
+    tell: Callable[[str], None] = print
+
+    def run(self, actions: Mapping[int, Action], slots: int, until: Callable[["Campaign"], bool] | None = None) -> int:
+        """Live through slots 1 to `slots`, or until the condition holds; the last slot. An action begins its slot."""
+        clock = threading.Event()
+        for slot in range(1, slots + 1):
+            clock.wait(max(0.0, self.network.slot_start(slot) - time.time()))
+            if slot in actions:
+                actions[slot](self)
+            if self.network.slot_now() > slot:
+                continue  # the action took longer than the slot
+            self.traffic.add()
+            self.traffic.send(self.present())
+            clock.wait(max(0.0, self.network.slot_start(slot) + LOOK_AFTER * self._slot_seconds - time.time()))
+            self.look(slot)
+            if until is not None and until(self):
+                return slot
+        return slots
+
+    def present(self) -> list[Pair]:
+        """The pairs that are not stopped."""
+        return [pair for index, pair in enumerate(self.network.pairs) if index not in self.away]
+
+    def look(self, slot: int) -> None:
+        """Ask each node for its head and its finalized block."""
+        for index, pair in enumerate(self.network.pairs):
+            if index in self.away:
+                continue
+            head = int(pair.call("eth_blockNumber"), 16)
+            number, final_slot = self._finalized(pair)
+            self.looks.append(Look(slot, index, head, number, final_slot))
+
+    def kill_execution(self, index: int) -> None:
+        """SIGKILL a zEVM, and start it again."""
+        began, pair = self.network.slot_now(), self.network.pairs[index]
+        pair.execution.kill()
+        pair.start_execution()
+        self._disturbed(began, f"{pair.execution.name} killed and started")
+
+    def kill_beacon(self, index: int) -> None:
+        """SIGKILL a Lodestar, start it again, and join it with the others."""
+        began, pair = self.network.slot_now(), self.network.pairs[index]
+        pair.beacon.kill()
+        pair.start_beacon()
+        self._join()
+        self._disturbed(began, f"{pair.beacon.name} killed and started")
+
+    def stop_pair(self, index: int) -> None:
+        """Stop both programs of a pair."""
+        pair = self.network.pairs[index]
+        self.away.add(index)
+        self.disturbed.append((self.network.slot_now(), -1))
+        pair.beacon.stop()
+        pair.execution.stop()
+        self.tell(f"slot {self.network.slot_now()}: pair {index + 1} stopped")
+
+    def return_pair(self, index: int) -> None:
+        """Start both programs of a stopped pair, and join it with the others."""
+        pair = self.network.pairs[index]
+        pair.start_execution()
+        pair.start_beacon()
+        self._join()
+        began, _ = self.disturbed.pop()
+        self.away.discard(index)
+        self._disturbed(began, f"pair {index + 1} started again")
+
+    def check(self) -> dict[str, Any]:
+        """The run in numbers. Raises CampaignError if a node differs, lacks something, or was late."""
+        first, *others = self.network.pairs
+        heights = [int(pair.call("eth_blockNumber"), 16) for pair in self.network.pairs]
+        common = min(heights)
+        blocks = [first.call("eth_getBlockByNumber", hex(number), True) for number in range(1, common + 1)]
+        for pair in others:
+            for block in blocks:
+                theirs = pair.call("eth_getBlockByNumber", block["number"], False)["hash"]
+                if theirs != block["hash"]:
+                    raise CampaignError(f"{pair.url} has another block {block['number']} than {first.url}")
+        if max(heights) - common > 1:
+            raise CampaignError(f"the heads are far apart: {heights}")
+        types = {int(item["type"], 16) for block in blocks for item in block["transactions"]}
+        if types != TYPES:
+            raise CampaignError(f"types of transactions in blocks: {sorted(types)}, want {sorted(TYPES)}")
+        included = self._check_receipts()
+        self._check_finality()
+        finalized = max(look.finalized for look in self.looks)
+        return {
+            "blocks": common,
+            "slots": self.looks[-1].slot,
+            "transactions": included,
+            "finalized": finalized,
+            "heads": heights,
+        }
+
+    def _check_receipts(self) -> int:
+        traffic = self.traffic
+        included = [item for item in traffic.sent if item not in traffic.waiting]
+        if len(traffic.waiting) > len(traffic.sent) // 2:
+            raise CampaignError(f"{len(traffic.waiting)} of {len(traffic.sent)} transactions are in no block")
+        for transaction_hash in included:
+            for pair in self.network.pairs:
+                receipt = pair.call("eth_getTransactionReceipt", transaction_hash)
+                if receipt is None or receipt["status"] != "0x1":
+                    raise CampaignError(f"{pair.url}: transaction {transaction_hash} has the receipt {receipt}")
+        return len(included)
+
+    def _check_finality(self) -> None:
+        for index, one in enumerate(self.network.pairs):
+            seen = [look.finalized for look in self.looks if look.pair == index]
+            if seen != sorted(seen):
+                raise CampaignError(f"{one.url}: `finalized` went back: {seen}")
+        for look in self.looks:
+            lag = look.slot // SLOTS_PER_EPOCH - look.finalized_slot // SLOTS_PER_EPOCH
+            if lag > USUAL_LAG_EPOCHS and look.slot > 4 * SLOTS_PER_EPOCH + 2 and not self._is_excused(look.slot):
+                raise CampaignError(f"finality is {lag} epochs behind in slot {look.slot}: {look}")
+
+    def _is_excused(self, slot: int) -> bool:
+        return any(first <= slot <= last + RECOVERY_EPOCHS * SLOTS_PER_EPOCH for first, last in self.disturbed)
+
+    def _disturbed(self, began: int, what: str) -> None:
+        ended = self.network.slot_now()
+        self.disturbed.append((began, ended))
+        self.tell(f"slots {began} to {ended}: {what}")
+
+    def _join(self) -> None:
+        for failure in join([pair.beacon_node for pair in self.network.pairs]):
+            self.tell(failure)
+
+    def _finalized(self, pair: Pair) -> tuple[int, int]:
+        """Number and slot of a node's finalized block; genesis until its consensus client names one."""
+        try:
+            block = pair.call("eth_getBlockByNumber", "finalized", False)
+        except NetworkError as error:
+            if "finalized block not found" not in str(error):
+                raise
+            return 0, 0
+        number, timestamp = int(block["number"], 16), int(block["timestamp"], 16)
+        return number, (timestamp - self.network.plan.genesis_time) // self._slot_seconds if number else 0
+
+    @property
+    def _slot_seconds(self) -> int:
+        return self.network.plan.seconds_per_slot
