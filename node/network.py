@@ -159,7 +159,9 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[Address]) -> Genesis
     if settings.init is not None:
         genesis = _given_genesis(settings.init)
         genesis.schedule.check_merge()
-        return _with_first_block_settings(genesis, settings)
+        genesis = _with_first_block_settings(genesis, settings)
+        genesis.check_system_contracts()
+        return genesis
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
     if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.external_consensus:

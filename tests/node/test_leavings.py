@@ -30,6 +30,7 @@ FAILING = {
     "no folder for the configuration": "run --port 0 --config-out absent/config.json",
     "a folder in the way of the configuration": "run --port 0 --config-out folder",
     "a genesis that is none": "run --port 0 --init bad.json",
+    "a genesis without the contracts of its fork": "run --port 0 --init empty.json",
     "no genesis": "run --port 0 --init absent.json",
     "a chain before the merge, driven": "run --port 0 --authrpc --hardfork london",
     "a bad secret": "run --port 0 --authrpc-jwtsecret bad.json",
@@ -92,6 +93,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     genesis = json.loads((folder / "genesis.json").read_text())
     genesis["timestamp"] = "0x5"
     (folder / "other.json").write_text(json.dumps(genesis))
+    (folder / "empty.json").write_text(json.dumps({**genesis, "alloc": {}}))
     (folder / "bad.json").write_text('{"config": {}}')
     (folder / "state.json").write_text('{"block": {}, "accounts": {}, "best_block_number": 0}')
     (folder / "cut.json").write_text('{"block": {}, "accounts": {')
