@@ -17,8 +17,11 @@ LEVELDB_NAME = "leveldb"
 REPLACED_NAME = "replaced"
 FORGOTTEN_NAME = "replaced.old"
 
+PINS_NAME = "leader-keys.json"
+"""The keys of the nodes that this one has followed."""
+
 BESIDE_NAMES = frozenset(
-    {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+    {LOCK_NAME, PINS_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
     | {REPLACED_NAME, FORGOTTEN_NAME}
 )
 """Files that a directory for a new database may already contain."""

@@ -41,11 +41,21 @@ def _rank(item: pytest.Item) -> int:
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With -m "not unit": a unit test's file in which nothing is slow, whose import would be in vain."""
+    if config.option.markexpr != "not unit" or collection_path.suffix != ".py" or not _is_unit(collection_path):
+        return None
+    return True if "mark.slow" not in collection_path.read_text() else None
+
+
+def _is_unit(path: Path) -> bool:
+    return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
     for item in items:
-        is_near = item.path.parent == HERE or any(folder in item.path.parents for folder in UNIT_FOLDERS)
-        if (is_near or item.path in UNIT_FILES) and item.get_closest_marker("slow") is None:
+        if _is_unit(item.path) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)
 
 

@@ -1,10 +1,12 @@
 """N6: the examples of README and docs/, run as they stand in a fresh clone that has only what their lines install.
 
-What they print is what the documents say. The first one takes the installation's time.
+What they print is what the documents say. The first one takes the installation's time: Python's packages are installed
+anew, npm's are those that the same script has installed in this checkout.
 """
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import DOCUMENTS, RUNNABLE, SHOWN, Block, blocks_of, parse, scripts_of
+from tests.clients.tools import BIN
 
 INSTALLATION_SECONDS = 900
 
@@ -37,15 +41,25 @@ NodeFor = Callable[[Path], NodeProcess]
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of what is committed: no .venv, no node_modules, nothing compiled."""
+    """A clone of what is committed: no .venv, nothing compiled."""
     folder = tmp_path_factory.mktemp("clone") / "zevm"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{ROOT}", folder], check=True)
+    if (BIN / "forge").exists():
+        shutil.copytree(BIN.parent, folder / BIN.parent.relative_to(ROOT), symlinks=True, copy_function=_link)
     return folder
+
+
+def _link(source: str, target: str) -> None:
+    """The same file under another name, or a copy on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @pytest.fixture(scope="module")
 def bare() -> dict[str, str]:
-    """The caller's environment without anything of this checkout."""
+    """The caller's environment without anything of this checkout but what Zig's compiler has compiled of its own."""
     here = str(ROOT)
     path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(here))
     kept = {
@@ -53,7 +67,12 @@ def bare() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in OF_THIS_CHECKOUT and not name.startswith(("ZEVM_", "ETH_", "PYTEST"))
     }
-    return kept | {"PATH": path, "NO_COLOR": "1", "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
+    return kept | {
+        "PATH": path,
+        "NO_COLOR": "1",
+        "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true",
+        "ZIG_GLOBAL_CACHE_DIR": str(CACHE),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,11 @@ from testing.twins.actions import Step, steps
 from testing.twins.sequences import DifferenceError, run, two_nodes
 from testing.twins.worlds import SCENARIOS
 
-SEQUENCES = 10
-"""Sequences of a round."""
+Nodes = tuple[zevm.Node, zevm.Node]
 
 
-def round_of(twin: str, number: int, length: int, nodes: tuple[zevm.Node, zevm.Node]) -> tuple[int, int]:
-    """Run sequences of `length` calls; how many calls there were, and how many of them succeeded.
+def round_of(twin: str, number: int, sequences: int, length: int, nodes: Nodes) -> tuple[int, int]:
+    """Run sequences of at most `length` calls; how many calls there were, and how many of them succeeded.
 
     Raises DifferenceError with the shortest sequence that was found.
     """
@@ -38,7 +37,7 @@ def round_of(twin: str, number: int, length: int, nodes: tuple[zevm.Node, zevm.N
 
     @seed(number)
     @settings(
-        max_examples=SEQUENCES,
+        max_examples=sequences,
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
@@ -63,11 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in range(options.seed, options.seed + options.rounds):
             for twin in twins:
                 try:
-                    calls, succeeded = round_of(twin, number, options.steps, nodes)
+                    calls, succeeded = round_of(twin, number, options.sequences, options.steps, nodes)
                 except DifferenceError as error:
                     print(error, *getattr(error, "__notes__", ()), sep="\n")
                     print(f"again: python -m verification.twins.run --twin {twin} --seed {number} --rounds 1"
-                          f" --steps {options.steps}")  # fmt: skip
+                          f" --sequences {options.sequences} --steps {options.steps}")  # fmt: skip
                     return 1
                 counted[twin].update(calls=calls, succeeded=succeeded)
             if time.monotonic() > end:
@@ -83,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60, help="when to stop, after the round that runs (60)")
     parser.add_argument("--rounds", type=int, default=1_000_000, help="how many rounds at most")
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next number (1)")
+    parser.add_argument("--sequences", type=int, default=10, help="sequences of a contract in a round (10)")
     parser.add_argument("--steps", type=int, default=60, help="calls of a sequence at most (60)")
     parser.add_argument("--twin", action="append", choices=list(SCENARIOS), help="one contract; may be repeated (all)")
     return parser
