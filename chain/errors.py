@@ -9,6 +9,7 @@ ChainError
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
+├── FollowedChainError      a change that the leader alone may make, whose chain this node follows
 ├── InvalidRequestError     a development or search request with values that cannot be served
 │   ├── EqualTimestampsError    an interval between blocks of no seconds
 │   ├── StatesNotKeptError      the way back is closed, as a state file's states are not kept
@@ -188,8 +189,20 @@ class DrivenChainError(ChainError):
         super().__init__("a consensus client drives this chain through the Engine API, and nothing else changes it")
 
 
+class FollowedChainError(ChainError):
+    """This chain follows another node's, its leader's, which alone changes it."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(f"this node follows {leader} and makes no changes of its own: send the request to the leader")
+        self.leader = leader
+
+
 class InvalidRequestError(ChainError):
     """A value that the request may not have, as a timestamp before the parent's."""
+
+
+class InvalidNameError(InvalidRequestError):
+    """A text that is no name of the name service."""
 
 
 class EqualTimestampsError(InvalidRequestError):

@@ -9,6 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "cli": ("typer", "rich"),
     "web3": ("web3",),
     "eth-tester": ("eth_tester",),
+    "zns": ("ens_normalize", "pyunormalize"),
     "quic": ("aioquic", "pylsqpack"),
 }
 """Extra -> the packages that it installs, by their import names; pyproject.toml has their versions."""

@@ -3,6 +3,7 @@
 The contracts are in contracts/zns; docs/zns.md describes them.
 """
 
+from zevm.chain.errors import InvalidNameError
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 
@@ -24,6 +25,9 @@ NAME_SERVICE_ADDRESSES = (
 TOP_LEVEL_NAMES = ("ghost", "gcc", "zns", "kz", "zkellz", "bc")
 """The names that the registrar owns from the first block on."""
 
+MAXIMUM_NAME_BYTES = 255
+"""Of a whole name in UTF-8, as in DNS; ENS knows no limit."""
+
 ETHER_COIN_TYPE = 60
 """Ether's number in SLIP-44: the coin type of an address on this chain (ENSIP-9)."""
 
@@ -34,3 +38,36 @@ def namehash(name: str) -> Hash32:
     for label in reversed(name.split(".") if name else []):
         node = keccak256(node + keccak256(label.encode()))
     return Hash32(node)
+
+
+def dns_form(name: str) -> bytes:
+    """A normalised name in DNS wire format (RFC 1035, 3.1), of labels of at most 255 bytes, as ENSIP-10 has it."""
+    labels = [label.encode() for label in name.split(".")] if name else []
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def normalised(text: str) -> str:
+    """The normal form of a name (ENSIP-15). A first label `*`, which normal names have not, is kept as it is.
+
+    Raises InvalidNameError.
+    """
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAXIMUM_NAME_BYTES:
+        raise InvalidNameError(f"the name has {size} bytes, at most {MAXIMUM_NAME_BYTES} are possible")
+    first, dot, rest = text.partition(".")
+    if first == "*" and dot:
+        return f"*.{normalised(rest)}"
+    if not text:
+        raise InvalidNameError("the name is empty")
+    try:
+        # megabytes of tables, of use to requests about names alone
+        from ens_normalize import DisallowedSequence, ens_normalize
+    except ModuleNotFoundError as error:
+        raise InvalidNameError("names need ens-normalize: pip install 'zevm-node[zns]'") from error
+    try:
+        name: str = ens_normalize(text)
+    except DisallowedSequence as error:
+        raise InvalidNameError(f"{text!r} is no name: {error}") from error
+    if not name or max(len(label.encode()) for label in name.split(".")) > MAXIMUM_NAME_BYTES:
+        raise InvalidNameError(f"{text!r} is no name")
+    return name

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,6 @@ class Pair:
         first, last = share(plan.validators, len(plan.ports), index)
         forks = [word for fork in FORKS for word in (f"--params.{fork}_FORK_EPOCH", "0")]
         rest = f"http://127.0.0.1:{self.ports.rest}"
-        alone = len(plan.ports) == 1
         others = max(1, len(plan.ports) - 1)
         return [
             "node", "--import", str(LODESTAR / "polyfill.mjs"), str(LODESTAR_PROGRAM), "dev",
@@ -159,7 +159,7 @@ class Pair:
             "--discv5", "false", "--mdns", "false", "--listenAddress", "127.0.0.1", "--port", str(self.ports.peers),
             "--targetPeers", str(others), "--network.maxPeers", str(others + 1),
             "--rest.port", str(self.ports.rest), "--rest.namespace", "*", "--server", rest,
-            "--sync.isSingleNode", str(alone).lower(), "--network.allowPublishToZeroPeers", "true",
+            "--sync.isSingleNode", "true", "--network.allowPublishToZeroPeers", "true",
         ]  # fmt: skip
 
 
@@ -235,6 +235,7 @@ def missing() -> str | None:
     return None
 
 
+@cache
 def genesis_hash() -> str:
     """The hash of block 0 of genesis.json, on which the beacon chain begins."""
     database = Database.open(None)

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from zevm.analysis.printable import printable
+from zevm.node.client import Client
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of, told
 from zevm.node.commands.contract_outcome import events, reasons
 from zevm.node.commands.contract_target import Target, target_of
+from zevm.node.commands.names import address_of, with_addresses
 from zevm.node.commands.sending import PrivateKeyOption, send, tell_receipt, transaction_fields
 from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import (
@@ -23,7 +25,8 @@ from zevm.node.commands.wasm_options import (
 from zevm.node.errors import NodeError
 
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="CONTRACT", help="A name, as Token, for its last deployment; or an address.")
+    str,
+    typer.Argument(metavar="CONTRACT", help="A name, as Token, for its last deployment; an address; or mytoken.ghost."),
 ]
 FunctionArgument = Annotated[
     str, typer.Argument(metavar="FUNCTION", help='A name, or a signature as "balanceOf(address)(uint256)".')
@@ -50,7 +53,8 @@ def call(
     client, project = client_of(rpc, port), project_of(root, out)
     with told():
         target = target_of(client, project, contract)
-        data, outputs = call_data(target, function, arguments or [], value_wei=value)
+        data, outputs = call_data(target, function, arguments or [], value_wei=value, client=client)
+        sender = address_of(client, sender)
         fields = transaction_fields(data, to=target.address, value=value) | ({} if sender is None else {"from": sender})
         with reasons(project.out):
             returned = client.call("eth_call", fields, block_reference(block))
@@ -81,10 +85,10 @@ def send_transaction(
     client, project = client_of(rpc, port), project_of(root, out)
     with told():
         target = target_of(client, project, contract)
-        data, _ = call_data(target, function, arguments or [], value_wei=value)
+        data, _ = call_data(target, function, arguments or [], value_wei=value, client=client)
         fields = transaction_fields(data, to=target.address, value=value, gas_limit=gas_limit)
         with reasons(project.out):
-            receipt = send(client, fields, sender, private_key)
+            receipt = send(client, fields, address_of(client, sender), private_key)
     tell_receipt(receipt, as_json=as_json)
     if not as_json:
         for line in events(target.abi, receipt["logs"], target.address):
@@ -92,9 +96,12 @@ def send_transaction(
 
 
 def call_data(
-    target: Target, function: str, texts: list[str], *, value_wei: int
+    target: Target, function: str, texts: list[str], *, value_wei: int, client: Client
 ) -> tuple[bytes, tuple[str, ...] | None]:
-    """Call data, and the result's types (None: not known). Raises NodeError, ArtifactError."""
+    """Call data, and the result's types (None: not known); names among addresses are resolved by the client's node.
+
+    Raises NodeError, ArtifactError.
+    """
     from zevm.contracts.calls import function_of, input_types, output_types, selector_of, signature_of
     from zevm.node.abi_text import encode_arguments, parse_signature
     from zevm.storage.keccak import keccak256
@@ -116,4 +123,4 @@ def call_data(
     if value_wei and entry is not None and entry.get("stateMutability") != "payable":
         raise NodeError(f"{signature_of(entry)} accepts no wei: {value_wei} given")
     name = function.partition("(")[0].strip()
-    return selector + encode_arguments(inputs, texts, function=name), outputs
+    return selector + encode_arguments(inputs, with_addresses(client, inputs, texts), function=name), outputs

@@ -1,4 +1,4 @@
-"""The contract that a command of `zevm contract` means: a name of the project, or an address."""
+"""The contract that a command of `zevm contract` means: a name of the project or of the name service, or an address."""
 
 import re
 from contextlib import suppress
@@ -8,6 +8,7 @@ from zevm.contracts.artifact import Abi, load_artifact
 from zevm.contracts.errors import ArtifactError
 from zevm.contracts.project import Project
 from zevm.node.client import Client
+from zevm.node.commands.names import is_name, resolved
 from zevm.node.errors import NodeError
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
@@ -28,7 +29,12 @@ def chain_of(client: Client) -> str:
 
 
 def target_of(client: Client, project: Project, text: str) -> Target:
-    """The contract that a text means. Raises NodeError, ArtifactError."""
+    """The contract that a text means: an address, a name as mytoken.ghost, or one of the project.
+
+    Raises NodeError, ArtifactError.
+    """
+    if is_name(text):
+        text = resolved(client, text, contract=True)
     if not _ADDRESS.match(text):
         artifact = project.find(text)
         address = project.deployed(chain_of(client), artifact.name)

@@ -37,7 +37,7 @@ def call_fields(
     with told():
         target = _target(client, project, contract, needs_abi=bool(words) and "(" not in words[0])
         if words:
-            data = "0x" + call_data(target, words[0], list(words[1:]), value_wei=value_wei)[0].hex()
+            data = "0x" + call_data(target, words[0], list(words[1:]), value_wei=value_wei, client=client)[0].hex()
     given = {name: value for name, value in options.items() if value is not None}
     return {"to": target.address, "data": data or "0x", "value": hex(value_wei), **given}
 

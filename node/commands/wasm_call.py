@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zevm.analysis.printable import printable
+from zevm.node.commands.names import is_name, resolved
 from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
@@ -55,6 +56,8 @@ def call(
     if gas_limit is not None:
         fields["gasLimit"] = gas_limit
     fields["value"] = hex(value)
+    if is_name(target):
+        target = resolved(client_of(rpc, port), target, contract=True)
     if _ADDRESS.match(target):
         fields["address"] = target
         answer = client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))

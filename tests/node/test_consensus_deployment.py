@@ -180,7 +180,7 @@ def served(beacon: Beacon) -> Iterator[Beacon]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         beacon.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield beacon

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import zevm.rpc.methods
-from zevm.rpc.codec import engine, objects, scalars
+from zevm.rpc.codec import engine, names, objects, scalars
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.debug import state as debug_state
 from zevm.rpc.methods.dev import accounts, chain, time_mining
@@ -17,6 +17,7 @@ from zevm.rpc.methods.eth import bundles as eth_bundles
 from zevm.rpc.methods.eth import sending, sign, simulate, state
 from zevm.rpc.methods.support import bundles, tracing
 from zevm.rpc.methods.trace import trace
+from zevm.rpc.methods.zns import looking_up, registering
 from zevm.rpc.methods.zvm import deployment, execution, modules
 from zevm.rpc.registry import Method, Param
 
@@ -181,6 +182,9 @@ LARGEST: dict[scalars.Decoder, Value] = {
         "function": "f",
     },
     modules.price_table_name: lambda _world, _size: None,
+    names.address_or_name: lambda world, _size: world.account,
+    looking_up.record_keys: lambda _world, size: {"texts": ["k" * (size // LIMITS.zns_records)] * LIMITS.zns_records},
+    registering.registration: lambda _world, size: {"name": "x.ghost", "texts": {"k": "v" * size}},
     bundles.state_context: lambda _world, _size: {"blockNumber": "latest"},
 }
 """Decoder -> its largest value."""

@@ -61,6 +61,7 @@ class Campaign:
             self.traffic.send(self.present())
             clock.wait(max(0.0, self.network.slot_start(slot) + LOOK_AFTER * self._slot_seconds - time.time()))
             self.look(slot)
+            self._check_progress(slot)
             if until is not None and until(self):
                 return slot
         return slots
@@ -138,6 +139,13 @@ class Campaign:
             "finalized": finalized,
             "heads": heights,
         }
+
+    def _check_progress(self, slot: int) -> None:
+        """Raises CampaignError if no node has had a new block for two epochs, since such a network does not go on."""
+        since = slot - 2 * SLOTS_PER_EPOCH
+        before = [look.head for look in self.looks if look.slot <= since]
+        if before and max(before) == max(look.head for look in self.looks):
+            raise CampaignError(f"no new block since slot {since}: block {max(before)} is the newest")
 
     def _check_receipts(self) -> int:
         traffic = self.traffic

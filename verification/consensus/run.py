@@ -10,6 +10,7 @@ disturbance. --alone runs one pair until finality, with a kill of zEVM in each e
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -104,4 +105,6 @@ def _run(folder: Path, slots: int, seconds_per_slot: int, *, alone: bool) -> int
 
 
 if __name__ == "__main__":
+    # so that the network's programs end with this one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

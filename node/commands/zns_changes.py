@@ -1,0 +1,174 @@
+"""Transactions of `zevm zns`, and the registrar's list."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from eth_abi.abi import decode
+
+from zevm.chain.calls.name_changes import RecordChanges, call_data, records_call, registration_call
+from zevm.chain.errors import InvalidNameError
+from zevm.chain.rules.name_service import (
+    REGISTRAR_ADDRESS,
+    REGISTRY_ADDRESS,
+    RESOLVER_ADDRESS,
+    REVERSE_REGISTRAR_ADDRESS,
+    namehash,
+    normalised,
+)
+from zevm.node.client import CallFailedError, Client
+from zevm.node.commands.sending import send, transaction_fields
+from zevm.node.commands.zns_records import address_bytes
+from zevm.node.errors import NodeError
+from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import ZERO_ADDRESS, Address
+
+DAY_SECONDS = 86_400
+
+Receipt = dict[str, Any]
+
+_REFUSALS = {
+    keccak256(signature.encode())[:4].hex(): meaning
+    for signature, meaning in {
+        "InvalidName(string)": "no name that the registrar gives: one label, a dot, and a top-level name",
+        "UnknownTopLevelName(string)": "not below .ghost, .gcc, .zns, .kz, .zkellz or .bc",
+        "NameNotAvailable(string)": "registered already: see `zevm zns resolve`, or take another name",
+        "NameNotRegistered(string)": "not registered, or expired: see `zevm zns register` and `renew`",
+        "NotOwner(string,address)": "not the sender's: give its owner with --from or --private-key",
+        "NotOwner(bytes32,address)": "below a name of another owner, whom --from or --private-key must give",
+        "NotAuthorised(bytes32,address)": "not the sender's: give its owner with --from or --private-key",
+        "InvalidDuration(uint64)": "at least 1 day and at most 36500 days from now are possible; give other --days",
+        "InvalidAddress(uint256,bytes)": "an address of a chain of the EVM has 20 bytes; give another one",
+    }.items()
+}
+"""Selectors of the contracts' errors, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The signer: an account of the node (an address or a name; None for its first one), or a key."""
+
+    account: str | None
+    private_key: str | None
+
+    def address(self, client: Client) -> Address:
+        """The sender's address. Raises NodeError."""
+        from zevm.node.commands.account import parse_key
+        from zevm.node.wallet import address_of
+
+        if self.private_key is not None:
+            return address_of(parse_key(self.private_key, "--private-key"))
+        if self.account is not None:
+            return address_bytes(client, self.account, "--from")
+        accounts = client.call("eth_accounts")
+        if not accounts:
+            raise NodeError("the node has no account: give --private-key, or --from for an unlocked one")
+        return Address(bytes.fromhex(accounts[0][2:]))
+
+
+def register_name(
+    client: Client, sender: Sender, text: str, owner: str | None, days: int, changes: RecordChanges
+) -> Receipt:
+    """Register a name; the receipt. Raises NodeError."""
+    name = normal(text)
+    holder = sender.address(client) if owner is None else address_bytes(client, owner, "--owner")
+    return sent(client, sender, name, REGISTRAR_ADDRESS, registration_call(name, holder, days * DAY_SECONDS, changes))
+
+
+def renew_name(client: Client, sender: Sender, text: str, days: int) -> Receipt:
+    """Add days to a name's time; the receipt. Raises NodeError."""
+    name = normal(text)
+    return sent(client, sender, name, REGISTRAR_ADDRESS, call_data("renew(string,uint64)", name, days * DAY_SECONDS))
+
+
+def transfer_name(client: Client, sender: Sender, text: str, owner: str) -> Receipt:
+    """Give a name away; the receipt. Raises NodeError."""
+    name, holder = normal(text), address_bytes(client, owner, "OWNER")
+    return sent(client, sender, name, REGISTRAR_ADDRESS, call_data("transfer(string,address)", name, holder))
+
+
+def set_records(
+    client: Client, sender: Sender, text: str, changes: RecordChanges, *, reverse: bool
+) -> Iterator[Receipt]:
+    """Set records of a name, which is made if it is below one of the sender's; the receipts. Raises NodeError."""
+    name = normal(text)
+    data = None if changes == RecordChanges() else records_call(name, changes)
+    if data is None and not reverse:
+        raise NodeError("nothing to set: give --address, --contract, --text, --contenthash, --coin or --reverse")
+    if data is not None:
+        if name.count(".") > 1 and _owner(client, name) == ZERO_ADDRESS:
+            yield _made(client, sender, name)
+        yield sent(client, sender, name, RESOLVER_ADDRESS, data)
+    if reverse:
+        yield sent(client, sender, name, REVERSE_REGISTRAR_ADDRESS, call_data("setName(string)", name))
+
+
+def _made(client: Client, sender: Sender, name: str) -> Receipt:
+    label, _, above = name.partition(".")
+    arguments = (namehash(above), keccak256(label.encode()), sender.address(client), RESOLVER_ADDRESS, 0)
+    data = call_data("setSubnodeRecord(bytes32,bytes32,address,address,uint64)", *arguments)
+    return sent(client, sender, name, REGISTRY_ADDRESS, data)
+
+
+def _owner(client: Client, name: str) -> Address:
+    request = {"to": "0x" + REGISTRY_ADDRESS.hex(), "data": "0x" + call_data("owner(bytes32)", namehash(name)).hex()}
+    return Address(bytes.fromhex(client.call("eth_call", request, "latest")[2:])[-20:])
+
+
+def registrations(client: Client, owner: str | None, page_size: int) -> Iterator[dict[str, Any]]:
+    """The registrar's names, those of one owner or all: {name, owner, expires, until, expired}. Raises NodeError."""
+    wanted = None if owner is None else "0x" + address_bytes(client, owner, "--owner").hex()
+    now = int(client.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    start = 0
+    while True:
+        request = {"to": "0x" + REGISTRAR_ADDRESS.hex(), "data": "0x" + call_data(_PAGE, start, page_size).hex()}
+        output = bytes.fromhex(client.call("eth_call", request, "latest")[2:])
+        if not output:
+            raise NodeError(f"the chain of {client.url} has no name service: its genesis is older, or lacks it")
+        ((*found,),) = decode(["(string,address,uint64)[]"], output)
+        for name, holder, expires in found:
+            if wanted in (None, holder):
+                shown = {"name": name, "owner": checksummed(holder), "expires": expires, "until": date_of(expires)}
+                yield shown | {"expired": expires <= now}
+        if len(found) < page_size:
+            return
+        start += page_size
+
+
+_PAGE = "page(uint256,uint256)"
+
+
+def date_of(seconds: int) -> str:
+    """A time in UTC, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def checksummed(address: str) -> str:
+    """An address in hex with the case of its checksum."""
+    from zevm.node.wallet import checksum_address
+
+    return checksum_address(Address(bytes.fromhex(address[2:])))
+
+
+def normal(text: str) -> str:
+    """The normal form of a name. Raises NodeError."""
+    try:
+        return normalised(text)
+    except InvalidNameError as error:
+        raise NodeError(error.message) from None
+
+
+def sent(client: Client, sender: Sender, name: str, to: Address, data: bytes) -> Receipt:
+    """The receipt of a transaction about a name. Raises NodeError in the words of _REFUSALS."""
+    account = None if sender.private_key is not None or sender.account is None else sender.address(client).hex()
+    fields = transaction_fields(data, to="0x" + to.hex())
+    try:
+        return send(client, fields, None if account is None else f"0x{account}", sender.private_key)
+    except CallFailedError as error:
+        selector = re.match(r"0x([0-9a-f]{8})", error.data) if isinstance(error.data, str) else None
+        meaning = _REFUSALS.get(selector[1]) if selector else None
+        if meaning is None:
+            raise
+        raise NodeError(f"{name}: {meaning}") from None

@@ -1,0 +1,57 @@
+"""Records of names from the options of `zevm zns`."""
+
+from zevm.chain.calls.name_changes import RecordChanges
+from zevm.node.client import Client
+from zevm.node.commands.names import is_name, resolved
+from zevm.node.errors import NodeError
+from zevm.storage.primitives import Address
+
+
+def given(
+    client: Client,
+    address: str | None,
+    contract: str | None,
+    texts: list[str] | None,
+    contenthash: str | None,
+    coins: list[str] | None,
+) -> RecordChanges:
+    """The records that the options say. Raises NodeError."""
+    meant = None if contract is None else address_bytes(client, contract, "--contract", contract=True)
+    return RecordChanges(
+        address=meant if address is None else address_bytes(client, address, "--address"),
+        contract=meant,
+        content_hash=None if contenthash is None else _bytes(contenthash, "--contenthash"),
+        texts=dict(_pair(text, "--text KEY=VALUE") for text in texts or []),
+        addresses=dict(_coin(text) for text in coins or []),
+    )
+
+
+def address_bytes(client: Client, text: str, option: str, *, contract: bool = False) -> Address:
+    """An address from a text, or that of a name. Raises NodeError naming the option."""
+    found = _bytes(resolved(client, text, contract=contract) if is_name(text) else text, option)
+    if len(found) != 20:
+        raise NodeError(f"{option} {text:.80}: not an address (0x and 40 hex digits) and no name")
+    return Address(found)
+
+
+def _bytes(text: str, option: str) -> bytes:
+    try:
+        if text[:2] not in ("0x", "0X") or not text[2:].isalnum():
+            raise ValueError
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        raise NodeError(f"{option} {text:.80}: not hex digits with 0x") from None
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise NodeError(f"{text:.80}: want {option}")
+    return key, value
+
+
+def _coin(text: str) -> tuple[int, bytes]:
+    number, value = _pair(text, "--coin TYPE=HEX")
+    if not number.isdecimal() or len(number) > 77:
+        raise NodeError(f"--coin {text:.80}: the coin's type is a number, as 0 for Bitcoin (SLIP-44)")
+    return int(number), _bytes(value, "--coin")

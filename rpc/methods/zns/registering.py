@@ -1,0 +1,84 @@
+"""zns_register: a name registered by one of the node's accounts."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+from zevm.chain.calls.name_changes import DEFAULT_DURATION_SECONDS, RecordChanges, registration_call
+from zevm.chain.rules.name_service import REGISTRAR_ADDRESS
+from zevm.chain.types.block_reference import LATEST
+from zevm.rpc.codec import scalars
+from zevm.rpc.codec.names import address_or_name
+from zevm.rpc.codec.objects import TransactionArguments, decode_fields, require_fields
+from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.eth.sending import send, with_sender
+from zevm.rpc.methods.support.filling import execution_deadline
+from zevm.rpc.methods.support.names import address_of, name_reader, normal_name
+from zevm.rpc.registry import Cost, Param, method
+from zevm.rpc.services import Services
+
+
+def _seconds(value: object) -> int:
+    number = scalars.number(value)
+    if number > scalars.MAX_UINT64:
+        raise InvalidParamsError(f"{number} seconds: at most 64 bits are possible")
+    return number
+
+
+_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
+    "name": ("name", scalars.string),
+    "from": ("sender", address_or_name),
+    "owner": ("owner", address_or_name),
+    "duration": ("duration_seconds", _seconds),
+    "gas": ("gas", scalars.uint64),
+    "address": ("address", address_or_name),
+    "contract": ("contract", address_or_name),
+    "contenthash": ("content_hash", scalars.data),
+    "texts": ("texts", scalars.json_object),
+    "addresses": ("addresses", scalars.json_object),
+}
+_RECORDS = frozenset(field.name for field in fields(RecordChanges))
+
+
+@scalars.schema(type="object", title="Registration", properties={name: {} for name in _FIELDS})
+def registration(value: object) -> dict[str, Any]:
+    """{name, owner, duration (seconds), address, contract, contenthash, texts, addresses (by coin type), from, gas}."""
+    decoded = decode_fields(value, _FIELDS)
+    require_fields(decoded, {"name": _FIELDS["name"]}, "Registration")
+    decoded["texts"] = {key: scalars.string(text) for key, text in decoded.get("texts", {}).items()}
+    coins = decoded.get("addresses", {})
+    decoded["addresses"] = {scalars.number(coin): scalars.data(address) for coin, address in coins.items()}
+    return decoded
+
+
+@method(
+    "zns_register",
+    cost=Cost.WRITE,
+    params=(Param("registration", registration, summary="{name, owner, duration, address, contract, texts, ...}"),),
+    result="transaction hash",
+)
+def register(services: Services, given: dict[str, Any]) -> str:
+    """Send the transaction that registers a name, for a year and for its sender unless told otherwise, with records."""
+    most = services.limits.zns_records
+    if len(given["texts"]) + len(given["addresses"]) > most:
+        raise InvalidParamsError(f"more than {most} records: raise --rpc-zns-records")
+    reader = name_reader(services, LATEST, execution_deadline(services))
+    given = {
+        key: address_of(reader, value, contract=key == "contract") if key in _ADDRESSES else value
+        for key, value in given.items()
+    }
+    arguments = with_sender(
+        services, TransactionArguments(sender=given.get("sender"), to=REGISTRAR_ADDRESS, gas=given.get("gas"))
+    )
+    sender = arguments.sender
+    assert sender is not None
+    data = registration_call(
+        normal_name(given["name"]),
+        given.get("owner") or sender,
+        given.get("duration_seconds", DEFAULT_DURATION_SECONDS),
+        RecordChanges(**{key: value for key, value in given.items() if key in _RECORDS}),
+    )
+    return hexadecimal(send(services, replace(arguments, data=data)))
+
+
+_ADDRESSES = frozenset({"sender", "owner", "address", "contract"})

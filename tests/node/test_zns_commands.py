@@ -1,0 +1,126 @@
+"""`zevm zns`, and names in place of addresses in other commands, on a node in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import zevm
+from zevm.node.cli import main
+from zevm.storage.keccak import keccak256
+
+OWNER, OTHER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+"""Of OTHER."""
+PLACE = "0x" + "c3" * 20
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[zevm.Node]:
+    with zevm.Node() as running:
+        running.serve()
+        # answers its call data without the selector
+        running.request("anvil_setCode", PLACE, "0x600436036004600037600436036000f3")
+        yield running
+
+
+@pytest.fixture
+def node(shared: zevm.Node) -> Iterator[zevm.Node]:
+    with shared.anchor():
+        yield shared
+
+
+@pytest.fixture
+def run(node: zevm.Node, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command against the node: what it prints, on standard error where it fails."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--rpc", node.url])
+        printed = capsys.readouterr()
+        assert ended.value.code == code, printed
+        assert code == 0 or (printed.out == "" and printed.err.count("\n") == 1), printed
+        return printed.err if code else printed.out
+
+    return run
+
+
+def test_a_name_from_its_registration_to_its_transfer(run: Run) -> None:
+    run("zns", "register", "MyToken.ghost", "--contract", PLACE, "--text", "url=https://x.org", "--coin", "0=0x0014")
+    shown = run("zns", "resolve", "mytoken.ghost")
+    assert f"address: {zevm_checksum(PLACE)}\n" in shown
+    assert f"contract: {zevm_checksum(PLACE)}\n" in shown
+    assert f"owner: {OWNER}\n" in shown
+    assert "text url: https://x.org\n" in shown
+    before = json.loads(run("zns", "list", "--json"))
+    run("zns", "renew", "mytoken.ghost", "--days", "10")
+    run("zns", "transfer", "mytoken.ghost", OTHER)
+    after = json.loads(run("zns", "list", "--owner", OTHER, "--json"))
+    assert after == before | {"owner": OTHER, "expires": before["expires"] + 864_000, "until": after["until"]}
+    assert run("zns", "list", "--owner", OWNER) == ""
+    assert "not the sender's" in run("zns", "renew", "mytoken.ghost", code=1)
+    run("zns", "renew", "mytoken.ghost", "--private-key", KEY)
+    run("zns", "set", "mytoken.ghost", "--text", "url=", "--from", OTHER)
+    assert "text url" not in run("zns", "resolve", "mytoken.ghost")
+
+
+def test_names_below_a_name(run: Run) -> None:
+    run("zns", "register", "mine.kz", "--address", OTHER)
+    run("zns", "set", "shop.mine.kz", "--address", OWNER, "--reverse")
+    run("zns", "set", "*.mine.kz", "--address", "mine.kz")
+    assert f"address: {OWNER}\n" in run("zns", "resolve", "shop.mine.kz")
+    assert f"address: {OTHER}\n" in run("zns", "resolve", "any.mine.kz")
+    assert run("zns", "resolve", OWNER) == "shop.mine.kz\n"
+    assert "below a name of another owner" in run(
+        "zns", "set", "new.mine.kz", "--address", OTHER, "--from", OTHER, code=1
+    )
+
+
+def test_names_are_addresses_of_other_commands(run: Run) -> None:
+    run("zns", "register", "echo.zns", "--contract", PLACE)
+    run("zns", "register", "other.zns", "--address", OTHER)
+    assert run("contract", "call", "echo.zns", "echo(address)(address)", "other.zns", "--from", "other.zns") == (
+        f"{OTHER}\n"
+    )
+    assert "transaction: " in run("contract", "send", "echo.zns", "echo(address)", "other.zns", "--from", "other.zns")
+    assert PLACE in run("wasm", "call", "echo.zns", "echo(address)(address)", OTHER, code=1)
+    shown = run("profile", "--call", "echo.zns", "echo(address)", OTHER)
+    assert "succeeded" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["zns", "register", "x.eth"], "x.eth: not below .ghost, .gcc, .zns, .kz, .zkellz or .bc"),
+        (["zns", "register", "a.b.ghost"], "a.b.ghost: not below .ghost"),
+        (["zns", "register", "a b.ghost"], "'a b.ghost' is no name"),
+        (["zns", "register", "resolver.ghost", "--owner", "0x12"], "--owner 0x12: not an address"),
+        (["zns", "register", "x.ghost", "--owner", "nobody.ghost"], "nobody.ghost is not registered"),
+        (["zns", "register", "x.ghost", "--contenthash", "zz"], "--contenthash zz: not hex digits"),
+        (["zns", "register", "x.ghost", "--coin", "60=0x12"], "x.ghost: an address of a chain of the EVM"),
+        (["zns", "register", "x.ghost", "--coin", "x=0x12"], "the coin's type is a number"),
+        (["zns", "register", "x.ghost", "--text", "url"], "url: want --text KEY=VALUE"),
+        (["zns", "set", "nobody.ghost"], "nothing to set"),
+        (["zns", "set", "nobody.ghost", "--address", OTHER], "nobody.ghost: not the sender's"),
+        (["zns", "renew", "nobody.ghost"], "nobody.ghost: not registered, or expired"),
+        (["zns", "transfer", "nobody.ghost", OTHER], "nobody.ghost: not registered, or expired"),
+        (["zns", "resolve", "nobody.ghost"], "nobody.ghost is not registered on the chain"),
+        (["zns", "resolve", OTHER], f"the address {OTHER} has no name"),
+        (["zns", "resolve", ""], "the name is empty"),
+        (["contract", "call", "nobody.ghost", "f()"], "nobody.ghost is not registered on the chain"),
+    ],
+)
+def test_bad_input_is_one_line(run: Run, arguments: list[str], told: str) -> None:
+    assert told in run(*arguments, code=1)
+
+
+def zevm_checksum(address: str) -> str:
+    """EIP-55's form, by its definition."""
+    digits = address[2:].lower()
+    hashed = keccak256(digits.encode()).hex()
+    return "0x" + "".join(
+        digit.upper() if int(nibble, 16) > 7 else digit for digit, nibble in zip(digits, hashed, strict=False)
+    )

@@ -1,0 +1,129 @@
+"""zns_: names registered, looked up and called through JSON-RPC."""
+
+from typing import Any
+
+import pytest
+
+from tests.rpc.methods.memory_node import ALICE, BOB, STRANGER, Node, hexadecimal
+from zevm.chain.rules.name_service import RESOLVER_ADDRESS, TOP_LEVEL_NAMES, namehash
+from zevm.storage.keccak import keccak256
+
+DAY_SECONDS = 86_400
+ANSWERING = bytes.fromhex("602a5f5260205ff3")
+"""Code that returns 42."""
+
+
+async def register(node: Node, name: str, **fields: Any) -> None:
+    sent = await node.call("zns_register", {"name": name, **fields})
+    assert (await node.call("eth_getTransactionReceipt", sent))["status"] == "0x1"
+
+
+async def test_a_name_is_registered_and_resolves(node: Node) -> None:
+    contract = await node.place(ANSWERING)
+    texts = {"url": "https://example.org", "description": "é"}
+    await register(
+        node, "MyToken.Ghost", owner=hexadecimal(BOB), address=hexadecimal(STRANGER), contract=contract,
+        duration=2 * DAY_SECONDS, texts=texts, contenthash="0xe301", addresses={"0": "0x0014"},
+    )  # fmt: skip
+    now = int((await node.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    wanted = {
+        "name": "mytoken.ghost",
+        "node": hexadecimal(namehash("mytoken.ghost")),
+        "owner": hexadecimal(BOB),
+        "resolver": hexadecimal(RESOLVER_ADDRESS),
+        "address": hexadecimal(STRANGER),
+        "contract": contract,
+        "expires": now + 2 * DAY_SECONDS,
+        "ttl": 0,
+    }
+    assert await node.call("zns_resolve", "mytoken.ghost") == wanted
+    assert await node.call("zns_resolve", "MYTOKEN.ghost", "latest") == wanted
+    assert await node.call("zns_resolve", "mytoken.ghost", "0x0") is None
+    more = {"texts": texts, "addresses": {}, "contenthash": "0xe301", "reverseName": None}
+    assert await node.call("zns_records", "mytoken.ghost") == wanted | more
+    few = await node.call("zns_records", "mytoken.ghost", {"texts": ["url", "none"], "coinTypes": [0, 60, 5]})
+    assert few["texts"] == {"url": "https://example.org"}
+    assert few["addresses"] == {"0": "0x0014", "60": hexadecimal(STRANGER)}
+    assert await node.call("zns_executeContractByDomain", "mytoken.ghost", "0x1234") == f"0x{42:064x}"
+    assert await node.call("zns_executeContractByDomain", "mytoken.ghost") == f"0x{42:064x}"
+
+
+@pytest.mark.parametrize("top", TOP_LEVEL_NAMES)
+async def test_the_sender_owns_a_name_for_a_year(node: Node, top: str) -> None:
+    await register(node, f"mine.{top}", address=hexadecimal(ALICE))
+    found = await node.call("zns_resolve", f"mine.{top}")
+    now = int((await node.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    assert (found["owner"], found["expires"]) == (hexadecimal(ALICE), now + 365 * DAY_SECONDS)
+
+
+async def test_names_are_addresses_of_zns_methods(node: Node) -> None:
+    await register(node, "alice.ghost", address=hexadecimal(ALICE))
+    await register(node, "bob.ghost", **{"from": "alice.ghost"}, owner="alice.ghost", address="alice.ghost")
+    found = await node.call("zns_resolve", "bob.ghost")
+    assert (found["owner"], found["address"]) == (hexadecimal(ALICE), hexadecimal(ALICE))
+    assert await node.call("zns_reverse", "bob.ghost") is None
+    assert await node.call("zns_reverse", hexadecimal(ALICE)) is None
+
+
+async def test_an_expired_name_resolves_no_more(node: Node) -> None:
+    await register(node, "short.ghost", address=hexadecimal(ALICE), duration=DAY_SECONDS)
+    await node.call("evm_increaseTime", DAY_SECONDS - 10)
+    await node.call("evm_mine")
+    assert await node.call("zns_resolve", "short.ghost") is not None
+    await node.call("evm_increaseTime", 20)
+    await node.call("evm_mine")
+    assert await node.call("zns_resolve", "short.ghost") is None
+    # nobody but its owner can have it for the time of grace
+    error = await node.fails("zns_register", {"name": "short.ghost", "from": hexadecimal(BOB)})
+    assert error.code == 3
+    await node.call("evm_increaseTime", 91 * DAY_SECONDS)
+    await node.call("evm_mine")
+    await register(node, "short.ghost", **{"from": hexadecimal(BOB)})
+    found = await node.call("zns_resolve", "short.ghost")
+    assert (found["owner"], found["address"]) == (hexadecimal(BOB), None)
+
+
+REFUSED: list[tuple[str, list[Any], int, str]] = [
+    ("zns_resolve", [""], -32602, "the name is empty"),
+    ("zns_resolve", ["a b.ghost"], -32602, "'a b.ghost' is no name"),
+    ("zns_resolve", ["a..ghost"], -32602, "is no name"),
+    ("zns_resolve", ["x" * 256], -32602, "256 bytes, at most 255"),
+    ("zns_reverse", ["0x12"], -32602, "want 40 for common.Address"),
+    ("zns_reverse", ["nobody.ghost"], -32000, "nobody.ghost is not registered"),
+    ("zns_executeContractByDomain", ["nobody.ghost", "0x"], -32000, "nobody.ghost is not registered"),
+    ("zns_records", ["x.ghost", {"texts": ["k"] * 65}], -32602, "65 records, at most 64: raise --rpc-zns-records"),
+    ("zns_register", [{}], -32602, "missing required field 'name'"),
+    ("zns_register", [{"name": "x.ghost", "duration": 2**64}], -32602, "duration"),
+    ("zns_register", [{"name": "x.ghost", "texts": {"k": 5}}], -32602, "expected a string"),
+    ("zns_register", [{"name": "x.ghost", "texts": {str(i): "" for i in range(65)}}], -32602, "more than 64 records"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {"x": "0x"}}], -32602, "hex string without 0x prefix"),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "code", "told"), REFUSED, ids=range(len(REFUSED)))
+async def test_refusals(node: Node, method: str, params: list[Any], code: int, told: str) -> None:
+    error = await node.fails(method, *params)
+    assert error.code == code, error.message
+    assert told in error.message
+
+
+@pytest.mark.parametrize(
+    ("registration", "error"),
+    [
+        ({"name": "x.eth"}, "UnknownTopLevelName(string)"),
+        ({"name": "a.b.ghost"}, "UnknownTopLevelName(string)"),
+        ({"name": "ghost"}, "InvalidName(string)"),
+        ({"name": "x.ghost", "duration": DAY_SECONDS - 1}, "InvalidDuration(uint64)"),
+        ({"name": "x.ghost", "owner": "0x" + "00" * 20}, "InvalidOwner(address)"),
+    ],
+)
+async def test_the_registrar_s_refusals(node: Node, registration: dict[str, Any], error: str) -> None:
+    caught = await node.fails("zns_register", registration)
+    assert caught.code == 3
+    assert caught.data[:10] == hexadecimal(keccak256(error.encode())[:4])
+
+
+async def test_a_chain_without_a_name_service(node: Node) -> None:
+    await node.call("anvil_setCode", "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe", "0x")
+    error = await node.fails("zns_resolve", "x.ghost")
+    assert (error.code, "no name service" in error.message) == (-32000, True)
