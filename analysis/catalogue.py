@@ -63,6 +63,7 @@ class Catalogue:
         self._errors: dict[bytes, Entry] = {}
         self._events: dict[bytes, Entry] = {}
         self._identified: dict[bytes, KnownContract | None] = {}
+        self._contracts: dict[tuple[str, str, Path | None], KnownContract] = {}
 
     def add(self, artifact: Artifact | KnownContract, address: bytes | None = None) -> KnownContract:
         """Take a contract, and where it is deployed if that is known: its code is not looked at there."""
@@ -72,6 +73,12 @@ class Catalogue:
             if address is not None:
                 self._addresses[bytes(address)] = contract
         return contract
+
+    def contracts(self) -> list[KnownContract]:
+        """All known contracts, the newest of each name in a source and an artifact."""
+        with self._lock:
+            self._rescan()
+            return list(self._contracts.values())
 
     def identify(self, code: bytes, address: bytes | None = None) -> KnownContract | None:
         """The contract of an account with this runtime code."""
@@ -138,6 +145,7 @@ class Catalogue:
 
     def _take(self, contract: KnownContract) -> None:
         self._identified.clear()
+        self._contracts[contract.source, contract.name, contract.file] = contract
         self._runtime.add(contract.runtime, contract.runtime_pattern(), contract)
         self._creation.add(contract.creation, contract.creation_pattern(), contract)
         module = _module_of(contract.runtime) if contract.is_wasm else None

@@ -10,6 +10,7 @@ from zevm.analysis.code_match import CodePattern, listed_ranges
 from zevm.contracts.artifact import Abi, Artifact
 from zevm.contracts.calls import signature_of
 from zevm.contracts.source_maps import SourceMap
+from zevm.contracts.source_maps.mappings import CREATION_MEMBER
 from zevm.storage.keccak import keccak256
 
 Entry = dict[str, Any]
@@ -22,7 +23,8 @@ _PLACEHOLDER_DIGITS = 40
 class KnownContract:
     """name: the contract's. source: its file, as messages name it. file: the artifact's, None without one.
 
-    source_map: of a contract without an artifact's file; others are read from there when someone asks.
+    source_map, creation_source_map: of a contract without an artifact's file; others are read from there when someone
+    asks.
     """
 
     name: str
@@ -35,6 +37,7 @@ class KnownContract:
     runtime_holes: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     creation_holes: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     source_map: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    creation_source_map: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def functions(self) -> Mapping[bytes, Entry]:
@@ -62,6 +65,14 @@ class KnownContract:
         """From offsets of the deployed code to functions and lines; None without a usable source map."""
         try:
             return SourceMap.from_artifact(self)
+        except ValueError:
+            return None
+
+    @cached_property
+    def creation_places(self) -> SourceMap | None:
+        """The same of the creation code."""
+        try:
+            return SourceMap.of_creation(self, self.creation_source_map)
         except ValueError:
             return None
 
@@ -95,7 +106,8 @@ def contract_of(artifact: Artifact) -> KnownContract:
     runtime, creation = (tuple(_holes(code)) for code in codes)
     return KnownContract(
         artifact.name, artifact.source, artifact.language, artifact.abi, artifact.file,
-        artifact.deployed_bytecode, artifact.bytecode, runtime, creation, artifact.source_map,
+        artifact.deployed_bytecode, artifact.bytecode, runtime, creation,
+        artifact.source_map, artifact.extra.get(CREATION_MEMBER),
     )  # fmt: skip
 
 

@@ -21,12 +21,13 @@ from zevm.chain.errors import (
     BlockError,
     ChainError,
     DrivenChainError,
+    FollowedChainError,
     InvalidRequestError,
     NodeFaultError,
     Reason,
     TransactionError,
 )
-from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
+from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.durable import DurablePool
 from zevm.chain.rules.blobs import check_sidecar
@@ -74,7 +75,7 @@ class Chain(ChainView):
             self.writer,
             self.mine,
             options.mining,
-            external_consensus=options.external_consensus,
+            external_consensus=options.external_consensus or options.leader is not None,
             equal_timestamps=options.equal_timestamps,
         )
         self._verifier = Verifier(self.spec, self.canonical, database.state)
@@ -110,6 +111,7 @@ class Chain(ChainView):
         NodeFaultError: the block with it could not be made; it waits in the pool, as durable as any.
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
         """
+        self._refuse_when_following()
         try:
             sender = transaction.sender
         except InvalidSignatureError as error:
@@ -213,7 +215,15 @@ class Chain(ChainView):
         change(state)
         self.canonical.patch(state.diff())
         self._waiting.follow_head()
+        self.events.publish(StatePatched())
         self._instant.mine_left()
+
+    @_writes
+    def follow_patch(self, diff: StateDiff, root: bytes) -> None:
+        """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
+        self.canonical.patch(diff, root)
+        self._waiting.follow_head()
+        self.events.publish(StatePatched())
 
     @_writes
     def adopt(
@@ -340,10 +350,10 @@ class Chain(ChainView):
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @_writes
-    def rewind_to(self, number: int) -> None:
-        """Make block `number` the head and drop the pool's stale transactions."""
-        self.snapshots.drop_after(Version(number, LAST_PATCH))
-        removed = self.canonical.rewind(Version(number, LAST_PATCH))
+    def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
+        """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
+        self.snapshots.drop_after(Version(number, patch))
+        removed = self.canonical.rewind(Version(number, patch))
         self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
 
@@ -425,9 +435,14 @@ class Chain(ChainView):
         self._waiting.follow_disk()
 
     def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError where a consensus client alone may change the chain."""
+        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
         if self.options.external_consensus:
             raise DrivenChainError
+        self._refuse_when_following()
+
+    def _refuse_when_following(self) -> None:
+        if self.options.leader is not None:
+            raise FollowedChainError(self.options.leader)
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
         record, _ = self._build(sync=sync)

@@ -9,6 +9,7 @@ ChainError
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
 ├── DrivenChainError        a change that a consensus client alone may make on this chain
+├── FollowedChainError      a change that the leader alone may make, whose chain this node follows
 ├── InvalidRequestError     a development or search request with values that cannot be served
 │   ├── EqualTimestampsError    an interval between blocks of no seconds
 │   ├── StatesNotKeptError      the way back is closed, as a state file's states are not kept
@@ -186,6 +187,14 @@ class DrivenChainError(ChainError):
 
     def __init__(self) -> None:
         super().__init__("a consensus client drives this chain through the Engine API, and nothing else changes it")
+
+
+class FollowedChainError(ChainError):
+    """This chain follows another node's, its leader's, which alone changes it."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(f"this node follows {leader} and makes no changes of its own: send the request to the leader")
+        self.leader = leader
 
 
 class InvalidRequestError(ChainError):

@@ -62,7 +62,12 @@ class TransactionsDropped:
     hashes: tuple[Hash32, ...]
 
 
-Event = HeadChanged | PayloadExecuted | TransactionAdded | TransactionsDropped
+@dataclass(frozen=True, slots=True)
+class StatePatched:
+    """Accounts of the latest state changed outside of blocks."""
+
+
+Event = HeadChanged | StatePatched | PayloadExecuted | TransactionAdded | TransactionsDropped
 Listener = Callable[[Event], None]
 
 

@@ -25,6 +25,7 @@ class ChainOptions:
     behind the head, `finalized` twice as many; safe_distance and finalized_distance say otherwise.
     equal_timestamps: let blocks of one second have one timestamp, which no other chain of Ethereum takes.
     external_consensus: a consensus client makes the chain through the Engine API, and nothing else may change it.
+    leader: the address of the node whose chain this one follows; nothing else may change it then.
     zvm_directory: where compiled WebAssembly is kept, None for nowhere. watcher: makes a tracer for each execution.
     """
 
@@ -41,6 +42,7 @@ class ChainOptions:
     finalized_distance: int | None = None
     equal_timestamps: bool = False
     external_consensus: bool = False
+    leader: str | None = None
     auto_impersonate: bool = False
     zvm_directory: Path | None = None
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI

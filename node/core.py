@@ -14,6 +14,7 @@ from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import ChainError
+from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
 from zevm.node.consensus_watch import ConsensusWatch
@@ -27,6 +28,10 @@ from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
+from zevm.node.replication import dialling
+from zevm.node.replication.bootstrap import with_leaders_genesis
+from zevm.node.replication.service import Replication
+from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
 from zevm.node.state_file import StateFile
 from zevm.node.wallet import KeyWallet, address_of
@@ -100,11 +105,12 @@ class Serving:
 class NodeCore:
     """Everything that one node holds. `opened` frames the chain's life, and in it `served` the server's."""
 
-    def __init__(self, settings: NodeSettings, *, listens: bool = True) -> None:
-        """`listens`: whether the server takes the port of the settings by itself."""
+    def __init__(self, settings: NodeSettings, *, listens: bool = True, watcher: Watcher | None = None) -> None:
+        """`listens`: whether the server takes the port of the settings by itself. watcher: in place of --debug's."""
         words = settings.mnemonic_random
         self.settings = settings
         self._listens = listens
+        self._watcher = watcher
         self.mnemonic = settings.mnemonic if words is None else random_mnemonic(words)
         self.keys = derive_keys(self.mnemonic, settings.derivation_path, settings.accounts)
         self._wallet = KeyWallet([*self.keys, *self._unlocked_keys()])
@@ -112,6 +118,8 @@ class NodeCore:
         self.catalogue = Catalogue(settings.artifacts)
         self._log = None if settings.quiet else self._new_log()
         self._chain: Chain | None = None
+        self._dial: Dial | None = None
+        self.replication: Replication | None = None
         self.watch: ConsensusWatch | None = None
         self._is_new = False
 
@@ -124,6 +132,9 @@ class NodeCore:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
+        self._dial = dialling.dial_of(self.settings)
+        if self._dial is not None:
+            self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
         settings = self.settings
         with ExitStack() as stack:
             database = stack.enter_context(opened_database(settings))
@@ -133,7 +144,7 @@ class NodeCore:
                 LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
             self._is_new = database.ledger.head() is None
             accounts = [address_of(key) for key in self.keys]
-            self._chain = open_chain(database, settings, accounts, watcher=self._debug_log())
+            self._chain = open_chain(database, settings, accounts, watcher=self._watcher or self._debug_log())
             stack.callback(self._chain.close)
             if self._log is not None:
                 self._log.start()
@@ -144,7 +155,8 @@ class NodeCore:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[Serving]:
         """Answer requests, in process and where the settings say to listen; the state file is read and written here."""
-        services, server = self._server()
+        replication = self.replication = Replication(self.chain, self.settings, self._dial, default_client_version())
+        services, server = self._server(replication)
         state_file = StateFile(self.settings, services)
         state_file.load(is_new=self._is_new)
         async with AsyncExitStack() as stack:
@@ -155,6 +167,8 @@ class NodeCore:
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)
+            stack.push_async_callback(replication.close)
+            replication.start()
             if self.watch is not None:
                 self.watch.start()
                 stack.callback(self.watch.close)
@@ -168,7 +182,7 @@ class NodeCore:
         forwarder.start()
         return forwarder
 
-    def _server(self) -> tuple[Services, Server]:
+    def _server(self, replication: Replication) -> tuple[Services, Server]:
         settings = self.settings
         folder = None if settings.memory else settings.datadir
         metrics = Metrics(self.chain, folder)
@@ -186,6 +200,7 @@ class NodeCore:
             call_log=Observers(metrics.called, self._log, self.watch),
             decoder=self._decoder,
             catalogue=self.catalogue,
+            leader=replication.follower,
         )
         options = ServerOptions(
             hosts=settings.host if self._listens else (),
@@ -198,7 +213,10 @@ class NodeCore:
             names=names_port(settings),
         )
         server = Server(services, options)
+        if settings.quic_port is not None:
+            services.serve_replica = replication.lead(server.dispatcher.answer)
         metrics.watch_connections(server.connection_count)
+        metrics.watch_replication(replication)
         server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)
         return services, server

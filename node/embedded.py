@@ -23,6 +23,7 @@ from zevm.chain.concurrency import shared
 from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.genesis import Genesis
+from zevm.chain.vm.tracer import Watcher
 from zevm.node.advice import for_a_program
 from zevm.node.client import CallFailedError
 from zevm.node.config import program_settings
@@ -109,6 +110,7 @@ class Node:
         self._settings = program_settings({**defaults, **given, **settings}, _KEYWORDS)
         self._lock = threading.Lock()
         self._running: _Running | None = None
+        self._watcher: Watcher | None = None
 
     def __repr__(self) -> str:
         place = "memory" if self._settings.memory else repr(str(self._settings.datadir))
@@ -120,7 +122,7 @@ class Node:
         with self._lock:
             if self._running is not None:
                 raise NodeError("the node is open already")
-            running = _Running(self._settings)
+            running = _Running(self._settings, self._watcher)
             running.open()
             self._running = running
             _OPEN_NODES.add(self)
@@ -273,9 +275,9 @@ class _Running:
     core: NodeCore
     server: Server
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, settings: NodeSettings, watcher: Watcher | None) -> None:
         self.thread = threading.Thread(target=self._live, name="zevm-node", daemon=True)
-        self._settings = settings
+        self._settings, self._watcher = settings, watcher
         self._ready: Future[None] = Future()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -309,7 +311,7 @@ class _Running:
 
     def _run(self) -> None:
         check_start(self._settings, listens=False)
-        self.core = NodeCore(self._settings, listens=False)
+        self.core = NodeCore(self._settings, listens=False, watcher=self._watcher)
         with self.core.opened():
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -14,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, TransactionsDropped
+from zevm.node.replication.service import Replication
 
 LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 METHOD_LIMIT = 512
@@ -83,6 +84,7 @@ class Metrics:
     """Collects from the chain's events and the calls, and serves `application` at /metrics."""
 
     def __init__(self, chain: Chain, folder: Path | None) -> None:
+        self._chain = chain
         self._totals = Totals()
         self.registry = CollectorRegistry()
         self._latencies = _Latencies()
@@ -114,6 +116,10 @@ class Metrics:
         """Tell from now on how many connections `count` says are open."""
         self.registry.register(_ConnectionCollector(count))
 
+    def watch_replication(self, replication: Replication) -> None:
+        """Tell from now on how far this node's leader and followers are."""
+        self.registry.register(_ReplicationCollector(self._chain, replication))
+
     def endpoint(self) -> "MetricsEndpoint":
         """The ASGI application for /metrics."""
         return MetricsEndpoint(self.registry)
@@ -143,6 +149,40 @@ class _ConnectionCollector:
     def collect(self) -> Iterator[Metric]:
         """The number as it is now."""
         yield GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections", value=self._count())
+
+
+class _ReplicationCollector:
+    """Asks both sides of the replication when scraped; says nothing of a side that is not there."""
+
+    def __init__(self, chain: Chain, replication: Replication) -> None:
+        self._chain = chain
+        self._replication = replication
+
+    def describe(self) -> Iterator[Metric]:
+        """Describe nothing in advance."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        head = self._chain.head.number
+        follower, leader = self._replication.follower, self._replication.leader
+        if follower is not None:
+            report = follower.report()
+            connected = "1 while this node is connected to its leader; 0 otherwise"
+            yield GaugeMetricFamily("zevm_replica_connected", connected, value=int(report.connected))
+            refused = "1 while this node refuses what its leader sends; 0 otherwise"
+            yield GaugeMetricFamily("zevm_replica_refused", refused, value=int(report.refusal is not None))
+            behind = 0 if report.head is None else max(0, report.head - head)
+            yield GaugeMetricFamily("zevm_replica_behind_blocks", "Blocks that this node lacks", value=behind)
+            heard = "Seconds since the leader's last word; -1 before the first"
+            seconds = -1 if report.heard_seconds is None else report.heard_seconds
+            yield GaugeMetricFamily("zevm_replica_heard_seconds", heard, value=seconds)
+        if leader is not None:
+            followers = leader.followers
+            yield GaugeMetricFamily("zevm_followers", "Connected followers of this node", value=len(followers))
+            furthest = "Blocks that the slowest connected follower has not acknowledged"
+            behind = max((max(0, head - synced) for synced in followers), default=0)
+            yield GaugeMetricFamily("zevm_followers_behind_blocks", furthest, value=behind)
 
 
 class _NodeCollector:

@@ -35,11 +35,12 @@ from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
 from zevm.rpc.transport.quic.options import QUIC_NAMES
 from zevm.storage.database import Database
+from zevm.storage.directory import PINS_NAME
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 
-_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, *QUIC_NAMES)
+_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
@@ -212,6 +213,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         finalized_distance=settings.finalized_distance,
         equal_timestamps=settings.allow_blocks_with_same_timestamp,
         external_consensus=settings.external_consensus,
+        leader=settings.follow,
         auto_impersonate=settings.auto_impersonate,
         zvm_directory=None if settings.memory else settings.datadir / COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,

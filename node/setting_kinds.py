@@ -15,8 +15,7 @@ from zevm.chain.rules.genesis import Genesis
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
 ENGINE = "Consensus client"
-QUIC = "QUIC"
-NAMES = "Names"
+QUIC, REPLICAS, NAMES = "QUIC", "Replicas", "Names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,20 @@ Url = Annotated[str, AfterValidator(_url)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+def _address(value: str) -> str:
+    """HOST:PORT, as a socket's address is written. Raises ValueError."""
+    try:
+        parts = urlsplit(f"//{value}")
+        if parts.hostname and parts.port and parts.netloc == value and "@" not in value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r} is not the address of a node (HOST:PORT)")
+
+
+NodeAddress = Annotated[str, AfterValidator(_address)]
 
 
 class _Instance:

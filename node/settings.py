@@ -25,6 +25,7 @@ from zevm.node.setting_kinds import (
     OUTPUT,
     POOL,
     QUIC,
+    REPLICAS,
     SERVER,
     Addresses,
     Flag,
@@ -32,6 +33,7 @@ from zevm.node.setting_kinds import (
     GivenGenesis,
     Names,
     NewestFork,
+    NodeAddress,
     Url,
     Urls,
     UserPath,
@@ -230,6 +232,19 @@ class NodeSettings(BaseSettings):
         about="Additional names in the Engine API's Host header; localhost and IP addresses always pass; * for all.",
     )  # fmt: skip
 
+    follow: NodeAddress | None = setting(
+        None, "--follow", panel=REPLICAS, metavar="HOST:PORT",
+        about="Replicate the chain of the node with this QUIC port: execute its blocks, forward transactions to it.",
+    )  # fmt: skip
+    follow_ca: UserPath | None = setting(
+        None, "--follow-ca", panel=REPLICAS, metavar="FILE",
+        about="Authority of the leader's certificate, its quic-ca.pem. (default: trust the first connection's key)",
+    )  # fmt: skip
+    follow_development: bool = setting(
+        False, "--follow-development", panel=REPLICAS,
+        about="Also take what only a development node does: changes of accounts, unsigned transactions, odd headers. "
+        "Always on for the development chain.",
+    )  # fmt: skip
     quic_port: int | None = setting(
         None, "--quic-port", panel=QUIC, metavar="NUMBER", ge=0, le=65_535,
         about="Serve post-quantum QUIC on this UDP port; 0 lets the system choose. (default: not served)",
@@ -373,6 +388,8 @@ class NodeSettings(BaseSettings):
             raise ValueError("--state-interval needs --state or --dump-state")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
+        if self.follow is not None:
+            self._check_follower()
         if (self.quic_cert is None) != (self.quic_key is None):
             raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
         if self.mixed_mining and self.block_time is None:
@@ -380,6 +397,13 @@ class NodeSettings(BaseSettings):
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
+
+    def _check_follower(self) -> None:
+        for name in ("load_state", "state", "block_time", "mixed_mining", "forward_transactions"):
+            if getattr(self, name):
+                raise ValueError(f"--{_dashed(name)} cannot be used with --follow: the leader makes the blocks")
+        if self.external_consensus:
+            raise ValueError("--authrpc cannot be used with --follow: either the client or the leader makes the blocks")
 
     @property
     def external_consensus(self) -> bool:

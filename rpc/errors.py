@@ -14,7 +14,7 @@ RpcError
 ├── TransactionFailedError  -32003  a sent transaction failed, where the node throws on that, as Hardhat's
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
 ├── CompilationFailedError  -32050  a source does not compile; data has the compiler's text
-├── CodedError            any    what has a code of its own: geth's -38010 to -38026 of eth_simulateV1
+├── CodedError            any    what has a code of its own: of eth_simulateV1 -38010 to -38026, as geth's; a leader's
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 ├── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 └── EngineRpcError          -38001 to -38006, -32602: refusals of the Engine API; data is {"err": what was wrong}
@@ -172,8 +172,8 @@ class CompilationFailedError(RpcError):
 class CodedError(RpcError):
     """An error with its own code, such as an invalid block or call of eth_simulateV1."""
 
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: int, message: str, data: object | None = None) -> None:
+        super().__init__(message, data)
         self.code = code
 
 

@@ -160,6 +160,26 @@ class Limits:
         4_096, "transactions queued for forwarding to one node; a further one is not forwarded, and the log says so"
     )
     forward_seconds: float = _limit(5.0, "time for a forwarding target to answer; then it counts as unreachable")
+    replica_followers: int = _limit(32, "simultaneous followers of this node; a further one is refused")
+    replica_batch_blocks: int = _limit(256, "blocks that a follower is sent, and takes, at once")
+    replica_batch_bytes: int = _limit(MEBIBYTE, "a batch for a follower ends before the block that makes it larger")
+    replica_message_bytes: int = _limit(
+        16 * MEBIBYTE, "a larger block, genesis or answer between leader and follower is refused by either"
+    )
+    replica_message_seconds: float = _limit(
+        30.0, "a message between leader and follower that takes longer ends the connection"
+    )
+    replica_heartbeat_seconds: float = _limit(5.0, "longest time that a leader leaves a follower without a word")
+    replica_idle_seconds: float = _limit(600.0, "a follower that asks for nothing for this long is disconnected")
+    replica_retry_seconds: float = _limit(10.0, "longest pause before a follower tries to reach its leader again")
+    replica_calls: int = _limit(32, "calls of followers that run at their leader at once; one more is refused")
+    replica_catch_up_seconds: float = _limit(
+        1.0, "longest time that a follower holds back the leader's answer until its own chain has what it tells of"
+    )
+    replica_rewind_blocks: int = _limit(
+        1_024, "blocks that a follower takes back when its leader has others, unless the chain is for development"
+    )
+    replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
     zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
     zns_upstream_seconds: float = _limit(3.0, "time for the upstream name resolver to answer; then 502 or 504")
     zns_upstream_bytes: int = _limit(64 * 1024, "a longer answer of the upstream name resolver is refused with 502")

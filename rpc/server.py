@@ -17,6 +17,7 @@ from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
+from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.registry import REGISTRY, Registry
 from zevm.rpc.services import Services
@@ -67,13 +68,16 @@ class Server:
         if registry is None:
             methods.load()
             registry = REGISTRY
+        public = registry.public()
+        if services.leader is not None:
+            public = registry_of_follower(public)
         limits = services.limits
         self._services = services
         self._options = options
         self._workers = Workers(
             limits.evm_workers, queue_ms=limits.evm_queue_ms, timeout_seconds=limits.evm_timeout_seconds
         )
-        self.dispatcher = Dispatcher(registry.public(), services, self._workers)
+        self.dispatcher = Dispatcher(public, services, self._workers)
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)

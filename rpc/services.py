@@ -1,9 +1,10 @@
 """The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
 import threading
+from collections.abc import Callable, Coroutine
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
@@ -47,6 +48,36 @@ class SourceCompiler(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FollowReport:
+    """How far a follower is.
+
+    head: the newest block that its leader has told of; None before the first word. started_at: the newest block when
+    it began to catch up. heard_seconds: since the leader's last word; None before the first. refusal: why it does not
+    go on, None if it does.
+    """
+
+    connected: bool
+    head: int | None
+    started_at: int
+    heard_seconds: float | None
+    refusal: str | None
+
+
+class LeaderLink(Protocol):
+    """The node whose chain this one follows (node.replication.follower)."""
+
+    address: str
+
+    def report(self) -> FollowReport:
+        """How far this node is behind it."""
+        ...
+
+    async def call(self, method: str, params: list[object]) -> object:
+        """The leader's answer to a call. Raises the leader's RpcError, ServerError if it does not answer."""
+        ...
+
+
 @dataclass(slots=True)
 class Services:
     """The first argument of every method.
@@ -55,6 +86,7 @@ class Services:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     compiler: None if the node compiles no sources of clients. catalogue: contracts that the node has the names of.
+    leader: the node that this one follows, if it follows one. serve_replica: serves a follower's stream.
     """
 
     chain: Chain
@@ -68,6 +100,8 @@ class Services:
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
+    leader: LeaderLink | None = None
+    serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)

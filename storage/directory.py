@@ -15,8 +15,11 @@ FORMAT_NAME = "FORMAT"
 LOCK_NAME = "zevm.lock"
 LEVELDB_NAME = "leveldb"
 
+PINS_NAME = "leader-keys.json"
+"""The keys of the nodes that this one has followed."""
+
 BESIDE_NAMES = frozenset(
-    {LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+    {LOCK_NAME, PINS_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
 )
 """Files that a directory for a new database may already contain."""
 

@@ -33,6 +33,11 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @classmethod
+    def over(cls, view: Snapshot) -> "Ledger":
+        """The ledger as a snapshot has it, for point reads."""
+        return cls(cast(Store, view))
+
     def head(self) -> tuple[int, Hash32] | None:
         """Number and hash of the newest block, or None before genesis."""
         value = self.meta(MetaName.HEAD)

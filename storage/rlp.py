@@ -93,12 +93,14 @@ def decode_int(data: Item) -> int:
     return int.from_bytes(data, "big")
 
 
-def split_list(data: bytes) -> list[bytes]:
-    """The still encoded items of the list that spans `data`."""
+def split_list(data: bytes, *, least_bytes: int = 1, most_items: int | None = None) -> list[bytes]:
+    """The still encoded items of the list that spans `data`. Raises RlpError at a smaller item, or one too many."""
     start, end = _list_bounds(data)
-    items = []
+    items: list[bytes] = []
     while start < end:
         _, stop = _item_bounds(data, start, end)[1:]
+        if stop - start < least_bytes or len(items) == most_items:
+            raise RlpError(f"rlp: item {len(items)} has {stop - start} bytes, or is one too many")
         items.append(data[start:stop])
         start = stop
     return items

@@ -167,6 +167,10 @@ class StateStore:
         """keccak256(address) of each account that two states do not have alike, ascending."""
         return differing_keys(self._node, one, other)
 
+    def differing_slots(self, one: bytes, other: bytes) -> Iterator[bytes]:
+        """keccak256(slot) of each slot that two storage tries do not have alike, by their roots, ascending."""
+        return differing_keys(self._node, one, other)
+
     def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
         """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
         root = base if isinstance(base, bytes) else base.root

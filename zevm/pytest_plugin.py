@@ -19,6 +19,7 @@ _SETTINGS = {
 """Options of the node that are flags as well: name after `zevm_` -> meaning."""
 
 _GAS = pytest.StashKey[Any]()
+_COVERAGE = pytest.StashKey[Any]()
 
 _PARAMETERS = {"hardfork": "fork"}
 """Options that zevm.Node has under another name."""
@@ -38,6 +39,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("zevm_gas_json", "a file for the report of gas", default="")
     group.addoption("--zevm-gas", action="store_true", help="report gas by function")
     group.addoption("--zevm-gas-json", metavar="FILE", help="write the report of gas to a file, as JSON")
+    parser.addini("zevm_coverage", "report the lines of sources that ran", type="bool", default=False)
+    group.addoption(
+        "--zevm-coverage",
+        nargs="?",
+        const=True,
+        metavar="FILE",
+        help="report the lines of Solidity and Vyper sources that ran; with =FILE, also as LCOV",
+    )
     group.addoption("--zevm-fork", metavar="URL", help="reserved: begin with the state of a live chain")
 
 
@@ -50,12 +59,31 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
     if _chosen(config, "gas") or _chosen(config, "gas_json"):
-        from zevm.node.testing.gas_hooks import GasHooks
+        from zevm.node.testing.gas_report import GasReport
+        from zevm.node.testing.report_hooks import ReportHooks
 
         file = _chosen(config, "gas_json")
-        hooks = GasHooks(_project_folder(config) / file if file else None)
-        config.stash[_GAS] = hooks.report
+        report = config.stash[_GAS] = GasReport()
+        hooks = ReportHooks(report, "gas of transactions", _project_folder(config) / file if file else None)
         config.pluginmanager.register(hooks, "zevm-gas")
+    if _chosen(config, "coverage"):
+        _cover(config)
+
+
+def _cover(config: pytest.Config) -> None:
+    """Register the report of coverage."""
+    given = config.getoption("--zevm-coverage")
+    file = _project_folder(config) / given if isinstance(given, str) else None
+    if file is not None and (file.is_dir() or file.suffix == ".py"):
+        raise pytest.UsageError(
+            f"--zevm-coverage {given}: want a file for LCOV, as --zevm-coverage=lcov.info; for the table alone, put "
+            "the flag behind the tests, or write zevm_coverage = true into the configuration"
+        )
+    from zevm.analysis.coverage.report import CoverageReport
+    from zevm.node.testing.report_hooks import ReportHooks
+
+    report = config.stash[_COVERAGE] = CoverageReport()
+    config.pluginmanager.register(ReportHooks(report, "coverage of sources", file), "zevm-coverage")
 
 
 def _project_folder(config: pytest.Config) -> Path:
@@ -90,9 +118,9 @@ def zevm_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
 def _zevm_session(zevm_settings: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     from zevm.node.testing.session import opened
 
-    with opened(
-        zevm_settings, request, _project_folder(request.config), request.config.stash.get(_GAS, None)
-    ) as session:
+    config = request.config
+    reports = {"gas": config.stash.get(_GAS, None), "coverage": config.stash.get(_COVERAGE, None)}
+    with opened(zevm_settings, request, _project_folder(config), **reports) as session:
         yield session
 
 

@@ -242,11 +242,15 @@ class CanonicalChain:
         self.records.remember(BlockAndReceipts(block, receipts))
         self._head = self._head_at(block.header, sealed.update.root, version)
 
-    def patch(self, diff: StateDiff) -> None:
-        """Change the latest state without a block."""
+    def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
+        """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
         head = self._head
         version = Version(head.number, head.version.patch + 1)
         update = prepare_patch(self.database.state, head.state.root, diff)
+        if root is not None and update.root != root:
+            raise InvalidRequestError(
+                f"the change of the state after block {head.number} leads to 0x{update.root.hex()}, not 0x{root.hex()}"
+            )
         batch = Batch()
         self.database.state.apply(batch, update, version)
         self.database.ledger.put_working_root(batch, head.number, update.root)

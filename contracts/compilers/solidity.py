@@ -12,6 +12,7 @@ from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
 from zevm.contracts.source_files import files_of
+from zevm.contracts.source_maps.mappings import CREATION_MEMBER
 from zevm.contracts.source_maps.solc import SourceText, solc_source_map
 from zevm.contracts.toolchain import node_tool
 
@@ -87,12 +88,14 @@ def _artifact(name: str, source: Source, contract: dict[str, Any], sources: Mapp
         for member, code in codes.items()
     }
     deployed = bytes.fromhex(codes["deployedBytecode"]["object"])
+    creation = bytes.fromhex(codes["bytecode"]["object"])
+    maps = {CREATION_MEMBER: solc_source_map(creation, codes["bytecode"]["sourceMap"], sources)} if creation else {}
     return Artifact(
         name, source.name, "Solidity", contract["abi"],
-        bytecode=bytes.fromhex(codes["bytecode"]["object"]),
+        bytecode=creation,
         deployed_bytecode=deployed,
         source_map=solc_source_map(deployed, codes["deployedBytecode"]["sourceMap"], sources) if deployed else None,
         metadata=json.loads(metadata) if metadata else {},
         storage_layout=contract.get("storageLayout"),
-        extra=documents | {"rawMetadata": metadata},
+        extra=documents | {"rawMetadata": metadata} | maps,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from zevm.contracts.compilers.common import Source, metadata_of
 from zevm.contracts.errors import BuildError, CompilerMissingError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.source_maps.mappings import CREATION_MEMBER
 from zevm.contracts.source_maps.solc import SourceText, instruction_offsets, solc_source_map
 
 _OUTPUTS = ("abi", "bytecode", "bytecode_runtime", "layout", "source_map", "source_map_runtime")
@@ -34,16 +35,19 @@ def compile_vyper_file(source: Source, options: BuildOptions) -> Artifact:
         {"object": "0x" + code.hex(), "sourceMap": _by_instruction(code, found), "linkReferences": {}}
         for code, found in zip(codes, maps, strict=True)
     )
+    sources = {0: SourceText(source.name, source.path.read_bytes())}
     return Artifact(
         name, source.name, "Vyper", abi,
         bytecode=codes[0],
         deployed_bytecode=codes[1],
         metadata=metadata_of(source, "Vyper", version("vyper"), name, abi, settings={}),
         storage_layout=_storage_layout(layout, source, name),
-        source_map=solc_source_map(
-            codes[1], str(deployed["sourceMap"]), {0: SourceText(source.name, source.path.read_bytes())}
-        ),
-        extra={"bytecode": creation, "deployedBytecode": deployed},
+        source_map=solc_source_map(codes[1], str(deployed["sourceMap"]), sources),
+        extra={
+            "bytecode": creation,
+            "deployedBytecode": deployed,
+            CREATION_MEMBER: solc_source_map(codes[0], str(creation["sourceMap"]), sources),
+        },
     )  # fmt: skip
 
 

@@ -15,7 +15,10 @@ MOST_MAPPING_CHARACTERS = 16 << 20
 """Of a document that is read; a module of the chain's largest size has a tenth of it."""
 
 MEMBER = "sourceMapV3"
-"""The artifact's member."""
+"""The artifact's member: of the deployed code."""
+
+CREATION_MEMBER = "creationSourceMapV3"
+"""The same of EVM creation code, for its constructor."""
 
 CALLERS = "x_zvm_callers"
 JUMPS = "x_evm_jumps"

@@ -1,11 +1,11 @@
 """The look-up of an offset in deployed code: its function, file and line."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from zevm.contracts.source_maps.foundry import foundry_source_map
+from zevm.contracts.source_maps.compiled import compiled_source_map
 from zevm.contracts.source_maps.mappings import CALLERS, JUMPS, decoded_mappings
 
 
@@ -18,8 +18,12 @@ class Place(NamedTuple):
 
 
 class HasSourceMap(Protocol):
-    """The part of an artifact that leads to its map."""
+    """The part of an artifact that leads to its map: see Artifact."""
 
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
     @property
     def source_map(self) -> Mapping[str, Any] | None: ...
     @property
@@ -51,13 +55,26 @@ class SourceMap:
         """
         document = artifact.source_map
         if document is None and artifact.file is not None:
-            document = foundry_source_map(artifact.file)
+            document = compiled_source_map(artifact.file, artifact.source, artifact.name)
+        return None if document is None else cls(document)
+
+    @classmethod
+    def of_creation(cls, artifact: HasSourceMap, document: Mapping[str, Any] | None) -> "SourceMap | None":
+        """The same of its creation code. document: the map of an artifact without a file."""
+        if document is None and artifact.file is not None:
+            document = compiled_source_map(artifact.file, artifact.source, artifact.name, creation=True)
         return None if document is None else cls(document)
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that the code comes from."""
         return tuple(self._sources)
+
+    def places(self) -> Iterator[Place]:
+        """The places of all code, in the order of offsets; some come several times."""
+        for _, source, line, name in self._rows:
+            if name >= 0:
+                yield Place(self._names[name], self._sources[source], line)
 
     def at(self, offset: int) -> Place | None:
         """The innermost place at an offset; None in front of the code and behind it."""

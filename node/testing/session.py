@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from zevm.analysis.coverage.lines import coverage_of
+from zevm.analysis.coverage.recorder import CoverageRecorder
+from zevm.analysis.coverage.report import CoverageReport
 from zevm.chain.events import Listener
 from zevm.node.embedded import AUTO, MANUAL, Account, Node
 from zevm.node.errors import NodeError
@@ -82,17 +85,25 @@ class Session:
 
 @contextmanager
 def opened(
-    settings: Mapping[str, Any], request: pytest.FixtureRequest, root: Path, gas: GasReport | None
+    settings: Mapping[str, Any],
+    request: pytest.FixtureRequest,
+    root: Path,
+    *,
+    gas: GasReport | None,
+    coverage: CoverageReport | None,
 ) -> Iterator[Session]:
     """A session with an open node, and its hooks in pytest. Fails the test with one line for a wrong setting.
 
-    request: of the fixture that holds it. root: the project's folder. gas: the report to fill, None for none.
+    request: of the fixture that holds it. root: the project's folder. gas, coverage: reports to fill, None for none.
     """
     config = request.config
     folders = [root / folder for folder in config.getini("zevm_artifacts")]
     with ExitStack() as stack:
-        node = _open_node({"artifacts": [folder for folder in folders if folder.is_dir()], **settings})
+        recorder = None if coverage is None else CoverageRecorder()
+        node = _open_node({"artifacts": [folder for folder in folders if folder.is_dir()], **settings}, recorder)
         stack.callback(node.close)
+        if coverage is not None and recorder is not None:
+            stack.callback(_fill, coverage, recorder, node, root)
         last, surroundings = LastExecution(), Surroundings(node)
         isolation = Isolation(node, surroundings)
         listeners: list[Listener] = [last.on_event]
@@ -113,13 +124,22 @@ def opened(
         yield Session(node, Artifacts(root, folders, config.getini("zevm_sources")), last, surroundings)
 
 
-def _open_node(settings: Mapping[str, Any]) -> Node:
+def _open_node(settings: Mapping[str, Any], recorder: CoverageRecorder | None) -> Node:
     try:
-        return Node(**_parameters(settings)).open()
+        node = Node(**_parameters(settings))
+        node._watcher = recorder
+        node.open()
+        if recorder is not None:
+            recorder.catalogue = node.catalogue
+        return node
     except NodeError as error:
         reason = str(error)
     # outside of the handler, so that the report has no second error
     pytest.fail(f"zEVM: {reason}", pytrace=False)
+
+
+def _fill(coverage: CoverageReport, recorder: CoverageRecorder, node: Node, root: Path) -> None:
+    coverage.merge(coverage_of(recorder, node.catalogue, root).plain())
 
 
 def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from eth_utils.crypto import keccak_256
 from web3 import Web3
+from web3._utils.method_formatters import get_error_formatters
 from web3.middleware import (
     BufferedGasEstimateMiddleware,
     ENSNameToAddressMiddleware,
@@ -18,12 +19,14 @@ from web3.middleware import (
 from web3.middleware.base import Web3Middleware
 from web3.types import RPCEndpoint, RPCResponse
 
+from zevm.node.testing.web3_functions import quicken
 from zevm.storage.keccak import keccak256
 
 GAS_BUFFER: Final = 100_000
 """Gas over the estimate, as web3.py adds it."""
 
 _SENDING = "eth_sendTransaction"
+_ESTIMATING = RPCEndpoint("eth_estimateGas")
 _FEES = frozenset({"gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"})
 _BLOCKS = ("eth_getBlockByHash", "eth_getBlockByNumber")
 
@@ -72,19 +75,23 @@ class GasLimit(BufferedGasEstimateMiddleware):
         if method != _SENDING or "gas" in params[0]:
             return method, params
         provider = cast(Any, self._w3.provider)
-        response = provider.make_request("eth_estimateGas", [params[0]])
+        response = provider.make_request(_ESTIMATING, [params[0]])
         if "error" in response:
+            self._w3.manager.formatted_response(response, [params[0]], get_error_formatters(_ESTIMATING))
+        estimate, limit = int(response["result"], 16), provider.block_gas_limit
+        if estimate > limit:
             return super().request_processor(method, params)
-        gas = min(int(response["result"], 16) + GAS_BUFFER, provider.block_gas_limit)
+        gas = min(estimate + GAS_BUFFER, limit)
         return method, ({**params[0], "gas": hex(gas)},)
 
 
 def with_short_ways(w3: Web3) -> Web3:
-    """The same Web3, whose default middleware is replaced in its places, and which hashes by the node's library."""
+    """The same Web3 with the middleware above in place of the default; hashes and conversions are quick everywhere."""
     if "ETH_HASH_BACKEND" not in os.environ:
         # a hundred and fifty hashes in a test with two transactions; the library that is found first takes ten times
         # as long
         keccak_256.hasher = cast(Any, keccak256)
+    quicken()
     replacements = {
         "gas_price_strategy": Fees,
         "ens_name_to_address": Names,

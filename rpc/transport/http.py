@@ -143,7 +143,10 @@ def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, gu
 
 
 def health_report(services: Services) -> tuple[dict[str, object], bool]:
-    """Head number, its age in seconds, whether the database returns the head intact, and whether it accepts writes."""
+    """Head number, its age in seconds, whether the database returns the head intact, and whether it accepts writes.
+
+    Of a node that follows another, also how far it is.
+    """
     head = services.chain.head.header
     try:
         stored = services.chain.header_by_number(head.number)
@@ -152,7 +155,8 @@ def health_report(services: Services) -> tuple[dict[str, object], bool]:
         database = ("ok" if fault is None else told(fault)) if intact else "the head block is not readable"
     except Exception as error:
         database = told(error)
-    healthy = database == "ok"
+    following, keeps_up = _following(services)
+    healthy = database == "ok" and keeps_up
     return {
         "status": "ok" if healthy else "failing",
         "client": services.client_version,
@@ -160,7 +164,23 @@ def health_report(services: Services) -> tuple[dict[str, object], bool]:
         "headHash": "0x" + head.hash.hex(),
         "ageSeconds": max(0, int(time.time()) - head.timestamp),
         "database": database,
+        **following,
     }, healthy
+
+
+def _following(services: Services) -> tuple[dict[str, object], bool]:
+    """How far a follower is, and whether that is near enough: a leader that is gone leaves its followers healthy."""
+    if services.leader is None:
+        return {}, True
+    report = services.leader.report()
+    behind = None if report.head is None else max(0, report.head - services.chain.head.number)
+    near = behind is None or behind <= services.limits.replica_behind_blocks
+    return {
+        "leader": services.leader.address,
+        "connected": report.connected,
+        "behind": behind,
+        "refusal": report.refusal,
+    }, near and report.refusal is None
 
 
 def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:

@@ -9,6 +9,8 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from zevm.rpc.dispatch import Dispatcher, Reply
@@ -40,14 +42,19 @@ class InProcess:
         self._dispatcher = dispatcher
         self._loop = asyncio.get_running_loop()
         self._thread = threading.current_thread()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._connections: set[InProcessConnection] = set()
         self._lock = threading.Lock()
         self._closed = False
 
     def submit(self, body: bytes) -> "Future[Reply]":
         """The answer to a body; cancelling gives it up. Raises DoorClosedError, as does the future."""
-        return self.run(self._dispatcher.answer(body))
+        future: Future[Reply] = Future()
+        with self._lock:
+            if self._closed:
+                raise self.closed_error
+            self._loop.call_soon_threadsafe(self._begin, body, future)
+        return future
 
     def answer(self, body: bytes) -> Reply:
         """Wait for the answer to a body. Raises DoorClosedError, and RuntimeError on the node's own threads."""
@@ -81,7 +88,7 @@ class InProcess:
         """Take no more, end what is under way. Idempotent."""
         with self._lock:
             self._closed = True
-        # what was submitted before is a task after one turn of the loop, and has begun after two
+        # what was submitted before has begun after one turn of the loop, and a task of it after two
         for _ in range(2):
             await asyncio.sleep(0)
         for connection in tuple(self._connections):
@@ -104,6 +111,34 @@ class InProcess:
     def forget(self) -> None:
         """Take no more, in a copy of the process that has none of the node's threads."""
         self._lock, self._closed = threading.Lock(), True
+
+    def _begin(self, body: bytes, future: "Future[Reply]") -> None:
+        """Answer a body on the loop; a task is made only for what cannot be answered at once, and is no write."""
+        try:
+            reply = self._dispatcher.begin(body)
+        except Exception as error:
+            _settle(future, error)
+            return
+        if reply is None or isinstance(reply, bytes):
+            _settle(future, reply)
+            return
+        pending = asyncio.ensure_future(reply)
+        self._tasks.add(pending)
+        pending.add_done_callback(partial(self._end, future))
+        future.add_done_callback(partial(self._give_up, pending))
+
+    def _end(self, future: "Future[Reply]", pending: "asyncio.Future[Reply]") -> None:
+        self._tasks.discard(pending)
+        if pending.cancelled():
+            _settle(future, self.closed_error())
+        else:
+            _settle(future, pending.exception() or pending.result())
+
+    def _give_up(self, pending: "asyncio.Future[Reply]", future: "Future[Reply]") -> None:
+        if future.cancelled():
+            # after the loop's end there is nothing left to end
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(pending.cancel)
 
     async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.current_task()
@@ -137,6 +172,16 @@ class InProcess:
         opened = InProcessConnection(self, connection, session, self._connections.discard)
         self._connections.add(opened)
         return opened
+
+
+def _settle(future: "Future[Reply]", outcome: Reply | BaseException) -> None:
+    """End a future, unless it has been cancelled."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 class InProcessConnection:

@@ -7,8 +7,8 @@ import pytest
 import web3  # noqa: F401
 
 import zevm
-import zevm.node.testing.gas_hooks
 import zevm.node.testing.providers
+import zevm.node.testing.report_hooks
 import zevm.node.testing.session
 import zevm.node.testing.web3_middleware
 from zevm.contracts import Artifact, build
@@ -224,3 +224,25 @@ def test_gas_is_reported_by_function(pytester: pytest.Pytester, box: Artifact) -
     assert report["Box"]["keep_in"] == dict.fromkeys(("min", "mean", "median", "max"), nested) | {"calls": 1}
     assert report["Box"]["constructor"]["calls"] == 2
     result.stdout.fnmatch_lines(["*zEVM: gas of transactions*", "function *calls", f"Box.keep *{low:,} *2"])
+
+
+def test_lines_of_vyper_that_ran(pytester: pytest.Pytester, box: Artifact) -> None:
+    box.write(pytester.path / "out")
+    (pytester.path / box.source).write_text(SOURCE)
+    pytester.makepyfile(
+        """
+        import pytest
+        from web3.exceptions import ContractLogicError
+
+        def test_it(deploy):
+            box = deploy("Box", 7)
+            box.functions.keep(1).transact()
+            with pytest.raises(ContractLogicError):
+                box.functions.refuse().call()
+        """
+    )
+    result = pytester.runpytest_inprocess(*ALONE, "--zevm-coverage")
+    result.assert_outcomes(passed=1)
+    not_run = SOURCE.splitlines().index("    extcall Keeper(other).keep(number)") + 1
+    # the line of its `def` has the code that decodes the arguments
+    result.stdout.fnmatch_lines([f"{box.source} * {not_run - 1}-{not_run}"])

@@ -312,7 +312,7 @@ def test_the_suite_of_the_document_runs_under_xdist_too(token: Path, full: Path)
     """Ten tests, and one that fails, whose call tree and gas are those that the document shows."""
     assert DOCUMENTED.keys() == {"pyproject.toml", "tests/test_token.py", "tests/test_failure.py"}
     assert len(DOCUMENTED["pyproject.toml"].splitlines()[1:]) == 5
-    (shown,) = (block for block in blocks_of(ROOT / "docs" / "testing.md") if block.language == "text")
+    shown = next(block for block in blocks_of(ROOT / "docs" / "testing.md") if block.language == "text")
     write_files(token, DOCUMENTED)
     arguments = ("-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "--zevm-gas")
     for more in ((), ("-n", "2", "--dist", "loadfile")):

@@ -1,7 +1,7 @@
 """net_, web3_, and the methods of eth_ about the node rather than the chain."""
 
 from zevm.rpc.codec import scalars
-from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -30,9 +30,9 @@ def net_listening(services: Services) -> bool:  # noqa: ARG001
 
 
 @method("net_peerCount", cost=Cost.LIGHT, result="quantity")
-def net_peer_count(services: Services) -> str:  # noqa: ARG001
-    """The number of peers: always 0, since the node has its own chain."""
-    return "0x0"
+def net_peer_count(services: Services) -> str:
+    """The number of peers: 1 for a node connected to the leader that it follows, else 0."""
+    return hex(services.leader is not None and services.leader.report().connected)
 
 
 @method("web3_clientVersion", cost=Cost.LIGHT, result="string")
@@ -53,10 +53,18 @@ def protocol_version(services: Services) -> str:  # noqa: ARG001
     return "0x44"
 
 
-@method("eth_syncing", cost=Cost.LIGHT, result="false")
-def syncing(services: Services) -> bool:  # noqa: ARG001
-    """Always false: the node makes its own blocks and never catches up with others."""
-    return False
+@method("eth_syncing", cost=Cost.LIGHT, result="false, or {startingBlock, currentBlock, highestBlock}")
+def syncing(services: Services) -> Json | bool:
+    """How far a node that follows another is behind its leader; false if it is not, or follows none."""
+    report = None if services.leader is None else services.leader.report()
+    current = services.chain.head.number
+    if report is None or report.head is None or report.head <= current:
+        return False
+    return {
+        "startingBlock": hex(report.started_at),
+        "currentBlock": hex(current),
+        "highestBlock": hex(report.head),
+    }
 
 
 @method("eth_coinbase", cost=Cost.LIGHT, result="address")

@@ -27,11 +27,13 @@ IDLE_SECONDS = 30.0
 class Trust:
     """How a client knows the server: by its authority's file, or by SHA-256 of its public key (or both).
 
-    With neither, by the authorities that the system trusts.
+    With neither, by the authorities that the system trusts. is_first_use: any server is taken, and the caller compares
+    its key with the one that it had before.
     """
 
     authority: Path | None = None
     server_key_hash: bytes | None = None
+    is_first_use: bool = False
 
 
 class ClientConnection:
@@ -54,6 +56,10 @@ class ClientConnection:
     def is_open(self) -> bool:
         """Whether streams can be opened."""
         return not self._connection.has_ended
+
+    async def ping(self) -> None:
+        """Let the server know that this side is there. Raises ConnectionError if the connection has ended."""
+        await self._connection.ping()
 
     def open_stream(self) -> Stream:
         """A new bidirectional stream. Raises StreamResetError if the connection has ended."""
@@ -162,7 +168,7 @@ def _configuration(
             configuration.load_verify_locations(cadata=trust.authority.read_bytes())
         except OSError as error:
             raise QuicError(f"{trust.authority}: cannot be read: {error.strerror}") from error
-    elif trust.server_key_hash is not None:
+    elif trust.server_key_hash is not None or trust.is_first_use:
         # the key's hash is compared before anything is sent
         configuration.verify_mode = ssl.CERT_NONE
     return configuration

@@ -11,6 +11,9 @@ from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
 from zevm.rpc.transport.quic.zvm.service import Statistics, ZvmService
 
+REPLICATION = "zvm-sync/1"
+"""Followers of this node's chain (node.replication)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -28,4 +31,7 @@ def table_of(services: Services, dispatcher: Dispatcher, options: QuicPortOption
         identity.server_key_hash,
         requires_authentication=options.require_authentication,
     )
-    return Table({messages.ALPN: served_by(zvm)}, zvm.statistics)
+    table = {messages.ALPN: served_by(zvm)}
+    if services.serve_replica is not None:
+        table[REPLICATION] = served_by(services.serve_replica)
+    return Table(table, zvm.statistics)

@@ -1,0 +1,1 @@
+"""Coverage of sources by executions: which lines and functions ran."""

@@ -1,0 +1,207 @@
+"""The leader's side: sessions of followers, and the requests that they forward.
+
+A session holds one batch at a time, which the follower has asked for; batches are read on few threads, one for each
+session at most. So a follower costs the leader no more than its limits say, however slow or hostile it is.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from zevm.chain.blockchain import Chain
+from zevm.chain.events import Event, HeadChanged, StatePatched
+from zevm.node.replication.frames import EndedError, Frames, RefusedError
+from zevm.node.replication.identity import Identity
+from zevm.node.replication.messages import (
+    VERSION,
+    Batch,
+    Hello,
+    Kind,
+    MessageError,
+    Want,
+    Welcome,
+    decode_locate,
+    encode_hashes,
+    encode_result,
+    encode_text,
+)
+from zevm.node.replication.source import Source
+from zevm.node.replication.stream import Stream
+from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.following import may_be_forwarded
+from zevm.storage.errors import StorageError
+
+LOGGER = logging.getLogger("zevm.node.replication")
+READING_THREADS = 2
+Answer = Callable[[bytes], Awaitable[bytes | None]]
+"""Answers the body of a JSON-RPC request, as on the public port."""
+
+_Result = TypeVar("_Result")
+
+
+class Leader:
+    """Serves one chain to followers. Made and used on the event loop."""
+
+    def __init__(self, chain: Chain, limits: Limits, identity: Identity, answer: Answer) -> None:
+        self._chain = chain
+        self._limits = limits
+        self._identity = identity
+        self._answer = answer
+        self._source = Source(chain, limits)
+        self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
+        self._loop = asyncio.get_running_loop()
+        self._changed: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._calls = 0
+        self._synced: dict[object, int] = {}
+        self._cancel = chain.events.subscribe(self._on_event)
+
+    @property
+    def followers(self) -> list[int]:
+        """The newest block that each connected follower has on its disk."""
+        return list(self._synced.values())
+
+    def close(self) -> None:
+        """Serve nothing more, and end what is served."""
+        self._cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one stream to its end."""
+        frames, task = Frames(stream, self._limits), asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            kind, content = await frames.receive(Kind.HELLO, Kind.CALL)
+            if kind is Kind.CALL:
+                await self._serve_call(frames, content)
+            else:
+                await self._serve_session(frames, Hello.decode(content))
+        except (OSError, TimeoutError) as error:
+            LOGGER.debug("a follower's stream has ended: %s", error)
+        except (MessageError, RefusedError, StorageError) as error:
+            LOGGER.warning("a follower is refused: %s", error)
+            with suppress(OSError, TimeoutError):
+                await frames.send(Kind.REFUSAL, encode_text(str(error)))
+        finally:
+            self._tasks.discard(task)
+            frames.close()
+
+    async def _serve_session(self, frames: Frames, hello: Hello) -> None:
+        self._check(hello)
+        session = object()
+        self._synced[session] = 0
+        try:
+            await frames.send(Kind.WELCOME, self._welcome(hello).encode())
+            while True:
+                await self._serve_request(frames, session)
+        except EndedError:
+            return
+        finally:
+            del self._synced[session]
+
+    def _check(self, hello: Hello) -> None:
+        """Raise RefusedError for a follower that cannot be served."""
+        if hello.version != VERSION:
+            raise RefusedError(f"this leader speaks version {VERSION} of zvm-sync, the follower {hello.version}")
+        if len(self._synced) >= self._limits.replica_followers:
+            raise RefusedError(
+                f"{self._limits.replica_followers} followers are connected, which is the limit: follow one of them, "
+                "or raise --rpc-replica-followers at the leader"
+            )
+        identity = self._identity
+        if hello.genesis_hash not in (None, identity.genesis_hash):
+            raise RefusedError(
+                f"the leader's genesis is 0x{identity.genesis_hash.hex()}, the follower's another one: give the "
+                "follower a new --datadir, or follow another node"
+            )
+        if self._chain.canonical.first_own > self._chain.genesis.number:
+            raise RefusedError(
+                f"the leader's blocks up to {self._chain.canonical.first_own - 1} came from a state file and "
+                "cannot be executed again: start the follower with the same state file, without --follow"
+            )
+
+    def _welcome(self, hello: Hello) -> Welcome:
+        identity = self._identity
+        genesis = identity.genesis if hello.genesis_hash is None else b""
+        return Welcome(identity.genesis_hash, genesis, identity.rules, identity.client, self._chain.head.number)
+
+    async def _serve_request(self, frames: Frames, session: object) -> None:
+        idle_seconds = self._limits.replica_idle_seconds
+        kind, content = await frames.receive(Kind.WANT, Kind.LOCATE, patience_seconds=idle_seconds)
+        if kind is Kind.LOCATE:
+            hashes = await self._read(self._source.hashes, decode_locate(content))
+            await frames.send(Kind.HASHES, encode_hashes(hashes))
+            return
+        want = Want.decode(content)
+        self._synced[session] = want.synced
+        await frames.send(Kind.BATCH, await self._batch(want))
+
+    async def _batch(self, want: Want) -> bytes:
+        """The encoded batch after a position, as soon as there is one; an empty one after a heartbeat."""
+        end = self._loop.time() + self._limits.replica_heartbeat_seconds
+        while True:
+            changed = self._next_change()
+            encoded, is_news = await self._read(self._encoded, want)
+            if is_news:
+                return encoded
+            try:
+                async with asyncio.timeout_at(end):
+                    await asyncio.shield(changed)
+            except TimeoutError:
+                return encoded
+
+    def _encoded(self, want: Want) -> tuple[bytes, bool]:
+        batch: Batch = self._source.after(want)
+        return batch.encode(), bool(batch.entries or batch.unknown)
+
+    async def _read(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        return await self._loop.run_in_executor(self._readers, function, *arguments)
+
+    def _next_change(self) -> asyncio.Future[None]:
+        """Done with the next change of the chain."""
+        if self._changed is None or self._changed.done():
+            self._changed = self._loop.create_future()
+        return self._changed
+
+    def _on_event(self, event: Event) -> None:
+        """On the writer's thread; wakes the event loop only if a session waits."""
+        if self._changed is not None and isinstance(event, HeadChanged | StatePatched):
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, None
+        if changed is not None and not changed.done():
+            changed.set_result(None)
+
+    async def _serve_call(self, frames: Frames, content: bytes) -> None:
+        if self._calls >= self._limits.replica_calls:
+            raise RefusedError(
+                f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
+                "raise --rpc-replica-calls there"
+            )
+        self._calls += 1
+        try:
+            _check_call(content)
+            answer = await self._answer(content) or b""
+            await frames.send(Kind.RESULT, encode_result(answer, self._chain.head.number))
+        finally:
+            self._calls -= 1
+
+
+def _check_call(content: bytes) -> None:
+    """Raise RefusedError unless a follower may forward this call."""
+    try:
+        call: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        raise RefusedError("a forwarded call is not JSON") from None
+    name = call.get("method") if isinstance(call, dict) else None
+    if not isinstance(name, str) or not may_be_forwarded(name):
+        raise RefusedError(f"followers forward no calls of {name!r:.80}: send it to the leader itself")

@@ -1,0 +1,162 @@
+"""The leader's chain as a follower gets it: blocks as they lie on the disk, and state changes outside of blocks.
+
+Each reading is of one snapshot of the database, so that no batch mixes two chains. Any thread may read.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+from zevm.chain.blockchain import Chain
+from zevm.node.replication.frames import RefusedError
+from zevm.node.replication.messages import UNKNOWN_BLOCK, UNKNOWN_STATE, Batch, Entry, Patch, Position, Want
+from zevm.rpc.limits import Limits
+from zevm.storage import rlp
+from zevm.storage.account import EMPTY_ACCOUNT, AccountChange, StateDiff, StateReader
+from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.ledger import Ledger
+from zevm.storage.primitives import Address, Hash32
+from zevm.storage.state import StateStore
+
+_STATE_ROOT = 3
+"""Position of the state's root among a header's fields."""
+
+_FRAME_BYTES = 64 * 1024
+"""Most bytes that a batch adds to its entries."""
+
+_ACCOUNT_BYTES, _SLOT_BYTES = 130, 70
+"""Most bytes that a patch needs for one."""
+
+
+class Source:
+    """Reads of one chain for its followers."""
+
+    def __init__(self, chain: Chain, limits: Limits) -> None:
+        self._chain = chain
+        self._limits = limits
+
+    def after(self, want: Want) -> Batch:
+        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow."""
+        position, limits = want.position, self._limits
+        with closing(self._chain.database.store.snapshot()) as view:
+            reading = _Reading(Ledger.over(view), self._chain.database.state, self._largest_entry)
+            head = reading.head
+            if reading.hash_at(position.number) != position.block_hash:
+                return Batch(head, unknown=UNKNOWN_BLOCK)
+            if not self._chain.database.state.holds(position.root):
+                return Batch(head, unknown=UNKNOWN_STATE)
+            entries: list[Entry] = []
+            size, most = 0, min(want.most_entries, limits.replica_batch_blocks)
+            for entry in reading.entries_after(position):
+                if entries and (len(entries) >= most or size + entry.size > limits.replica_batch_bytes):
+                    break
+                entries.append(entry)
+                size += entry.size
+        return Batch(head, tuple(entries))
+
+    def hashes(self, heights: list[int]) -> list[Hash32 | None]:
+        """The canonical blocks' hashes at these heights, None where there is no block."""
+        with closing(self._chain.database.store.snapshot()) as view:
+            ledger = Ledger.over(view)
+            head = ledger.head()
+            top = -1 if head is None else head[0]
+            return [ledger.canonical_hash(height) if height <= top else None for height in heights]
+
+    @property
+    def _largest_entry(self) -> int:
+        return self._limits.replica_message_bytes - _FRAME_BYTES
+
+
+class _Reading:
+    """The chain in one snapshot."""
+
+    def __init__(self, ledger: Ledger, states: StateStore, largest_entry: int) -> None:
+        pointer = ledger.head()
+        if pointer is None:
+            raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
+        self.head = pointer[0]
+        self._ledger = ledger
+        self._states = states
+        self._largest_entry = largest_entry
+
+    def hash_at(self, number: int) -> Hash32 | None:
+        """The canonical block's hash at a height."""
+        return self._ledger.canonical_hash(number) if number <= self.head else None
+
+    def entries_after(self, position: Position) -> Iterator[Entry]:
+        """Every step after a position that this chain has."""
+        _, root = self._header_and_root(position.block_hash)
+        patch = self._patch(position.number, position.root, root)
+        if patch:
+            yield self._checked(Entry(b"", patch), position.number)
+        for number in range(position.number + 1, self.head + 1):
+            block_hash = self._ledger.canonical_hash(number)
+            body = None if block_hash is None else self._ledger.body(block_hash)
+            if block_hash is None or body is None:
+                raise CorruptionError(f"block {number} is missing", StorageProblem.RECORD_DAMAGED)
+            header, root = self._header_and_root(block_hash)
+            block = rlp.wrap_list(header + b"".join(rlp.split_list(body)))
+            yield self._checked(Entry(block, self._patch(number, root, root)), number)
+
+    def _header_and_root(self, block_hash: Hash32) -> tuple[bytes, bytes]:
+        """The encoded header, and the root of the state that it names."""
+        header = self._ledger.header(block_hash)
+        if header is None:
+            raise CorruptionError(f"header {block_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
+        return header, rlp.split_list(header)[_STATE_ROOT][1:]
+
+    def _patch(self, number: int, present: bytes, header_root: bytes) -> bytes:
+        """The change that leads from a state to the one that the next block stands on; empty for none."""
+        root = self._ledger.working_root(number) or header_root
+        return b"" if root == present else Patch(root, self._difference(number, present, root)).encode()
+
+    def _difference(self, number: int, present: bytes, root: bytes) -> StateDiff:
+        """The difference of two states, both of which are on the disk."""
+        states, diff, size = self._states, StateDiff(), 0
+        before, after = states.at(present), states.at(root)
+        for key in states.differing_accounts(present, root):
+            address = Address(self._plain(key))
+            change = self._change(number, before, after, address, diff)
+            diff.accounts[address] = change
+            size += _ACCOUNT_BYTES + _SLOT_BYTES * len(diff.storage.get(address, ()))
+            size += 0 if change is None else len(diff.code.get(change.code_hash, b""))
+            if size > self._largest_entry:
+                raise self._too_large(number, size)
+        return diff
+
+    def _change(
+        self, number: int, before: StateReader, after: StateReader, address: Address, diff: StateDiff
+    ) -> AccountChange | None:
+        old, new = before.account(address) or EMPTY_ACCOUNT, after.account(address)
+        if new is None:
+            return None
+        if new.code_hash not in (old.code_hash, EMPTY_KECCAK):
+            diff.code[new.code_hash] = after.code(new.code_hash)
+        if new.storage_root != old.storage_root:
+            keys = self._states.differing_slots(old.storage_root, new.storage_root)
+            slots = [
+                int.from_bytes(self._plain(key), "big") for key in islice(keys, self._largest_entry // _SLOT_BYTES)
+            ]
+            if next(keys, None) is not None:
+                raise self._too_large(number, len(slots) * _SLOT_BYTES)
+            diff.storage[address] = {slot: after.storage(address, slot) for slot in slots}
+        return AccountChange(new.nonce, new.balance, new.code_hash)
+
+    def _plain(self, trie_key: bytes) -> bytes:
+        plain = self._states.preimage(trie_key)
+        if plain is None:
+            text = f"the address or slot behind {trie_key.hex()} is missing"
+            raise CorruptionError(text, StorageProblem.RECORD_DAMAGED)
+        return plain
+
+    def _checked(self, entry: Entry, number: int) -> Entry:
+        if entry.size > self._largest_entry:
+            raise self._too_large(number, entry.size)
+        return entry
+
+    def _too_large(self, number: int, size: int) -> RefusedError:
+        return RefusedError(
+            f"block {number} with the changes after it has {size} bytes or more, and a message of the leader at most "
+            f"{self._largest_entry + _FRAME_BYTES}: raise --rpc-replica-message-bytes there and here"
+        )

@@ -1,0 +1,109 @@
+"""Messages of zvm-sync/1: what is encoded is decoded, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from zevm.node.replication.messages import (
+    Batch,
+    Entry,
+    Hello,
+    MessageError,
+    Patch,
+    Position,
+    Want,
+    Welcome,
+    decode_hashes,
+    decode_locate,
+    decode_result,
+    decode_text,
+    encode_hashes,
+    encode_locate,
+    encode_result,
+    encode_text,
+)
+from zevm.storage.account import AccountChange, StateDiff
+from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address, Hash32, Wei
+
+HASH = Hash32(bytes(range(32)))
+CODE = b"\x60\x00"
+ONE, TWO = Address(b"\x01" * 20), Address(b"\x02" * 20)
+PATCH = Patch(
+    HASH,
+    StateDiff(
+        accounts={ONE: AccountChange(7, Wei(2**255), Hash32(keccak256(CODE))), TWO: None},
+        storage={ONE: {0: 5, 2**256 - 1: 0}},
+        code={keccak256(CODE): CODE},
+    ),
+)
+WELCOME = Welcome(HASH, b"{}", {"code size limit": "none"}, "zEVM", 12)
+MESSAGES: dict[str, tuple[bytes, Callable[[bytes], object], object]] = {
+    "hello": (Hello(HASH, "zEVM").encode(), Hello.decode, Hello(HASH, "zEVM")),
+    "first hello": (Hello(None, "").encode(), Hello.decode, Hello(None, "")),
+    "welcome": (WELCOME.encode(), Welcome.decode, WELCOME),
+    "want": (
+        Want(Position(3, HASH, HASH), 2, 256).encode(),
+        Want.decode,
+        Want(Position(3, HASH, HASH), 2, 256),
+    ),
+    "batch": (
+        Batch(9, (Entry(b"\xc3\x01\x02\x03", b"\x05"), Entry(b"", b"\x06"))).encode(),
+        lambda data: Batch.decode(data, 2),
+        Batch(9, (Entry(b"\xc3\x01\x02\x03", b"\x05"), Entry(b"", b"\x06"))),
+    ),
+    "patch": (PATCH.encode(), Patch.decode, PATCH),
+    "locate": (encode_locate([0, 5, 2**64 - 1]), decode_locate, [0, 5, 2**64 - 1]),
+    "hashes": (encode_hashes([HASH, None]), lambda data: decode_hashes(data, 2), [HASH, b""]),
+    "result": (encode_result(b"{}", 4), decode_result, (b"{}", 4)),
+    "refusal": (encode_text("no"), decode_text, "no"),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_is_what_it_was(name: str) -> None:
+    data, decode, message = MESSAGES[name]
+    assert decode(data) == message
+
+
+def test_bytes_of_a_message_stay_the_same() -> None:
+    """A follower of one version understands a leader of another."""
+    assert Hello(None, "z").encode().hex() == "c301807a"
+    assert Want(Position(1, HASH, HASH), 0, 2).encode().hex() == "f84501a0" + HASH.hex() + "a0" + HASH.hex() + "8002"
+    assert Batch(1, (Entry(b"\xc0"),)).encode().hex() == "c70180c4c381c080"
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_damaged_bytes_are_refused_or_another_message(name: str) -> None:
+    data, decode, _ = MESSAGES[name]
+    random = Random(name)
+    for _ in range(2_000):
+        damaged = bytearray(data)
+        for _ in range(random.randrange(1, 4)):
+            match random.randrange(3):
+                case 0:
+                    damaged[random.randrange(len(damaged))] = random.randrange(256)
+                case 1:
+                    del damaged[random.randrange(len(damaged)) :]
+                case _:
+                    damaged.insert(random.randrange(len(damaged) + 1), random.randrange(256))
+            if not damaged:
+                break
+        try:
+            decode(bytes(damaged))
+        except MessageError:
+            continue
+
+
+def test_lists_of_tiny_items_are_refused_at_the_first() -> None:
+    """They would take many times their bytes of memory."""
+    tiny = b"\xc0" * 4_000_000
+    payload = b"\xf9" if len(tiny) < 65_536 else b"\xfa"
+    items = payload + len(tiny).to_bytes(3, "big") + tiny
+    whole = b"\x80\x80" + items
+    batch = b"\xfa" + len(whole).to_bytes(3, "big") + whole
+    with pytest.raises(MessageError, match="item 0 has 1 bytes"):
+        Batch.decode(batch, 1 << 30)

@@ -1,0 +1,153 @@
+"""Faults of leader, follower and link: the follower ends in the right state, or refuses in clear words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zevm
+from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of, replication_of, same
+from tests.node.replication.test_following import BOB, STRANGER, pay
+from zevm.chain.rules.genesis import load_default_genesis
+from zevm.node.client import CallFailedError
+from zevm.node.errors import NodeError
+
+GENESIS = load_default_genesis().with_changes(timestamp=1).to_json()
+
+
+def private_genesis() -> dict[str, Any]:
+    """The default genesis as a private chain would have it: not for development."""
+    content: dict[str, Any] = {**GENESIS, "config": {**GENESIS["config"]}}  # type: ignore[dict-item]
+    zevm_part = dict(content["config"].get("zevm", {}))
+    content["config"] = {name: value for name, value in content["config"].items() if name != "development"} | (
+        {"zevm": zevm_part} if zevm_part else {}
+    )
+    return content
+
+
+def test_a_leader_that_restarts_is_followed_again(tmp_path: Path, opened: Open) -> None:
+    first = Pair(zevm.Node(tmp_path).open())
+    address = first.lead()
+    pay(first.node)
+    follower = opened(follow=address)
+    caught_up(follower, first.node)
+    first.shut()
+    first.node.close()
+    assert follower.request("eth_getBalance", BOB, "latest") != "0x0"
+    with pytest.raises(CallFailedError, match=f"the leader {address} is not connected"):
+        pay(follower)
+    second = Pair(opened(datadir=tmp_path))
+    second.lead(int(address.rpartition(":")[2]))
+    pay(second.node)
+    caught_up(follower, second.node)
+    second.shut()
+
+
+def test_a_follower_goes_on_where_its_disk_is(tmp_path: Path, leading: Pair, opened: Open) -> None:
+    address = leading.lead()
+    leading.node.request("anvil_mine", "0x28")
+    with zevm.Node(tmp_path, follow=address) as follower:
+        caught_up(follower, leading.node)
+    leading.node.request("anvil_mine", "0x5")
+    again = opened(datadir=tmp_path, follow=address)
+    assert again.chain.head.number >= 40
+    caught_up(again, leading.node)
+
+
+def test_a_cut_link_is_made_again(leading: Pair, opened: Open) -> None:
+    follower = opened(follow=leading.lead())
+    for _ in range(3):
+        pay(leading.node)
+        caught_up(follower, leading.node)
+        leading.cut()
+    pay(leading.node)
+    caught_up(follower, leading.node)
+
+
+def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, leading: Pair, opened: Open) -> None:
+    address = leading.lead()
+    leading.node.request("anvil_mine", "0x3")
+    snapshot = leading.node.request("evm_snapshot")
+    leading.node.request("anvil_mine", "0xc8")
+    with zevm.Node(tmp_path, follow=address) as follower:
+        caught_up(follower, leading.node)
+    leading.node.request("evm_revert", snapshot)
+    leading.node.request("anvil_mine", "0x96")
+    leading.node.request("anvil_setBalance", STRANGER, "0x7")
+    again = opened(datadir=tmp_path, follow=address)
+    caught_up(again, leading.node)
+
+
+def test_another_genesis_is_refused(leading: Pair, opened: Open) -> None:
+    follower = opened(follow=leading.lead(), genesis=GENESIS)
+    refusal_of(follower, "genesis")
+    assert follower.chain.head.number == 0
+    assert follower.request("eth_blockNumber") == "0x0"
+
+
+def test_a_setting_against_the_leaders_genesis_is_refused_at_the_start(leading: Pair, opened: Open) -> None:
+    address = leading.lead()
+    with pytest.raises(NodeError, match=f"is not that of {address}"):
+        opened(follow=address, chain_id=5)
+
+
+def test_no_leader_at_a_first_start_is_told(opened: Open) -> None:
+    with pytest.raises(NodeError, match=r"no leader answers at 127\.0\.0\.1:1"):
+        opened(follow="127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"enable_tx_gas_limit": True}, "transaction gas cap is off, this node's on.*--disable-tx-gas-limit"),
+        ({"code_size_limit": 100}, "code size limit is the fork's, this node's 100.*no --code-size-limit"),
+        ({"disable_code_size_limit": True}, "code size limit is the fork's, this node's none"),
+    ],
+)
+def test_other_rules_are_refused_with_the_flag_to_set(
+    setting: dict[str, Any], words: str, leading: Pair, opened: Open
+) -> None:
+    refusal_of(opened(follow=leading.lead(), **setting), words)
+
+
+def test_a_chain_that_is_not_for_development_takes_only_what_blocks_do(
+    opened: Open,
+) -> None:
+    leading = Pair(opened(genesis=private_genesis()))
+    assert not leading.node.chain.is_for_development
+    address = leading.lead()
+    pay(leading.node)
+    careful, open_minded = opened(follow=address), opened(follow=address, follow_development=True)
+    for follower in (careful, open_minded):
+        caught_up(follower, leading.node)
+    leading.node.request("anvil_setBalance", STRANGER, "0x1")
+    caught_up(open_minded, leading.node)
+    refusal_of(careful, "--follow-development")
+    leading.shut()
+
+
+def test_a_chain_of_a_state_file_is_refused(opened: Open, leading: Pair) -> None:
+    other = opened()
+    pay(other)
+    state = other.request("anvil_dumpState", True)
+    leading.node.request("anvil_loadState", state)
+    follower = opened(follow=leading.lead(), genesis=leading.node.chain.genesis.to_json())
+    refusal_of(follower, "came from a state file")
+
+
+def test_followers_are_counted_and_limited(opened: Open) -> None:
+    """The limit replica_followers."""
+    leading = Pair(opened(rpc_replica_followers=1))
+    address = leading.lead()
+    first = opened(follow=address)
+    caught_up(first, leading.node)
+    pay(first)
+    leader = replication_of(leading.node).leader
+    assert leader is not None
+    assert leader.followers == [0] or leader.followers == [1]
+    second = opened(follow=address, genesis=leading.node.chain.genesis.to_json())
+    refusal_of(second, "--rpc-replica-followers")
+    assert same(first, leading.node)
+    leading.shut()

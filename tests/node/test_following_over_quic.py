@@ -1,0 +1,49 @@
+"""A follower over QUIC, as `zevm run --follow` has it: keys pinned at the first connection, or an authority."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import zevm
+from tests.node.replication.conftest import caught_up, refusal_of
+from tests.node.replication.test_following import pay
+from zevm.node.errors import NodeError
+from zevm.storage.directory import PINS_NAME
+
+pytest.importorskip("aioquic")
+
+
+@pytest.fixture(scope="module")
+def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zevm.Node]:
+    with zevm.Node(tmp_path_factory.mktemp("leader"), quic_port=0) as node:
+        yield node
+
+
+def address_of(node: zevm.Node) -> str:
+    host, port = node._opened().server.quic_addresses[0]
+    return f"{host}:{port}"
+
+
+def test_a_follower_pins_the_leaders_key(leader: zevm.Node, tmp_path: Path) -> None:
+    address = address_of(leader)
+    with zevm.Node(tmp_path / "follower", follow=address) as follower:
+        pay(follower)
+        caught_up(follower, leader)
+        assert follower.request("eth_blockNumber") == leader.request("eth_blockNumber")
+    pins = tmp_path / "follower" / PINS_NAME
+    assert re.fullmatch(rf'\{{\s*"{address}": "[0-9a-f]{{64}}"\s*\}}\s*', pins.read_text())
+    pins.write_text(re.sub(r"[0-9a-f]{64}", "ab" * 32, pins.read_text()))
+    with zevm.Node(tmp_path / "follower", follow=address) as follower:
+        refusal_of(follower, "has the key 0x[0-9a-f]{64}, and before it had 0x(ab){32}; if it was renewed, delete .*")
+
+
+def test_a_leader_is_known_by_its_authority(leader: zevm.Node, tmp_path: Path) -> None:
+    authority = leader._settings.datadir / "quic-ca.pem"
+    with zevm.Node(follow=address_of(leader), follow_ca=authority) as follower:
+        caught_up(follower, leader)
+    with zevm.Node(tmp_path / "other", quic_port=0), pytest.raises(NodeError, match="no leader answers"):
+        zevm.Node(follow=address_of(leader), follow_ca=tmp_path / "other" / "quic-ca.pem").open()
