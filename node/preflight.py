@@ -47,7 +47,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         _check_readable(file)
     file = dump_path(settings)
     if file is not None:
-        _check_writable("--dump-state" if settings.state is None else "--state", file)
+        _check_replaceable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
 
@@ -140,6 +140,13 @@ def _check_writable(flag: str, file: Path) -> None:
     _check_folder(flag, file)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise NodeError(f"{flag} {file}: may not be written; give another file")
+
+
+def _check_replaceable(flag: str, file: Path) -> None:
+    """Raises NodeError if a file cannot be written as a whole; a pipe or device would be replaced by a file."""
+    _check_writable(flag, file)
+    if file.exists() and not file.is_file():
+        raise NodeError(f"{flag} {file}: is a pipe or a device, which cannot be replaced; give the name of a file")
 
 
 def _check_readable(file: Path) -> None:

@@ -29,7 +29,7 @@ from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, AddressInUseError, Listener
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.port import NamesApplication
-from zevm.rpc.transport.quic.options import OpenQuicPort, QuicPortOptions
+from zevm.rpc.transport.quic.options import OpenQuicPort, QuicFigures, QuicPortOptions
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -97,6 +97,7 @@ class Server:
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
         self.quic: OpenQuicPort | None = None
+        """The QUIC port, once it is served."""
         self._cancel_events: Callable[[], None] | None = None
 
     @property
@@ -175,6 +176,10 @@ class Server:
         """The addresses of the QUIC port."""
         return [] if self.quic is None else self.quic.addresses
 
+    def quic_figures(self) -> QuicFigures | None:
+        """Figures of the QUIC port, for metrics; None if it is not served."""
+        return None if self.quic is None else self.quic.figures()
+
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""
         return sum(listener.connection_count for listener in self._listeners)
@@ -186,8 +191,8 @@ class Server:
         from zevm.rpc.transport.quic.server import QuicPort
 
         identity = identity_of(options)
-        table = table_of(self._services, self.dispatcher, options, identity)
-        port = QuicPort(options, self._services.limits, table.protocols, identity)
+        table = table_of(self._services, self.dispatcher, options, identity, self.app)
+        port = QuicPort(options, self._services.limits, table.protocols, identity, table.executions)
         await port.start()
         self.quic = port
 
