@@ -349,7 +349,11 @@ WITHOUT_WRITES = {
 }  # fmt: skip
 """Commands that change memory alone, or nothing."""
 
-AS_OTHERS = {"anvil_dealERC20": "anvil_setStorageAt", "anvil_setERC20Allowance": "anvil_setStorageAt"}
+AS_OTHERS = {
+    "anvil_dealERC20": "anvil_setStorageAt",
+    "anvil_setERC20Allowance": "anvil_setStorageAt",
+    "zns_register": "eth_sendTransaction",
+}
 """Commands whose write is another's."""
 
 PARTIAL = {"anvil_mine"}
