@@ -27,7 +27,7 @@ _ZIG_TEST = re.compile(r'^\s*test "([^"]+)"', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the map. here: the counterpart. proof: its tests, or `planned: <system>`."""
+    """A row of the map. here: the counterpart. proof: its tests."""
 
     line: int
     item: str
