@@ -20,6 +20,7 @@ ENV PATH=/opt/zevm/.venv/bin:$PATH \
     ZEVM_HOST=0.0.0.0 \
     ZEVM_PORT=8545 \
     ZEVM_QUIC_HOST=0.0.0.0 \
+    ZEVM_ZNS_HOST=0.0.0.0 \
     ZEVM_DATADIR=/var/lib/zevm/chain
 EXPOSE 8545 8545/udp
 STOPSIGNAL SIGTERM

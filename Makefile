@@ -7,6 +7,7 @@
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
 # make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, walk-gas, answers
+# make crash, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
@@ -34,6 +35,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: $(LINTS)
 .PHONY: consensus-network
 .PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies walk-gas
+.PHONY: conformance answers crash consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse walk-gas
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -147,6 +149,9 @@ memory: install-dev
 
 malformed-bodies: install-dev
 	@$(BIN)/python -m verification.abuse.malformed_bodies $(ARGS)
+
+quic-abuse: install-dev
+	@$(BIN)/python -m verification.abuse.quic $(ARGS)
 
 walk-gas: install-dev
 	@$(BIN)/python -m verification.abuse.walk_gas $(ARGS)

@@ -7,6 +7,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import uvloop
 
@@ -18,6 +21,7 @@ from zevm.node.banner import (
     engine_listening,
     farewell,
     listening,
+    names_listening,
     quic_listening,
     write_config,
 )
@@ -31,6 +35,7 @@ from zevm.node.state_file import dump_path
 from zevm.node.wallet import address_of
 from zevm.rpc import methods
 from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server
+from zevm.storage.private_files import open_special
 
 LOGGER = logging.getLogger("zevm.node")
 STOP_SECONDS = 4.5
@@ -68,32 +73,44 @@ class Process:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
         chain = self.core.chain
+        config = self._config_pipe()
         async with self.core.served() as serving:
             if chain.spec.of(chain.next_header()).fork >= Fork.CANCUN:
                 BLOBS.prepare()
             settle_memory()
             try:
-                self._announce(serving.server)
+                self._announce(serving.server, config)
                 await serving.until(stopping)
                 self._say(farewell(None if self._settings.memory else self._settings.datadir))
             finally:
                 # requests that are cut off are what a stop is; no tracebacks of them
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
-    def _announce(self, server: Server) -> None:
+    def _config_pipe(self) -> BinaryIO | None:
+        """The pipe or device of --config-out, opened before the node listens. Raises NodeError."""
+        with self._config_errors():
+            return None if self._settings.config_out is None else open_special(self._settings.config_out)
+
+    @contextmanager
+    def _config_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise NodeError(f"--config-out {self._settings.config_out}: {reason_of(error)}") from error
+
+    def _announce(self, server: Server, config: BinaryIO | None) -> None:
         settings = self._settings
         facts = self._facts()
         if settings.config_out is not None:
-            try:
-                write_config(settings.config_out, facts)
-            except OSError as error:
-                raise NodeError(f"--config-out {settings.config_out}: {reason_of(error)}") from error
+            with self._config_errors():
+                write_config(settings.config_out, facts, config)
         lines = [
             banner(facts),
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
             *(quic_listening(host, port) for host, port in server.quic_addresses),
             *(() if self.core.watch is None else (self.core.watch.waiting(),)),
+            *(names_listening(host, port) for host, port in server.names_addresses),
         ]
         self._say("\n".join(lines))
 

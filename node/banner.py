@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import BinaryIO
 
 from coincurve import PrivateKey
 
@@ -114,6 +115,11 @@ def quic_listening(host: str, port: int) -> str:
     return f"QUIC on {_address(host, port)} (UDP)"
 
 
+def names_listening(host: str, port: int) -> str:
+    """The line for the name resolver's port."""
+    return f"Names on http://{_address(host, port)}/resolve/NAME"
+
+
 def farewell(folder: Path | None) -> str:
     """The message when a signal stops the node. folder: where the chain is kept; None for memory."""
     kept = "its chain was in memory and is gone" if folder is None else f"its chain is kept in {folder}"
@@ -129,8 +135,11 @@ def ether(wei: int) -> str:
     return f"{wei // ETHER}.{wei % ETHER:018d}"
 
 
-def write_config(path: Path, facts: BannerFacts) -> None:
-    """Anvil's --config-out: accounts and figures as JSON, readable only by the owner. Raises OSError."""
+def write_config(path: Path, facts: BannerFacts, special: BinaryIO | None = None) -> None:
+    """Anvil's --config-out: accounts and figures as JSON, readable only by the owner. Raises OSError.
+
+    special: the device or pipe at `path`, which is closed afterwards.
+    """
     content = {
         "available_accounts": ["0x" + address_of(key).hex() for key in facts.keys],
         "private_keys": [f"0x{key.secret.hex()}" for key in facts.keys],
@@ -140,4 +149,9 @@ def write_config(path: Path, facts: BannerFacts) -> None:
         "gas_limit": str(facts.gas_limit),
         "genesis_timestamp": str(facts.genesis_timestamp),
     }
-    write_private(path, (json.dumps(content, indent=2) + "\n").encode())
+    text = (json.dumps(content, indent=2) + "\n").encode()
+    if special is None:
+        write_private(path, text)
+        return
+    with special:
+        special.write(text)

@@ -13,7 +13,7 @@ from zevm import __version__
 from zevm.analysis.printable import printable
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
-from zevm.node.commands import account, audit, blocks, console, contract, database, profile, wasm, zns
+from zevm.node.commands import account, audit, blocks, console, contract, database, profile, quic, wasm, zns
 from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.commands.wasm_options import NEGATIVE_NUMBERS
 from zevm.node.config import in_own_words, load_settings
@@ -41,6 +41,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(account.app, name="account")
 app.add_typer(contract.app, name="contract")
 app.add_typer(wasm.app, name="wasm")
+app.add_typer(quic.app, name="quic")
 app.add_typer(zns.app, name="zns")
 app.command("export")(blocks.export_blocks)
 app.command("import")(blocks.import_blocks)

@@ -25,9 +25,9 @@ from zevm.node.keystore import FOLDER_NAME, Keystore
 from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
-from zevm.node.network import limits_for, open_chain, opened_database
+from zevm.node.network import forget_replaced, limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
-from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, quic_port, read_jwt_secret
+from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
 from zevm.node.replication.bootstrap import with_leaders_genesis
 from zevm.node.replication.service import Replication
@@ -91,13 +91,16 @@ class Observers:
 class Serving:
     """A node that answers requests. `until` starts timed blocks and holds the tasks that run with the server."""
 
-    def __init__(self, chain: Chain, server: Server, state_file: StateFile) -> None:
+    def __init__(self, settings: NodeSettings, chain: Chain, server: Server, state_file: StateFile) -> None:
+        self._settings = settings
         self._chain = chain
         self._state_file = state_file
         self.server = server
 
     async def until(self, stopping: asyncio.Event) -> None:
-        """Go on until the event comes."""
+        """Go on until the event comes: the start has succeeded, and what it made stays. Raises StorageError."""
+        self._chain.database.keep()
+        forget_replaced(self._settings)
         self._chain.start()
         await self._state_file.keep_until(stopping)
 
@@ -172,8 +175,7 @@ class NodeCore:
             if self.watch is not None:
                 self.watch.start()
                 stack.callback(self.watch.close)
-            self.chain.database.keep()
-            yield Serving(self.chain, server, state_file)
+            yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
 
     def _forwarder(self) -> Forwarder:
@@ -210,11 +212,14 @@ class NodeCore:
             ipc_path=ipc_path(settings),
             engine=self._engine_port(),
             quic=quic_port(settings),
+            names=names_port(settings),
         )
         server = Server(services, options)
         if settings.quic_port is not None:
             services.serve_replica = replication.lead(server.dispatcher.answer)
         metrics.watch_connections(server.connection_count)
+        if options.quic is not None:
+            metrics.watch_quic(server.quic_figures)
         metrics.watch_replication(replication)
         server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
         self.chain.events.subscribe(metrics.on_event)

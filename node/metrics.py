@@ -14,7 +14,9 @@ from prometheus_client.process_collector import ProcessCollector
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, TransactionsDropped
+from zevm.node.quic_metrics import QuicCollector
 from zevm.node.replication.service import Replication
+from zevm.rpc.transport.quic.options import QuicFigures
 
 LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 METHOD_LIMIT = 512
@@ -115,6 +117,10 @@ class Metrics:
     def watch_connections(self, count: Callable[[], int]) -> None:
         """Tell from now on how many connections `count` says are open."""
         self.registry.register(_ConnectionCollector(count))
+
+    def watch_quic(self, figures: Callable[[], QuicFigures | None]) -> None:
+        """Tell from now on the figures of the QUIC port."""
+        self.registry.register(QuicCollector(figures))
 
     def watch_replication(self, replication: Replication) -> None:
         """Tell from now on how far this node's leader and followers are."""

@@ -29,11 +29,12 @@ from zevm.chain.types import Header
 from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
-from zevm.node.preflight import JWT_SECRET_NAME, check_drivable
+from zevm.node.preflight import JWT_SECRET_NAME
 from zevm.node.settings import UNLIMITED_GAS, NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
 from zevm.rpc.transport.quic.options import QUIC_NAMES
+from zevm.storage import replaced
 from zevm.storage.database import Database
 from zevm.storage.directory import PINS_NAME
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
@@ -50,18 +51,21 @@ _FIRST_BLOCK = frozenset(
 
 
 def open_database(settings: NodeSettings, *, create: bool = True, accept: bool = False) -> Database:
-    """The database of the settings; with `fresh`, an empty one; `accept`: see Database.open.
+    """The database of the settings; with `fresh`, an empty one, the earlier one set aside; `accept`: see Database.open.
 
     Raises StorageError, GenesisError.
     """
     if settings.memory:
         return Database.open(None)
-    if settings.fresh:
-        # a chain is forgotten only for one that can begin
-        genesis = _new_genesis(settings, ())
-        if settings.external_consensus:
-            check_drivable(genesis.schedule, genesis.number, genesis.timestamp)
-        Database.erase(settings.datadir)
+    (replaced.set_aside if settings.fresh else replaced.put_back)(settings.datadir)
+    try:
+        return _open_files(settings, create=create, accept=accept)
+    except BaseException:
+        _put_back_replaced(settings)
+        raise
+
+
+def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:
     database = Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
     if database.ledger.meta(MetaName.COVENANT) is not None:
         database.close()
@@ -75,7 +79,8 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
 def opened_database(settings: NodeSettings) -> Iterator[Database]:
     """The database of the settings, created if absent; closed at exit.
 
-    After a failure, a database created here is deleted, unless `keep` was called. Raises StorageError.
+    After a failure, a database created here is deleted, unless `keep` was called; and the chain that --fresh replaces
+    is put back, unless `forget_replaced` was called. Raises StorageError.
     """
     absent = [name for name in _BESIDE_NAMES if not (settings.datadir / name).exists()]
     database = open_database(settings)
@@ -83,8 +88,21 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
         yield database
     except BaseException:
         database.discard(absent)
+        _put_back_replaced(settings)
         raise
     database.close()
+    forget_replaced(settings)
+
+
+def forget_replaced(settings: NodeSettings) -> None:
+    """Delete the chain that --fresh has replaced: the new one has begun. Raises StorageError."""
+    if settings.fresh and not settings.memory:
+        replaced.forget(settings.datadir)
+
+
+def _put_back_replaced(settings: NodeSettings) -> None:
+    if settings.fresh and not settings.memory:
+        replaced.put_back(settings.datadir)
 
 
 def open_chain(
@@ -142,7 +160,9 @@ def _new_genesis(settings: NodeSettings, accounts: Sequence[Address]) -> Genesis
     if settings.init is not None:
         genesis = _given_genesis(settings.init)
         genesis.schedule.check_merge()
-        return _with_first_block_settings(genesis, settings)
+        genesis = _with_first_block_settings(genesis, settings)
+        genesis.check_system_contracts()
+        return genesis
     given = settings.model_fields_set
     gas_limit = _gas_limit(settings)
     if not given & (_DEVELOPMENT_ACCOUNTS | _FIRST_BLOCK) and gas_limit is None and not settings.external_consensus:

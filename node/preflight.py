@@ -1,6 +1,7 @@
 """Checks before a start that need no chain: they run before the node creates or deletes anything."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from zevm.chain.rules.forks import Fork
@@ -12,7 +13,8 @@ from zevm.node.state_file import dump_path, load_path
 from zevm.node.zig_compiler import check_compiler
 from zevm.rpc.transport.ipc import check_path
 from zevm.rpc.transport.jwt import JwtSecretError, load_secret
-from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, check_addresses
+from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, check_addresses
+from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.quic.options import QuicPortOptions
 
 IPC_NAME = "zevm.ipc"
@@ -30,6 +32,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         check_addresses(settings.authrpc_addr, settings.authrpc_port, ENGINE_FLAGS)
         if jwt_secret_path(settings).exists():
             read_jwt_secret(settings)
+    check_names(settings)
     check_compiler(settings)
     check_quic(settings)
     socket = ipc_path(settings)
@@ -44,7 +47,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         _check_readable(file)
     file = dump_path(settings)
     if file is not None:
-        _check_writable("--dump-state" if settings.state is None else "--state", file)
+        _check_replaceable("--dump-state" if settings.state is None else "--state", file)
     if settings.config_out is not None:
         _check_writable("--config-out", settings.config_out)
 
@@ -84,6 +87,25 @@ def read_jwt_secret(settings: NodeSettings) -> bytes:
         raise NodeError(f"--authrpc-jwtsecret {error}") from error
 
 
+def names_port(settings: NodeSettings) -> NamesPortOptions | None:
+    """The name resolver's port, if one is asked for."""
+    if settings.zns_port is None:
+        return None
+    return NamesPortOptions(
+        settings.zns_host, settings.zns_port, settings.allow_origin, settings.allow_host, settings.zns_upstream
+    )
+
+
+def check_names(settings: NodeSettings) -> None:
+    """Raises NodeError if the name resolver's port, or the library of normal names, cannot be used."""
+    if settings.zns_port is None:
+        return
+    check_addresses(settings.zns_host, settings.zns_port, NAMES_FLAGS)
+    with of_extra("zns", "--zns-port"):
+        if find_spec("ens_normalize") is None:  # its tables are loaded by the first name
+            raise ModuleNotFoundError(name="ens_normalize")
+
+
 def quic_port(settings: NodeSettings) -> QuicPortOptions | None:
     """The QUIC port, if one is asked for."""
     if settings.quic_port is None:
@@ -118,6 +140,13 @@ def _check_writable(flag: str, file: Path) -> None:
     _check_folder(flag, file)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise NodeError(f"{flag} {file}: may not be written; give another file")
+
+
+def _check_replaceable(flag: str, file: Path) -> None:
+    """Raises NodeError if a file cannot be written as a whole; a pipe or device would be replaced by a file."""
+    _check_writable(flag, file)
+    if file.exists() and not file.is_file():
+        raise NodeError(f"{flag} {file}: is a pipe or a device, which cannot be replaced; give the name of a file")
 
 
 def _check_readable(file: Path) -> None:

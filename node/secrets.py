@@ -6,7 +6,7 @@ from collections.abc import Sequence
 HIDDEN = "[hidden]"
 _KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _PHRASE_OPTIONS = frozenset({"--mnemonic", "-m"})
-_OPEN_OPTIONS = frozenset({"--block", "--data"})
+_OPEN_OPTIONS = frozenset({"--block", "--data", "--server-key"})
 """Options whose 32-byte values are not keys."""
 
 

@@ -15,7 +15,7 @@ from zevm.chain.rules.genesis import Genesis
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
 ENGINE = "Consensus client"
-QUIC, REPLICAS = "QUIC", "Replicas"
+QUIC, REPLICAS, NAMES = "QUIC", "Replicas", "Names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,27 @@ def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
     return paths
 
 
+def _is_url(value: str) -> bool:
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _url(value: str) -> str:
+    if not _is_url(value):
+        raise ValueError(f"{value!r} is not a URL (http://HOST:PORT)")
+    return value
+
+
 def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_url(value):
             raise ValueError(f"{value!r} is not a URL of a node (http://HOST:PORT)")
     return values
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
+Url = Annotated[str, AfterValidator(_url)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]

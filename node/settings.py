@@ -21,6 +21,7 @@ from zevm.node.setting_kinds import (
     ENGINE,
     LIMITS,
     MINING,
+    NAMES,
     OUTPUT,
     POOL,
     QUIC,
@@ -33,6 +34,7 @@ from zevm.node.setting_kinds import (
     Names,
     NewestFork,
     NodeAddress,
+    Url,
     Urls,
     UserPath,
     WordCount,
@@ -353,6 +355,20 @@ class NodeSettings(BaseSettings):
     disable_console_log: bool = setting(
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
+    )  # fmt: skip
+
+    zns_port: int | None = setting(
+        None, "--zns-port", panel=NAMES, metavar="NUMBER", ge=0, le=65_535,
+        about="Resolve names over HTTP on this port (GET /resolve/NAME); 0 lets the system choose. "
+        "(default: not served)",
+    )  # fmt: skip
+    zns_host: Names = setting(
+        ("127.0.0.1",), "--zns-host", panel=NAMES, metavar="IP,...", min_length=1,
+        about="Addresses that names are resolved on, separated by commas.",
+    )  # fmt: skip
+    zns_upstream: Url | None = setting(
+        None, "--zns-upstream", panel=NAMES, metavar="URL",
+        about="Resolver that --zns-port asks for names with other ends than this chain's. (default: none)",
     )  # fmt: skip
 
     @model_validator(mode="before")

@@ -26,8 +26,10 @@ from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
-from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, AddressInUseError, Listener
-from zevm.rpc.transport.quic.options import OpenQuicPort, QuicPortOptions
+from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, AddressInUseError, Listener
+from zevm.rpc.transport.names.options import NamesPortOptions
+from zevm.rpc.transport.names.port import NamesApplication
+from zevm.rpc.transport.quic.options import OpenQuicPort, QuicFigures, QuicPortOptions
 from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
@@ -46,7 +48,7 @@ class ServerOptions:
 
     hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
-    consensus client's port, or None. quic: the QUIC port, or None.
+    consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -56,6 +58,7 @@ class ServerOptions:
     ipc_path: Path | None = None
     engine: EnginePortOptions | None = None
     quic: QuicPortOptions | None = None
+    names: NamesPortOptions | None = None
 
 
 class Server:
@@ -80,13 +83,21 @@ class Server:
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS)
         self.engine: EngineApplication | None = None
-        self._listeners = [self._public]
+        self._engine_listener: Listener | None = None
         if options.engine is not None:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
-            self._listeners.append(Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS))
+            self._engine_listener = Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS)
+        self._names: NamesApplication | None = None
+        self._names_listener: Listener | None = None
+        if options.names is not None:
+            self._names = NamesApplication(services, self._workers, options.names)
+            self._names_listener = Listener(self._names, limits, services.budgets, NAMES_FLAGS)
+        chosen = (self._public, self._engine_listener, self._names_listener)
+        self._listeners = [listener for listener in chosen if listener is not None]
         self._ipc: IpcServer | None = None
         self._in_process: InProcess | None = None
         self.quic: OpenQuicPort | None = None
+        """The QUIC port, once it is served."""
         self._cancel_events: Callable[[], None] | None = None
 
     @property
@@ -103,7 +114,12 @@ class Server:
     @property
     def engine_addresses(self) -> list[tuple[str, int]]:
         """The addresses of the consensus client's port."""
-        return [address for listener in self._listeners[1:] for address in listener.addresses]
+        return [] if self._engine_listener is None else self._engine_listener.addresses
+
+    @property
+    def names_addresses(self) -> list[tuple[str, int]]:
+        """The addresses of the name resolver's port."""
+        return [] if self._names_listener is None else self._names_listener.addresses
 
     async def start(self) -> None:
         """Bind and serve. Raises AddressInUseError or IpcError, with nothing left open."""
@@ -111,9 +127,12 @@ class Server:
         self._in_process = InProcess(self._services, self.dispatcher)
         try:
             await self.listen(self._options.hosts, self._options.port)
-            engine = self._options.engine
-            if engine is not None:
-                await self._listeners[1].bind(engine.hosts, engine.port)
+            for listener, port in (
+                (self._engine_listener, self._options.engine),
+                (self._names_listener, self._options.names),
+            ):
+                if listener is not None and port is not None:
+                    await listener.bind(port.hosts, port.port)
             if self._options.ipc_path is not None:
                 self._ipc = IpcServer(self._services, self.dispatcher, self._options.ipc_path)
                 await self._ipc.start()
@@ -140,6 +159,8 @@ class Server:
             await self._ipc.stop()
         if self.quic is not None:
             self.quic.close()
+        if self._names is not None:
+            self._names.close()
         await self._drain()
         for listener in self._listeners:
             listener.abort()
@@ -155,6 +176,10 @@ class Server:
         """The addresses of the QUIC port."""
         return [] if self.quic is None else self.quic.addresses
 
+    def quic_figures(self) -> QuicFigures | None:
+        """Figures of the QUIC port, for metrics; None if it is not served."""
+        return None if self.quic is None else self.quic.figures()
+
     def connection_count(self) -> int:
         """Open HTTP and WebSocket connections, for metrics."""
         return sum(listener.connection_count for listener in self._listeners)
@@ -166,8 +191,8 @@ class Server:
         from zevm.rpc.transport.quic.server import QuicPort
 
         identity = identity_of(options)
-        table = table_of(self._services, self.dispatcher, options, identity)
-        port = QuicPort(options, self._services.limits, table.protocols, identity)
+        table = table_of(self._services, self.dispatcher, options, identity, self.app)
+        port = QuicPort(options, self._services.limits, table.protocols, identity, table.executions)
         await port.start()
         self.quic = port
 

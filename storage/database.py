@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zevm.storage import directory, integrity, preimage_fill, schema
-from zevm.storage.database_files import DatabaseFiles, erase_files, stored_sequence
+from zevm.storage import integrity, preimage_fill, schema
+from zevm.storage.database_files import DatabaseFiles, stored_sequence
 from zevm.storage.errors import StorageError
 from zevm.storage.ledger import Ledger
 from zevm.storage.leveldb import LevelStore
@@ -107,23 +107,6 @@ class Database:
         except BaseException:
             files.release()
             raise
-
-    @staticmethod
-    def erase(path: Path) -> None:
-        """Remove the database in the directory `path` and leave other files, such as the keystore. Absent: no error.
-
-        Raises DatabaseLockedError while a process has it open, ForeignDatabaseError where it is not ours.
-        """
-        if not directory.is_ours(path):
-            return
-        lock = directory.DirectoryLock(path)
-        try:
-            erase_files(path)
-            directory.sync_directory(path)
-        except OSError as error:
-            raise StorageError(f"cannot erase the database at {path}: {error.strerror}") from error
-        finally:
-            lock.release()
 
     @property
     def sequence(self) -> int:

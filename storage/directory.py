@@ -14,12 +14,15 @@ from zevm.storage.schema import SCHEMA_VERSION
 FORMAT_NAME = "FORMAT"
 LOCK_NAME = "zevm.lock"
 LEVELDB_NAME = "leveldb"
+REPLACED_NAME = "replaced"
+FORGOTTEN_NAME = "replaced.old"
 
 PINS_NAME = "leader-keys.json"
 """The keys of the nodes that this one has followed."""
 
 BESIDE_NAMES = frozenset(
     {LOCK_NAME, PINS_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+    | {REPLACED_NAME, FORGOTTEN_NAME}
 )
 """Files that a directory for a new database may already contain."""
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK})
 """Errors of a file system without hard links."""
@@ -17,9 +18,10 @@ def write_private(path: Path, content: bytes) -> None:
     The content goes into a new file first: a process that holds the old one open does not read it. A device or a pipe
     is written to as it is. A file that no other can replace (a mount point, a folder of another's) is emptied first.
     """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
-            stream.write(content)
+    special = open_special(path)
+    if special is not None:
+        with special:
+            special.write(content)
         return
     target = Path(os.path.realpath(path))
     try:
@@ -28,6 +30,23 @@ def write_private(path: Path, content: bytes) -> None:
         if error.errno not in _NO_REPLACING or not target.exists():
             raise
         _write_over(target, content)
+
+
+def open_special(path: Path) -> BinaryIO | None:
+    """A device or a pipe, open for writing; None for a regular file or none.
+
+    Raises OSError, with ENXIO for a pipe that no process reads: opening it would wait for one without end.
+    """
+    if not path.exists() or path.is_file():
+        return None
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO and path.is_fifo():
+            raise OSError(errno.ENXIO, "no process reads this pipe; start its reader first", str(path)) from error
+        raise
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "wb")
 
 
 def make_private(path: Path, content: bytes) -> None:

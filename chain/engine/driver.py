@@ -239,10 +239,7 @@ class Engine:
 
     def _apply(self, header: Header, path: Path, choice: Forkchoice) -> None:
         chain = self._chain
-        checkpoints = Checkpoints(
-            self._checkpoint("safe", choice.safe, path) or chain.canonical.checkpoints.safe,
-            self._checkpoint("finalized", choice.finalized, path) or chain.canonical.checkpoints.finalized,
-        )
+        checkpoints = self._checkpoints(choice, path)
         depth = chain.head.number - path.ancestor.number
         if depth > self._limits.reorg_blocks:
             limit = self._limits.reorg_blocks
@@ -276,6 +273,37 @@ class Engine:
         self._chain.switch_to(path.ancestor, branch, also=move, checkpoints=checkpoints, keep_removed=True)
         self._sides.confirm(moves[0])
 
+    def _checkpoints(self, choice: Forkchoice, path: Path) -> Checkpoints:
+        """The safe and the finalized block after a fork choice.
+
+        A consensus client that was started again names older blocks for a while. What is final stays final as long as
+        it lies on the chain to the new head, and `safe` is never below it.
+        """
+        before = self._chain.canonical.checkpoints
+        safe = self._checkpoint("safe", choice.safe, path) or before.safe
+        finalized = self._checkpoint("finalized", choice.finalized, path) or before.finalized
+        if self._is_older(finalized, before.finalized) and self._is_on(before.finalized, path):
+            finalized = before.finalized
+        return Checkpoints(finalized if self._is_older(safe, finalized) else safe, finalized)
+
+    def _is_older(self, block_hash: bytes | None, than: bytes | None) -> bool:
+        """Whether a block has a lower number than another; no block is older than none."""
+        one, other = self._header_of(block_hash), self._header_of(than)
+        return one is not None and other is not None and one.number < other.number
+
+    def _is_on(self, block_hash: bytes | None, path: Path) -> bool:
+        """Whether a known block lies on the chain to a new head."""
+        header = self._header_of(block_hash)
+        return header is not None and self._hash_on(path, header.number) == block_hash
+
+    def _hash_on(self, path: Path, number: int) -> Hash32 | None:
+        """The hash of a height on the chain to a new head."""
+        is_canonical = number <= path.ancestor.number
+        return self._chain.records.canonical_hash(number) if is_canonical else path.hash_at(number)
+
+    def _header_of(self, block_hash: bytes | None) -> Header | None:
+        return None if block_hash is None else self._chain.header_by_hash(Hash32(block_hash))
+
     def _checkpoint(self, name: str, block_hash: Hash32, path: Path) -> bytes | None:
         """A checkpoint's hash, which must lie on the chain to the new head; None for zeros."""
         if block_hash == NO_HASH:
@@ -283,9 +311,7 @@ class Engine:
         header = self._chain.header_by_hash(block_hash)
         if header is None:
             raise InvalidForkchoiceError(f"{name} block not available in database")
-        number, ancestor = header.number, path.ancestor.number
-        held = self._chain.records.canonical_hash(number) if number <= ancestor else path.hash_at(number)
-        if held != block_hash:
+        if self._hash_on(path, header.number) != block_hash:
             raise InvalidForkchoiceError(f"{name} block not in canonical chain")
         return block_hash
 

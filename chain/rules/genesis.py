@@ -25,6 +25,7 @@ from zevm.chain.rules.name_service import NAME_SERVICE_ADDRESSES
 from zevm.chain.rules.predeploys import (
     CREATE2_DEPLOYER_ADDRESS,
     CREATE2_DEPLOYER_CODE,
+    REQUEST_CONTRACTS,
     STYLUS_DEPLOYER_ADDRESSES,
     STYLUS_DEPLOYER_CODE,
     SYSTEM_CONTRACTS,
@@ -107,6 +108,22 @@ class Genesis:
     def diff(self) -> StateDiff:
         """The accounts as a change of the empty state. Empty accounts stay: geth's genesis state has them."""
         return accounts_diff(self.accounts)
+
+    def check_system_contracts(self) -> None:
+        """Raise GenesisError if no block can follow: from Prague on, two contracts need code (EIP-7002, EIP-7251).
+
+        The system calls of Cancun and of EIP-2935 do nothing where there is no code.
+        """
+        if self.schedule.fork_at(self.number + 1, self.timestamp + 1) < Fork.PRAGUE:
+            return
+        lacking = [address for address in REQUEST_CONTRACTS if not self.accounts.get(address, GenesisAccount()).code]
+        if lacking:
+            raise GenesisError(
+                f"alloc: {' and '.join(f'0x{address.hex()}' for address in lacking)} need code (EIP-7002, EIP-7251): "
+                "Prague is active in the first block, which is invalid without them; copy their entries from the "
+                "genesis of a development chain, which `zevm export blocks.rlp --genesis genesis.json` writes, or set "
+                "config.pragueTime to a time at which they are deployed"
+            )
 
     def header(self, state_root: bytes) -> Header:
         """The genesis header with the fields of its fork, over the state with this root."""

@@ -108,3 +108,6 @@ SYSTEM_CONTRACTS: tuple[tuple[Fork, Address, bytes], ...] = (
     (Fork.PRAGUE, CONSOLIDATION_REQUESTS_ADDRESS, CONSOLIDATION_REQUESTS_CODE),
 )
 """(fork that calls it, address, code) of each system contract."""
+
+REQUEST_CONTRACTS = (WITHDRAWAL_REQUESTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS)
+"""System contracts that must have code: without it a block is invalid (EIP-7002, EIP-7251)."""

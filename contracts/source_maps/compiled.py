@@ -36,9 +36,9 @@ def compiled_source_map(path: Path, source: str, name: str, *, creation: bool = 
         return None  # an artifact of another tool, or without a map
 
 
-@lru_cache(2)
+@lru_cache(4)
 def _document(path: Path, _: int) -> dict[str, Any]:
-    """A file's content. A record holds all contracts, each of which asks for it."""
+    """A file's content. Each contract of a build asks for the build's record."""
     found: dict[str, Any] = json.loads(path.read_bytes())
     return found
 
@@ -80,7 +80,7 @@ def _mapped(code: Mapping[str, Any], sources: Mapping[int, SourceText]) -> dict[
 def _numbered(folder: Path, number: int, target: str) -> dict[int, str]:
     """The files' numbers in the newest build that gave this source this number."""
     for file in sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True):
-        found = json.loads(file.read_bytes()).get("source_id_to_path", {})
+        found = _document(file, file.stat().st_mtime_ns).get("source_id_to_path", {})
         if found.get(str(number)) == target:
             return {int(key): name for key, name in found.items()}
     return {}

@@ -25,14 +25,14 @@ from zevm.node.errors import NodeError
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _INTEGER = ("uint256",)
 """The encoding of an export's result."""
-_ENTRY_POINT = "user_entrypoint"
+ENTRY_POINT = "user_entrypoint"
 
 
 def call(
     target: Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")],
     function: Annotated[
         str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
-    ] = _ENTRY_POINT,
+    ] = ENTRY_POINT,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
     ] = None,
@@ -49,7 +49,7 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Run a function without keeping changes, and print its result. A FILE runs locally unless a node is named."""
-    fields = _function(function, arguments or [], data)
+    fields = function_fields(function, arguments or [], data)
     outputs = fields.pop("outputs")
     if sender is not None:
         fields["from"] = sender
@@ -69,10 +69,10 @@ def call(
             if here
             else client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))
         )
-    _tell(answer, outputs, gas=gas, as_json=as_json)
+    tell(answer, outputs, gas=gas, as_json=as_json)
 
 
-def _function(function: str, texts: list[str], data: str | None) -> dict[str, Any]:
+def function_fields(function: str, texts: list[str], data: str | None) -> dict[str, Any]:
     """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result."""
     if "(" in function:
         from zevm.node.abi_text import encode_arguments, parse_signature
@@ -81,7 +81,7 @@ def _function(function: str, texts: list[str], data: str | None) -> dict[str, An
         if data is None:
             data = "0x" + encode_arguments(signature.inputs, texts, function=signature.name).hex()
         return {"function": signature.canonical, "arguments": data, "outputs": signature.outputs}
-    if data is None and function != _ENTRY_POINT:
+    if data is None and function != ENTRY_POINT:
         return {"function": function, "arguments": [_integer(text) for text in texts], "outputs": _INTEGER}
     if texts:
         raise NodeError(f"{function} takes call data, as --data 0x1234; write a signature for anything else")
@@ -133,7 +133,8 @@ def _run_here(fields: dict[str, Any]) -> dict[str, Any]:
         database.close()
 
 
-def _tell(answer: dict[str, Any], outputs: tuple[str, ...] | None, *, gas: bool, as_json: bool) -> None:
+def tell(answer: dict[str, Any], outputs: tuple[str, ...] | None, *, gas: bool, as_json: bool) -> None:
+    """Print an answer of zvm_executeFunction. outputs: types of the result; None for hex. Raises NodeError."""
     failed = answer["status"] != "success"
     if as_json:
         typer.echo(json.dumps(answer))

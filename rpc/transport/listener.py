@@ -31,6 +31,7 @@ class AddressFlags:
 
 HTTP_FLAGS = AddressFlags("--host", "--port")
 ENGINE_FLAGS = AddressFlags("--authrpc-addr", "--authrpc-port")
+NAMES_FLAGS = AddressFlags("--zns-host", "--zns-port")
 
 _REMEDIES = {
     errno.EADDRINUSE: "stop what uses the port, or give another one with {port}",

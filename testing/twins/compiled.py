@@ -33,16 +33,20 @@ TWINS = {
     "escrow": Twin("Escrow", "escrow.zig"),
     "exchange": Twin("Exchange", "exchange.zig"),
     "registry": Twin("Registry", "registry.zig"),
+    "zns_registry": Twin("ZnsRegistry", "zns_registry.zig"),
+    "zns_resolver": Twin("ZnsResolver", "zns_resolver.zig"),
 }
 """Every contract that both languages have, by the name of its Zig source."""
 
 
 @cache
 def solidity(name: str) -> Code:
-    """A contract of examples/src or examples/twins. Raises RuntimeError with forge's text."""
-    build_examples()
-    build_examples("twins")
-    built = json.loads(next((EXAMPLES / "out").glob(f"*.sol/{name}.json")).read_text())
+    """A contract of examples/src, examples/twins or contracts/zns. Raises RuntimeError with forge's text."""
+    profiles = ("zns",) if name.startswith("Zns") else ("default", "twins")
+    for profile in profiles:
+        build_examples(profile)
+    folder = EXAMPLES / "out" / "zns" if profiles == ("zns",) else EXAMPLES / "out"
+    built = json.loads(next(folder.glob(f"*.sol/{name}.json")).read_text())
     return _code(built)
 
 

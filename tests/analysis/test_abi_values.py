@@ -1,11 +1,11 @@
 """Values of ABI-encoded data: eth_abi's, within a budget; and as text, in which nothing commands a terminal."""
 
 import time
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from eth_abi import encode
+from eth_abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +61,15 @@ def test_items_that_share_their_data_do_not_multiply() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
-    with suppress(UndecodableError):
-        decode_values(["(string,uint256[])[]", "bytes", "address"], data)
+    types = ["(string,uint256[])[]", "bytes", "address"]
+    try:
+        values = decode_values(types, data)
+    except UndecodableError:
+        with pytest.raises((DecodingError, OverflowError)):
+            decode(types, data)
+        return
+    assert [type(value) for value in values] == [list, bytes, bytes]
+    assert all(isinstance(text, str) and all(isinstance(n, int) for n in numbers) for text, numbers in values[0])
 
 
 @pytest.mark.parametrize(

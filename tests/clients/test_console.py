@@ -17,5 +17,6 @@ def test_console_log(node: NodeProcess, built: None) -> None:  # noqa: ARG001
     contract = w3.eth.contract(w3.eth.wait_for_transaction_receipt(sent)["contractAddress"], abi=chatter.abi)
     before = node.line_count
     contract.functions.say("boo", 3).transact({"from": ACCOUNTS[1]})
-    node.wait_for_line(re.compile("chatter says boo 3 times"), after=before)
-    node.wait_for_line(re.compile(ACCOUNTS[1], re.IGNORECASE), after=before)
+    said = node.wait_for_line(re.compile("chatter says .*"), after=before)
+    assert said[0] == "chatter says boo 3 times"
+    assert node.wait_for_line(re.compile(ACCOUNTS[1], re.IGNORECASE), after=before)

@@ -195,7 +195,7 @@ def test_direct_dependencies_are_locked_and_explained() -> None:
     extras = dict(project["optional-dependencies"])
     development = extras.pop("dev")
     compilers = [line for name in ("zig", "vyper") for line in extras.pop(name)]
-    run = [*project["dependencies"], *(line for name in ("cli", "web3", "quic") for line in extras.pop(name))]
+    run = [*project["dependencies"], *(line for name in ("cli", "web3", "zns", "quic") for line in extras.pop(name))]
     others = [line for lines in extras.values() for line in lines]
     for lock, requirements in {
         "requirements.lock": run,

@@ -149,8 +149,11 @@ async def test_a_subscriber_learns_that_the_node_is_closed() -> None:
         w3: AsyncWeb3[Any] = await AsyncWeb3(node.persistent_provider)
         await w3.eth.subscribe("newHeads")
         listener = w3.provider._message_listener_task
+        assert not listener.done()
         await asyncio.to_thread(node.close)
         await asyncio.wait_for(listener, 10)
+        with pytest.raises(zevm.NodeClosedError):
+            node.request("eth_chainId")
         await w3.provider.disconnect()
 
 

@@ -1,6 +1,7 @@
 """N8: what failed leaves nothing behind, forgets nothing, and gives advice that works with the command at hand."""
 
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -29,6 +30,7 @@ FAILING = {
     "no folder for the configuration": "run --port 0 --config-out absent/config.json",
     "a folder in the way of the configuration": "run --port 0 --config-out folder",
     "a genesis that is none": "run --port 0 --init bad.json",
+    "a genesis without the contracts of its fork": "run --port 0 --init empty.json",
     "no genesis": "run --port 0 --init absent.json",
     "a chain before the merge, driven": "run --port 0 --authrpc --hardfork london",
     "a bad secret": "run --port 0 --authrpc-jwtsecret bad.json",
@@ -36,6 +38,14 @@ FAILING = {
     "no folder for the state": "run --port 0 --dump-state absent/state.json",
     "an unknown account": f"run --port 0 --unlock {BOB} --password-file password",
     "a state that is none": "run --port 0 --load-state bad.json",
+    "a state that is cut off": "run --port 0 --load-state cut.json",
+    "a state that is too large": "run --port 0 --load-state state.json --rpc-state-file-bytes 20",
+    "a state to continue that is none": "run --port 0 --state bad.json",
+    "a pipe for the state": "run --port 0 --dump-state pipe",
+    "a device for the state": "run --port 0 --state-interval 9 --dump-state /dev/null",
+    "a pipe that is the state": "run --port 0 --state pipe",
+    "a pipe of the configuration without a reader": "run --port 0 --config-out pipe",
+    "a full device for the configuration": "run --port 0 --config-out /dev/full",
     "init with a genesis that is none": "init --genesis bad.json",
     "init without its genesis": "init --genesis absent.json",
     "import of no file": "import absent.rlp",
@@ -83,7 +93,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     genesis = json.loads((folder / "genesis.json").read_text())
     genesis["timestamp"] = "0x5"
     (folder / "other.json").write_text(json.dumps(genesis))
+    (folder / "empty.json").write_text(json.dumps({**genesis, "alloc": {}}))
     (folder / "bad.json").write_text('{"config": {}}')
+    (folder / "state.json").write_text('{"block": {}, "accounts": {}, "best_block_number": 0}')
+    (folder / "cut.json").write_text('{"block": {}, "accounts": {')
     (folder / "bad.gz").write_bytes(b"\x1f\x8b")
     (folder / "password").write_text("secret\n")
     return folder
@@ -100,6 +113,7 @@ def furnished(files: Path, tmp_path: Path) -> Path:
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     return tmp_path
 
 
@@ -112,9 +126,7 @@ def test_n8_what_fails_leaves_nothing(here: Here, furnished: Path, busy_port: st
     assert _entries(furnished) == before, failed.out + failed.err
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, line in FAILING.items() if line.startswith("run") and name != "a state that is none"]
-)
+@pytest.mark.parametrize("name", [name for name, line in FAILING.items() if line.startswith("run")])
 def test_n8_a_fresh_start_that_fails_forgets_nothing(
     here: Here, furnished: Path, busy_port: str, files: Path, name: str
 ) -> None:

@@ -247,8 +247,11 @@ def test_a_closed_pipe_does_not_end_the_node() -> None:
     log = NodeLog(Formatter(), stream)
     stream.close()
     log.start()
-    log.called("eth_chainId", [], 0.0, None)
+    for method in ("eth_chainId", "eth_blockNumber"):
+        log.called(method, [], 0.0, None)
     log.close()
+    assert stream.closed
+    assert not [thread for thread in threading.enumerate() if thread is log._thread]
 
 
 class _Signalling(io.StringIO):

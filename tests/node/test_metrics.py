@@ -14,6 +14,7 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.metrics import METHOD_LIMIT, Metrics
 from zevm.rpc.errors import InvalidParamsError, MethodNotFoundError
+from zevm.rpc.transport.quic.options import QuicFigures
 from zevm.storage.database import Database
 
 
@@ -89,3 +90,26 @@ def test_the_size_of_the_folder(chain: Chain, tmp_path: Path) -> None:
     (tmp_path / "leveldb" / "000005.ldb").write_bytes(bytes(1234))
     assert _read(Metrics(chain, tmp_path))["zevm_database_bytes", ()] == 1234
     assert ("zevm_database_bytes", ()) not in _read(Metrics(chain, None))
+
+
+def test_the_quic_port_is_measured(chain: Chain) -> None:
+    metrics = Metrics(chain, None)
+    figures: list[QuicFigures] = []
+    metrics.watch_quic(lambda: figures[0] if figures else None)
+    assert not any(name.startswith("zevm_quic") for name, _ in _read(metrics))
+    pair = ("zvm/1", "X25519MLKEM768")
+    figures.append(QuicFigures({pair: 2}, 1, {pair: 5}, 3, 4, 6, 700, 1_500, 8, 9))
+    values = {name: value for (name, _), value in _read(metrics).items() if name.startswith("zevm_quic")}
+    assert values == {
+        "zevm_quic_connections": 2,
+        "zevm_quic_half_open_connections": 1,
+        "zevm_quic_handshakes_total": 5,
+        "zevm_quic_refused_connections_total": 3,
+        "zevm_quic_active_executions": 4,
+        "zevm_quic_executions_total": 6,
+        "zevm_quic_gas_total": 700,
+        "zevm_quic_oldest_execution_seconds": 1.5,
+        "zevm_quic_busy_total": 8,
+        "zevm_quic_refused_authentications_total": 9,
+    }
+    assert _read(metrics)["zevm_quic_connections", ("X25519MLKEM768", "zvm/1")] == 2

@@ -470,35 +470,6 @@ def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path: Path) -> Non
         assert database.scrub() != []
 
 
-@pytest.mark.parametrize("state", ["sound", "damaged", "another schema"])
-def test_erase_takes_the_database_and_nothing_else(tmp_path: Path, state, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_database(tmp_path, 3)
-    (tmp_path / "keystore").mkdir()
-    (tmp_path / "keystore" / "key").write_bytes(b"secret")
-    if state == "damaged":
-        (tmp_path / "FORMAT").write_bytes(b"zEVM database\nschema")
-    if state == "another schema":
-        monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", 2)
-    Database.erase(tmp_path)
-    assert {entry.name for entry in tmp_path.iterdir()} == {"keystore", "zevm.lock"}
-    assert (tmp_path / "keystore" / "key").read_bytes() == b"secret"
-    with Database.open(tmp_path) as database:
-        assert database.ledger.head() is None
-        assert database.warnings == ()
-
-
-def test_erase_spares_what_is_not_ours_or_in_use(tmp_path: Path) -> None:
-    Database.erase(tmp_path / "none")
-    (tmp_path / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(ForeignDatabaseError, match=r"holiday\.jpg"):
-        Database.erase(tmp_path)
-    with Database.open(tmp_path / "data") as database:
-        grow(database, 1)
-        with pytest.raises(DatabaseLockedError):
-            Database.erase(tmp_path / "data")
-        assert database.scrub() == []
-
-
 def abandoned(path: Path, copy, *, synced, unsynced) -> None:
     """A copy of an open database whose newest writes were not synced, with its log cut before the last of them."""
     with Database.open(path) as database:

@@ -72,9 +72,10 @@ class Traffic:
         for transaction_hash in list(self.waiting):
             if any(pair.call("eth_getTransactionReceipt", transaction_hash) is not None for pair in pairs):
                 del self.waiting[transaction_hash]
-        for raw in self.waiting.values():
+        for transaction_hash, raw in self.waiting.items():
             for pair in pairs:
-                _send(pair, raw)
+                if pair.call("eth_getTransactionByHash", transaction_hash) is None:
+                    _send(pair, raw)
 
     def _sign(self, fields: dict[str, Any]) -> None:
         is_dynamic = fields["type"] == 2
@@ -91,7 +92,7 @@ class Traffic:
 
 
 _KNOWN = ("already known", "nonce too low")
-"""Refusals of what the node has in its pool or in a block."""
+"""Refusals of what has entered the node's pool, or a block, since it was asked."""
 
 
 def _send(pair: Pair, raw: str) -> None:

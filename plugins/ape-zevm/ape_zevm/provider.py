@@ -11,7 +11,6 @@ from ape.api import SubprocessProvider, TestProviderAPI, TraceAPI
 from ape_ethereum.provider import Web3Provider
 from ape_ethereum.trace import TraceApproach
 from ape_test.config import ApeTestConfig
-from eth_pydantic_types import HexBytes32
 from eth_utils import to_hex
 from web3 import HTTPProvider, Web3
 
@@ -225,8 +224,7 @@ class ZevmProvider(SubprocessProvider, Web3Provider, TestProviderAPI):  # type: 
 
     def set_storage(self, address: Any, slot: Any, value: Any) -> None:
         """Set a slot of a contract, each of slot and value a number, bytes or hexadecimal text."""
-        words = [to_hex(HexBytes32.__eth_pydantic_validate__(word)) for word in (slot, value)]
-        self.make_request("anvil_setStorageAt", [address, *words])
+        self.make_request("anvil_setStorageAt", [address, _word(slot), _word(value)])
 
     # Traces
 
@@ -239,3 +237,9 @@ class ZevmProvider(SubprocessProvider, Web3Provider, TestProviderAPI):  # type: 
 def _hexadecimal(code: Any) -> str:
     """Code as the node takes it."""
     return to_hex(bytes.fromhex(code.removeprefix("0x")) if isinstance(code, str) else bytes(code))
+
+
+def _word(value: Any) -> str:
+    """A number, bytes or hexadecimal text as a 32-byte word; shorter bytes are a number too."""
+    number = int(value, 16) if isinstance(value, str) else value if isinstance(value, int) else int.from_bytes(value)
+    return f"0x{number:064x}"

@@ -201,7 +201,7 @@ def _with_fees(
     if kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST):
         return replace(arguments, gas_price=_price(services, base_fee))
     cap, tip = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas
-    if cap == 0:
+    if cap == 0 and base_fee:
         raise ServerError("maxFeePerGas must be non-zero")
     if tip is None:
         suggested = priority_fee(services)

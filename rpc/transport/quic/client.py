@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from cryptography import x509
 
 from zevm.rpc.transport.quic.certificates import key_hash
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits
@@ -164,14 +165,22 @@ def _configuration(
         max_stream_data=limits.stream_window_bytes,
     )
     if trust.authority is not None:
-        try:
-            configuration.load_verify_locations(cadata=trust.authority.read_bytes())
-        except OSError as error:
-            raise QuicError(f"{trust.authority}: cannot be read: {error.strerror}") from error
+        configuration.load_verify_locations(cadata=_authority(trust.authority))
     elif trust.server_key_hash is not None or trust.is_first_use:
         # the key's hash is compared before anything is sent
         configuration.verify_mode = ssl.CERT_NONE
     return configuration
+
+
+def _authority(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+        x509.load_pem_x509_certificates(content)
+    except OSError as error:
+        raise QuicError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise QuicError(f"{file}: no certificate in PEM, as the node's quic-ca.pem is") from error
+    return content
 
 
 __all__ = ["ClientConnection", "StreamResetError", "Trust", "connect"]

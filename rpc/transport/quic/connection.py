@@ -1,5 +1,6 @@
 """One QUIC connection of either side: its streams, its flow control, and the protocol that ALPN chose."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -7,10 +8,11 @@ from typing import Any, Protocol, cast
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic import events
 from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import QuicErrorCode
 
 from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
-from zevm.rpc.transport.quic.streams import Stream, StreamResetError
+from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
 from zevm.rpc.transport.quic.windows import Windows
 
 
@@ -26,6 +28,7 @@ class EventReceiver(Protocol):
         ...
 
 
+LOGGER = logging.getLogger("zevm.rpc")
 ProtocolFactory = Callable[["Connection"], EventReceiver]
 """A row of the ALPN table: begins to serve a connection whose handshake has chosen this protocol."""
 
@@ -68,7 +71,7 @@ class Connection(QuicConnectionProtocol):
         self._windows = Windows(
             quic, connection_bytes=limits.connection_window_bytes, stream_bytes=limits.stream_window_bytes
         )
-        self._sending: dict[int, Stream] = {}
+        self._sending: dict[int, SendRoom] = {}
         self._private = cast(Any, quic)
         for counter, value in (
             (self._private._local_max_streams_bidi, limits.streams),
@@ -119,13 +122,17 @@ class Connection(QuicConnectionProtocol):
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Handle a datagram, and let writes go on that waited for the acknowledgements in it (aioquic)."""
-        super().datagram_received(data, addr)
+        try:
+            super().datagram_received(data, addr)
+        except Exception:
+            LOGGER.exception("a QUIC connection of %s is closed: its datagram could not be handled", addr[0])
+            self.close(QuicErrorCode.INTERNAL_ERROR, "internal error")
         if self._private._close_event is not None:
             # the peer has left; aioquic says so only once no packet of it can be on its way any more
             self._end(self._private._close_event)
         if self._sending:
-            for stream in list(self._sending.values()):
-                stream.acknowledged()
+            for room in list(self._sending.values()):
+                room.acknowledged()
 
     def transmit_soon(self) -> None:
         """Send what is due in the next turn of the loop."""
@@ -173,12 +180,12 @@ class Connection(QuicConnectionProtocol):
         else:
             self._windows.unread.pop(stream_id, None)
 
-    def wait_for_room(self, stream: Stream, *, waits: bool) -> None:
-        """Tell a stream of acknowledgements, or no longer."""
+    def wait_for_room(self, room: SendRoom, *, waits: bool) -> None:
+        """Tell of acknowledgements, or no longer."""
         if waits:
-            self._sending[stream.stream_id] = stream
+            self._sending[room.stream_id] = room
         else:
-            self._sending.pop(stream.stream_id, None)
+            self._sending.pop(room.stream_id, None)
 
     def _begin(self, alpn: str | None) -> None:
         self.alpn = alpn

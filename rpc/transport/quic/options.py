@@ -1,6 +1,6 @@
 """The QUIC port's options, and the refusals of its start; without an import of the QUIC library."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,10 +32,33 @@ class QuicPortOptions:
     require_authentication: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class QuicFigures:
+    """A port's figures for the metrics. Keys of mappings: protocol (ALPN) and name of the key exchange's group.
+
+    connections: open ones with a complete handshake. half_open: open ones without. Executions are those of zvm/1.
+    """
+
+    connections: Mapping[tuple[str, str], int]
+    half_open: int
+    handshakes: Mapping[tuple[str, str], int]
+    refused_connections: int
+    active_executions: int
+    executions: int
+    gas: int
+    oldest_execution_age_ms: int
+    refused_busy: int
+    refused_authentications: int
+
+
 class OpenQuicPort(Protocol):
     """The served port (server.QuicPort)."""
 
     addresses: list[tuple[str, int]]
+
+    def figures(self) -> QuicFigures:
+        """The figures now."""
+        ...
 
     def close(self) -> None:
         """Close every connection and the sockets. Idempotent."""

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.services import Services
+from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
-from zevm.rpc.transport.quic.zvm.service import Statistics, ZvmService
+from zevm.rpc.transport.quic.zvm.service import ZvmService
+from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 REPLICATION = "zvm-sync/1"
 """Followers of this node's chain (node.replication)."""
@@ -23,8 +25,14 @@ class Table:
     executions: Statistics
 
 
-def table_of(services: Services, dispatcher: Dispatcher, options: QuicPortOptions, identity: Identity) -> Table:
-    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row."""
+def table_of(
+    services: Services,
+    dispatcher: Dispatcher,
+    options: QuicPortOptions,
+    identity: Identity,
+    application: h3.Application,
+) -> Table:
+    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row. application: served over HTTP/3."""
     zvm = ZvmService(
         services,
         dispatcher,
@@ -32,6 +40,9 @@ def table_of(services: Services, dispatcher: Dispatcher, options: QuicPortOption
         requires_authentication=options.require_authentication,
     )
     table = {messages.ALPN: served_by(zvm)}
+    if not options.require_authentication:
+        # a request over HTTP/3 has no signature
+        table[h3.ALPN] = h3.served_by_application(application)
     if services.serve_replica is not None:
         table[REPLICATION] = served_by(services.serve_replica)
     return Table(table, zvm.statistics)

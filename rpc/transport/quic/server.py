@@ -25,8 +25,9 @@ from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import SHUTDOWN
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Protocols
 from zevm.rpc.transport.quic.key_exchange import GROUP_NAMES, X25519MLKEM768, offer_groups
-from zevm.rpc.transport.quic.options import QuicError, QuicPortOptions
+from zevm.rpc.transport.quic.options import QuicError, QuicFigures, QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import StreamProtocol
+from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 LOGGER = logging.getLogger("zevm.rpc")
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -40,11 +41,19 @@ _PROBE = "zevm-probe"
 class QuicPort:
     """Serves the protocols of a table on a UDP port of every host. Created and used on the event loop."""
 
-    def __init__(self, options: QuicPortOptions, limits: Limits, protocols: Protocols, identity: Identity) -> None:
+    def __init__(
+        self,
+        options: QuicPortOptions,
+        limits: Limits,
+        protocols: Protocols,
+        identity: Identity,
+        executions: Statistics | None = None,
+    ) -> None:
         self._options = options
         self._limits = limits
         self._protocols = {**protocols, _PROBE: StreamProtocol}
         self.identity = identity
+        self._executions = executions or Statistics()
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
         self._connections: dict[Connection, asyncio.TimerHandle | None] = {}
@@ -80,6 +89,23 @@ class QuicPort:
         """The open connections, half-open ones among them."""
         return iter(self._connections)
 
+    def figures(self) -> QuicFigures:
+        """The figures for the metrics."""
+        executions = self._executions
+        ready = [item for item in self._connections if item.alpn is not None]
+        return QuicFigures(
+            connections=Counter((item.alpn or "", _group_name(item)) for item in ready),
+            half_open=self._half_open,
+            handshakes=dict(self.served),
+            refused_connections=self.refused,
+            active_executions=executions.active_executions,
+            executions=executions.total_executions_started,
+            gas=executions.total_gas_consumed,
+            oldest_execution_age_ms=executions.oldest_execution_age_ms,
+            refused_busy=executions.refused_busy,
+            refused_authentications=executions.refused_authentications,
+        )
+
     # for the endpoints and connections
 
     def admits(self, host: str) -> bool:
@@ -111,8 +137,7 @@ class QuicPort:
     def established(self, connection: Connection) -> None:
         """A handshake is complete (connection.Watcher)."""
         self._settle(connection)
-        group = connection.group or 0
-        self.served[connection.alpn or "", GROUP_NAMES.get(group, hex(group))] += 1
+        self.served[connection.alpn or "", _group_name(connection)] += 1
 
     def ended(self, connection: Connection) -> None:
         """A connection has ended (connection.Watcher)."""
@@ -227,6 +252,11 @@ class _Endpoint(QuicServer):
         assert self._transport is not None
         self._transport.sendto(_refusal(header), addr)
         return False
+
+
+def _group_name(connection: Connection) -> str:
+    group = connection.group or 0
+    return GROUP_NAMES.get(group, hex(group))
 
 
 def check_bindable(options: QuicPortOptions) -> None:

@@ -53,9 +53,57 @@ class Carrier(Protocol):
         """Say how many delivered bytes of a stream are unread."""
         ...
 
-    def wait_for_room(self, stream: "Stream", *, waits: bool) -> None:
-        """Tell a stream of acknowledgements, or no longer."""
+    def wait_for_room(self, room: "SendRoom", *, waits: bool) -> None:
+        """Tell of acknowledgements, or no longer."""
         ...
+
+
+class SendRoom:
+    """Waits of one stream's writer until the peer has acknowledged enough."""
+
+    def __init__(self, connection: Carrier, stream_id: int) -> None:
+        self.stream_id = stream_id
+        self._connection = connection
+        self._relief: asyncio.Future[None] | None = None
+        self._error: StreamResetError | None = None
+
+    async def wait(self) -> None:
+        """Wait while more than UNACKNOWLEDGED_BYTES are on their way. Raises StreamResetError."""
+        self.check()
+        while self._unacknowledged() > UNACKNOWLEDGED_BYTES:
+            self._relief = asyncio.get_running_loop().create_future()
+            self._connection.wait_for_room(self, waits=True)
+            seconds = self._connection.write_seconds
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._relief
+            except TimeoutError:
+                error = StreamResetError(f"the peer took nothing for {seconds:g} s", DEADLINE)
+                self._connection.reset_stream(self.stream_id, DEADLINE)
+                self.fail(error)
+                raise error from None
+            finally:
+                self._relief = None
+                self._connection.wait_for_room(self, waits=False)
+            self.check()
+
+    def check(self) -> None:
+        """Raises StreamResetError if the peer takes no more."""
+        if self._error is not None:
+            raise self._error
+
+    def acknowledged(self) -> None:
+        """The peer has acknowledged something of the connection."""
+        if self._unacknowledged() <= UNACKNOWLEDGED_BYTES:
+            _wake(self._relief)
+
+    def fail(self, error: StreamResetError) -> None:
+        """The peer takes no more, for this reason."""
+        self._error = self._error or error
+        _wake(self._relief)
+
+    def _unacknowledged(self) -> int:
+        return self._connection.unacknowledged_bytes(self.stream_id)
 
 
 class Stream:
@@ -68,9 +116,8 @@ class Stream:
         self._ended = False
         self._error: StreamResetError | None = None
         self._arrival: asyncio.Future[None] | None = None
-        self._relief: asyncio.Future[None] | None = None
+        self._room = SendRoom(connection, stream_id)
         self._finished_writing = False
-        self._write_error: StreamResetError | None = None
         self.was_reset = False
         """Whether this side gave the stream up."""
 
@@ -103,7 +150,7 @@ class Stream:
         """Send bytes; waits while more than UNACKNOWLEDGED_BYTES are on their way. Raises StreamResetError."""
         view = memoryview(data)
         for start in range(0, len(view), WRITE_PART_BYTES):
-            await self._wait_for_room()
+            await self._room.wait()
             self._send(bytes(view[start : start + WRITE_PART_BYTES]))
 
     def write_eof(self, data: bytes = b"") -> None:
@@ -150,13 +197,7 @@ class Stream:
 
     def stopped_writing(self, error: StreamResetError) -> None:
         """The peer reads no more of the stream."""
-        self._write_error = error
-        _wake(self._relief)
-
-    def acknowledged(self) -> None:
-        """The peer has acknowledged something of the connection."""
-        if self._relief is not None and self._unacknowledged() <= UNACKNOWLEDGED_BYTES:
-            _wake(self._relief)
+        self._room.fail(error)
 
     def _fail(self, error: StreamResetError) -> None:
         if self._error is None:
@@ -164,7 +205,7 @@ class Stream:
         self._parts.clear()
         self.connection.count_unread(self.stream_id, 0)
         _wake(self._arrival)
-        _wake(self._relief)
+        self._room.fail(error)
 
     def _took(self, count: int) -> None:
         if count:
@@ -181,38 +222,12 @@ class Stream:
         if not self._parts:
             self._raise_error()
 
-    async def _wait_for_room(self) -> None:
-        self._raise_write_error()
-        while self._unacknowledged() > UNACKNOWLEDGED_BYTES:
-            self._relief = asyncio.get_running_loop().create_future()
-            self.connection.wait_for_room(self, waits=True)
-            try:
-                async with asyncio.timeout(self.connection.write_seconds):
-                    await self._relief
-            except TimeoutError:
-                self.reset(DEADLINE)
-                raise StreamResetError(
-                    f"the peer took nothing for {self.connection.write_seconds:g} s", DEADLINE
-                ) from None
-            finally:
-                self._relief = None
-                self.connection.wait_for_room(self, waits=False)
-            self._raise_write_error()
-
-    def _unacknowledged(self) -> int:
-        return self.connection.unacknowledged_bytes(self.stream_id)
-
     def _send(self, data: bytes, *, end: bool = False) -> None:
-        self._raise_write_error()
+        self._room.check()
         try:
             self.connection.send(self.stream_id, data, end=end)
         except (RuntimeError, ValueError) as error:
             raise StreamResetError(f"the stream takes no more bytes: {error}") from error
-
-    def _raise_write_error(self) -> None:
-        self._raise_error()
-        if self._write_error is not None:
-            raise self._write_error
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -409,6 +409,28 @@ def test_checkpoints_follow_the_fork_choice_and_a_restart(tmp_path: Path) -> Non
         assert consensus.chain.head.number == 4, "a head below the finalized block is passed over"
 
 
+def test_what_is_final_stays_final_on_its_chain(consensus: Consensus) -> None:
+    """A consensus client that was started again replays from its anchor, and names the anchor as final meanwhile."""
+    blocks = consensus.extend(4)
+    hashes = [block.hash for block in blocks]
+
+    def choose(safe: bytes, finalized: bytes, head: bytes = hashes[3]) -> Checkpoints:
+        assert consensus.forkchoice(head, safe=safe, finalized=finalized).status.status is Status.VALID
+        return consensus.chain.canonical.checkpoints
+
+    assert choose(hashes[2], hashes[1]) == Checkpoints(hashes[2], hashes[1])
+    assert choose(hashes[0], hashes[0]) == Checkpoints(hashes[1], hashes[1]), "both were older"
+    assert choose(hashes[3], hashes[0]) == Checkpoints(hashes[3], hashes[1])
+    assert choose(hashes[1], hashes[0], hashes[2]) == Checkpoints(hashes[1], hashes[1]), "the head went back"
+    assert choose(hashes[2], hashes[2]) == Checkpoints(hashes[2], hashes[2])
+    # a chain without the final block is the consensus client's to choose
+    with engine_chain() as other:
+        side = other.extend(4, 1)
+    for block in side:
+        assert consensus.new_payload(block).status is Status.VALID
+    assert choose(side[0].hash, side[0].hash, side[3].hash) == Checkpoints(side[0].hash, side[0].hash)
+
+
 def test_safe_and_finalized_by_configuration() -> None:
     for options, safe, finalized in (
         (replace(MANUAL, slots_in_an_epoch=2), 6, 4),

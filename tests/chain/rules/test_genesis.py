@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis, GenesisAccount, load_default_genesis, load_genesis
 from zevm.chain.rules.name_service import NAME_SERVICE_ADDRESSES, namehash
 from zevm.chain.rules.predeploys import (
+    BEACON_ROOTS_ADDRESS,
+    CONSOLIDATION_REQUESTS_ADDRESS,
     CREATE2_DEPLOYER_ADDRESS,
     CREATE2_DEPLOYER_CODE,
+    HISTORY_STORAGE_ADDRESS,
+    REQUEST_CONTRACTS,
     STYLUS_DEPLOYER_ADDRESSES,
     STYLUS_DEPLOYER_CODE,
     SYSTEM_CONTRACTS,
+    WITHDRAWAL_REQUESTS_ADDRESS,
 )
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address
 
 
 def state_root(diff: StateDiff) -> bytes:
@@ -269,3 +276,38 @@ def test_predeployed_code_is_mainnets(address: str, code_hash: str) -> None:
 )
 def test_nodes_are_those_of_eip_137(name: str, node: str) -> None:
     assert namehash(name).hex() == node
+
+
+@pytest.mark.parametrize(
+    ("fork", "removed", "refused"),
+    [
+        (Fork.PRAGUE, (), False),
+        (Fork.PRAGUE, (WITHDRAWAL_REQUESTS_ADDRESS,), True),
+        (Fork.BPO2, (CONSOLIDATION_REQUESTS_ADDRESS,), True),
+        (Fork.OSAKA, REQUEST_CONTRACTS, True),
+        (Fork.PRAGUE, (BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS), False),
+        (Fork.CANCUN, REQUEST_CONTRACTS, False),
+    ],
+)
+@pytest.mark.parametrize("leaves_account", [False, True])
+def test_contracts_without_which_no_block_is_valid_are_asked_for(
+    fork: Fork, removed: tuple[Address, ...], refused: bool, leaves_account: bool
+) -> None:
+    genesis = Genesis.default(fork=fork)
+    left = {address: GenesisAccount(balance_wei=1) for address in removed} if leaves_account else {}
+    kept = {address: account for address, account in genesis.accounts.items() if address not in removed}
+    genesis = genesis.with_changes(accounts=kept | left)
+    if not refused:
+        genesis.check_system_contracts()
+        return
+    with pytest.raises(GenesisError, match=r"alloc: .* need code \(EIP-7002, EIP-7251\).*`zevm export") as raised:
+        genesis.check_system_contracts()
+    assert [address for address in REQUEST_CONTRACTS if address.hex() in str(raised.value)] == list(removed)
+
+
+def test_a_later_prague_leaves_time_to_deploy_its_contracts() -> None:
+    document = Genesis.default(fork=Fork.CANCUN).to_json()
+    for later, refused in ((1, True), (2, False)):
+        genesis = Genesis.from_json({**document, "config": {**document["config"], "pragueTime": later}, "timestamp": 0})
+        with pytest.raises(GenesisError, match="need code") if refused else nullcontext():
+            genesis.check_system_contracts()

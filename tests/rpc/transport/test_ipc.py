@@ -138,7 +138,7 @@ CONTAINERS = st.recursive(
 ).filter(lambda value: isinstance(value, list | dict))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(CONTAINERS, max_size=5),
     st.lists(st.integers(0, 400), max_size=6),

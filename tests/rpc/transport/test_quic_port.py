@@ -341,3 +341,13 @@ async def test_datagrams_are_as_large_as_the_limit_says() -> None:
             assert await exchange(client, bytes(20_000)) == bytes(20_000)
             (connection,) = port.connections()
             assert cast(Any, connection.quic)._max_datagram_size == size
+
+
+async def test_a_client_may_take_any_server_and_keeps_an_idle_connection_by_pings() -> None:
+    async with quic_port(quic_idle_seconds=0.6) as port, dial(port, trust=Trust(is_first_use=True)) as client:
+        assert client.server_key_hash == port.identity.server_key_hash
+        began = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < began + 1.2:
+            await client.ping()
+            await asyncio.sleep(0.05)
+        assert await exchange(client, b"x") == b"x"

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +32,10 @@ RICH = ExecutionOptions(gas_limit=30_000_000)
 
 
 @asynccontextmanager
-async def serving(*, require_authentication: bool = False, **limits: Any) -> AsyncIterator[Node]:
-    quic = QuicPortOptions(hosts=("127.0.0.1",), port=0, require_authentication=require_authentication)
+async def serving(
+    *, require_authentication: bool = False, folder: Path | None = None, **limits: Any
+) -> AsyncIterator[Node]:
+    quic = QuicPortOptions(("127.0.0.1",), 0, folder=folder, require_authentication=require_authentication)
     node = await start_node(limits=replace(Limits(), **limits), server=ServerOptions(hosts=(), quic=quic))
     try:
         yield node
@@ -231,6 +234,10 @@ async def test_executions_past_the_limit_are_told_that_the_server_is_busy(monkey
         busy = await client.execute_function(maths(), "f")
         assert (busy.status, busy.error_message) == (ExecutionStatus.RUNTIME_ERROR, BUSY_MESSAGE)
         assert (await client.statistics()).oldest_execution_age_ms > 0
+        figures = node.server.quic_figures()
+        assert figures is not None
+        assert (figures.active_executions, figures.executions, figures.refused_busy) == (3, 3, 1)
+        assert figures.connections == {("zvm/1", "X25519MLKEM768"): 1}
         gate.open = True
         assert {(await task).status for task in waiting} == {ExecutionStatus.SUCCESS}
         assert await client.statistics() == ServerStatistics(0, 3, 33, 0)

@@ -10,6 +10,7 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.chain.zvm.outcomes import Status
+from zevm.contracts.artifact import asks_for_creation
 from zevm.covenant.values import ADDRESS_BYTES
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult, encoded_changes
 from zevm.rpc.services import Services
@@ -95,8 +96,8 @@ def _error_text(services: Services, found: FunctionResult) -> str:
 def deployment_body(request: WasmExecutionRequest, caller: Address | None) -> bytes:
     """The call of zvm_deployContract for a request of `_constructor`. gas_limit 0: as much as it takes."""
     wanted: dict[str, object] = {"module": "0x" + request.module_bytecode.hex()}
-    if request.arguments:
-        assert isinstance(request.arguments, bytes)
+    assert isinstance(request.arguments, bytes)
+    if request.arguments or asks_for_creation(request.module_bytecode):
         wanted["constructorArguments"] = "0x" + request.arguments.hex()
     if caller is not None and request.caller_address:
         wanted["from"] = "0x" + caller.hex()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from zevm.covenant.errors import InvalidParameters
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
@@ -35,6 +35,7 @@ from zevm.rpc.transport.quic.zvm.messages import (
     framed,
     request_id_of,
 )
+from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 
 class _RefusedStreamError(Exception):
@@ -43,44 +44,6 @@ class _RefusedStreamError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
-
-
-@dataclass(slots=True)
-class Statistics:
-    """The server's executions: those under way with the time of their begin (time.monotonic), and totals."""
-
-    total_executions_started: int = 0
-    total_gas_consumed: int = 0
-    refused_busy: int = 0
-    refused_authentications: int = 0
-    _running: dict[object, float] = field(default_factory=dict)
-
-    @property
-    def active_executions(self) -> int:
-        """Executions under way."""
-        return len(self._running)
-
-    @property
-    def oldest_execution_age_ms(self) -> int:
-        """Age of the oldest execution under way; 0 without one."""
-        first = next(iter(self._running.values()), None)
-        return 0 if first is None else int((time.monotonic() - first) * 1_000)
-
-    def values(self) -> tuple[int, int, int, int]:
-        """As the answer has them."""
-        started, gas = self.total_executions_started, self.total_gas_consumed
-        return self.active_executions, started, gas, self.oldest_execution_age_ms
-
-    @contextmanager
-    def execution(self) -> Iterator[None]:
-        """Frame one execution."""
-        key = object()
-        self._running[key] = time.monotonic()
-        self.total_executions_started += 1
-        try:
-            yield
-        finally:
-            del self._running[key]
 
 
 class ZvmService:

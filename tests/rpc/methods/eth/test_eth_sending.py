@@ -107,6 +107,13 @@ async def test_send_refusals(node: Node) -> None:
     assert error.message.startswith("insufficient funds")
 
 
+async def test_a_cap_of_zero_pays_a_base_fee_of_zero(node: Node) -> None:
+    """Anvil's users send so where gas is free; geth, whose base fee is never zero, takes it for a forgotten value."""
+    await node.call("anvil_setNextBlockBaseFeePerGas", "0x0")
+    receipt = await node.send(to=hexadecimal(BOB), maxFeePerGas="0x0", maxPriorityFeePerGas="0x0")
+    assert (receipt["status"], receipt["effectiveGasPrice"]) == ("0x1", "0x0")
+
+
 async def test_a_send_whose_estimate_reverts_is_refused_and_with_gas_is_mined(node: Node) -> None:
     contract = await node.place(NOPE)
     error = await node.fails("eth_sendTransaction", {"to": contract})

@@ -1,0 +1,231 @@
+"""`zevm quic`: run functions, deploy modules and read statistics over a node's QUIC port."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+import orjson
+import typer
+
+from zevm.node.commands.options import DatadirOption, settings_of
+from zevm.node.commands.sending import PrivateKeyOption
+from zevm.node.commands.wasm_call import ENTRY_POINT, function_fields, tell
+from zevm.node.commands.wasm_options import NEGATIVE_NUMBERS, FileArgument, FromOption, JsonOption, read_module
+from zevm.node.errors import NodeError
+from zevm.node.extras import of_extra
+
+
+class Client(Protocol):
+    """A client of the extra `quic` (zevm.quic.ZvmQuicClient)."""
+
+    def execute_function(self, module_bytecode: bytes, function_name: str, arguments: Any, options: Any) -> Any:
+        """A WasmExecutionResult."""
+        ...
+
+    def deploy_module(self, module_bytecode: bytes, constructor_arguments: bytes, options: Any) -> Any:
+        """A WasmExecutionResult."""
+        ...
+
+    def statistics(self) -> Any:
+        """ServerStatistics."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+Result = TypeVar("Result")
+DEFAULT_PORT = 8_545
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})\Z")
+_NODE = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?\Z")
+
+NodeOption = Annotated[
+    str,
+    typer.Option("--node", "-n", metavar="HOST:PORT", envvar="ZEVM_QUIC_NODE", help="The node's QUIC port."),
+]
+AuthorityOption = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="FILE", help="The node's quic-ca.pem. (default: that of the data directory)"),
+]
+ServerKeyOption = Annotated[
+    str | None,
+    typer.Option("--server-key", metavar="HASH", help="SHA-256 of the node's public key, in the place of --ca."),
+]
+ChainIdOption = Annotated[int, typer.Option("--chain-id", min=0, help="Chain for which --private-key signs.")]
+ClassicalOption = Annotated[
+    bool, typer.Option("--allow-classical", help="Go on if the key exchange is not post-quantum.")
+]
+TimeoutOption = Annotated[int, typer.Option("--timeout", min=0, metavar="MS", help="Longest time of the execution.")]
+MemoryOption = Annotated[int, typer.Option("--memory-limit", min=0, metavar="BYTES", help="Memory at most.")]
+
+app = typer.Typer(help="A node over post-quantum QUIC: execute, deploy, stats.", no_args_is_help=True)
+
+
+@app.command("execute", context_settings=NEGATIVE_NUMBERS)
+def execute(
+    target: Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")],
+    function: Annotated[
+        str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
+    ] = ENTRY_POINT,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
+    ] = None,
+    node: NodeOption = f"127.0.0.1:{DEFAULT_PORT}",
+    authority: AuthorityOption = None,
+    server_key: ServerKeyOption = None,
+    datadir: DatadirOption = None,
+    private_key: PrivateKeyOption = None,
+    chain_id: ChainIdOption = 31_337,
+    sender: FromOption = None,
+    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")] = 30_000_000,
+    memory_limit: MemoryOption = 64 * 1024 * 1024,
+    timeout_ms: TimeoutOption = 30_000,
+    gas: Annotated[bool, typer.Option("--gas", help="Also print the gas used.")] = False,
+    allow_classical: ClassicalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a function on the head's state without keeping changes, and print its result."""
+    fields = function_fields(function, arguments or [], data)
+    given = fields["arguments"]
+    values = _bytes_of(given, "--data") if isinstance(given, str) else [int(text, 0) for text in given]
+    code = bytes.fromhex(target[2:]) if _ADDRESS.match(target) else read_module(Path(target))
+    options = {"gas_limit": gas_limit, "memory_limit": memory_limit, "timeout_ms": timeout_ms}
+    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    name = "" if fields["function"] == ENTRY_POINT else fields["function"]
+    result = _ask(connect, lambda client: client.execute_function(code, name, values, _options(sender, options)))
+    tell(_answer(result), fields["outputs"], gas=gas, as_json=as_json)
+
+
+@app.command("deploy", context_settings=NEGATIVE_NUMBERS)
+def deploy(
+    file: FileArgument,
+    values: Annotated[list[str] | None, typer.Argument(metavar="[VALUES]...", help="The constructor's.")] = None,
+    constructor: Annotated[
+        str | None, typer.Option("--constructor", metavar="TYPES", help='As "uint256,address".')
+    ] = None,
+    node: NodeOption = f"127.0.0.1:{DEFAULT_PORT}",
+    authority: AuthorityOption = None,
+    server_key: ServerKeyOption = None,
+    datadir: DatadirOption = None,
+    private_key: PrivateKeyOption = None,
+    chain_id: ChainIdOption = 31_337,
+    sender: FromOption = None,
+    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most; 0: enough.")] = 0,
+    allow_classical: ClassicalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy a module from one of the node's accounts, and print its address."""
+    from zevm.node.abi_text import encode_arguments, split_types
+
+    if values and constructor is None:
+        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
+    arguments = b"" if constructor is None else encode_arguments(split_types(constructor), values or [])
+    module, options = read_module(file), _options(sender, {"gas_limit": gas_limit})
+    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    result = _ask(connect, lambda client: client.deploy_module(module, arguments, options))
+    tell(_answer(result), None, gas=False, as_json=as_json)
+
+
+@app.command("stats")
+def stats(
+    node: NodeOption = f"127.0.0.1:{DEFAULT_PORT}",
+    authority: AuthorityOption = None,
+    server_key: ServerKeyOption = None,
+    datadir: DatadirOption = None,
+    private_key: PrivateKeyOption = None,
+    chain_id: ChainIdOption = 31_337,
+    allow_classical: ClassicalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the node's executions over QUIC: active, started, gas in total, age of the oldest."""
+    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    found = asdict(_ask(connect, lambda client: client.statistics()))
+    if as_json:
+        typer.echo(orjson.dumps(found))
+        return
+    for name, value in found.items():
+        typer.echo(f"{name}: {value}")
+
+
+def _client(
+    node: str,
+    authority: Path | None,
+    server_key: str | None,
+    datadir: Path | None,
+    private_key: str | None,
+    chain_id: int,
+    allow_classical: bool,
+) -> Callable[[], Client]:
+    """The connecting function for the options. Raises NodeError for options that cannot be used."""
+    with of_extra("quic", "zevm quic"):
+        from zevm.quic import ZvmQuicClient
+    from zevm.node.commands.account import parse_key
+    from zevm.rpc.transport.quic.options import AUTHORITY_NAME
+
+    found = _NODE.match(node)
+    port = DEFAULT_PORT if found is None else int(found["port"] or DEFAULT_PORT)
+    if found is None or not 0 < port < 65_536:
+        raise NodeError(f"--node {node}: want HOST:PORT, as 127.0.0.1:{DEFAULT_PORT}")
+    key_hash = None if server_key is None else _HASH.match(server_key)
+    if server_key is not None and key_hash is None:
+        raise NodeError(f"--server-key {server_key}: want 64 hex digits (SHA-256)")
+    if authority is None and key_hash is None:
+        own = settings_of(datadir, None).datadir / AUTHORITY_NAME
+        authority = own if own.exists() else None
+    options: dict[str, Any] = {
+        "authority": authority,
+        "server_key_hash": None if key_hash is None else bytes.fromhex(key_hash[1]),
+        "private_key": None if private_key is None else parse_key(private_key, "--private-key").secret,
+        "chain_id": chain_id,
+        "allow_classical": allow_classical,
+    }
+    host = found["v6"] or found["host"]
+    return lambda: ZvmQuicClient(host, port, **options)
+
+
+def _ask(connect: Callable[[], Client], question: Callable[[Client], Result]) -> Result:
+    """The answer to one question over a connection of its own. Raises NodeError."""
+    from zevm.covenant.errors import InvalidParameters
+    from zevm.rpc.transport.quic.options import QuicError
+
+    client = connect()
+    try:
+        return question(client)
+    except (QuicError, InvalidParameters) as error:
+        raise NodeError(str(error)) from None
+    finally:
+        client.close()
+
+
+def _options(sender: str | None, values: dict[str, int]) -> Any:
+    """ExecutionOptions of the given values; their class is loaded only here."""
+    from zevm.covenant.wasm import ExecutionOptions
+
+    return ExecutionOptions(**values, caller_address=sender or b"")
+
+
+def _bytes_of(text: str, option: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise NodeError(f"{option} {text}: not hexadecimal") from None
+
+
+def _answer(result: Any) -> dict[str, Any]:
+    """A WasmExecutionResult in the form of zvm_executeFunction's answer."""
+    return {
+        "status": result.status.name.lower(),
+        "statusCode": int(result.status),
+        "returnValue": "0x" + result.return_value.hex(),
+        "gasUsed": hex(result.gas_consumed),
+        "executionTimeMs": result.execution_time_us / 1_000,
+        "error": result.error_message or None,
+        "modifiedState": "0x" + result.modified_state.hex(),
+    }

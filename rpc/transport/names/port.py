@@ -1,0 +1,113 @@
+"""GET /resolve/NAME: the address, the contract and the records of a name as JSON, for clients that speak HTTP alone."""
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import orjson
+
+from zevm.chain.calls.names import NameReader
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import InvalidNameError
+from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
+from zevm.chain.types.block_reference import LATEST
+from zevm.rpc.codec.names import record_json, resolved_json
+from zevm.rpc.codec.results import Json
+from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Receive, Scope, Send
+from zevm.rpc.transport.guard import Guard, Refusal, header
+from zevm.rpc.transport.http_bodies import refuse, respond
+from zevm.rpc.transport.names.options import NamesPortOptions
+from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
+from zevm.rpc.workers import Workers
+
+PATH = "/resolve/"
+_TOO_BUSY = -32005
+_JSON = (b"content-type", b"application/json")
+_READ_METHODS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, a JSON object, and for how many seconds others may keep it."""
+
+    status: int
+    content: Json
+    seconds: int = 0
+
+
+class NamesApplication:
+    """The ASGI application of the port."""
+
+    def __init__(self, services: Services, workers: Workers, options: NamesPortOptions) -> None:
+        self._services = services
+        self._workers = workers
+        self._guard = Guard(options.allow_origins, options.allow_hosts)
+        self._upstream = None if options.upstream is None else Upstream(options.upstream, services.limits)
+
+    def close(self) -> None:
+        """Ask the other resolver no more."""
+        if self._upstream is not None:
+            self._upstream.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Serve one request."""
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refuse(send, refusal, [(b"allow", b"GET, HEAD")] if refusal.status == 405 else None)
+            return
+        if scope["path"] == "/health":
+            await respond(send, 200, [_JSON], b'{"status":"ok"}')
+            return
+        answer = await self._answer(unquote(scope["raw_path"].decode("latin-1"), errors="replace")[len(PATH) :])
+        await self._send(scope, send, answer)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        refusal = self._guard.check(scope["headers"])
+        if refusal is not None:
+            return refusal
+        if scope["type"] != "http" or scope["method"] not in _READ_METHODS:
+            return Refusal(405, "method not allowed")
+        if scope["path"] != "/health" and not scope["path"].startswith(PATH):
+            return Refusal(404, f"not found; ask for {PATH}NAME")
+        return None
+
+    async def _answer(self, text: str) -> Answer:
+        try:
+            name = await self._workers.read(normalised, text)
+            if self._upstream is not None and name.rpartition(".")[2] not in TOP_LEVEL_NAMES:
+                return Answer(200, *await self._upstream.resolve(name))
+            answer: Answer = await self._workers.run(self._resolve, name)
+        except InvalidNameError as error:
+            return Answer(400, {"error": error.message})
+        except UpstreamError as error:
+            return Answer(error.status, {"error": str(error)})
+        except Exception as error:  # whatever an execution may raise, in words for the client
+            refusal = to_rpc_error(self._services, PATH, error)
+            return Answer(503 if refusal.code == _TOO_BUSY else 500, {"error": refusal.message})
+        return answer
+
+    def _resolve(self, name: str, *, deadline: Deadline) -> Answer:
+        frame = self._services.chain.frame_at(LATEST)
+        reader = NameReader(frame, gas_limit=self._services.limits.call_gas, deadline=deadline)
+        found = reader.resolve(name)
+        if found is None:
+            return Answer(404, {"error": f"the name {name} is not registered, or has no resolver"})
+        content = resolved_json(found) | record_json(reader.records(name, (), ()))
+        return Answer(200, content, found.ttl_seconds)
+
+    async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
+        body = orjson.dumps(answer.content) + b"\n"
+        tag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
+        kept = b"public, max-age=%d" % answer.seconds if answer.seconds else b"no-cache"
+        headers = [(b"cache-control", kept), *self._guard.cors_headers(scope["headers"])]
+        if answer.status == 200:
+            headers.append((b"etag", tag))
+            if header(scope["headers"], b"if-none-match") == tag:
+                await send({"type": "http.response.start", "status": 304, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        if answer.status == 503:
+            headers.append((b"retry-after", b"1"))
+        await respond(send, answer.status, [_JSON, *headers], body)

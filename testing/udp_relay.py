@@ -1,0 +1,109 @@
+"""A UDP path between clients and a server on loopback that records, loses, repeats and reorders datagrams."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+HELD_SECONDS = 0.02
+"""Delay of a reordered datagram."""
+
+
+@dataclass
+class Faults:
+    """Shares of the datagrams that are lost, repeated and held back, each from 0 to 1."""
+
+    loss: float = 0.0
+    repetition: float = 0.0
+    reordering: float = 0.0
+    seed: int = 0
+
+
+@dataclass
+class Relay:
+    """port: where clients send to. to_server, to_client: what came, in order."""
+
+    port: int
+    to_server: list[bytes] = field(default_factory=list)
+    to_client: list[bytes] = field(default_factory=list)
+
+
+class _Forwarding(asyncio.DatagramProtocol):
+    """One direction's socket: hands datagrams with their sources to a function."""
+
+    def __init__(self, take: Any) -> None:
+        self._take = take
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._take(data, addr)
+
+
+class _Path:
+    """The relay's sockets, and what it does to datagrams."""
+
+    def __init__(self, host: str, port: int, faults: Faults) -> None:
+        self._server = (host, port)
+        self._faults = faults
+        self._chance = random.Random(faults.seed)
+        self._loop = asyncio.get_running_loop()
+        self._upstream: dict[Any, asyncio.DatagramTransport] = {}
+        self._opening: dict[Any, asyncio.Task[None]] = {}
+        self.relay = Relay(0)
+        self.down: asyncio.DatagramTransport | None = None
+
+    def from_client(self, data: bytes, source: Any) -> None:
+        self.relay.to_server.append(data)
+        transport = self._upstream.get(source)
+        if transport is not None:
+            self._pass_on(data, transport)
+        elif source not in self._opening:
+            self._opening[source] = self._loop.create_task(self._open(source, data))
+
+    async def _open(self, source: Any, first: bytes) -> None:
+        def from_server(data: bytes, _source: Any) -> None:
+            self.relay.to_client.append(data)
+            assert self.down is not None
+            self._pass_on(data, self.down, source)
+
+        transport, _ = await self._loop.create_datagram_endpoint(
+            lambda: _Forwarding(from_server), remote_addr=self._server
+        )
+        self._upstream[source] = transport
+        self._pass_on(first, transport)
+
+    def _pass_on(self, data: bytes, transport: asyncio.DatagramTransport, target: Any = None) -> None:
+        if self._chance.random() < self._faults.loss:
+            return
+        for _ in range(1 + (self._chance.random() < self._faults.repetition)):
+            if self._chance.random() < self._faults.reordering:
+                self._loop.call_later(HELD_SECONDS, _send, transport, data, target)
+            else:
+                _send(transport, data, target)
+
+    def close(self) -> None:
+        for transport in (self.down, *self._upstream.values()):
+            if transport is not None:
+                transport.close()
+
+
+@asynccontextmanager
+async def relayed(host: str, port: int, faults: Faults | None = None) -> AsyncIterator[Relay]:
+    """A relay before a server. Each client has a socket of its own towards it, as behind a router."""
+    path = _Path(host, port, faults or Faults())
+    loop = asyncio.get_running_loop()
+    path.down, _ = await loop.create_datagram_endpoint(
+        lambda: _Forwarding(path.from_client), local_addr=("127.0.0.1", 0)
+    )
+    path.relay.port = path.down.get_extra_info("sockname")[1]
+    try:
+        yield path.relay
+    finally:
+        path.close()
+
+
+def _send(transport: asyncio.DatagramTransport, data: bytes, target: Any) -> None:
+    """Send, unless the relay has ended meanwhile."""
+    if not transport.is_closing():
+        transport.sendto(data, target)

@@ -1,0 +1,105 @@
+"""`zevm quic`: execute, deploy and stats against a node in this process, and options that cannot be used."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from eth_abi import encode
+
+import zevm
+from testing.wasm_modules import box, maths
+from zevm.node.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quic")
+    (folder / "maths.wasm").write_bytes(maths())
+    (folder / "box.wasm").write_bytes(box())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    with zevm.Node(folder / "chain", quic_port=number):
+        yield number
+
+
+@pytest.fixture
+def run(folder: Path, port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def once(*arguments: str, node: str = f"127.0.0.1:{port}") -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["quic", *arguments, "--node", node, "--datadir", "chain"])
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return once
+
+
+def test_from_a_file_to_a_contract(run: Run, folder: Path) -> None:
+    assert run("execute", "maths.wasm", "gcd", "54", "24")[:2] == (0, "6\n")
+    code, told, _ = run("deploy", "box.wasm", "7", "--constructor", "uint256")
+    assert code == 0
+    address = told.strip()
+    assert run("execute", address, "get()(uint256)")[:2] == (0, "7\n")
+    code, told, _ = run("execute", "maths.wasm", "gcd", "54", "24", "--json", "--gas", "--private-key", KEY)
+    assert (code, json.loads(told)["status"], int(json.loads(told)["returnValue"], 16)) == (0, "success", 6)
+    figures = dict(line.split(": ") for line in run("stats")[1].splitlines())
+    assert figures["total_executions_started"] == "4"
+    assert json.loads(run("stats", "--json")[1])["active_executions"] == 0
+    assert (folder / "chain/quic-ca.pem").exists()
+
+
+def test_words_of_call_data(run: Run) -> None:
+    value = "0x" + encode(["uint256"], [5]).hex()
+    code, told, _ = run("deploy", "box.wasm", "1", "--constructor", "uint256", "--json")
+    address = "0x" + json.loads(told)["returnValue"][2:]
+    code, told, _ = run("execute", address, "set(uint256)", "--data", value, "--json")
+    assert (code, json.loads(told)["modifiedState"] != "0x") == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("execute", "maths.wasm", "gcd", "54", "24", "--gas-limit", "10"), "out_of_gas"),
+        (("execute", "maths.wasm", "lcm", "1", "2"), "invalid_function: no such function: lcm"),
+        (("execute", "maths.wasm", "gcd", "1", "two"), "two: not an integer"),
+        (("execute", "absent.wasm", "gcd", "1", "2"), "absent.wasm: cannot be read"),
+        (("execute", "maths.wasm", "--data", "0xzz"), "--data 0xzz: not hexadecimal"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--from", "me"), "authentication_failed"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--private-key", KEY, "--chain-id", "1"), "authentication_failed"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--server-key", "00"), "--server-key 00: want 64 hex digits"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--server-key", "11" * 32), "has the key 0x"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--ca", "absent.pem"), "absent.pem: cannot be read"),
+        (("execute", "maths.wasm", "gcd", "1", "2", "--ca", "maths.wasm"), "maths.wasm: no certificate in PEM"),
+        (("deploy", "box.wasm", "7"), "1 values without --constructor TYPES"),
+        (("deploy", "box.wasm", "--from", "0x" + "12" * 20), "authentication_failed: unknown account"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    code, told, error = run(*arguments)
+    assert (code, told) == (1, "")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("node", ["127.0.0.1:0", "127.0.0.1:99999", "[::1", "http://127.0.0.1:8545"])
+def test_a_node_is_an_address_and_a_port(run: Run, node: str) -> None:
+    assert run("stats", node=node) == (1, "", f"zevm: --node {node}: want HOST:PORT, as 127.0.0.1:8545\n")
+
+
+def test_a_node_that_is_not_there(run: Run) -> None:
+    code, _, error = run("stats", node="no-such-host.invalid:1")
+    assert code == 1
+    assert error.startswith("zevm: no-such-host.invalid: no such host name")

@@ -1,0 +1,188 @@
+"""The name resolver's port: GET /resolve/NAME, of this chain and of another resolver; the client of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.rules.name_service import RESOLVER_ADDRESS, namehash
+from zevm.node.errors import NodeError
+from zevm.rpc.limits import Limits
+from zevm.rpc.server import ServerOptions
+from zevm.rpc.transport.names.options import NamesPortOptions
+from zevm.zns import NameNotFoundError, ZWalletIntegration
+
+OTHER = {"name": "other.eth", "address": hexadecimal(BOB)}
+
+
+class Other(BaseHTTPRequestHandler):
+    """Another resolver: the answer is by the name's first label."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        label = self.path.removeprefix("/resolve/").partition(".")[0]
+        status = {"missing": 404, "moved": 302, "failing": 500}.get(label, 200)
+        body = {"long": b"x" * 2_000, "list": b"[]", "text": b"hello"}.get(label, json.dumps(OTHER).encode())
+        if label == "slow":
+            threading.Event().wait(0.5)
+        self.send_response(status)
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/resolve/kept.eth")
+        if label == "kept":
+            self.send_header("cache-control", "public, max-age=100000")
+        with suppress(OSError):  # whom a slow answer does not find
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def other_resolver() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@asynccontextmanager
+async def served(upstream: str | None = None, limits: Limits | None = None) -> AsyncIterator[tuple[Node, int]]:
+    options = NamesPortOptions(port=0, upstream=upstream, allow_origins=("https://app.example",))
+    node = await start_node(limits=limits, server=ServerOptions(port=0, names=options))
+    try:
+        ((_, port),) = node.server.names_addresses
+        yield node, port
+    finally:
+        await stop_node(node)
+
+
+async def get(port: int, path: str, *headers: str, verb: str = "GET") -> tuple[int, dict[str, str], Any]:
+    """The status, the headers and the content of one answer; the content is None where there is none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        "\r\n".join([f"{verb} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]).encode()
+    )
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, *rest = head.decode().split("\r\n")
+    fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+    is_json = fields.get("content-type") == "application/json" and body
+    return int(status.split()[1]), fields, json.loads(body) if is_json else None
+
+
+async def test_a_name_of_this_chain() -> None:
+    async with served() as (node, port):
+        given = {"name": "mytoken.ghost", "address": hexadecimal(ALICE), "contract": hexadecimal(BOB)}
+        await node.call("zns_register", given)
+        status, headers, content = await get(port, "/resolve/MyToken.ghost")
+        assert (status, headers["cache-control"]) == (200, "no-cache")
+        assert (content["address"], content["contract"]) == (hexadecimal(ALICE), hexadecimal(BOB))
+        assert content["node"] == hexadecimal(namehash("mytoken.ghost"))
+        assert content == await node.call("zns_records", "mytoken.ghost", {"texts": []})
+        # unchanged, it need not be sent again
+        assert (await get(port, "/resolve/mytoken.ghost", f"If-None-Match: {headers['etag']}"))[0] == 304
+        allowed = await get(port, "/resolve/mytoken.ghost", "Origin: https://app.example")
+        assert allowed[1]["access-control-allow-origin"] == "https://app.example"
+        status, headers, content = await get(port, "/resolve/mytoken.ghost", verb="HEAD")
+        assert (status, content) == (200, None)
+        # the owner says how long others may keep it
+        data = "0x14ab9038" + namehash("mytoken.ghost").hex() + f"{300:064x}"
+        await node.send(to="0x00000000000C2E074eC69A0dFb2997BA6C7d2e1e", data=data)
+        assert (await get(port, "/resolve/mytoken.ghost"))[1]["cache-control"] == "public, max-age=300"
+
+
+REFUSED = [
+    ("/resolve/nobody.ghost", 404, "nobody.ghost is not registered"),
+    ("/resolve/other.eth", 404, "other.eth is not registered"),
+    ("/resolve/", 400, "the name is empty"),
+    ("/resolve/a%20b.ghost", 400, "is no name"),
+    ("/resolve/%ff.ghost", 400, "is no name"),
+    ("/resolve/" + "x" * 300, 400, "at most 255"),
+    ("/", 404, None),
+    ("/resolve", 404, None),
+]
+
+
+async def test_refusals() -> None:
+    async with served() as (_, port):
+        for path, status, told in REFUSED:
+            found, _, content = await get(port, path)
+            assert found == status, path
+            assert told is None or told in content["error"], path
+        assert (await get(port, "/resolve/x.ghost", verb="POST"))[0] == 405
+        assert (await get(port, "/resolve/x.ghost", "Origin: https://evil.example"))[0] == 403
+        assert (await get(port, "/health"))[::2] == (200, {"status": "ok"})
+
+
+async def test_names_of_another_resolver() -> None:
+    limits = replace(Limits(), zns_upstream_seconds=0.2, zns_upstream_bytes=1_000)
+    with other_resolver() as url:
+        async with served(url, limits) as (_, port):
+            Other.asked.clear()
+            for _ in range(2):
+                assert (await get(port, "/resolve/other.eth"))[::2] == (200, OTHER)
+            assert Other.asked == ["/resolve/other.eth"] * 2
+            for _ in range(2):
+                status, headers, content = await get(port, "/resolve/Kept.eth")
+                assert (status, content) == (200, OTHER)
+                assert headers["cache-control"] in ("public, max-age=300", "public, max-age=299")
+            assert Other.asked[2:] == ["/resolve/kept.eth"]
+            # a name of this chain is never asked for elsewhere
+            assert (await get(port, "/resolve/other.ghost"))[0] == 404
+            assert len(Other.asked) == 3
+            for label, wanted in (("missing", 404), ("moved", 502), ("failing", 502), ("long", 502), ("list", 502),
+                                  ("text", 502), ("slow", 502)):  # fmt: skip
+                assert (await get(port, f"/resolve/{label}.eth"))[0] == wanted, label
+        async with served("http://127.0.0.1:1", limits) as (_, port):
+            status, _, content = await get(port, "/resolve/other.eth")
+            assert (status, "does not answer" in content["error"]) == (502, True)
+
+
+async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
+    with other_resolver() as url:
+        async with served(url, replace(Limits(), zns_upstream_calls=1)) as (_, port):
+            answers = await asyncio.gather(*(get(port, f"/resolve/slow.n{number}.eth") for number in range(4)))
+            assert sorted(status for status, _, _ in answers) == [200, 200, 503, 503]
+
+
+async def test_the_client_calls_a_contract_by_its_name() -> None:
+    """Example 3 of the guide: the balance that a token has of itself."""
+    async with served() as (node, port):
+        ((host, node_port),) = node.server.addresses
+        balance_of_any = bytes.fromhex("600435 5f52 60205ff3".replace(" ", ""))  # the argument itself, as a balance
+        contract = await node.place(balance_of_any)
+        await node.call("zns_register", {"name": "mytoken.ghost", "contract": contract, "address": hexadecimal(BOB)})
+        await node.call("zns_register", {"name": "empty.ghost"})
+        zns = ZWalletIntegration(f"http://127.0.0.1:{port}/", f"http://{host}:{node_port}")
+        found = await asyncio.to_thread(zns.resolve_contract_domain, "MyToken.ghost")
+        assert hexadecimal(found) == contract
+        function_data = bytes.fromhex("70a08231") + found.rjust(32, b"\0")
+        result = await asyncio.to_thread(zns.execute_contract_by_domain, "mytoken.ghost", function_data)
+        assert int.from_bytes(result[:32], "big") == int(contract, 16)
+        resolver = await asyncio.to_thread(zns.resolve_contract_domain, "resolver.eth")
+        assert resolver == RESOLVER_ADDRESS
+        for name, told in (("nobody.ghost", "not registered"), ("empty.ghost", "no contract and no address")):
+            with pytest.raises(NameNotFoundError, match=told):
+                await asyncio.to_thread(zns.resolve_contract_domain, name)
+        with pytest.raises(NodeError, match="is no name"):
+            await asyncio.to_thread(zns.execute_contract_by_domain, "a b.ghost", b"")
+
+
+@pytest.mark.parametrize(("label", "told"), [("list", "is no resolver"), ("text", "no resolver answers")])
+def test_the_client_refuses_what_is_no_resolver(label: str, told: str) -> None:
+    with other_resolver() as url, pytest.raises(NodeError, match=told):
+        ZWalletIntegration(url, url).resolve_contract_domain(f"{label}.eth")
