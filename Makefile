@@ -6,6 +6,7 @@
 # make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
+# make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, walk-gas, answers
 # make crash, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
@@ -33,6 +34,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
 .PHONY: consensus-network
+.PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies walk-gas
 .PHONY: conformance answers crash consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse walk-gas
 
 help:
@@ -103,6 +105,9 @@ conformance: install-dev
 
 answers: install-dev
 	@$(BIN)/python -m verification.conformance.recorded_answers $(ARGS)
+
+replication: install-dev
+	@$(BIN)/python -m verification.replication.run $(ARGS)
 
 crash: install-dev
 	@$(BIN)/python -m verification.crash.run $(ARGS)

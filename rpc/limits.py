@@ -169,7 +169,9 @@ class Limits:
     replica_message_seconds: float = _limit(
         30.0, "a message between leader and follower that takes longer ends the connection"
     )
-    replica_heartbeat_seconds: float = _limit(5.0, "longest time that a leader leaves a follower without a word")
+    replica_heartbeat_seconds: float = _limit(
+        2.0, "longest time that a leader leaves a follower without a word; after five of them the follower hangs up"
+    )
     replica_idle_seconds: float = _limit(600.0, "a follower that asks for nothing for this long is disconnected")
     replica_retry_seconds: float = _limit(10.0, "longest pause before a follower tries to reach its leader again")
     replica_calls: int = _limit(32, "calls of followers that run at their leader at once; one more is refused")

@@ -34,6 +34,9 @@ from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")
 FIRST_PAUSE_SECONDS = 0.1
+_SILENT_HEARTBEATS = 5
+"""A leader that was killed says nothing more, and its datagrams cannot be refused: silence alone tells of its end."""
+
 _MISSES = 3
 """Positions that a leader may not know in a row: it may change its chain while it is asked about it."""
 
@@ -192,7 +195,8 @@ class Follower:
         await frames.send(Kind.WANT, want.encode())
 
     async def _batch(self, frames: Frames) -> Batch:
-        _, content = await frames.receive(Kind.BATCH)
+        patience_seconds = _SILENT_HEARTBEATS * self._limits.replica_heartbeat_seconds
+        _, content = await frames.receive(Kind.BATCH, patience_seconds=patience_seconds)
         batch = await asyncio.to_thread(Batch.decode, content, self._limits.replica_batch_blocks)
         self._hear(batch.head)
         return batch

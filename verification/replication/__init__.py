@@ -1,0 +1,1 @@
+"""Kills of leaders and followers, compared with what was acknowledged."""
