@@ -152,6 +152,17 @@ async def test_names_of_another_resolver() -> None:
             assert (status, "does not answer" in content["error"]) == (502, True)
 
 
+async def test_kept_answers_of_another_resolver_have_a_number_and_a_time() -> None:
+    limits = replace(Limits(), zns_upstream_cache=1, zns_upstream_cache_seconds=7)
+    with other_resolver() as url:
+        async with served(url, limits) as (_, port):
+            Other.asked.clear()
+            for name in ("kept.one.eth", "kept.one.eth", "kept.two.eth", "kept.one.eth"):
+                _, headers, _ = await get(port, f"/resolve/{name}")
+                assert headers["cache-control"] in ("public, max-age=7", "public, max-age=6")
+            assert Other.asked == [f"/resolve/kept.{label}.eth" for label in ("one", "two", "one")]
+
+
 async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
     with other_resolver() as url:
         async with served(url, replace(Limits(), zns_upstream_calls=1)) as (_, port):
