@@ -17,6 +17,7 @@ from zevm.chain.rules.name_service import (
     REGISTRY_ADDRESS,
     UNIVERSAL_RESOLVER_ADDRESS,
     dns_form,
+    is_normal,
     namehash,
 )
 from zevm.chain.vm.interface import CallRequest, VmErrorKind
@@ -98,10 +99,14 @@ class NameReader:
         )
 
     def reverse(self, address: Address) -> str | None:
-        """The name that an address has chosen, if the name resolves to the address."""
+        """The name that an address has chosen, if it is a normal one (ENSIP-15) that resolves to the address."""
         data = call_data("reverse(bytes,uint256)", address, ETHER_COIN_TYPE)
         output = self._call(UNIVERSAL_RESOLVER_ADDRESS, data)
-        return None if output is None else decode(["string", "address", "address"], output)[0] or None
+        if output is None:
+            return None
+        # anybody can register what is no text, or looks as another's name
+        name = decode(["bytes", "address", "address"], output)[0].decode(errors="replace")
+        return name if name and is_normal(name) else None
 
     def _expires(self, name: str) -> int | None:
         labels = name.split(".")

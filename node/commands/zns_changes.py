@@ -127,10 +127,16 @@ def registrations(client: Client, owner: str | None, page_size: int) -> Iterator
         output = bytes.fromhex(client.call("eth_call", request, "latest")[2:])
         if not output:
             raise NodeError(f"the chain of {client.url} has no name service: its genesis is older, or lacks it")
-        ((*found,),) = decode(["(string,address,uint64)[]"], output)
+        ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
         for name, holder, expires in found:
             if wanted in (None, holder):
-                shown = {"name": name, "owner": checksummed(holder), "expires": expires, "until": date_of(expires)}
+                # the registrar takes bytes that are no text
+                shown = {
+                    "name": name.decode(errors="replace"),
+                    "owner": checksummed(holder),
+                    "expires": expires,
+                    "until": date_of(expires),
+                }
                 yield shown | {"expired": expires <= now}
         if len(found) < page_size:
             return
