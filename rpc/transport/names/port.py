@@ -12,7 +12,6 @@ from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec.names import record_json, resolved_json
-from zevm.rpc.codec.results import Json
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
@@ -30,11 +29,15 @@ _READ_METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a JSON object, and for how many seconds others may keep it."""
+    """A status, a JSON object in text, and for how many seconds others may keep it."""
 
     status: int
-    content: Json
+    content: bytes
     seconds: int = 0
+
+
+def _refused(status: int, reason: str) -> Answer:
+    return Answer(status, orjson.dumps({"error": reason}))
 
 
 class NamesApplication:
@@ -80,12 +83,12 @@ class NamesApplication:
                 return Answer(200, *await self._upstream.resolve(name))
             answer: Answer = await self._workers.run(self._resolve, name)
         except InvalidNameError as error:
-            return Answer(400, {"error": error.message})
+            return _refused(400, error.message)
         except UpstreamError as error:
-            return Answer(error.status, {"error": str(error)})
+            return _refused(error.status, str(error))
         except Exception as error:  # whatever an execution may raise, in words for the client
             refusal = to_rpc_error(self._services, PATH, error)
-            return Answer(503 if refusal.code == _TOO_BUSY else 500, {"error": refusal.message})
+            return _refused(503 if refusal.code == _TOO_BUSY else 500, refusal.message)
         return answer
 
     def _resolve(self, name: str, *, deadline: Deadline) -> Answer:
@@ -93,12 +96,12 @@ class NamesApplication:
         reader = NameReader(frame, gas_limit=self._services.limits.call_gas, deadline=deadline)
         found = reader.resolve(name)
         if found is None:
-            return Answer(404, {"error": f"the name {name} is not registered, or has no resolver"})
+            return _refused(404, f"the name {name} is not registered, or has no resolver")
         content = resolved_json(found) | record_json(reader.records(name, (), ()))
-        return Answer(200, content, found.ttl_seconds)
+        return Answer(200, orjson.dumps(content), found.ttl_seconds)
 
     async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
-        body = orjson.dumps(answer.content) + b"\n"
+        body = answer.content + b"\n"
         tag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
         kept = b"public, max-age=%d" % answer.seconds if answer.seconds else b"no-cache"
         headers = [(b"cache-control", kept), *self._guard.cors_headers(scope["headers"])]

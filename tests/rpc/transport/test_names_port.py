@@ -21,6 +21,8 @@ from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
+DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
+"""JSON that can be read, and not be written."""
 OTHER = {"name": "other.eth", "address": hexadecimal(BOB)}
 
 
@@ -33,7 +35,9 @@ class Other(BaseHTTPRequestHandler):
         self.asked.append(self.path)
         label = self.path.removeprefix("/resolve/").partition(".")[0]
         status = {"missing": 404, "moved": 302, "failing": 500}.get(label, 200)
-        body = {"long": b"x" * 2_000, "list": b"[]", "text": b"hello"}.get(label, json.dumps(OTHER).encode())
+        body = {"long": b"x" * 2_000, "list": b"[]", "text": b"hello", "deep": DEEP}.get(
+            label, json.dumps(OTHER).encode()
+        )
         if label == "slow":
             threading.Event().wait(0.5)
         self.send_response(status)
@@ -145,7 +149,7 @@ async def test_names_of_another_resolver() -> None:
             assert (await get(port, "/resolve/other.ghost"))[0] == 404
             assert len(Other.asked) == 3
             for label, wanted in (("missing", 404), ("moved", 502), ("failing", 502), ("long", 502), ("list", 502),
-                                  ("text", 502), ("slow", 502)):  # fmt: skip
+                                  ("text", 502), ("deep", 502), ("slow", 502)):  # fmt: skip
                 assert (await get(port, f"/resolve/{label}.eth"))[0] == wanted, label
         async with served("http://127.0.0.1:1", limits) as (_, port):
             status, _, content = await get(port, "/resolve/other.eth")
