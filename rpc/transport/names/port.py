@@ -19,12 +19,14 @@ from zevm.rpc.transport.guard import Guard, Refusal, header
 from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
+from zevm.rpc.transport.websocket import refuse_websocket
 from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
 _TOO_BUSY = -32005
 _JSON = (b"content-type", b"application/json")
 _READ_METHODS = ("GET", "HEAD")
+_NOT_ALLOWED = Refusal(405, "method not allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,13 @@ class NamesApplication:
         if self._upstream is not None:
             self._upstream.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         refusal = self._refusal(scope)
+        if scope["type"] == "websocket":
+            await receive()
+            await refuse_websocket(send, refusal or _NOT_ALLOWED)
+            return
         if refusal is not None:
             await refuse(send, refusal, [(b"allow", b"GET, HEAD")] if refusal.status == 405 else None)
             return
@@ -70,8 +76,8 @@ class NamesApplication:
         refusal = self._guard.check(scope["headers"])
         if refusal is not None:
             return refusal
-        if scope["type"] != "http" or scope["method"] not in _READ_METHODS:
-            return Refusal(405, "method not allowed")
+        if scope["type"] == "websocket" or scope["method"] not in _READ_METHODS:
+            return _NOT_ALLOWED
         if scope["path"] != "/health" and not scope["path"].startswith(PATH):
             return Refusal(404, f"not found; ask for {PATH}NAME")
         return None

@@ -132,6 +132,16 @@ async def test_refusals() -> None:
         assert (await get(port, "/health"))[::2] == (200, {"status": "ok"})
 
 
+async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")  # fmt: skip
+    async with served() as (_, port):
+        for path in ("/resolve/x.ghost", "/health"):
+            assert (await get(port, path, *upgrade))[0] == 405
+        assert (await get(port, "/health", *upgrade, "Origin: https://evil.example"))[0] == 403
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_names_of_another_resolver() -> None:
     limits = replace(Limits(), zns_upstream_seconds=0.2, zns_upstream_bytes=1_000)
     with other_resolver() as url:
