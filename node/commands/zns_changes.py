@@ -147,8 +147,11 @@ _PAGE = "page(uint256,uint256)"
 
 
 def date_of(seconds: int) -> str:
-    """A time in UTC, to the minute."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    """A time in UTC, to the minute; after the year 9999, which a development chain may reach, in seconds."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} seconds after 1970"
 
 
 def checksummed(address: str) -> str:

@@ -123,6 +123,13 @@ def test_a_name_of_bytes_that_are_no_text_is_listed(run: Run, node: zevm.Node) -
     assert run("zns", "list").startswith("\ufffd\ufffd.ghost\t")
 
 
+def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
+    node.request("evm_setNextBlockTimestamp", 2**50)
+    run("zns", "register", "late.kz", "--address", OTHER)
+    assert f"expires: {2**50 + 365 * 86_400} seconds after 1970\n" in run("zns", "resolve", "late.kz")
+    assert "seconds after 1970" in run("zns", "list")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -197,6 +197,17 @@ async def test_the_registrar_s_refusals(node: Node, registration: dict[str, Any]
     assert caught.data[:10] == hexadecimal(keccak256(error.encode())[:4])
 
 
+async def test_a_chain_with_another_contract_in_the_place_of_the_resolver(node: Node) -> None:
+    await node.call("anvil_setCode", hexadecimal(UNIVERSAL_RESOLVER_ADDRESS), "0x5f1960205260405ff3")
+    for method, asked in {
+        "zns_resolve": "x.ghost",
+        "zns_records": "x.ghost",
+        "zns_reverse": hexadecimal(ALICE),
+    }.items():
+        error = await node.fails(method, asked)
+        assert (error.code, "other contracts" in error.message) == (-32000, True), (method, error)
+
+
 async def test_a_chain_without_a_name_service(node: Node) -> None:
     await node.call("anvil_setCode", "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe", "0x")
     error = await node.fails("zns_resolve", "x.ghost")
