@@ -39,6 +39,7 @@ _REFUSALS = {
         "NotOwner(string,address)": "not the sender's: give its owner with --from or --private-key",
         "NotOwner(bytes32,address)": "below a name of another owner, whom --from or --private-key must give",
         "NotAuthorised(bytes32,address)": "not the sender's: give its owner with --from or --private-key",
+        "InvalidOwner(address)": "the zero address owns no name; give another owner",
         "InvalidDuration(uint64)": "at least 1 day and at most 36500 days from now are possible; give other --days",
         "InvalidAddress(uint256,bytes)": "an address of a chain of the EVM has 20 bytes; give another one",
     }.items()

@@ -138,6 +138,7 @@ def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
         (["zns", "register", "a b.ghost"], "'a b.ghost' is no name"),
         (["zns", "register", "resolver.ghost", "--owner", "0x12"], "--owner 0x12: not an address"),
         (["zns", "register", "x.ghost", "--owner", "nobody.ghost"], "nobody.ghost is not registered"),
+        (["zns", "register", "x.ghost", "--owner", f"0x{0:040x}"], "x.ghost: the zero address owns no name"),
         (["zns", "register", "x.ghost", "--contenthash", "zz"], "--contenthash zz: not hex digits"),
         (["zns", "register", "x.ghost", "--coin", "60=0x12"], "x.ghost: an address of a chain of the EVM"),
         (["zns", "register", "x.ghost", "--coin", "x=0x12"], "the coin's type is a number"),
