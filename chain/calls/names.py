@@ -152,7 +152,7 @@ class NameReader:
 
 
 def _decoded(kinds: Sequence[str], output: bytes) -> tuple[Any, ...]:
-    """What a contract of the name service returns. Raises InvalidRequestError for the data of another contract."""
+    """The values that a contract of the name service returns. Raises InvalidRequestError for the data of another contract."""
     try:
         return decode(kinds, output)
     except DecodingError as error:

@@ -23,6 +23,8 @@ from zevm.rpc.transport.websocket import refuse_websocket
 from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
+MOST_SECONDS = 2**31 - 1
+"""That an answer may be kept for: caches know no larger number (RFC 9111, 1.2.2)."""
 _TOO_BUSY = -32005
 _JSON = (b"content-type", b"application/json")
 _READ_METHODS = ("GET", "HEAD")
@@ -104,7 +106,10 @@ class NamesApplication:
         if found is None:
             return _refused(404, f"the name {name} is not registered, or has no resolver")
         content = resolved_json(found) | record_json(reader.records(name, (), ()))
-        return Answer(200, orjson.dumps(content), found.ttl_seconds)
+        left_seconds = (
+            MOST_SECONDS if found.expires is None else found.expires - self._services.chain.head.header.timestamp
+        )
+        return Answer(200, orjson.dumps(content), max(0, min(found.ttl_seconds, left_seconds, MOST_SECONDS)))
 
     async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
         body = answer.content + b"\n"
