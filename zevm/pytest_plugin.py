@@ -74,7 +74,8 @@ def _cover(config: pytest.Config) -> None:
     """Register the report of coverage."""
     given = config.getoption("--zevm-coverage")
     file = _project_folder(config) / given if isinstance(given, str) else None
-    if file is not None and (file.is_dir() or file.suffix == ".py"):
+    here = config.invocation_params.dir / str(given)
+    if file is not None and (file.is_dir() or here.is_dir() or file.name.partition("::")[0].endswith(".py")):
         raise pytest.UsageError(
             f"--zevm-coverage {given}: want a file for LCOV, as --zevm-coverage=lcov.info; for the table alone, put "
             "the flag behind the tests, or write zevm_coverage = true into the configuration"

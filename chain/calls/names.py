@@ -17,6 +17,7 @@ from zevm.chain.rules.name_service import (
     REGISTRY_ADDRESS,
     UNIVERSAL_RESOLVER_ADDRESS,
     dns_form,
+    is_normal,
     namehash,
 )
 from zevm.chain.vm.interface import CallRequest, VmErrorKind
@@ -74,7 +75,7 @@ class NameReader:
         found = self._call(UNIVERSAL_RESOLVER_ADDRESS, call_data("requireResolver(bytes)", dns_form(name)))
         if found is None:
             return None
-        ((_, _, node, resolver, _),) = decode(["(bytes,uint256,bytes32,address,bool)"], found)
+        ((_, _, node, resolver, _),) = _decoded(["(bytes,uint256,bytes32,address,bool)"], found)
         return ResolvedName(
             name=name,
             node=Hash32(node),
@@ -98,10 +99,14 @@ class NameReader:
         )
 
     def reverse(self, address: Address) -> str | None:
-        """The name that an address has chosen, if the name resolves to the address."""
+        """The name that an address has chosen, if it is a normal one (ENSIP-15) that resolves to the address."""
         data = call_data("reverse(bytes,uint256)", address, ETHER_COIN_TYPE)
         output = self._call(UNIVERSAL_RESOLVER_ADDRESS, data)
-        return None if output is None else decode(["string", "address", "address"], output)[0] or None
+        if output is None:
+            return None
+        # anybody can register what is no text, or looks as another's name
+        name = _decoded(["bytes", "address", "address"], output)[0].decode(errors="replace")
+        return name if name and is_normal(name) else None
 
     def _expires(self, name: str) -> int | None:
         labels = name.split(".")
@@ -123,10 +128,12 @@ class NameReader:
 
     def _address(self, to: Address, data: bytes) -> Address | None:
         output = self._call(to, data)
-        return None if output is None else _canonical(decode(["address"], output)[0])
+        return None if output is None else _canonical(_decoded(["address"], output)[0])
 
     def _number(self, to: Address, data: bytes) -> int:
-        return int.from_bytes(self._call(to, data) or b"", "big")
+        output = self._call(to, data)
+        number: int = 0 if output is None else _decoded(["uint64"], output)[0]
+        return number
 
     def _call(self, to: Address, data: bytes) -> bytes | None:
         """The data that a contract of the name service returns; None if it reverts."""
@@ -142,6 +149,14 @@ class NameReader:
                 "this chain has no name service: its genesis is older than the contracts, or lacks them"
             )
         return outcome.output
+
+
+def _decoded(kinds: Sequence[str], output: bytes) -> tuple[Any, ...]:
+    """The values that a contract of the name service returns. Raises InvalidRequestError for the data of another contract."""
+    try:
+        return decode(kinds, output)
+    except DecodingError as error:
+        raise InvalidRequestError("this chain has other contracts in the places of the name service") from error
 
 
 def _canonical(address: str) -> Address | None:

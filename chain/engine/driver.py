@@ -277,13 +277,14 @@ class Engine:
         """The safe and the finalized block after a fork choice.
 
         A consensus client that was started again names older blocks for a while. What is final stays final as long as
-        it lies on the chain to the new head, and `safe` is never below it.
+        it lies on the chain to the new head, and `safe` is never below it. What lies on another chain is neither.
         """
         before = self._chain.canonical.checkpoints
-        safe = self._checkpoint("safe", choice.safe, path) or before.safe
-        finalized = self._checkpoint("finalized", choice.finalized, path) or before.finalized
-        if self._is_older(finalized, before.finalized) and self._is_on(before.finalized, path):
-            finalized = before.finalized
+        kept_safe, kept_final = (at if self._is_on(at, path) else None for at in (before.safe, before.finalized))
+        safe = self._checkpoint("safe", choice.safe, path) or kept_safe
+        finalized = self._checkpoint("finalized", choice.finalized, path) or kept_final
+        if self._is_older(finalized, kept_final):
+            finalized = kept_final
         return Checkpoints(finalized if self._is_older(safe, finalized) else safe, finalized)
 
     def _is_older(self, block_hash: bytes | None, than: bytes | None) -> bool:

@@ -3,6 +3,9 @@
 The contracts are in contracts/zns; docs/zns.md describes them.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from zevm.chain.errors import InvalidNameError
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -59,15 +62,24 @@ def normalised(text: str) -> str:
         return f"*.{normalised(rest)}"
     if not text:
         raise InvalidNameError("the name is empty")
+    library = _library()
     try:
-        # megabytes of tables, of use to requests about names alone
-        from ens_normalize import DisallowedSequence, ens_normalize
-    except ModuleNotFoundError as error:
-        raise InvalidNameError("names need ens-normalize: pip install 'zevm-node[zns]'") from error
-    try:
-        name: str = ens_normalize(text)
-    except DisallowedSequence as error:
+        name: str = library.ens_normalize(text)
+    except library.DisallowedSequence as error:
         raise InvalidNameError(f"{text!r} is no name: {error}") from error
     if not name or max(len(label.encode()) for label in name.split(".")) > MAXIMUM_NAME_BYTES:
         raise InvalidNameError(f"{text!r} is no name")
     return name
+
+
+def is_normal(name: str) -> bool:
+    """Whether a name is in its normal form (ENSIP-15). Raises InvalidNameError where the library is not installed."""
+    return bool(_library().is_ens_normalized(name))
+
+
+def _library() -> ModuleType:
+    """ens_normalize: megabytes of tables, of use to requests about names alone. Raises InvalidNameError."""
+    try:
+        return import_module("ens_normalize")
+    except ModuleNotFoundError as error:
+        raise InvalidNameError("names need ens-normalize: pip install 'zevm-node[zns]'") from error

@@ -77,7 +77,7 @@ contract ZnsRegistrar {
         (bytes32 top, bytes32 label, bytes32 node) = owned(name);
         requireUnexpired(name, node);
         registrations[node].owner = owner;
-        REGISTRY.setSubnodeOwner(top, label, owner);
+        give(top, label, owner, registrations[node].expires);
         emit NameTransferred(node, owner, name);
     }
 
@@ -85,7 +85,7 @@ contract ZnsRegistrar {
     function reclaim(string calldata name, address manager) external {
         (bytes32 top, bytes32 label, bytes32 node) = owned(name);
         requireUnexpired(name, node);
-        REGISTRY.setSubnodeOwner(top, label, manager);
+        give(top, label, manager, registrations[node].expires);
     }
 
     /// @notice Whether a name can be registered now.
@@ -124,6 +124,12 @@ contract ZnsRegistrar {
 
     function requireUnexpired(string calldata name, bytes32 node) private view {
         if (registrations[node].expires <= block.timestamp) revert NameNotRegistered(name);
+    }
+
+    /// A node whose owner has given it to nobody is made anew, and would never expire.
+    function give(bytes32 top, bytes32 label, address holder, uint64 time) private {
+        REGISTRY.setSubnodeOwner(top, label, holder);
+        REGISTRY.setSubnodeExpiry(top, label, time);
     }
 
     function isFree(Registration storage found) private view returns (bool) {

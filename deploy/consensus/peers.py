@@ -53,7 +53,10 @@ class BeaconNode:
     def connect_to(self, other: "BeaconNode") -> None:
         """Connect to another node. Raises PeersError."""
         peer_id, port = other.identity()
-        address = socket.gethostbyname(urlsplit(other.url).hostname or "")
+        try:
+            address = socket.gethostbyname(urlsplit(other.url).hostname or "")
+        except OSError as error:
+            raise PeersError(f"{other.url} has no address: {error}") from error
         query = urlencode({"peerId": peer_id, "multiaddr": f"/ip4/{address}/tcp/{port}"})
         self._request("POST", f"/eth/v1/lodestar/connect_peer?{query}", REQUEST_SECONDS)
 
@@ -69,7 +72,10 @@ class BeaconNode:
             connection.close()
         if response.status != 200:
             raise PeersError(f"{self.url}{path}: status {response.status}, {body[:300]!r}")
-        return json.loads(body) if body else None
+        try:
+            return json.loads(body) if body else None
+        except ValueError as error:
+            raise PeersError(f"{self.url}{path} answers no JSON: {body[:300]!r}") from error
 
 
 def join(nodes: Sequence[BeaconNode]) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 
 from zevm.analysis.printable import printable
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of
+from zevm.node.commands.names import address_of
 from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import (
     FromOption,
@@ -73,7 +74,7 @@ def profile(
     else:
         from zevm.node.commands.profile_call import call_fields
 
-        more = {"from": sender, "gas": None if gas_limit is None else hex(gas_limit)}
+        more = {"from": address_of(client, sender), "gas": None if gas_limit is None else hex(gas_limit)}
         fields = call_fields(client, project_of(root, out), call, words, data, more, value_wei=value)
         parameters = [fields, block_reference(block or "latest")]
     answer = client.call("zvm_profile", *parameters)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from zevm.analysis.printable import printable
-from zevm.node.commands.names import is_name, resolved
+from zevm.node.client import Client
+from zevm.node.commands.names import address_of, is_name, resolved, with_addresses
 from zevm.node.commands.wasm_options import (
     FromOption,
     GasLimitOption,
@@ -49,36 +50,37 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Run a function without keeping changes, and print its result. A FILE runs locally unless a node is named."""
-    fields = function_fields(function, arguments or [], data)
+    is_on_node = rpc is not None or port is not None or is_name(target) or _ADDRESS.match(target) is not None
+    client = client_of(rpc, port) if is_on_node else None
+    fields = function_fields(function, arguments or [], data, client)
     outputs = fields.pop("outputs")
     if sender is not None:
-        fields["from"] = sender
+        fields["from"] = sender if client is None else address_of(client, sender)
     if gas_limit is not None:
         fields["gasLimit"] = gas_limit
     fields["value"] = hex(value)
-    if is_name(target):
-        target = resolved(client_of(rpc, port), target, contract=True)
+    if client is not None and is_name(target):
+        target = resolved(client, target, contract=True)
     if _ADDRESS.match(target):
         fields["address"] = target
-        answer = client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))
     else:
         fields["module"] = "0x" + read_module(Path(target)).hex()
-        here = rpc is None and port is None
-        answer = (
-            _run_here(fields)
-            if here
-            else client_of(rpc, port).call("zvm_executeFunction", fields, block_reference(block))
-        )
+    at = block_reference(block)
+    answer = _run_here(fields) if client is None else client.call("zvm_executeFunction", fields, at)
     tell(answer, outputs, gas=gas, as_json=as_json)
 
 
-def function_fields(function: str, texts: list[str], data: str | None) -> dict[str, Any]:
-    """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result."""
+def function_fields(function: str, texts: list[str], data: str | None, client: Client | None = None) -> dict[str, Any]:
+    """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result.
+
+    client: of the node that resolves names among addresses; None for no names.
+    """
     if "(" in function:
         from zevm.node.abi_text import encode_arguments, parse_signature
 
         signature = parse_signature(function)
         if data is None:
+            texts = texts if client is None else with_addresses(client, signature.inputs, texts)
             data = "0x" + encode_arguments(signature.inputs, texts, function=signature.name).hex()
         return {"function": signature.canonical, "arguments": data, "outputs": signature.outputs}
     if data is None and function != ENTRY_POINT:

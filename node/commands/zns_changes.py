@@ -39,6 +39,7 @@ _REFUSALS = {
         "NotOwner(string,address)": "not the sender's: give its owner with --from or --private-key",
         "NotOwner(bytes32,address)": "below a name of another owner, whom --from or --private-key must give",
         "NotAuthorised(bytes32,address)": "not the sender's: give its owner with --from or --private-key",
+        "InvalidOwner(address)": "the zero address owns no name; give another owner",
         "InvalidDuration(uint64)": "at least 1 day and at most 36500 days from now are possible; give other --days",
         "InvalidAddress(uint256,bytes)": "an address of a chain of the EVM has 20 bytes; give another one",
     }.items()
@@ -127,10 +128,16 @@ def registrations(client: Client, owner: str | None, page_size: int) -> Iterator
         output = bytes.fromhex(client.call("eth_call", request, "latest")[2:])
         if not output:
             raise NodeError(f"the chain of {client.url} has no name service: its genesis is older, or lacks it")
-        ((*found,),) = decode(["(string,address,uint64)[]"], output)
+        ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
         for name, holder, expires in found:
             if wanted in (None, holder):
-                shown = {"name": name, "owner": checksummed(holder), "expires": expires, "until": date_of(expires)}
+                # the registrar takes bytes that are no text
+                shown = {
+                    "name": name.decode(errors="replace"),
+                    "owner": checksummed(holder),
+                    "expires": expires,
+                    "until": date_of(expires),
+                }
                 yield shown | {"expired": expires <= now}
         if len(found) < page_size:
             return
@@ -141,8 +148,11 @@ _PAGE = "page(uint256,uint256)"
 
 
 def date_of(seconds: int) -> str:
-    """A time in UTC, to the minute."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    """A time in UTC, to the minute; after the year 9999, which a development chain may reach, in seconds."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} seconds after 1970"
 
 
 def checksummed(address: str) -> str:

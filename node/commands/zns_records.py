@@ -52,6 +52,6 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 def _coin(text: str) -> tuple[int, bytes]:
     number, value = _pair(text, "--coin TYPE=HEX")
-    if not number.isdecimal() or len(number) > 77:
+    if not number.isdecimal() or len(number) > 77 or int(number) >= 2**256:
         raise NodeError(f"--coin {text:.80}: the coin's type is a number, as 0 for Bitcoin (SLIP-44)")
     return int(number), _bytes(value, "--coin")

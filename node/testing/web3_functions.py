@@ -19,13 +19,14 @@ REMEMBERED: Final = 4_096
 Normalizer = Callable[[str, Any], tuple[str, Any]]
 
 
-def remembering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def remembering(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of one text or byte string, with its newest results kept."""
     remembered = lru_cache(REMEMBERED)(function)
 
     @wraps(function)
-    def quick(value: Any) -> Any:
-        return remembered(value) if isinstance(value, str | bytes) else function(value)
+    def quick(*given: Any, **named: Any) -> Any:
+        is_plain = len(given) == 1 and not named and isinstance(given[0], str | bytes)
+        return remembered(given[0]) if is_plain else function(*given, **named)
 
     return quick
 

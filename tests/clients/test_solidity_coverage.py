@@ -199,8 +199,9 @@ def test_nothing_is_traced_without_the_option(pytester: pytest.Pytester, project
     assert "coverage" not in result.stdout.str()
 
 
-def test_a_test_in_the_place_of_the_file_is_refused(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("part", ["", "::test_it"])
+def test_a_test_in_the_place_of_the_file_is_refused(pytester: pytest.Pytester, part: str) -> None:
     test = pytester.makepyfile("def test_it(): pass")
-    result = pytester.runpytest_inprocess(*ALONE, "--zevm-coverage", test)
-    result.stderr.fnmatch_lines([f"ERROR: --zevm-coverage {test}: want a file for LCOV*"])
+    result = pytester.runpytest_inprocess(*ALONE, "--zevm-coverage", f"{test}{part}")
+    result.stderr.fnmatch_lines([f"ERROR: --zevm-coverage {test}{part}: want a file for LCOV*"])
     assert test.read_text() == "def test_it(): pass"

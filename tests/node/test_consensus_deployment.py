@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -215,6 +216,23 @@ def test_a_beacon_node_that_is_down_is_named() -> None:
     assert failure.startswith(f"{two.url} does not answer: ")
     with pytest.raises(PeersError, match="does not answer"):
         gone.get("/eth/v1/node/identity")
+
+
+def test_a_beacon_node_without_an_address_and_one_that_speaks_no_json_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(_: str) -> str:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    with served(Beacon("one")) as one, served(Beacon("two")) as two:
+        nodes = [BeaconNode(one.url), BeaconNode(two.url)]
+        with monkeypatch.context() as patch:
+            patch.setattr("deploy.consensus.peers.socket.gethostbyname", unknown)
+            (failure,) = join(nodes)
+        assert failure == f"{two.url} has no address: [Errno -2] Name or service not known"
+        monkeypatch.setattr("json.loads", lambda _: int("no JSON"))
+        (failure,) = join(nodes)
+        assert failure.startswith(f"{two.url}/eth/v1/node/identity answers no JSON: ")
 
 
 def test_a_program_that_ends_or_says_nothing_shows_its_log(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_a_remembered_result_is_the_same(value: Any) -> None:
     quick = remembering(eth_utils.to_checksum_address)
     wanted = outcome(lambda: eth_utils.to_checksum_address(value))
     assert [outcome(lambda: quick(value)) for _ in range(2)] == [wanted, wanted]
+    assert outcome(lambda: quick(value=value)) == wanted
 
 
 def function(name: Any, *types: Any) -> dict[str, Any]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import zevm
+from zevm.chain.calls.name_changes import RecordChanges, registration_call
+from zevm.chain.rules.name_service import REGISTRAR_ADDRESS
 from zevm.node.cli import main
+from zevm.node.client import Client
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 OWNER, OTHER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -86,9 +91,43 @@ def test_names_are_addresses_of_other_commands(run: Run) -> None:
         f"{OTHER}\n"
     )
     assert "transaction: " in run("contract", "send", "echo.zns", "echo(address)", "other.zns", "--from", "other.zns")
-    assert PLACE in run("wasm", "call", "echo.zns", "echo(address)(address)", OTHER, code=1)
-    shown = run("profile", "--call", "echo.zns", "echo(address)", OTHER)
-    assert "succeeded" in shown
+    named = ("echo(address)", "other.zns", "--from", "other.zns")
+    assert PLACE in run("wasm", "call", "echo.zns", *named, code=1)
+    assert "succeeded" in run("profile", "--call", "echo.zns", *named)
+
+
+def test_a_module_s_arguments_and_its_sender_have_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("zns", "register", "other.zns", "--address", OTHER)
+    asked: list[Any] = []
+    call = Client.call
+
+    def listening(client: Client, method: str, *params: Any) -> Any:
+        asked.append((method, params))
+        return call(client, method, *params)
+
+    monkeypatch.setattr(Client, "call", listening)
+    run("wasm", "call", PLACE, "echo(address)", "other.zns", "--from", "other.zns", code=1)
+    method, (fields, _) = asked[-1]
+    assert (method, fields["from"]) == ("zvm_executeFunction", OTHER.lower())
+    assert fields["arguments"] == "0x" + OTHER[2:].lower().rjust(64, "0")
+
+
+def test_a_name_of_bytes_that_are_no_text_is_listed(run: Run, node: zevm.Node) -> None:
+    data = registration_call("??.ghost", Address(bytes.fromhex(OWNER[2:])), 86_400, RecordChanges())
+    fields = {
+        "from": OWNER,
+        "to": "0x" + REGISTRAR_ADDRESS.hex(),
+        "data": "0x" + data.replace(b"??", b"\xff\xfe").hex(),
+    }
+    node.request("eth_sendTransaction", fields)
+    assert run("zns", "list").startswith("\ufffd\ufffd.ghost\t")
+
+
+def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
+    node.request("evm_setNextBlockTimestamp", 2**50)
+    run("zns", "register", "late.kz", "--address", OTHER)
+    assert f"expires: {2**50 + 365 * 86_400} seconds after 1970\n" in run("zns", "resolve", "late.kz")
+    assert "seconds after 1970" in run("zns", "list")
 
 
 @pytest.mark.parametrize(
@@ -99,9 +138,11 @@ def test_names_are_addresses_of_other_commands(run: Run) -> None:
         (["zns", "register", "a b.ghost"], "'a b.ghost' is no name"),
         (["zns", "register", "resolver.ghost", "--owner", "0x12"], "--owner 0x12: not an address"),
         (["zns", "register", "x.ghost", "--owner", "nobody.ghost"], "nobody.ghost is not registered"),
+        (["zns", "register", "x.ghost", "--owner", f"0x{0:040x}"], "x.ghost: the zero address owns no name"),
         (["zns", "register", "x.ghost", "--contenthash", "zz"], "--contenthash zz: not hex digits"),
         (["zns", "register", "x.ghost", "--coin", "60=0x12"], "x.ghost: an address of a chain of the EVM"),
         (["zns", "register", "x.ghost", "--coin", "x=0x12"], "the coin's type is a number"),
+        (["zns", "register", "x.ghost", "--coin", f"{2**256}=0x12"], "the coin's type is a number"),
         (["zns", "register", "x.ghost", "--text", "url"], "url: want --text KEY=VALUE"),
         (["zns", "set", "nobody.ghost"], "nothing to set"),
         (["zns", "set", "nobody.ghost", "--address", OTHER], "nobody.ghost: not the sender's"),

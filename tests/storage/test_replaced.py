@@ -108,6 +108,31 @@ def test_a_power_failure_at_any_step_loses_nothing(
     assert failures > 5
 
 
+def test_a_power_failure_while_the_earlier_one_is_forgotten_leaves_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the first step the earlier database comes back; from then on the new one stays."""
+    for step, wanted in (("rename", b"old"), ("rmtree", b"new")):
+        path = tmp_path / step
+        _fill(path)
+        replaced.set_aside(path)
+        _fill(path, b"new")
+        with monkeypatch.context() as patch:
+            if step == "rename":
+                _fail_after(patch, 0)
+            else:
+                patch.setattr("zevm.storage.replaced.shutil.rmtree", _fail)
+            with pytest.raises(PowerFailureError):
+                replaced.forget(path)
+        replaced.put_back(path)
+        assert _value(path) == wanted
+        assert not {name for name in _names(path) if name.startswith("replaced")}
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise PowerFailureError
+
+
 def test_an_open_database_is_not_replaced(tmp_path: Path) -> None:
     _fill(tmp_path)
     with Database.open(tmp_path) as database:

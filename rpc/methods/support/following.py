@@ -33,6 +33,7 @@ _FATES = {
     "txpool_contentFrom": Fate.FORWARDED,
     "txpool_inspect": Fate.FORWARDED,
     "txpool_status": Fate.FORWARDED,
+    "zns_register": Fate.FORWARDED,
     "zvm_deployZigContract": Fate.FORWARDED,
 }
 _DEVELOPMENT_NAMESPACES = frozenset({"anvil", "hardhat", "evm", "testing"})

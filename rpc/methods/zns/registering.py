@@ -1,5 +1,6 @@
 """zns_register: a name registered by one of the node's accounts."""
 
+import asyncio
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.eth.sending import send, with_sender
 from zevm.rpc.methods.support.filling import execution_deadline
 from zevm.rpc.methods.support.names import address_of, name_reader, normal_name
+from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
@@ -53,15 +55,21 @@ def registration(value: object) -> dict[str, Any]:
 
 @method(
     "zns_register",
-    cost=Cost.WRITE,
+    cost=Cost.ASYNC,
     params=(Param("registration", registration, summary="{name, owner, duration, address, contract, texts, ...}"),),
     result="transaction hash",
 )
-def register(services: Services, given: dict[str, Any]) -> str:
+async def register(services: Services, given: dict[str, Any]) -> str:
     """Send the transaction that registers a name, for a year and for its sender unless told otherwise, with records."""
     most = services.limits.zns_records
     if len(given["texts"]) + len(given["addresses"]) > most:
         raise InvalidParamsError(f"more than {most} records: raise --rpc-zns-records")
+    # the first name loads megabytes of tables, for which no other write is to wait
+    name = await asyncio.to_thread(normal_name, given["name"])
+    return await on_writer(services, _register, services, name, given)
+
+
+def _register(services: Services, name: str, given: dict[str, Any]) -> str:
     reader = name_reader(services, LATEST, execution_deadline(services))
     given = {
         key: address_of(reader, value, contract=key == "contract") if key in _ADDRESSES else value
@@ -73,7 +81,7 @@ def register(services: Services, given: dict[str, Any]) -> str:
     sender = arguments.sender
     assert sender is not None
     data = registration_call(
-        normal_name(given["name"]),
+        name,
         given.get("owner") or sender,
         given.get("duration_seconds", DEFAULT_DURATION_SECONDS),
         RecordChanges(**{key: value for key, value in given.items() if key in _RECORDS}),

@@ -12,7 +12,6 @@ from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec.names import record_json, resolved_json
-from zevm.rpc.codec.results import Json
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
@@ -20,21 +19,29 @@ from zevm.rpc.transport.guard import Guard, Refusal, header
 from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
+from zevm.rpc.transport.websocket import refuse_websocket
 from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
+MOST_SECONDS = 2**31 - 1
+"""That an answer may be kept for: caches know no larger number (RFC 9111, 1.2.2)."""
 _TOO_BUSY = -32005
 _JSON = (b"content-type", b"application/json")
 _READ_METHODS = ("GET", "HEAD")
+_NOT_ALLOWED = Refusal(405, "method not allowed")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a JSON object, and for how many seconds others may keep it."""
+    """A status, a JSON object in text, and for how many seconds others may keep it."""
 
     status: int
-    content: Json
+    content: bytes
     seconds: int = 0
+
+
+def _refused(status: int, reason: str) -> Answer:
+    return Answer(status, orjson.dumps({"error": reason}))
 
 
 class NamesApplication:
@@ -51,9 +58,13 @@ class NamesApplication:
         if self._upstream is not None:
             self._upstream.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         refusal = self._refusal(scope)
+        if scope["type"] == "websocket":
+            await receive()
+            await refuse_websocket(send, refusal or _NOT_ALLOWED)
+            return
         if refusal is not None:
             await refuse(send, refusal, [(b"allow", b"GET, HEAD")] if refusal.status == 405 else None)
             return
@@ -67,8 +78,8 @@ class NamesApplication:
         refusal = self._guard.check(scope["headers"])
         if refusal is not None:
             return refusal
-        if scope["type"] != "http" or scope["method"] not in _READ_METHODS:
-            return Refusal(405, "method not allowed")
+        if scope["type"] == "websocket" or scope["method"] not in _READ_METHODS:
+            return _NOT_ALLOWED
         if scope["path"] != "/health" and not scope["path"].startswith(PATH):
             return Refusal(404, f"not found; ask for {PATH}NAME")
         return None
@@ -80,12 +91,12 @@ class NamesApplication:
                 return Answer(200, *await self._upstream.resolve(name))
             answer: Answer = await self._workers.run(self._resolve, name)
         except InvalidNameError as error:
-            return Answer(400, {"error": error.message})
+            return _refused(400, error.message)
         except UpstreamError as error:
-            return Answer(error.status, {"error": str(error)})
+            return _refused(error.status, str(error))
         except Exception as error:  # whatever an execution may raise, in words for the client
             refusal = to_rpc_error(self._services, PATH, error)
-            return Answer(503 if refusal.code == _TOO_BUSY else 500, {"error": refusal.message})
+            return _refused(503 if refusal.code == _TOO_BUSY else 500, refusal.message)
         return answer
 
     def _resolve(self, name: str, *, deadline: Deadline) -> Answer:
@@ -93,12 +104,15 @@ class NamesApplication:
         reader = NameReader(frame, gas_limit=self._services.limits.call_gas, deadline=deadline)
         found = reader.resolve(name)
         if found is None:
-            return Answer(404, {"error": f"the name {name} is not registered, or has no resolver"})
+            return _refused(404, f"the name {name} is not registered, or has no resolver")
         content = resolved_json(found) | record_json(reader.records(name, (), ()))
-        return Answer(200, content, found.ttl_seconds)
+        left_seconds = (
+            MOST_SECONDS if found.expires is None else found.expires - self._services.chain.head.header.timestamp
+        )
+        return Answer(200, orjson.dumps(content), max(0, min(found.ttl_seconds, left_seconds, MOST_SECONDS)))
 
     async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
-        body = orjson.dumps(answer.content) + b"\n"
+        body = answer.content + b"\n"
         tag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
         kept = b"public, max-age=%d" % answer.seconds if answer.seconds else b"no-cache"
         headers = [(b"cache-control", kept), *self._guard.cors_headers(scope["headers"])]

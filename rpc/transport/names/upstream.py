@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 from lru import LRU
 
-from zevm.rpc.codec.results import Json
 from zevm.rpc.limits import Limits
 
-Found = tuple[Json, int]
-"""An answer, and for how many seconds it may be kept."""
+Found = tuple[bytes, int]
+"""An answer, a JSON object in text, and for how many seconds it may be kept."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -46,7 +45,7 @@ class Upstream:
     def __init__(self, url: str, limits: Limits) -> None:
         self._url = url.rstrip("/")
         self._limits = limits
-        self._kept: LRU[str, tuple[float, Json]] = LRU(limits.zns_upstream_cache)
+        self._kept: LRU[str, tuple[float, bytes]] = LRU(limits.zns_upstream_cache)
         self._threads = ThreadPoolExecutor(limits.zns_upstream_calls, "names-upstream")
         self._waiting = 0
 
@@ -57,7 +56,7 @@ class Upstream:
     async def resolve(self, name: str) -> Found:
         """The answer for a name, and for how many more seconds it may be kept. Raises UpstreamError."""
         now = time.monotonic()
-        until, content = self._kept.get(name, (0.0, {}))
+        until, content = self._kept.get(name, (0.0, b""))
         if until > now:
             return content, int(until - now)
         if self._waiting >= 2 * self._limits.zns_upstream_calls:
@@ -84,7 +83,7 @@ class Upstream:
             raise UpstreamError(f"the upstream resolver answers {error.code} for {name}", status) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise UpstreamError(f"the upstream resolver does not answer: {getattr(error, 'reason', error)}") from None
-        return _decoded(body), kept
+        return _compact(body), kept
 
 
 def _read(response: http.client.HTTPResponse, most: int, until: float) -> bytes:
@@ -101,14 +100,15 @@ def _read(response: http.client.HTTPResponse, most: int, until: float) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(body: bytes) -> Json:
+def _compact(body: bytes) -> bytes:
+    """A JSON object, written as this port writes. Raises UpstreamError."""
     try:
         content = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        content = None
-    if not isinstance(content, dict):
-        raise UpstreamError("the upstream resolver answers no JSON object")
-    return content
+        if isinstance(content, dict):
+            return orjson.dumps(content)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON, or nested too deeply
+        pass
+    raise UpstreamError("the upstream resolver answers no JSON object")
 
 
 def _max_age(value: str) -> int:

@@ -429,6 +429,8 @@ def test_what_is_final_stays_final_on_its_chain(consensus: Consensus) -> None:
     for block in side:
         assert consensus.new_payload(block).status is Status.VALID
     assert choose(side[0].hash, side[0].hash, side[3].hash) == Checkpoints(side[0].hash, side[0].hash)
+    assert choose(ZERO, ZERO, hashes[3]) == Checkpoints(), "neither is on the chain any more"
+    assert choose(ZERO, hashes[0]) == Checkpoints(None, hashes[0])
 
 
 def test_safe_and_finalized_by_configuration() -> None:

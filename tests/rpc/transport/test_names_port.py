@@ -21,6 +21,8 @@ from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
+DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
+"""JSON that can be read, and not be written."""
 OTHER = {"name": "other.eth", "address": hexadecimal(BOB)}
 
 
@@ -33,7 +35,9 @@ class Other(BaseHTTPRequestHandler):
         self.asked.append(self.path)
         label = self.path.removeprefix("/resolve/").partition(".")[0]
         status = {"missing": 404, "moved": 302, "failing": 500}.get(label, 200)
-        body = {"long": b"x" * 2_000, "list": b"[]", "text": b"hello"}.get(label, json.dumps(OTHER).encode())
+        body = {"long": b"x" * 2_000, "list": b"[]", "text": b"hello", "deep": DEEP}.get(
+            label, json.dumps(OTHER).encode()
+        )
         if label == "slow":
             threading.Event().wait(0.5)
         self.send_response(status)
@@ -100,9 +104,13 @@ async def test_a_name_of_this_chain() -> None:
         status, headers, content = await get(port, "/resolve/mytoken.ghost", verb="HEAD")
         assert (status, content) == (200, None)
         # the owner says how long others may keep it
-        data = "0x14ab9038" + namehash("mytoken.ghost").hex() + f"{300:064x}"
-        await node.send(to="0x00000000000C2E074eC69A0dFb2997BA6C7d2e1e", data=data)
-        assert (await get(port, "/resolve/mytoken.ghost"))[1]["cache-control"] == "public, max-age=300"
+        for seconds in (300, 2**64 - 1):
+            data = "0x14ab9038" + namehash("mytoken.ghost").hex() + f"{seconds:064x}"
+            await node.send(to="0x00000000000C2E074eC69A0dFb2997BA6C7d2e1e", data=data)
+            _, headers, content = await get(port, "/resolve/mytoken.ghost")
+            # and never for longer than the name is theirs
+            kept_seconds = min(seconds, content["expires"] - node.chain.head.header.timestamp)
+            assert headers["cache-control"] == f"public, max-age={kept_seconds}"
 
 
 REFUSED = [
@@ -128,6 +136,16 @@ async def test_refusals() -> None:
         assert (await get(port, "/health"))[::2] == (200, {"status": "ok"})
 
 
+async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")  # fmt: skip
+    async with served() as (_, port):
+        for path in ("/resolve/x.ghost", "/health"):
+            assert (await get(port, path, *upgrade))[0] == 405
+        assert (await get(port, "/health", *upgrade, "Origin: https://evil.example"))[0] == 403
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_names_of_another_resolver() -> None:
     limits = replace(Limits(), zns_upstream_seconds=0.2, zns_upstream_bytes=1_000)
     with other_resolver() as url:
@@ -145,7 +163,7 @@ async def test_names_of_another_resolver() -> None:
             assert (await get(port, "/resolve/other.ghost"))[0] == 404
             assert len(Other.asked) == 3
             for label, wanted in (("missing", 404), ("moved", 502), ("failing", 502), ("long", 502), ("list", 502),
-                                  ("text", 502), ("slow", 502)):  # fmt: skip
+                                  ("text", 502), ("deep", 502), ("slow", 502)):  # fmt: skip
                 assert (await get(port, f"/resolve/{label}.eth"))[0] == wanted, label
         async with served("http://127.0.0.1:1", limits) as (_, port):
             status, _, content = await get(port, "/resolve/other.eth")

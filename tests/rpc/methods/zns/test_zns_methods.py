@@ -1,11 +1,24 @@
 """zns_: names registered, looked up and called through JSON-RPC."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, STRANGER, Node, hexadecimal
-from zevm.chain.rules.name_service import RESOLVER_ADDRESS, TOP_LEVEL_NAMES, namehash
+from zevm.chain.calls.name_changes import call_data
+from zevm.chain.rules.name_service import (
+    REGISTRAR_ADDRESS,
+    REGISTRY_ADDRESS,
+    RESOLVER_ADDRESS,
+    REVERSE_REGISTRAR_ADDRESS,
+    TOP_LEVEL_NAMES,
+    UNIVERSAL_RESOLVER_ADDRESS,
+    namehash,
+    normalised,
+)
+from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.keccak import keccak256
 
 DAY_SECONDS = 86_400
@@ -83,6 +96,67 @@ async def test_an_expired_name_resolves_no_more(node: Node) -> None:
     assert (found["owner"], found["address"]) == (hexadecimal(BOB), None)
 
 
+async def test_a_name_given_to_nobody_and_taken_again_expires_all_the_same(node: Node) -> None:
+    await register(node, "forever.ghost", address=hexadecimal(ALICE), duration=DAY_SECONDS)
+    name = namehash("forever.ghost")
+    for manager in (bytes(20), ALICE):
+        await node.send(
+            to=hexadecimal(REGISTRAR_ADDRESS), data=data("reclaim(string,address)", "forever.ghost", manager)
+        )
+    await node.send(to=hexadecimal(REGISTRY_ADDRESS), data=data("setResolver(bytes32,address)", name, RESOLVER_ADDRESS))
+    found = await node.call("zns_resolve", "forever.ghost")
+    now = int((await node.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    assert now < found["expires"] <= now + DAY_SECONDS
+    await node.call("evm_increaseTime", DAY_SECONDS + 1)
+    await node.call("evm_mine")
+    assert await node.call("zns_resolve", "forever.ghost") is None
+
+
+def data(signature: str, *arguments: Any) -> str:
+    return hexadecimal(call_data(signature, *arguments))
+
+
+@pytest.mark.parametrize("label", ["\uff4d\uff59token", "\xff"], ids=["not normal", "not text"])
+async def test_a_chosen_name_that_is_no_normal_one_is_none(node: Node, label: str) -> None:
+    """Whoever is shown it would take it for another, or could not be shown it."""
+    text = label.encode("latin-1" if label == "\xff" else "utf-8")
+    place = "?" * len(text)
+    top = namehash("ghost")
+    chosen = keccak256(top + keccak256(text))
+    records = [call_data("setAddr(bytes32,address)", chosen, ALICE)]
+    arguments = (f"{place}.ghost", ALICE, DAY_SECONDS, records)
+    registered = call_data("register(string,address,uint64,bytes[])", *arguments).replace(place.encode(), text)
+    await node.send(to=hexadecimal(REGISTRAR_ADDRESS), data=hexadecimal(registered))
+    named = call_data("setName(string)", f"{place}.ghost").replace(place.encode(), text)
+    await node.send(to=hexadecimal(REVERSE_REGISTRAR_ADDRESS), data=hexadecimal(named))
+    output = await node.call(
+        "eth_call", {"to": hexadecimal(UNIVERSAL_RESOLVER_ADDRESS), "data": data("reverse(bytes,uint256)", ALICE, 60)}
+    )
+    assert text in bytes.fromhex(output[2:]), "the contracts have it"
+    assert await node.call("zns_reverse", hexadecimal(ALICE)) is None
+
+
+def test_a_follower_s_leader_registers_names() -> None:
+    assert {name: may_be_forwarded(name) for name in ("zns_register", "zns_resolve")} == {
+        "zns_register": True,
+        "zns_resolve": False,
+    }
+
+
+async def test_the_tables_of_names_are_loaded_beside_the_writer(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def noted(text: str) -> str:
+        threads.append(threading.current_thread())
+        return normalised(text)
+
+    monkeypatch.setattr("zevm.rpc.methods.support.names.normalised", noted)
+    await register(node, "quick.ghost")
+    writers = [await asyncio.wrap_future(node.chain.writer.submit(threading.current_thread))]
+    assert threads
+    assert not {*writers, threading.current_thread()} & {*threads}
+
+
 REFUSED: list[tuple[str, list[Any], int, str]] = [
     ("zns_resolve", [""], -32602, "the name is empty"),
     ("zns_resolve", ["a b.ghost"], -32602, "'a b.ghost' is no name"),
@@ -121,6 +195,17 @@ async def test_the_registrar_s_refusals(node: Node, registration: dict[str, Any]
     caught = await node.fails("zns_register", registration)
     assert caught.code == 3
     assert caught.data[:10] == hexadecimal(keccak256(error.encode())[:4])
+
+
+async def test_a_chain_with_another_contract_in_the_place_of_the_resolver(node: Node) -> None:
+    await node.call("anvil_setCode", hexadecimal(UNIVERSAL_RESOLVER_ADDRESS), "0x5f1960205260405ff3")
+    for method, asked in {
+        "zns_resolve": "x.ghost",
+        "zns_records": "x.ghost",
+        "zns_reverse": hexadecimal(ALICE),
+    }.items():
+        error = await node.fails(method, asked)
+        assert (error.code, "other contracts" in error.message) == (-32000, True), (method, error)
 
 
 async def test_a_chain_without_a_name_service(node: Node) -> None:
