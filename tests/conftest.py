@@ -10,8 +10,17 @@ UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "
 """They need no npm, no network and no data from elsewhere."""
 
 UNIT_FILES = tuple(
-    HERE / "node" / f"test_{name}.py"
-    for name in ("audit_command", "contract_refusals", "embedded", "private_files", "undecodable_head")
+    HERE / "node" / f"{name}.py"
+    for name in (
+        "replication/test_following",
+        "test_audit_command",
+        "test_contract_commands",
+        "test_contract_refusals",
+        "test_embedded",
+        "test_private_files",
+        "test_pytest_reports",
+        "test_undecodable_head",
+    )
 )
 """As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
 

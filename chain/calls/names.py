@@ -152,7 +152,7 @@ class NameReader:
 
 
 def _decoded(kinds: Sequence[str], output: bytes) -> tuple[Any, ...]:
-    """The values that a contract of the name service returns. Raises InvalidRequestError for the data of another contract."""
+    """The values that a contract of the name service returns. Raises InvalidRequestError for those of another."""
     try:
         return decode(kinds, output)
     except DecodingError as error:

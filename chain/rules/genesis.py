@@ -121,8 +121,7 @@ class Genesis:
             raise GenesisError(
                 f"alloc: {' and '.join(f'0x{address.hex()}' for address in lacking)} need code (EIP-7002, EIP-7251): "
                 "Prague is active in the first block, which is invalid without them; copy their entries from the "
-                "genesis of a development chain, which `zevm export blocks.rlp --genesis genesis.json` writes, or set "
-                "config.pragueTime to a time at which they are deployed"
+                "genesis of a development chain, or set config.pragueTime to a time at which they are deployed"
             )
 
     def header(self, state_root: bytes) -> Header:

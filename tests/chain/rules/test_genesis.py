@@ -300,7 +300,7 @@ def test_contracts_without_which_no_block_is_valid_are_asked_for(
     if not refused:
         genesis.check_system_contracts()
         return
-    with pytest.raises(GenesisError, match=r"alloc: .* need code \(EIP-7002, EIP-7251\).*`zevm export") as raised:
+    with pytest.raises(GenesisError, match=r"alloc: .* need code \(EIP-7002, EIP-7251\).*copy their entries") as raised:
         genesis.check_system_contracts()
     assert [address for address in REQUEST_CONTRACTS if address.hex() in str(raised.value)] == list(removed)
 
