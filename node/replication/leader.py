@@ -7,14 +7,14 @@ session at most. So a follower costs the leader no more than its limits say, how
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, StatePatched
-from zevm.node.replication.frames import EndedError, Frames, RefusedError
+from zevm.node.replication.frames import CONTROL_BYTES, EndedError, Frames, RefusedError
 from zevm.node.replication.identity import Identity
 from zevm.node.replication.messages import (
     VERSION,
@@ -31,12 +31,14 @@ from zevm.node.replication.messages import (
 )
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")
 READING_THREADS = 2
+_ANY_SIZE = CONTROL_BYTES + 1
 Answer = Callable[[bytes], Awaitable[bytes | None]]
 """Answers the body of a JSON-RPC request, as on the public port."""
 
@@ -44,13 +46,20 @@ _Result = TypeVar("_Result")
 
 
 class Leader:
-    """Serves one chain to followers. Made and used on the event loop."""
+    """Serves one chain to followers. Made and used on the event loop.
 
-    def __init__(self, chain: Chain, limits: Limits, identity: Identity, answer: Answer) -> None:
+    needs_signature: whether forwarded calls may spend by a signature of their own alone.
+    """
+
+    def __init__(
+        self, chain: Chain, limits: Limits, identity: Identity, answer: Answer, *, needs_signature: bool = False
+    ) -> None:
         self._chain = chain
         self._limits = limits
         self._identity = identity
         self._answer = answer
+        self._needs_signature = needs_signature
+        self._is_closed = False
         self._source = Source(chain, limits)
         self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
         self._loop = asyncio.get_running_loop()
@@ -67,6 +76,7 @@ class Leader:
 
     def close(self) -> None:
         """Serve nothing more, and end what is served."""
+        self._is_closed = True
         self._cancel()
         for task in tuple(self._tasks):
             task.cancel()
@@ -75,13 +85,19 @@ class Leader:
     async def serve(self, stream: Stream) -> None:
         """Serve one stream to its end."""
         frames, task = Frames(stream, self._limits), asyncio.current_task()
+        if self._is_closed:
+            frames.close()
+            return
         assert task is not None
         self._tasks.add(task)
         try:
-            kind, content = await frames.receive(Kind.HELLO, Kind.CALL)
-            if kind is Kind.CALL:
-                await self._serve_call(frames, content)
-            else:
+            with self._calling() as count:
+                # a large body counts before it is read: so many are held at most
+                kind, content = await frames.receive(Kind.HELLO, Kind.CALL, admit=count)
+                if kind is Kind.CALL:
+                    count(_ANY_SIZE)
+                    await self._serve_call(frames, content)
+            if kind is Kind.HELLO:
                 await self._serve_session(frames, Hello.decode(content))
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
@@ -181,22 +197,39 @@ class Leader:
         if changed is not None and not changed.done():
             changed.set_result(None)
 
-    async def _serve_call(self, frames: Frames, content: bytes) -> None:
-        if self._calls >= self._limits.replica_calls:
-            raise RefusedError(
-                f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
-                "raise --rpc-replica-calls there"
-            )
-        self._calls += 1
+    @contextmanager
+    def _calling(self) -> Iterator[Callable[[int], None]]:
+        """What counts a call of this size (bytes) once, or raises RefusedError; on exit the call is over."""
+        counted = 0
+
+        def count(size: int) -> None:
+            nonlocal counted
+            if counted or size <= CONTROL_BYTES:
+                return
+            if self._calls >= self._limits.replica_calls:
+                raise RefusedError(
+                    f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
+                    "raise --rpc-replica-calls there"
+                )
+            self._calls += 1
+            counted = 1
+
         try:
-            _check_call(content)
-            answer = await self._answer(content) or b""
-            await frames.send(Kind.RESULT, encode_result(answer, self._chain.head.number))
+            yield count
         finally:
-            self._calls -= 1
+            self._calls -= counted
+
+    async def _serve_call(self, frames: Frames, content: bytes) -> None:
+        if len(content) > LOOP_BODY_BYTES:
+            await self._read(_check_call, content, self._needs_signature)
+        else:
+            _check_call(content, self._needs_signature)
+        answer = await self._answer(content) or b""
+        head = self._chain.head
+        await frames.send(Kind.RESULT, encode_result(answer, head.number, head.header.hash))
 
 
-def _check_call(content: bytes) -> None:
+def _check_call(content: bytes, needs_signature: bool) -> None:
     """Raise RefusedError unless a follower may forward this call."""
     try:
         call: Any = json.loads(content)
@@ -205,3 +238,8 @@ def _check_call(content: bytes) -> None:
     name = call.get("method") if isinstance(call, dict) else None
     if not isinstance(name, str) or not may_be_forwarded(name):
         raise RefusedError(f"followers forward no calls of {name!r:.80}: send it to the leader itself")
+    if not may_be_forwarded(name, needs_signature=needs_signature):
+        raise RefusedError(
+            f"{name} spends from accounts of the leader, which runs with --quic-require-auth: sign the transaction, "
+            "and send it with eth_sendRawTransaction"
+        )

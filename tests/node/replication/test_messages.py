@@ -58,7 +58,7 @@ MESSAGES: dict[str, tuple[bytes, Callable[[bytes], object], object]] = {
     "patch": (PATCH.encode(), Patch.decode, PATCH),
     "locate": (encode_locate([0, 5, 2**64 - 1]), decode_locate, [0, 5, 2**64 - 1]),
     "hashes": (encode_hashes([HASH, None]), lambda data: decode_hashes(data, 2), [HASH, b""]),
-    "result": (encode_result(b"{}", 4), decode_result, (b"{}", 4)),
+    "result": (encode_result(b"{}", 4, HASH), decode_result, (b"{}", 4, HASH)),
     "refusal": (encode_text("no"), decode_text, "no"),
 }
 
@@ -73,6 +73,7 @@ def test_bytes_of_a_message_stay_the_same() -> None:
     """A follower of one version understands a leader of another."""
     assert Hello(None, "z").encode().hex() == "c301807a"
     assert Want(Position(1, HASH, HASH), 0, 2).encode().hex() == "f84501a0" + HASH.hex() + "a0" + HASH.hex() + "8002"
+    assert encode_result(b"{}", 4, HASH).hex() == "e5827b7d04a0" + HASH.hex()
     assert Batch(1, (Entry(b"\xc0"),)).encode().hex() == "c70180c4c381c080"
 
 
