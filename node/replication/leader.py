@@ -199,7 +199,7 @@ class Leader:
 
     @contextmanager
     def _calling(self) -> Iterator[Callable[[int], None]]:
-        """What counts a call of this size (bytes) once, or raises RefusedError; on exit the call is over."""
+        """Count a call by its size (bytes), once, or raise RefusedError; on exit the call is over."""
         counted = 0
 
         def count(size: int) -> None:

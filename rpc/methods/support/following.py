@@ -36,7 +36,7 @@ _FATES = {
     "zvm_deployZigContract": Fate.FORWARDED,
 }
 _SELF_SIGNED = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional", "eth_sendRawTransactionSync"})
-"""Methods whose parameters carry the signature of whoever pays."""
+"""Methods whose parameters carry the signature of the account that pays."""
 
 _DEVELOPMENT_NAMESPACES = frozenset({"anvil", "hardhat", "evm", "testing"})
 

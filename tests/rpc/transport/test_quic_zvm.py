@@ -357,6 +357,19 @@ def test_nonces_and_expiries_are_bounded() -> None:
         check(1_020)
 
 
+def test_a_clock_that_is_set_back_lets_no_request_pass_again() -> None:
+    now = [1_000.0]
+    checker = authentication.Authenticator(1, bytes(32), nonces=9, longest_seconds=60.0, now=lambda: now[0])
+    caller = address_of(STRANGER)
+    given, later = (authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry) for expiry in (1_010, 1_050))
+    checker.check(b"m", caller, given)
+    now[0] = 1_011.0
+    checker.check(b"m", caller, later)  # drops the first one's nonce
+    now[0] = 1_000.0
+    with pytest.raises(authentication.AuthenticationError, match="expired"):
+        checker.check(b"m", caller, given)
+
+
 async def test_the_signature_limits_are_those_of_the_table() -> None:
     own = request(caller_address=address_of(STRANGER))
     async with serving(quic_nonces=1, quic_authentication_seconds=31.0) as node, connected(node) as client:
