@@ -11,8 +11,10 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.transport.quic.certificates import identity_of
 from zevm.rpc.transport.quic.client import Trust
 from zevm.rpc.transport.quic.codes import INTERNAL
 from zevm.rpc.transport.quic.key_exchange import (
@@ -23,7 +25,7 @@ from zevm.rpc.transport.quic.key_exchange import (
     install,
     offer_groups,
 )
-from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError
+from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 
@@ -128,6 +130,37 @@ async def test_the_certificate_is_made_once_and_trusted_by_its_authority(tmp_pat
     given = {"certificate": tmp_path / QUIC_NAMES[1], "key": tmp_path / QUIC_NAMES[2]}
     async with quic_port(options=given) as port:
         assert port.identity.server_key_hash == first
+
+
+def test_another_name_of_the_machine_makes_no_new_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container has a new name at each start, and followers know the node by its key."""
+    first = identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path))
+    monkeypatch.setattr("socket.gethostname", lambda: "f00dfacecafe")
+    assert identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path)).chain == first.chain
+    other = identity_of(QuicPortOptions(("127.0.0.2",), 0, folder=tmp_path))
+    assert other.chain != first.chain
+    assert other.server_key_hash == first.server_key_hash
+
+
+@pytest.mark.parametrize("name", QUIC_NAMES)
+@pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERT", "other"])
+def test_what_a_killed_start_has_left_is_made_again(name: str, content: bytes | str | None, tmp_path: Path) -> None:
+    options = QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path)
+    first = identity_of(options)
+    (tmp_path / "other").mkdir()
+    identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path / "other"))
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        given = (tmp_path / "other" / name).read_bytes() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(given)
+    second = identity_of(options)
+    again = identity_of(options)
+    assert again.chain == second.chain
+    second.chain[0].verify_directly_issued_by(load_pem_x509_certificate((tmp_path / QUIC_NAMES[0]).read_bytes()))
+    assert (tmp_path / QUIC_NAMES[2]).stat().st_mode & 0o777 == 0o600
+    is_key = name == QUIC_NAMES[2]
+    assert (second.server_key_hash == first.server_key_hash) == (not is_key)
 
 
 async def test_a_server_that_is_another_gets_nothing(tmp_path: Path) -> None:
