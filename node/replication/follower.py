@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import orjson
+
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.node.replication.frames import Frames, RefusedError
@@ -108,7 +110,7 @@ class Follower:
             content = await self._call_through(link, body)
             answer, head, head_hash = decode_result(content)
             # of any size, as the pool's content is
-            decoded = await asyncio.to_thread(json.loads, answer)
+            decoded = await asyncio.to_thread(orjson.loads, answer)
         except (OSError, TimeoutError) as error:
             raise ServerError(
                 f"the link to the leader {self.address} was cut before it answered {method} ({error or 'too late'}); "
@@ -116,7 +118,7 @@ class Follower:
             ) from None
         except RefusedError as error:
             raise ServerError(f"the leader {self.address} refuses: {error}") from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ServerError(f"the leader {self.address} answered {method} with no JSON: {error}") from None
         if not isinstance(decoded, dict) or ("result" not in decoded and not isinstance(decoded.get("error"), dict)):
             raise ServerError(f"the leader {self.address} answered {method} with no result")

@@ -5,12 +5,13 @@ session at most. So a follower costs the leader no more than its limits say, how
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+
+import orjson
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, StatePatched
@@ -232,8 +233,9 @@ class Leader:
 def _check_call(content: bytes, needs_signature: bool) -> None:
     """Raise RefusedError unless a follower may forward this call."""
     try:
-        call: Any = json.loads(content)
-    except (ValueError, RecursionError):
+        # its depth is bounded; json's is the stack's, since the recursion limit is raised for contracts
+        call: Any = orjson.loads(content)
+    except ValueError:
         raise RefusedError("a forwarded call is not JSON") from None
     name = call.get("method") if isinstance(call, dict) else None
     if not isinstance(name, str) or not may_be_forwarded(name):

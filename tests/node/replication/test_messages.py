@@ -7,6 +7,11 @@ from random import Random
 
 import pytest
 
+from zevm.chain.concurrency.recursion import deep_recursion
+from zevm.chain.errors import GenesisError
+from zevm.node.replication.frames import RefusedError
+from zevm.node.replication.identity import decode_genesis
+from zevm.node.replication.leader import _check_call
 from zevm.node.replication.messages import (
     Batch,
     Entry,
@@ -108,3 +113,15 @@ def test_lists_of_tiny_items_are_refused_at_the_first() -> None:
     batch = b"\xfa" + len(whole).to_bytes(3, "big") + whole
     with pytest.raises(MessageError, match="item 0 has 1 bytes"):
         Batch.decode(batch, 1 << 30)
+
+
+DEEP = b"[" * 200_000
+"""Deeper than a thread's stack: Python's own parser would end the process with it, as its recursion limit is raised."""
+
+
+def test_json_of_the_other_side_is_bounded_in_depth() -> None:
+    with deep_recursion:
+        with pytest.raises(GenesisError, match="not JSON"):
+            decode_genesis(DEEP)
+        with pytest.raises(RefusedError, match="not JSON"):
+            _check_call(b'{"method":"txpool_status","params":' + DEEP, False)

@@ -15,6 +15,7 @@ from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of
 from tests.node.replication.links import MemoryStream, stream_pair
 from tests.node.replication.test_following import STRANGER, pay
 from tests.node.replication.test_replica_faults import private_genesis
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.node.replication.follower import Follower
 from zevm.node.replication.frames import EndedError, Frames, RefusedError
 from zevm.node.replication.identity import identity_of
@@ -254,6 +255,14 @@ def test_an_error_of_any_form_is_passed_on(chain_of_nine: zevm.Node) -> None:
         with pytest.raises(CodedError) as raised:
             asyncio.run(_forwarded(chain_of_nine, answer, Limits()))
         assert raised.value.to_json()["code"] == code
+
+
+def test_an_answer_too_deep_is_refused(chain_of_nine: zevm.Node) -> None:
+    """Python's own parser would end the process, as its recursion limit is raised for contracts."""
+    head = chain_of_nine.chain.head
+    answer = encode_result(b'{"result":' + b"[" * 200_000, head.number, head.header.hash)
+    with deep_recursion, pytest.raises(ServerError, match="with no JSON"):
+        asyncio.run(_forwarded(chain_of_nine, answer, Limits()))
 
 
 def test_a_fault_of_this_node_does_not_end_the_following(
