@@ -121,7 +121,8 @@ def _name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        # a name that is not ASCII stands in its own form (RFC 5280, section 7.2)
+        return x509.DNSName(name if name.isascii() else name.encode("idna").decode())
 
 
 def _serves(leaf: x509.Certificate, names: list[x509.GeneralName]) -> bool:

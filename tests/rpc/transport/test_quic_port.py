@@ -11,11 +11,12 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
 from zevm.rpc.transport.quic.certificates import identity_of
-from zevm.rpc.transport.quic.client import Trust
+from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import INTERNAL
 from zevm.rpc.transport.quic.key_exchange import (
     X25519,
@@ -26,6 +27,7 @@ from zevm.rpc.transport.quic.key_exchange import (
     offer_groups,
 )
 from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
+from zevm.rpc.transport.quic.server import check_bindable
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 
@@ -161,6 +163,23 @@ def test_what_a_killed_start_has_left_is_made_again(name: str, content: bytes | 
     assert (tmp_path / QUIC_NAMES[2]).stat().st_mode & 0o777 == 0o600
     is_key = name == QUIC_NAMES[2]
     assert (second.server_key_hash == first.server_key_hash) == (not is_key)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+async def test_what_is_no_name_of_a_host_is_told(host: str) -> None:
+    with pytest.raises(QuicError, match="no such host name"):
+        check_bindable(QuicPortOptions((host,), 0))
+    with pytest.raises(AddressInUseError, match="no such host name"):
+        check_addresses((host,), 0, HTTP_FLAGS)
+    with pytest.raises(QuicError, match="no such host name"):
+        async with connect(host, 1, alpn="test/1", trust=Trust()):
+            pass
+
+
+def test_a_name_in_other_letters_is_in_the_certificate() -> None:
+    leaf = identity_of(QuicPortOptions(("b\u00fccher.example",), 0)).chain[0]
+    names = leaf.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert "xn--bcher-kva.example" in names.get_values_for_type(DNSName)
 
 
 async def test_a_server_that_is_another_gets_nothing(tmp_path: Path) -> None:

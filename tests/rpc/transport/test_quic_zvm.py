@@ -429,3 +429,21 @@ async def test_the_selector_form_of_call_data() -> None:
         address = (await client.deploy_module(box(), encode(["uint256"], [7]))).return_value
         read = await client.execute_function(address, "", selector("get()"), RICH)
         assert int.from_bytes(read.return_value, "big") == 7
+
+
+async def test_a_deployment_of_no_module_is_told_without_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    modules = (
+        b"",
+        b"text",
+        b"\0asm",
+        b"\0asm\1\0\0\0",
+        b"\0asm\1\0\0\0\2\xff\xff\xff\xff\x0f",
+        b"\xef\xf0\0\0",
+        bytes(20),
+    )
+    async with serving() as node, dialled(node) as client:
+        for module in modules:
+            result = await client.deploy_module(module)
+            assert result.status is not ExecutionStatus.SUCCESS, module
+            assert result.error_message
+    assert not caplog.text
