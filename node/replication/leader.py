@@ -39,6 +39,9 @@ from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")
 READING_THREADS = 2
+TELL_SECONDS = 60.0
+"""Interval of the log's warnings of refused followers."""
+
 _ANY_SIZE = CONTROL_BYTES + 1
 Answer = Callable[[bytes], Awaitable[bytes | None]]
 """Answers the body of a JSON-RPC request, as on the public port."""
@@ -61,6 +64,7 @@ class Leader:
         self._answer = answer
         self._needs_signature = needs_signature
         self._is_closed = False
+        self._told_at: float | None = None
         self._source = Source(chain, limits)
         self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
         self._loop = asyncio.get_running_loop()
@@ -103,12 +107,20 @@ class Leader:
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
         except (MessageError, RefusedError, StorageError) as error:
-            LOGGER.warning("a follower is refused: %s", error)
+            self._tell_refusal(error)
             with suppress(OSError, TimeoutError):
                 await frames.send(Kind.REFUSAL, encode_text(str(error)))
         finally:
             self._tasks.discard(task)
             frames.close()
+
+    def _tell_refusal(self, error: Exception) -> None:
+        """Log a refusal; at most one a minute as a warning, since every stranger can cause them."""
+        now = self._loop.time()
+        is_news = self._told_at is None or now - self._told_at >= TELL_SECONDS
+        if is_news:
+            self._told_at = now
+        LOGGER.log(logging.WARNING if is_news else logging.DEBUG, "a follower is refused: %s", error)
 
     async def _serve_session(self, frames: Frames, hello: Hello) -> None:
         self._check(hello)

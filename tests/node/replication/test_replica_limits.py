@@ -175,6 +175,19 @@ def test_a_large_call_is_counted_before_its_body_is_read(chain_of_nine: zevm.Nod
     asyncio.run(check())
 
 
+def test_strangers_cannot_fill_the_log(chain_of_nine: zevm.Node, caplog: pytest.LogCaptureFixture) -> None:
+    async def check() -> None:
+        leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
+        for _ in range(3):
+            near, far = stream_pair()
+            await near.write(b"no frame of it")
+            await leader.serve(far)
+        leader.close()
+
+    asyncio.run(check())
+    assert caplog.text.count("a follower is refused") == 1
+
+
 def test_a_closed_leader_serves_nothing_more(chain_of_nine: zevm.Node) -> None:
     async def check() -> None:
         leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)

@@ -153,7 +153,12 @@ async def test_trailers_after_the_answer_are_no_request(
         served: list[Any] = []
         (server,) = (item for item in node.server.quic.connections() if item.alpn == "h3")
         begin = server.receiver._begin
-        monkeypatch.setattr(server.receiver, "_begin", lambda event: (served.append(event), begin(event)))
+
+        def counted(event: Any) -> None:
+            served.append(event)
+            begin(event)
+
+        monkeypatch.setattr(server.receiver, "_begin", counted)
         # a hostile client goes on sending when it is asked to stop
         handlers = client.connection.quic._QuicConnection__frame_handlers
         stop_sending = (
