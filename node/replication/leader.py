@@ -87,8 +87,8 @@ class Leader:
             task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    async def serve(self, stream: Stream) -> None:
-        """Serve one stream to its end."""
+    async def serve(self, stream: Stream, connection: object | None = None) -> None:
+        """Serve one stream to its end. connection: that of the stream, on which one session is served at a time."""
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()
@@ -103,7 +103,7 @@ class Leader:
                     count(_ANY_SIZE)
                     await self._serve_call(frames, content)
             if kind is Kind.HELLO:
-                await self._serve_session(frames, Hello.decode(content))
+                await self._serve_session(frames, Hello.decode(content), connection or frames)
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
         except (MessageError, RefusedError, StorageError) as error:
@@ -122,9 +122,10 @@ class Leader:
             self._told_at = now
         LOGGER.log(logging.WARNING if is_news else logging.DEBUG, "a follower is refused: %s", error)
 
-    async def _serve_session(self, frames: Frames, hello: Hello) -> None:
+    async def _serve_session(self, frames: Frames, hello: Hello, session: object) -> None:
         self._check(hello)
-        session = object()
+        if session in self._synced:
+            raise RefusedError("a connection follows once: it has a session already")
         self._synced[session] = 0
         try:
             await frames.send(Kind.WELCOME, self._welcome(hello).encode())

@@ -47,7 +47,7 @@ class Replication:
         )
 
         async def serve(stream: TransportStream) -> None:
-            await leader.serve(QuicStream(stream))
+            await leader.serve(QuicStream(stream), stream.connection)
 
         return serve
 

@@ -175,6 +175,34 @@ def test_a_large_call_is_counted_before_its_body_is_read(chain_of_nine: zevm.Nod
     asyncio.run(check())
 
 
+def test_a_connection_follows_once(chain_of_nine: zevm.Node) -> None:
+    """One connection cannot take the places of all followers."""
+
+    async def check() -> None:
+        leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
+        one, other = object(), object()
+
+        async def greeted(connection: object) -> tuple[Frames, asyncio.Task[None]]:
+            near, far = stream_pair()
+            serving = asyncio.create_task(leader.serve(far, connection))
+            frames = Frames(near, Limits())
+            await frames.send(Kind.HELLO, Hello(None, "").encode())
+            await frames.receive(Kind.WELCOME)
+            return frames, serving
+
+        first, serving = await greeted(one)
+        with pytest.raises(RefusedError, match="follows once"):
+            await greeted(one)
+        await greeted(other)
+        assert len(leader.followers) == 2
+        first.close()
+        await asyncio.wait([serving])
+        await greeted(one)
+        leader.close()
+
+    asyncio.run(check())
+
+
 def test_strangers_cannot_fill_the_log(chain_of_nine: zevm.Node, caplog: pytest.LogCaptureFixture) -> None:
     async def check() -> None:
         leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
