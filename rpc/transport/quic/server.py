@@ -77,7 +77,9 @@ class QuicPort:
 
     def close(self) -> None:
         """Close every connection and the sockets. Idempotent."""
-        for connection in list(self._connections):
+        for connection, timer in list(self._connections.items()):
+            if timer is not None:
+                timer.cancel()
             connection.close(SHUTDOWN, "the node is stopping")
             connection.abandon()
         self._connections.clear()

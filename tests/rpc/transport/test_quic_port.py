@@ -354,6 +354,22 @@ async def test_unfinished_handshakes_prove_their_address_past_a_limit_and_are_gi
         transport.close()
 
 
+async def test_a_port_that_is_closed_leaves_no_timer_of_a_handshake() -> None:
+    loop = asyncio.get_running_loop()
+    async with quic_port() as port:
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=port.addresses[0])
+        quic = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["test/1"]))
+        offer_groups(quic, allow_classical=False)
+        quic.connect(port.addresses[0], now=loop.time())
+        for datagram, _ in quic.datagrams_to_send(now=loop.time()):
+            transport.sendto(datagram)
+        async with asyncio.timeout(5):
+            while not (timers := [timer for timer in port._connections.values() if timer is not None]):
+                await asyncio.sleep(0.001)
+    assert [timer.cancelled() for timer in timers] == [True]
+    transport.close()
+
+
 async def test_streams_past_the_limit_wait_for_their_turn() -> None:
     running = most = 0
 

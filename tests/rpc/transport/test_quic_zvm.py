@@ -1,6 +1,7 @@
 """zvm/1 on a node: executions, deployments, framing, limits, statistics, signatures, clients."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -422,6 +423,18 @@ async def test_the_client_without_a_loop_and_the_one_that_was_idle() -> None:
             return found
 
         assert await asyncio.to_thread(use) == [6, 2]
+
+
+def test_a_client_that_cannot_begin_leaves_no_thread() -> None:
+    def threads() -> int:
+        return sum(thread.name == "zvm-quic-client" for thread in threading.enumerate())
+
+    before = threads()
+    with pytest.raises(ValueError, match=r"."):
+        ZvmQuicClient("127.0.0.1", 1, private_key=b"short" * 20)
+    with pytest.raises(QuicError, match="no such host name"), ZvmQuicClient("a..b", 1):
+        pass
+    assert threads() == before
 
 
 async def test_the_selector_form_of_call_data() -> None:
