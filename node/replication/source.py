@@ -22,7 +22,7 @@ from zevm.storage.state import StateStore
 _STATE_ROOT = 3
 """Position of the state's root among a header's fields."""
 
-_FRAME_BYTES = 64 * 1024
+_ENVELOPE_BYTES = 64 * 1024
 """Most bytes that a batch adds to its entries."""
 
 _ACCOUNT_BYTES, _SLOT_BYTES = 130, 70
@@ -65,7 +65,7 @@ class Source:
 
     @property
     def _largest_entry(self) -> int:
-        return self._limits.replica_message_bytes - _FRAME_BYTES
+        return self._limits.replica_message_bytes - _ENVELOPE_BYTES
 
 
 class _Reading:
@@ -158,5 +158,5 @@ class _Reading:
     def _too_large(self, number: int, size: int) -> RefusedError:
         return RefusedError(
             f"block {number} with the changes after it has {size} bytes or more, and a message of the leader at most "
-            f"{self._largest_entry + _FRAME_BYTES}: raise --rpc-replica-message-bytes there and here"
+            f"{self._largest_entry + _ENVELOPE_BYTES}: raise --rpc-replica-message-bytes there and here"
         )

@@ -20,7 +20,7 @@ PIECE_BYTES = 65_536
 """Larger answers are written in pieces of this size, which bounds the copied part of unread output."""
 
 _CLOSE = (b"connection", b"close")
-_JSON = (b"content-type", b"application/json")
+JSON_TYPE = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
@@ -135,12 +135,12 @@ async def send_json(scope: Scope, send: Send, body: bytes, extra: list[tuple[byt
         extra = [*extra, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
     open_account = scope.get("extensions", {}).get(OUTPUT_EXTENSION)
     if open_account is None or len(body) <= PIECE_BYTES:
-        await respond(send, status, [_JSON, *extra], body)
+        await respond(send, status, [JSON_TYPE, *extra], body)
         return
     account: OutputAccount = open_account()
     account.add(body)
     try:
-        await respond(send, status, [_JSON, *extra], body)
+        await respond(send, status, [JSON_TYPE, *extra], body)
     finally:
         account.remove(body)
         account.close()

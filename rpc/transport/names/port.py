@@ -17,14 +17,13 @@ from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal, header
-from zevm.rpc.transport.http_bodies import refuse, respond
+from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
 from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
 _TOO_BUSY = -32005
-_JSON = (b"content-type", b"application/json")
 _READ_METHODS = ("GET", "HEAD")
 
 
@@ -58,7 +57,7 @@ class NamesApplication:
             await refuse(send, refusal, [(b"allow", b"GET, HEAD")] if refusal.status == 405 else None)
             return
         if scope["path"] == "/health":
-            await respond(send, 200, [_JSON], b'{"status":"ok"}')
+            await respond(send, 200, [JSON_TYPE], b'{"status":"ok"}')
             return
         answer = await self._answer(unquote(scope["raw_path"].decode("latin-1"), errors="replace")[len(PATH) :])
         await self._send(scope, send, answer)
@@ -110,4 +109,4 @@ class NamesApplication:
                 return
         if answer.status == 503:
             headers.append((b"retry-after", b"1"))
-        await respond(send, answer.status, [_JSON, *headers], body)
+        await respond(send, answer.status, [JSON_TYPE, *headers], body)
