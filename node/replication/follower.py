@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import orjson
+
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.node.replication.frames import Frames, RefusedError
@@ -90,6 +92,10 @@ class Follower:
                 self._tell(f"{self.address} cannot be followed: {error}", logging.ERROR)
             except _FAULTS as error:
                 self._tell(f"the link to {self.address} is down: {error or 'no answer in time'}", logging.WARNING)
+            except Exception as error:
+                # a fault of this node: without this task it would answer from an ever older chain, and look healthy
+                self._refusal = f"{type(error).__name__}: {error}"
+                self._tell(f"following {self.address} has failed: {self._refusal}", logging.ERROR, error)
             await asyncio.sleep(self._pause_seconds)
             self._pause_seconds = min(2 * self._pause_seconds, self._limits.replica_retry_seconds)
 
@@ -102,8 +108,9 @@ class Follower:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         try:
             content = await self._call_through(link, body)
-            answer, head = decode_result(content)
-            decoded = json.loads(answer)
+            answer, head, head_hash = decode_result(content)
+            # of any size, as the pool's content is
+            decoded = await asyncio.to_thread(orjson.loads, answer)
         except (OSError, TimeoutError) as error:
             raise ServerError(
                 f"the link to the leader {self.address} was cut before it answered {method} ({error or 'too late'}); "
@@ -117,9 +124,14 @@ class Follower:
             raise ServerError(f"the leader {self.address} answered {method} with no result")
         if "error" in decoded:
             told = decoded["error"]
-            raise CodedError(int(told.get("code", -32000)), str(told.get("message")), told.get("data"))
-        await self._wait(lambda: self._chain.head.number >= head)
+            code = told.get("code")
+            raise CodedError(code if type(code) is int else -32000, str(told.get("message")), told.get("data"))
+        await self._wait(lambda: self._has(head, head_hash))
         return decoded["result"]
+
+    def _has(self, number: int, block_hash: bytes) -> bool:
+        """Whether this chain has a block of the leader's: its height alone may be that of a branch taken back."""
+        return self._chain.head.number >= number and self._chain.records.canonical_hash(number) == block_hash
 
     async def _call_through(self, link: Link, body: bytes) -> bytes:
         frames = Frames(await link.open(), self._limits)
@@ -241,10 +253,10 @@ class Follower:
     def _hear(self, head: int) -> None:
         self._leader_head, self._heard_at = head, time.monotonic()
 
-    def _tell(self, text: str, level: int) -> None:
+    def _tell(self, text: str, level: int, fault: Exception | None = None) -> None:
         """Log news once."""
         if text != self._told:
-            LOGGER.log(level, "%s", text)
+            LOGGER.log(level, "%s", text, exc_info=fault)
         self._told = text
 
 

@@ -1,6 +1,7 @@
 """Frames on a stream, each within its size and its time, whatever the other side sends."""
 
 import asyncio
+from collections.abc import Callable
 
 from zevm.node.replication.messages import Kind, MessageError, decode_text
 from zevm.node.replication.stream import Stream
@@ -39,11 +40,14 @@ class Frames:
         async with asyncio.timeout(self._limits.replica_message_seconds):
             await self._stream.write((len(content) + 1).to_bytes(4, "big") + bytes((kind,)) + content)
 
-    async def receive(self, *kinds: Kind, patience_seconds: float | None = None) -> tuple[Kind, bytes]:
+    async def receive(
+        self, *kinds: Kind, patience_seconds: float | None = None, admit: Callable[[int], None] | None = None
+    ) -> tuple[Kind, bytes]:
         """The next message, of one of these kinds.
 
-        patience_seconds: time until its first byte, by default that of a whole message. Raises MessageError for
-        another kind or size, RefusedError for a refusal.
+        patience_seconds: time until its first byte, by default that of a whole message. admit: called with the
+        content's size before it is read, to raise what refuses it. Raises MessageError for another kind or size,
+        RefusedError for a refusal.
         """
         seconds = self._limits.replica_message_seconds
         async with asyncio.timeout(seconds if patience_seconds is None else patience_seconds):
@@ -62,6 +66,8 @@ class Frames:
             if kind not in kinds and kind is not Kind.REFUSAL:
                 wanted = " or ".join(item.name for item in kinds)
                 raise MessageError(f"a message of kind {kind.name} came unasked, want {wanted}")
+            if admit is not None:
+                admit(size)
             content = await self._exactly(size)
         if kind is Kind.REFUSAL and kind not in kinds:
             raise RefusedError(decode_text(content))

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+import orjson
+
 from zevm.chain.blockchain import Chain
 from zevm.chain.errors import GenesisError
 from zevm.chain.rules.genesis import Genesis
@@ -63,6 +65,8 @@ def encode_genesis(genesis: Genesis) -> bytes:
 def decode_genesis(data: bytes) -> Genesis:
     """The inverse. Raises GenesisError."""
     try:
+        # bounds the depth, which json leaves to the stack, since the recursion limit is raised for contracts
+        orjson.loads(data)
         return Genesis.from_json(json.loads(data))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise GenesisError(f"the leader's genesis is not JSON: {error}") from None

@@ -5,16 +5,17 @@ session at most. So a follower costs the leader no more than its limits say, how
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+
+import orjson
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, StatePatched
-from zevm.node.replication.frames import EndedError, Frames, RefusedError
+from zevm.node.replication.frames import CONTROL_BYTES, EndedError, Frames, RefusedError
 from zevm.node.replication.identity import Identity
 from zevm.node.replication.messages import (
     VERSION,
@@ -31,12 +32,17 @@ from zevm.node.replication.messages import (
 )
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")
 READING_THREADS = 2
+TELL_SECONDS = 60.0
+"""Interval of the log's warnings of refused followers."""
+
+_ANY_SIZE = CONTROL_BYTES + 1
 Answer = Callable[[bytes], Awaitable[bytes | None]]
 """Answers the body of a JSON-RPC request, as on the public port."""
 
@@ -44,13 +50,21 @@ _Result = TypeVar("_Result")
 
 
 class Leader:
-    """Serves one chain to followers. Made and used on the event loop."""
+    """Serves one chain to followers. Made and used on the event loop.
 
-    def __init__(self, chain: Chain, limits: Limits, identity: Identity, answer: Answer) -> None:
+    needs_signature: whether forwarded calls may spend by a signature of their own alone.
+    """
+
+    def __init__(
+        self, chain: Chain, limits: Limits, identity: Identity, answer: Answer, *, needs_signature: bool = False
+    ) -> None:
         self._chain = chain
         self._limits = limits
         self._identity = identity
         self._answer = answer
+        self._needs_signature = needs_signature
+        self._is_closed = False
+        self._told_at: float | None = None
         self._source = Source(chain, limits)
         self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
         self._loop = asyncio.get_running_loop()
@@ -67,35 +81,51 @@ class Leader:
 
     def close(self) -> None:
         """Serve nothing more, and end what is served."""
+        self._is_closed = True
         self._cancel()
         for task in tuple(self._tasks):
             task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    async def serve(self, stream: Stream) -> None:
-        """Serve one stream to its end."""
+    async def serve(self, stream: Stream, connection: object | None = None) -> None:
+        """Serve one stream to its end. connection: that of the stream, on which one session is served at a time."""
         frames, task = Frames(stream, self._limits), asyncio.current_task()
+        if self._is_closed:
+            frames.close()
+            return
         assert task is not None
         self._tasks.add(task)
         try:
-            kind, content = await frames.receive(Kind.HELLO, Kind.CALL)
-            if kind is Kind.CALL:
-                await self._serve_call(frames, content)
-            else:
-                await self._serve_session(frames, Hello.decode(content))
+            with self._calling() as count:
+                # a large body counts before it is read: so many are held at most
+                kind, content = await frames.receive(Kind.HELLO, Kind.CALL, admit=count)
+                if kind is Kind.CALL:
+                    count(_ANY_SIZE)
+                    await self._serve_call(frames, content)
+            if kind is Kind.HELLO:
+                await self._serve_session(frames, Hello.decode(content), connection or frames)
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
         except (MessageError, RefusedError, StorageError) as error:
-            LOGGER.warning("a follower is refused: %s", error)
+            self._tell_refusal(error)
             with suppress(OSError, TimeoutError):
                 await frames.send(Kind.REFUSAL, encode_text(str(error)))
         finally:
             self._tasks.discard(task)
             frames.close()
 
-    async def _serve_session(self, frames: Frames, hello: Hello) -> None:
+    def _tell_refusal(self, error: Exception) -> None:
+        """Log a refusal; at most one a minute as a warning, since every stranger can cause them."""
+        now = self._loop.time()
+        is_news = self._told_at is None or now - self._told_at >= TELL_SECONDS
+        if is_news:
+            self._told_at = now
+        LOGGER.log(logging.WARNING if is_news else logging.DEBUG, "a follower is refused: %s", error)
+
+    async def _serve_session(self, frames: Frames, hello: Hello, session: object) -> None:
         self._check(hello)
-        session = object()
+        if session in self._synced:
+            raise RefusedError("a connection follows once: it has a session already")
         self._synced[session] = 0
         try:
             await frames.send(Kind.WELCOME, self._welcome(hello).encode())
@@ -181,27 +211,50 @@ class Leader:
         if changed is not None and not changed.done():
             changed.set_result(None)
 
-    async def _serve_call(self, frames: Frames, content: bytes) -> None:
-        if self._calls >= self._limits.replica_calls:
-            raise RefusedError(
-                f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
-                "raise --rpc-replica-calls there"
-            )
-        self._calls += 1
+    @contextmanager
+    def _calling(self) -> Iterator[Callable[[int], None]]:
+        """Count a call by its size (bytes), once, or raise RefusedError; on exit the call is over."""
+        counted = 0
+
+        def count(size: int) -> None:
+            nonlocal counted
+            if counted or size <= CONTROL_BYTES:
+                return
+            if self._calls >= self._limits.replica_calls:
+                raise RefusedError(
+                    f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
+                    "raise --rpc-replica-calls there"
+                )
+            self._calls += 1
+            counted = 1
+
         try:
-            _check_call(content)
-            answer = await self._answer(content) or b""
-            await frames.send(Kind.RESULT, encode_result(answer, self._chain.head.number))
+            yield count
         finally:
-            self._calls -= 1
+            self._calls -= counted
+
+    async def _serve_call(self, frames: Frames, content: bytes) -> None:
+        if len(content) > LOOP_BODY_BYTES:
+            await self._read(_check_call, content, self._needs_signature)
+        else:
+            _check_call(content, self._needs_signature)
+        answer = await self._answer(content) or b""
+        head = self._chain.head
+        await frames.send(Kind.RESULT, encode_result(answer, head.number, head.header.hash))
 
 
-def _check_call(content: bytes) -> None:
+def _check_call(content: bytes, needs_signature: bool) -> None:
     """Raise RefusedError unless a follower may forward this call."""
     try:
-        call: Any = json.loads(content)
-    except (ValueError, RecursionError):
+        # its depth is bounded; json's is the stack's, since the recursion limit is raised for contracts
+        call: Any = orjson.loads(content)
+    except ValueError:
         raise RefusedError("a forwarded call is not JSON") from None
     name = call.get("method") if isinstance(call, dict) else None
     if not isinstance(name, str) or not may_be_forwarded(name):
         raise RefusedError(f"followers forward no calls of {name!r:.80}: send it to the leader itself")
+    if not may_be_forwarded(name, needs_signature=needs_signature):
+        raise RefusedError(
+            f"{name} spends from accounts of the leader, which runs with --quic-require-auth: sign the transaction, "
+            "and send it with eth_sendRawTransaction"
+        )

@@ -223,15 +223,15 @@ def decode_hashes(data: bytes, count: int) -> list[bytes]:
     return [_hash_or_none(item) or b"" for item in _fields(data, count)]
 
 
-def encode_result(answer: bytes, head: int) -> bytes:
-    """rlp([JSON, head]): the answer to a call, and the leader's head after it."""
-    return rlp.encode([answer, rlp.encode_int(head)])
+def encode_result(answer: bytes, head: int, head_hash: bytes) -> bytes:
+    """rlp([JSON, head, its hash]): the answer to a call, and the leader's head after it."""
+    return rlp.encode([answer, rlp.encode_int(head), head_hash])
 
 
-def decode_result(data: bytes) -> tuple[bytes, int]:
+def decode_result(data: bytes) -> tuple[bytes, int, bytes]:
     """Raises MessageError."""
-    answer, head = _fields(data, 2)
-    return _bytes(answer), _number(head)
+    answer, head, head_hash = _fields(data, 3)
+    return _bytes(answer), _number(head), _hash(head_hash)
 
 
 def encode_text(text: str) -> bytes:

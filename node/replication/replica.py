@@ -48,9 +48,15 @@ class Replica:
         return self.position
 
     def go_back(self, number: int) -> None:
-        """Make block `number` the head, without changes that followed it outside of blocks."""
+        """Make block `number` the head, without changes that followed it outside of blocks.
+
+        Raises LeaderRefusedError where its state is not kept.
+        """
         if number < self._chain.head.number or self._chain.head.version.patch:
-            self._chain.rewind_to(number, 0)
+            try:
+                self._chain.rewind_to(number, 0)
+            except ChainError as error:
+                raise LeaderRefusedError(error.message) from error
 
     def _make(self, entry: Entry, *, sync: bool) -> None:
         number = self._chain.head.number

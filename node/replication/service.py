@@ -22,6 +22,7 @@ class Replication:
         self._chain = chain
         self._limits = settings.limits
         self._identity = identity_of(chain, client)
+        self._needs_signature = settings.quic_require_auth
         self._task: asyncio.Task[None] | None = None
         self.leader: Leader | None = None
         self.follower: Follower | None = None
@@ -41,10 +42,12 @@ class Replication:
 
         answer: to the requests that they forward.
         """
-        leader = self.leader = Leader(self._chain, self._limits, self._identity, answer)
+        leader = self.leader = Leader(
+            self._chain, self._limits, self._identity, answer, needs_signature=self._needs_signature
+        )
 
         async def serve(stream: TransportStream) -> None:
-            await leader.serve(QuicStream(stream))
+            await leader.serve(QuicStream(stream), stream.connection)
 
         return serve
 

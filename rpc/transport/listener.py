@@ -108,13 +108,14 @@ def check_addresses(hosts: Sequence[str], port: int, flags: AddressFlags) -> Non
                     if family == socket.AF_INET6:
                         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                     probe.bind(address)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise AddressInUseError(_bind_failure(host, port, flags, error)) from error
 
 
-def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        reason, code = f"{host}: no such host name ({error.strerror})", errno.EADDRNOTAVAIL
+def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
+        told = error.strerror if isinstance(error, OSError) else "empty or too long a label"
+        reason, code = f"{host}: no such host name ({told})", errno.EADDRNOTAVAIL
     else:
         # the event loop's text repeats the address
         code = error.errno or 0

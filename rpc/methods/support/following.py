@@ -7,7 +7,7 @@ from typing import Any
 
 from zevm.chain.errors import FollowedChainError
 from zevm.rpc.dispatch import decode_arguments
-from zevm.rpc.registry import REGISTRY, Cost, Method, Registry
+from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, REGISTRY, Cost, Method, Registry, namespace_of
 from zevm.rpc.services import LeaderLink, Services
 
 
@@ -36,6 +36,9 @@ _FATES = {
     "zns_register": Fate.FORWARDED,
     "zvm_deployZigContract": Fate.FORWARDED,
 }
+_SELF_SIGNED = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional", "eth_sendRawTransactionSync"})
+"""Methods whose parameters carry the signature of the account that pays."""
+
 _DEVELOPMENT_NAMESPACES = frozenset({"anvil", "hardhat", "evm", "testing"})
 
 
@@ -48,10 +51,18 @@ def fate_of(row: Method) -> Fate:
     return Fate.REFUSED if row.namespace in _DEVELOPMENT_NAMESPACES else Fate.FORWARDED
 
 
-def may_be_forwarded(name: str) -> bool:
-    """Whether a leader takes calls of a method from its followers."""
-    row = REGISTRY.public().by_name.get(name)
-    return row is not None and fate_of(row) in (Fate.FORWARDED, Fate.FORWARDED_IF_PENDING)
+def may_be_forwarded(name: str, *, needs_signature: bool = False) -> bool:
+    """Whether a leader takes calls of a method from its followers.
+
+    needs_signature: none that spend from the leader's own accounts, since a follower signs no calls.
+    """
+    row = REGISTRY.by_name.get(name)
+    if row is None or namespace_of(name) in AUTHENTICATED_NAMESPACES:
+        return False
+    fate = fate_of(row)
+    if needs_signature and fate is Fate.FORWARDED:
+        return row.name in _SELF_SIGNED or row.cost is Cost.LIGHT
+    return fate in (Fate.FORWARDED, Fate.FORWARDED_IF_PENDING)
 
 
 def registry_of_follower(registry: Registry) -> Registry:

@@ -8,11 +8,13 @@ import datetime
 import ipaddress
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -50,25 +52,37 @@ def key_hash(certificate: x509.Certificate) -> bytes:
     return sha256(certificate.public_key().public_bytes(encoding, form)).digest()
 
 
+class _UnusableError(QuicError):
+    """Files that are there and readable, and are no certificate with its key."""
+
+
 def identity_of(options: QuicPortOptions) -> Identity:
-    """The given certificate, or the node's own, made if absent, expired or of other names. Raises QuicError."""
+    """The given certificate, or the node's own, made if absent, expired or of other names. Raises QuicError.
+
+    A new certificate of the node's own keeps the key, so that clients that know the server by its hash still do.
+    """
     if options.certificate is not None and options.key is not None:
         return _load(options.certificate, options.key, "--quic-cert and --quic-key")
-    names = _names(options.hosts)
+    needed = _names(options.hosts)
+    # a container has another name at each start: that alone makes no new certificate
+    names = list(dict.fromkeys((*needed, *_names((socket.gethostname(),)))))
     if options.folder is None:
-        return _make(names)[0]
+        return _make(names, _new_key())[0]
     certificate, key = options.folder / CERTIFICATE_NAME, options.folder / KEY_NAME
     authority = options.folder / AUTHORITY_NAME
     if certificate.exists() and key.exists() and authority.exists():
-        identity = _load(certificate, key, f"{CERTIFICATE_NAME} and {KEY_NAME}", authority)
-        if _serves(identity.chain[0], names):
-            return identity
-    identity, pem = _make(names)
-    assert identity.authority is not None
+        # what is left of a start that was killed is no certificate, and is made again
+        with suppress(_UnusableError):
+            identity = _load(certificate, key, f"{CERTIFICATE_NAME} and {KEY_NAME}", authority)
+            if _serves(identity.chain[0], needed):
+                return identity
     try:
+        identity, pem = _make(names, _kept_key(key) or _new_key())
+        assert identity.authority is not None
         write_private(key, pem)
-        certificate.write_bytes(b"".join(item.public_bytes(serialization.Encoding.PEM) for item in identity.chain))
         authority.write_bytes(identity.authority)
+        # the last, since its presence tells that the others are whole
+        certificate.write_bytes(b"".join(item.public_bytes(serialization.Encoding.PEM) for item in identity.chain))
     except OSError as error:
         raise QuicError(f"the QUIC certificate cannot be written into {options.folder}: {error.strerror}") from error
     return identity
@@ -85,19 +99,21 @@ def _load(certificate: Path, key: Path, told: str, authority: Path | None = None
         chain = tuple(x509.load_pem_x509_certificates(certificate.read_bytes()))
         private = serialization.load_pem_private_key(key.read_bytes(), password=None)
         pem = None if authority is None else authority.read_bytes()
+        if pem is not None:
+            chain[0].verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
     except OSError as error:
         raise QuicError(f"{told}: {error.filename}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise QuicError(f"{told}: not a certificate and an unencrypted key in PEM: {error}") from error
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise _UnusableError(f"{told}: not a certificate and an unencrypted key in PEM: {error}") from error
     encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if private.public_key().public_bytes(encoding, form) != chain[0].public_key().public_bytes(encoding, form):
-        raise QuicError(f"{told}: the key in {key} is not that of the certificate in {certificate}")
+        raise _UnusableError(f"{told}: the key in {key} is not that of the certificate in {certificate}")
     return Identity(chain, private, pem)
 
 
 def _names(hosts: Iterable[str]) -> list[x509.GeneralName]:
-    """The names that a client may know the node by: localhost, this machine's name, and the addresses listened on."""
-    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", socket.gethostname(), *hosts))
+    """The names that a client may know the node by: localhost and these hosts."""
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *hosts))
     return [_name(name) for name in names if name]
 
 
@@ -105,19 +121,38 @@ def _name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        # a name that is not ASCII stands in its own form (RFC 5280, section 7.2)
+        return x509.DNSName(name if name.isascii() else name.encode("idna").decode())
 
 
 def _serves(leaf: x509.Certificate, names: list[x509.GeneralName]) -> bool:
     """Whether a leaf is valid for another day, for all the names."""
     now = datetime.datetime.now(datetime.UTC)
-    present = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        present = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
     return leaf.not_valid_after_utc > now + _SKEW and set(names) <= set(present)
 
 
-def _make(names: list[x509.GeneralName]) -> tuple[Identity, bytes]:
-    """A new authority and leaf, and the leaf's key as PEM."""
-    authority_key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+def _new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _kept_key(file: Path) -> ec.EllipticCurvePrivateKey | None:
+    """The key of an earlier certificate, if it can be used. Raises OSError."""
+    if not file.exists():
+        return None
+    try:
+        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1) else None
+
+
+def _make(names: list[x509.GeneralName], leaf_key: ec.EllipticCurvePrivateKey) -> tuple[Identity, bytes]:
+    """A new authority and a leaf of this key, and the key as PEM."""
+    authority_key = _new_key()
     issuer = _subject("zEVM node authority")
     authority = (
         _builder(issuer, issuer, authority_key.public_key())

@@ -114,8 +114,9 @@ async def connect(
 async def _resolve(host: str, port: int) -> tuple[str, int]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        raise QuicError(f"{host}: no such host name ({error.strerror})") from error
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+        raise QuicError(f"{host}: no such host name ({reason})") from error
     address = found[0][4]
     return str(address[0]), int(address[1])
 

@@ -29,6 +29,10 @@ class EventReceiver(Protocol):
 
 
 LOGGER = logging.getLogger("zevm.rpc")
+# aioquic warns of each connection that a peer breaks, and so lets every stranger write to the log
+_LIBRARY_LOGGER = logging.getLogger("quic")
+if _LIBRARY_LOGGER.level == logging.NOTSET:
+    _LIBRARY_LOGGER.setLevel(logging.ERROR)
 ProtocolFactory = Callable[["Connection"], EventReceiver]
 """A row of the ALPN table: begins to serve a connection whose handshake has chosen this protocol."""
 

@@ -29,11 +29,11 @@ _OF_A_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding"
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def served_by_application(application: Application) -> ProtocolFactory:
-    """A row of the ALPN table: every request is a call of an ASGI application."""
+def served_by_application(application: Application, *, body_seconds: float) -> ProtocolFactory:
+    """A row of the ALPN table: every request is a call of an ASGI application, and is whole within `body_seconds`."""
 
     def factory(connection: Connection) -> H3Protocol:
-        return H3Protocol(connection, application)
+        return H3Protocol(connection, application, body_seconds)
 
     return factory
 
@@ -41,9 +41,10 @@ def served_by_application(application: Application) -> ProtocolFactory:
 class H3Protocol:
     """The requests of one connection (connection.EventReceiver)."""
 
-    def __init__(self, connection: Connection, application: Application) -> None:
+    def __init__(self, connection: Connection, application: Application, body_seconds: float) -> None:
         self._connection = connection
         self._application = application
+        self._body_seconds = body_seconds
         self._http = H3Connection(connection.quic)
         self._exchanges: dict[int, _Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +70,9 @@ class H3Protocol:
         if isinstance(event, HeadersReceived):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is None:
-                self._begin(event)
+                # trailers may come after an early answer; they have no method
+                if any(name == b":method" for name, _ in event.headers):
+                    self._begin(event)
             elif event.stream_ended:  # trailers
                 exchange.feed(b"", ended=True)
         elif isinstance(event, DataReceived):
@@ -85,7 +88,7 @@ class H3Protocol:
             self._connection.close(ErrorCode.H3_EXCESSIVE_LOAD, reason)
 
     def _begin(self, event: HeadersReceived) -> None:
-        exchange = _Exchange(self._connection, self._http, event.stream_id)
+        exchange = _Exchange(self._connection, self._http, event.stream_id, self._body_seconds)
         self._exchanges[event.stream_id] = exchange
         exchange.feed(b"", ended=event.stream_ended)
         task = asyncio.get_running_loop().create_task(self._serve(exchange, self._scope(event)))
@@ -133,7 +136,7 @@ class H3Protocol:
 class _Exchange:
     """One request and its response, as ASGI's `receive` and `send`."""
 
-    def __init__(self, connection: Connection, http: H3Connection, stream_id: int) -> None:
+    def __init__(self, connection: Connection, http: H3Connection, stream_id: int, body_seconds: float) -> None:
         self.stream_id = stream_id
         self._connection = connection
         self._http = http
@@ -145,6 +148,8 @@ class _Exchange:
         self._news = asyncio.Event()
         self._started = False
         self._finished = False
+        self._body_end = asyncio.get_running_loop().time() + body_seconds
+        self._failure = ErrorCode.H3_INTERNAL_ERROR
 
     # called by the connection
 
@@ -167,7 +172,12 @@ class _Exchange:
         """The next part of the body, or the end of the connection."""
         while self._error is None and not self._parts and (not self._complete or self._delivered_end):
             self._news.clear()
-            await self._news.wait()
+            try:
+                async with asyncio.timeout_at(None if self._complete else self._body_end):
+                    await self._news.wait()
+            except TimeoutError:
+                self._failure = ErrorCode.H3_REQUEST_CANCELLED
+                self.disconnected(StreamResetError("the request did not arrive in time"))
         if self._error is not None:
             return {"type": "http.disconnect"}
         body = bytes(self._parts)
@@ -211,7 +221,7 @@ class _Exchange:
     def finish(self) -> None:
         """The application is done; a response that it has not completed is cut off."""
         if not self._finished:
-            self.abort(ErrorCode.H3_INTERNAL_ERROR)
+            self.abort(self._failure)
 
     def abort(self, code: int) -> None:
         """Give up the response."""

@@ -42,7 +42,7 @@ def table_of(
     table = {messages.ALPN: served_by(zvm)}
     if not options.require_authentication:
         # a request over HTTP/3 has no signature
-        table[h3.ALPN] = h3.served_by_application(application)
+        table[h3.ALPN] = h3.served_by_application(application, body_seconds=services.limits.quic_body_seconds)
     if services.serve_replica is not None:
         table[REPLICATION] = served_by(services.serve_replica)
     return Table(table, zvm.statistics)

@@ -77,7 +77,9 @@ class QuicPort:
 
     def close(self) -> None:
         """Close every connection and the sockets. Idempotent."""
-        for connection in list(self._connections):
+        for connection, timer in list(self._connections.items()):
+            if timer is not None:
+                timer.cancel()
             connection.close(SHUTDOWN, "the node is stopping")
             connection.abandon()
         self._connections.clear()
@@ -267,7 +269,7 @@ def check_bindable(options: QuicPortOptions) -> None:
             for family, kind, protocol, _, address in found:
                 with socket.socket(family, kind, protocol) as probe:
                     probe.bind(address)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise QuicError(_bind_failure(host, options.port, error)) from error
 
 
@@ -315,9 +317,10 @@ _REMEDIES = {
 }
 
 
-def _bind_failure(host: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"cannot listen on {host}: no such host name ({error.strerror}); give an address with --quic-host"
+def _bind_failure(host: str, port: int, error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
+        reason = error.strerror if isinstance(error, OSError) else "empty or too long a label"
+        return f"cannot listen on {host}: no such host name ({reason}); give an address with --quic-host"
     code = error.errno or 0
     remedy = _REMEDIES.get(code, "give another address with --quic-host and --quic-port")
     return f"cannot listen on {host}:{port} (UDP): {os.strerror(code) if code else error}; {remedy}"

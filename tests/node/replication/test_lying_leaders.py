@@ -29,6 +29,8 @@ from zevm.node.replication.messages import (
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.following import may_be_forwarded
+from zevm.rpc.registry import REGISTRY
 from zevm.storage.account import AccountChange, StateDiff
 from zevm.storage.primitives import Address, Hash32, Wei
 
@@ -211,17 +213,33 @@ def test_a_leader_that_tells_the_truth_again_is_followed(honest: zevm.Node, open
     shut(honest, door)
 
 
+async def refusal_of_call(address: str, method: str) -> str:
+    """What a leader says to a call of a follower: its refusal, or the answer's JSON."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    frames = Frames(TcpStream(reader, writer), Limits())
+    await frames.send(Kind.CALL, b'{"jsonrpc":"2.0","id":1,"method":"%b","params":[]}' % method.encode())
+    _, content = await frames.receive(Kind.REFUSAL, Kind.RESULT)
+    writer.close()
+    return content.decode(errors="replace")
+
+
 def test_transactions_of_other_methods_are_not_forwarded(leading: Pair) -> None:
     """A follower that is not ours may ask for any call: the leader takes only those that followers forward."""
     address = leading.lead()
-    host, _, port = address.rpartition(":")
+    for method in ("anvil_setBalance", "engine_newPayloadV1", "eth_chainId", "nothing"):
+        assert f"forward no calls of '{method}'" in asyncio.run(refusal_of_call(address, method))
 
-    async def ask() -> str:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        frames = Frames(TcpStream(reader, writer), Limits())
-        await frames.send(Kind.CALL, b'{"jsonrpc":"2.0","id":1,"method":"anvil_setBalance","params":[]}')
-        _, content = await frames.receive(Kind.REFUSAL)
-        writer.close()
-        return content.decode(errors="replace")
 
-    assert "forward no calls of 'anvil_setBalance'" in asyncio.run(ask())
+def test_a_leader_that_needs_signatures_spends_for_no_follower(opened: Open) -> None:
+    """Calls of followers are not signed: such a leader takes only what its own signature or nobody pays for."""
+    leader = Pair(opened(quic_require_auth=True))
+    address = leader.lead()
+    forwarded = [name for name in REGISTRY.by_name if may_be_forwarded(name)]
+    free = {name for name in forwarded if "RawTransaction" in name or name.startswith("txpool_")}
+    free |= {"eth_getTransactionCount", "eth_pendingTransactions"}
+    assert "eth_sendTransaction" in set(forwarded) - free
+    for name in forwarded:
+        told = asyncio.run(refusal_of_call(address, name))
+        assert ("runs with --quic-require-auth" in told) == (name not in free), (name, told)
+    leader.shut()

@@ -7,6 +7,11 @@ from random import Random
 
 import pytest
 
+from zevm.chain.concurrency.recursion import deep_recursion
+from zevm.chain.errors import GenesisError
+from zevm.node.replication.frames import RefusedError
+from zevm.node.replication.identity import decode_genesis
+from zevm.node.replication.leader import _check_call
 from zevm.node.replication.messages import (
     Batch,
     Entry,
@@ -58,7 +63,7 @@ MESSAGES: dict[str, tuple[bytes, Callable[[bytes], object], object]] = {
     "patch": (PATCH.encode(), Patch.decode, PATCH),
     "locate": (encode_locate([0, 5, 2**64 - 1]), decode_locate, [0, 5, 2**64 - 1]),
     "hashes": (encode_hashes([HASH, None]), lambda data: decode_hashes(data, 2), [HASH, b""]),
-    "result": (encode_result(b"{}", 4), decode_result, (b"{}", 4)),
+    "result": (encode_result(b"{}", 4, HASH), decode_result, (b"{}", 4, HASH)),
     "refusal": (encode_text("no"), decode_text, "no"),
 }
 
@@ -73,6 +78,7 @@ def test_bytes_of_a_message_stay_the_same() -> None:
     """A follower of one version understands a leader of another."""
     assert Hello(None, "z").encode().hex() == "c301807a"
     assert Want(Position(1, HASH, HASH), 0, 2).encode().hex() == "f84501a0" + HASH.hex() + "a0" + HASH.hex() + "8002"
+    assert encode_result(b"{}", 4, HASH).hex() == "e5827b7d04a0" + HASH.hex()
     assert Batch(1, (Entry(b"\xc0"),)).encode().hex() == "c70180c4c381c080"
 
 
@@ -107,3 +113,15 @@ def test_lists_of_tiny_items_are_refused_at_the_first() -> None:
     batch = b"\xfa" + len(whole).to_bytes(3, "big") + whole
     with pytest.raises(MessageError, match="item 0 has 1 bytes"):
         Batch.decode(batch, 1 << 30)
+
+
+DEEP = b"[" * 200_000
+"""Deeper than a thread's stack: Python's own parser would end the process with it, as its recursion limit is raised."""
+
+
+def test_json_of_the_other_side_is_bounded_in_depth() -> None:
+    with deep_recursion:
+        with pytest.raises(GenesisError, match="not JSON"):
+            decode_genesis(DEEP)
+        with pytest.raises(RefusedError, match="not JSON"):
+            _check_call(b'{"method":"txpool_status","params":' + DEEP, False)

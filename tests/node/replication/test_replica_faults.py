@@ -13,6 +13,7 @@ from tests.node.replication.test_following import BOB, STRANGER, pay
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
+from zevm.node.replication.replica import LeaderRefusedError, Replica
 
 GENESIS = load_default_genesis().with_changes(timestamp=1).to_json()
 
@@ -135,6 +136,16 @@ def test_a_chain_of_a_state_file_is_refused(opened: Open, leading: Pair) -> None
     leading.node.request("anvil_loadState", state)
     follower = opened(follow=leading.lead(), genesis=leading.node.chain.genesis.to_json())
     refusal_of(follower, "came from a state file")
+
+
+def test_what_cannot_be_taken_back_is_refused(opened: Open) -> None:
+    """Blocks of a state file have no states before them."""
+    other, node = opened(), opened()
+    pay(other)
+    node.request("anvil_loadState", other.request("anvil_dumpState", True))
+    replica = Replica(node.chain, takes_development=True)
+    with pytest.raises(LeaderRefusedError, match="state"):
+        node.chain.writer.submit(replica.go_back, 0).result()
 
 
 def test_followers_are_counted_and_limited(opened: Open) -> None:

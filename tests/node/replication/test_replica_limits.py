@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of
 from tests.node.replication.links import MemoryStream, stream_pair
 from tests.node.replication.test_following import STRANGER, pay
 from tests.node.replication.test_replica_faults import private_genesis
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.node.replication.follower import Follower
 from zevm.node.replication.frames import EndedError, Frames, RefusedError
 from zevm.node.replication.identity import identity_of
@@ -30,7 +32,7 @@ from zevm.node.replication.messages import (
 )
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Link, Stream
-from zevm.rpc.errors import ServerError
+from zevm.rpc.errors import CodedError, ServerError
 from zevm.rpc.limits import Limits
 from zevm.rpc.services import FollowReport
 from zevm.rpc.transport.http import health_report
@@ -148,11 +150,95 @@ def test_a_leader_answers_so_many_calls_at_once(chain_of_nine: zevm.Node) -> Non
     asyncio.run(check())
 
 
-class _Link:
-    """Greets as the leader of a chain, says nothing more, and answers calls with a head far ahead."""
+def test_a_large_call_is_counted_before_its_body_is_read(chain_of_nine: zevm.Node) -> None:
+    begin = (100_001).to_bytes(4, "big") + bytes((Kind.CALL,))
 
-    def __init__(self, welcome: Welcome) -> None:
+    async def check() -> None:
+        limits = Limits(replica_calls=1)
+        leader = Leader(chain_of_nine.chain, limits, identity_of(chain_of_nine.chain, ""), _answer)
+        first, second, third = stream_pair(), stream_pair(), stream_pair()
+        serving = [asyncio.create_task(leader.serve(far)) for _, far in (first, second)]
+        for near, _ in (first, second):
+            await near.write(begin)
+            await asyncio.sleep(0)
+        with pytest.raises(RefusedError, match="1 calls of followers are running"):
+            await Frames(second[0], Limits()).receive(Kind.RESULT)
+        first[0].close()
+        await asyncio.wait(serving)
+        serving = [asyncio.create_task(leader.serve(third[1]))]
+        text = b'{"method":"txpool_status"}'
+        await third[0].write(begin + text + b" " * (100_000 - len(text)))
+        await Frames(third[0], Limits()).receive(Kind.RESULT)
+        await asyncio.wait(serving)
+        leader.close()
+
+    asyncio.run(check())
+
+
+def test_a_connection_follows_once(chain_of_nine: zevm.Node) -> None:
+    """One connection cannot take the places of all followers."""
+
+    async def check() -> None:
+        leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
+        one, other = object(), object()
+
+        async def greeted(connection: object) -> tuple[Frames, asyncio.Task[None]]:
+            near, far = stream_pair()
+            serving = asyncio.create_task(leader.serve(far, connection))
+            frames = Frames(near, Limits())
+            await frames.send(Kind.HELLO, Hello(None, "").encode())
+            await frames.receive(Kind.WELCOME)
+            return frames, serving
+
+        first, serving = await greeted(one)
+        with pytest.raises(RefusedError, match="follows once"):
+            await greeted(one)
+        await greeted(other)
+        assert len(leader.followers) == 2
+        first.close()
+        await asyncio.wait([serving])
+        await greeted(one)
+        leader.close()
+
+    asyncio.run(check())
+
+
+def test_strangers_cannot_fill_the_log(chain_of_nine: zevm.Node, caplog: pytest.LogCaptureFixture) -> None:
+    async def check() -> None:
+        leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
+        for _ in range(3):
+            near, far = stream_pair()
+            await near.write(b"no frame of it")
+            await leader.serve(far)
+        leader.close()
+
+    asyncio.run(check())
+    assert caplog.text.count("a follower is refused") == 1
+
+
+def test_a_closed_leader_serves_nothing_more(chain_of_nine: zevm.Node) -> None:
+    async def check() -> None:
+        leader = Leader(chain_of_nine.chain, Limits(), identity_of(chain_of_nine.chain, ""), _answer)
+        leader.close()
+        near, far = stream_pair()
+        await Frames(near, Limits()).send(Kind.HELLO, Hello(None, "").encode())
+        head = chain_of_nine.chain.head
+        want = Want(Position(head.number, head.header.hash, head.state.root), head.number, 10)
+        await Frames(near, Limits()).send(Kind.WANT, want.encode())
+        async with asyncio.timeout(5):
+            await leader.serve(far)
+        with pytest.raises(EndedError):
+            await Frames(near, Limits()).receive(Kind.WELCOME)
+
+    asyncio.run(check())
+
+
+class _Link:
+    """Greets as the leader of a chain, says nothing more, and answers calls with these bytes."""
+
+    def __init__(self, welcome: Welcome, answer: bytes) -> None:
         self._welcome = welcome
+        self._answer = answer
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> Stream:
@@ -164,28 +250,87 @@ class _Link:
         frames = Frames(stream, Limits())
         kind, _ = await frames.receive(Kind.HELLO, Kind.CALL)
         if kind is Kind.CALL:
-            await frames.send(Kind.RESULT, encode_result(b'{"result":"0x1"}', 1_000))
+            await frames.send(Kind.RESULT, self._answer)
         else:
             await frames.send(Kind.WELCOME, self._welcome.encode())
 
 
+async def _forwarded(node: zevm.Node, answer: bytes, limits: Limits) -> object:
+    """The result of a call through a follower whose leader answers it so."""
+    chain, identity = node.chain, identity_of(node.chain, "")
+    link = _Link(Welcome(identity.genesis_hash, b"", identity.rules, "", 9), answer)
+
+    @asynccontextmanager
+    async def dial() -> AsyncIterator[Link]:
+        yield link
+
+    follower = Follower(chain, dial, "leader:1", identity, limits, takes_development=True)
+    task = asyncio.create_task(follower.run())
+    try:
+        async with asyncio.timeout(5):
+            return await follower.call("txpool_status", [])
+    finally:
+        task.cancel()
+
+
 def test_an_answer_waits_for_the_own_chain_only_so_long(chain_of_nine: zevm.Node) -> None:
+    answer = encode_result(b'{"result":"0x1"}', 1_000, bytes(32))
+    assert asyncio.run(_forwarded(chain_of_nine, answer, Limits(replica_catch_up_seconds=0.2))) == "0x1"
+
+
+def test_an_answer_waits_for_the_leaders_block_and_not_for_its_height_alone(chain_of_nine: zevm.Node) -> None:
+    """After a revert, the own chain may be as high as the leader's with blocks that the leader took back."""
+    head = chain_of_nine.chain.head
+    own = encode_result(b'{"result":"0x1"}', head.number, head.header.hash)
+    assert asyncio.run(_forwarded(chain_of_nine, own, Limits(replica_catch_up_seconds=60.0))) == "0x1"
+    began = time.monotonic()
+    other = encode_result(b'{"result":"0x1"}', head.number, bytes(32))
+    assert asyncio.run(_forwarded(chain_of_nine, other, Limits(replica_catch_up_seconds=0.3))) == "0x1"
+    assert time.monotonic() - began >= 0.3
+
+
+def test_an_error_of_any_form_is_passed_on(chain_of_nine: zevm.Node) -> None:
+    head = chain_of_nine.chain.head
+    for error, code in (({"code": -32003, "message": "no"}, -32003), ({"code": "x"}, -32000), ({}, -32000)):
+        answer = encode_result(json.dumps({"error": error}).encode(), head.number, head.header.hash)
+        with pytest.raises(CodedError) as raised:
+            asyncio.run(_forwarded(chain_of_nine, answer, Limits()))
+        assert raised.value.to_json()["code"] == code
+
+
+def test_an_answer_too_deep_is_refused(chain_of_nine: zevm.Node) -> None:
+    """Python's own parser would end the process, as its recursion limit is raised for contracts."""
+    head = chain_of_nine.chain.head
+    answer = encode_result(b'{"result":' + b"[" * 200_000, head.number, head.header.hash)
+    with deep_recursion, pytest.raises(ServerError, match="with no JSON"):
+        asyncio.run(_forwarded(chain_of_nine, answer, Limits()))
+
+
+def test_a_fault_of_this_node_does_not_end_the_following(
+    chain_of_nine: zevm.Node, caplog: pytest.LogCaptureFixture
+) -> None:
     async def check() -> None:
-        chain, identity = chain_of_nine.chain, identity_of(chain_of_nine.chain, "")
-        link = _Link(Welcome(identity.genesis_hash, b"", identity.rules, "", 9))
+        attempts, again = 0, asyncio.Event()
 
         @asynccontextmanager
         async def dial() -> AsyncIterator[Link]:
-            yield link
+            nonlocal attempts
+            attempts += 1
+            if attempts == 3:
+                again.set()
+            raise RuntimeError("unforeseen")
+            yield
 
-        limits = Limits(replica_catch_up_seconds=0.2)
-        follower = Follower(chain, dial, "leader:1", identity, limits, takes_development=True)
+        chain, limits = chain_of_nine.chain, Limits(replica_retry_seconds=0.1)
+        follower = Follower(chain, dial, "leader:1", identity_of(chain, ""), limits, takes_development=True)
         task = asyncio.create_task(follower.run())
         async with asyncio.timeout(5):
-            assert await follower.call("txpool_status", []) == "0x1"
+            await again.wait()
+        assert follower.report().refusal == "RuntimeError: unforeseen"
         task.cancel()
 
     asyncio.run(check())
+    assert caplog.text.count("following leader:1 has failed: RuntimeError: unforeseen") == 1
 
 
 def test_a_leader_out_of_reach_is_tried_again_and_again(chain_of_nine: zevm.Node) -> None:

@@ -143,3 +143,61 @@ async def test_a_client_that_gives_up_its_request_ends_it(tmp_path: Path, monkey
         while server.receiver._exchanges:
             await asyncio.sleep(0.001)
         assert not node.services.budgets.input.used_bytes
+
+
+async def test_trailers_after_the_answer_are_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that is refused at its headers is answered before it ends; what follows of it starts nothing."""
+    async with serving(tmp_path) as node, raw(node, tmp_path, monkeypatch) as client:
+        served: list[Any] = []
+        (server,) = (item for item in node.server.quic.connections() if item.alpn == "h3")
+        begin = server.receiver._begin
+
+        def counted(event: Any) -> None:
+            served.append(event)
+            begin(event)
+
+        monkeypatch.setattr(server.receiver, "_begin", counted)
+        # a hostile client goes on sending when it is asked to stop
+        handlers = client.connection.quic._QuicConnection__frame_handlers
+        stop_sending = (
+            lambda _context, _kind, frame: (frame.pull_uint_var(), frame.pull_uint_var()),
+            handlers[0x05][1],
+        )
+        handlers[0x05] = stop_sending
+        stream_id = client.connection.quic.get_next_available_stream_id()
+        client.http.send_headers(stream_id, [*HEADERS, (b"content-type", b"text/plain")])
+        client.connection.transmit()
+        while not client.answers.get(stream_id):
+            await asyncio.sleep(0.001)
+        client.http.send_headers(stream_id, [(b"x-trailer", b"1")], end_stream=True)
+        client.connection.transmit()
+        await client.connection.ping()
+        while server.receiver._exchanges:
+            await asyncio.sleep(0.001)
+        assert len(served) == 1
+    assert not caplog.text
+
+
+async def test_a_request_that_is_not_whole_in_time_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        serving(tmp_path, quic_body_seconds=0.1) as node,
+        raw(node, tmp_path, monkeypatch) as client,
+    ):
+        (server,) = (item for item in node.server.quic.connections() if item.alpn == "h3")
+        for body in (b"", b'{"jsonrpc"'):
+            stream_id = client.connection.quic.get_next_available_stream_id()
+            client.http.send_headers(stream_id, [*HEADERS, (b"content-type", b"application/json")])
+            if body:
+                client.http.send_data(stream_id, body, False)
+            client.connection.transmit()
+            async with asyncio.timeout(5):
+                while not server.receiver._exchanges:
+                    await asyncio.sleep(0.001)
+                while server.receiver._exchanges:
+                    await asyncio.sleep(0.001)
+        assert not node.services.budgets.input.used_bytes
+    assert not caplog.text

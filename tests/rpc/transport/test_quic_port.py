@@ -11,9 +11,12 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
-from zevm.rpc.transport.quic.client import Trust
+from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
+from zevm.rpc.transport.quic.certificates import identity_of
+from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import INTERNAL
 from zevm.rpc.transport.quic.key_exchange import (
     X25519,
@@ -23,7 +26,8 @@ from zevm.rpc.transport.quic.key_exchange import (
     install,
     offer_groups,
 )
-from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError
+from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
+from zevm.rpc.transport.quic.server import check_bindable
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 
@@ -128,6 +132,54 @@ async def test_the_certificate_is_made_once_and_trusted_by_its_authority(tmp_pat
     given = {"certificate": tmp_path / QUIC_NAMES[1], "key": tmp_path / QUIC_NAMES[2]}
     async with quic_port(options=given) as port:
         assert port.identity.server_key_hash == first
+
+
+def test_another_name_of_the_machine_makes_no_new_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container has a new name at each start, and followers know the node by its key."""
+    first = identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path))
+    monkeypatch.setattr("socket.gethostname", lambda: "f00dfacecafe")
+    assert identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path)).chain == first.chain
+    other = identity_of(QuicPortOptions(("127.0.0.2",), 0, folder=tmp_path))
+    assert other.chain != first.chain
+    assert other.server_key_hash == first.server_key_hash
+
+
+@pytest.mark.parametrize("name", QUIC_NAMES)
+@pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERT", "other"])
+def test_what_a_killed_start_has_left_is_made_again(name: str, content: bytes | str | None, tmp_path: Path) -> None:
+    options = QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path)
+    first = identity_of(options)
+    (tmp_path / "other").mkdir()
+    identity_of(QuicPortOptions(("127.0.0.1",), 0, folder=tmp_path / "other"))
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        given = (tmp_path / "other" / name).read_bytes() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(given)
+    second = identity_of(options)
+    again = identity_of(options)
+    assert again.chain == second.chain
+    second.chain[0].verify_directly_issued_by(load_pem_x509_certificate((tmp_path / QUIC_NAMES[0]).read_bytes()))
+    assert (tmp_path / QUIC_NAMES[2]).stat().st_mode & 0o777 == 0o600
+    is_key = name == QUIC_NAMES[2]
+    assert (second.server_key_hash == first.server_key_hash) == (not is_key)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+async def test_what_is_no_name_of_a_host_is_told(host: str) -> None:
+    with pytest.raises(QuicError, match="no such host name"):
+        check_bindable(QuicPortOptions((host,), 0))
+    with pytest.raises(AddressInUseError, match="no such host name"):
+        check_addresses((host,), 0, HTTP_FLAGS)
+    with pytest.raises(QuicError, match="no such host name"):
+        async with connect(host, 1, alpn="test/1", trust=Trust()):
+            pass
+
+
+def test_a_name_in_other_letters_is_in_the_certificate() -> None:
+    leaf = identity_of(QuicPortOptions(("b\u00fccher.example",), 0)).chain[0]
+    names = leaf.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert "xn--bcher-kva.example" in names.get_values_for_type(DNSName)
 
 
 async def test_a_server_that_is_another_gets_nothing(tmp_path: Path) -> None:
@@ -302,6 +354,22 @@ async def test_unfinished_handshakes_prove_their_address_past_a_limit_and_are_gi
         transport.close()
 
 
+async def test_a_port_that_is_closed_leaves_no_timer_of_a_handshake() -> None:
+    loop = asyncio.get_running_loop()
+    async with quic_port() as port:
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=port.addresses[0])
+        quic = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["test/1"]))
+        offer_groups(quic, allow_classical=False)
+        quic.connect(port.addresses[0], now=loop.time())
+        for datagram, _ in quic.datagrams_to_send(now=loop.time()):
+            transport.sendto(datagram)
+        async with asyncio.timeout(5):
+            while not (timers := [timer for timer in port._connections.values() if timer is not None]):
+                await asyncio.sleep(0.001)
+    assert [timer.cancelled() for timer in timers] == [True]
+    transport.close()
+
+
 async def test_streams_past_the_limit_wait_for_their_turn() -> None:
     running = most = 0
 
@@ -318,11 +386,12 @@ async def test_streams_past_the_limit_wait_for_their_turn() -> None:
         assert most <= 4
 
 
-async def test_an_unknown_protocol_is_refused() -> None:
+async def test_an_unknown_protocol_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async with quic_port() as port:
         with pytest.raises(QuicError, match="ALPN"):
             async with dial(port, alpn="other/1"):
                 pass
+    assert not caplog.text  # strangers cannot fill the log
 
 
 async def test_nobody_there() -> None:

@@ -1,6 +1,7 @@
 """zvm/1 on a node: executions, deployments, framing, limits, statistics, signatures, clients."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -357,6 +358,19 @@ def test_nonces_and_expiries_are_bounded() -> None:
         check(1_020)
 
 
+def test_a_clock_that_is_set_back_lets_no_request_pass_again() -> None:
+    now = [1_000.0]
+    checker = authentication.Authenticator(1, bytes(32), nonces=9, longest_seconds=60.0, now=lambda: now[0])
+    caller = address_of(STRANGER)
+    given, later = (authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry) for expiry in (1_010, 1_050))
+    checker.check(b"m", caller, given)
+    now[0] = 1_011.0
+    checker.check(b"m", caller, later)  # drops the first one's nonce
+    now[0] = 1_000.0
+    with pytest.raises(authentication.AuthenticationError, match="expired"):
+        checker.check(b"m", caller, given)
+
+
 async def test_the_signature_limits_are_those_of_the_table() -> None:
     own = request(caller_address=address_of(STRANGER))
     async with serving(quic_nonces=1, quic_authentication_seconds=31.0) as node, connected(node) as client:
@@ -411,8 +425,38 @@ async def test_the_client_without_a_loop_and_the_one_that_was_idle() -> None:
         assert await asyncio.to_thread(use) == [6, 2]
 
 
+def test_a_client_that_cannot_begin_leaves_no_thread() -> None:
+    def threads() -> int:
+        return sum(thread.name == "zvm-quic-client" for thread in threading.enumerate())
+
+    before = threads()
+    with pytest.raises(ValueError, match=r"."):
+        ZvmQuicClient("127.0.0.1", 1, private_key=b"short" * 20)
+    with pytest.raises(QuicError, match="no such host name"), ZvmQuicClient("a..b", 1):
+        pass
+    assert threads() == before
+
+
 async def test_the_selector_form_of_call_data() -> None:
     async with serving() as node, dialled(node) as client:
         address = (await client.deploy_module(box(), encode(["uint256"], [7]))).return_value
         read = await client.execute_function(address, "", selector("get()"), RICH)
         assert int.from_bytes(read.return_value, "big") == 7
+
+
+async def test_a_deployment_of_no_module_is_told_without_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    modules = (
+        b"",
+        b"text",
+        b"\0asm",
+        b"\0asm\1\0\0\0",
+        b"\0asm\1\0\0\0\2\xff\xff\xff\xff\x0f",
+        b"\xef\xf0\0\0",
+        bytes(20),
+    )
+    async with serving() as node, dialled(node) as client:
+        for module in modules:
+            result = await client.deploy_module(module)
+            assert result.status is not ExecutionStatus.SUCCESS, module
+            assert result.error_message
+    assert not caplog.text

@@ -88,13 +88,15 @@ class Authenticator:
         self._now = now
         self._seen: set[bytes] = set()
         self._expiries: list[tuple[int, bytes]] = []
+        self._latest = 0.0
 
     def check(self, request: bytes, caller: Address | None, given: Authentication) -> None:
         """Raises AuthenticationError unless the caller has signed the request, and this is the first time it comes.
 
         Raises NoncesFullError. May be called from any one thread.
         """
-        now = self._now()
+        # a clock that is set back would let a request pass again whose nonce has been dropped
+        now = self._latest = max(self._latest, self._now())
         if given.expiry <= now:
             raise AuthenticationError(f"the authentication expired {now - given.expiry:.0f} s ago")
         if given.expiry > now + self._longest_seconds:

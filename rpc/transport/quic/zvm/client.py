@@ -208,10 +208,18 @@ class ZvmQuicClient:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zvm-quic-client", daemon=True)
         self._thread.start()
-        self._client = self._run(_made(lambda: AsyncZvmQuicClient(host, port, **options)))
+        try:
+            self._client = self._run(_made(lambda: AsyncZvmQuicClient(host, port, **options)))
+        except BaseException:
+            self._end_thread()
+            raise
 
     def __enter__(self) -> Self:
-        self._run(self._client.__aenter__())
+        try:
+            self._run(self._client.__aenter__())
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -222,6 +230,9 @@ class ZvmQuicClient:
         if not self._thread.is_alive():
             return
         self._run(self._client.close())
+        self._end_thread()
+
+    def _end_thread(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
