@@ -4,10 +4,11 @@ It is JSON in the data of a module, whose address and length are two exported co
 source may export constants of these names itself, so that nothing here is taken on trust.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.binary import GLOBAL, Module, Reader, decode
@@ -44,7 +45,7 @@ def read_description(module: bytes) -> Description | None:
         if not any(item.name == TEXT for item in decoded.exports):
             return None
         length = int.from_bytes(_data_at(decoded, _address(decoded, LENGTH), 4), "little")
-        found = json.loads(_data_at(decoded, _address(decoded, TEXT), length))
+        found = orjson.loads(_data_at(decoded, _address(decoded, TEXT), length))
         if not found["name"].isidentifier():
             raise ValueError(f"{found['name'][:80]!r} is no name of a contract")
         for entry in found["abi"]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.binary import MAGIC, Reader, unsigned
 
@@ -49,7 +51,7 @@ def abi_of(module: bytes) -> tuple[str, list[dict[str, Any]]] | None:
     """Name and ABI that a module carries; None where it carries none, or none that can be read."""
     try:
         content = custom_sections(module).get(ABI_SECTION)
-        found = None if content is None else json.loads(content)
+        found = None if content is None else orjson.loads(content)
         return None if found is None else (str(found["name"]), list(found["abi"]))
     except (ModuleRefusedError, ValueError, KeyError, TypeError):
         return None
