@@ -59,7 +59,7 @@ def forget(path: Path) -> None:
         if forgotten.is_dir():
             shutil.rmtree(forgotten)
     except OSError as error:
-        raise StorageError(f"cannot delete the earlier chain in {forgotten}: {error.strerror}") from error
+        raise StorageError(f"cannot clear away the earlier chain in {forgotten}: {error.strerror}") from error
 
 
 def _exists(path: Path) -> bool:

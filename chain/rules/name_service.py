@@ -3,7 +3,6 @@
 The contracts are in contracts/zns; docs/zns.md describes them.
 """
 
-from importlib import import_module
 from types import ModuleType
 
 from zevm.chain.errors import InvalidNameError
@@ -80,6 +79,8 @@ def is_normal(name: str) -> bool:
 def _library() -> ModuleType:
     """ens_normalize: megabytes of tables, of use to requests about names alone. Raises InvalidNameError."""
     try:
-        return import_module("ens_normalize")
+        import ens_normalize
     except ModuleNotFoundError as error:
         raise InvalidNameError("names need ens-normalize: pip install 'zevm-node[zns]'") from error
+    library: ModuleType = ens_normalize
+    return library

@@ -10,13 +10,18 @@ from typing import Any
 from eth_abi.abi import decode, encode
 
 import zevm
+from zevm.chain.calls.name_changes import RecordChanges, registration_call
+from zevm.chain.rules.name_service import REGISTRAR_ADDRESS
 from zevm.node.client import CallFailedError
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 Json = dict[str, Any]
 
 GAS_LIMIT = 16_000_000
 """Below Osaka's limit of a transaction."""
+
+DAY_SECONDS = 86_400
 
 FIRST_TIMESTAMP = 1_900_000_000
 """The time of the first block of `new_node`, in seconds."""
@@ -238,3 +243,11 @@ def _revert_data(error: CallFailedError) -> bytes:
     if "execution reverted" in str(error):
         return b""
     raise error
+
+
+def register_name(node: zevm.Node, name: str, owner: str) -> None:
+    """Register a name with the chain's name service for 30 days, free of charge."""
+    data = registration_call(name, Address(bytes.fromhex(owner[2:])), 30 * DAY_SECONDS, RecordChanges())
+    fields = {"from": owner, "to": "0x" + REGISTRAR_ADDRESS.hex(), "data": "0x" + data.hex(), "gasPrice": "0x0"}
+    sent = node.request("eth_sendTransaction", fields)
+    assert node.request("eth_getTransactionReceipt", sent)["status"] == "0x1"

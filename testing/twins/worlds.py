@@ -9,7 +9,8 @@ import zevm
 from testing.twins import actions
 from testing.twins.actions import CONTRACT, NOBODY, RECEIVER, ZERO, Actions, Inner, Person, Step
 from testing.twins.compiled import Language, code_of, solidity
-from testing.twins.deployed import Deployed, deploy
+from testing.twins.deployed import Deployed, deploy, register_name
+from zevm.chain.rules.name_service import namehash
 from zevm.storage.keccak import keccak256
 
 Places = dict[int, str]
@@ -142,6 +143,22 @@ def _registry(node: zevm.Node, language: Language) -> World:
     return _world(Deployed(node, proxy.address, logic.abi), receiver, logic.address)
 
 
+def _zns_registry(node: zevm.Node, language: Language) -> World:
+    receiver = deploy(node, solidity("Receiver"))
+    _, second, third = _addresses(node, 3)
+    registry = deploy(node, code_of("zns_registry", language))
+    registry.send("setSubnodeOwner", bytes(32), keccak256(b"top"), second)
+    registry.send("setSubnodeOwner", namehash("top"), keccak256(b"a"), third, sender=second)
+    return _world(registry, receiver)
+
+
+def _zns_resolver(node: zevm.Node, language: Language) -> World:
+    """On the registry of the chain's genesis, where the first account owns the name."""
+    receiver = deploy(node, solidity("Receiver"))
+    register_name(node, actions.NAME, _addresses(node, 1)[0])
+    return _world(deploy(node, code_of("zns_resolver", language)), receiver)
+
+
 def _addresses(node: zevm.Node, count: int) -> list[str]:
     return [account.address for account in node.accounts[:count]]
 
@@ -166,5 +183,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "escrow": Scenario(_escrow, actions.ESCROW),
     "exchange": Scenario(_exchange, actions.EXCHANGE),
     "registry": Scenario(_registry, actions.REGISTRY),
+    "zns_registry": Scenario(_zns_registry, actions.ZNS_REGISTRY),
+    "zns_resolver": Scenario(_zns_resolver, actions.ZNS_RESOLVER),
 }
 """Every twin of `compiled.TWINS`."""

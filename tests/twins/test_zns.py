@@ -8,15 +8,13 @@ import pytest
 
 import zevm
 from testing.twins.compiled import LANGUAGES, Language, code_of
-from testing.twins.deployed import Deployed, Log, deploy, error_data
-from zevm.chain.calls.name_changes import RecordChanges, registration_call
-from zevm.chain.rules.name_service import REGISTRAR_ADDRESS, REGISTRY_ADDRESS, dns_form, namehash
+from testing.twins.deployed import DAY_SECONDS, Deployed, Log, deploy, error_data, register_name
+from zevm.chain.rules.name_service import REGISTRY_ADDRESS, dns_form, namehash
 from zevm.storage.keccak import keccak256
 
 ROOT, ZERO = bytes(32), "0x" + "00" * 20
 NAME = "mytoken.ghost"
 NODE = namehash(NAME)
-DAY_SECONDS = 86_400
 EVM = 0x80000000
 
 
@@ -36,15 +34,8 @@ def registry(node: zevm.Node, language: Language) -> Deployed:
 @pytest.fixture
 def resolver(node: zevm.Node, language: Language, accounts: list[str]) -> Deployed:
     """A resolver on the registry of the chain's genesis, where the first account owns NAME."""
-    register(node, accounts[0])
+    register_name(node, NAME, accounts[0])
     return deploy(node, code_of("zns_resolver", language))
-
-
-def register(node: zevm.Node, owner: str) -> None:
-    data = registration_call(NAME, bytes.fromhex(owner[2:]), 30 * DAY_SECONDS, RecordChanges())  # type: ignore[arg-type]
-    fields = {"from": owner, "to": "0x" + REGISTRAR_ADDRESS.hex(), "data": "0x" + data.hex(), "gasPrice": "0x0"}
-    sent = node.request("eth_sendTransaction", fields)
-    assert node.request("eth_getTransactionReceipt", sent)["status"] == "0x1"
 
 
 def pass_time(node: zevm.Node, seconds: int) -> None:
@@ -193,7 +184,7 @@ def test_a_later_owner_finds_no_records(resolver: Deployed, accounts: list[str])
     pass_time(resolver.node, 31 * DAY_SECONDS)
     assert resolver.call("text", NODE, "key") == ""
     pass_time(resolver.node, 91 * DAY_SECONDS)
-    register(resolver.node, accounts[1])
+    register_name(resolver.node, NAME, accounts[1])
     assert resolver.call("text", NODE, "key") == ""
     assert resolver.call("isAuthorised", NODE, accounts[0]) is False
 
@@ -214,7 +205,7 @@ def test_one_storage_under_both_languages(
     node: zevm.Node, accounts: list[str], writer: Language, reader: Language
 ) -> None:
     """The code of either goes on with what the other has stored."""
-    register(node, accounts[0])
+    register_name(node, NAME, accounts[0])
     registry, resolver = (deploy(node, code_of(twin, writer)) for twin in ("zns_registry", "zns_resolver"))
     registry.send("setSubnodeRecord", ROOT, label("top"), accounts[1], accounts[3], 9)
     registry.send("setSubnodeExpiry", ROOT, label("top"), 2**63)
