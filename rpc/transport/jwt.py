@@ -7,6 +7,7 @@ parser. Only the claims `iat` and `exp` are read; others are ignored.
 import base64
 import binascii
 import hmac
+import json
 import re
 import secrets
 import time
@@ -14,8 +15,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from zevm.rpc.transport.guard import Headers, Refusal, header
 from zevm.storage.private_files import make_private
@@ -135,7 +134,7 @@ def _decode(part: bytes) -> bytes:
 
 def _object(part: bytes) -> dict[str, Any]:
     try:
-        value = orjson.loads(_decode(part))
+        value = json.loads(_decode(part))
     except (ValueError, RecursionError) as error:
         raise TokenError("the token's header or claims are not JSON") from error
     if type(value) is not dict:
