@@ -7,10 +7,12 @@ anew, npm's are those that the same script has installed in this checkout.
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -101,12 +103,35 @@ def test_n6_example(name: str, clone: Path, bare: dict[str, str], node_for: Node
             (clone / block.file_name).write_text(block.text)
     script = "".join(block.script for block in blocks)
     script = script.replace("127.0.0.1:8545", f"127.0.0.1:{node_for(document).port}")
-    finished = subprocess.run(
-        ["bash", "-c", f"set -euo pipefail\n{script}"],
-        cwd=clone, env=bare, capture_output=True, text=True, timeout=INSTALLATION_SECONDS, check=False,
-    )  # fmt: skip
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.splitlines() == [line for block in blocks for line in block.output], finished.stderr
+    status, output, errors = _run(f"set -euo pipefail\n{script}", clone, bare)
+    assert status == 0, output + errors
+    assert output.splitlines() == [line for block in blocks for line in block.output], errors
+
+
+def _run(script: str, folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
+    """Status, output and errors of a script; what it left running when it failed ends with it, and holds no pipe open."""
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        shell = subprocess.Popen(
+            ["bash", "-c", script], cwd=folder, env=environment, stdout=output, stderr=errors, start_new_session=True
+        )
+        try:
+            status = shell.wait(timeout=INSTALLATION_SECONDS - 60)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGALRM
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+        output.seek(0)
+        errors.seek(0)
+        return status, output.read(), errors.read()
+
+
+@pytest.mark.slow
+def test_a_failing_example_says_what_failed_at_once(tmp_path: Path) -> None:
+    """A process that it started and left holds nothing up."""
+    status, output, errors = _run("set -e\nsleep 600 &\necho one\necho two >&2\nfalse", tmp_path, dict(os.environ))
+    assert (status, output, errors) == (1, "one\n", "two\n")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
