@@ -109,7 +109,7 @@ def test_n6_example(name: str, clone: Path, bare: dict[str, str], node_for: Node
 
 
 def _run(script: str, folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
-    """Status, output and errors of a script; what it left running when it failed ends with it, and holds no pipe open."""
+    """Status, output and errors of a script. What it left running ends with it, and holds no pipe open."""
     with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
         shell = subprocess.Popen(
             ["bash", "-c", script], cwd=folder, env=environment, stdout=output, stderr=errors, start_new_session=True
