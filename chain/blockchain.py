@@ -487,6 +487,6 @@ class Chain(ChainView):
 
 
 def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
-    """What blocks, each upon the one before, have changed."""
+    """The accounts that consecutive blocks have changed."""
     accounts = [address for sealed in (first, *others) for address in sealed.update.accounts]
     return Changed(first.update.base_root, accounts)

@@ -116,6 +116,20 @@ class PoolAccount:
         """The first executable transaction."""
         return self.by_nonce[self.state_nonce] if self.executable_end > self.state_nonce else None
 
+    @property
+    def last_executable(self) -> PooledTransaction | None:
+        """The executable transaction with the highest nonce."""
+        return self.by_nonce[self.executable_end - 1] if self.executable_end > self.state_nonce else None
+
+    @property
+    def last_queued(self) -> PooledTransaction | None:
+        """The queued transaction with the highest nonce."""
+        if len(self.by_nonce) == self.executable_end - self.state_nonce:
+            return None
+        if self._highest_nonce is None:
+            self._highest_nonce = max(self.by_nonce)
+        return self.by_nonce[self._highest_nonce] if self._highest_nonce >= self.executable_end else None
+
     def executable_backwards(self) -> Iterator[PooledTransaction]:
         """By nonce, highest first."""
         for nonce in range(self.executable_end - 1, self.state_nonce - 1, -1):
@@ -123,12 +137,9 @@ class PoolAccount:
 
     def queued_backwards(self) -> Iterator[PooledTransaction]:
         """By nonce, highest first; the first one costs nothing."""
-        if not self.by_nonce:
-            return
-        if self._highest_nonce is None:
-            self._highest_nonce = max(self.by_nonce)
-        if self._highest_nonce >= self.executable_end:
-            yield self.by_nonce[self._highest_nonce]
+        last = self.last_queued
+        if last is not None:
+            yield last
             yield from self.queued()[-2::-1]
 
     def put(self, entry: PooledTransaction) -> None:

@@ -1,4 +1,4 @@
-"""What a pool holds and what it knows of it by heart, so that a change costs what it changes, not what waits.
+"""The transactions of a pool with their indexes: a change costs in proportion to itself, not to the pool.
 
 Who is first in a block, who is to leave a full pool, and which accounts a new head concerns: an index for each follows
 every change of an account, in steps that the pool's size does not lengthen but by its logarithm.
@@ -15,6 +15,7 @@ from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.pool.eviction import EXECUTABLE, QUEUED, Holders
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.pool.ready import ReadyOrder, TransactionOrder
+from zevm.chain.rules.forks import ForkRules
 from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
@@ -23,7 +24,7 @@ from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
 
 _STALE_ITEMS = 64
-"""So many outdated items of a heap are not worth a new one."""
+"""Outdated items that a heap may have besides as many as are valid, before it is made again."""
 
 
 class PoolContent:
@@ -54,6 +55,7 @@ class PoolContent:
         self._followed_at = -math.inf
         self._expired_at = clock()
         self._environment: BlockEnvironment | None = None
+        self._checked_rules: ForkRules | None = None
         self._reader: StateReader | None = None
 
     def _current_environment(self) -> BlockEnvironment:
@@ -181,7 +183,7 @@ class PoolContent:
         return entry.local or not self.limits.global_slots or entry.slots <= room
 
     def _holders_of_all(self) -> tuple[Holders, Holders]:
-        """Who is to give way, among the executable and among the queued: kept from when the pool is first full."""
+        """The accounts in order of eviction, for executable and for queued ones: kept once the pool was full."""
         if self._holders is None:
             accounts = self._accounts.values()
             self._holders = Holders(EXECUTABLE, accounts), Holders(QUEUED, accounts)
@@ -214,7 +216,7 @@ class PoolContent:
         return sorted(accounts.values(), key=_sequence)
 
     def _follow_state(self, account: PoolAccount, rules_changed: bool) -> None:
-        """Read the account anew; what was executable stays so where it still continues the nonce and is paid for."""
+        """Read the account again; what was executable stays so where it still continues the nonce and is paid for."""
         account.touched_at_seconds = self._active_at(account)
         executable_end = account.executable_end
         self._change(account, lambda: self._read_state(account))
@@ -240,7 +242,7 @@ class PoolContent:
         return self._executable_slots > self.limits.global_slots > 0 and self._executable_remote > 0
 
     def _promote_all(self, followed: list[PoolAccount]) -> None:
-        """Promote what a new head lets execute, of the accounts that it concerns and of those that lacked room."""
+        """Promote what a new head lets execute, of the accounts that it concerns and of those that lacked space."""
         lacking = self._lacking_room if self._executable_slots < self.limits.global_slots else {}
         concerned = lacking | {account.address: account for account in followed if account.by_nonce}
         for account in sorted(concerned.values(), key=_sequence):

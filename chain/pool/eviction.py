@@ -8,6 +8,7 @@ Queued transactions never displace executable ones. (The attack that this resist
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from zevm.chain.errors import Reason, TransactionError
@@ -16,19 +17,20 @@ from zevm.chain.pool.limits import PoolLimits
 from zevm.storage.primitives import Address
 
 _STALE_ITEMS = 64
-"""So many outdated items of a heap are not worth a new one."""
+"""Outdated items that a heap may have besides as many as are valid, before it is made again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A part of what accounts hold: how many transactions that are, and which, highest nonce first."""
+    """A part of what accounts hold: how many transactions that are, which is the last, all from the last one on."""
 
     count: Callable[[PoolAccount], int]
+    last: Callable[[PoolAccount], PooledTransaction | None]
     backwards: Callable[[PoolAccount], Iterator[PooledTransaction]]
 
 
-EXECUTABLE = Holding(lambda account: account.executable_count, PoolAccount.executable_backwards)
-QUEUED = Holding(lambda account: account.queued_count, PoolAccount.queued_backwards)
+EXECUTABLE = Holding(attrgetter("executable_count"), attrgetter("last_executable"), PoolAccount.executable_backwards)
+QUEUED = Holding(attrgetter("queued_count"), attrgetter("last_queued"), PoolAccount.queued_backwards)
 
 _Item = tuple[Any, int, int, PoolAccount]
 """Rank, the account's sequence, stamp, account: the least one is to give way first, the older account among equals."""
@@ -52,7 +54,7 @@ class Holders:
 
     def refresh(self, account: PoolAccount) -> None:
         """Follow a change of an account; one that has left the pool holds nothing."""
-        last = next(self.holding.backwards(account), None)
+        last = self.holding.last(account)
         if last is None or last.local:
             self._stamps.pop(account.address, None)
             return

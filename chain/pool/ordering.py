@@ -6,15 +6,42 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from zevm.chain.pool.account import PooledTransaction
-from zevm.chain.pool.ready import RankItem, ReadyOrder, TransactionOrder
-from zevm.chain.types import Transaction
+from zevm.chain.pool.ready import Level, Price, RankItem, ReadyOrder, TransactionOrder, is_current
 from zevm.storage.primitives import Address
 
 Executable = Callable[[Address, int], PooledTransaction | None]
 """The executable transaction of a sender with a nonce."""
 
-_Place = tuple[int, int, int, list[Any] | None, Any]
-"""Rank, arrival, a number that is unique; a heap of the order and an index there, or None and a transaction."""
+_Place = tuple[int, int, int, list[tuple[int, PooledTransaction]] | None, Any]
+"""Rank, arrival, a number that is unique; a level's heap and an index there, or None and a transaction."""
+
+
+class _Reading:
+    """One of the two orders, read from its beginning without being changed: a heap's children are at 2n + 1, 2n + 2."""
+
+    def __init__(self, heap: list[RankItem], offset: int, *, is_by_cap: bool) -> None:
+        self.is_by_cap = is_by_cap
+        self._heap = heap
+        self._offset = offset
+        self._next: list[tuple[int, int, int]] = []
+        self._go_to(0)
+
+    @property
+    def bound(self) -> tuple[int, int] | None:
+        """The least rank and arrival that the unread can have; None where all was read."""
+        return self._next[0][:2] if self._next else None
+
+    def read(self) -> RankItem:
+        """The next item, outdated ones too."""
+        index = heapq.heappop(self._next)[2]
+        self._go_to(2 * index + 1)
+        self._go_to(2 * index + 2)
+        return self._heap[index]
+
+    def _go_to(self, index: int) -> None:
+        if index < len(self._heap):
+            item = self._heap[index]
+            heapq.heappush(self._next, (item[0] + self._offset, item[1], index))
 
 
 class Selection(Iterator[PooledTransaction]):
@@ -46,8 +73,11 @@ class Selection(Iterator[PooledTransaction]):
         self._skipped: set[Address] = set()
         self._last: PooledTransaction | None = None
         self._rest: Iterator[PooledTransaction] | None = None
-        for heap in (ready.by_tip, ready.by_cap):
-            self._go_to_level(heap, 0)
+        self._seen: set[Level] = set()
+        # without a base fee the cap alone decides
+        by_cap_alone = base_fee is None and ready.order is TransactionOrder.FEES
+        by_tip = [] if by_cap_alone else [_Reading(ready.by_tip, 0, is_by_cap=False)]
+        self._readings = [*by_tip, _Reading(ready.by_cap, base_fee or 0, is_by_cap=True)]
 
     def __next__(self) -> PooledTransaction:
         """The best transaction left. Raises StopIteration."""
@@ -64,72 +94,78 @@ class Selection(Iterator[PooledTransaction]):
         self._skipped.add(sender)
 
     def detach(self) -> None:
-        """Take out of the pool what is left to offer: it is going to change."""
+        """Read the remaining transactions now: the pool is going to change."""
         self._rest = iter(list(iter(self._take, None)))
 
     def _take(self) -> PooledTransaction | None:
         if self._last is not None:
             self._offer_next_of(self._last)
             self._last = None
-        while self._places:
-            rank, _arrival, _number, heap, place = heapq.heappop(self._places)
-            if heap is None:
+        self._read_on()
+        while self._places and self._last is None:
+            rank, _arrival, _number, heads, place = heapq.heappop(self._places)
+            if heads is None:
                 self._last = place
                 break
-            if heap is self._ready.by_tip or heap is self._ready.by_cap:
-                self._open_level(heap, place)
-                continue
-            entry = heap[place][1]
-            self._go_to_heads(rank, heap, 2 * place + 1, 2 * place + 2)
+            entry = heads[place][1]
+            self._go_to_heads(rank, heads, 2 * place + 1, 2 * place + 2)
             if self._ready.is_head(entry) and entry.sender not in self._begun:
                 self._begun.add(entry.sender)
                 self._last = entry
                 break
+            self._read_on()
         return self._last
+
+    def _read_on(self) -> None:
+        """Read on in the orders until nothing unread can come before the best that was read."""
+        while self._readings:
+            bound, *others = [reading.bound for reading in self._readings]
+            if bound is None or None in others:
+                self._readings = []
+            elif self._places and self._places[0][:2] < max([bound, *filter(None, others)]):
+                return
+            else:
+                self._open_next(self._readings[0], bound)
+
+    def _open_next(self, reading: _Reading, bound: tuple[int, int]) -> None:
+        """Read a level, and go on to its first transaction.
+
+        One that is worse than this order says makes the other order the next one to be read.
+        """
+        item = reading.read()
+        level = item[3]
+        if reading.is_by_cap and -item[0] < self._least_cap:
+            # nor do those behind it pay as much
+            self._readings = []
+        elif is_current(item) and level not in self._seen:
+            self._seen.add(level)
+            rank, can_pay = self._rank(level.price), self._can_pay(level.price)
+            if can_pay:
+                self._go_to_heads(rank, level.heads, 0)
+            if not can_pay or rank > bound[0]:
+                self._readings.reverse()
 
     def _offer_next_of(self, entry: PooledTransaction) -> None:
         following = None if entry.sender in self._skipped else self._executable(entry.sender, entry.nonce + 1)
-        if following is None:
-            return
-        transaction = following.transaction
-        blob_cap = transaction.max_fee_per_blob_gas if transaction.blob_versioned_hashes else None
-        if self._can_pay(transaction.max_fee_per_gas, blob_cap):
-            self._push(self._rank(transaction), following.arrival, None, following)
-
-    def _open_level(self, heap: list[RankItem], index: int) -> None:
-        """Go on to the first transaction at a price, and to the next prices."""
-        ready, item = self._ready, heap[index]
-        level, is_by_tip = item[3], heap is ready.by_tip
-        if not is_by_tip and -item[0] < self._least_cap:
-            # and the prices behind it are no higher
-            return
-        self._go_to_level(heap, 2 * index + 1)
-        self._go_to_level(heap, 2 * index + 2)
-        is_here = ready.is_current(item) and level.pays_whole_tip is is_by_tip
-        if is_here and self._can_pay(level.price.cap, level.price.blob_cap):
-            self._go_to_heads(self._rank_of(heap, item), level.heads, 0)
-
-    def _go_to_level(self, heap: list[RankItem], index: int) -> None:
-        if index < len(heap):
-            self._push(self._rank_of(heap, heap[index]), heap[index][1], heap, index)
+        if following is not None:
+            price = self._ready.price(following)
+            if self._can_pay(price):
+                self._push(self._rank(price), following.arrival, None, following)
 
     def _go_to_heads(self, rank: int, heads: list[tuple[int, PooledTransaction]], *indices: int) -> None:
         for index in indices:
             if index < len(heads):
                 self._push(rank, heads[index][0], heads, index)
 
-    def _push(self, rank: int, arrival: int, heap: list[Any] | None, place: object) -> None:
+    def _push(self, rank: int, arrival: int, heads: list[tuple[int, PooledTransaction]] | None, place: object) -> None:
         self._numbers += 1
-        heapq.heappush(self._places, (rank, arrival, self._numbers, heap, place))
+        heapq.heappush(self._places, (rank, arrival, self._numbers, heads, place))
 
-    def _can_pay(self, cap: int, blob_cap: int | None) -> bool:
-        return cap >= self._least_cap and (blob_cap is None or blob_cap >= self._blob_base_fee)
+    def _can_pay(self, price: Price) -> bool:
+        return price.cap >= self._least_cap and (price.blob_cap is None or price.blob_cap >= self._blob_base_fee)
 
-    def _rank_of(self, heap: list[RankItem], item: RankItem) -> int:
-        return item[0] if heap is self._ready.by_tip else item[0] + (self._base_fee or 0)
-
-    def _rank(self, transaction: Transaction) -> int:
+    def _rank(self, price: Price) -> int:
         """Least for the transaction that is wanted first."""
-        if self._ready.order is TransactionOrder.FIFO:
-            return 0
-        return (self._base_fee or 0) - transaction.effective_gas_price(self._base_fee)
+        if self._base_fee is None and self._ready.order is TransactionOrder.FEES:
+            return -price.cap
+        return max(-price.tip, (self._base_fee or 0) - price.cap)

@@ -31,8 +31,6 @@ from zevm.storage.primitives import Address, Hash32
 __all__ = ["AddResult", "Pool", "PoolSnapshot", "PoolStats", "TransactionOrder"]
 
 EXPIRY_INTERVAL_SECONDS = 60.0
-_STALE_ITEMS = 64
-"""So many outdated items of a heap are not worth a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class AddResult:
 
 
 class Changed(NamedTuple):
-    """What a new head has changed: at least the accounts whose nonce, balance or code it changed since a state.
+    """The accounts that a new head has changed: at least those with another nonce, balance or code than in a state.
 
     since: the root of that state.
     """
@@ -148,9 +146,6 @@ class Pool(PoolContent):
     def select(self, base_fee: int | None, blob_base_fee: int | None, minimum_price: int = 0) -> Selection:
         """Executable transactions for a block with these fees, in the pool's order; none that pays less at most."""
         with self._lock:
-            if not self._ready.is_turned_to(base_fee):
-                self._detach_selections()
-                self._ready.turn_to(base_fee)
             selection = Selection(self._ready, self._executable_at, self._lock, base_fee, blob_base_fee, minimum_price)
             self._selections.add(selection)
             return selection
@@ -218,12 +213,13 @@ class Pool(PoolContent):
         other accounts' transactions stand as they did, and are not looked at.
 
         Drops used nonces, what no block can hold any more, and what waited too long; queues what cannot be paid
-        now, and what local transactions leave no room for; makes executable what has become so, in the order in which
+        now, and what local transactions leave no space for; makes executable what has become so, in the order in which
         the accounts came. Returns the hashes that left, without those in `mined`.
         """
         with self._lock:
             self._begin_change()
-            rules_changed = self._environment is None or self._environment.rules != environment.rules
+            rules_changed = self._checked_rules != environment.rules
+            self._checked_rules = environment.rules
             is_known = changed is not None and self._reader is not None and self._reader.root == changed.since
             self._environment, self._reader = environment, reader
             followed = self._concerned(changed.accounts if changed and is_known and not rules_changed else None)
@@ -279,6 +275,7 @@ class Pool(PoolContent):
         """
         with self._lock:
             self.clear()
+            self._checked_rules = None
             for entry in snapshot.entries:
                 account = self._accounts.get(entry.sender) or self._read_account(entry.sender)
                 self._insert(entry, None, account)
@@ -288,7 +285,7 @@ class Pool(PoolContent):
     # Inside the lock.
 
     def _begin_change(self) -> None:
-        """What is read step by step has to be read first."""
+        """Complete the selections, which see nothing of the change, and begin its record."""
         self._detach_selections()
         self._gone = []
         self.version += 1
@@ -316,7 +313,7 @@ class Pool(PoolContent):
     def _find_room(
         self, entry: PooledTransaction, old: PooledTransaction | None, account: PoolAccount
     ) -> list[PooledTransaction]:
-        """What has to give way to `entry`. Raises TransactionError if it does not fit."""
+        """The transactions that `entry` displaces. Raises TransactionError if it does not fit."""
         if entry.local:
             return []
         limits, needed = self.limits, entry.slots - (0 if old is None else old.slots)
