@@ -27,7 +27,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Door:
-    """What the direct requests of all connections share."""
+    """The part that the direct requests of all connections share."""
 
     def __init__(self, dispatcher: Dispatcher, guard: Guard, limits: Limits, budget: InputBudget) -> None:
         self.dispatcher = dispatcher
@@ -63,7 +63,7 @@ class Line(Protocol):
 
 
 class _Unheard:
-    """Where uvicorn tells a cycle of news; a direct request hears of them from the connection."""
+    """Takes uvicorn's news of the connection, which a direct request hears from the connection itself."""
 
     def set(self) -> None:
         pass
@@ -119,7 +119,7 @@ class DirectRequest:
         return True
 
     def release(self) -> bytes:
-        """What has arrived of the body, which is no longer held."""
+        """End the hold on the body, and return the part that has arrived."""
         if self._held_bytes:
             self._door.budget.give_back(self._held_bytes)
             self._held_bytes = 0
