@@ -37,7 +37,7 @@ _FIXES = {
     "NotAuthorised(bytes32,address)": "give its owner with --from or --private-key",
     "InvalidDuration(uint64)": "give other --days",
 }
-"""What to do in the commands, besides what the reasons of chain/calls/name_refusals.py say."""
+"""Remedies in the commands, after the reasons of chain/calls/name_refusals.py."""
 
 
 @dataclass(frozen=True, slots=True)

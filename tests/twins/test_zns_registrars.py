@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from web3 import Web3
 
@@ -173,7 +175,7 @@ def test_the_whole_service_in_zig_goes_on_with_the_genesis_storage(node: zevm.No
     contracts["ZnsReverseRegistrar"].send("setName", NAME, sender=owner)
     for twin in NAME_SERVICE:
         installed(node, twin, "zig")
-    ens = Web3(node.provider).ens
+    ens: Any = Web3(node.provider).ens
     assert (ens.address(NAME), ens.name(owner), ens.owner(NAME)) == (owner, NAME, owner)
     ens.setup_address(f"shop.{NAME}", other, transact={"from": owner})
     ens.setup_name(f"shop.{NAME}", other, transact={"from": other})

@@ -76,7 +76,7 @@ async def register(services: Services, given: dict[str, Any]) -> str:
 
 
 def _resolved(services: Services, given: dict[str, Any], *, deadline: Deadline) -> tuple[str, dict[str, Address]]:
-    """The normal form of the name to register, and the addresses that other names stand for."""
+    """The normal form of the name to register, and the addresses that other names mean."""
     reader = name_reader(services, LATEST, deadline)
     return normal_name(given["name"]), {
         key: address_of(reader, value, contract=key == "contract") for key, value in given.items() if key in _ADDRESSES
