@@ -1,8 +1,8 @@
 """The senders' first executable transactions in two orders that no base fee changes, kept between blocks.
 
 What a transaction pays beyond the base fee is its tip, or what its fee cap leaves where that is less. So the order by
-tip and the order by fee cap each say how much the rest can pay at most: whoever reads both from their beginnings
-finds the best ones without reading on, whatever the base fee is (the threshold algorithm of Fagin, Lotem and Naor).
+tip and the order by fee cap each say how much the rest can pay at most: to read both from their beginnings
+finds the best ones without the rest, whatever the base fee is (the threshold algorithm of Fagin, Lotem and Naor).
 """
 
 import heapq
