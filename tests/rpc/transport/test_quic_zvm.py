@@ -25,7 +25,7 @@ from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BU
 from zevm.rpc.transport.quic.key_exchange import X25519MLKEM768
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.streams import StreamResetError
-from zevm.rpc.transport.quic.zvm import authentication, service
+from zevm.rpc.transport.quic.zvm import authentication, execution, service
 from zevm.rpc.transport.quic.zvm.messages import ALPN, BUSY_MESSAGE, decode_result, encode_request, framed
 from zevm.storage.keccak import keccak256
 
@@ -99,6 +99,15 @@ async def test_a_function_runs_over_the_post_quantum_group() -> None:
         assert result.gas_consumed > 0
         assert result.execution_time_us > 0
         assert (await client.execute_function(maths(), "gcd", [54, 24], RICH)).request_id == 2
+
+
+async def test_a_function_of_integers_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[object] = []
+    run = execution.run_function
+    monkeypatch.setattr(execution, "run_function", lambda *given, **also: [runs.append(given), run(*given, **also)][1])
+    async with serving() as node, dialled(node) as client:
+        assert (await client.execute_function(maths(), "gcd", [54, 24], RICH)).status is ExecutionStatus.SUCCESS
+    assert len(runs) == 1
 
 
 async def test_each_way_ends_in_its_status() -> None:
