@@ -50,7 +50,7 @@ def put_back(path: Path) -> None:
 
 
 def give_up(path: Path) -> None:
-    """Never put back the database that was set aside, if one was; its files stay. Takes no time. Raises StorageError."""
+    """Never put back the database that was set aside, if one was. Its files stay for `forget`. Raises StorageError."""
     aside = path / FOLDER_NAME
     with _clearing(path):
         if aside.is_dir():

@@ -342,23 +342,28 @@ async def test_signatures_can_be_required() -> None:
 
 def test_nonces_and_expiries_are_bounded() -> None:
     now = [1_000.0]
-    limits = {"quic_nonces": 2, "quic_authentication_seconds": 60.0}
+    limits = {"quic_nonces": 3, "quic_nonces_per_address": 2, "quic_authentication_seconds": 60.0}
     checker = authentication.Authenticator(
         1,
         bytes(32),
         nonces=limits["quic_nonces"],
+        nonces_per_source=limits["quic_nonces_per_address"],
         longest_seconds=limits["quic_authentication_seconds"],
         now=lambda: now[0],
     )
     caller = address_of(STRANGER)
 
-    def check(expiry: int) -> None:
-        checker.check(b"m", caller, authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry))
+    def check(expiry: int, host: str = "2001:db8::1") -> None:
+        checker.check(b"m", caller, authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry), host)
 
     check(1_010)
     check(1_060)
+    for host in ("2001:db8::1", "2001:db8::ffff:1"):  # one network's share is full
+        with pytest.raises(authentication.NoncesFullError):
+            check(1_020, host)
+    check(1_060, "2001:db8:0:1::1")
     with pytest.raises(authentication.NoncesFullError):
-        check(1_020)
+        check(1_020, "192.0.2.1")
     with pytest.raises(authentication.AuthenticationError, match="the limit is 60 s"):
         check(1_061)
     now[0] = 1_010.0  # one has expired
@@ -369,15 +374,17 @@ def test_nonces_and_expiries_are_bounded() -> None:
 
 def test_a_clock_that_is_set_back_lets_no_request_pass_again() -> None:
     now = [1_000.0]
-    checker = authentication.Authenticator(1, bytes(32), nonces=9, longest_seconds=60.0, now=lambda: now[0])
+    checker = authentication.Authenticator(
+        1, bytes(32), nonces=9, nonces_per_source=9, longest_seconds=60.0, now=lambda: now[0]
+    )
     caller = address_of(STRANGER)
     given, later = (authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry) for expiry in (1_010, 1_050))
-    checker.check(b"m", caller, given)
+    checker.check(b"m", caller, given, "192.0.2.1")
     now[0] = 1_011.0
-    checker.check(b"m", caller, later)  # drops the first one's nonce
+    checker.check(b"m", caller, later, "192.0.2.1")  # drops the first one's nonce
     now[0] = 1_000.0
     with pytest.raises(authentication.AuthenticationError, match="expired"):
-        checker.check(b"m", caller, given)
+        checker.check(b"m", caller, given, "192.0.2.1")
 
 
 async def test_the_signature_limits_are_those_of_the_table() -> None:
