@@ -21,6 +21,7 @@ from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.registry import REGISTRY, Registry
 from zevm.rpc.services import Services
+from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
@@ -49,6 +50,7 @@ class ServerOptions:
     hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
+    direct_http: answer POST / without the application (rpc.transport.direct).
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -59,6 +61,7 @@ class ServerOptions:
     engine: EnginePortOptions | None = None
     quic: QuicPortOptions | None = None
     names: NamesPortOptions | None = None
+    direct_http: bool = True
 
 
 class Server:
@@ -81,7 +84,8 @@ class Server:
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
-        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS)
+        door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
+        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None
         self._engine_listener: Listener | None = None
         if options.engine is not None:
