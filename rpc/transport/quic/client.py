@@ -192,7 +192,7 @@ async def _wait_until_open(connection: Connection, host: str, port: int, timeout
             "is the node run with --quic-port, and does UDP get through?"
         ) from None
     except ConnectionError:
-        reason = connection.end_reason or "nobody listens there; is the node run with --quic-port?"
+        reason = connection.end_reason or "no program listens there; is the node run with --quic-port?"
         raise QuicError(f"no QUIC connection to {host}:{port}: {reason}") from None
 
 

@@ -137,7 +137,7 @@ class Connection(BatchingProtocol):
                 room.acknowledged()
 
     def error_received(self, exc: Exception) -> None:
-        """The system tells that nobody listens at the peer's address (asyncio, of a client's socket)."""
+        """The system tells that no program listens at the peer's address (asyncio, of a client's socket)."""
         waiter = self._connected_waiter
         if isinstance(exc, ConnectionRefusedError) and waiter is not None and not waiter.done():
             waiter.set_exception(exc)
@@ -150,7 +150,7 @@ class Connection(BatchingProtocol):
             self._fail("its packets could not be made")
 
     def widen_windows(self, stream_id: int) -> None:
-        """Let the peer send more if reading from a stream has made room for it."""
+        """Let the peer send more if reading from a stream has made space for it."""
         if self._windows.is_due(stream_id):
             self._transmit_soon()
 

@@ -3,7 +3,7 @@
 import ipaddress
 
 SITE_BITS = 64
-"""Whoever has an IPv6 address has these many bits of it in common with all the others of its network."""
+"""Bits of an IPv6 address that its network has; a subscriber may choose the others."""
 
 
 def source_of(host: str) -> str:

@@ -34,7 +34,7 @@ class Carrier(Protocol):
     """Bytes of replies that the connection's handlers hold, for their limits."""
 
     def widen_windows(self, stream_id: int) -> None:
-        """Let the peer send more if reading from a stream has made room for it."""
+        """Let the peer send more if reading from a stream has made space for it."""
         ...
 
     def send(self, stream_id: int, data: bytes, *, end: bool = False) -> None:

@@ -27,7 +27,7 @@ class Windows:
         self._connection._write_stream_limits = self._write_stream_limits
 
     def is_due(self, stream_id: int) -> bool:
-        """Whether a stream's window or the connection's may be half used, and the peer be told of more room."""
+        """Whether a stream's window or the connection's may be half used, and the peer be told of more space."""
         limit = self._connection._local_max_data
         if limit.value - limit.used < self._connection_bytes // 2:
             return True

@@ -40,7 +40,7 @@ def test_a_port_where_nobody_listens_is_told_at_once(factory: Any) -> None:
         async with quic_port() as port:
             address, identity = port.addresses[0], port.identity
         began = time.monotonic()
-        with pytest.raises(QuicError, match="nobody listens there; is the node run with --quic-port"):
+        with pytest.raises(QuicError, match="no program listens there; is the node run with --quic-port"):
             async with connect(*address, alpn="test/1", trust=Trust(server_key_hash=identity.server_key_hash)):
                 pass
         assert time.monotonic() - began < 5
