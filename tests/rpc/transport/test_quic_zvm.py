@@ -16,6 +16,7 @@ from eth_abi import encode
 from testing.wasm_modules import box, floats, maths, selector
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, address_of, start_node, stop_node
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.zvm.functions import run_function
 from zevm.covenant.wasm import WasmExecutionRequest, WasmExecutionResult
 from zevm.quic import AsyncZvmQuicClient, ExecutionOptions, ExecutionStatus, QuicError, ServerStatistics, ZvmQuicClient
 from zevm.rpc.limits import Limits
@@ -103,8 +104,12 @@ async def test_a_function_runs_over_the_post_quantum_group() -> None:
 
 async def test_a_function_of_integers_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[object] = []
-    run = execution.run_function
-    monkeypatch.setattr(execution, "run_function", lambda *given, **also: [runs.append(given), run(*given, **also)][1])
+
+    def counted(*given: Any, **named: Any) -> Any:
+        runs.append(given)
+        return run_function(*given, **named)
+
+    monkeypatch.setattr(execution, "run_function", counted)
     async with serving() as node, dialled(node) as client:
         assert (await client.execute_function(maths(), "gcd", [54, 24], RICH)).status is ExecutionStatus.SUCCESS
     assert len(runs) == 1
