@@ -77,7 +77,9 @@ class Limits:
     ipc_connections: int = _limit(256, "simultaneous IPC connections; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
-    quic_connections_per_address: int = _limit(16, "simultaneous QUIC connections of one IP address; likewise")
+    quic_connections_per_address: int = _limit(
+        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 network of 64 bits; likewise"
+    )
     quic_half_open: int = _limit(
         50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
     )
@@ -108,6 +110,9 @@ class Limits:
         60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
     )
     quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
+    quic_nonces_per_address: int = _limit(
+        25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
+    )
     quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
