@@ -213,6 +213,7 @@ class NodeCore:
             engine=self._engine_port(),
             quic=quic_port(settings),
             names=names_port(settings),
+            direct_http=not settings.no_direct_http,
         )
         server = Server(services, options)
         if settings.quic_port is not None:

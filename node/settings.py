@@ -89,6 +89,9 @@ class NodeSettings(BaseSettings):
     no_request_size_limit: bool = setting(
         False, "--no-request-size-limit", panel=SERVER, about="Accept HTTP bodies of any size."
     )
+    no_direct_http: bool = setting(
+        False, "--no-direct-http", panel=SERVER, about="Answer POST / through the FastAPI application, slower."
+    )
     client_version: str | None = setting(
         None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
         about="The node's name, which web3_clientVersion answers. "

@@ -183,7 +183,10 @@ class Limits:
     )
     replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
     zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
-    zns_upstream_seconds: float = _limit(3.0, "time for the upstream name resolver to answer; then 502 or 504")
+    zns_upstream_seconds: float = _limit(3.0, "time for the whole exchange with the upstream name resolver; then 504")
+    zns_upstream_head_bytes: int = _limit(
+        16 * 1024, "longer headers of the upstream name resolver are refused with 502"
+    )
     zns_upstream_bytes: int = _limit(64 * 1024, "a longer answer of the upstream name resolver is refused with 502")
     zns_upstream_calls: int = _limit(
         8, "simultaneous calls of the upstream name resolver; as many may wait, one more gets 503"

@@ -21,6 +21,7 @@ from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
 from zevm.rpc.registry import REGISTRY, Registry
 from zevm.rpc.services import Services
+from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
@@ -49,6 +50,7 @@ class ServerOptions:
     hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
+    direct_http: answer POST / without the application (rpc.transport.direct).
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -59,6 +61,7 @@ class ServerOptions:
     engine: EnginePortOptions | None = None
     quic: QuicPortOptions | None = None
     names: NamesPortOptions | None = None
+    direct_http: bool = True
 
 
 class Server:
@@ -81,17 +84,17 @@ class Server:
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
-        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS)
+        door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
+        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None
         self._engine_listener: Listener | None = None
         if options.engine is not None:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
             self._engine_listener = Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS)
-        self._names: NamesApplication | None = None
         self._names_listener: Listener | None = None
         if options.names is not None:
-            self._names = NamesApplication(services, self._workers, options.names)
-            self._names_listener = Listener(self._names, limits, services.budgets, NAMES_FLAGS)
+            names = NamesApplication(services, self._workers, options.names)
+            self._names_listener = Listener(names, limits, services.budgets, NAMES_FLAGS)
         chosen = (self._public, self._engine_listener, self._names_listener)
         self._listeners = [listener for listener in chosen if listener is not None]
         self._ipc: IpcServer | None = None
@@ -159,8 +162,6 @@ class Server:
             await self._ipc.stop()
         if self.quic is not None:
             self.quic.close()
-        if self._names is not None:
-            self._names.close()
         await self._drain()
         for listener in self._listeners:
             listener.abort()

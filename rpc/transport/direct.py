@@ -1,113 +1,237 @@
-"""Calls of this process that reach the thread that they run on without the event loop.
+"""The direct way of POST /: from the parser to the dispatcher, and back in one write, without the application.
 
-A read of the chain runs on its caller's thread, a write goes to the chain's writer, and an execution to the worker that
-is kept for callers of the process.
+It is for requests whose length is known and whose head the guard admits. All others, refusals and large answers take
+the application's way (rpc.transport.http). A client gets the same bytes by both.
 """
 
 import asyncio
-import threading
-from concurrent.futures import Future
-from contextlib import suppress
-from inspect import isgeneratorfunction
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
-from zevm.chain.concurrency.deadline import Cancellation
-from zevm.rpc.codec.later import Later
-from zevm.rpc.dispatch import Call, Dispatcher, Reply, answer_in_slices
-from zevm.rpc.error_translation import to_rpc_error
-from zevm.rpc.registry import Cost, Method
-from zevm.rpc.services import Services
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from zevm.rpc.dispatch import Dispatcher, LongWrite, Pending, Reply
+from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import InputBudget
+from zevm.rpc.transport.asgi import Receive, Scope, Send
+from zevm.rpc.transport.guard import Guard, Headers, header
+from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, Bodies, refuse, send_json
+
+DIRECT_BODY_BYTES = 65_536
+"""Maximum size of a body that arrives in parts; a larger one takes the application's way."""
+
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+_CLOSE = b"connection: close\r\n\r\n"
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class NoDirectWayError(Exception):
-    """The call goes over the event loop: the worker is busy, the method is a coroutine, or the door is closed."""
+class Door:
+    """The part that the direct requests of all connections share."""
+
+    def __init__(self, dispatcher: Dispatcher, guard: Guard, limits: Limits, budget: InputBudget) -> None:
+        self.dispatcher = dispatcher
+        self.guard = guard
+        self.budget = budget
+        self.body_seconds = limits.http_header_seconds
+        self._bodies = Bodies(limits, budget)
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether a POST / with these headers may go the direct way. Names are lower case."""
+        return (
+            header(headers, b"content-length") is not None
+            and self.guard.check(headers) is None
+            and self._bodies.check(headers) is None
+        )
 
 
-class DirectCalls:
-    """The direct ways of callers on any thread but the node's own."""
+class Line(Protocol):
+    """The connection of a direct request."""
 
-    def __init__(self, services: Services, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
-        self._services = services
-        self._dispatcher = dispatcher
-        self._loop = loop
-        self._under_way: set[Cancellation] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    flow: FlowControl
+    tasks: set[asyncio.Task[None]]
 
-    def answer(self, call: Call) -> Reply:
-        """Wait for the answer to a call. Raises NoDirectWayError, also for what was under way at `close` and failed."""
-        method = call.method
-        if call.error is not None or method is None or method.any_thread:
-            return self._answer_here(call)
-        if method.connection or method.cost not in (Cost.WRITE, Cost.EXECUTION):
-            raise NoDirectWayError
-        reply = None
+    def on_response_complete(self) -> None:
+        """The answer is written: the connection goes on to its next request."""
+
+    def run_application(
+        self, application: Application, headers: Headers, keep_alive: bool, done: Callable[[], None]
+    ) -> RequestResponseCycle:
+        """Let an ASGI application answer a request whose body has been read; `done` is called once it has."""
+
+
+class _Unheard:
+    """Takes uvicorn's news of the connection, which a direct request hears from the connection itself."""
+
+    def set(self) -> None:
+        pass
+
+
+class DirectRequest:
+    """One request and its answer, in the place of uvicorn's RequestResponseCycle.
+
+    is_turn: whether no earlier request of the connection waits for its answer.
+    """
+
+    __slots__ = (
+        "_cycle", "_door", "_ends_with_client", "_headers", "_held_bytes", "_late", "_line", "_work",
+        "body", "disconnected", "is_refused", "is_turn", "keep_alive", "more_body", "response_complete",
+    )  # fmt: skip
+    message_event = _Unheard()
+
+    def __init__(self, line: Line, door: Door, headers: Headers, *, keep_alive: bool, is_turn: bool) -> None:
+        self._line = line
+        self._door = door
+        self._headers = headers
+        self._held_bytes = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._work: asyncio.Future[Reply] | None = None
+        self._ends_with_client = False
+        self._cycle: RequestResponseCycle | None = None
+        self.keep_alive = keep_alive
+        self.is_turn = is_turn
+        self.is_refused = False
+        self.body: bytes | bytearray = b""
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+
+    def feed(self, part: bytes) -> None:
+        """The next part of the body."""
+        if not self.body:
+            self.body = part
+        elif type(self.body) is bytes:
+            self.body = bytearray(self.body + part)
+        else:
+            self.body += part
+
+    def hold(self) -> bool:
+        """Count what has arrived of an unfinished body, and bound its time; False if it must go the other way."""
+        size = len(self.body) - self._held_bytes
+        length = int(header(self._headers, b"content-length") or 0)
+        if length > DIRECT_BODY_BYTES or not self._door.budget.take(size):
+            return False
+        self._held_bytes += size
+        if self.is_turn:
+            self._bound()
+        return True
+
+    def release(self) -> bytes:
+        """End the hold on the body, and return the part that has arrived."""
+        if self._held_bytes:
+            self._door.budget.give_back(self._held_bytes)
+            self._held_bytes = 0
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        body, self.body = bytes(self.body), b""
+        return body
+
+    def take_turn(self) -> None:
+        """The answers to all earlier requests are written."""
+        self.is_turn = True
+        if self.more_body:
+            self._bound()
+        else:
+            self._line.loop.call_soon(self._begin)
+
+    def complete(self, *, at_once: bool) -> None:
+        """The body is whole. Without `at_once`, it is begun after what else the event loop has to do."""
+        self.more_body = False
+        if self.is_turn and at_once:
+            self._begin()
+        elif self.is_turn:
+            self._line.loop.call_soon(self._begin)
+
+    def leave(self) -> None:
+        """The client is gone. What it waits for ends, a write apart."""
+        self.disconnected = True
+        self.release()
+        if self._cycle is not None:
+            self._cycle.disconnected = True
+            self._cycle.message_event.set()
+        if self._work is not None and self._ends_with_client:
+            self._work.cancel()
+
+    def _bound(self) -> None:
+        if self._late is None and not self.is_refused:
+            self._late = self._line.loop.call_later(self._door.body_seconds, self._refuse_slow)
+
+    def _refuse_slow(self) -> None:
+        self.release()
+        self.is_refused = True
+
+        async def application(_: Scope, __: Receive, send: Send) -> None:
+            await refuse(send, BODY_TOO_SLOW, self._door.guard.cors_headers(self._headers))
+
+        self._answer_by(application)
+
+    def _begin(self) -> None:
+        body = self.release()
+        if self.is_refused or self.disconnected or self._line.transport.is_closing():
+            return
         try:
-            reply = self._wait(call, method)
-        except NoDirectWayError:
-            raise
+            reply = self._door.dispatcher.begin(body)
         except Exception as error:
-            if self._closed:
-                raise NoDirectWayError from None
-            call.error = to_rpc_error(self._services, call.name, error)
-        self._look()
-        return self._dispatcher.reply_of(call, None, reply)
+            self._fail(error)
+            return
+        if reply is None or isinstance(reply, bytes):
+            self._answer(reply or b"")
+        else:
+            self._wait(reply)
 
-    def close(self) -> None:
-        """Take no more, and end soon what is under way. Idempotent."""
-        with self._lock:
-            self._closed = True
-            under_way = tuple(self._under_way)
-        for cancellation in under_way:
-            cancellation.cancel()
+    def _wait(self, reply: Pending) -> None:
+        if isinstance(reply, asyncio.Future):
+            # a write goes on without its client
+            self._work, self._ends_with_client = reply, isinstance(reply, LongWrite)
+        else:
+            self._work, self._ends_with_client = self._line.loop.create_task(reply), True
+        self._line.tasks.add(cast("asyncio.Task[None]", self._work))
+        self._work.add_done_callback(self._done)
 
-    def forget(self) -> None:
-        """Be closed in a copy of the process that has none of the node's threads."""
-        self._lock, self._closed = threading.Lock(), True
+    def _done(self, work: asyncio.Future[Reply]) -> None:
+        self._line.tasks.discard(cast("asyncio.Task[None]", work))
+        self._work = None
+        if work.cancelled():
+            self._line.transport.close()
+            return
+        error = work.exception()
+        if error is None:
+            self._answer(work.result() or b"")
+        else:
+            self._fail(error)
 
-    def _answer_here(self, call: Call) -> Reply:
-        result = self._dispatcher.run_light(call, None)
-        reply = None
-        if type(result) is Later:
-            try:
-                reply = answer_in_slices(call.identifier, result)
-            except Exception as error:
-                call.error = to_rpc_error(self._services, call.name, error)
-        return self._dispatcher.reply_of(call, result, reply)
+    def _answer(self, body: bytes) -> None:
+        line = self._line
+        if self.disconnected or line.transport.is_closing():
+            return
+        cors = self._door.guard.cors_headers(self._headers)
+        if len(body) >= PIECE_BYTES or line.flow.write_paused:
 
-    def _wait(self, call: Call, method: Method) -> bytes:
-        """The answer that the writer or the worker makes."""
-        cancellation = Cancellation()
-        with self._lock:
-            if self._closed:
-                raise NoDirectWayError
-            future = self._submit(call, method, cancellation)
-            self._under_way.add(cancellation)
-        try:
-            answer: bytes = future.result()
-            return answer
-        except BaseException:
-            # an interrupted caller waits no more; what has failed has ended already
-            cancellation.cancel()
-            raise
-        finally:
-            self._under_way.discard(cancellation)
+            async def application(scope: Scope, _: Receive, send: Send) -> None:
+                await send_json(scope, send, body, cors)
 
-    def _submit(self, call: Call, method: Method, cancellation: Cancellation) -> "Future[Any]":
-        job = self._dispatcher.job_of(call, method, None)
-        if method.cost is Cost.EXECUTION:
-            future = self._dispatcher.workers.own.submit(cancellation, *job)
-            if future is None:
-                raise NoDirectWayError
-            return future
-        # other writes run to their end
-        of_long_work = cancellation if isgeneratorfunction(method.function) else None
-        return self._services.chain.writer.submit(*job, cancellation=of_long_work)
+            self._answer_by(application)
+            return
+        extra = b"".join(b"%b: %b\r\n" % pair for pair in cors)
+        end = b"\r\n" if self.keep_alive else _CLOSE
+        line.transport.write(b"%b%bcontent-length: %d\r\n%b%b" % (_HEAD, extra, len(body), end, body))
+        self._complete()
 
-    def _look(self) -> None:
-        """Have the memory looked at that the call has left."""
-        released = self._services.budgets.released
-        if not released.is_looking:
-            # after the loop's end there is nothing left to give back
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(released.look)
+    def _fail(self, error: BaseException) -> None:
+        async def application(*_: Any) -> None:
+            raise error
+
+        if not self.disconnected:
+            self._answer_by(application)
+
+    def _answer_by(self, application: Application) -> None:
+        self._cycle = self._line.run_application(application, self._headers, self.keep_alive, self._complete)
+
+    def _complete(self) -> None:
+        self.response_complete, self._cycle = True, None
+        if not self.keep_alive:
+            self._line.transport.close()
+        self._line.on_response_complete()

@@ -19,6 +19,7 @@ COMPRESS_BYTES = 65_536
 PIECE_BYTES = 65_536
 """Larger answers are written in pieces of this size, which bounds the copied part of unread output."""
 
+BODY_TOO_SLOW = Refusal(408, "the body did not arrive in time")
 _CLOSE = (b"connection", b"close")
 JSON_TYPE = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -75,23 +76,25 @@ class Bodies:
 
     async def read(self, receive: Receive) -> tuple[bytes, int]:
         """The whole body, and the part of the budget that it occupies until `release`. Raises BodyError."""
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            whole: bytes = message.get("body", b"")
-            if len(whole) > self._limits.http_body_bytes:
-                raise BodyError(self._too_large(len(whole)))
-            return whole, 0
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.http_header_seconds):
+                message = await receive()
+                if message["type"] == "http.request" and not message.get("more_body"):
+                    return self._whole(message.get("body", b"")), 0
                 await self._read_rest(body, message, receive)
         except TimeoutError:
             self.release(len(body))
-            raise BodyError(Refusal(408, "the body did not arrive in time")) from None
+            raise BodyError(BODY_TOO_SLOW) from None
         except BaseException:
             self.release(len(body))
             raise
         return bytes(body), len(body)
+
+    def _whole(self, body: bytes) -> bytes:
+        if len(body) > self._limits.http_body_bytes:
+            raise BodyError(self._too_large(len(body)))
+        return body
 
     def release(self, taken: int) -> None:
         """Release the result of `read`."""

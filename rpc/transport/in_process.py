@@ -17,7 +17,7 @@ from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.dispatch import Call, Dispatcher, Pending, Received, Reply
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
-from zevm.rpc.transport.direct import DirectCalls, NoDirectWayError
+from zevm.rpc.transport.in_process_calls import DirectCalls, NoDirectWayError
 from zevm.rpc.transport.session import Session
 
 LOGGER = logging.getLogger("zevm.rpc")

@@ -13,6 +13,7 @@ from uvicorn.config import Config
 
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets
+from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.protocols import HttpProtocol, SharedState
 from zevm.rpc.transport.websocket_protocol import WebSocketProtocol
 
@@ -42,13 +43,20 @@ _REMEDIES = {
 
 
 class Listener:
-    """Serves an ASGI application over HTTP and WebSocket."""
+    """Serves an ASGI application over HTTP and WebSocket. door: of requests that need no application, or None."""
 
-    def __init__(self, app: Callable[..., Any], limits: Limits, budgets: Budgets, flags: AddressFlags) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        limits: Limits,
+        budgets: Budgets,
+        flags: AddressFlags,
+        door: Door | None = None,
+    ) -> None:
         self._app = app
         self._limits = limits
         self._flags = flags
-        self._state = SharedState(limits, budgets)
+        self._state = SharedState(limits, budgets, door)
         self._listeners: list[asyncio.Server] = []
         self.addresses: list[tuple[str, int]] = []
 

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol with additional bounds.
+"""Uvicorn's HTTP protocol with additional bounds, and a direct way for what most clients send.
 
 Time and size of the request's head, the Host header that HTTP/1.1 requires, the number of connections, disconnection of
 clients that do not read, and answers with head and body in one write.
@@ -6,16 +6,18 @@ clients that do not read, and answers with head and body in one write.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
-from zevm.rpc.transport.guard import Refusal
+from zevm.rpc.transport.direct import Application, DirectRequest, Door
+from zevm.rpc.transport.guard import Headers, Refusal
 from zevm.rpc.transport.stall import StallWatch
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -27,12 +29,13 @@ _HEAD_TOO_LARGE = Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYT
 
 
 class SharedState(ServerState):
-    """The shared state of one server's connections."""
+    """The shared state of one server's connections. door: of direct requests; None if there are none."""
 
-    def __init__(self, limits: Limits, budgets: Budgets) -> None:
+    def __init__(self, limits: Limits, budgets: Budgets, door: Door | None = None) -> None:
         super().__init__()
         self.limits = limits
         self.budgets = budgets
+        self.door = door
         self.http: set[HttpProtocol] = set()
 
 
@@ -92,6 +95,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unfinished_bytes = 0
         self._is_one_request = True
+        self._has_begun = False
+        self._incoming: DirectRequest | None = None
+        self._running: DirectRequest | None = None
+        self._before: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
         self._stall: StallWatch | None = None
@@ -111,12 +118,18 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._forget()
+        for request in (self._running, self._incoming):
+            if request is not None:
+                request.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; an unfinished head is bounded in bytes and time."""
         self._is_one_request = True
+        self._has_begun = False
         super().data_received(data)
+        if self._incoming is not None and not self._incoming.hold():
+            self._hand_over(self._incoming)
         if not self._in_head:
             self._cancel_head_timer()
             return
@@ -133,7 +146,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._has_host = False
         self._head_bytes = self._unfinished_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_url(self, url: bytes) -> None:
         """A part of the address. Raises HeadRefusedError."""
@@ -154,18 +169,102 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete. Raises HeadRefusedError."""
         self._in_head = False
-        if not self._has_host and self.parser.get_http_version() == "1.1":
+        version = self.parser.get_http_version()
+        if not self._has_host and version == "1.1":
             self._refuse(Refusal(400, "missing required Host header"))
-        self.scope["extensions"] = self._extensions
-        previous = self.cycle
-        super().on_headers_complete()
-        if self.cycle is not previous and self.scope["method"] != "HEAD":
-            self.cycle.transport = JoiningTransport(self.transport)  # type: ignore[assignment]
+        door = self._shared.door
+        if door is not None and self._is_plain() and door.admits(self.headers):
+            self._begin_direct(door, version != "1.0" and self.parser.should_keep_alive())
+        else:
+            self._begin_by_application()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._incoming is None:
+            super().on_body(body)
+        else:
+            self._incoming.feed(body)
 
     def on_message_complete(self) -> None:
         """The request is complete; further bytes in the same read belong to another."""
         self._is_one_request = False
-        super().on_message_complete()
+        request, self._incoming, self._before = self._incoming, None, None
+        if request is None:
+            super().on_message_complete()
+            return
+        # the further ones of one read are begun one in each turn of the event loop
+        at_once, self._has_begun = not self._has_begun, True
+        request.complete(at_once=at_once)
+
+    def run_application(
+        self, application: Application, headers: Headers, keep_alive: bool, done: Callable[[], None]
+    ) -> RequestResponseCycle:
+        """As Line.run_application."""
+        scope = {"type": "http", "method": "POST", "headers": headers, "client": self.client}
+        cycle = RequestResponseCycle(
+            scope=cast(Any, scope | {"extensions": self._extensions}),
+            transport=cast(asyncio.Transport, JoiningTransport(self.transport)),
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=keep_alive,
+            on_response=done,
+        )
+        super()._start_asgi_task(cycle, cast(Any, application))
+        return cycle
+
+    def _is_plain(self) -> bool:
+        return (
+            self.url == b"/"
+            and self.parser.get_method() == b"POST"
+            and not self.expect_100_continue
+            and not self.parser.should_upgrade()
+        )
+
+    def _begin_direct(self, door: Door, keep_alive: bool) -> None:
+        before = self.cycle
+        is_turn = before is None or before.response_complete
+        request = DirectRequest(self, door, self.headers, keep_alive=keep_alive, is_turn=is_turn)
+        self._before, self.cycle, self._incoming = before, cast(Any, request), request
+        if is_turn:
+            self._running = request
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cast(Any, request), self.app))
+
+    def _begin_by_application(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        self.scope["extensions"] = self._extensions
+        previous = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not previous and self.scope["method"] != "HEAD":
+            self.cycle.transport = cast(asyncio.Transport, JoiningTransport(self.transport))
+
+    def _hand_over(self, request: DirectRequest) -> None:
+        """Let the application take a request whose body is not whole yet."""
+        self._incoming = None
+        if self._running is request:
+            self._running = None
+        else:
+            self.pipeline.popleft()
+        self.cycle = cast(Any, self._before)
+        self._begin_by_application()
+        super().on_body(request.release())
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin a request of the pipeline."""
+        if isinstance(cycle, DirectRequest):
+            self._running = cycle
+            cycle.take_turn()
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         """Answer an invalid request, or one with a refused head, and close."""

@@ -170,11 +170,15 @@ def call(name: str, *params: Any, identifier: Any = 1) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": identifier, "method": name, "params": list(params)}
 
 
+DIRECT_HTTP = True
+"""Whether servers without options of their own answer POST / directly."""
+
+
 @asynccontextmanager
 async def running_server(options: ServerOptions | None = None, **limits: Any) -> AsyncIterator[tuple[int, Services]]:
     """A listening server: its port and services."""
     services = make_services(**limits)
-    server = Server(services, options or ServerOptions(port=0), make_registry())
+    server = Server(services, options or ServerOptions(port=0, direct_http=DIRECT_HTTP), make_registry())
     await server.start()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

@@ -65,6 +65,7 @@ def test_a_cut_link_is_made_again(leading: Pair, opened: Open) -> None:
         leading.cut()
     pay(leading.node)
     caught_up(follower, leading.node)
+    assert follower.request("eth_blockNumber") == "0x4"
 
 
 def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, leading: Pair, opened: Open) -> None:
@@ -79,6 +80,7 @@ def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, lead
     leading.node.request("anvil_setBalance", STRANGER, "0x7")
     again = opened(datadir=tmp_path, follow=address)
     caught_up(again, leading.node)
+    assert again.request("eth_getBalance", STRANGER, "latest") == "0x7"
 
 
 def test_another_genesis_is_refused(leading: Pair, opened: Open) -> None:

@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from tests.rpc import support
 from tests.rpc.support import HttpAnswer, call, http, make_registry, make_services, read_answer, running_server, tiny
 from tests.rpc.test_dispatch import MALFORMED, check_answers
 from zevm.rpc.dispatch import Dispatcher
@@ -17,6 +18,12 @@ from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.protocols import REQUEST_HEAD_BYTES
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["direct", "by the application"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test, by both ways that POST / has."""
+    monkeypatch.setattr(support, "DIRECT_HTTP", request.param)
 
 
 async def test_post_answers_and_keeps_the_connection() -> None:

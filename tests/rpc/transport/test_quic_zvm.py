@@ -254,8 +254,10 @@ async def test_a_client_that_leaves_cancels_its_execution(monkeypatch: pytest.Mo
             if leaves == "stream":
                 task.cancel()
                 await gate.until(lambda: gate.cancelled == 1)
-        await asyncio.gather(task, return_exceptions=True)
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
         await gate.until(lambda: gate.cancelled == 1)
+        assert isinstance(outcome, BaseException)
+        assert (gate.running, gate.cancelled, gate.open) == (1, 1, False)
 
 
 # signatures
