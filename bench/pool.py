@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from zevm.chain.errors import TransactionError
@@ -22,7 +23,7 @@ from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.storage.account import EMPTY_ROOT, Account
-from zevm.storage.primitives import Address, Hash32, Wei
+from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 
 GWEI = 10**9
 RULES = ForkRules(Fork.BPO2, 1, BlobParameters(14, 21, 11_684_671))
@@ -61,17 +62,17 @@ class Row:
 
 def environment(base_fee: int) -> BlockEnvironment:
     """The next block."""
-    return BlockEnvironment(RULES, bytes(20), 1, 1, 10**9, lambda _: Hash32(b""), base_fee_per_gas=base_fee)
+    return BlockEnvironment(RULES, ZERO_ADDRESS, 1, 1, 10**9, lambda _: Hash32(b""), base_fee_per_gas=base_fee)
 
 
-def transfers(count: int, cap: int, seed: int) -> list[tuple[Transaction, bytes]]:
+def transfers(count: int, cap: int, seed: int) -> list[tuple[Transaction, Address]]:
     """Transfers of as many senders, whose fee caps are from `cap` to half as much more."""
     source = random.Random(seed)
     made = []
     for _ in range(count):
-        sender, fee = source.randbytes(20), source.randrange(cap, cap * 3 // 2)
+        sender, fee = Address(source.randbytes(20)), source.randrange(cap, cap * 3 // 2)
         transaction = Transaction(
-            type=TransactionType.DYNAMIC_FEE, chain_id=1, nonce=0, to=bytes(20), gas_limit=21_000,
+            type=TransactionType.DYNAMIC_FEE, chain_id=1, nonce=0, to=ZERO_ADDRESS, gas_limit=21_000,
             max_fee_per_gas=fee, max_priority_fee_per_gas=source.randrange(GWEI),
         ).impersonating(sender)  # fmt: skip
         made.append((transaction, sender))
@@ -91,7 +92,7 @@ def times(actions: Iterable[Callable[[], object]]) -> list[float]:
     return found
 
 
-def fill(pool: Pool, state: Rich, waiting: Iterable[tuple[Transaction, bytes]]) -> Pool:
+def fill(pool: Pool, state: Rich, waiting: Iterable[tuple[Transaction, Address]]) -> Pool:
     """The pool, with these transactions."""
     pool.reset(environment(GWEI), state)
     for transaction, sender in waiting:
@@ -102,12 +103,12 @@ def fill(pool: Pool, state: Rich, waiting: Iterable[tuple[Transaction, bytes]]) 
 def adding(pool: Pool, cap: int, seed: int) -> float:
     """Median microseconds for one more; a refusal counts too."""
 
-    def add(transaction: Transaction, sender: bytes) -> None:
+    def add(transaction: Transaction, sender: Address) -> None:
         with suppress(TransactionError):
             pool.add(transaction, sender)
 
     made = transfers(ADDED, cap, seed)
-    return median(times(lambda item=item: add(*item) for item in made))
+    return median(times(partial(add, *item) for item in made))
 
 
 def rows(pending: int, rounds: int) -> Iterable[Row]:
@@ -123,15 +124,15 @@ def rows(pending: int, rounds: int) -> Iterable[Row]:
     for title, height in (("all can pay", 1), ("half can pay", 1.25), ("none can pay", 10)):
         fees = [int(fee * height) for fee in base_fees]
         list(zip(range(1), large.select(fees[-1], 1), strict=False))
-        blocks = times(lambda fee=fee: empty_block(large, state, fee) for fee in fees)
+        blocks = times(partial(empty_block, large, state, fee) for fee in fees)
         yield Row(f"follow an empty block, {pending:,} pending, {title}", median(blocks))
-    blocks = times(lambda fee=fee: mine(large, state, fee) for fee in base_fees)
+    blocks = times(partial(mine, large, state, fee) for fee in base_fees)
     yield Row(f"select and follow a block of {BLOCK_TRANSFERS:,}, {pending:,} pending", median(blocks))
 
 
 def empty_block(pool: Pool, state: Rich, base_fee: int) -> None:
     """A block of elsewhere that changes one account, and the first choice for the next one."""
-    pool.reset(environment(base_fee), state, changed=Changed(EMPTY_ROOT, [bytes(20)]))
+    pool.reset(environment(base_fee), state, changed=Changed(EMPTY_ROOT, [ZERO_ADDRESS]))
     next(pool.select(base_fee, 1), None)
 
 

@@ -31,7 +31,7 @@ class PoolMachine(RuleBasedStateMachine):
     def begin(self, order: str) -> None:
         self.clock, self.state = Clock(), State()
         self.fast, self.slow = Pool(LIMITS, order=order, clock=self.clock), SlowPool(LIMITS, order, self.clock)
-        self.gas_limit, self.rules = 30_000_000, RULES
+        self.gas_limit, self.fork_rules = 30_000_000, RULES
         self.changed: set[bytes] = set()
         self.kept: tuple[PoolSnapshot, list[Any]] | None = None
         for sender in SENDERS:
@@ -85,7 +85,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(knows_changes=st.booleans())
     def follow(self, *, knows_changes: bool) -> None:
-        block = environment(self.gas_limit, self.rules)
+        block = environment(self.gas_limit, self.fork_rules)
         changed = Changed(EMPTY_ROOT, self.changed) if knows_changes else None
         gone = self.fast.reset(block, self.state, changed=changed)
         assert len(gone) == len(set(gone))
@@ -94,7 +94,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(gas_limit=st.sampled_from([7_000_000, 30_000_000]), rules=st.sampled_from([RULES, RULES, RULES, OLD_RULES]))
     def change_blocks(self, gas_limit: int, rules: ForkRules) -> None:
-        self.gas_limit, self.rules = gas_limit, rules
+        self.gas_limit, self.fork_rules = gas_limit, rules
         self.follow(knows_changes=True)
 
     @rule(seconds=st.sampled_from([1, 59, 200, 400]))
