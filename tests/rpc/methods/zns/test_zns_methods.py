@@ -197,7 +197,7 @@ REFUSED: list[tuple[str, list[Any], int, str]] = [
     ("zns_register", [{"name": "x.ghost", "addresses": {"x": "0x"}}], -32602, "addresses: 'x': hex string without 0x"),
     ("zns_register", [{"name": "x.ghost", "addresses": {"-1": "0x"}}], -32602, "want a coin type, as 0 or 0x80000001"),
     ("zns_register", [{"name": "x.ghost", "addresses": {hex(2**256): "0x"}}], -32602, "number > 256 bits; want a coin"),
-    ("zns_register", [{"name": "x.ghost", "addresses": {"1": "0x", "0x1": "0x"}}], -32602, "coin type 1 is given twice"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {"1": "0x", "0x1": "0x"}}], -32602, "type 1 is given twice"),
     ("zns_records", ["x.ghost", {"coinTypes": [hex(2**256)]}], -32602, "field coinTypes: number > 256 bits"),
 ]
 
