@@ -13,7 +13,7 @@ class Selector(Protocol):
 
     @property
     def keys(self) -> Collection[Key]:
-        """What an event has one of, if it has results."""
+        """The kinds and addresses of which an event has one, if it has results."""
         ...
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
