@@ -113,7 +113,10 @@ class Limits:
     quic_nonces_per_address: int = _limit(
         25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
     )
-    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
+    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads, until larger ones are seen to get through")
+    quic_largest_datagram_bytes: int = _limit(
+        16_000, "larger sizes of sent UDP payloads that a connection with much to send tries (1452, 8952, 16000)"
+    )
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter not polled for this long is removed")
