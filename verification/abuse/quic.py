@@ -48,7 +48,7 @@ CODES = {TOO_LARGE, BAD_FRAME, BUSY, AUTHENTICATION_REQUIRED, DEADLINE}
 KEY = PrivateKey(b"\x07" * 32)
 CALLER = keccak256(KEY.public_key.format(compressed=False)[1:])[12:]
 QUIC_LINE = re.compile(r"QUIC on \S+:(?P<port>\d+)")
-"""Where a node of its own process says which port it has."""
+"""The line in which a node of its own process tells its port."""
 
 UNFINISHED_HANDSHAKES = 1_000
 MEMORY_MEBIBYTES = 64

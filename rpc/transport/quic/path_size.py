@@ -53,7 +53,7 @@ class PathSize:
         return int(self._quic._max_datagram_size)
 
     def count(self, datagrams: Sequence[tuple[bytes, NetworkAddress]]) -> None:
-        """Note what was sent: sizes are tried by a connection that fills its datagrams."""
+        """Note sent datagrams: sizes are tried by a connection that fills its datagrams."""
         if self._untried and self._quic._handshake_confirmed:
             self._full_datagrams += sum(len(data) == self.size for data, _ in datagrams)
 

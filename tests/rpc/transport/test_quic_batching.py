@@ -65,7 +65,7 @@ async def test_requests_that_come_together_are_answered_together(monkeypatch: py
 
 
 async def test_what_gets_no_reply_is_acknowledged_after_the_delay() -> None:
-    async def silent(stream: Stream) -> None:
+    async def silent(_: Stream) -> None:
         await asyncio.sleep(60)
 
     async with quic_port(silent) as port, dial(port) as client:
