@@ -37,7 +37,7 @@ def test_b7_full_disks_lose_nothing_and_the_node_goes_on(tmp_path: Path) -> None
 @pytest.mark.parametrize(("kind", "refused"), [("revert", set()), ("pool", {"a"}), ("burst", {"a"})])
 def test_a_refused_revert_leaves_what_waited_where_it_was(kind: str, refused: set[str]) -> None:
     load = Load(Model(()), Random(0), {})
-    load.is_full = True
+    load.is_full, load.killed_at = True, 0.0
     load.connections = [cast(RpcConnection, RefusingConnection())]
     operation = Operation(kind, ("a", "b"))
     load.perform(operation, [b"{}"])
@@ -54,5 +54,5 @@ class RefusingConnection:
     def receive(self) -> dict[str, str]:
         return {}
 
-    def result(self, answer: dict[str, str]) -> object:
+    def result(self, _: dict[str, str]) -> object:
         raise RpcError({"code": -32603, "message": f"{DISK_REFUSAL}: no space left on device"})
