@@ -233,6 +233,9 @@ class Limits:
     )
     zig_compiles: int = _limit(1, "simultaneous compiles of zvm_deployZigContract; further ones wait")
     zig_waiting: int = _limit(8, "compiles that wait for their turn; one more gets -32005")
+    zig_client_compiles: int = _limit(
+        6, "compiles of one client's address (IPv6: its /64), under way and waiting; one more gets -32005"
+    )
     audit_seconds: float = _limit(
         20.0, "time of one zvm_auditContract; then it reports what it has found, or gets -32000 before it has anything"
     )

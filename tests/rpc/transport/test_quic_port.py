@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
 from zevm.rpc.transport.quic.certificates import identity_of
 from zevm.rpc.transport.quic.client import Trust, connect
@@ -28,7 +29,6 @@ from zevm.rpc.transport.quic.key_exchange import (
 )
 from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
 from zevm.rpc.transport.quic.server import check_bindable
-from zevm.rpc.transport.quic.sources import source_of
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 

@@ -1,6 +1,13 @@
 """The networks by which peers are counted for limits of one address."""
 
 import ipaddress
+from contextvars import ContextVar
+
+CLIENT: ContextVar[str | None] = ContextVar("client", default=None)
+"""The address of the client whose call is being answered; None for one on this machine's files or in this process.
+
+HTTP and WebSocket set it for calls that take long enough to share what they need among clients.
+"""
 
 SITE_BITS = 64
 """Bits of an IPv6 address that its network has; a subscriber may choose the others."""
