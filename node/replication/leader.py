@@ -35,8 +35,8 @@ from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.methods.support.following import may_be_forwarded
-from zevm.rpc.transport.quic.sources import source_of
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.node.replication")

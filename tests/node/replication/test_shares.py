@@ -17,7 +17,7 @@ from zevm.node.replication.messages import Hello, Kind, Position, Want
 from zevm.node.replication.shares import Allowance, Shares
 from zevm.node.replication.source import Source
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.quic.sources import source_of
+from zevm.rpc.memory.sources import source_of
 from zevm.storage.primitives import Hash32
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
