@@ -177,7 +177,12 @@ async def test_filters_too_are_asked_by_kind_and_address(monkeypatch: pytest.Mon
     blocks = filters.new_block_filter()
     asked: list[Any] = []
     select = selectors.LogsInRange.select
-    monkeypatch.setattr(selectors.LogsInRange, "select", lambda item, event: asked.append(item) or select(item, event))
+
+    def noted(selector: selectors.LogsInRange, event: Any) -> Any:
+        asked.append(selector)
+        return select(selector, event)
+
+    monkeypatch.setattr(selectors.LogsInRange, "select", noted)
     filters.publish(TransactionEvent(transaction(1)))
     filters.publish(heads(block(1)))
     assert asked == []
