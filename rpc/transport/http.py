@@ -68,7 +68,9 @@ class NodeApplication:
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:
-            serve = self._pages or await asyncio.to_thread(self._load_pages)
+            serve = self._pages
+            if serve is None:
+                serve = await asyncio.to_thread(self._load_pages)
             await serve(scope, receive, _with_headers(send, self._guard.cors_headers(headers)))
 
     def _load_pages(self) -> Endpoint:
