@@ -34,6 +34,11 @@ for fork, price in prices.items():
     assert computation.output == bytes(64)
     assert paid == [price]
 assert "py_ecc.optimized_bn128" in sys.modules, "not what answered"
+
+from eth.consensus.pow import get_dataset_full_size
+assert "Crypto.Hash.keccak" not in sys.modules, "imported with py-evm"
+assert get_dataset_full_size(0) == 1_073_739_904
+assert "Crypto.Hash.keccak" in sys.modules, "not what answered"
 """
 
 
