@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
@@ -22,7 +24,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
-from zevm.rpc.transport.http import NodeApplication
+from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, AddressInUseError, Listener
@@ -81,7 +83,7 @@ class Server:
         self.dispatcher = Dispatcher(public, services, self._workers)
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
-        self.app = NodeApplication(services, self.dispatcher, graphql, guard)
+        self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None
@@ -205,7 +207,7 @@ class Server:
 
         def listener(event: Event) -> None:
             # waking the event loop costs the writer time; a listener that subscribes now need not receive this event
-            if not (self._services.filters.any_open or self._services.subscriptions.any_open):
+            if not (self._services.filters.hears(event) or self._services.subscriptions.hears(event)):
                 return
             # after the loop has ended there is no listener
             with contextlib.suppress(RuntimeError):

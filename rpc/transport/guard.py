@@ -51,11 +51,6 @@ def header(headers: Headers, name: bytes) -> bytes | None:
     return None
 
 
-def is_browser(headers: Headers) -> bool:
-    """Whether a person is asking: the request names HTML explicitly."""
-    return b"text/html" in (header(headers, b"accept") or b"")
-
-
 def _split_host(host: str) -> str | None:
     """The host without its port, lower case; None if it is ill-formed."""
     match = re.match(r"\[([0-9a-fA-F:.]+)\](?::\d{1,5})?\Z", host) or re.match(r"([^:\[\]/@\s]*)(?::\d{1,5})?\Z", host)

@@ -1,17 +1,25 @@
-"""JSON-RPC, GraphQL and the web pages over HTTP, as one application.
+"""JSON-RPC and GraphQL over HTTP, and the web pages, as one FastAPI application.
 
-Everything passes the Guard first. FastAPI serves the web pages, and is imported for the first of them: it takes a
-tenth of a start. Status codes are geth's; a JSON-RPC error is always HTTP 200.
+POST / bypasses routing and middleware, since it has most of the traffic. Everything passes
+the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 """
 
 import asyncio
-import threading
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
+from zevm.rpc.errors import told
+from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
+from zevm.rpc.transport import pages
 from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
-from zevm.rpc.transport.guard import Guard, Headers, Refusal, is_browser
+from zevm.rpc.transport.guard import Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import (
     Bodies,
     BodyError,
@@ -27,30 +35,25 @@ Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 """Serves one request (ASGI)."""
 
 
-class NodeApplication:
-    """The node's HTTP behind the Guard, and WebSocket JSON-RPC on every path (ASGI)."""
+class NodeApplication(FastAPI):
+    """FastAPI behind the Guard, with POST / and /graphql handled directly, and WebSocket JSON-RPC on every path."""
 
     def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> None:
-        """Serve /graphql with `graphql`; the guard has let its requests in."""
+        super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
-        self._services = services
-        self._added: dict[str, Endpoint] = {}
-        self._pages: Endpoint | None = None
-        self._loading = threading.Lock()
-
-    def add_route(self, path: str, endpoint: Endpoint) -> None:
-        """Serve one more path, an ASGI application. Before the first request."""
-        self._added[path] = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket (ASGI)."""
-        if scope["type"] == "websocket":
+        kind = scope["type"]
+        if kind == "http":
+            await self._serve_http(scope, receive, send)
+        elif kind == "websocket":
             await self.websocket_endpoint(scope, receive, send)
         else:
-            await self._serve_http(scope, receive, send)
+            await super().__call__(scope, receive, send)
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = scope["headers"]
@@ -63,24 +66,12 @@ class NodeApplication:
             await self.endpoint(scope, receive, send)
         elif method == "OPTIONS":
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
-        elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and _asks_for_help(scope)):
+        elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and pages.asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:
-            serve = self._pages
-            if serve is None:
-                serve = await asyncio.to_thread(self._load_pages)
-            await serve(scope, receive, _with_headers(send, self._guard.cors_headers(headers)))
-
-    def _load_pages(self) -> Endpoint:
-        """The web pages, once for all. On a thread: the import would hold up the event loop."""
-        with self._loading:
-            if self._pages is None:
-                from zevm.rpc.transport.web import create_web_application
-
-                self._pages = create_web_application(self._services, self._added)
-            return self._pages
+            await super().__call__(scope, receive, _with_headers(send, self._guard.cors_headers(headers)))
 
 
 class HttpEndpoint:
@@ -104,6 +95,7 @@ class HttpEndpoint:
             if error.refusal is not None:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
+        CLIENT.set(scope["client"][0] if scope.get("client") else None)
         try:
             answered, reply = await self._answer(body, receive)
         finally:
@@ -121,6 +113,79 @@ class HttpEndpoint:
         return await unless_left(reply, receive)
 
 
+def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> FastAPI:
+    """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it.
+
+    graphql: serves /graphql; the guard has let its requests in.
+    """
+    application = NodeApplication(services, dispatcher, graphql, guard)
+
+    @application.api_route("/", methods=["GET", "HEAD"])
+    async def front_page(request: Request) -> Response:
+        return pages.front_page(services, request)
+
+    @application.get("/graphql")
+    async def graphql_help(request: Request) -> Response:
+        return pages.graphql_help(request)
+
+    @application.exception_handler(404)
+    async def nothing_here(request: Request, _: Exception) -> Response:
+        return pages.nothing_here(request)
+
+    # a probe lets a database that refuses writes try again, so that one comes back that nobody writes to
+    @application.get("/health")
+    def health() -> JSONResponse:
+        report, healthy = health_report(services)
+        if services.chain.database.fault is not None:
+            with suppress(WriterStoppedError):
+                services.chain.writer.submit(services.chain.database.resume)
+        return JSONResponse(report, status_code=200 if healthy else 503)
+
+    return application
+
+
+def health_report(services: Services) -> tuple[dict[str, object], bool]:
+    """Head number, its age in seconds, whether the database returns the head intact, and whether it accepts writes.
+
+    Of a node that follows another, also how far it is.
+    """
+    head = services.chain.head.header
+    try:
+        stored = services.chain.header_by_number(head.number)
+        intact = stored is not None and stored.hash == head.hash
+        fault = services.chain.database.fault
+        database = ("ok" if fault is None else told(fault)) if intact else "the head block is not readable"
+    except Exception as error:
+        database = told(error)
+    following, keeps_up = _following(services)
+    healthy = database == "ok" and keeps_up
+    return {
+        "status": "ok" if healthy else "failing",
+        "client": services.client_version,
+        "head": head.number,
+        "headHash": "0x" + head.hash.hex(),
+        "ageSeconds": max(0, int(time.time()) - head.timestamp),
+        "database": database,
+        **following,
+    }, healthy
+
+
+def _following(services: Services) -> tuple[dict[str, object], bool]:
+    """How far a follower is, and whether that is near enough: a leader that is gone leaves its followers healthy."""
+    if services.leader is None:
+        return {}, True
+    report = services.leader.report()
+    behind = None if report.head is None else max(0, report.head - services.chain.head.number)
+    near = behind is None or behind <= services.limits.replica_behind_blocks
+    return {
+        "leader": services.leader.address,
+        "connected": report.connected,
+        "behind": behind,
+        "heardSeconds": None if report.heard_seconds is None else round(report.heard_seconds, 1),
+        "refusal": report.refusal,
+    }, near and report.refusal is None
+
+
 def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
     async def forward(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -128,8 +193,3 @@ def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
         await send(message)
 
     return forward if extra else send
-
-
-def _asks_for_help(scope: Scope) -> bool:
-    """Whether a GET of /graphql comes from a browser without a query."""
-    return not scope["query_string"] and is_browser(scope["headers"])

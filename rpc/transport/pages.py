@@ -15,7 +15,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from zevm.rpc.services import Services
-from zevm.rpc.transport.guard import Headers, is_browser
+from zevm.rpc.transport.asgi import Scope
+from zevm.rpc.transport.guard import Headers, header
 
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -28,6 +29,11 @@ _GRAPHQL_HELP = (
 _PLAIN_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+
+def is_browser(headers: Headers) -> bool:
+    """Whether a person is asking: the request names HTML explicitly."""
+    return b"text/html" in (header(headers, b"accept") or b"")
 
 
 def front_page(services: Services, request: Request) -> Response:
@@ -57,6 +63,11 @@ def nothing_here(request: Request) -> Response:
     """404, as HTML or plain text."""
     path = request.url.path[:200]
     return _told(request.scope["headers"], 404, f"There is nothing at {path}. {_PLACES}.")
+
+
+def asks_for_help(scope: Scope) -> bool:
+    """Whether a GET of /graphql comes from a browser without a query."""
+    return not scope["query_string"] and is_browser(scope["headers"])
 
 
 def graphql_help(request: Request) -> Response:

@@ -16,7 +16,7 @@ from tests.rpc.test_dispatch import MALFORMED, check_answers
 from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.transport.guard import Guard
-from zevm.rpc.transport.http import NodeApplication
+from zevm.rpc.transport.http import create_app
 from zevm.rpc.transport.protocols import REQUEST_HEAD_BYTES
 
 
@@ -358,7 +358,7 @@ async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     services = make_services()
     dispatcher = Dispatcher(make_registry(), services, None)
     guard = Guard()
-    app = NodeApplication(services, dispatcher, GraphqlEndpoint(services, dispatcher.workers, guard), guard)
+    app = create_app(services, dispatcher, GraphqlEndpoint(services, dispatcher.workers, guard), guard)
     for client, accepts, compressed in (
         ("192.168.1.9", "gzip, deflate", True),
         ("192.168.1.9", "identity", False),
