@@ -185,9 +185,12 @@ def test_what_would_change_the_chain_is_refused_and_names_the_leader(
         [("evm_increaseTime", "0x186a0"), ("evm_mine",)],
         [("evm_setNextBlockTimestamp", "0x7fffffff"), ("evm_mine",)],
         [("anvil_setCode", STRANGER, BALANCES), ("anvil_dealERC20", ALICE, STRANGER, "0x5")],
-        [("eth_sendUnsignedTransaction", {"from": STRANGER, "to": BOB, "gasPrice": "0x0"})],
+        [
+            ("anvil_setBalance", STRANGER, hex(10**18)),
+            ("eth_sendUnsignedTransaction", {"from": STRANGER, "to": BOB, "value": "0x1"}),
+        ],
     ],
-    ids=lambda calls: calls[0][0],
+    ids=lambda calls: calls[-1][0],
 )
 def test_the_liberties_of_a_development_node_are_followed(
     calls: list[tuple[Any, ...]], leading: Pair, opened: Open
