@@ -77,7 +77,9 @@ class Limits:
     ipc_connections: int = _limit(256, "simultaneous IPC connections; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
-    quic_connections_per_address: int = _limit(16, "simultaneous QUIC connections of one IP address; likewise")
+    quic_connections_per_address: int = _limit(
+        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 network of 64 bits; likewise"
+    )
     quic_half_open: int = _limit(
         50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
     )
@@ -108,6 +110,9 @@ class Limits:
         60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
     )
     quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
+    quic_nonces_per_address: int = _limit(
+        25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
+    )
     quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
@@ -197,7 +202,10 @@ class Limits:
     )
     replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
     zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
-    zns_upstream_seconds: float = _limit(3.0, "time for the upstream name resolver to answer; then 502 or 504")
+    zns_upstream_seconds: float = _limit(3.0, "time for the whole exchange with the upstream name resolver; then 504")
+    zns_upstream_head_bytes: int = _limit(
+        16 * 1024, "longer headers of the upstream name resolver are refused with 502"
+    )
     zns_upstream_bytes: int = _limit(64 * 1024, "a longer answer of the upstream name resolver is refused with 502")
     zns_upstream_calls: int = _limit(
         8, "simultaneous calls of the upstream name resolver; as many may wait, one more gets 503"

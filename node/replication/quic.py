@@ -69,7 +69,7 @@ class Pins:
     def _write(self, keys: dict[str, str]) -> None:
         self._keys = keys
         if self._file is not None and self._file.parent.exists():
-            # whole or not at all: half a file would be refused for ever
+            # a start that is killed here leaves the keys of before, not half a file
             write_private(self._file, json.dumps(keys, indent=2, sort_keys=True).encode() + b"\n")
 
 

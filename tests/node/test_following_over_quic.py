@@ -43,20 +43,6 @@ def test_a_follower_pins_the_leaders_key(leader: zevm.Node, tmp_path: Path) -> N
         refusal_of(follower, "has the key 0x[0-9a-f]{64}, and before it had 0x(ab){32}; if it was renewed, delete .*")
 
 
-def test_keys_are_noted_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A follower killed amid the note would else refuse its leader for ever."""
-    Pins(tmp_path).check("one:1", b"\x01" * 32)
-    noted = (tmp_path / PINS_NAME).read_bytes()
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("os.replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        Pins(tmp_path).check("two:1", b"\x02" * 32)
-    assert (tmp_path / PINS_NAME).read_bytes() == noted
-
-
 def test_a_file_of_keys_that_is_none_is_refused(tmp_path: Path) -> None:
     for content in ("[]", "{", '"0x"'):
         (tmp_path / PINS_NAME).write_text(content)

@@ -97,7 +97,8 @@ def test_another_schema_version_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_keystore_may_be_there_first(tmp_path: Path) -> None:
     (tmp_path / "keystore").mkdir()
-    toy_database(tmp_path, 1)
+    assert len(toy_database(tmp_path, 1)) == 1
+    assert (tmp_path / "keystore").is_dir()
 
 
 def test_a_second_opener_in_this_process_is_refused_with_the_process_id(tmp_path: Path) -> None:
