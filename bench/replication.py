@@ -16,10 +16,11 @@ import socket
 import statistics
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from testing.load import TRANSFER_GAS, Signer, development_signer
@@ -38,18 +39,27 @@ class Heads(threading.Thread):
         super().__init__(daemon=True)
         self.seen: dict[int, float] = {}
         self._changed = threading.Condition()
-        self._socket = connect(node.websocket_url)
-        self._socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
-        self._socket.recv()
+        self._url = node.websocket_url
+        self._is_subscribed = threading.Event()
         self.start()
+        if not self._is_subscribed.wait(CATCH_UP_SECONDS):
+            raise TimeoutError("the node answers no subscription")
 
     def run(self) -> None:
         """Read notifications until the node ends."""
-        for text in self._socket:
-            now, number = time.perf_counter(), int(json.loads(text)["params"]["result"]["number"], 16)
-            with self._changed:
-                self.seen[number] = now
-                self._changed.notify_all()
+        call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
+        with suppress(ConnectionClosed), connect(self._url) as notified:
+            notified.send(call)
+            notified.recv()
+            self._is_subscribed.set()
+            while True:
+                self._note(notified.recv())
+
+    def _note(self, text: str | bytes) -> None:
+        now, number = time.perf_counter(), int(json.loads(text)["params"]["result"]["number"], 16)
+        with self._changed:
+            self.seen[number] = now
+            self._changed.notify_all()
 
     def wait_for(self, number: int) -> None:
         """Wait until the node tells of a block."""

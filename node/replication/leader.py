@@ -91,7 +91,8 @@ class Leader:
     async def serve(self, stream: Stream, connection: object | None = None, share: str = "") -> None:
         """Serve one stream to its end.
 
-        connection: that of the stream, on which one session is served at a time. share: the follower's address, as it is counted.
+        connection: that of the stream, on which one session is served at a time. share: the follower's address, as it
+        is counted.
         """
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:

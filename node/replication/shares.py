@@ -1,6 +1,6 @@
 """The share of a leader that followers of one address may have: sessions, calls, and comparisons of states.
 
-An address stands for its network of 64 bits in IPv6 (rpc.transport.quic.sources).
+In IPv6, an address means its network of 64 bits (rpc.transport.quic.sources).
 """
 
 import threading

@@ -21,6 +21,9 @@ from verification.replication.network import Network
 from verification.replication.nodes import CUT_OFF, Node
 
 AGAIN_SECONDS = 0.1
+OPERATIONS_PER_SECOND = 25
+"""Of the load, at most: every node executes them all, on a machine that is to start nodes as well."""
+
 RECEIPTS_BLOCKS = 8
 _QUICK: dict[str, object] = {"rpc_replica_heartbeat_seconds": 0.5, "rpc_replica_retry_seconds": 0.2}
 
@@ -206,6 +209,7 @@ class Campaign:
             self.leader.wait_until_alive()
             # the lock alone would go from one operation to the next, and to nobody else
             self._may_load.wait()
+            self._ended.wait(self._random.expovariate(OPERATIONS_PER_SECOND))
             with self._turn:
                 alive = self._reachable()
                 # a killed node, a cut way, a leader that is not there yet: the next operation follows
