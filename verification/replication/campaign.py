@@ -50,7 +50,9 @@ class Campaign:
         self.kills: Counter[str] = Counter()
         self.delays: list[float] = []
         self.failure: BaseException | None = None
-        self.load = Load(random)
+        # of its own: the order of threads must not change whom a seed kills
+        self._load_random = Random(random.random())
+        self.load = Load(self._load_random)
         leads = {"quic_host": network.host, "quic_port": network.quic_port}
         self.leader = Node(folder / "leader", leads | _QUICK, network.leaders_namespace)
         self.leader.start()
@@ -209,7 +211,7 @@ class Campaign:
             self.leader.wait_until_alive()
             # the lock alone would go from one operation to the next, and to nobody else
             self._may_load.wait()
-            self._ended.wait(self._random.expovariate(OPERATIONS_PER_SECOND))
+            self._ended.wait(self._load_random.expovariate(OPERATIONS_PER_SECOND))
             with self._turn:
                 alive = self._reachable()
                 # a killed node, a cut way, a leader that is not there yet: the next operation follows
