@@ -12,7 +12,7 @@ from zevm.node.replication.leader import Answer, Leader
 from zevm.node.replication.quic_stream import QuicStream
 from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
-from zevm.rpc.transport.quic.sources import source_of
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.quic.streams import Stream as TransportStream
 
 

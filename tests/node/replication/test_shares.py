@@ -17,11 +17,32 @@ from zevm.node.replication.messages import Hello, Kind, Position, Want
 from zevm.node.replication.shares import Allowance, Shares
 from zevm.node.replication.source import Source
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import source_of
 from zevm.storage.primitives import Hash32
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
+<<<<<<< HEAD
+=======
+@pytest.mark.parametrize(
+    ("host", "share"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("", ""),
+    ],
+)
+def test_one_machine_is_one_address(host: str, share: str) -> None:
+    assert source_of(host) == share
+
+
+>>>>>>> main
 def test_an_address_has_so_many_followers() -> None:
     """The limits replica_followers_per_address and replica_followers."""
     counted = Shares(Limits(replica_followers=3, replica_followers_per_address=2))
