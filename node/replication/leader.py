@@ -89,12 +89,16 @@ class Leader:
             task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    async def serve(self, stream: Stream, connection: object | None = None, host: str = "") -> None:
+    async def serve(self, stream: Stream, connection: object | None = None, share: str = "") -> None:
         """Serve one stream to its end.
 
-        connection: that of the stream, on which one session is served at a time. host: the follower's address.
+        connection: that of the stream, on which one session is served at a time. share: the follower's address, as it
+        is counted.
         """
+<<<<<<< HEAD
+=======
         share = source_of(host)
+>>>>>>> main
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()
