@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
+from deploy.consensus.folders import FolderError, working_folder
 from deploy.consensus.network import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, NetworkError, Ports, begun, missing
 from deploy.consensus.peers import join
 from deploy.consensus.programs import ProgramError
@@ -74,13 +73,18 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"Error: {reason}", file=sys.stderr)
         return 2
     slots = arguments.slots or (ALONE_SLOTS if arguments.alone else PERIOD_SLOTS)
-    with tempfile.TemporaryDirectory(prefix="zevm-consensus-") as temporary:
-        run = partial(_run, arguments.folder or Path(temporary), slots, arguments.seconds_per_slot)
-        try:
-            return run(alone=arguments.alone)
-        except (CampaignError, ProgramError, NetworkError, OSError) as error:
-            print(f"FAULT: {error}")
-            return 1
+    try:
+        with working_folder(arguments.folder) as folder:
+            return _run(folder, slots, arguments.seconds_per_slot, alone=arguments.alone)
+    except FolderError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except (CampaignError, ProgramError, NetworkError, OSError) as error:
+        print(f"FAULT: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print("stopped before the end", file=sys.stderr)
+        return 130
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -127,5 +131,6 @@ def _run(folder: Path, slots: int, seconds_per_slot: int | None, *, alone: bool)
 
 if __name__ == "__main__":
     # so that the network's programs end with this one
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())
