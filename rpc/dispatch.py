@@ -178,7 +178,7 @@ class Dispatcher:
         self._services = services
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
-        self.workers = workers
+        self.workers = services.executions = workers
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.

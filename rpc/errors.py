@@ -178,7 +178,7 @@ class CodedError(RpcError):
 
 
 class RevertedError(RpcError):
-    """REVERT. `data` is the raw hex string that ethers, viem and web3.py decode."""
+    """An execution ended with REVERT. `data` is its output in hex, which ethers, viem and web3.py decode."""
 
     code = 3
 

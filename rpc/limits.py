@@ -77,7 +77,9 @@ class Limits:
     ipc_connections: int = _limit(256, "simultaneous IPC connections; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
-    quic_connections_per_address: int = _limit(16, "simultaneous QUIC connections of one IP address; likewise")
+    quic_connections_per_address: int = _limit(
+        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 network of 64 bits; likewise"
+    )
     quic_half_open: int = _limit(
         50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
     )
@@ -108,6 +110,9 @@ class Limits:
         60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
     )
     quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
+    quic_nonces_per_address: int = _limit(
+        25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
+    )
     quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
@@ -161,6 +166,9 @@ class Limits:
     )
     forward_seconds: float = _limit(5.0, "time for a forwarding target to answer; then it counts as unreachable")
     replica_followers: int = _limit(32, "simultaneous followers of this node; a further one is refused")
+    replica_followers_per_address: int = _limit(
+        8, "simultaneous followers of one IP address (in IPv6: of one /64); likewise"
+    )
     replica_batch_blocks: int = _limit(256, "blocks that a follower is sent, and takes, at once")
     replica_batch_bytes: int = _limit(MEBIBYTE, "a batch for a follower ends before the block that makes it larger")
     replica_message_bytes: int = _limit(
@@ -175,6 +183,17 @@ class Limits:
     replica_idle_seconds: float = _limit(600.0, "a follower that asks for nothing for this long is disconnected")
     replica_retry_seconds: float = _limit(10.0, "longest pause before a follower tries to reach its leader again")
     replica_calls: int = _limit(32, "calls of followers that run at their leader at once; one more is refused")
+    replica_calls_per_address: int = _limit(
+        16, "such calls of followers of one IP address (in IPv6: of one /64); likewise"
+    )
+    replica_compared_entries: int = _limit(
+        250_000,
+        "accounts and slots that a leader compares within a minute for followers of one IP address, to send changes "
+        "outside of blocks; past it, they are refused until the minute is over",
+    )
+    replica_difference_bytes: int = _limit(
+        16 * MEBIBYTE, "changes outside of blocks that a leader keeps for the next follower; one more evicts the oldest"
+    )
     replica_catch_up_seconds: float = _limit(
         1.0, "longest time that a follower holds back the leader's answer until its own chain has what it tells of"
     )
@@ -183,7 +202,10 @@ class Limits:
     )
     replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
     zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
-    zns_upstream_seconds: float = _limit(3.0, "time for the upstream name resolver to answer; then 502 or 504")
+    zns_upstream_seconds: float = _limit(3.0, "time for the whole exchange with the upstream name resolver; then 504")
+    zns_upstream_head_bytes: int = _limit(
+        16 * 1024, "longer headers of the upstream name resolver are refused with 502"
+    )
     zns_upstream_bytes: int = _limit(64 * 1024, "a longer answer of the upstream name resolver is refused with 502")
     zns_upstream_calls: int = _limit(
         8, "simultaneous calls of the upstream name resolver; as many may wait, one more gets 503"

@@ -91,11 +91,10 @@ class Server:
         if options.engine is not None:
             self.engine = EngineApplication(services, registry, self._workers, options.engine)
             self._engine_listener = Listener(self.engine, self.engine.limits, self.engine.budgets, ENGINE_FLAGS)
-        self._names: NamesApplication | None = None
         self._names_listener: Listener | None = None
         if options.names is not None:
-            self._names = NamesApplication(services, self._workers, options.names)
-            self._names_listener = Listener(self._names, limits, services.budgets, NAMES_FLAGS)
+            names = NamesApplication(services, self._workers, options.names)
+            self._names_listener = Listener(names, limits, services.budgets, NAMES_FLAGS)
         chosen = (self._public, self._engine_listener, self._names_listener)
         self._listeners = [listener for listener in chosen if listener is not None]
         self._ipc: IpcServer | None = None
@@ -163,8 +162,6 @@ class Server:
             await self._ipc.stop()
         if self.quic is not None:
             self.quic.close()
-        if self._names is not None:
-            self._names.close()
         await self._drain()
         for listener in self._listeners:
             listener.abort()

@@ -32,6 +32,14 @@ class CallLog(Protocol):
         ...
 
 
+class Executions(Protocol):
+    """Runs executions off the event loop and the chain's writer (rpc.workers.Workers)."""
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of `function(*arguments, deadline=...)`. Raises LimitExceededError where too many run."""
+        ...
+
+
 class ErrorDecoder(Protocol):
     """Turns revert data into text."""
 
@@ -85,7 +93,8 @@ class Services:
     instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
-    compiler: None if the node compiles no sources of clients. catalogue: contracts that the node has the names of.
+    compiler: None if the node compiles no sources of clients. executions: of methods that execute and write; set by the
+    dispatcher. catalogue: contracts that the node has the names of.
     leader: the node that this one follows, if it follows one. serve_replica: serves a follower's stream.
     """
 
@@ -100,6 +109,7 @@ class Services:
     call_log: CallLog | None = None
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
+    executions: Executions | None = None
     leader: LeaderLink | None = None
     serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)

@@ -7,7 +7,8 @@ import json
 import zevm
 from scripts.make_genesis import CONTRACTS
 from testing.contracts import EXAMPLES, build_examples
-from testing.twins.deployed import Deployed
+from testing.twins.compiled import TWINS, Language, code_of
+from testing.twins.deployed import Deployed, deploy
 
 
 def deployed_name_service(node: zevm.Node) -> dict[str, Deployed]:
@@ -21,3 +22,12 @@ def deployed_name_service(node: zevm.Node) -> dict[str, Deployed]:
         )
         for address, name in CONTRACTS.items()
     }
+
+
+def installed(node: zevm.Node, twin: str, language: Language) -> Deployed:
+    """A contract of the name service by its twin's name, in one language, in the place of the genesis' one."""
+    code = code_of(twin, language)
+    address = next("0x" + address.hex() for address, name in CONTRACTS.items() if name == TWINS[twin].solidity)
+    made = deploy(node, code)
+    node.request("anvil_setCode", address, node.request("eth_getCode", made.address, "latest"))
+    return Deployed(node, address, code.abi)

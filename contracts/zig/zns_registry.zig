@@ -1,9 +1,13 @@
 //! The tree of names (EIP-137), with expiry: the twin of contracts/zns/ZnsRegistry.sol.
 
 const covenant = @import("covenant");
+const names = @import("zns_names.zig");
 
 const Address = covenant.Address;
-const Node = [32]u8;
+const Node = names.Node;
+const ApprovalForAll = names.ApprovalForAll;
+const below = names.below;
+const isRoot = names.isRoot;
 
 const s = ZnsRegistry.storage;
 
@@ -43,17 +47,9 @@ const NewExpiry = struct {
     expires: u64,
     pub const indexed = .{"node"};
 };
-const ApprovalForAll = struct {
-    owner: Address,
-    operator: Address,
-    approved: bool,
-    pub const indexed = .{ "owner", "operator" };
-};
 
 const NotOwner = struct { node: Node, caller: Address };
 const NoSuchNode = struct { node: Node };
-
-const root: Node = @splat(0);
 
 pub const ZnsRegistry = struct {
     pub const storage = covenant.layout(struct {
@@ -68,7 +64,7 @@ pub const ZnsRegistry = struct {
     pub const errors = .{ NotOwner, NoSuchNode };
 
     pub fn constructor() void {
-        s.records.of(root).at(.owner).set(covenant.sender());
+        s.records.of(names.root).at(.owner).set(covenant.sender());
     }
 
     pub fn owner(node: Node) Address {
@@ -181,15 +177,6 @@ fn alive(start: Node) bool {
         node = parent;
     }
     return true;
-}
-
-fn isRoot(node: Node) bool {
-    return @as(u256, @bitCast(node)) == 0;
-}
-
-fn below(node: Node, label: Node) Node {
-    const both: [64]u8 = node ++ label;
-    return covenant.hash(&both);
 }
 
 fn create(node: Node, child: Node) void {

@@ -2,16 +2,20 @@
 
 const std = @import("std");
 const covenant = @import("covenant");
+const names = @import("zns_names.zig");
 
 const Address = covenant.Address;
 const Bytes = covenant.Bytes;
-const Node = [32]u8;
+const Node = names.Node;
 const String = covenant.String;
+const ApprovalForAll = names.ApprovalForAll;
+const DNSDecodingFailed = names.DNSDecodingFailed;
+const below = names.below;
+const isRoot = names.isRoot;
+const nodeAt = names.nodeAt;
+const registry = names.registry;
 
 const s = ZnsResolver.storage;
-
-/// Where the registry is from the first block on, as ENS' on Ethereum's main network.
-const registry: Address = .from("0x00000000000C2E074eC69A0dFb2997BA6C7d2e1e");
 
 const ether: u256 = 60;
 const evm: u256 = 0x80000000;
@@ -60,12 +64,6 @@ const VersionChanged = struct {
     newVersion: u64,
     pub const indexed = .{"node"};
 };
-const ApprovalForAll = struct {
-    owner: Address,
-    operator: Address,
-    approved: bool,
-    pub const indexed = .{ "owner", "operator" };
-};
 const Approved = struct {
     owner: Address,
     node: Node,
@@ -78,7 +76,6 @@ const NotAuthorised = struct { node: Node, caller: Address };
 const InvalidAddress = struct { coinType: u256, value: Bytes };
 const OtherNode = struct { node: Node, data: Bytes };
 const UnsupportedQuery = struct { data: Bytes };
-const DNSDecodingFailed = struct { dns: Bytes };
 
 pub const ZnsResolver = struct {
     pub const storage = covenant.layout(struct {
@@ -93,8 +90,8 @@ pub const ZnsResolver = struct {
         delegates: covenant.Mapping(Address, covenant.Mapping(Node, covenant.Mapping(Address, bool))),
     });
     pub const view = .{
-        "isAuthorised", "isApprovedForAll", "isApprovedFor", "recordVersions", "addr",
-        "coinAddr",     "contractOf",       "text",          "contenthash",    "name",
+        "isAuthorised", "isApprovedForAll",     "isApprovedFor", "recordVersions", "addr",
+        "coinAddr",     "contractOf",           "text",          "contenthash",    "name",
         "resolve",      "interfaceImplementer",
     };
     pub const pure = .{"supportsInterface"};
@@ -108,7 +105,7 @@ pub const ZnsResolver = struct {
     pub const errors = .{ NotAuthorised, InvalidAddress, OtherNode, UnsupportedQuery, DNSDecodingFailed };
 
     pub fn isAuthorised(node: Node, account: Address) bool {
-        const owner = covenant.call(Address, registry, "owner", .{node}, .{ .kind = .static });
+        const owner = registry.call(.owner, .{node});
         if (owner.isZero()) return false;
         return owner.eql(account) or s.operators.of(owner).of(account).get() or
             s.delegates.of(owner).of(node).of(account).get();
@@ -272,59 +269,22 @@ fn writeAddress(node: Node, coinType: u256, value: []const u8) void {
 
 /// Where the records of a node's present life are.
 fn key(node: Node) Node {
-    const incarnation = covenant.call(u64, registry, "incarnation", .{node}, .{ .kind = .static });
+    const incarnation = registry.call(.incarnation, .{node});
     const parts: [96]u8 = node ++ covenant.abi.toWord(incarnation) ++ covenant.abi.toWord(s.versions.of(node).get());
     return covenant.hash(&parts);
 }
 
-fn exists(node: Node) bool {
-    return covenant.call(bool, registry, "recordExists", .{node}, .{ .kind = .static });
-}
-
 fn answering(dnsName: []const u8) Node {
     const node = nodeAt(dnsName, 0);
-    if (exists(node)) return node;
+    if (registry.call(.recordExists, .{node})) return node;
     var offset: usize = 0;
     while (dnsName[offset] != 0) {
         offset += 1 + @as(usize, dnsName[offset]);
         const above = nodeAt(dnsName, offset);
-        if (isRoot(above) or !exists(above)) continue;
+        if (isRoot(above) or !registry.call(.recordExists, .{above})) continue;
         return below(above, covenant.hash("*"));
     }
     return node;
-}
-
-/// The node of the name that begins at a place of a name in DNS wire format.
-fn nodeAt(dnsName: []const u8, start: usize) Node {
-    const starts = covenant.list(u32, dnsName.len);
-    var count: usize = 0;
-    var offset = start;
-    while (true) {
-        if (offset >= dnsName.len) covenant.revertWith(DNSDecodingFailed{ .dns = .{ .data = dnsName } });
-        const size: usize = dnsName[offset];
-        if (size == 0) break;
-        starts[count] = @intCast(offset);
-        count += 1;
-        offset += 1 + size;
-    }
-    if (offset + 1 != dnsName.len) covenant.revertWith(DNSDecodingFailed{ .dns = .{ .data = dnsName } });
-    var node: Node = @splat(0);
-    while (count != 0) {
-        count -= 1;
-        const place: usize = starts[count];
-        const size: usize = dnsName[place];
-        node = below(node, covenant.hash(dnsName[place + 1 ..][0..size]));
-    }
-    return node;
-}
-
-fn below(node: Node, label: Node) Node {
-    const both: [64]u8 = node ++ label;
-    return covenant.hash(&both);
-}
-
-fn isRoot(node: Node) bool {
-    return @as(u256, @bitCast(node)) == 0;
 }
 
 fn isEvm(coinType: u256) bool {

@@ -197,7 +197,7 @@ contract ZnsResolver {
         if (REGISTRY.recordExists(node)) return node;
         uint256 offset = 0;
         while (dnsName[offset] != 0) {
-            offset += 1 + uint8(dnsName[offset]);
+            offset += 1 + uint256(uint8(dnsName[offset]));
             bytes32 above = ZnsNames.nodeAt(dnsName, offset);
             if (above == 0 || !REGISTRY.recordExists(above)) continue;
             return keccak256(abi.encodePacked(above, keccak256("*")));

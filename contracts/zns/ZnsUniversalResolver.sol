@@ -38,7 +38,7 @@ contract ZnsUniversalResolver {
         while (name[offset] != 0) {
             resolver = REGISTRY.resolver(ZnsNames.nodeAt(name, offset));
             if (resolver != address(0)) return (resolver, node, offset);
-            offset += 1 + uint8(name[offset]);
+            offset += 1 + uint256(uint8(name[offset]));
         }
     }
 

@@ -14,6 +14,7 @@ from typing import IO
 TAIL_LINES = 40
 STOP_SECONDS = 10.0
 MAX_REASON_CHARACTERS = 300
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _WORD = re.compile(r"\w")
 _ERROR = re.compile(r"error", re.IGNORECASE)
 ENDS_WITH_ITS_PARENT = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
@@ -64,7 +65,10 @@ class Program:
         process = self._process
         if process is None:
             return f"{self.name} is stopped"
-        return self._failure(_how(process.wait()))
+        code = process.wait()
+        if code < 0:
+            return f"{self.name} was killed by {signal.Signals(-code).name}; its log is {self.log}"
+        return self._failure(f"ended with code {code}")
 
     def start(self, expected: re.Pattern[str], timeout_seconds: float | None, arguments: Sequence[str] = ()) -> None:
         """Start it with further arguments, and wait for a line of output unless timeout_seconds is None.
@@ -137,7 +141,8 @@ class Program:
     def _failure(self, what: str) -> str:
         """One line: the newest of the last lines that names an error, or else the last that has words."""
         with self._changed:
-            lines = [line.strip() for line in reversed(self._tail) if _WORD.search(line)]
+            plain = (_COLOUR.sub("", line).strip() for line in reversed(self._tail))
+            lines = [line for line in plain if _WORD.search(line)]
         why = next((line for line in lines if _ERROR.search(line)), lines[0] if lines else "")
         return f"{self.name} {what}{why and f' ({why[:MAX_REASON_CHARACTERS]})'}; its log is {self.log}"
 
@@ -157,7 +162,3 @@ class Program:
             listener = None if self._is_ending else self._on_end
         if listener is not None:
             listener(self)
-
-
-def _how(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

@@ -117,7 +117,7 @@ def keep_running(network: Network) -> None:
         if restarts[program] == MAX_RESTARTS:
             raise ProgramError(f"{ending}, after {MAX_RESTARTS} new starts")
         restarts[program] += 1
-        _tell(f"{ending}; it is started again")
+        _tell(f"{ending}. It is started again")
         starts[program]()
 
 

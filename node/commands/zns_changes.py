@@ -1,6 +1,5 @@
 """Transactions of `zevm zns`, and the registrar's list."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any
 from eth_abi.abi import decode
 
 from zevm.chain.calls.name_changes import RecordChanges, call_data, records_call, registration_call
+from zevm.chain.calls.name_refusals import REASONS, refusal_of
 from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import (
     REGISTRAR_ADDRESS,
@@ -29,22 +29,15 @@ DAY_SECONDS = 86_400
 
 Receipt = dict[str, Any]
 
-_REFUSALS = {
-    keccak256(signature.encode())[:4].hex(): meaning
-    for signature, meaning in {
-        "InvalidName(string)": "no name that the registrar gives: one label, a dot, and a top-level name",
-        "UnknownTopLevelName(string)": "not below .ghost, .gcc, .zns, .kz, .zkellz or .bc",
-        "NameNotAvailable(string)": "registered already: see `zevm zns resolve`, or take another name",
-        "NameNotRegistered(string)": "not registered, or expired: see `zevm zns register` and `renew`",
-        "NotOwner(string,address)": "not the sender's: give its owner with --from or --private-key",
-        "NotOwner(bytes32,address)": "below a name of another owner, whom --from or --private-key must give",
-        "NotAuthorised(bytes32,address)": "not the sender's: give its owner with --from or --private-key",
-        "InvalidOwner(address)": "the zero address owns no name; give another owner",
-        "InvalidDuration(uint64)": "at least 1 day and at most 36500 days from now are possible; give other --days",
-        "InvalidAddress(uint256,bytes)": "an address of a chain of the EVM has 20 bytes; give another one",
-    }.items()
+_FIXES = {
+    "NameNotAvailable(string)": "see `zevm zns resolve`",
+    "NameNotRegistered(string)": "see `zevm zns register` and `renew`",
+    "NotOwner(string,address)": "give its owner with --from or --private-key",
+    "NotOwner(bytes32,address)": "give that owner with --from or --private-key",
+    "NotAuthorised(bytes32,address)": "give its owner with --from or --private-key",
+    "InvalidDuration(uint64)": "give other --days",
 }
-"""Selectors of the contracts' errors, and what to do."""
+"""Remedies in the commands, after the reasons of chain/calls/name_refusals.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +164,21 @@ def normal(text: str) -> str:
 
 
 def sent(client: Client, sender: Sender, name: str, to: Address, data: bytes) -> Receipt:
-    """The receipt of a transaction about a name. Raises NodeError in the words of _REFUSALS."""
+    """The receipt of a transaction about a name. Raises NodeError, of a refusal in words."""
     account = None if sender.private_key is not None or sender.account is None else sender.address(client).hex()
     fields = transaction_fields(data, to="0x" + to.hex())
     try:
         return send(client, fields, None if account is None else f"0x{account}", sender.private_key)
     except CallFailedError as error:
-        selector = re.match(r"0x([0-9a-f]{8})", error.data) if isinstance(error.data, str) else None
-        meaning = _REFUSALS.get(selector[1]) if selector else None
-        if meaning is None:
+        signature = refusal_of(_reverted_with(error))
+        if signature is None:
             raise
-        raise NodeError(f"{name}: {meaning}") from None
+        fix = _FIXES.get(signature)
+        raise NodeError(f"{name}: {REASONS[signature]}{'' if fix is None else f': {fix}'}") from None
+
+
+def _reverted_with(error: CallFailedError) -> bytes:
+    try:
+        return bytes.fromhex(error.data[2:]) if isinstance(error.data, str) else b""
+    except ValueError:
+        return b""

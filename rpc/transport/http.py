@@ -179,6 +179,7 @@ def _following(services: Services) -> tuple[dict[str, object], bool]:
         "leader": services.leader.address,
         "connected": report.connected,
         "behind": behind,
+        "heardSeconds": None if report.heard_seconds is None else round(report.heard_seconds, 1),
         "refusal": report.refusal,
     }, near and report.refusal is None
 

@@ -9,9 +9,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from zevm.chain.rules.name_service import dns_form, namehash
-from zevm.storage.keccak import keccak256
-
 ZERO = "0x" + "00" * 20
 LARGEST = 2**256 - 1
 
@@ -25,6 +22,13 @@ CONTRACT, RECEIVER, NOBODY = -1, -2, -3
 @dataclass(frozen=True, slots=True)
 class Person:
     """An address that is known only once the contracts are deployed: an account's number, or a place above."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The 20 bytes of a Person's address."""
 
     place: int
 
@@ -267,82 +271,6 @@ REGISTRY = Actions(
         transferOwnership=(accounts,),
     ),
     calls(owner=(), title=(), changes=(), entry=(names,), names=(), marks=(people,), version=(), proxiableUUID=()),
-)
-
-NAME = "mytoken.ghost"
-"""The name that the resolver's scenario registers."""
-
-_LABELS = st.sampled_from(["top", "top", "a", "b"]).map(lambda label: keccak256(label.encode()))
-_NODES = st.sampled_from([bytes(32), namehash("top"), namehash("top"), namehash("a.top"), namehash("b.top")])
-_SECONDS = st.sampled_from([0, 1, 300, 2**32, 2**63, 2**64 - 1])
-
-ZNS_REGISTRY = Actions(
-    calls(
-        setOwner=(_NODES, people),
-        setResolver=(_NODES, people),
-        setTTL=(_NODES, _SECONDS),
-        setRecord=(_NODES, people, people, _SECONDS),
-        setSubnodeOwner=(_NODES, _LABELS, people),
-        setSubnodeRecord=(_NODES, _LABELS, people, people, _SECONDS),
-        setSubnodeExpiry=(_NODES, _LABELS, _SECONDS),
-        forgetSubnode=(_NODES, _LABELS),
-        setApprovalForAll=(people, st.booleans()),
-    ),
-    calls(
-        owner=(_NODES,),
-        resolver=(_NODES,),
-        ttl=(_NODES,),
-        expires=(_NODES,),
-        recordExists=(_NODES,),
-        incarnation=(_NODES,),
-        isApprovedForAll=(people, people),
-    ),
-)
-
-_NAMED = st.sampled_from([namehash(NAME)] * 3 + [namehash("nobody.ghost")])
-_DNS_NAMES = st.sampled_from([dns_form(NAME), dns_form("below." + NAME), dns_form("nobody.ghost"), b"", b"\x09short"])
-_COINS = st.sampled_from([0, 60, 0x80000000, 0x80000001, LARGEST])
-_KEYS = st.sampled_from(["", "url", "é" * 40])
-_INTERFACES = st.sampled_from([bytes.fromhex(each) for each in ("01ffc9a7", "3b3b57de", "9061b923", "ffffffff")])
-_OWN_CHANGES = st.tuples(_NAMED, _KEYS, texts).map(lambda arguments: Inner(b"", "setText", arguments))
-_OWN_READS = st.tuples(_NAMED, _KEYS).map(lambda arguments: Inner(b"", "text", arguments))
-
-ZNS_RESOLVER = Actions(
-    {
-        **calls(
-            setApprovalForAll=(people, st.booleans()),
-            approve=(_NAMED, people, st.booleans()),
-            clearRecords=(_NAMED,),
-            setContract=(_NAMED, people),
-            setText=(_NAMED, _KEYS, texts),
-            setContenthash=(_NAMED, answers),
-            setName=(_NAMED, texts),
-            setInterface=(_NAMED, _INTERFACES, people),
-            multicall=(lists(st.one_of(_OWN_CHANGES, _OWN_READS)),),
-            multicallWithNodeCheck=(_NAMED, lists(_OWN_CHANGES)),
-        ),
-        "setAddr(bytes32,address)": st.tuples(_NAMED, people),
-        "setAddr(bytes32,uint256,bytes)": st.tuples(
-            _NAMED, _COINS, st.one_of(answers, st.binary(min_size=20, max_size=20))
-        ),
-    },
-    {
-        **calls(
-            isAuthorised=(_NAMED, people),
-            isApprovedForAll=(people, people),
-            isApprovedFor=(people, _NAMED, people),
-            recordVersions=(_NAMED,),
-            contractOf=(_NAMED,),
-            text=(_NAMED, _KEYS),
-            contenthash=(_NAMED,),
-            name=(_NAMED,),
-            interfaceImplementer=(_NAMED, _INTERFACES),
-            resolve=(_DNS_NAMES, st.one_of(_OWN_READS, answers)),
-            supportsInterface=(_INTERFACES,),
-        ),
-        "addr(bytes32)": st.tuples(_NAMED),
-        "addr(bytes32,uint256)": st.tuples(_NAMED, _COINS),
-    },
 )
 
 

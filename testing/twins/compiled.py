@@ -35,6 +35,9 @@ TWINS = {
     "registry": Twin("Registry", "registry.zig"),
     "zns_registry": Twin("ZnsRegistry", "zns_registry.zig"),
     "zns_resolver": Twin("ZnsResolver", "zns_resolver.zig"),
+    "zns_registrar": Twin("ZnsRegistrar", "zns_registrar.zig"),
+    "zns_reverse_registrar": Twin("ZnsReverseRegistrar", "zns_reverse_registrar.zig"),
+    "zns_universal_resolver": Twin("ZnsUniversalResolver", "zns_universal_resolver.zig"),
 }
 """Every contract that both languages have, by the name of its Zig source."""
 

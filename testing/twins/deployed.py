@@ -251,3 +251,10 @@ def register_name(node: zevm.Node, name: str, owner: str) -> None:
     fields = {"from": owner, "to": "0x" + REGISTRAR_ADDRESS.hex(), "data": "0x" + data.hex(), "gasPrice": "0x0"}
     sent = node.request("eth_sendTransaction", fields)
     assert node.request("eth_getTransactionReceipt", sent)["status"] == "0x1"
+
+
+def pass_time(node: zevm.Node, seconds: int) -> None:
+    """Mine a block that many seconds after the latest one."""
+    latest = node.request("eth_getBlockByNumber", "latest", False)
+    node.request("evm_setNextBlockTimestamp", hex(int(latest["timestamp"], 16) + max(seconds, 1)))
+    node.request("evm_mine")

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import zevm
-from testing.twins import actions
-from testing.twins.actions import CONTRACT, NOBODY, RECEIVER, ZERO, Actions, Inner, Person, Step
+from testing.name_service import deployed_name_service, installed
+from testing.twins import actions, zns_actions
+from testing.twins.actions import CONTRACT, NOBODY, RECEIVER, ZERO, Actions, Inner, Packed, Person, Step
 from testing.twins.compiled import Language, code_of, solidity
-from testing.twins.deployed import Deployed, deploy, register_name
-from zevm.chain.rules.name_service import namehash
+from testing.twins.deployed import DAY_SECONDS, Deployed, deploy, pass_time, register_name
+from zevm.chain.rules.name_service import RESOLVER_ADDRESS, namehash
 from zevm.storage.keccak import keccak256
 
 Places = dict[int, str]
@@ -40,6 +41,8 @@ class World:
     def _resolved(self, argument: object) -> object:
         if isinstance(argument, Person):
             return self.places[argument.place]
+        if isinstance(argument, Packed):
+            return bytes.fromhex(self.places[argument.place][2:])
         if isinstance(argument, Inner):
             return argument.prefix + self._call_data(argument.name, argument.arguments)
         if isinstance(argument, list):
@@ -155,8 +158,63 @@ def _zns_registry(node: zevm.Node, language: Language) -> World:
 def _zns_resolver(node: zevm.Node, language: Language) -> World:
     """On the registry of the chain's genesis, where the first account owns the name."""
     receiver = deploy(node, solidity("Receiver"))
-    register_name(node, actions.NAME, _addresses(node, 1)[0])
+    register_name(node, zns_actions.NAME, _addresses(node, 1)[0])
     return _world(deploy(node, code_of("zns_resolver", language)), receiver)
+
+
+def _zns_registrar(node: zevm.Node, language: Language) -> World:
+    """In the place of the genesis' registrar: a name that has expired, one in its time of grace, and one that lives."""
+    receiver = deploy(node, solidity("Receiver"))
+    registrar = installed(node, "zns_registrar", language)
+    owner, other = _addresses(node, 2)
+    for name, holder, days in (("old.kz", owner, 92), ("grace.ghost", other, 2), (zns_actions.NAME, owner, 0)):
+        registrar.send("register", name, holder, DAY_SECONDS, [])
+        pass_time(node, days * DAY_SECONDS)
+    return _world(registrar, receiver)
+
+
+def _zns_reverse_registrar(node: zevm.Node, language: Language) -> World:
+    """In the place of the genesis' one. The second account may act for the first, which owns a contract."""
+    receiver = deploy(node, solidity("Receiver"))
+    registrar = installed(node, "zns_reverse_registrar", language)
+    owner, other = _addresses(node, 2)
+    deployed_name_service(node)["ZnsRegistry"].send("setApprovalForAll", other, True)
+    owned = deploy(node, solidity("OwnedCollectible"), "Collectible", "COL", "", owner)
+    public = "0x" + RESOLVER_ADDRESS.hex()
+    return _world(
+        registrar, receiver, more={zns_actions.PUBLIC_RESOLVER: public, zns_actions.OWNED_CONTRACT: owned.address}
+    )
+
+
+_ECHO = bytes.fromhex("60043603806004 5f375ff3")
+"""EVM code that answers with its call data behind the selector."""
+_ONE = bytes.fromhex("60015f5260205ff3")
+"""EVM code that answers with 1, as if it knew each interface."""
+
+
+def _zns_universal_resolver(node: zevm.Node, language: Language) -> World:
+    """Names with the public resolver, with odd resolvers and none; addresses with names that lead back, and not."""
+    receiver = deploy(node, solidity("Receiver"))
+    people = _addresses(node, 4)
+    more = {zns_actions.ECHO: "0x" + "ec" * 20, zns_actions.ONE: "0x" + "01" * 20, zns_actions.HOSTILE: people[3]}
+    for place, code in ((zns_actions.ECHO, _ECHO), (zns_actions.ONE, _ONE)):
+        node.request("anvil_setCode", more[place], "0x" + code.hex())
+    register_name(node, zns_actions.NAME, people[0])
+    contracts = deployed_name_service(node)
+    registry, resolver = contracts["ZnsRegistry"], contracts["ZnsResolver"]
+    parent = namehash(zns_actions.NAME)
+    kinds = {"*": resolver.address, "echo": more[zns_actions.ECHO], "one": more[zns_actions.ONE], "account": people[2],
+             "receiver": receiver.address}  # fmt: skip
+    for label, answering in kinds.items():
+        registry.send("setSubnodeRecord", parent, keccak256(label.encode()), people[0], answering, 0)
+    for name, address in ((zns_actions.NAME, people[0]), (f"*.{zns_actions.NAME}", people[1])):
+        resolver.send("setAddr(bytes32,address)", namehash(name), address)
+    resolver.send("setAddr(bytes32,uint256,bytes)", parent, 0x80000000, bytes.fromhex(people[0][2:]))
+    for person, name in zip(
+        people, (zns_actions.NAME, f"a.{zns_actions.NAME}", f"b.{zns_actions.NAME}", "a..b"), strict=True
+    ):
+        contracts["ZnsReverseRegistrar"].send("setName", name, sender=person)
+    return _world(deploy(node, code_of("zns_universal_resolver", language)), receiver, more=more)
 
 
 def _addresses(node: zevm.Node, count: int) -> list[str]:
@@ -183,7 +241,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     "escrow": Scenario(_escrow, actions.ESCROW),
     "exchange": Scenario(_exchange, actions.EXCHANGE),
     "registry": Scenario(_registry, actions.REGISTRY),
-    "zns_registry": Scenario(_zns_registry, actions.ZNS_REGISTRY),
-    "zns_resolver": Scenario(_zns_resolver, actions.ZNS_RESOLVER),
+    "zns_registry": Scenario(_zns_registry, zns_actions.ZNS_REGISTRY),
+    "zns_resolver": Scenario(_zns_resolver, zns_actions.ZNS_RESOLVER),
+    "zns_registrar": Scenario(_zns_registrar, zns_actions.ZNS_REGISTRAR),
+    "zns_reverse_registrar": Scenario(_zns_reverse_registrar, zns_actions.ZNS_REVERSE_REGISTRAR),
+    "zns_universal_resolver": Scenario(_zns_universal_resolver, zns_actions.ZNS_UNIVERSAL_RESOLVER),
 }
 """Every twin of `compiled.TWINS`."""

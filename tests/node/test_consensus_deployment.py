@@ -335,7 +335,7 @@ def test_a_port_in_use_gets_one_line(
 
 
 ENDLESS = "echo Engine API on port; exec sleep 60"
-ENDING = "echo Started REST API server; exit 3"
+ENDING = "echo Started REST API server; printf '[\\033[31merror\\033[39m: it broke\\n  at a place\\n'; exit 3"
 
 
 @pytest.fixture
@@ -361,9 +361,9 @@ def test_what_ends_is_started_again_and_at_last_named(
     pair.start_beacon(network.slots)
     with pytest.raises(ProgramError) as raised:
         run.keep_running(network)
-    ending = f"Lodestar ended with code 3 (Started REST API server); its log is {tmp_path}/log"
+    ending = f"Lodestar ended with code 3 ([error: it broke); its log is {tmp_path}/log"
     assert str(raised.value) == f"{ending}, after 5 new starts"
-    assert capsys.readouterr().out == f"{ending}; it is started again\n" * 5
+    assert capsys.readouterr().out == f"{ending}. It is started again\n" * 5
 
 
 def test_a_kill_is_named_and_a_stop_is_none(network: Network, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_a_kill_is_named_and_a_stop_is_none(network: Network, tmp_path: Path) ->
     pair.execution.command[-1] = "echo Engine API on port; kill -9 $$"
     pair.start_execution()
     assert ended.get(timeout=20) is pair.execution
-    assert pair.execution.ending() == f"zEVM was killed by SIGKILL (Engine API on port); its log is {tmp_path}/log"
+    assert pair.execution.ending() == f"zEVM was killed by SIGKILL; its log is {tmp_path}/log"
     assert ended.empty()
 
 

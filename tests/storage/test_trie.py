@@ -258,6 +258,7 @@ def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, pos
     pair = filled(30)
     raw = bytearray(pair.nodes[pair.root])
     raw[position % len(raw)] ^= mask
+    ended = 0
     for damaged in (bytes(raw), noise):
         nodes = {**pair.nodes, pair.root: damaged}
         for act in (
@@ -267,3 +268,5 @@ def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, pos
         ):
             with suppress(CorruptionError, MissingNodeError):
                 act()
+            ended += 1
+    assert ended == 6

@@ -8,7 +8,7 @@ import pytest
 
 import zevm
 from testing.twins.compiled import LANGUAGES, Language, code_of
-from testing.twins.deployed import DAY_SECONDS, Deployed, Log, deploy, error_data, register_name
+from testing.twins.deployed import DAY_SECONDS, Deployed, Log, deploy, error_data, pass_time, register_name
 from zevm.chain.rules.name_service import REGISTRY_ADDRESS, dns_form, namehash
 from zevm.storage.keccak import keccak256
 
@@ -36,11 +36,6 @@ def resolver(node: zevm.Node, language: Language, accounts: list[str]) -> Deploy
     """A resolver on the registry of the chain's genesis, where the first account owns NAME."""
     register_name(node, NAME, accounts[0])
     return deploy(node, code_of("zns_resolver", language))
-
-
-def pass_time(node: zevm.Node, seconds: int) -> None:
-    node.request("evm_increaseTime", seconds)
-    node.request("evm_mine")
 
 
 def test_owners_of_nodes(registry: Deployed, accounts: list[str]) -> None:

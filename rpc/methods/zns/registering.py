@@ -1,29 +1,32 @@
 """zns_register: a name registered by one of the node's accounts."""
 
-import asyncio
 from dataclasses import fields, replace
 from typing import Any
 
 from zevm.chain.calls.name_changes import DEFAULT_DURATION_SECONDS, RecordChanges, registration_call
+from zevm.chain.calls.name_refusals import REASONS, refusal_of
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import ExecutionRevertedError
 from zevm.chain.rules.name_service import REGISTRAR_ADDRESS
 from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.names import address_or_name
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields, require_fields
 from zevm.rpc.codec.results import hexadecimal
-from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.errors import InvalidParamsError, RevertedError
 from zevm.rpc.methods.eth.sending import send, with_sender
-from zevm.rpc.methods.support.filling import execution_deadline
 from zevm.rpc.methods.support.names import address_of, name_reader, normal_name
 from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
 
 
 def _seconds(value: object) -> int:
     number = scalars.number(value)
     if number > scalars.MAX_UINT64:
-        raise InvalidParamsError(f"{number} seconds: at most 64 bits are possible")
+        duration = f"{number} seconds" if number < 10**30 else f"a number of {number.bit_length()} bits"
+        raise InvalidParamsError(f"{duration}: {REASONS['InvalidDuration(uint64)']}")
     return number
 
 
@@ -61,20 +64,26 @@ def registration(value: object) -> dict[str, Any]:
 )
 async def register(services: Services, given: dict[str, Any]) -> str:
     """Send the transaction that registers a name, for a year and for its sender unless told otherwise, with records."""
-    most = services.limits.zns_records
-    if len(given["texts"]) + len(given["addresses"]) > most:
-        raise InvalidParamsError(f"more than {most} records: raise --rpc-zns-records")
-    # the first name loads megabytes of tables, for which no other write is to wait
-    name = await asyncio.to_thread(normal_name, given["name"])
-    return await on_writer(services, _register, services, name, given)
+    count, most = len(given["texts"]) + len(given["addresses"]), services.limits.zns_records
+    if count > most:
+        raise InvalidParamsError(
+            f"{count} records, at most {most}: set the others in a further transaction, or raise --rpc-zns-records"
+        )
+    # no other write is to wait for the tables of names, or for what resolvers execute
+    assert services.executions is not None
+    name, addresses = await services.executions.run(_resolved, services, given)
+    return await on_writer(services, _register, services, name, given | addresses)
+
+
+def _resolved(services: Services, given: dict[str, Any], *, deadline: Deadline) -> tuple[str, dict[str, Address]]:
+    """The normal form of the name to register, and the addresses that other names mean."""
+    reader = name_reader(services, LATEST, deadline)
+    return normal_name(given["name"]), {
+        key: address_of(reader, value, contract=key == "contract") for key, value in given.items() if key in _ADDRESSES
+    }
 
 
 def _register(services: Services, name: str, given: dict[str, Any]) -> str:
-    reader = name_reader(services, LATEST, execution_deadline(services))
-    given = {
-        key: address_of(reader, value, contract=key == "contract") if key in _ADDRESSES else value
-        for key, value in given.items()
-    }
     arguments = with_sender(
         services, TransactionArguments(sender=given.get("sender"), to=REGISTRAR_ADDRESS, gas=given.get("gas"))
     )
@@ -86,7 +95,13 @@ def _register(services: Services, name: str, given: dict[str, Any]) -> str:
         given.get("duration_seconds", DEFAULT_DURATION_SECONDS),
         RecordChanges(**{key: value for key, value in given.items() if key in _RECORDS}),
     )
-    return hexadecimal(send(services, replace(arguments, data=data)))
+    try:
+        return hexadecimal(send(services, replace(arguments, data=data)))
+    except ExecutionRevertedError as error:
+        signature = refusal_of(error.output)
+        if signature is None:
+            raise
+        raise RevertedError(error.output, f"{name}: {REASONS[signature]}") from error
 
 
 _ADDRESSES = frozenset({"sender", "owner", "address", "contract"})

@@ -52,11 +52,6 @@ class NamesApplication:
         self._guard = Guard(options.allow_origins, options.allow_hosts)
         self._upstream = None if options.upstream is None else Upstream(options.upstream, services.limits)
 
-    def close(self) -> None:
-        """Ask the other resolver no more."""
-        if self._upstream is not None:
-            self._upstream.close()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         refusal = self._refusal(scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -163,11 +164,77 @@ async def test_names_of_another_resolver() -> None:
             assert (await get(port, "/resolve/other.ghost"))[0] == 404
             assert len(Other.asked) == 3
             for label, wanted in (("missing", 404), ("moved", 502), ("failing", 502), ("long", 502), ("list", 502),
-                                  ("text", 502), ("deep", 502), ("slow", 502)):  # fmt: skip
+                                  ("text", 502), ("deep", 502), ("slow", 504)):  # fmt: skip
                 assert (await get(port, f"/resolve/{label}.eth"))[0] == wanted, label
         async with served("http://127.0.0.1:1", limits) as (_, port):
             status, _, content = await get(port, "/resolve/other.eth")
             assert (status, "does not answer" in content["error"]) == (502, True)
+
+
+HOSTILE = {
+    # one byte at a time, each within the time of a read
+    "drip of a head": (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 40, 0.02, 504, "takes more than 0.3 s"),
+    "drip of a body": (
+        b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n" + b" " * 40, 0.02, 504, "takes more than 0.3 s",
+    ),
+    "long line": (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, 0, 502, "a head of more than 16384 bytes"),
+    "many headers": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000, 0, 502, "a head of more than 16384 bytes"),
+    "endless announcements": (b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000, 0, 502, "a head of more than 16384 bytes"),
+    "long body": (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 200_000, 0, 502, "a body of more than 65536 bytes"),
+    "endless chunks": (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + (b"1000\r\n" + b" " * 4096 + b"\r\n") * 40,
+        0, 502, "a body of more than 65536 bytes",
+    ),
+    "half a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{}", 0, 502, "ends the connection within"),
+    "nothing": (b"", 0, 502, "ends the connection within"),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n", 0, 502, "answers no HTTP"),
+    "an upgrade": (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx", 0, 502, "answers no HTTP"),
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def answering(raw: bytes, pause_seconds: float) -> AsyncIterator[str]:
+    """A server that sends bytes, whatever it is asked: one by one with pauses, or all at once."""
+
+    answering: set[asyncio.Task[Any] | None] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.add(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        step = 1 if pause_seconds else max(1, len(raw))
+        with suppress(OSError):
+            for start in range(0, len(raw), step):
+                if writer.transport.is_closing():
+                    break
+                writer.write(raw[start : start + step])
+                await writer.drain()
+                await asyncio.sleep(pause_seconds)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.gather(*(task for task in answering if task is not None))
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+async def test_another_resolver_has_one_time_and_one_size_for_all_that_it_sends(case: str) -> None:
+    raw, pause_seconds, status, told = HOSTILE[case]
+    limits = replace(Limits(), zns_upstream_seconds=0.3)
+    async with answering(raw, pause_seconds) as url, served(url, limits) as (_, port):
+        started = time.monotonic()
+        found, _, content = await get(port, "/resolve/other.eth")
+        assert (found, told in content["error"]) == (status, True), content
+        assert time.monotonic() - started < 2
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    with other_resolver() as url:
+        async with served(url) as (_, port):
+            assert (await get(port, "/resolve/other.eth"))[::2] == (200, OTHER)
 
 
 async def test_kept_answers_of_another_resolver_have_a_number_and_a_time() -> None:

@@ -28,6 +28,7 @@ from zevm.rpc.transport.quic.key_exchange import (
 )
 from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
 from zevm.rpc.transport.quic.server import check_bindable
+from zevm.rpc.transport.quic.sources import source_of
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 
@@ -329,6 +330,27 @@ async def test_connections_are_limited_in_number_and_for_an_address() -> None:
                 async with dial(port) as client:
                     assert await exchange(client, b"x") == b"x"
                 await nobody_is_left(port)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%lo", "fe80::2", True),
+    ],
+)
+async def test_the_addresses_of_one_network_have_one_limit(first: str, second: str, is_one: bool) -> None:
+    assert (source_of(first) == source_of(second)) is is_one
+    async with quic_port(quic_connections_per_address=1) as port:
+        configuration = QuicConfiguration(is_client=True)
+        opened = port.opened(QuicConnection(configuration=configuration), (first, 1))
+        assert port.admits(second) is not is_one
+        port.ended(opened)
+        assert port.admits(second)
 
 
 async def nobody_is_left(port: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, STRANGER, Node, hexadecimal
 from zevm.chain.calls.name_changes import call_data
+from zevm.chain.calls.name_refusals import REASONS
 from zevm.chain.rules.name_service import (
     REGISTRAR_ADDRESS,
     REGISTRY_ADDRESS,
@@ -19,6 +20,7 @@ from zevm.chain.rules.name_service import (
     normalised,
 )
 from zevm.rpc.methods.support.following import may_be_forwarded
+from zevm.rpc.methods.support.names import address_of
 from zevm.storage.keccak import keccak256
 
 DAY_SECONDS = 86_400
@@ -157,6 +159,27 @@ async def test_the_tables_of_names_are_loaded_beside_the_writer(node: Node, monk
     assert not {*writers, threading.current_thread()} & {*threads}
 
 
+async def test_no_write_waits_for_what_resolvers_execute(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name whose resolver never ends stands in the place of an address of a registration."""
+    await register(node, "loop.ghost", address=hexadecimal(ALICE))
+    resolver = await node.place(bytes.fromhex("5b5f56"))
+    loop = namehash("loop.ghost")
+    await node.send(to=hexadecimal(REGISTRY_ADDRESS), data=data("setResolver(bytes32,address)", loop, resolver))
+    begun = threading.Event()
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        return address_of(*arguments, **options)
+
+    monkeypatch.setattr("zevm.rpc.methods.zns.registering.address_of", noted)
+    registration = {"name": "x.ghost", "address": "loop.ghost", "contract": "loop.ghost"}
+    registering = asyncio.create_task(node.fails("zns_register", registration))
+    assert await asyncio.to_thread(begun.wait, 5)
+    await node.call("evm_mine")
+    assert not registering.done()
+    assert (await registering).code == -32000
+
+
 REFUSED: list[tuple[str, list[Any], int, str]] = [
     ("zns_resolve", [""], -32602, "the name is empty"),
     ("zns_resolve", ["a b.ghost"], -32602, "'a b.ghost' is no name"),
@@ -167,9 +190,10 @@ REFUSED: list[tuple[str, list[Any], int, str]] = [
     ("zns_executeContractByDomain", ["nobody.ghost", "0x"], -32000, "nobody.ghost is not registered"),
     ("zns_records", ["x.ghost", {"texts": ["k"] * 65}], -32602, "65 records, at most 64: raise --rpc-zns-records"),
     ("zns_register", [{}], -32602, "missing required field 'name'"),
-    ("zns_register", [{"name": "x.ghost", "duration": 2**64}], -32602, "duration"),
+    ("zns_register", [{"name": "x.ghost", "duration": hex(2**64)}], -32602, f"{2**64} seconds: at least 1 day (86400 "),
+    ("zns_register", [{"name": "x.ghost", "duration": hex(2**255)}], -32602, "a number of 256 bits: at least 1 day"),
     ("zns_register", [{"name": "x.ghost", "texts": {"k": 5}}], -32602, "expected a string"),
-    ("zns_register", [{"name": "x.ghost", "texts": {str(i): "" for i in range(65)}}], -32602, "more than 64 records"),
+    ("zns_register", [{"name": "x.ghost", "texts": {str(i): "" for i in range(65)}}], -32602, "65 records, at most 64"),
     ("zns_register", [{"name": "x.ghost", "addresses": {"x": "0x"}}], -32602, "hex string without 0x prefix"),
 ]
 
@@ -187,13 +211,19 @@ async def test_refusals(node: Node, method: str, params: list[Any], code: int, t
         ({"name": "x.eth"}, "UnknownTopLevelName(string)"),
         ({"name": "a.b.ghost"}, "UnknownTopLevelName(string)"),
         ({"name": "ghost"}, "InvalidName(string)"),
+        ({"name": "l" * 64 + ".ghost"}, "InvalidName(string)"),
+        ({"name": "*.ghost"}, "InvalidName(string)"),
+        ({"name": "taken.ghost"}, "NameNotAvailable(string)"),
         ({"name": "x.ghost", "duration": DAY_SECONDS - 1}, "InvalidDuration(uint64)"),
         ({"name": "x.ghost", "owner": "0x" + "00" * 20}, "InvalidOwner(address)"),
+        ({"name": "x.ghost", "addresses": {"60": "0x12"}}, "InvalidAddress(uint256,bytes)"),
     ],
 )
 async def test_the_registrar_s_refusals(node: Node, registration: dict[str, Any], error: str) -> None:
+    await register(node, "taken.ghost")
     caught = await node.fails("zns_register", registration)
     assert caught.code == 3
+    assert caught.message == f"execution reverted: {registration['name']}: {REASONS[error]}"
     assert caught.data[:10] == hexadecimal(keccak256(error.encode())[:4])
 
 
