@@ -87,7 +87,7 @@ class Ports:
                 socket.create_server(("127.0.0.1", port)).close()
             except OSError as error:
                 raise NetworkError(
-                    f"port {port}, {name} of node {index + 1}: {error.strerror}; stop what holds it, "
+                    f"port {port}, {name} of node {index + 1}: {os.strerror(error.errno or 0)}; stop what holds it, "
                     "or move every port with --port-offset 100"
                 ) from error
 

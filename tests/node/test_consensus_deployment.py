@@ -331,7 +331,8 @@ def test_a_port_in_use_gets_one_line(
         monkeypatch.setattr("sys.argv", ["run", "--nodes", "1", "--port-offset", str(port - usual)])
         assert run.main() == 1
     errors = capsys.readouterr().err
-    assert re.fullmatch(rf"Error: port {port}, .* of node 1: .*; stop what holds it, or move every port .*\n", errors)
+    reason = f"Error: port {port}, .* of node 1: Address already in use; stop what holds it, or move every port .*\n"
+    assert re.fullmatch(reason, errors)
 
 
 ENDLESS = "echo Engine API on port; exec sleep 60"
@@ -345,9 +346,7 @@ def network(tmp_path: Path) -> Iterator[Network]:
     network.slots = Slots(0, 6)
     (pair,) = network.pairs
     pair.execution = Program("zEVM", ["sh", "-c", ENDLESS], tmp_path / "log", cwd=tmp_path)
-    pair.beacon = Program(
-        "Lodestar", ["sh", "-c", "echo Started REST API server; exit 3"], tmp_path / "log", cwd=tmp_path
-    )
+    pair.beacon = Program("Lodestar", ["sh", "-c", ENDING], tmp_path / "log", cwd=tmp_path)
     with network:
         yield network
     assert not pair.execution.runs
