@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, cast
 
+import orjson
 from web3._utils.caching.caching_utils import async_handle_request_caching, handle_request_caching
 from web3.exceptions import PersistentConnectionClosedOK, ProviderConnectionError
 from web3.providers import JSONBaseProvider, PersistentConnectionProvider
@@ -16,8 +17,20 @@ from zevm.rpc.transport.in_process import DoorClosedError, InProcess, InProcessC
 RECEIVED_MESSAGES = 64
 """Messages that may wait in the program for its listener; the node keeps further ones, within its own limits."""
 
+_AS_WEB3 = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+"""Objects that web3.py writes into no request."""
+
 Requests = list[tuple[RPCEndpoint, Any]]
 Responses = list[RPCResponse] | RPCResponse
+
+
+def _plain_request(method: RPCEndpoint, params: Any, identifier: int) -> bytes | None:
+    """A request of plain values; None for one that web3.py writes or refuses."""
+    try:
+        request = {"jsonrpc": "2.0", "method": method, "params": params or [], "id": identifier}
+        return orjson.dumps(request, option=_AS_WEB3)
+    except TypeError:
+        return None
 
 
 class InProcessProvider(JSONBaseProvider):
@@ -26,6 +39,11 @@ class InProcessProvider(JSONBaseProvider):
     def __init__(self, door: InProcess) -> None:
         super().__init__()
         self._door = door
+
+    def encode_rpc_request(self, method: RPCEndpoint, params: Any) -> bytes:
+        """The bytes of a request. Raises Web3TypeError for objects that JSON has not."""
+        plain = _plain_request(method, params, next(self.request_counter))
+        return super().encode_rpc_request(method, params) if plain is None else plain
 
     @handle_request_caching
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -46,6 +64,11 @@ class AsyncInProcessProvider(AsyncJSONBaseProvider):
     def __init__(self, door: InProcess) -> None:
         super().__init__()
         self._door = door
+
+    def encode_rpc_request(self, method: RPCEndpoint, params: Any) -> bytes:
+        """The bytes of a request. Raises Web3TypeError for objects that JSON has not."""
+        plain = _plain_request(method, params, next(self.request_counter))
+        return super().encode_rpc_request(method, params) if plain is None else plain
 
     @async_handle_request_caching
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:

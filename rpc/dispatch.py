@@ -87,8 +87,8 @@ def _success_in_slices(identifier: Any, result: Any) -> bytes:
     return success(identifier, result)
 
 
-def _answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
-    """Make an answer on the thread for large answers."""
+def answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
+    """Make a large answer; not on the event loop."""
     if type(result) is Later:
         return _success_in_slices(identifier, result.function(*result.arguments))
     return success(identifier, result)
@@ -171,7 +171,7 @@ def decode_arguments(method: Method, params: Any) -> list[Any]:
 
 
 class Dispatcher:
-    """Answers bodies from the methods of a registry. One for all transports; used only on the event loop."""
+    """Answers bodies from the methods of a registry. One for all transports; on the event loop."""
 
     def __init__(self, registry: Registry, services: Services, workers: Workers) -> None:
         self._methods = registry.by_name
@@ -187,7 +187,7 @@ class Dispatcher:
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
-        return self.begin_received(self._receive(body), caller)
+        return self.begin_received(self.receive(body), caller)
 
     async def receive_apart(self, body: bytes) -> "Received":
         """Read a large body on a dedicated thread, for `begin_received`."""
@@ -215,8 +215,8 @@ class Dispatcher:
         reply = self.begin_received(await self.receive_apart(body), caller)
         return reply if reply is None or isinstance(reply, bytes) else await reply
 
-    def _receive(self, body: bytes) -> "Received":
-        """A small body's calls; the calls of a batch are decoded one by one as they are answered."""
+    def receive(self, body: bytes) -> "Received":
+        """A small body's calls, on any thread; the calls of a batch are decoded one by one as they are answered."""
         try:
             if may_exceed(body, self._limits):
                 check_shape(body, self._limits)
@@ -275,25 +275,28 @@ class Dispatcher:
         return call
 
     def _answer_light(self, call: Call, caller: Caller | None) -> Reply | Pending:
-        if call.error is not None or call.method is None:
-            return self._finish(call, None)
-        method = call.method
-        try:
-            if method.connection:
-                result = method.function(self._services, caller, *call.arguments)
-            else:
-                result = method.function(self._services, *call.arguments)
-        except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
-            result = None
+        result = self.run_light(call, caller)
         if type(result) is Later:
             return self._answer_later(call, result)
         return self._finish(call, result)
 
+    def run_light(self, call: Call, caller: Caller | None) -> Any:
+        """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`)."""
+        if call.error is not None or call.method is None:
+            return None
+        method = call.method
+        try:
+            if method.connection:
+                return method.function(self._services, caller, *call.arguments)
+            return method.function(self._services, *call.arguments)
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+            return None
+
     async def _answer_later(self, call: Call, later: Later) -> Reply:
         reply = None
         try:
-            reply = await self.workers.encode(_answer_in_slices, call.identifier, later)
+            reply = await self.workers.encode(answer_in_slices, call.identifier, later)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, None, reply)
@@ -305,15 +308,14 @@ class Dispatcher:
         if call.method.cost is Cost.WRITE:
             return await self._begin_write(call, call.method, caller)
         method, result, reply = call.method, None, None
-        prefix = (self._services, caller) if method.connection else (self._services,)
         try:
             if method.cost is Cost.EXECUTION:
-                job = (_execute_and_encode, call.identifier, method.function)
-                reply = await self.workers.run(*job, *prefix, *call.arguments)
+                reply = await self.workers.run(*self.job_of(call, method, caller))
             else:
+                prefix = (self._services, caller) if method.connection else (self._services,)
                 result = await method.function(*prefix, *call.arguments)
                 if type(result) is Later or type(result) is Encoded:
-                    reply = await self.workers.encode(_answer_in_slices, call.identifier, result)
+                    reply = await self.workers.encode(answer_in_slices, call.identifier, result)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)
@@ -348,24 +350,35 @@ class Dispatcher:
                 cancellation.cancel()
 
         answer.add_done_callback(end)
-        prefix = (self._services, caller) if method.connection else (self._services,)
-        work = _write_in_steps if is_long else _write
-        job = (work, call.identifier, method.function, *prefix, *call.arguments)
         try:
+            job = self.job_of(call, method, caller)
             self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
         except WriterStoppedError as error:
             call.error = to_rpc_error(self._services, call.name, error)
             answer.set_result(self._finish(call, None))
         return answer
 
+    def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
+        """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
+        if method.cost is Cost.EXECUTION:
+            work: Callable[..., Any] = _execute_and_encode
+        else:
+            work = _write_in_steps if isgeneratorfunction(method.function) else _write
+        prefix = (self._services, caller) if method.connection else (self._services,)
+        return (work, call.identifier, method.function, *prefix, *call.arguments)
+
     def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
-        """Log a call. `reply`: its answer if a worker has encoded it."""
+        """The answer of a call that has ended. `reply`: its answer if a worker has encoded it."""
+        if call.method is not None and call.method.cost is not Cost.LIGHT:
+            self._services.budgets.released.look()
+        return self.reply_of(call, result, reply)
+
+    def reply_of(self, call: Call, result: Any, reply: Reply = None) -> Reply:
+        """Log a call, and encode its answer if no worker has; on any thread."""
         if call.is_notification:
             reply = None
         elif reply is None:
             reply = self._encode_reply(call, result)
-        if call.method is not None and call.method.cost is not Cost.LIGHT:
-            self._services.budgets.released.look()
         log = self._services.call_log
         if log is not None and call.name:
             log.called(call.name, call.params, time.perf_counter() - call.started, call.error)

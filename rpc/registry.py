@@ -61,7 +61,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`."""
+    """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
+
+    any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
+    """
 
     name: str
     function: Callable[..., Any]
@@ -71,6 +74,7 @@ class Method:
     summary: str
     aliases: tuple[str, ...] = ()
     connection: bool = False
+    any_thread: bool = False
 
     @property
     def namespace(self) -> str:
@@ -102,22 +106,27 @@ class Registry:
         result: str = "null",
         aliases: Iterable[str] = (),
         connection: bool = False,
+        any_thread: bool = False,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
-        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. Raises ValueError for a name
-        taken, an EXECUTION function without a `deadline` keyword, or a summary that depends on another row's: the table
-        is sorted by name, and a program may read one row alone.
+        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread: see Method.
+
+        Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
+        another cost than LIGHT, or a summary that depends on another row's: the table is sorted by name, and a program
+        may read one row alone.
         """
 
         def register(function: Function) -> Function:
             summary = (getdoc(function) or "").partition("\n")[0]
             if cost is Cost.EXECUTION and "deadline" not in signature(function).parameters:
                 raise ValueError(f"{name}: an EXECUTION method takes `deadline` by keyword")
+            if any_thread and (connection or cost is not Cost.LIGHT):
+                raise ValueError(f"{name}: any_thread is for LIGHT methods without a connection")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), connection)
+            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), connection, any_thread)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:
                     raise ValueError(f"{wire_name} is registered twice")

@@ -1,5 +1,5 @@
 """Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
-One more thread reads large bodies.
+One more thread reads large bodies, and one executes for callers of the same process, from its first call on.
 
 The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is refused, so that a
 flood of eth_call delays only eth_call. A disconnected caller cancels its job's deadline: the job ends at its next
@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -22,6 +22,61 @@ from zevm.rpc.errors import LimitExceededError
 Result = TypeVar("Result")
 _Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, "asyncio.Future[Any]", Cancellation]
 
+_OwnJob = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]", Cancellation]
+
+
+class OwnWorker:
+    """One thread that executes for callers on other threads than the event loop's, one job at a time.
+
+    The first job starts it. Any thread may call.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._jobs: SimpleQueue[_OwnJob | None] = SimpleQueue()
+        self._busy = threading.Lock()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, cancellation: Cancellation, function: Callable[..., Any], *arguments: Any) -> "Future[Any] | None":
+        """Begin `function(*arguments, deadline=...)`; None while another job runs, and after `close`."""
+        if self._closed or not self._busy.acquire(blocking=False):
+            return None
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="evm-own", daemon=True)
+            start_with_deep_stack(self._thread)
+        future: Future[Any] = Future()
+        self._jobs.put((function, arguments, future, cancellation))
+        return future
+
+    def close(self) -> None:
+        """Let the thread end after its job."""
+        self._closed = True
+        self._jobs.put(None)
+
+    def join(self) -> None:
+        """After `close`: wait until the thread has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            function, arguments, future, cancellation = job
+            result, failure = None, None
+            try:
+                deadline = Deadline(time.monotonic() + self._timeout_seconds, cancellation)
+                result = function(*arguments, deadline=deadline)
+            except BaseException as raised:
+                release(raised)
+                failure = raised
+            # before the outcome: who waits for it may ask again at once
+            self._busy.release()
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+            del job, function, arguments, future, result, failure, cancellation
+
 
 class Workers:
     """A pool for coroutines of the event loop. `close` leaves running jobs to their deadlines."""
@@ -32,6 +87,7 @@ class Workers:
         self._timeout_seconds = timeout_seconds
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._free = asyncio.Semaphore(count)
+        self.own = OwnWorker(timeout_seconds)
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "body-reader")
         self._encoder = ThreadPoolExecutor(1, "large-answers")
@@ -80,11 +136,13 @@ class Workers:
                 threads.shutdown(wait=False, cancel_futures=True)
             for _ in range(self._count):
                 self._jobs.put(None)
+            self.own.close()
 
     def join(self) -> None:
         """After `close`: wait until every thread has ended, which running jobs do at their deadlines at the latest."""
         for thread in self._threads:
             thread.join()
+        self.own.join()
         for threads in (self._reader, self._encoder):
             threads.shutdown()
 

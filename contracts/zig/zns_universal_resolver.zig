@@ -53,14 +53,20 @@ pub const ZnsUniversalResolver = struct {
 
     pub fn findResolver(name: Bytes) struct { Address, Node, u256 } {
         const dns = name.data;
-        const node = names.nodeAt(dns, 0);
-        var offset: usize = 0;
-        while (dns[offset] != 0) {
-            const found = names.registry.call(.resolver, .{names.nodeAt(dns, offset)});
-            if (!found.isZero()) return .{ found, node, offset };
-            offset += 1 + @as(usize, dns[offset]);
+        const all = names.namesOf(dns);
+        var resolver: Address = .zero;
+        var offset = dns.len - 1;
+        var index = all.len;
+        while (index != 0) : (index -= 1) {
+            const node = all[index - 1].node;
+            // below a node that does not exist there is none; a top-level name may have been left out
+            if (index != all.len and names.registry.call(.incarnation, .{node}) == 0) break;
+            const found = names.registry.call(.resolver, .{node});
+            if (found.isZero()) continue;
+            resolver = found;
+            offset = all[index - 1].start;
         }
-        return .{ .zero, node, offset };
+        return .{ resolver, if (all.len == 0) names.root else all[0].node, offset };
     }
 
     pub fn requireResolver(name: Bytes) ResolverInfo {
@@ -92,7 +98,7 @@ pub const ZnsUniversalResolver = struct {
     pub fn reverse(lookupAddress: Bytes, coinType: u256) Primary {
         if (lookupAddress.data.len == 0) covenant.revertWith(EmptyAddress{});
         const dns = names.encode(reverseName(lookupAddress.data, coinType));
-        const asked = Resolver.encodeCall(.name, .{names.nodeAt(dns, 0)});
+        const asked = Resolver.encodeCall(.name, .{names.nodeOf(dns)});
         const answer, const reverse_resolver = resolve(.{ .data = dns }, .{ .data = asked });
         const primary = decoded(String, answer.data);
         if (primary.data.len == 0) return .{ .{ .data = "" }, .zero, reverse_resolver };
@@ -114,7 +120,7 @@ pub const ZnsUniversalResolver = struct {
 
 fn forward(primary: []const u8, coin_type: u256) Answer {
     const dns = names.encode(primary);
-    const node = names.nodeAt(dns, 0);
+    const node = names.nodeOf(dns);
     if (coin_type != ether) {
         const asked = Resolver.encodeCall(.coinAddr, .{ node, coin_type });
         const answer, const resolver = ZnsUniversalResolver.resolve(.{ .data = dns }, .{ .data = asked });

@@ -34,11 +34,14 @@ contract ZnsUniversalResolver {
 
     /// @notice The resolver of a name, or of the nearest name above it that has one, and where in `name` that begins.
     function findResolver(bytes memory name) public view returns (address resolver, bytes32 node, uint256 offset) {
-        node = ZnsNames.nodeAt(name, 0);
-        while (name[offset] != 0) {
-            resolver = REGISTRY.resolver(ZnsNames.nodeAt(name, offset));
-            if (resolver != address(0)) return (resolver, node, offset);
-            offset += 1 + uint256(uint8(name[offset]));
+        (bytes32[] memory nodes, uint256[] memory starts) = ZnsNames.nodesOf(name);
+        offset = name.length - 1;
+        if (nodes.length != 0) node = nodes[0];
+        for (uint256 i = nodes.length; i != 0; i--) {
+            // below a node that does not exist there is none; a top-level name may have been left out
+            if (i != nodes.length && REGISTRY.incarnation(nodes[i - 1]) == 0) break;
+            address found = REGISTRY.resolver(nodes[i - 1]);
+            if (found != address(0)) (resolver, offset) = (found, starts[i - 1]);
         }
     }
 
@@ -84,7 +87,7 @@ contract ZnsUniversalResolver {
             )
         );
         bytes memory answer;
-        (answer, reverseResolver) = resolve(dns, abi.encodeCall(Resolver.name, (ZnsNames.nodeAt(dns, 0))));
+        (answer, reverseResolver) = resolve(dns, abi.encodeCall(Resolver.name, (ZnsNames.nodeOf(dns))));
         primary = abi.decode(answer, (string));
         if (bytes(primary).length == 0) return ("", address(0), reverseResolver);
         bytes memory found;
@@ -106,7 +109,7 @@ contract ZnsUniversalResolver {
 
     function forward(string memory primary, uint256 coinType) private view returns (bytes memory found, address resolver) {
         bytes memory dns = ZnsNames.encode(primary);
-        bytes32 node = ZnsNames.nodeAt(dns, 0);
+        bytes32 node = ZnsNames.nodeOf(dns);
         bytes memory answer;
         if (coinType == ETHER) {
             (answer, resolver) = resolve(dns, abi.encodeWithSignature("addr(bytes32)", node));

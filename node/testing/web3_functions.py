@@ -12,9 +12,26 @@ from typing import Any, Final
 
 from eth_utils.toolz import curry
 
+from zevm.node.testing.web3_encoding import encoding_words
+
 _PLAIN: Final = (str, bytes, int)
 REMEMBERED: Final = 4_096
 """Addresses, signatures and shapes of ABIs whose results are kept."""
+
+REMEMBERED_LENGTH: Final = 1_024
+"""The longest value whose normal form is kept, in characters or bytes."""
+
+_OF_VALUES: Final = (
+    "abi_bytes_to_hex",
+    "abi_int_to_hex",
+    "abi_string_to_hex",
+    "abi_address_to_hex",
+    "abi_bytes_to_bytes",
+    "abi_string_to_text",
+    "addresses_checksummed",
+    "decode_abi_strings",
+)
+"""Normalizers of web3.py whose results depend on the value alone: the same value has the same one."""
 
 Normalizer = Callable[[str, Any], tuple[str, Any]]
 
@@ -41,22 +58,26 @@ def mapping_plain(function: Callable[..., Any]) -> Callable[..., Any]:
         parsed = abi.parse(name)
         return None if parsed.is_array or isinstance(parsed, abi.TupleType) else str(parsed.to_type_str())
 
+    module = import_module("web3._utils.normalizers")
+    of_values = {getattr(module, name, None) for name in _OF_VALUES}
+    remembered_run = lru_cache(REMEMBERED)(_run)
+
     def mapped(normalizers: Sequence[Normalizer], types: Sequence[str | None], data: Sequence[Any]) -> list[Any] | None:
         results = []
+        run = remembered_run if of_values.issuperset(normalizers) else _run
         for name, value in zip(types, data, strict=False):
             if not isinstance(value, _PLAIN):
                 return None
             full_name = None if name is None else plain_type(name)
             if full_name is None and name is not None:
                 return None
-            for normalize in normalizers if full_name is not None else ():
-                full_name, value = normalize(full_name, value)  # type: ignore[arg-type]
-            results.append(value)
+            is_short = type(value) in _PLAIN and (isinstance(value, int) or len(value) <= REMEMBERED_LENGTH)
+            results.append(value if full_name is None else (run if is_short else _run)(normalizers, full_name, value))
         return results
 
     @curry  # type: ignore[untyped-decorator]
     def map_abi_data(normalizers: Iterable[Normalizer], types: Iterable[Any], data: Iterable[Any]) -> Any:
-        whole = list(normalizers), list(types), list(data)
+        whole = tuple(normalizers), list(types), list(data)
         try:
             results = mapped(*whole)
         except Exception:  # the original says what is wrong, in its own order
@@ -64,6 +85,12 @@ def mapping_plain(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*whole) if results is None else results
 
     return map_abi_data  # type: ignore[no-any-return]
+
+
+def _run(normalizers: Sequence[Normalizer], name: str, value: Any) -> Any:
+    for normalize in normalizers:
+        name, value = normalize(name, value)
+    return value
 
 
 class SignaturesOnce:
@@ -115,6 +142,7 @@ _REPLACEMENTS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("web3._utils.events", "map_abi_data", mapping_plain),
     ("web3.contract.utils", "map_abi_data", mapping_plain),
     ("web3.utils.abi", "validate_abi", SignaturesOnce),
+    ("web3._utils.contracts", "encode_transaction_data", encoding_words),
 )
 """Module, name in it, and what makes the quick one of it."""
 

@@ -53,6 +53,11 @@ class ReleasedMemory:
         self._wait_seconds = WAIT_SECONDS
         self._least_bytes = resident_bytes() if _MALLOC_TRIM is not None else 0
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether a check is scheduled; for any thread."""
+        return self._timer is not None
+
     def look(self) -> None:
         """Schedule a check: a call or a client has ended."""
         if self._timer is None and _MALLOC_TRIM is not None:

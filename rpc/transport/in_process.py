@@ -1,7 +1,7 @@
 """JSON-RPC for callers in this process, without a socket: from any thread, and from any event loop.
 
-The methods run where they run for every transport; bytes of JSON go in and out, so that answers and errors are those
-that come over HTTP and WebSocket.
+Bytes of JSON go in and out, so that answers and errors are those that come over HTTP and WebSocket. The methods run
+where they run for every transport; calls that a thread waits for go there without the event loop where they can.
 """
 
 import asyncio
@@ -13,9 +13,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from zevm.rpc.dispatch import Dispatcher, Reply
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
+from zevm.rpc.dispatch import Call, Dispatcher, Pending, Received, Reply
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
+from zevm.rpc.transport.in_process_calls import DirectCalls, NoDirectWayError
 from zevm.rpc.transport.session import Session
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -41,6 +43,7 @@ class InProcess:
         self._services = services
         self._dispatcher = dispatcher
         self._loop = asyncio.get_running_loop()
+        self._direct = DirectCalls(services, dispatcher, self._loop)
         self._thread = threading.current_thread()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._connections: set[InProcessConnection] = set()
@@ -49,12 +52,7 @@ class InProcess:
 
     def submit(self, body: bytes) -> "Future[Reply]":
         """The answer to a body; cancelling gives it up. Raises DoorClosedError, as does the future."""
-        future: Future[Reply] = Future()
-        with self._lock:
-            if self._closed:
-                raise self.closed_error
-            self._loop.call_soon_threadsafe(self._begin, body, future)
-        return future
+        return self._submit(self._dispatcher.begin, body)
 
     def answer(self, body: bytes) -> Reply:
         """Wait for the answer to a body. Raises DoorClosedError, and RuntimeError on the node's own threads."""
@@ -64,7 +62,14 @@ class InProcess:
                 "a listener of the chain runs on the node's own thread and cannot wait for an answer of the node; "
                 "hand the request to another thread"
             )
-        future = self.submit(body)
+        received: bytes | Received = body
+        begin: Callable[[Any], Reply | Pending] = self._dispatcher.begin
+        if len(body) <= LOOP_BODY_BYTES and not self._closed:
+            begin, received = self._dispatcher.begin_received, self._dispatcher.receive(body)
+            if isinstance(received, Call):
+                with suppress(NoDirectWayError):
+                    return self._direct.answer(received)
+        future = self._submit(begin, received)
         try:
             return future.result()
         except BaseException:
@@ -88,6 +93,7 @@ class InProcess:
         """Take no more, end what is under way. Idempotent."""
         with self._lock:
             self._closed = True
+        self._direct.close()
         # what was submitted before has begun after one turn of the loop, and a task of it after two
         for _ in range(2):
             await asyncio.sleep(0)
@@ -111,11 +117,21 @@ class InProcess:
     def forget(self) -> None:
         """Take no more, in a copy of the process that has none of the node's threads."""
         self._lock, self._closed = threading.Lock(), True
+        self._direct.forget()
 
-    def _begin(self, body: bytes, future: "Future[Reply]") -> None:
+    def _submit(self, begin: "Callable[[Any], Reply | Pending]", received: object) -> "Future[Reply]":
+        """Have `begin(received)` answered on the loop."""
+        future: Future[Reply] = Future()
+        with self._lock:
+            if self._closed:
+                raise self.closed_error
+            self._loop.call_soon_threadsafe(self._begin, begin, received, future)
+        return future
+
+    def _begin(self, begin: "Callable[[Any], Reply | Pending]", received: object, future: "Future[Reply]") -> None:
         """Answer a body on the loop; a task is made only for what cannot be answered at once, and is no write."""
         try:
-            reply = self._dispatcher.begin(body)
+            reply = begin(received)
         except Exception as error:
             _settle(future, error)
             return

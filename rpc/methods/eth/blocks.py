@@ -20,7 +20,7 @@ FULL = Param("full", scalars.boolean, default=False, summary="transaction object
 INDEX = Param("index", scalars.uint64)
 
 
-@method("eth_blockNumber", cost=Cost.LIGHT, result="quantity")
+@method("eth_blockNumber", cost=Cost.LIGHT, any_thread=True, result="quantity")
 def block_number(services: Services) -> str:
     """The number of the newest block."""
     return hex(services.chain.head.number)
@@ -33,7 +33,7 @@ async def get_block_by_number(services: Services, number: BlockReference, full: 
     return await of_block(services, number, show)
 
 
-@method("eth_getBlockByHash", cost=Cost.LIGHT, params=(HASH, FULL), result="block or null")
+@method("eth_getBlockByHash", cost=Cost.LIGHT, any_thread=True, params=(HASH, FULL), result="block or null")
 def get_block_by_hash(services: Services, block_hash: Hash32, full: bool) -> Json | Later | None:
     """A block by hash."""
     return of_block_hash(services, block_hash, partial(encode_block, services, full=full))
@@ -55,7 +55,7 @@ async def get_header_by_number(services: Services, number: BlockReference) -> Js
     return None if found is None else results.header(found)
 
 
-@method("eth_getHeaderByHash", cost=Cost.LIGHT, params=(HASH,), result="header or null")
+@method("eth_getHeaderByHash", cost=Cost.LIGHT, any_thread=True, params=(HASH,), result="header or null")
 def get_header_by_hash(services: Services, block_hash: Hash32) -> Json | None:
     """A header by hash."""
     header = services.chain.header_by_hash(block_hash)

@@ -15,13 +15,13 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
 
-@method("eth_gasPrice", cost=Cost.LIGHT, result="wei per gas")
+@method("eth_gasPrice", cost=Cost.LIGHT, any_thread=True, result="wei per gas")
 def gas_price(services: Services) -> str:
     """The suggested gas price: the next block's base fee and the suggested tip."""
     return hex(suggested_gas_price(services))
 
 
-@method("eth_maxPriorityFeePerGas", cost=Cost.LIGHT, result="wei per gas")
+@method("eth_maxPriorityFeePerGas", cost=Cost.LIGHT, any_thread=True, result="wei per gas")
 def max_priority_fee_per_gas(services: Services) -> str:
     """The suggested tip."""
     return hex(priority_fee(services))

@@ -103,7 +103,7 @@ def sign_transaction(services: Services, arguments: TransactionArguments, *, dea
     return {"raw": raw, "tx": results.transaction(signed, None, sender=arguments.sender)}
 
 
-@method("eth_accounts", cost=Cost.LIGHT, result="[address]", aliases=("eth_requestAccounts",))
+@method("eth_accounts", cost=Cost.LIGHT, any_thread=True, result="[address]", aliases=("eth_requestAccounts",))
 def accounts(services: Services) -> list[str]:
     """The accounts that the node signs for, including impersonated ones."""
     own = services.wallet.addresses()

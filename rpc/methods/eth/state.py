@@ -23,7 +23,7 @@ async def get_balance(services: Services, address: Address, block: BlockReferenc
     return hex(account_of(await state_at(services, block), address).balance)
 
 
-@method("eth_getTransactionCount", cost=Cost.LIGHT, params=(ADDRESS, BLOCK), result="nonce")
+@method("eth_getTransactionCount", cost=Cost.LIGHT, any_thread=True, params=(ADDRESS, BLOCK), result="nonce")
 def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str:
     """The nonce of an account; `pending` counts the pool's transactions."""
     if block.tag is BlockTag.PENDING:

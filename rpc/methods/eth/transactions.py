@@ -52,13 +52,13 @@ def receipt_json(services: Services, transaction_hash: Hash32) -> Json | None:
     return None if receipts is None else encode_receipt(found.block, receipts, found.index)
 
 
-@method("eth_getTransactionByHash", cost=Cost.LIGHT, params=(HASH,), result="transaction or null")
+@method("eth_getTransactionByHash", cost=Cost.LIGHT, any_thread=True, params=(HASH,), result="transaction or null")
 def get_transaction_by_hash(services: Services, transaction_hash: Hash32) -> Json | Later | None:
     """A transaction by hash, mined or in the pool."""
     return of_transaction(services, transaction_hash, transaction_json)
 
 
-@method("eth_getTransactionReceipt", cost=Cost.LIGHT, params=(HASH,), result="receipt or null")
+@method("eth_getTransactionReceipt", cost=Cost.LIGHT, any_thread=True, params=(HASH,), result="receipt or null")
 def get_transaction_receipt(services: Services, transaction_hash: Hash32) -> Json | Later | None:
     """The receipt of a mined transaction."""
     return of_transaction(services, transaction_hash, receipt_json)
@@ -127,9 +127,8 @@ def mined_at(services: Services, sender: Address, nonce: int, deadline: Deadline
 
 def waiting_at(services: Services, sender: Address, nonce: int) -> Transaction | None:
     """The transaction of an account with this nonce in the pool."""
-    pool = services.chain.pool
-    waiting = (*pool.pending().get(sender, ()), *pool.queued().get(sender, ()))
-    return next((transaction for transaction in waiting if transaction.nonce == nonce), None)
+    executable, queued = services.chain.pool.of_sender(sender)
+    return next((transaction for transaction in (*executable, *queued) if transaction.nonce == nonce), None)
 
 
 @method(

@@ -11,13 +11,13 @@ HASH = scalars.hash32
 PROOF_OF_WORK = "there is no proof of work on this chain; blocks are made at once, at an interval, or by evm_mine"
 
 
-@method("eth_chainId", cost=Cost.LIGHT, result="quantity")
+@method("eth_chainId", cost=Cost.LIGHT, any_thread=True, result="quantity")
 def chain_id(services: Services) -> str:
     """The chain's id (EIP-155)."""
     return hex(services.chain.chain_id)
 
 
-@method("net_version", cost=Cost.LIGHT, result="decimal string", aliases=("eth_networkId",))
+@method("net_version", cost=Cost.LIGHT, any_thread=True, result="decimal string", aliases=("eth_networkId",))
 def net_version(services: Services) -> str:
     """The chain's id as a decimal string."""
     return str(services.chain.chain_id)
@@ -35,13 +35,13 @@ def net_peer_count(services: Services) -> str:
     return hex(services.leader is not None and services.leader.report().connected)
 
 
-@method("web3_clientVersion", cost=Cost.LIGHT, result="string")
+@method("web3_clientVersion", cost=Cost.LIGHT, any_thread=True, result="string")
 def client_version(services: Services) -> str:
     """The node's name and version, prefixed with `anvil/` unless a consensus client drives the node."""
     return services.announced_version or services.client_version
 
 
-@method("web3_sha3", cost=Cost.LIGHT, params=(Param("data", scalars.data),), result="32-byte hash")
+@method("web3_sha3", cost=Cost.LIGHT, any_thread=True, params=(Param("data", scalars.data),), result="32-byte hash")
 def sha3(services: Services, data: bytes) -> str:  # noqa: ARG001
     """Keccak-256 of the data."""
     return hexadecimal(keccak256(data))
