@@ -4,8 +4,8 @@
 
 Transactions of every type of the fork are sent in each slot. Ends with 0 when both nodes have the same blocks, every
 transaction of a block has the same receipt on both, `finalized` never went back, and finality was late only where a
-program was away for half an epoch. --alone runs one pair until finality, with a kill of zEVM in each epoch: the slice
-that CI runs.
+Lodestar was away, or a zEVM for half an epoch. --alone runs one pair until finality, with a kill of zEVM in each epoch:
+the slice that CI runs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ALONE_SLOTS = 80
 PERIOD_SLOTS = 200
 """The disturbances come again after this many slots."""
 
-LAST_DISTURBANCE = 132
-MIN_SLOTS = LAST_DISTURBANCE + SLOTS_PER_EPOCH + RECOVERY_EPOCHS * SLOTS_PER_EPOCH
+LAST_DISTURBANCE = 128
+MIN_SLOTS = LAST_DISTURBANCE + ABSENT_SLOTS + (1 + RECOVERY_EPOCHS) * SLOTS_PER_EPOCH
 """Of two pairs: with fewer, finality after the last disturbance would not be seen."""
 
 
 def disturbances(slots: int) -> Iterator[Action]:
-    """The disturbances of two pairs: a kill of each program, a pair that is away for 20 slots, both zEVMs at once.
+    """The disturbances of two pairs: a kill of each program, both zEVMs at once, a pair that is away for 20 slots.
 
     Each leaves finality time to return. None begins so late that its end is not seen.
     """
@@ -44,13 +44,14 @@ def disturbances(slots: int) -> Iterator[Action]:
         campaign.kill_execution(1)
 
     for begin in range(0, slots - MIN_SLOTS + 1, PERIOD_SLOTS):
-        yield Action(begin + 16, lambda campaign: campaign.kill_execution(0))
-        yield Action(begin + 28, lambda campaign: campaign.kill_execution(1))
-        yield Action(begin + 40, lambda campaign: campaign.kill_beacon(1))
-        yield Action(begin + 64, lambda campaign: campaign.kill_beacon(0))
-        yield Action(begin + 84, lambda campaign: campaign.stop_pair(1))
-        yield Action(begin + 84 + ABSENT_SLOTS, lambda campaign: campaign.return_pair(1), needs_step=False)
-        yield Action(begin + LAST_DISTURBANCE, kill_both)
+        yield Action(begin + 10, lambda campaign: campaign.kill_execution(0))
+        yield Action(begin + 18, lambda campaign: campaign.kill_execution(1))
+        yield Action(begin + 34, kill_both)
+        yield Action(begin + 44, lambda campaign: campaign.kill_beacon(1))
+        yield Action(begin + 86, lambda campaign: campaign.kill_beacon(0))
+        yield Action(begin + LAST_DISTURBANCE, lambda campaign: campaign.stop_pair(1))
+        returns = begin + LAST_DISTURBANCE + ABSENT_SLOTS
+        yield Action(returns, lambda campaign: campaign.return_pair(1), needs_step=False)
 
 
 def kill_in_each_epoch(slots: int) -> Iterator[Action]:
