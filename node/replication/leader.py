@@ -35,7 +35,6 @@ from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
-from zevm.rpc.memory.sources import source_of
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
@@ -95,10 +94,6 @@ class Leader:
         connection: that of the stream, on which one session is served at a time. share: the follower's address, as it
         is counted.
         """
-<<<<<<< HEAD
-=======
-        share = source_of(host)
->>>>>>> main
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()

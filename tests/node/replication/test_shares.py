@@ -23,8 +23,6 @@ from zevm.storage.primitives import Hash32
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
-<<<<<<< HEAD
-=======
 @pytest.mark.parametrize(
     ("host", "share"),
     [
@@ -42,7 +40,6 @@ def test_one_machine_is_one_address(host: str, share: str) -> None:
     assert source_of(host) == share
 
 
->>>>>>> main
 def test_an_address_has_so_many_followers() -> None:
     """The limits replica_followers_per_address and replica_followers."""
     counted = Shares(Limits(replica_followers=3, replica_followers_per_address=2))
