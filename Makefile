@@ -25,6 +25,7 @@ UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
+CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
@@ -56,8 +57,12 @@ test: install-dev
 	@scripts/install_spec_tests.sh || echo "spec tests: none, so that these tests are skipped"
 	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS); else $(MAKE) --no-print-directory every-test; fi
 
+# the test of a consensus client waits for npm and for slots, so it is no worker's
 every-test:
-	@$(COVERED_UNIT); unit=$$?; $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit" && exit $$unit
+	@log=$$(mktemp); { scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
+	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
+	$(COVERED_UNIT); unit=$$?; $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit" --ignore=$(CONSENSUS_TEST); rest=$$?; \
+	wait $$background; consensus=$$?; cat $$log; [ "$$unit$$rest$$consensus" = 000 ]
 
 unit: install-dev
 	@$(UNIT) $(ARGS)

@@ -30,6 +30,7 @@ from zevm.chain.errors import (
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.durable import DurablePool
+from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
@@ -181,7 +182,7 @@ class Chain(ChainView):
         head = self.head
         sealed = self.verify(block, head.header, recoveries=self.settings.recoveries, development=development)
         self._commit(sealed, sync=sync)
-        self._waiting.committed((sealed.block,))
+        self._waiting.committed((sealed.block,), changed=_changed(sealed))
         self.events.publish(HeadChanged((sealed.record,)))
 
     @_writes
@@ -213,16 +214,18 @@ class Chain(ChainView):
         self.refuse_when_driven()
         state = PatchedState(self.head.state)
         change(state)
-        self.canonical.patch(state.diff())
-        self._waiting.follow_head()
+        diff, since = state.diff(), self.head.state.root
+        self.canonical.patch(diff)
+        self._waiting.follow_head(changed=Changed(since, diff.accounts))
         self.events.publish(StatePatched())
         self._instant.mine_left()
 
     @_writes
     def follow_patch(self, diff: StateDiff, root: bytes) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
+        since = self.head.state.root
         self.canonical.patch(diff, root)
-        self._waiting.follow_head()
+        self._waiting.follow_head(changed=Changed(since, diff.accounts))
         self.events.publish(StatePatched())
 
     @_writes
@@ -346,7 +349,7 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.replace(target, branch, additions, checkpoints, keep_removed=keep_removed)
-        self._waiting.committed(blocks, reversed(removed))
+        self._waiting.committed(blocks, reversed(removed), _changed(*branch) if branch and not removed else None)
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @_writes
@@ -383,19 +386,19 @@ class Chain(ChainView):
     @_writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:
         """Remove a waiting transaction; whether there was one."""
-        dropped = self.pool.get(transaction_hash) is not None
-        self._waiting.change(lambda: self.pool.remove(transaction_hash))
-        return dropped
+        is_known = self.pool.get(transaction_hash) is not None
+        self._waiting.take_out(lambda: [transaction_hash] if self.pool.remove(transaction_hash) else [])
+        return is_known
 
     @_writes
     def drop_transactions_of(self, sender: Address) -> None:
         """Remove all waiting transactions of an account."""
-        self._waiting.change(lambda: self.pool.remove_sender(sender))
+        self._waiting.take_out(lambda: self.pool.remove_sender(sender))
 
     @_writes
     def drop_all_transactions(self) -> None:
         """Empty the pool."""
-        self._waiting.change(self.pool.clear)
+        self._waiting.take_out(self.pool.clear)
 
     @_writes
     def change_settings(self, /, **changes: object) -> None:
@@ -423,7 +426,7 @@ class Chain(ChainView):
         self.chain_id = chain_id
         self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
-        self._waiting.change(self._waiting.judge)
+        self._waiting.take_out(self._waiting.judge)
 
     def blob_sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its sidecar."""
@@ -461,7 +464,7 @@ class Chain(ChainView):
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()
-        self._waiting.committed((sealed.block,))
+        self._waiting.committed((sealed.block,), changed=_changed(sealed))
         # a failure of what comes after does not undo this block
         self._memory.remember()
         return sealed.record, refused
@@ -481,3 +484,9 @@ class Chain(ChainView):
 
     def _next_block(self) -> tuple[BlockEnvironment, StateReader]:
         return self.next_context().environment, self.head.state
+
+
+def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
+    """The accounts that consecutive blocks have changed."""
+    accounts = [address for sealed in (first, *others) for address in sealed.update.accounts]
+    return Changed(first.update.base_root, accounts)

@@ -197,12 +197,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), error.exit_code, chosen)
     except (StorageError, ChainError, NodeFaultError) as error:
         _fail(told(error), 1, chosen)
+    except UnicodeEncodeError:
+        wrong = next((text for text in chosen if not _is_text(text)), "an argument")
+        _fail(f"{wrong.encode(errors='surrogateescape')!r} is no text in UTF-8, which goes to a node", 2, chosen)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{reason_of(error)}", 1, chosen)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", 130, chosen)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether all bytes of an argument were text to Python."""
+    return not any("\udc80" <= character <= "\udcff" for character in argument)
 
 
 def _fail(message: str, code: int, arguments: Sequence[str]) -> None:

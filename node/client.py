@@ -46,8 +46,8 @@ class Client:
         self._timeout_seconds = timeout_seconds
 
     def call(self, method: str, *params: object) -> Any:
-        """The result of a call."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        """The result of a call. Raises UnicodeEncodeError for a text with lone surrogates, which JSON cannot have."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, ensure_ascii=False).encode()
         try:
             request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=self._timeout_seconds) as response:

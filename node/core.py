@@ -25,7 +25,7 @@ from zevm.node.keystore import FOLDER_NAME, Keystore
 from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
-from zevm.node.network import forget_replaced, limits_for, open_chain, opened_database
+from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
@@ -100,9 +100,19 @@ class Serving:
     async def until(self, stopping: asyncio.Event) -> None:
         """Go on until the event comes: the start has succeeded, and what it made stays. Raises StorageError."""
         self._chain.database.keep()
-        forget_replaced(self._settings)
-        self._chain.start()
-        await self._state_file.keep_until(stopping)
+        give_up_replaced(self._settings)
+        deletion = asyncio.create_task(asyncio.to_thread(self._forget_replaced))
+        try:
+            self._chain.start()
+            await self._state_file.keep_until(stopping)
+        finally:
+            await deletion
+
+    def _forget_replaced(self) -> None:
+        try:
+            forget_replaced(self._settings)
+        except StorageError as error:
+            LOGGER.warning("%s; the next start deletes it", error)
 
 
 class NodeCore:

@@ -80,7 +80,7 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
     """The database of the settings, created if absent; closed at exit.
 
     After a failure, a database created here is deleted, unless `keep` was called; and the chain that --fresh replaces
-    is put back, unless `forget_replaced` was called. Raises StorageError.
+    is put back, unless `give_up_replaced` was called. Raises StorageError.
     """
     absent = [name for name in _BESIDE_NAMES if not (settings.datadir / name).exists()]
     database = open_database(settings)
@@ -94,8 +94,14 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
     forget_replaced(settings)
 
 
+def give_up_replaced(settings: NodeSettings) -> None:
+    """Never put back the chain that --fresh has replaced: the new one has begun. Raises StorageError."""
+    if settings.fresh and not settings.memory:
+        replaced.give_up(settings.datadir)
+
+
 def forget_replaced(settings: NodeSettings) -> None:
-    """Delete the chain that --fresh has replaced: the new one has begun. Raises StorageError."""
+    """Delete the chain that --fresh has replaced, which takes time. Raises StorageError."""
     if settings.fresh and not settings.memory:
         replaced.forget(settings.datadir)
 

@@ -5,6 +5,7 @@ The command line's flags, the environment's ZEVM_* names and the keys of zevm.to
 
 from dataclasses import fields
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -482,6 +483,7 @@ Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, *
 """The class of all settings: NodeSettings with a field for every limit."""
 
 
+@cache
 def setting_flags() -> dict[str, Flag]:
     """Setting -> its flag, in the order of the help."""
     found: dict[str, Flag] = {}

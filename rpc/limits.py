@@ -77,7 +77,9 @@ class Limits:
     ipc_connections: int = _limit(256, "simultaneous IPC connections; a further one is closed")
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
-    quic_connections_per_address: int = _limit(16, "simultaneous QUIC connections of one IP address; likewise")
+    quic_connections_per_address: int = _limit(
+        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 network of 64 bits; likewise"
+    )
     quic_half_open: int = _limit(
         50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
     )
@@ -97,18 +99,24 @@ class Limits:
     quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
     quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
     quic_input_bytes: int = _limit(
-        8 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+        6 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
     )
     quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
     quic_output_bytes: int = _limit(
-        16 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+        6 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
     )
     quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
     quic_authentication_seconds: float = _limit(
         60.0, "a signed request of zvm/1 that is valid for longer gets status 7"
     )
     quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
-    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
+    quic_nonces_per_address: int = _limit(
+        25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
+    )
+    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads, until larger ones are seen to get through")
+    quic_largest_datagram_bytes: int = _limit(
+        16_000, "larger sizes of sent UDP payloads that a connection with much to send tries (1452, 8952, 16000)"
+    )
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter not polled for this long is removed")
@@ -161,6 +169,9 @@ class Limits:
     )
     forward_seconds: float = _limit(5.0, "time for a forwarding target to answer; then it counts as unreachable")
     replica_followers: int = _limit(32, "simultaneous followers of this node; a further one is refused")
+    replica_followers_per_address: int = _limit(
+        8, "simultaneous followers of one IP address (in IPv6: of one /64); likewise"
+    )
     replica_batch_blocks: int = _limit(256, "blocks that a follower is sent, and takes, at once")
     replica_batch_bytes: int = _limit(MEBIBYTE, "a batch for a follower ends before the block that makes it larger")
     replica_message_bytes: int = _limit(
@@ -175,6 +186,17 @@ class Limits:
     replica_idle_seconds: float = _limit(600.0, "a follower that asks for nothing for this long is disconnected")
     replica_retry_seconds: float = _limit(10.0, "longest pause before a follower tries to reach its leader again")
     replica_calls: int = _limit(32, "calls of followers that run at their leader at once; one more is refused")
+    replica_calls_per_address: int = _limit(
+        16, "such calls of followers of one IP address (in IPv6: of one /64); likewise"
+    )
+    replica_compared_entries: int = _limit(
+        250_000,
+        "accounts and slots that a leader compares within a minute for followers of one IP address, to send changes "
+        "outside of blocks; past it, they are refused until the minute is over",
+    )
+    replica_difference_bytes: int = _limit(
+        16 * MEBIBYTE, "changes outside of blocks that a leader keeps for the next follower; one more evicts the oldest"
+    )
     replica_catch_up_seconds: float = _limit(
         1.0, "longest time that a follower holds back the leader's answer until its own chain has what it tells of"
     )
@@ -211,6 +233,9 @@ class Limits:
     )
     zig_compiles: int = _limit(1, "simultaneous compiles of zvm_deployZigContract; further ones wait")
     zig_waiting: int = _limit(8, "compiles that wait for their turn; one more gets -32005")
+    zig_client_compiles: int = _limit(
+        6, "compiles of one client's address (IPv6: its /64), under way and waiting; one more gets -32005"
+    )
     audit_seconds: float = _limit(
         20.0, "time of one zvm_auditContract; then it reports what it has found, or gets -32000 before it has anything"
     )

@@ -49,17 +49,30 @@ def put_back(path: Path) -> None:
         aside.rmdir()
 
 
+def give_up(path: Path) -> None:
+    """Never put back the database that was set aside, if one was. Its files stay for `forget`. Raises StorageError."""
+    aside = path / FOLDER_NAME
+    with _clearing(path):
+        if aside.is_dir():
+            aside.rename(path / _FORGOTTEN_NAME)
+            directory.sync_directory(path)
+
+
 def forget(path: Path) -> None:
     """Delete the database that was set aside, if one was. Raises StorageError."""
-    aside, forgotten = path / FOLDER_NAME, path / _FORGOTTEN_NAME
+    give_up(path)
+    with _clearing(path):
+        if (path / _FORGOTTEN_NAME).is_dir():
+            shutil.rmtree(path / _FORGOTTEN_NAME)
+
+
+@contextmanager
+def _clearing(path: Path) -> Iterator[None]:
     try:
-        if aside.is_dir():
-            aside.rename(forgotten)
-            directory.sync_directory(path)
-        if forgotten.is_dir():
-            shutil.rmtree(forgotten)
+        yield
     except OSError as error:
-        raise StorageError(f"cannot clear away the earlier chain in {forgotten}: {error.strerror}") from error
+        text = f"cannot clear away the earlier chain in {path / _FORGOTTEN_NAME}: {error.strerror}"
+        raise StorageError(text) from error
 
 
 def _exists(path: Path) -> bool:

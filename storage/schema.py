@@ -74,6 +74,7 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
+    REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 
     Two more kinds have names of their own: "blobs/" ‖ transaction hash (32) -> a blob transaction in its network form,
@@ -89,6 +90,7 @@ class MetaName(Enum):
     ADOPTED = b"adopted"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
+    REPLICA_HIGHEST = b"replica-highest"
     COVENANT = b"covenant"
 
 

@@ -10,7 +10,7 @@ REASONS = {
     "NameNotAvailable(string)": "registered already, until 90 days after it expires; take another name",
     "NameNotRegistered(string)": "not registered, or expired",
     "NotOwner(string,address)": "not the sender's",
-    "NotOwner(bytes32,address)": "below a name of another owner",
+    "NotOwner(bytes32,address)": "it, or the name above it, has another owner",
     "NotAuthorised(bytes32,address)": "not the sender's",
     "InvalidOwner(address)": "the zero address owns no name; give another owner",
     "InvalidDuration(uint64)": "at least 1 day (86400 seconds) and at most 36500 days (3153600000 seconds) from now "

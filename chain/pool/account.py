@@ -1,5 +1,6 @@
 """The pool's transactions of one account by nonce; the first ones can execute now."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from zevm.chain.rules.forks import ForkRules
@@ -65,7 +66,8 @@ def pooled(
 class PoolAccount:
     """One sender's transactions. Nonces in state_nonce..executable_end-1 are executable, higher ones queued.
 
-    nonce, balance and delegation are those of the state the pool was last reset to.
+    nonce, balance and delegation are those of the state the pool was last reset to. sequence: order in which the
+    accounts came into the pool.
     """
 
     address: Address
@@ -77,6 +79,10 @@ class PoolAccount:
     executable_end: int = field(init=False)
     executable_cost_wei: int = 0
     executable_slots: int = 0
+    executable_remote: int = 0
+    """Number of executable transactions that are not local."""
+    sequence: int = -1
+    _highest_nonce: int | None = None
 
     def __post_init__(self) -> None:
         self.executable_end = self.state_nonce
@@ -105,14 +111,54 @@ class PoolAccount:
         """By nonce."""
         return [self.by_nonce[nonce] for nonce in sorted(self.by_nonce) if nonce >= self.executable_end]
 
+    @property
+    def head(self) -> PooledTransaction | None:
+        """The first executable transaction."""
+        return self.by_nonce[self.state_nonce] if self.executable_end > self.state_nonce else None
+
+    @property
+    def last_executable(self) -> PooledTransaction | None:
+        """The executable transaction with the highest nonce."""
+        return self.by_nonce[self.executable_end - 1] if self.executable_end > self.state_nonce else None
+
+    @property
+    def last_queued(self) -> PooledTransaction | None:
+        """The queued transaction with the highest nonce."""
+        if len(self.by_nonce) == self.executable_end - self.state_nonce:
+            return None
+        if self._highest_nonce is None:
+            self._highest_nonce = max(self.by_nonce)
+        return self.by_nonce[self._highest_nonce] if self._highest_nonce >= self.executable_end else None
+
+    def executable_backwards(self) -> Iterator[PooledTransaction]:
+        """By nonce, highest first."""
+        for nonce in range(self.executable_end - 1, self.state_nonce - 1, -1):
+            yield self.by_nonce[nonce]
+
+    def queued_backwards(self) -> Iterator[PooledTransaction]:
+        """By nonce, highest first; the first one costs nothing."""
+        last = self.last_queued
+        if last is not None:
+            yield last
+            yield from self.queued()[-2::-1]
+
     def put(self, entry: PooledTransaction) -> None:
         """Insert, or replace the one with the same nonce; an executable nonce stays executable."""
         old = self.by_nonce.get(entry.nonce)
         self.by_nonce[entry.nonce] = entry
+        if self._highest_nonce is not None and entry.nonce > self._highest_nonce:
+            self._highest_nonce = entry.nonce
         if self.state_nonce <= entry.nonce < self.executable_end:
             assert old is not None
             self.executable_cost_wei += entry.cost_wei - old.cost_wei
             self.executable_slots += entry.slots - old.slots
+            self.executable_remote += old.local - entry.local
+
+    def take_out(self, nonce: int) -> None:
+        """Remove the transaction with this nonce, which must be queued."""
+        del self.by_nonce[nonce]
+        if nonce == self._highest_nonce:
+            self._highest_nonce = None
 
     def advance(self) -> None:
         """Make the transaction at `executable_end` executable."""
@@ -120,6 +166,7 @@ class PoolAccount:
         self.executable_end += 1
         self.executable_cost_wei += entry.cost_wei
         self.executable_slots += entry.slots
+        self.executable_remote += not entry.local
 
     def retreat_to(self, nonce: int) -> None:
         """Queue the executable transactions from `nonce` on."""
@@ -128,6 +175,7 @@ class PoolAccount:
             entry = self.by_nonce[self.executable_end]
             self.executable_cost_wei -= entry.cost_wei
             self.executable_slots -= entry.slots
+            self.executable_remote -= not entry.local
 
     def move_to(self, state_nonce: int) -> None:
         """Queue everything, after a new nonce of the account in the state."""

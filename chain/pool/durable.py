@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from zevm.chain.errors import ChainError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, TransactionAdded, TransactionsDropped
 from zevm.chain.pool.journal import PoolJournal
-from zevm.chain.pool.pool import AddResult, Pool
+from zevm.chain.pool.pool import AddResult, Changed, Pool
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.transaction import encode_network_form
 from zevm.chain.vm.environment import BlockEnvironment
@@ -50,14 +50,14 @@ class DurablePool:
         self._events.publish(TransactionAdded(transaction))
         self._tell(gone)
 
-    def follow_head(self, mined: Collection[Hash32] = ()) -> None:
-        """Drop what a new head has mined or made impossible."""
-        self._forget(self.judge(mined))
+    def follow_head(self, mined: Collection[Hash32] = (), changed: Changed | None = None) -> None:
+        """Drop what a new head has mined or made impossible. changed: see Pool.reset."""
+        self._forget(self.judge(mined, changed))
 
-    def judge(self, mined: Collection[Hash32] = ()) -> list[Hash32]:
+    def judge(self, mined: Collection[Hash32] = (), changed: Changed | None = None) -> list[Hash32]:
         """Let the pool follow the head; the hashes that left it, of which the journal is to be told."""
         environment, state = self._next_block()
-        return self._pool.reset(environment, state, mined)
+        return self._pool.reset(environment, state, mined, changed)
 
     def follow_disk(self) -> None:
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed.
@@ -81,17 +81,16 @@ class DurablePool:
                 stale.append(transaction_hash)
         self._forget(stale)
 
-    def change(self, change: Callable[[], object]) -> None:
-        """Change the pool's content as a whole, and make the change durable."""
-        before = self._pool.hashes()
-        change()
+    def take_out(self, take_out: Callable[[], Iterable[Hash32]]) -> None:
+        """Take transactions out of the pool, and make that durable. take_out: does so, and returns their hashes."""
+        gone = sorted(take_out())
         batch = Batch()
-        hashes = self._pool.hashes()
-        self._journal.replace_all(batch, [waiting for item in hashes if (waiting := self._pool.get(item))])
+        self._journal.remove(batch, gone)
         if batch.operations:
             self._database.write(batch)
-        self._tell(sorted(before - self._pool.hashes()))
-        self.follow_head()
+        self._tell(gone)
+        _, state = self._next_block()
+        self.follow_head(changed=Changed(state.root, ()))
 
     def take_over(self, change: Callable[[], object]) -> None:
         """Change the pool's content to what is durable already."""
@@ -119,10 +118,18 @@ class DurablePool:
         for block in blocks:
             self._keep_blobs(batch, block)
 
-    def committed(self, blocks: Iterable[Block], removed: Iterable[BlockAndReceipts] = ()) -> None:
-        """Follow the head once the batch of `commit` was written; what removed blocks held comes back, oldest first."""
+    def committed(
+        self,
+        blocks: Iterable[Block],
+        removed: Iterable[BlockAndReceipts] = (),
+        changed: Changed | None = None,
+    ) -> None:
+        """Follow the head once the batch of `commit` was written; what removed blocks held comes back, oldest first.
+
+        changed: see Pool.reset.
+        """
         mined = _hashes_of(blocks)
-        self.follow_head(mined)
+        self.follow_head(mined, changed)
         for record in removed:
             for transaction in record.block.transactions:
                 if transaction.hash not in mined:

@@ -65,10 +65,21 @@ def normalised(text: str) -> str:
     try:
         name: str = library.ens_normalize(text)
     except library.DisallowedSequence as error:
-        raise InvalidNameError(f"{text!r} is no name: {error}") from error
-    if not name or max(len(label.encode()) for label in name.split(".")) > MAXIMUM_NAME_BYTES:
-        raise InvalidNameError(f"{text!r} is no name")
+        raise InvalidNameError(f"{text!r} is no name: {error}{_place_of(error)}") from error
+    if len(name.encode()) > MAXIMUM_NAME_BYTES:
+        raise InvalidNameError(
+            f"the name has {len(name.encode())} bytes once it is normalised, at most {MAXIMUM_NAME_BYTES} are possible"
+        )
     return name
+
+
+def _place_of(error: Exception) -> str:
+    """Which characters ens_normalize refuses, where, and what it would take instead; empty where it does not say."""
+    sequence, index = getattr(error, "sequence", None), getattr(error, "index", None)
+    if not sequence or index is None:
+        return ""
+    other = getattr(error, "suggested", None)
+    return f", {sequence!r} at {index}{f'; write {other!r} there' if other else ''}"
 
 
 def is_normal(name: str) -> bool:

@@ -1,6 +1,7 @@
 """WebAssembly contracts as frames: run their code, deploy them, and turn the end of a run into the EVM's outcomes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
@@ -30,7 +31,7 @@ from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Program
 from zevm.chain.zvm.runtime.instance import HostCallback
 from zevm.chain.zvm.runtime.runtime import End, RunResult, run
-from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, Entry, TransactionScope
+from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, INTEGER_BYTES, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
 
 CALL_DATA_LIMIT_BYTES = 1 << 20
@@ -47,8 +48,21 @@ def execute(frame: Frame, scope: TransactionScope) -> None:
     entry = scope.entry if message.depth == 0 else ENTRY
     code_hash = frame.block_state.get_code_hash(message.code_address)
     program = program_of(frame, scope, code_hash, message.code, library=entry.library)
+    data = bytes(message.data)
+    if entry.may_take_integers:
+        entry, data = _with_integers(program, entry, data)
     require_function(program, entry)
-    run_program(frame, scope, program, bytes(message.data), entry=entry)
+    run_program(frame, scope, program, data, entry=entry)
+
+
+def _with_integers(program: Program, entry: Entry, data: bytes) -> tuple[Entry, bytes]:
+    """The entry and its call data: the data are a function's integers if the program has the function for no bytes."""
+    signature = program.exports.get(entry.name)
+    if signature is None or (signature.parameters, signature.result) == ("i", "i") or len(data) % INTEGER_BYTES:
+        return entry, data
+    starts = range(0, len(data), INTEGER_BYTES)
+    integers = [int.from_bytes(data[start : start + INTEGER_BYTES], "big") for start in starts]
+    return replace(entry, arguments=integers), b""
 
 
 def require_function(program: Program, entry: Entry) -> None:

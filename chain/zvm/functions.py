@@ -30,7 +30,8 @@ class FunctionCall:
 
     address: the contract; with `module`, where that module's code is assumed to be (None for an address of its own).
     name: None or "user_entrypoint" for the entry point; a signature as "transfer(address,uint256)", whose selector
-    goes before the arguments; or an export. arguments: bytes, or the integers of an export.
+    goes before the arguments; or an export. arguments: bytes, or the integers of an export; packs_integers: the bytes
+    are an export's integers, of 8 bytes each, unless it takes bytes.
     memory_limit_bytes: rounded down to pages of 64 KiB; None for the chain's own limit.
     """
 
@@ -42,6 +43,7 @@ class FunctionCall:
     value_wei: int = 0
     gas_limit: int = 50_000_000
     memory_limit_bytes: int | None = None
+    packs_integers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _entry_of(call: FunctionCall) -> Entry:
         return Entry(call.name or ENTRYPOINT, call.arguments, library)
     if call.name is None or _is_signature(call.name):
         return Entry(ENTRYPOINT, None, library)
-    return Entry(call.name, None, library)
+    return Entry(call.name, None, library, call.packs_integers)
 
 
 def _is_signature(name: str) -> bool:

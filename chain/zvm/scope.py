@@ -13,6 +13,8 @@ FRAME_STACK_WORDS = 65_536
 """Stack words of one frame. A word covers at most 64 bytes of native stack."""
 TRANSACTION_STACK_WORDS = 1_048_576
 """Stack words of all open frames together."""
+INTEGER_BYTES = 8
+"""An integer among arguments that are bytes, big-endian."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,14 @@ class Entry:
     """The function that the outermost frame calls: by its name, with integers or as the entry point is called.
 
     arguments: None for the length of the call data. library: the module need not be a contract (off chain alone).
+    may_take_integers: a function of other parameters than the entry point's takes the call data as its integers, of
+    INTEGER_BYTES each.
     """
 
     name: str = ENTRYPOINT
     arguments: Sequence[int] | None = None
     library: bool = False
+    may_take_integers: bool = False
 
 
 ENTRY = Entry()

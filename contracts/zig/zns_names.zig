@@ -50,28 +50,38 @@ pub fn below(node: Node, label: Node) Node {
     return covenant.hash(&both);
 }
 
-/// The node of the name that begins at a place of a name in DNS wire format (RFC 1035, 3.1).
-pub fn nodeAt(dns: []const u8, start: usize) Node {
-    const starts = covenant.list(u32, dns.len);
+/// The node of a name in DNS wire format.
+pub fn nodeOf(dns: []const u8) Node {
+    const names = namesOf(dns);
+    return if (names.len == 0) root else names[0].node;
+}
+
+/// A name above another, or the name itself: its node, and where in the other's wire format it begins.
+pub const Above = struct { node: Node, start: u32 };
+
+/// A name in DNS wire format (RFC 1035, 3.1), and each name above it but the root.
+pub fn namesOf(dns: []const u8) []const Above {
+    const all = covenant.list(Above, dns.len);
     var count: usize = 0;
-    var offset = start;
+    var offset: usize = 0;
     while (true) {
         if (offset >= dns.len) covenant.revertWith(DNSDecodingFailed{ .dns = .{ .data = dns } });
         const size: usize = dns[offset];
         if (size == 0) break;
-        starts[count] = @intCast(offset);
+        all[count].start = @intCast(offset);
         count += 1;
         offset += 1 + size;
     }
     if (offset + 1 != dns.len) covenant.revertWith(DNSDecodingFailed{ .dns = .{ .data = dns } });
     var node = root;
-    while (count != 0) {
-        count -= 1;
-        const place: usize = starts[count];
-        const size: usize = dns[place];
-        node = below(node, covenant.hash(dns[place + 1 ..][0..size]));
+    var index = count;
+    while (index != 0) {
+        index -= 1;
+        const start: usize = all[index].start;
+        node = below(node, covenant.hash(dns[start + 1 ..][0..dns[start]]));
+        all[index].node = node;
     }
-    return node;
+    return all[0..count];
 }
 
 /// The wire format of a name in text; an empty text is the root. Reverts for empty labels and ones of over 255 bytes.

@@ -12,7 +12,6 @@ const ApprovalForAll = names.ApprovalForAll;
 const DNSDecodingFailed = names.DNSDecodingFailed;
 const below = names.below;
 const isRoot = names.isRoot;
-const nodeAt = names.nodeAt;
 const registry = names.registry;
 
 const s = ZnsResolver.storage;
@@ -275,16 +274,18 @@ fn key(node: Node) Node {
 }
 
 fn answering(dnsName: []const u8) Node {
-    const node = nodeAt(dnsName, 0);
+    const all = names.namesOf(dnsName);
+    const node = if (all.len == 0) names.root else all[0].node;
     if (registry.call(.recordExists, .{node})) return node;
-    var offset: usize = 0;
-    while (dnsName[offset] != 0) {
-        offset += 1 + @as(usize, dnsName[offset]);
-        const above = nodeAt(dnsName, offset);
-        if (isRoot(above) or !registry.call(.recordExists, .{above})) continue;
-        return below(above, covenant.hash("*"));
+    var nearest: ?Node = null;
+    var index = all.len;
+    while (index > 1) : (index -= 1) {
+        const above = all[index - 1].node;
+        // below a node that does not exist there is none; a top-level name may have been left out
+        if (index != all.len and registry.call(.incarnation, .{above}) == 0) break;
+        if (registry.call(.recordExists, .{above})) nearest = above;
     }
-    return node;
+    return if (nearest) |above| below(above, covenant.hash("*")) else node;
 }
 
 fn isEvm(coinType: u256) bool {

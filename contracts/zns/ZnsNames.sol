@@ -5,10 +5,17 @@ pragma solidity ^0.8.28;
 library ZnsNames {
     error DNSDecodingFailed(bytes dns);
 
-    /// The node (EIP-137) of the name that begins at `offset`.
-    function nodeAt(bytes memory dnsName, uint256 offset) internal pure returns (bytes32 node) {
-        uint256[] memory starts = new uint256[](dnsName.length);
+    /// The node (EIP-137) of a name.
+    function nodeOf(bytes memory dnsName) internal pure returns (bytes32) {
+        (bytes32[] memory nodes,) = nodesOf(dnsName);
+        return nodes.length == 0 ? bytes32(0) : nodes[0];
+    }
+
+    /// The nodes of a name and of each name above it but the root, and where in `dnsName` each of these names begins.
+    function nodesOf(bytes memory dnsName) internal pure returns (bytes32[] memory nodes, uint256[] memory starts) {
+        starts = new uint256[](dnsName.length);
         uint256 count = 0;
+        uint256 offset = 0;
         while (true) {
             if (offset >= dnsName.length) revert DNSDecodingFailed(dnsName);
             uint256 size = uint8(dnsName[offset]);
@@ -17,14 +24,17 @@ library ZnsNames {
             offset += 1 + size;
         }
         if (offset + 1 != dnsName.length) revert DNSDecodingFailed(dnsName);
-        while (count != 0) {
-            uint256 start = starts[--count];
-            uint256 size = uint8(dnsName[start]);
-            bytes32 label;
+        nodes = new bytes32[](count);
+        bytes32 node = 0;
+        for (uint256 i = count; i != 0; i--) {
+            uint256 start = starts[i - 1];
             assembly ("memory-safe") {
-                label := keccak256(add(add(dnsName, 33), start), size)
+                let label := add(add(dnsName, 32), start)
+                mstore(0, node)
+                mstore(32, keccak256(add(label, 1), byte(0, mload(label))))
+                node := keccak256(0, 64)
             }
-            node = keccak256(abi.encodePacked(node, label));
+            nodes[i - 1] = node;
         }
     }
 

@@ -193,16 +193,16 @@ contract ZnsResolver {
     }
 
     function answering(bytes calldata dnsName) private view returns (bytes32) {
-        bytes32 node = ZnsNames.nodeAt(dnsName, 0);
+        (bytes32[] memory nodes,) = ZnsNames.nodesOf(dnsName);
+        bytes32 node = nodes.length == 0 ? bytes32(0) : nodes[0];
         if (REGISTRY.recordExists(node)) return node;
-        uint256 offset = 0;
-        while (dnsName[offset] != 0) {
-            offset += 1 + uint256(uint8(dnsName[offset]));
-            bytes32 above = ZnsNames.nodeAt(dnsName, offset);
-            if (above == 0 || !REGISTRY.recordExists(above)) continue;
-            return keccak256(abi.encodePacked(above, keccak256("*")));
+        bytes32 above = 0;
+        for (uint256 i = nodes.length; i > 1; i--) {
+            // below a node that does not exist there is none; a top-level name may have been left out
+            if (i != nodes.length && REGISTRY.incarnation(nodes[i - 1]) == 0) break;
+            if (REGISTRY.recordExists(nodes[i - 1])) above = nodes[i - 1];
         }
-        return node;
+        return above == 0 ? node : keccak256(abi.encodePacked(above, keccak256("*")));
     }
 
     function isEvm(uint256 coinType) private pure returns (bool) {

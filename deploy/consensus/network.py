@@ -5,6 +5,7 @@ hash with validators whose keys everybody knows.
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -40,8 +41,21 @@ BEACON_READY = re.compile(r"Started REST API server")
 EXECUTION_START_SECONDS = 120.0
 BEACON_START_SECONDS = 180.0
 CALL_SECONDS = 30.0
-START_SECONDS = (20, 60, 120)
-"""Time of one pair's programs until slot 0, in the first start and where that is not enough."""
+START_ATTEMPTS = 3
+LATEST_START_SLOT = SLOTS_PER_EPOCH - 3
+"""Validators begin at the latest in this slot: an epoch after slot 0, Lodestar takes a chain without blocks for lost.
+
+The votes of epoch 0 count for nothing, so a start during it costs no finality.
+"""
+
+BEACON_START_SHARE = 2
+"""Lodestar starts within this many times the seconds of zEVM, also where the machine is busy."""
+
+SLOTS_PER_RESTART = 2.5
+"""Slots that a killed zEVM may miss. An epoch has 8, of which a third may be without votes."""
+
+SECONDS_PER_SLOT = range(2, 13)
+"""Slots of a second are too short for Lodestar; 12 are Ethereum's."""
 
 
 class NetworkError(Exception):
@@ -74,17 +88,35 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The values that all pairs share. genesis_time: Unix time of slot 0. folder: of logs and data; it is created.
+    """The values that all pairs share. folder: of logs and data; it is created.
 
-    ports: of each pair. validators: of all pairs together.
+    ports: of each pair. validators: of all pairs together. genesis_hash: of the execution chain's block 0.
     """
 
     folder: Path
     ports: Sequence[Ports]
     validators: int
-    seconds_per_slot: int
-    genesis_time: int
     genesis_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The clock of all beacon nodes. genesis_time: Unix time of slot 0."""
+
+    genesis_time: int
+    seconds: int
+
+    def start(self, slot: int) -> float:
+        """The Unix time at which a slot begins."""
+        return self.genesis_time + slot * self.seconds
+
+    def at(self, unix_time: float) -> int:
+        """The slot of a time; negative before genesis."""
+        return int((unix_time - self.genesis_time) // self.seconds)
+
+    def options(self) -> list[str]:
+        """Lodestar's options for this clock."""
+        return ["--genesisTime", str(self.genesis_time), "--params.SECONDS_PER_SLOT", str(self.seconds)]
 
 
 class Pair:
@@ -119,9 +151,9 @@ class Pair:
         """Start zEVM; returns when it listens. Raises ProgramError."""
         self.execution.start(EXECUTION_READY, EXECUTION_START_SECONDS)
 
-    def start_beacon(self, *, wait: bool = True) -> None:
+    def start_beacon(self, slots: Slots, *, wait: bool = True) -> None:
         """Start Lodestar; with `wait`, returns when it answers. Raises ProgramError."""
-        self.beacon.start(BEACON_READY, BEACON_START_SECONDS if wait else None)
+        self.beacon.start(BEACON_READY, BEACON_START_SECONDS if wait else None, slots.options())
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of a JSON-RPC call of zEVM. Raises NetworkError, OSError."""
@@ -151,9 +183,7 @@ class Pair:
             "node", "--import", str(LODESTAR / "polyfill.mjs"), str(LODESTAR_PROGRAM), "dev",
             "--dataDir", str(self.folder / "lodestar"),
             "--genesisValidators", str(plan.validators), "--startValidators", f"{first}..{last}",
-            "--genesisTime", str(plan.genesis_time), "--genesisEth1Hash", plan.genesis_hash,
-            *forks, "--params.TERMINAL_TOTAL_DIFFICULTY", "0",
-            "--params.SECONDS_PER_SLOT", str(plan.seconds_per_slot),
+            "--genesisEth1Hash", plan.genesis_hash, *forks, "--params.TERMINAL_TOTAL_DIFFICULTY", "0",
             "--eth1", "false", "--execution.urls", f"http://127.0.0.1:{self.ports.engine}",
             "--jwt-secret", str(self.folder / "jwt.hex"),
             "--discv5", "false", "--mdns", "false", "--listenAddress", "127.0.0.1", "--port", str(self.ports.peers),
@@ -169,25 +199,29 @@ class Network:
 
     plan: Plan
     pairs: list[Pair] = field(init=False)
+    slots: Slots = field(init=False)
 
     def __post_init__(self) -> None:
         self.pairs = [Pair(self.plan, index) for index in range(len(self.plan.ports))]
 
-    def start(self) -> None:
-        """Start every program; returns when all answer. Raises ProgramError."""
+    def start_executions(self) -> float:
+        """Start every zEVM; the seconds that one took. Raises ProgramError."""
+        began = time.monotonic()
         for pair in self.pairs:
             pair.start_execution()
-            pair.start_beacon(wait=False)
+        return (time.monotonic() - began) / len(self.pairs)
+
+    def start_beacons(self, slots: Slots) -> None:
+        """Start every Lodestar on a clock; returns when all answer. Raises ProgramError."""
+        self.slots = slots
+        for pair in self.pairs:
+            pair.start_beacon(slots, wait=False)
         for pair in self.pairs:
             pair.beacon.wait(BEACON_START_SECONDS)
 
-    def slot_start(self, slot: int) -> float:
-        """The Unix time at which a slot begins."""
-        return self.plan.genesis_time + slot * self.plan.seconds_per_slot
-
     def slot_now(self) -> int:
         """The slot of this moment; negative before genesis."""
-        return int((time.time() - self.plan.genesis_time) // self.plan.seconds_per_slot)
+        return self.slots.at(time.time())
 
     def __enter__(self) -> "Network":
         return self
@@ -201,24 +235,39 @@ class Network:
 
 @contextmanager
 def begun(
-    folder: Path, ports: Sequence[Ports], *, validators: int, seconds_per_slot: int, tell: Callable[[str], None] = print
+    folder: Path,
+    ports: Sequence[Ports],
+    *,
+    validators: int,
+    seconds_per_slot: int | None,
+    tell: Callable[[str], None] = print,
 ) -> Iterator[Network]:
-    """A network whose programs all answer before slot 0 or soon after; it is stopped at the end.
+    """A network whose programs all answer in slot LATEST_START_SLOT or before; it is stopped at the end.
 
-    A validator that comes more than an epoch late never begins, so a start that took too long is repeated with more
-    time. Raises ProgramError, NetworkError.
+    seconds_per_slot: None chooses the shortest that kills of a zEVM permit on a machine as busy as this one. A start
+    that took too long is repeated with more time. Raises ProgramError, NetworkError.
     """
     begins_on = genesis_hash()
-    for attempt, seconds in enumerate(START_SECONDS, 1):
-        genesis_time = int(time.time()) + seconds * len(ports)
-        plan = Plan(folder / f"start-{attempt}", ports, validators, seconds_per_slot, genesis_time, begins_on)
-        with Network(plan) as network:
-            network.start()
-            if network.slot_now() < SLOTS_PER_EPOCH // 2:
+    beacons_seconds = 0.0
+    for attempt in range(1, START_ATTEMPTS + 1):
+        with Network(Plan(folder / f"start-{attempt}", ports, validators, begins_on)) as network:
+            execution_seconds = network.start_executions()
+            seconds = seconds_per_slot or fitting_slot(execution_seconds)
+            usual_seconds = BEACON_START_SHARE * execution_seconds * len(ports)
+            beacons_seconds = max(usual_seconds, 2 * beacons_seconds)
+            late_seconds = min(beacons_seconds, LATEST_START_SLOT // 2 * seconds)
+            network.start_beacons(Slots(int(time.time() + beacons_seconds - late_seconds), seconds))
+            if network.slot_now() <= LATEST_START_SLOT:
                 yield network
                 return
-            tell(f"the start took longer than {seconds * len(ports)} s; it is repeated with more time")
-    raise NetworkError(f"the programs did not start within {START_SECONDS[-1] * len(ports)} s: the machine is too busy")
+            tell(f"the start took longer than {beacons_seconds:.0f} s; it is repeated with more time")
+    raise NetworkError(f"the programs did not start within {beacons_seconds:.0f} s: the machine is too busy")
+
+
+def fitting_slot(restart_seconds: float) -> int:
+    """The shortest slot, in seconds, with which a zEVM with this start time can be killed once in each epoch."""
+    wanted = math.ceil(restart_seconds / SLOTS_PER_RESTART)
+    return min(max(wanted, SECONDS_PER_SLOT[0]), SECONDS_PER_SLOT[-1])
 
 
 def share(validators: int, pairs: int, index: int) -> tuple[int, int]:

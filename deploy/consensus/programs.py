@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,6 +13,8 @@ from typing import IO
 
 TAIL_LINES = 40
 STOP_SECONDS = 15.0
+ENDS_WITH_ITS_PARENT = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+"""util-linux' way to have a program not outlive this one, however this one ends."""
 
 
 class ProgramError(Exception):
@@ -50,11 +53,14 @@ class Program:
         with self._changed:
             return "\n".join(self._tail)
 
-    def start(self, expected: re.Pattern[str], timeout_seconds: float | None) -> None:
-        """Start it, and wait for a line of output unless timeout_seconds is None. Raises ProgramError."""
+    def start(self, expected: re.Pattern[str], timeout_seconds: float | None, arguments: Sequence[str] = ()) -> None:
+        """Start it with further arguments, and wait for a line of output unless timeout_seconds is None.
+
+        Raises ProgramError.
+        """
         self._expected, self._seen, self._ended = expected, False, False
         process = subprocess.Popen(
-            self.command,
+            [*ENDS_WITH_ITS_PARENT, *self.command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -85,7 +85,7 @@ def _run(folder: Path, nodes: int, seconds_per_slot: int) -> None:
     with begun(folder, ports, validators=validators, seconds_per_slot=seconds_per_slot, tell=_tell) as network:
         for pair in network.pairs:
             print(f"{pair.execution.name}: http://{pair.url}, beacon node {pair.beacon_node.url}", flush=True)
-        wait_seconds = max(0, round(network.slot_start(1) - time.time()))
+        wait_seconds = max(0, round(network.slots.start(1) - time.time()))
         print(
             f"Chain {CHAIN_ID}: the first block comes in {wait_seconds} s, finality "
             f"{4 * SLOTS_PER_EPOCH * seconds_per_slot} s after it. Ctrl-C stops everything.",

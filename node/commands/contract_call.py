@@ -58,6 +58,8 @@ def call(
         fields = transaction_fields(data, to=target.address, value=value) | ({} if sender is None else {"from": sender})
         with reasons(project.out):
             returned = client.call("eth_call", fields, block_reference(block))
+        if outputs and returned == "0x" and client.call("eth_getCode", target.address, block_reference(block)) == "0x":
+            raise NodeError(f"{contract}: {target.address} has no code on the chain of {client.url} at {block}")
     if as_json:
         typer.echo(json.dumps(returned))
     elif outputs is None:

@@ -19,11 +19,19 @@ def resolved(client: Client, name: str, *, contract: bool = False) -> str:
     """The address of a name; `contract`: the contract that it means, before its address. Raises NodeError."""
     answer: dict[str, Any] | None = client.call("zns_resolve", name)
     if answer is None:
-        raise NodeError(f"{name} is not registered on the chain of {client.url}: see `zevm zns register`")
+        raise not_registered(client, name)
     address: str | None = (contract and answer["contract"]) or answer["address"]
     if address is None:
         raise NodeError(f"{name} has no {'contract and no address' if contract else 'address'}: see `zevm zns set`")
     return address
+
+
+def not_registered(client: Client, name: str) -> NodeError:
+    """The error for a name that no resolver answers for."""
+    if name.rpartition(".")[2].lower() in TOP_LEVEL_NAMES and "." in name:
+        return NodeError(f"{name} is not registered on the chain of {client.url}: see `zevm zns register`")
+    ends = ", ".join(f".{end}" for end in TOP_LEVEL_NAMES)
+    return NodeError(f"{name} is not registered on the chain of {client.url}, whose names end in {ends}")
 
 
 def with_addresses(client: Client, types: tuple[str, ...], texts: list[str]) -> list[str]:

@@ -12,7 +12,19 @@ import typer
 from zevm.node.commands.options import DatadirOption, settings_of
 from zevm.node.commands.sending import PrivateKeyOption
 from zevm.node.commands.wasm_call import ENTRY_POINT, function_fields, tell
-from zevm.node.commands.wasm_options import NEGATIVE_NUMBERS, FileArgument, FromOption, JsonOption, read_module
+from zevm.node.commands.wasm_options import (
+    ADDRESS,
+    NEGATIVE_NUMBERS,
+    DataOption,
+    FileArgument,
+    FromOption,
+    FunctionArgument,
+    JsonOption,
+    ShowGasOption,
+    TargetArgument,
+    ValuesArgument,
+    read_module,
+)
 from zevm.node.errors import NodeError
 from zevm.node.extras import of_extra
 
@@ -39,7 +51,6 @@ class Client(Protocol):
 
 Result = TypeVar("Result")
 DEFAULT_PORT = 8_545
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})\Z")
 _NODE = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?\Z")
 
@@ -67,16 +78,10 @@ app = typer.Typer(help="A node over post-quantum QUIC: execute, deploy, stats.",
 
 @app.command("execute", context_settings=NEGATIVE_NUMBERS)
 def execute(
-    target: Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")],
-    function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
-    ] = ENTRY_POINT,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
-    ] = None,
+    target: TargetArgument,
+    function: FunctionArgument = ENTRY_POINT,
+    arguments: ValuesArgument = None,
+    data: DataOption = None,
     node: NodeOption = f"127.0.0.1:{DEFAULT_PORT}",
     authority: AuthorityOption = None,
     server_key: ServerKeyOption = None,
@@ -87,7 +92,7 @@ def execute(
     gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")] = 30_000_000,
     memory_limit: MemoryOption = 64 * 1024 * 1024,
     timeout_ms: TimeoutOption = 30_000,
-    gas: Annotated[bool, typer.Option("--gas", help="Also print the gas used.")] = False,
+    gas: ShowGasOption = False,
     allow_classical: ClassicalOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,7 +100,7 @@ def execute(
     fields = function_fields(function, arguments or [], data)
     given = fields["arguments"]
     values = _bytes_of(given, "--data") if isinstance(given, str) else [int(text, 0) for text in given]
-    code = bytes.fromhex(target[2:]) if _ADDRESS.match(target) else read_module(Path(target))
+    code = bytes.fromhex(target[2:]) if ADDRESS.match(target) else read_module(Path(target))
     options = {"gas_limit": gas_limit, "memory_limit": memory_limit, "timeout_ms": timeout_ms}
     connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
     name = "" if fields["function"] == ENTRY_POINT else fields["function"]

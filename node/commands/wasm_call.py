@@ -1,7 +1,6 @@
 """`zevm wasm call`: run a function of a contract on a node, or of a module's file locally."""
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,45 +11,44 @@ from zevm.analysis.printable import printable
 from zevm.node.client import Client
 from zevm.node.commands.names import address_of, is_name, resolved, with_addresses
 from zevm.node.commands.wasm_options import (
+    ADDRESS,
+    DataOption,
     FromOption,
+    FunctionArgument,
     GasLimitOption,
     JsonOption,
     PortOption,
     RpcOption,
+    ShowGasOption,
+    TargetArgument,
     ValueOption,
+    ValuesArgument,
     client_of,
     read_module,
 )
 from zevm.node.errors import NodeError
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _INTEGER = ("uint256",)
 """The encoding of an export's result."""
 ENTRY_POINT = "user_entrypoint"
 
 
 def call(
-    target: Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")],
-    function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
-    ] = ENTRY_POINT,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
-    ] = None,
+    target: TargetArgument,
+    function: FunctionArgument = ENTRY_POINT,
+    arguments: ValuesArgument = None,
+    data: DataOption = None,
     rpc: RpcOption = None,
     port: PortOption = None,
     block: Annotated[str, typer.Option("--block", metavar="BLOCK", help="Number, tag or hash.")] = "latest",
     sender: FromOption = None,
     value: ValueOption = 0,
     gas_limit: GasLimitOption = None,
-    gas: Annotated[bool, typer.Option("--gas", help="Also print the gas used.")] = False,
+    gas: ShowGasOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a function without keeping changes, and print its result. A FILE runs locally unless a node is named."""
-    is_on_node = rpc is not None or port is not None or is_name(target) or _ADDRESS.match(target) is not None
+    is_on_node = rpc is not None or port is not None or is_name(target) or ADDRESS.match(target) is not None
     client = client_of(rpc, port) if is_on_node else None
     fields = function_fields(function, arguments or [], data, client)
     outputs = fields.pop("outputs")
@@ -61,7 +59,7 @@ def call(
     fields["value"] = hex(value)
     if client is not None and is_name(target):
         target = resolved(client, target, contract=True)
-    if _ADDRESS.match(target):
+    if ADDRESS.match(target):
         fields["address"] = target
     else:
         fields["module"] = "0x" + read_module(Path(target)).hex()

@@ -16,6 +16,17 @@ NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Settings of commands whose arguments may be negative numbers."""
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
+TargetArgument = Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")]
+FunctionArgument = Annotated[
+    str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
+]
+ValuesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ARGS]...", help="Values for the signature; integers for an export.")
+]
+DataOption = Annotated[
+    str | None, typer.Option("--data", metavar="HEX", help="Call data of the function, in place of ARGS.")
+]
+ShowGasOption = Annotated[bool, typer.Option("--gas", help="Also print the gas used.")]
 ScheduleOption = Annotated[
     str, typer.Option("--schedule", metavar="NAME", help=f"Prices and page limits: {', '.join(PRICE_TABLES)}.")
 ]
@@ -25,6 +36,9 @@ RpcOption = Annotated[
 ]
 PortOption = Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="The sender.")]
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+"""A contract in the place of a module's file."""
+
 _AMOUNT = re.compile(r"(\d{1,78}(?:\.\d{1,18})?) ?(wei|gwei|ether|)", re.ASCII)
 _WEI = {"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18}
 

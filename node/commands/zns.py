@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zevm.analysis.printable import printable
-from zevm.node.commands.names import is_name
+from zevm.node.commands.names import is_name, not_registered
 from zevm.node.commands.sending import PrivateKeyOption, tell_receipt
 from zevm.node.commands.wasm_options import FromOption, JsonOption, PortOption, RpcOption, client_of
 from zevm.node.commands.zns_options import AddressOption, CoinOption, ContenthashOption, ContractOption, TextOption
@@ -67,7 +67,7 @@ def resolve(
         return
     answer = client.call("zns_records", name)
     if answer is None:
-        raise NodeError(f"{name} is not registered on the chain of {client.url}: see `zevm zns register`")
+        raise not_registered(client, name)
     if as_json:
         typer.echo(json.dumps(answer))
         return
@@ -83,6 +83,10 @@ def set_(
     texts: TextOption = None,
     contenthash: ContenthashOption = None,
     coins: CoinOption = None,
+    ttl: Annotated[
+        int | None,
+        typer.Option("--ttl", min=0, max=2**64 - 1, metavar="SECONDS", help="How long others may keep its records."),
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Also let the sender's address have this name.")] = False,
     rpc: RpcOption = None,
     port: PortOption = None,
@@ -96,7 +100,7 @@ def set_(
 
     client = client_of(rpc, port)
     changes = given(client, address, contract, texts, contenthash, coins)
-    for receipt in set_records(client, Sender(sender, private_key), name, changes, reverse=reverse):
+    for receipt in set_records(client, Sender(sender, private_key), name, changes, ttl, reverse=reverse):
         tell_receipt(receipt, as_json=as_json)
 
 

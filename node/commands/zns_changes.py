@@ -84,23 +84,27 @@ def transfer_name(client: Client, sender: Sender, text: str, owner: str) -> Rece
 
 
 def set_records(
-    client: Client, sender: Sender, text: str, changes: RecordChanges, *, reverse: bool
+    client: Client, sender: Sender, text: str, changes: RecordChanges, ttl: int | None, *, reverse: bool
 ) -> Iterator[Receipt]:
     """Set records of a name, which is made if it is below one of the sender's; the receipts. Raises NodeError."""
     name = normal(text)
     data = None if changes == RecordChanges() else records_call(name, changes)
-    if data is None and not reverse:
-        raise NodeError("nothing to set: give --address, --contract, --text, --contenthash, --coin or --reverse")
+    if data is None and ttl is None and not reverse:
+        raise NodeError("nothing to set: give --address, --contract, --text, --contenthash, --coin, --ttl or --reverse")
+    if (data is not None or ttl is not None) and name.count(".") > 1 and _owner(client, name) == ZERO_ADDRESS:
+        yield _made(client, sender, name)
     if data is not None:
-        if name.count(".") > 1 and _owner(client, name) == ZERO_ADDRESS:
-            yield _made(client, sender, name)
         yield sent(client, sender, name, RESOLVER_ADDRESS, data)
+    if ttl is not None:
+        yield sent(client, sender, name, REGISTRY_ADDRESS, call_data("setTTL(bytes32,uint64)", namehash(name), ttl))
     if reverse:
         yield sent(client, sender, name, REVERSE_REGISTRAR_ADDRESS, call_data("setName(string)", name))
 
 
 def _made(client: Client, sender: Sender, name: str) -> Receipt:
     label, _, above = name.partition(".")
+    if _owner(client, above) == ZERO_ADDRESS:
+        raise NodeError(f"{above} is not there, below which {name} would be: make it first, with `zevm zns set` too")
     arguments = (namehash(above), keccak256(label.encode()), sender.address(client), RESOLVER_ADDRESS, 0)
     data = call_data("setSubnodeRecord(bytes32,bytes32,address,address,uint64)", *arguments)
     return sent(client, sender, name, REGISTRY_ADDRESS, data)

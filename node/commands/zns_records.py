@@ -1,10 +1,16 @@
 """Records of names from the options of `zevm zns`."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 from zevm.chain.calls.name_changes import RecordChanges
 from zevm.node.client import Client
 from zevm.node.commands.names import is_name, resolved
 from zevm.node.errors import NodeError
 from zevm.storage.primitives import Address
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 def given(
@@ -21,9 +27,19 @@ def given(
         address=meant if address is None else address_bytes(client, address, "--address"),
         contract=meant,
         content_hash=None if contenthash is None else _bytes(contenthash, "--contenthash"),
-        texts=dict(_pair(text, "--text KEY=VALUE") for text in texts or []),
-        addresses=dict(_coin(text) for text in coins or []),
+        texts=_table((_pair(text, "--text KEY=VALUE") for text in texts or []), "--text"),
+        addresses=_table((_coin(text) for text in coins or []), "--coin"),
     )
+
+
+def _table(pairs: Iterable[tuple[Key, Value]], option: str) -> dict[Key, Value]:
+    """Pairs by their first halves. Raises NodeError for one that is given twice."""
+    found: dict[Key, Value] = {}
+    for key, value in pairs:
+        if key in found:
+            raise NodeError(f"{option} {key!s:.80}: given twice, with two values")
+        found[key] = value
+    return found
 
 
 def address_bytes(client: Client, text: str, option: str, *, contract: bool = False) -> Address:

@@ -92,8 +92,12 @@ class Follower:
                 self._tell(f"{self.address} cannot be followed: {error}", logging.ERROR)
             except _FAULTS as error:
                 self._tell(f"the link to {self.address} is down: {error or 'no answer in time'}", logging.WARNING)
-            except Exception as error:
-                # a fault of this node: without this task it would answer from an ever older chain, and look healthy
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                    raise
+                # a fault of this node, or a part that was cancelled by itself: without this task it would answer from
+                # an ever older chain, and look healthy
                 self._refusal = f"{type(error).__name__}: {error}"
                 self._tell(f"following {self.address} has failed: {self._refusal}", logging.ERROR, error)
             await asyncio.sleep(self._pause_seconds)
@@ -223,12 +227,12 @@ class Follower:
         low, high = self._chain.genesis.number, min(here.number, batch.head)
         while low < high:
             low, high = await self._narrowed(frames, low, high)
-        depth = here.number - low
-        limit = self._limits.replica_rewind_blocks
-        if depth > limit and not self._takes_development:
+        highest, limit = self._replica.highest, self._limits.replica_rewind_blocks
+        if highest - low > limit and not self._takes_development:
             raise LeaderRefusedError(
-                f"the leader has other blocks from {low + 1} on: {depth} blocks would be taken back, and the "
-                f"limit is {limit}; --rpc-replica-rewind-blocks raises it, a new --datadir follows from the start"
+                f"the leader has other blocks from {low + 1} on: {highest - low} blocks would be taken back of the "
+                f"{highest} that this chain once had, and the limit is {limit}; --rpc-replica-rewind-blocks raises "
+                "it, a new --datadir follows from the start"
             )
         return self._position_at(low)
 
@@ -253,7 +257,7 @@ class Follower:
     def _hear(self, head: int) -> None:
         self._leader_head, self._heard_at = head, time.monotonic()
 
-    def _tell(self, text: str, level: int, fault: Exception | None = None) -> None:
+    def _tell(self, text: str, level: int, fault: BaseException | None = None) -> None:
         """Log news once."""
         if text != self._told:
             LOGGER.log(level, "%s", text, exc_info=fault)

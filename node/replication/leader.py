@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -30,10 +30,12 @@ from zevm.node.replication.messages import (
     encode_result,
     encode_text,
 )
+from zevm.node.replication.shares import Allowance, Shares
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
@@ -66,11 +68,11 @@ class Leader:
         self._is_closed = False
         self._told_at: float | None = None
         self._source = Source(chain, limits)
+        self._shares = Shares(limits)
         self._readers = ThreadPoolExecutor(READING_THREADS, "replica-source")
         self._loop = asyncio.get_running_loop()
         self._changed: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._calls = 0
         self._synced: dict[object, int] = {}
         self._cancel = chain.events.subscribe(self._on_event)
 
@@ -87,8 +89,12 @@ class Leader:
             task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    async def serve(self, stream: Stream, connection: object | None = None) -> None:
-        """Serve one stream to its end. connection: that of the stream, on which one session is served at a time."""
+    async def serve(self, stream: Stream, connection: object | None = None, host: str = "") -> None:
+        """Serve one stream to its end.
+
+        connection: that of the stream, on which one session is served at a time. host: the follower's address.
+        """
+        share = source_of(host)
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()
@@ -96,14 +102,14 @@ class Leader:
         assert task is not None
         self._tasks.add(task)
         try:
-            with self._calling() as count:
+            with self._calling(share) as count:
                 # a large body counts before it is read: so many are held at most
                 kind, content = await frames.receive(Kind.HELLO, Kind.CALL, admit=count)
                 if kind is Kind.CALL:
                     count(_ANY_SIZE)
                     await self._serve_call(frames, content)
             if kind is Kind.HELLO:
-                await self._serve_session(frames, Hello.decode(content), connection or frames)
+                await self._serve_session(frames, Hello.decode(content), connection or frames, share)
         except (OSError, TimeoutError) as error:
             LOGGER.debug("a follower's stream has ended: %s", error)
         except (MessageError, RefusedError, StorageError) as error:
@@ -122,29 +128,25 @@ class Leader:
             self._told_at = now
         LOGGER.log(logging.WARNING if is_news else logging.DEBUG, "a follower is refused: %s", error)
 
-    async def _serve_session(self, frames: Frames, hello: Hello, session: object) -> None:
+    async def _serve_session(self, frames: Frames, hello: Hello, session: object, share: str) -> None:
         self._check(hello)
         if session in self._synced:
             raise RefusedError("a connection follows once: it has a session already")
-        self._synced[session] = 0
-        try:
-            await frames.send(Kind.WELCOME, self._welcome(hello).encode())
-            while True:
-                await self._serve_request(frames, session)
-        except EndedError:
-            return
-        finally:
-            del self._synced[session]
+        with self._shares.session(share) as allowance:
+            self._synced[session] = 0
+            try:
+                await frames.send(Kind.WELCOME, self._welcome(hello).encode())
+                while True:
+                    await self._serve_request(frames, session, allowance)
+            except EndedError:
+                return
+            finally:
+                del self._synced[session]
 
     def _check(self, hello: Hello) -> None:
         """Raise RefusedError for a follower that cannot be served."""
         if hello.version != VERSION:
             raise RefusedError(f"this leader speaks version {VERSION} of zvm-sync, the follower {hello.version}")
-        if len(self._synced) >= self._limits.replica_followers:
-            raise RefusedError(
-                f"{self._limits.replica_followers} followers are connected, which is the limit: follow one of them, "
-                "or raise --rpc-replica-followers at the leader"
-            )
         identity = self._identity
         if hello.genesis_hash not in (None, identity.genesis_hash):
             raise RefusedError(
@@ -162,7 +164,7 @@ class Leader:
         genesis = identity.genesis if hello.genesis_hash is None else b""
         return Welcome(identity.genesis_hash, genesis, identity.rules, identity.client, self._chain.head.number)
 
-    async def _serve_request(self, frames: Frames, session: object) -> None:
+    async def _serve_request(self, frames: Frames, session: object, allowance: Allowance) -> None:
         idle_seconds = self._limits.replica_idle_seconds
         kind, content = await frames.receive(Kind.WANT, Kind.LOCATE, patience_seconds=idle_seconds)
         if kind is Kind.LOCATE:
@@ -171,14 +173,14 @@ class Leader:
             return
         want = Want.decode(content)
         self._synced[session] = want.synced
-        await frames.send(Kind.BATCH, await self._batch(want))
+        await frames.send(Kind.BATCH, await self._batch(want, allowance))
 
-    async def _batch(self, want: Want) -> bytes:
+    async def _batch(self, want: Want, allowance: Allowance) -> bytes:
         """The encoded batch after a position, as soon as there is one; an empty one after a heartbeat."""
         end = self._loop.time() + self._limits.replica_heartbeat_seconds
         while True:
             changed = self._next_change()
-            encoded, is_news = await self._read(self._encoded, want)
+            encoded, is_news = await self._read(self._encoded, want, allowance)
             if is_news:
                 return encoded
             try:
@@ -187,8 +189,8 @@ class Leader:
             except TimeoutError:
                 return encoded
 
-    def _encoded(self, want: Want) -> tuple[bytes, bool]:
-        batch: Batch = self._source.after(want)
+    def _encoded(self, want: Want, allowance: Allowance) -> tuple[bytes, bool]:
+        batch: Batch = self._source.after(want, allowance)
         return batch.encode(), bool(batch.entries or batch.unknown)
 
     async def _read(self, function: Callable[..., _Result], *arguments: object) -> _Result:
@@ -212,26 +214,18 @@ class Leader:
             changed.set_result(None)
 
     @contextmanager
-    def _calling(self) -> Iterator[Callable[[int], None]]:
+    def _calling(self, share: str) -> Iterator[Callable[[int], None]]:
         """Count a call by its size (bytes), once, or raise RefusedError; on exit the call is over."""
-        counted = 0
+        with ExitStack() as stack:
+            is_counted = False
 
-        def count(size: int) -> None:
-            nonlocal counted
-            if counted or size <= CONTROL_BYTES:
-                return
-            if self._calls >= self._limits.replica_calls:
-                raise RefusedError(
-                    f"{self._limits.replica_calls} calls of followers are running at the leader: try again later, or "
-                    "raise --rpc-replica-calls there"
-                )
-            self._calls += 1
-            counted = 1
+            def count(size: int) -> None:
+                nonlocal is_counted
+                if not is_counted and size > CONTROL_BYTES:
+                    stack.enter_context(self._shares.call(share))
+                    is_counted = True
 
-        try:
             yield count
-        finally:
-            self._calls -= counted
 
     async def _serve_call(self, frames: Frames, content: bytes) -> None:
         if len(content) > LOOP_BODY_BYTES:

@@ -13,6 +13,7 @@ from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
 from zevm.rpc.transport.quic.options import QuicError
 from zevm.rpc.transport.quic.protocols import REPLICATION
 from zevm.storage.directory import PINS_NAME
+from zevm.storage.private_files import write_private
 
 PING_SECONDS = 10.0
 """Interval of pings, so that a link outlives the execution of a long batch."""
@@ -66,7 +67,8 @@ class Pins:
     def _write(self, keys: dict[str, str]) -> None:
         self._keys = keys
         if self._file is not None and self._file.parent.exists():
-            self._file.write_text(json.dumps(keys, indent=2, sort_keys=True) + "\n")
+            # a start that is killed here leaves the keys of before, not half a file
+            write_private(self._file, json.dumps(keys, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def quic_dial(address: str, authority: Path | None, folder: Path | None, *, allow_classical: bool) -> Dial:

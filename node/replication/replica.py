@@ -11,6 +11,8 @@ from zevm.storage.account import StateDiff
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.rlp import RlpError, split_list
+from zevm.storage.schema import MetaName, decode_number, encode_number
+from zevm.storage.store import Batch
 
 
 class LeaderRefusedError(Exception):
@@ -29,6 +31,12 @@ class Replica:
         """The chain's newest state, all of it on the disk."""
         head = self._chain.head
         return Position(head.number, head.header.hash, head.state.root)
+
+    @property
+    def highest(self) -> int:
+        """The newest block that this chain ever had: what a leader takes back in several steps counts together."""
+        noted = self._chain.database.ledger.meta(MetaName.REPLICA_HIGHEST)
+        return max(self._chain.head.number, decode_number(noted) if noted else 0)
 
     def apply(self, entries: Sequence[Entry], back_to: Position | None) -> Steps[Position]:
         """Take back what the leader has not, and make its steps; on the writer's thread, in parts.
@@ -53,10 +61,16 @@ class Replica:
         Raises LeaderRefusedError where its state is not kept.
         """
         if number < self._chain.head.number or self._chain.head.version.patch:
+            self._note_highest()
             try:
                 self._chain.rewind_to(number, 0)
             except ChainError as error:
                 raise LeaderRefusedError(error.message) from error
+
+    def _note_highest(self) -> None:
+        database, batch = self._chain.database, Batch()
+        database.ledger.put_meta(batch, MetaName.REPLICA_HIGHEST, encode_number(self.highest))
+        database.write(batch)
 
     def _make(self, entry: Entry, *, sync: bool) -> None:
         number = self._chain.head.number

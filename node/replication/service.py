@@ -47,7 +47,7 @@ class Replication:
         )
 
         async def serve(stream: TransportStream) -> None:
-            await leader.serve(QuicStream(stream), stream.connection)
+            await leader.serve(QuicStream(stream), stream.connection, stream.connection.address[0])
 
         return serve
 

@@ -3,6 +3,8 @@
 Each reading is of one snapshot of the database, so that no batch mixes two chains. Any thread may read.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -10,6 +12,7 @@ from itertools import islice
 from zevm.chain.blockchain import Chain
 from zevm.node.replication.frames import RefusedError
 from zevm.node.replication.messages import UNKNOWN_BLOCK, UNKNOWN_STATE, Batch, Entry, Patch, Position, Want
+from zevm.node.replication.shares import Allowance
 from zevm.rpc.limits import Limits
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ACCOUNT, AccountChange, StateDiff, StateReader
@@ -35,12 +38,17 @@ class Source:
     def __init__(self, chain: Chain, limits: Limits) -> None:
         self._chain = chain
         self._limits = limits
+        self._differences = _Differences(limits.replica_difference_bytes)
 
-    def after(self, want: Want) -> Batch:
-        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow."""
+    def after(self, want: Want, allowance: Allowance) -> Batch:
+        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow.
+
+        allowance: of comparisons, for the one that asks; a change that is kept costs none of it.
+        """
         position, limits = want.position, self._limits
         with closing(self._chain.database.store.snapshot()) as view:
-            reading = _Reading(Ledger.over(view), self._chain.database.state, self._largest_entry)
+            comparing = _Comparing(self._chain.database.state, self._largest_entry, self._differences, allowance)
+            reading = _Reading(Ledger.over(view), comparing, self._largest_entry)
             head = reading.head
             if reading.hash_at(position.number) != position.block_hash:
                 return Batch(head, unknown=UNKNOWN_BLOCK)
@@ -71,13 +79,13 @@ class Source:
 class _Reading:
     """The chain in one snapshot."""
 
-    def __init__(self, ledger: Ledger, states: StateStore, largest_entry: int) -> None:
+    def __init__(self, ledger: Ledger, comparing: "_Comparing", largest_entry: int) -> None:
         pointer = ledger.head()
         if pointer is None:
             raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
         self.head = pointer[0]
         self._ledger = ledger
-        self._states = states
+        self._comparing = comparing
         self._largest_entry = largest_entry
 
     def hash_at(self, number: int) -> Hash32 | None:
@@ -109,11 +117,66 @@ class _Reading:
     def _patch(self, number: int, present: bytes, header_root: bytes) -> bytes:
         """The change that leads from a state to the one that the next block stands on; empty for none."""
         root = self._ledger.working_root(number) or header_root
-        return b"" if root == present else Patch(root, self._difference(number, present, root)).encode()
+        return b"" if root == present else self._comparing.patch(number, present, root)
 
-    def _difference(self, number: int, present: bytes, root: bytes) -> StateDiff:
-        """The difference of two states, both of which are on the disk."""
-        states, diff, size = self._states, StateDiff(), 0
+    def _checked(self, entry: Entry, number: int) -> Entry:
+        if entry.size > self._largest_entry:
+            raise _too_large(number, entry.size, self._largest_entry)
+        return entry
+
+
+class _Differences:
+    """The newest encoded changes, which the next follower asks for as well. Used on any thread."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._patches: OrderedDict[tuple[bytes, bytes], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, states: tuple[bytes, bytes]) -> bytes | None:
+        """The change that leads from one root to another."""
+        with self._lock:
+            patch = self._patches.get(states)
+            if patch is not None:
+                self._patches.move_to_end(states)
+            return patch
+
+    def put(self, states: tuple[bytes, bytes], patch: bytes) -> None:
+        """Keep a change, and drop those that were used longest ago."""
+        with self._lock:
+            self._bytes += len(patch) - len(self._patches.pop(states, b""))
+            self._patches[states] = patch
+            while self._bytes > self._most_bytes:
+                self._bytes -= len(self._patches.popitem(last=False)[1])
+
+
+class _Comparing:
+    """Comparisons of states for one request."""
+
+    def __init__(self, states: StateStore, largest_entry: int, differences: _Differences, allowance: Allowance) -> None:
+        self._states = states
+        self._largest_entry = largest_entry
+        self._differences = differences
+        self._allowance = allowance
+
+    def patch(self, number: int, present: bytes, root: bytes) -> bytes:
+        """The encoded change from one state to another. Raises RefusedError."""
+        patch = self._differences.get((present, root))
+        if patch is None:
+            self._allowance.check()
+            diff = StateDiff()
+            try:
+                self._compare(number, present, root, diff)
+            finally:
+                self._allowance.count(len(diff.accounts) + sum(map(len, diff.storage.values())))
+            patch = Patch(root, diff).encode()
+            self._differences.put((present, root), patch)
+        return patch
+
+    def _compare(self, number: int, present: bytes, root: bytes, diff: StateDiff) -> None:
+        """Note the difference of two states, both of which are on the disk."""
+        states, size = self._states, 0
         before, after = states.at(present), states.at(root)
         for key in states.differing_accounts(present, root):
             address = Address(self._plain(key))
@@ -122,8 +185,7 @@ class _Reading:
             size += _ACCOUNT_BYTES + _SLOT_BYTES * len(diff.storage.get(address, ()))
             size += 0 if change is None else len(diff.code.get(change.code_hash, b""))
             if size > self._largest_entry:
-                raise self._too_large(number, size)
-        return diff
+                raise _too_large(number, size, self._largest_entry)
 
     def _change(
         self, number: int, before: StateReader, after: StateReader, address: Address, diff: StateDiff
@@ -139,7 +201,8 @@ class _Reading:
                 int.from_bytes(self._plain(key), "big") for key in islice(keys, self._largest_entry // _SLOT_BYTES)
             ]
             if next(keys, None) is not None:
-                raise self._too_large(number, len(slots) * _SLOT_BYTES)
+                self._allowance.count(len(slots))
+                raise _too_large(number, len(slots) * _SLOT_BYTES, self._largest_entry)
             diff.storage[address] = {slot: after.storage(address, slot) for slot in slots}
         return AccountChange(new.nonce, new.balance, new.code_hash)
 
@@ -150,13 +213,9 @@ class _Reading:
             raise CorruptionError(text, StorageProblem.RECORD_DAMAGED)
         return plain
 
-    def _checked(self, entry: Entry, number: int) -> Entry:
-        if entry.size > self._largest_entry:
-            raise self._too_large(number, entry.size)
-        return entry
 
-    def _too_large(self, number: int, size: int) -> RefusedError:
-        return RefusedError(
-            f"block {number} with the changes after it has {size} bytes or more, and a message of the leader at most "
-            f"{self._largest_entry + _ENVELOPE_BYTES}: raise --rpc-replica-message-bytes there and here"
-        )
+def _too_large(number: int, size: int, largest_entry: int) -> RefusedError:
+    return RefusedError(
+        f"block {number} with the changes after it has {size} bytes or more, and a message of the leader at most "
+        f"{largest_entry + _ENVELOPE_BYTES}: raise --rpc-replica-message-bytes there and here"
+    )

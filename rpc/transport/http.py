@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
 from zevm.rpc.errors import told
+from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
 from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
@@ -94,6 +95,7 @@ class HttpEndpoint:
             if error.refusal is not None:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
+        CLIENT.set(scope["client"][0] if scope.get("client") else None)
         try:
             answered, reply = await self._answer(body, receive)
         finally:
@@ -179,6 +181,7 @@ def _following(services: Services) -> tuple[dict[str, object], bool]:
         "leader": services.leader.address,
         "connected": report.connected,
         "behind": behind,
+        "heardSeconds": None if report.heard_seconds is None else round(report.heard_seconds, 1),
         "refusal": report.refusal,
     }, near and report.refusal is None
 

@@ -113,6 +113,8 @@ def text(runner: Executor, signature: str, *values: object) -> str:
 TEXTS = ("hello world", "", "x" * 31, "y" * 32, "hello " * 20, "grüße, welt", "a hello")
 
 
+@pytest.mark.clients
+@pytest.mark.slow
 def test_a_contract_that_allocates(guestbook: bytes) -> None:
     runner = executor(accounts_of({CONTRACT: guestbook}))
     for content in TEXTS:
@@ -124,6 +126,8 @@ def test_a_contract_that_allocates(guestbook: bytes) -> None:
     assert text(runner, "words()") == f"a 1, grüße, 1, hello 22, welt 1, world 1, {'x' * 31} 1, {'y' * 32} 1"
 
 
+@pytest.mark.clients
+@pytest.mark.slow
 def test_its_storage_is_soliditys(guestbook: bytes) -> None:
     runner = executor(accounts_of({CONTRACT: guestbook}))
     for content in ("abc", "y" * 40):
@@ -141,6 +145,8 @@ def test_its_storage_is_soliditys(guestbook: bytes) -> None:
     ]
 
 
+@pytest.mark.clients
+@pytest.mark.slow
 def test_malformed_call_data_and_wei_revert(guestbook: bytes) -> None:
     runner = executor(accounts_of({CONTRACT: guestbook}))
     good = asking("sign(string)", "abc")
@@ -163,6 +169,8 @@ def test_malformed_call_data_and_wei_revert(guestbook: bytes) -> None:
     assert runner.call(request_to(CONTRACT, good)).error is None
 
 
+@pytest.mark.clients
+@pytest.mark.slow
 def test_the_build_says_why_a_module_cannot_be_deployed(tmp_path: Path) -> None:
     source = tmp_path / "floating.ts"
     source.write_text(

@@ -17,7 +17,19 @@ import pytest
 import yaml
 
 from deploy.consensus import run
-from deploy.consensus.network import FORKS, GENESIS, HERE, Network, Plan, Ports, genesis_hash, missing, share
+from deploy.consensus.network import (
+    FORKS,
+    GENESIS,
+    HERE,
+    Network,
+    Plan,
+    Ports,
+    Slots,
+    fitting_slot,
+    genesis_hash,
+    missing,
+    share,
+)
 from deploy.consensus.peers import BeaconNode, PeersError, join, keep_joined
 from deploy.consensus.programs import Program, ProgramError
 from testing.node_process import ROOT
@@ -40,7 +52,7 @@ def _options(command: list[str]) -> dict[str, str]:
 
 
 def _plan(folder: Path, pairs: int) -> Plan:
-    return Plan(folder, [Ports.usual(index) for index in range(pairs)], 16, 6, 0, genesis_hash())
+    return Plan(folder, [Ports.usual(index) for index in range(pairs)], 16, genesis_hash())
 
 
 @pytest.mark.parametrize(("name", "count"), NETWORKS.items())
@@ -77,7 +89,7 @@ def test_the_pairs_share_the_validators_and_one_genesis(name: str, count: int) -
 def test_compose_gives_the_options_that_the_script_gives(name: str, count: int, tmp_path: Path) -> None:
     """The script is what tests run; the compose files differ from it in names, and in what stands in a file there."""
     pair = Network(_plan(tmp_path, count)).pairs[1]
-    ours = _options(pair.beacon.command[pair.beacon.command.index("dev") + 1 :])
+    ours = _options(pair.beacon.command[pair.beacon.command.index("dev") + 1 :] + Slots(0, 6).options())
     service = _compose(name)["services"]["beacon-2"]
     theirs = _options(service["command"])
     assert set(ours) - {"--genesisTime", "--listenAddress"} == set(theirs) - {"--rest.address"}
@@ -137,6 +149,17 @@ def test_each_validator_has_one_pair(validators: int, pairs: int) -> None:
     shares = [share(validators, pairs, index) for index in range(pairs)]
     held = [number for first, last in shares for number in range(first, last + 1)]
     assert held == list(range(validators))
+
+
+def test_slots_are_told_by_the_clock() -> None:
+    slots = Slots(1000, 3)
+    assert [slots.at(time) for time in (999.9, 1000.0, 1002.9, 1003.0)] == [-1, 0, 0, 1]
+    assert slots.at(slots.start(7)) == 7
+
+
+@pytest.mark.parametrize(("seconds", "slot"), [(0.5, 2), (5.0, 2), (5.1, 3), (15.0, 6), (90.0, 12)])
+def test_a_slot_is_as_long_as_a_restart_demands(seconds: float, slot: int) -> None:
+    assert fitting_slot(seconds) == slot
 
 
 @dataclass

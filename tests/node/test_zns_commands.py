@@ -79,7 +79,7 @@ def test_names_below_a_name(run: Run) -> None:
     assert f"address: {OWNER}\n" in run("zns", "resolve", "shop.mine.kz")
     assert f"address: {OTHER}\n" in run("zns", "resolve", "any.mine.kz")
     assert run("zns", "resolve", OWNER) == "shop.mine.kz\n"
-    assert "below a name of another owner" in run(
+    assert "the name above it, has another owner" in run(
         "zns", "set", "new.mine.kz", "--address", OTHER, "--from", OTHER, code=1
     )
 
@@ -149,13 +149,31 @@ def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
         (["zns", "renew", "nobody.ghost"], "nobody.ghost: not registered, or expired"),
         (["zns", "transfer", "nobody.ghost", OTHER], "nobody.ghost: not registered, or expired"),
         (["zns", "resolve", "nobody.ghost"], "nobody.ghost is not registered on the chain"),
+        (["zns", "resolve", "mytoken"], ", whose names end in .ghost, .gcc, .zns, .kz, .zkellz, .bc"),
+        (["zns", "resolve", "nobody.eth"], ", whose names end in .ghost, .gcc, .zns, .kz, .zkellz, .bc"),
+        (["zns", "resolve", "\udcff.ghost"], r"b'\xff.ghost' is no text in UTF-8"),
+        (["zns", "register", "x.ghost", "--text", "k\udcff=v"], r"b'k\xff=v' is no text in UTF-8"),
+        (["contract", "call", "resolver.eth", "f(string)", "\udcff"], r"b'\xff' is no text in UTF-8"),
+        (["zns", "register", "x.ghost", "--text", "a=1", "--text", "a=2"], "--text a: given twice"),
+        (["zns", "register", "x.ghost", "--coin", "0=0x12", "--coin", "00=0x13"], "--coin 0: given twice"),
+        (["zns", "set", "a.b.nobody.ghost", "--address", OTHER], "b.nobody.ghost is not there"),
+        (["contract", "call", OTHER, "f()(uint256)"], f"{OTHER} has no code on the chain"),
         (["zns", "resolve", OTHER], f"the address {OTHER} has no name"),
         (["zns", "resolve", ""], "the name is empty"),
         (["contract", "call", "nobody.ghost", "f()"], "nobody.ghost is not registered on the chain"),
     ],
 )
 def test_bad_input_is_one_line(run: Run, arguments: list[str], told: str) -> None:
-    assert told in run(*arguments, code=1)
+    assert told in run(*arguments, code=2 if "no text" in told else 1)
+
+
+def test_the_time_that_others_may_keep_a_name_for(run: Run, node: zevm.Node) -> None:
+    run("zns", "register", "kept.ghost", "--address", OTHER)
+    assert run("zns", "set", "kept.ghost", "--ttl", "300").count("transaction: ") == 1
+    run("zns", "set", "below.kept.ghost", "--address", OTHER, "--ttl", str(2**64 - 1))
+    found = [node.request("zns_resolve", name)["ttl"] for name in ("kept.ghost", "below.kept.ghost")]
+    assert found == [300, 2**64 - 1]
+    assert "has another owner" in run("zns", "set", "kept.ghost", "--ttl", "5", "--from", OTHER, code=1)
 
 
 def zevm_checksum(address: str) -> str:

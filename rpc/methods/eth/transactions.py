@@ -127,9 +127,8 @@ def mined_at(services: Services, sender: Address, nonce: int, deadline: Deadline
 
 def waiting_at(services: Services, sender: Address, nonce: int) -> Transaction | None:
     """The transaction of an account with this nonce in the pool."""
-    pool = services.chain.pool
-    waiting = (*pool.pending().get(sender, ()), *pool.queued().get(sender, ()))
-    return next((transaction for transaction in waiting if transaction.nonce == nonce), None)
+    executable, queued = services.chain.pool.of_sender(sender)
+    return next((transaction for transaction in (*executable, *queued) if transaction.nonce == nonce), None)
 
 
 @method(

@@ -55,15 +55,21 @@ def protocol_version(services: Services) -> str:  # noqa: ARG001
 
 @method("eth_syncing", cost=Cost.LIGHT, result="false, or {startingBlock, currentBlock, highestBlock}")
 def syncing(services: Services) -> Json | bool:
-    """How far a node that follows another is behind its leader; false if it is not, or follows none."""
+    """How far a node that follows another is behind its leader; false if it is not, or follows none.
+
+    A follower that refuses its leader's chain is syncing as well, whatever the heights: it does not go on.
+    """
     report = None if services.leader is None else services.leader.report()
     current = services.chain.head.number
-    if report is None or report.head is None or report.head <= current:
+    if report is None:
+        return False
+    highest = max(current, report.head or 0)
+    if highest == current and report.refusal is None:
         return False
     return {
         "startingBlock": hex(report.started_at),
         "currentBlock": hex(current),
-        "highestBlock": hex(report.head),
+        "highestBlock": hex(highest),
     }
 
 

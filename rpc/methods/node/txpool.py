@@ -71,8 +71,5 @@ def content_from(services: Services, address: Address) -> dict[str, dict[str, Js
 
 
 def _content_from(services: Services, address: Address) -> dict[str, dict[str, Json]]:
-    pool = services.chain.pool
-    return {
-        "pending": _by_nonce(pool.pending().get(address, ()), _pending_json),
-        "queued": _by_nonce(pool.queued().get(address, ()), _pending_json),
-    }
+    executable, queued = services.chain.pool.of_sender(address)
+    return {"pending": _by_nonce(executable, _pending_json), "queued": _by_nonce(queued, _pending_json)}

@@ -51,9 +51,24 @@ def registration(value: object) -> dict[str, Any]:
     decoded = decode_fields(value, _FIELDS)
     require_fields(decoded, {"name": _FIELDS["name"]}, "Registration")
     decoded["texts"] = {key: scalars.string(text) for key, text in decoded.get("texts", {}).items()}
-    coins = decoded.get("addresses", {})
-    decoded["addresses"] = {scalars.number(coin): scalars.data(address) for coin, address in coins.items()}
+    decoded["addresses"] = _coin_addresses(decoded.get("addresses", {}))
     return decoded
+
+
+def _coin_addresses(given: dict[str, Any]) -> dict[int, bytes]:
+    """Addresses by coin type. Raises InvalidParamsError for what is no number, and for one that is given twice."""
+    found: dict[int, bytes] = {}
+    for coin, address in given.items():
+        try:
+            coin_type = scalars.number(coin)
+        except InvalidParamsError as error:
+            raise InvalidParamsError(
+                f"field addresses: {coin!r:.80}: {error.message}; want a coin type, as 0 or 0x80000001 (SLIP-44)"
+            ) from None
+        if coin_type in found:
+            raise InvalidParamsError(f"field addresses: coin type {coin_type} is given twice")
+        found[coin_type] = scalars.data(address)
+    return found
 
 
 @method(

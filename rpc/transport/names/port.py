@@ -39,6 +39,12 @@ class Answer:
     seconds: int = 0
 
 
+def _has(tags: bytes | None, tag: bytes) -> bool:
+    """Whether an If-None-Match header names a tag (RFC 9110, 13.1.2)."""
+    named = {part.strip().removeprefix(b"W/") for part in (tags or b"").split(b",")}
+    return tag in named or b"*" in named
+
+
 def _refused(status: int, reason: str) -> Answer:
     return Answer(status, orjson.dumps({"error": reason}))
 
@@ -112,7 +118,7 @@ class NamesApplication:
         headers = [(b"cache-control", kept), *self._guard.cors_headers(scope["headers"])]
         if answer.status == 200:
             headers.append((b"etag", tag))
-            if header(scope["headers"], b"if-none-match") == tag:
+            if _has(header(scope["headers"], b"if-none-match"), tag):
                 await send({"type": "http.response.start", "status": 304, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
                 return

@@ -3,11 +3,11 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -22,6 +22,10 @@ from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 30.0
+NEXT_ADDRESS_SECONDS = 0.25
+"""After this time without an answer, a name's next address is tried as well (RFC 8305, section 5)."""
+MAXIMUM_ADDRESSES = 8
+"""Addresses of a name that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,46 +88,98 @@ async def connect(
     timeout_seconds: float = CONNECT_SECONDS,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[ClientConnection]:
-    """A connection for the length of the block. Raises QuicError if none comes about."""
+    """A connection for the length of the block. Raises QuicError if none comes about.
+
+    The addresses of a name are tried one after another, and the first that answers is taken.
+    """
     limits = limits or ConnectionLimits(streams=0, unidirectional_streams=0)
     configuration = _configuration(host, alpn, trust, idle_seconds, limits)
-    loop = asyncio.get_running_loop()
-    address = await _resolve(host, port)
-    quic = QuicConnection(configuration=configuration)
-    offer_groups(quic, allow_classical=allow_classical)
+
+    async def open_at(address: tuple[str, int]) -> _Opened:
+        quic = QuicConnection(configuration=configuration)
+        offer_groups(quic, allow_classical=allow_classical)
+        opened = await _Opened.begin(lambda: Connection(quic, {alpn: StreamProtocol}, limits), address, host)
+        try:
+            await _wait_until_open(opened.connection, host, port, timeout_seconds)
+            _check_server(opened.connection, trust, host, port)
+            if not allow_classical and opened.connection.group != X25519MLKEM768:
+                used = opened.connection.group
+                raise QuicError(f"the key exchange with {host}:{port} used group {used}, not 0x11ec")
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    opened = await _first_of(await _resolve(host, port), open_at)
     try:
-        transport, connection = await loop.create_datagram_endpoint(
-            lambda: Connection(quic, {alpn: StreamProtocol}, limits), remote_addr=address[:2]
-        )
-    except OSError as error:
-        raise QuicError(f"no QUIC connection to {host}:{port}: {error.strerror or error}") from error
-    try:
-        connection.connect(_as_received(transport))
-        await _wait_until_open(connection, host, port, timeout_seconds)
-        _check_server(connection, trust, host, port)
-        opened = ClientConnection(connection)
-        if not allow_classical and opened.group != X25519MLKEM768:
-            raise QuicError(f"the key exchange with {host}:{port} used group {opened.group}, not 0x11ec")
-        yield opened
+        yield ClientConnection(opened.connection)
     finally:
-        connection.close()
-        connection.abandon()
-        transport.close()
+        opened.close()
 
 
-async def _resolve(host: str, port: int) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A connection with its socket."""
+
+    connection: Connection
+    transport: asyncio.DatagramTransport
+
+    @classmethod
+    async def begin(cls, factory: Callable[[], Connection], address: tuple[str, int], host: str) -> Self:
+        """Begin a handshake. Raises QuicError."""
+        loop = asyncio.get_running_loop()
+        try:
+            transport, connection = await loop.create_datagram_endpoint(factory, remote_addr=address)
+        except OSError as error:
+            raise QuicError(f"no QUIC connection to {host}:{address[1]}: {error.strerror or error}") from error
+        # the peer's address in the form in which datagrams carry it
+        connection.connect(transport.get_extra_info("peername"))
+        return cls(connection, transport)
+
+    def close(self) -> None:
+        """Tell the peer, and close the socket."""
+        self.connection.close()
+        self.connection.abandon()
+        self.transport.close()
+
+
+async def _first_of(
+    addresses: Sequence[tuple[str, int]], open_at: Callable[[tuple[str, int]], Coroutine[Any, Any, _Opened]]
+) -> _Opened:
+    """The first connection that opens. An address is tried when the one before has failed or takes long.
+
+    Raises the QuicError of the first address if none opens.
+    """
+    left, under_way, failures = list(addresses), set[asyncio.Task[_Opened]](), list[QuicError]()
+    try:
+        while left or under_way:
+            if left:
+                under_way.add(asyncio.create_task(open_at(left.pop(0))))
+            seconds = NEXT_ADDRESS_SECONDS if left else None
+            done, _ = await asyncio.wait(under_way, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                under_way.discard(task)
+                try:
+                    return task.result()
+                except QuicError as error:
+                    failures.append(error)
+        raise failures[0]
+    finally:
+        for task in under_way:
+            task.cancel()
+        for found in await asyncio.gather(*under_way, return_exceptions=True):
+            if isinstance(found, _Opened):
+                found.close()
+
+
+async def _resolve(host: str, port: int) -> list[tuple[str, int]]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no name of a host"
         raise QuicError(f"{host}: no such host name ({reason})") from error
-    address = found[0][4]
-    return str(address[0]), int(address[1])
-
-
-def _as_received(transport: asyncio.DatagramTransport) -> Any:
-    """The peer's address in the form in which datagrams carry it."""
-    return transport.get_extra_info("peername")
+    distinct = dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found)
+    return list(distinct)[:MAXIMUM_ADDRESSES]
 
 
 async def _wait_until_open(connection: Connection, host: str, port: int, timeout_seconds: float) -> None:
@@ -136,7 +192,7 @@ async def _wait_until_open(connection: Connection, host: str, port: int, timeout
             "is the node run with --quic-port, and does UDP get through?"
         ) from None
     except ConnectionError:
-        reason = connection.end_reason or "refused"
+        reason = connection.end_reason or "no program listens there; is the node run with --quic-port?"
         raise QuicError(f"no QUIC connection to {host}:{port}: {reason}") from None
 
 

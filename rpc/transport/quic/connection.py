@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic import events
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode
 
+from zevm.rpc.transport.quic.batching import BatchingProtocol
 from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
+from zevm.rpc.transport.quic.path_size import SIZES
 from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
 from zevm.rpc.transport.quic.windows import Windows
 
@@ -41,13 +42,17 @@ Protocols = Mapping[str, ProtocolFactory]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """streams: bidirectional ones of the peer at once. Windows in bytes; write_seconds: how long a write may wait."""
+    """streams: bidirectional ones of the peer at once. Windows in bytes; write_seconds: how long a write may wait.
+
+    largest_datagram_bytes: UDP payloads up to this size are tried on the path.
+    """
 
     streams: int = 32
     unidirectional_streams: int = 3
     stream_window_bytes: int = 512 * 1024
     connection_window_bytes: int = 2 * 1024 * 1024
     write_seconds: float = 30.0
+    largest_datagram_bytes: int = SIZES[-1]
 
 
 class Watcher(Protocol):
@@ -62,13 +67,13 @@ class Watcher(Protocol):
         ...
 
 
-class Connection(QuicConnectionProtocol):
+class Connection(BatchingProtocol):
     """A connection. `protocols`: ALPN -> who serves it; `watcher`: None for a client."""
 
     def __init__(
         self, quic: QuicConnection, protocols: Protocols, limits: ConnectionLimits, watcher: Watcher | None = None
     ) -> None:
-        super().__init__(quic)
+        super().__init__(quic, limits.largest_datagram_bytes)
         self._protocols = protocols
         self._watcher = watcher
         self._receiver: EventReceiver | None = None
@@ -76,7 +81,6 @@ class Connection(QuicConnectionProtocol):
             quic, connection_bytes=limits.connection_window_bytes, stream_bytes=limits.stream_window_bytes
         )
         self._sending: dict[int, SendRoom] = {}
-        self._private = cast(Any, quic)
         for counter, value in (
             (self._private._local_max_streams_bidi, limits.streams),
             (self._private._local_max_streams_uni, limits.unidirectional_streams),
@@ -129,8 +133,7 @@ class Connection(QuicConnectionProtocol):
         try:
             super().datagram_received(data, addr)
         except Exception:
-            LOGGER.exception("a QUIC connection of %s is closed: its datagram could not be handled", addr[0])
-            self.close(QuicErrorCode.INTERNAL_ERROR, "internal error")
+            self._fail("its datagram could not be handled")
         if self._private._close_event is not None:
             # the peer has left; aioquic says so only once no packet of it can be on its way any more
             self._end(self._private._close_event)
@@ -138,16 +141,27 @@ class Connection(QuicConnectionProtocol):
             for room in list(self._sending.values()):
                 room.acknowledged()
 
-    def transmit_soon(self) -> None:
-        """Send what is due in the next turn of the loop."""
-        self._transmit_soon()
+    def error_received(self, exc: Exception) -> None:
+        """The system tells that no program listens at the peer's address (asyncio, of a client's socket)."""
+        waiter = self._connected_waiter
+        if isinstance(exc, ConnectionRefusedError) and waiter is not None and not waiter.done():
+            waiter.set_exception(exc)
+
+    def transmit(self) -> None:
+        """Send what is due now (aioquic)."""
+        try:
+            super().transmit()
+        except Exception:
+            self._fail("its packets could not be made")
+
+    def widen_windows(self, stream_id: int) -> None:
+        """Let the peer send more if reading from a stream has made space for it."""
+        if self._windows.is_due(stream_id):
+            self._transmit_soon()
 
     def abandon(self) -> None:
         """Forget the timers: the socket is closed."""
-        for handle in (self._timer, self._transmit_task):
-            if handle is not None:
-                handle.cancel()
-        self._timer = self._transmit_task = None
+        self.forget_timers()
         if self._receiver is not None:
             self._receiver.closed(StreamResetError("the node is stopping", SHUTDOWN))
             self._receiver = None
@@ -157,7 +171,7 @@ class Connection(QuicConnectionProtocol):
     def send(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
         """Queue bytes. Raises RuntimeError, ValueError if the stream is finished."""
         self._quic.send_stream_data(stream_id, data, end)
-        self._transmit_soon()
+        self.send_soon()
 
     def reset_stream(self, stream_id: int, code: int) -> None:
         """Reset the sending direction and ask the peer to stop the other one."""
@@ -190,6 +204,12 @@ class Connection(QuicConnectionProtocol):
             self._sending[room.stream_id] = room
         else:
             self._sending.pop(room.stream_id, None)
+
+    def _fail(self, reason: str) -> None:
+        """Close the connection for a fault of this side."""
+        LOGGER.exception("a QUIC connection of %s is closed: %s", self.address[0], reason)
+        if self._private._close_event is None:
+            self.close(QuicErrorCode.INTERNAL_ERROR, "internal error")
 
     def _begin(self, alpn: str | None) -> None:
         self.alpn = alpn

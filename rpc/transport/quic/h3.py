@@ -59,7 +59,6 @@ class H3Protocol:
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
                 exchange.disconnected(StreamResetError("the client gave up the request", event.error_code))
-        self._connection.transmit_soon()
 
     def closed(self, error: StreamResetError) -> None:
         """The connection has ended."""
@@ -183,7 +182,7 @@ class _Exchange:
         body = bytes(self._parts)
         self._parts.clear()
         self._connection.count_unread(self.stream_id, 0)
-        self._connection.transmit_soon()
+        self._connection.widen_windows(self.stream_id)
         self._delivered_end = self._complete
         return {"type": "http.request", "body": body, "more_body": not self._complete}
 
@@ -216,7 +215,7 @@ class _Exchange:
             write()
         except (RuntimeError, ValueError, AssertionError) as error:
             raise StreamResetError(f"the stream takes no more bytes: {error}") from error
-        self._connection.transmit_soon()
+        self._connection.send_soon()
 
     def finish(self) -> None:
         """The application is done; a response that it has not completed is cut off."""

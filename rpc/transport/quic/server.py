@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import os
 import socket
@@ -20,6 +19,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.retry import TOKEN_LIFETIME, QuicRetryTokenHandler
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import is_loopback, source_of
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import SHUTDOWN
@@ -57,7 +57,7 @@ class QuicPort:
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
         self._connections: dict[Connection, asyncio.TimerHandle | None] = {}
-        self._per_host: Counter[str] = Counter()
+        self._per_source: Counter[str] = Counter()
         self._half_open = 0
         self.served: Counter[tuple[str, str]] = Counter()
         """(protocol, group) -> handshakes completed since the start."""
@@ -115,14 +115,14 @@ class QuicPort:
         limits = self._limits
         fits = (
             len(self._connections) < limits.quic_connections
-            and self._per_host[host] < limits.quic_connections_per_address
+            and self._per_source[source_of(host)] < limits.quic_connections_per_address
         )
         self.refused += not fits
         return fits
 
     def must_validate(self, host: str) -> bool:
         """Whether a new client has to prove its address first: off loopback, or past the half-open limit."""
-        return self._half_open >= self._limits.quic_half_open or not _is_loopback(host)
+        return self._half_open >= self._limits.quic_half_open or not is_loopback(host)
 
     def opened(self, quic: QuicConnection, address: tuple[str, int]) -> Connection:
         """A new connection of an address."""
@@ -132,14 +132,15 @@ class QuicPort:
         connection.address = address
         timer = asyncio.get_running_loop().call_later(limits.quic_handshake_seconds, self._give_up, connection)
         self._connections[connection] = timer
-        self._per_host[address[0]] += 1
+        self._per_source[source_of(address[0])] += 1
         self._half_open += 1
         return connection
 
     def established(self, connection: Connection) -> None:
         """A handshake is complete (connection.Watcher)."""
         self._settle(connection)
-        self.served[connection.alpn or "", _group_name(connection)] += 1
+        if connection.alpn != _PROBE:
+            self.served[connection.alpn or "", _group_name(connection)] += 1
 
     def ended(self, connection: Connection) -> None:
         """A connection has ended (connection.Watcher)."""
@@ -147,10 +148,10 @@ class QuicPort:
             return
         self._settle(connection)
         del self._connections[connection]
-        host = connection.address[0]
-        self._per_host[host] -= 1
-        if not self._per_host[host]:
-            del self._per_host[host]
+        source = source_of(connection.address[0])
+        self._per_source[source] -= 1
+        if not self._per_source[source]:
+            del self._per_source[source]
 
     def _settle(self, connection: Connection) -> None:
         timer = self._connections[connection]
@@ -202,7 +203,6 @@ class QuicPort:
         async with connect(host, port, alpn=_PROBE, trust=trust, timeout_seconds=10.0) as client:
             if client.group != X25519MLKEM768:
                 raise QuicError(f"the QUIC key exchange used group {client.group}, not X25519MLKEM768 (0x11ec)")
-        self.served.clear()
 
 
 class _Endpoint(QuicServer):
@@ -281,6 +281,7 @@ def connection_limits(limits: Limits) -> ConnectionLimits:
         stream_window_bytes=limits.quic_stream_window_bytes,
         connection_window_bytes=limits.quic_connection_window_bytes,
         write_seconds=limits.quic_write_seconds,
+        largest_datagram_bytes=limits.quic_largest_datagram_bytes,
     )
 
 
@@ -304,10 +305,6 @@ def _refusal(header: QuicHeader) -> bytes:
     buffer.push_bytes(reason)
     datagrams, _ = builder.flush()
     return datagrams[0]
-
-
-def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 _REMEDIES = {

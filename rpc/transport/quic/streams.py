@@ -33,8 +33,8 @@ class Carrier(Protocol):
     pending_bytes: int
     """Bytes of replies that the connection's handlers hold, for their limits."""
 
-    def transmit_soon(self) -> None:
-        """Send what is due in the next turn of the loop."""
+    def widen_windows(self, stream_id: int) -> None:
+        """Let the peer send more if reading from a stream has made space for it."""
         ...
 
     def send(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
@@ -210,7 +210,7 @@ class Stream:
     def _took(self, count: int) -> None:
         if count:
             self.connection.count_unread(self.stream_id, len(self._parts))
-            self.connection.transmit_soon()
+            self.connection.widen_windows(self.stream_id)
 
     async def _wait_for_more(self) -> None:
         self._raise_error()

@@ -26,6 +26,16 @@ class Windows:
         self._connection._write_connection_limits = self._write_connection_limits
         self._connection._write_stream_limits = self._write_stream_limits
 
+    def is_due(self, stream_id: int) -> bool:
+        """Whether a stream's window or the connection's may be half used, and the peer be told of more space."""
+        limit = self._connection._local_max_data
+        if limit.value - limit.used < self._connection_bytes // 2:
+            return True
+        stream = self._connection._streams.get(stream_id)
+        if stream is None or stream.receiver.is_finished:
+            return False
+        return bool(stream.max_stream_data_local - stream.receiver.highest_offset < self._stream_bytes // 2)
+
     def _write_connection_limits(self, builder: Any, space: Any) -> None:
         limit = self._connection._local_max_data
         if limit.value - limit.used < self._connection_bytes // 2:

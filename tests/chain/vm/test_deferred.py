@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from testing.node_process import ROOT
 
 SCRIPT = """
@@ -23,6 +25,7 @@ assert bls12_g1_add.__module__ == "eth.precompiles.bls12_381.bls12_381_g1"
 """
 
 
+@pytest.mark.slow
 def test_pairings_are_imported_when_a_precompile_is_called() -> None:
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 0, run.stderr

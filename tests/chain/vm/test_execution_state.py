@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import zevm
 from zevm.chain.vm import block_state
 from zevm.chain.vm.block_state import BlockState
@@ -47,6 +49,7 @@ def test_every_field_of_the_state_is_private() -> None:
     assert [field for field in FIELDS if not field.startswith("_")] == []
 
 
+@pytest.mark.no_cover
 def test_nothing_outside_its_module_reaches_into_the_state() -> None:
     found = [
         f"{path.name}:{reach}"

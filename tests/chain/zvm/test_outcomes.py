@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from testing.wasm_modules import maths
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble
 from tests.chain.zvm.contracts import (
     OTHER,
@@ -317,6 +318,26 @@ def test_functions_have_the_same_statuses(name: str) -> None:
     assert result.status is status
     assert (result.gas_used == LIMIT) == burns
     assert (result.error is None) == (status is Status.SUCCESS)
+
+
+@pytest.mark.parametrize(
+    ("name", "integers"), [("gcd", [54, 24]), ("gcd", [54]), ("gcd", []), ("lcm", [1, 2]), ("gcd", [2**64 - 1, 3])]
+)
+def test_integers_packed_into_bytes_are_those_integers(name: str, integers: list[int]) -> None:
+    packed = b"".join(number.to_bytes(8, "big") for number in integers)
+    call = {"address": None, "module": maths(), "name": name}
+    found = function_of(ANSWER, **call, arguments=packed, packs_integers=True)
+    apart = function_of(ANSWER, **call, arguments=integers)
+    assert (found.status, found.output, found.gas_used) == (apart.status, apart.output, apart.gas_used)
+    assert (found.error or "").partition(" for ")[0] == (apart.error or "").partition(" for ")[0]
+
+
+def test_bytes_stay_bytes_for_what_takes_bytes_and_where_they_are_no_integers() -> None:
+    answer = function_of(ANSWER, name="user_entrypoint", arguments=bytes(16), packs_integers=True)
+    assert (answer.status, answer.output) == (Status.SUCCESS, word(42))
+    call = {"address": None, "module": maths(), "name": "gcd", "packs_integers": True}
+    assert "for bytes" in (function_of(ANSWER, **call, arguments=bytes(15)).error or "")
+    assert "for bytes" in (function_of(ANSWER, **(call | {"packs_integers": False}), arguments=bytes(16)).error or "")
 
 
 def test_a_function_may_have_a_memory_limit_and_a_deadline() -> None:

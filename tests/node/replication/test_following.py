@@ -13,6 +13,8 @@ from zevm.node.client import CallFailedError
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 STRANGER = "0x" + "5a" * 20
+BALANCES = "0x60043560005260406000205460005260206000f3"
+"""Answers whatever it is asked with what is stored for the address that follows the selector, as a token's balances."""
 
 
 def pay(node: zevm.Node, value_wei: int = 1, **fields: Any) -> str:
@@ -155,7 +157,7 @@ def test_what_would_change_the_chain_is_refused_and_names_the_leader(
         [("hardhat_setPrevRandao", "0x" + "0e" * 32), ("evm_mine",)],
         [("evm_increaseTime", "0x186a0"), ("evm_mine",)],
         [("evm_setNextBlockTimestamp", "0x7fffffff"), ("evm_mine",)],
-        [("anvil_dealERC20", ALICE, STRANGER, "0x5")],
+        [("anvil_setCode", STRANGER, BALANCES), ("anvil_dealERC20", ALICE, STRANGER, "0x5")],
         [("eth_sendUnsignedTransaction", {"from": STRANGER, "to": BOB, "gasPrice": "0x0"})],
     ],
     ids=lambda calls: calls[0][0],
@@ -169,4 +171,8 @@ def test_the_liberties_of_a_development_node_are_followed(
         leader.request(*call)
     pay(leader)
     caught_up(follower, leader)
-    assert follower.request("eth_blockNumber") == leader.request("eth_blockNumber") != "0x0"
+    chain = [
+        [node.request("eth_getBlockByNumber", hex(number), True) for number in range(leader.chain.head.number + 1)]
+        for node in (leader, follower)
+    ]
+    assert chain[0] == chain[1]

@@ -26,6 +26,7 @@ from zevm.node.replication.messages import (
     decode_locate,
     encode_hashes,
 )
+from zevm.node.replication.shares import Allowance
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.limits import Limits
@@ -102,7 +103,7 @@ class Liar:
             if kind is Kind.LOCATE:
                 await frames.send(Kind.HASHES, encode_hashes(self._source.hashes(decode_locate(content))))
                 continue
-            batch = self._source.after(Want.decode(content))
+            batch = self._source.after(Want.decode(content), Allowance("", 1_000))
             await frames.send(Kind.BATCH, (self._lie(batch) if batch.entries else batch).encode())
 
 
@@ -197,7 +198,7 @@ def test_an_endless_and_a_silent_leader_hold_nobody_up(is_endless: bool, honest:
 
 
 def test_a_leader_that_tells_the_truth_again_is_followed(honest: zevm.Node, opened: Open) -> None:
-    lies = [with_header(state_root=bytes(32))]
+    lies: list[Lie] = [with_header(state_root=bytes(32))]
 
     def lie(batch: Batch) -> Batch:
         return lies.pop()(batch) if lies else batch
@@ -208,8 +209,9 @@ def test_a_leader_that_tells_the_truth_again_is_followed(honest: zevm.Node, open
     door = serve(honest, honest._door().run(liar()).result().serve)
     follower = opened(follow=f"127.0.0.1:{door.port}")
     caught_up(follower, honest)
-    report = replication_of(follower).follower
-    assert report is not None
+    following = replication_of(follower).follower
+    assert following is not None
+    assert not lies, "the lie was never told"
     shut(honest, door)
 
 

@@ -41,8 +41,9 @@ def test_a_leader_that_restarts_is_followed_again(tmp_path: Path, opened: Open) 
         pay(follower)
     second = Pair(opened(datadir=tmp_path))
     second.lead(int(address.rpartition(":")[2]))
-    pay(second.node)
+    sent = pay(second.node)
     caught_up(follower, second.node)
+    assert follower.request("eth_getTransactionReceipt", sent)["blockNumber"] == "0x2"
     second.shut()
 
 
@@ -55,17 +56,23 @@ def test_a_follower_goes_on_where_its_disk_is(tmp_path: Path, leading: Pair, ope
     again = opened(datadir=tmp_path, follow=address)
     assert again.chain.head.number >= 40
     caught_up(again, leading.node)
+    assert again.request("eth_blockNumber") == hex(45)
 
 
 def test_a_cut_link_is_made_again(leading: Pair, opened: Open) -> None:
     follower = opened(follow=leading.lead())
+    links = set()
     for _ in range(3):
-        pay(leading.node)
+        sent = pay(leading.node)
         caught_up(follower, leading.node)
+        assert follower.request("eth_getTransactionReceipt", sent)["status"] == "0x1"
+        following = replication_of(follower).follower
+        assert following is not None
+        links.add(following._link)
         leading.cut()
     pay(leading.node)
     caught_up(follower, leading.node)
-    assert follower.request("eth_blockNumber") == "0x4"
+    assert len(links - {None}) > 1
 
 
 def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, leading: Pair, opened: Open) -> None:
@@ -80,6 +87,7 @@ def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, lead
     leading.node.request("anvil_setBalance", STRANGER, "0x7")
     again = opened(datadir=tmp_path, follow=address)
     caught_up(again, leading.node)
+    assert again.request("eth_blockNumber") == hex(3 + 150)
     assert again.request("eth_getBalance", STRANGER, "latest") == "0x7"
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ from zevm.node.replication.messages import (
     Welcome,
     encode_result,
 )
+from zevm.node.replication.shares import Allowance
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Link, Stream
 from zevm.rpc.errors import CodedError, ServerError
@@ -38,6 +40,7 @@ from zevm.rpc.services import FollowReport
 from zevm.rpc.transport.http import health_report
 
 WAIT_SECONDS = 20
+FREE = Allowance("", 1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +68,14 @@ def at_genesis(node: zevm.Node, most_entries: int = 1_000) -> Want:
     ],
 )
 def test_a_batch_ends_at_its_limits(limits: Limits, entries: int, chain_of_nine: zevm.Node) -> None:
-    assert len(Source(chain_of_nine.chain, limits).after(at_genesis(chain_of_nine)).entries) == entries
-    assert len(Source(chain_of_nine.chain, limits).after(at_genesis(chain_of_nine, 2)).entries) <= 2
+    assert len(Source(chain_of_nine.chain, limits).after(at_genesis(chain_of_nine), FREE).entries) == entries
+    assert len(Source(chain_of_nine.chain, limits).after(at_genesis(chain_of_nine, 2), FREE).entries) <= 2
 
 
 def test_a_step_that_no_message_holds_is_refused(chain_of_nine: zevm.Node) -> None:
     source = Source(chain_of_nine.chain, Limits(replica_message_bytes=160_000))
     with pytest.raises(RefusedError, match=r"block 9 .* raise --rpc-replica-message-bytes"):
-        source.after(at_genesis(chain_of_nine))
+        source.after(at_genesis(chain_of_nine), FREE)
 
 
 def test_a_message_has_a_size_and_a_time() -> None:
@@ -333,6 +336,32 @@ def test_a_fault_of_this_node_does_not_end_the_following(
     assert caplog.text.count("following leader:1 has failed: RuntimeError: unforeseen") == 1
 
 
+def test_a_part_that_is_cancelled_by_itself_does_not_end_the_following(chain_of_nine: zevm.Node) -> None:
+    async def check() -> None:
+        attempts, again = 0, asyncio.Event()
+
+        @asynccontextmanager
+        async def dial() -> AsyncIterator[Link]:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 2:
+                again.set()
+            raise asyncio.CancelledError
+            yield
+
+        chain = chain_of_nine.chain
+        follower = Follower(chain, dial, "leader:1", identity_of(chain, ""), Limits(), takes_development=True)
+        task = asyncio.create_task(follower.run())
+        async with asyncio.timeout(5):
+            await again.wait()
+        assert follower.report().refusal == "CancelledError: "
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(check())
+
+
 def test_a_leader_out_of_reach_is_tried_again_and_again(chain_of_nine: zevm.Node) -> None:
     async def check() -> None:
         attempts, often = 0, asyncio.Event()
@@ -373,8 +402,31 @@ def test_only_so_many_blocks_are_taken_back(opened: Open) -> None:
     for _ in range(4):
         pay(leading.node, 3)
     caught_up(free, leading.node)
-    refusal_of(limited, "3 blocks would be taken back, and the limit is 2; --rpc-replica-rewind-blocks")
+    refusal_of(
+        limited, "3 blocks would be taken back of the 3 that .*, and the limit is 2; --rpc-replica-rewind-blocks"
+    )
     assert limited.chain.head.number == 3
+    leading.shut()
+
+
+def test_a_leader_cannot_take_back_in_steps_what_it_cannot_at_once(tmp_path: Path, opened: Open) -> None:
+    """Each step is within the limit, also after a start of the follower; all together are not."""
+    leading = Pair(opened(genesis=private_genesis()))
+    address = leading.lead()
+    for _ in range(4):
+        pay(leading.node)
+    settings = {"datadir": tmp_path, "follow": address, "rpc_replica_rewind_blocks": 2}
+    with zevm.Node(**settings) as follower:
+        caught_up(follower, leading.node)
+        leading.node.request("debug_setHead", "0x2")
+        pay(leading.node, 3)
+        caught_up(follower, leading.node)
+    leading.node.request("debug_setHead", "0x1")
+    pay(leading.node, 4)
+    follower = opened(**settings)
+    refusal_of(follower, "3 blocks would be taken back of the 4 that this chain once had, and the limit is 2")
+    assert follower.chain.head.number == 3
+    assert follower.request("eth_syncing") == {"startingBlock": "0x3", "currentBlock": "0x3", "highestBlock": "0x3"}
     leading.shut()
 
 

@@ -99,7 +99,10 @@ async def test_a_name_of_this_chain() -> None:
         assert content["node"] == hexadecimal(namehash("mytoken.ghost"))
         assert content == await node.call("zns_records", "mytoken.ghost", {"texts": []})
         # unchanged, it need not be sent again
-        assert (await get(port, "/resolve/mytoken.ghost", f"If-None-Match: {headers['etag']}"))[0] == 304
+        known = {"{}": 304, "W/{}": 304, '"other", {}': 304, "*": 304, '"other"': 200, "x": 200}
+        for tags, wanted in known.items():
+            again = await get(port, "/resolve/mytoken.ghost", f"If-None-Match: {tags.format(headers['etag'])}")
+            assert (again[0], again[1]["etag"]) == (wanted, headers["etag"]), tags
         allowed = await get(port, "/resolve/mytoken.ghost", "Origin: https://app.example")
         assert allowed[1]["access-control-allow-origin"] == "https://app.example"
         status, headers, content = await get(port, "/resolve/mytoken.ghost", verb="HEAD")

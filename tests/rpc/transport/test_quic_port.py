@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
 from zevm.rpc.transport.quic.certificates import identity_of
 from zevm.rpc.transport.quic.client import Trust, connect
@@ -331,6 +332,27 @@ async def test_connections_are_limited_in_number_and_for_an_address() -> None:
                 await nobody_is_left(port)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%lo", "fe80::2", True),
+    ],
+)
+async def test_the_addresses_of_one_network_have_one_limit(first: str, second: str, is_one: bool) -> None:
+    assert (source_of(first) == source_of(second)) is is_one
+    async with quic_port(quic_connections_per_address=1) as port:
+        configuration = QuicConfiguration(is_client=True)
+        opened = port.opened(QuicConnection(configuration=configuration), (first, 1))
+        assert port.admits(second) is not is_one
+        port.ended(opened)
+        assert port.admits(second)
+
+
 async def nobody_is_left(port: Any) -> None:
     while list(port.connections()):
         await asyncio.sleep(0)
@@ -406,7 +428,7 @@ async def test_nobody_there() -> None:
 
 async def test_datagrams_are_as_large_as_the_limit_says() -> None:
     for size in (1_200, 1_400):
-        async with quic_port(quic_datagram_bytes=size) as port, dial(port) as client:
+        async with quic_port(quic_datagram_bytes=size, quic_largest_datagram_bytes=size) as port, dial(port) as client:
             assert await exchange(client, bytes(20_000)) == bytes(20_000)
             (connection,) = port.connections()
             assert cast(Any, connection.quic)._max_datagram_size == size

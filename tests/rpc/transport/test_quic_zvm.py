@@ -16,6 +16,7 @@ from eth_abi import encode
 from testing.wasm_modules import box, floats, maths, selector
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, address_of, start_node, stop_node
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.zvm.functions import run_function
 from zevm.covenant.wasm import WasmExecutionRequest, WasmExecutionResult
 from zevm.quic import AsyncZvmQuicClient, ExecutionOptions, ExecutionStatus, QuicError, ServerStatistics, ZvmQuicClient
 from zevm.rpc.limits import Limits
@@ -25,7 +26,7 @@ from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BU
 from zevm.rpc.transport.quic.key_exchange import X25519MLKEM768
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.streams import StreamResetError
-from zevm.rpc.transport.quic.zvm import authentication, service
+from zevm.rpc.transport.quic.zvm import authentication, execution, service
 from zevm.rpc.transport.quic.zvm.messages import ALPN, BUSY_MESSAGE, decode_result, encode_request, framed
 from zevm.storage.keccak import keccak256
 
@@ -99,6 +100,19 @@ async def test_a_function_runs_over_the_post_quantum_group() -> None:
         assert result.gas_consumed > 0
         assert result.execution_time_us > 0
         assert (await client.execute_function(maths(), "gcd", [54, 24], RICH)).request_id == 2
+
+
+async def test_a_function_of_integers_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[object] = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        runs.append(given)
+        return run_function(*given, **named)
+
+    monkeypatch.setattr(execution, "run_function", counted)
+    async with serving() as node, dialled(node) as client:
+        assert (await client.execute_function(maths(), "gcd", [54, 24], RICH)).status is ExecutionStatus.SUCCESS
+    assert len(runs) == 1
 
 
 async def test_each_way_ends_in_its_status() -> None:
@@ -335,23 +349,28 @@ async def test_signatures_can_be_required() -> None:
 
 def test_nonces_and_expiries_are_bounded() -> None:
     now = [1_000.0]
-    limits = {"quic_nonces": 2, "quic_authentication_seconds": 60.0}
+    limits = {"quic_nonces": 3, "quic_nonces_per_address": 2, "quic_authentication_seconds": 60.0}
     checker = authentication.Authenticator(
         1,
         bytes(32),
         nonces=limits["quic_nonces"],
+        nonces_per_source=limits["quic_nonces_per_address"],
         longest_seconds=limits["quic_authentication_seconds"],
         now=lambda: now[0],
     )
     caller = address_of(STRANGER)
 
-    def check(expiry: int) -> None:
-        checker.check(b"m", caller, authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry))
+    def check(expiry: int, host: str = "2001:db8::1") -> None:
+        checker.check(b"m", caller, authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry), host)
 
     check(1_010)
     check(1_060)
+    for host in ("2001:db8::1", "2001:db8::ffff:1"):  # one network's share is full
+        with pytest.raises(authentication.NoncesFullError):
+            check(1_020, host)
+    check(1_060, "2001:db8:0:1::1")
     with pytest.raises(authentication.NoncesFullError):
-        check(1_020)
+        check(1_020, "192.0.2.1")
     with pytest.raises(authentication.AuthenticationError, match="the limit is 60 s"):
         check(1_061)
     now[0] = 1_010.0  # one has expired
@@ -362,15 +381,17 @@ def test_nonces_and_expiries_are_bounded() -> None:
 
 def test_a_clock_that_is_set_back_lets_no_request_pass_again() -> None:
     now = [1_000.0]
-    checker = authentication.Authenticator(1, bytes(32), nonces=9, longest_seconds=60.0, now=lambda: now[0])
+    checker = authentication.Authenticator(
+        1, bytes(32), nonces=9, nonces_per_source=9, longest_seconds=60.0, now=lambda: now[0]
+    )
     caller = address_of(STRANGER)
     given, later = (authentication.sign(STRANGER, 1, bytes(32), b"m", expiry=expiry) for expiry in (1_010, 1_050))
-    checker.check(b"m", caller, given)
+    checker.check(b"m", caller, given, "192.0.2.1")
     now[0] = 1_011.0
-    checker.check(b"m", caller, later)  # drops the first one's nonce
+    checker.check(b"m", caller, later, "192.0.2.1")  # drops the first one's nonce
     now[0] = 1_000.0
     with pytest.raises(authentication.AuthenticationError, match="expired"):
-        checker.check(b"m", caller, given)
+        checker.check(b"m", caller, given, "192.0.2.1")
 
 
 async def test_the_signature_limits_are_those_of_the_table() -> None:

@@ -18,6 +18,6 @@ REASON = missing()
 def test_a_real_consensus_client_reaches_finality_through_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--alone", "--slots", "80", "--seconds-per-slot", "2", "--folder", str(tmp_path / "network")]
+    words = ["--alone", "--folder", str(tmp_path / "network")]
     code = consensus.main(words)
     assert code == 0, capsys.readouterr().out

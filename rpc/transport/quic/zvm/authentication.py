@@ -9,12 +9,14 @@ nonce and expiry. The recovered address must be the request's caller_address.
 import heapq
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from coincurve import PrivateKey
 
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.rpc.memory.sources import source_of
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -31,7 +33,7 @@ class AuthenticationError(Exception):
 
 
 class NoncesFullError(Exception):
-    """As many nonces are kept as may be; the request may be sent again later."""
+    """As many nonces are kept as may be, of all or of the request's source; it may be sent again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ def sign(key: PrivateKey, chain_id: int, server_key_hash: bytes, request: bytes,
 
 
 class Authenticator:
-    """Checks signed requests, each of which passes once. `now`: the wall clock in seconds since 1970."""
+    """Checks signed requests, each of which passes once. `now`: the wall clock in seconds since 1970.
+
+    nonces, nonces_per_source: kept ones of all, and of requests from one place. A signer may make keys without end, and
+    is no measure; an address costs something.
+    """
 
     def __init__(
         self,
@@ -78,22 +84,25 @@ class Authenticator:
         server_key_hash: bytes,
         *,
         nonces: int,
+        nonces_per_source: int,
         longest_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._chain_id = chain_id
         self._server_key_hash = server_key_hash
         self._limit = nonces
+        self._limit_per_source = nonces_per_source
         self._longest_seconds = longest_seconds
         self._now = now
         self._seen: set[bytes] = set()
-        self._expiries: list[tuple[int, bytes]] = []
+        self._expiries: list[tuple[int, bytes, str]] = []
+        self._per_source: Counter[str] = Counter()
         self._latest = 0.0
 
-    def check(self, request: bytes, caller: Address | None, given: Authentication) -> None:
+    def check(self, request: bytes, caller: Address | None, given: Authentication, host: str) -> None:
         """Raises AuthenticationError unless the caller has signed the request, and this is the first time it comes.
 
-        Raises NoncesFullError. May be called from any one thread.
+        host: the address that it comes from. Raises NoncesFullError. May be called from any one thread.
         """
         # a clock that is set back would let a request pass again whose nonce has been dropped
         now = self._latest = max(self._latest, self._now())
@@ -110,7 +119,7 @@ class Authenticator:
                 f"the signature is of 0x{signer.hex()}, caller_address is {told}; "
                 "a request signed for another server, chain or content has another signer"
             )
-        self._take(keccak256(signer + given.nonce), given.expiry, now)
+        self._take(keccak256(signer + given.nonce), given.expiry, now, source_of(host))
 
     def _signer(self, request: bytes, given: Authentication) -> Address:
         digest = signing_hash(self._chain_id, self._server_key_hash, request, given.nonce, given.expiry)
@@ -122,12 +131,19 @@ class Authenticator:
         except InvalidSignatureError as error:
             raise AuthenticationError("the signature is none of secp256k1") from error
 
-    def _take(self, key: bytes, expiry: int, now: float) -> None:
+    def _take(self, key: bytes, expiry: int, now: float, source: str) -> None:
         while self._expiries and self._expiries[0][0] <= now:
-            self._seen.discard(heapq.heappop(self._expiries)[1])
+            self._forget(*heapq.heappop(self._expiries)[1:])
         if key in self._seen:
             raise AuthenticationError("the nonce was used before: a signed request is taken once")
-        if len(self._seen) >= self._limit:
+        if len(self._seen) >= self._limit or self._per_source[source] >= self._limit_per_source:
             raise NoncesFullError
         self._seen.add(key)
-        heapq.heappush(self._expiries, (expiry, key))
+        self._per_source[source] += 1
+        heapq.heappush(self._expiries, (expiry, key, source))
+
+    def _forget(self, key: bytes, source: str) -> None:
+        self._seen.discard(key)
+        self._per_source[source] -= 1
+        if not self._per_source[source]:
+            del self._per_source[source]

@@ -1,7 +1,6 @@
 """Executions for zvm/1: functions on the head's state, keeping nothing, and deployments by a transaction."""
 
 import time
-from dataclasses import replace
 
 import orjson
 
@@ -14,10 +13,7 @@ from zevm.contracts.artifact import asks_for_creation
 from zevm.covenant.values import ADDRESS_BYTES
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult, encoded_changes
 from zevm.rpc.services import Services
-from zevm.rpc.transport.quic.zvm.messages import INTEGER_BYTES
 from zevm.storage.primitives import Address
-
-_NO_FUNCTION = "no such function"
 
 
 def refused(request_id: int, status: ExecutionStatus, message: str) -> WasmExecutionResult:
@@ -49,17 +45,12 @@ def execute(services: Services, request: WasmExecutionRequest, *, deadline: Dead
         sender=caller,
         gas_limit=min(request.gas_limit, limits.call_gas),
         memory_limit_bytes=request.memory_limit,
+        packs_integers=True,
     )
     frame = services.chain.frame_at(LATEST)
-
-    def run(wanted: FunctionCall) -> FunctionResult:
-        return run_function(machine, frame.environment, frame.reader, wanted, deadline=deadline)
-
     began = time.perf_counter_ns()
     try:
-        found = run(call)
-        if _takes_integers(call, found):
-            found = run(replace(call, arguments=_integers(call.arguments)))
+        found = run_function(machine, frame.environment, frame.reader, call, deadline=deadline)
     except TransactionError as error:
         return refused(request.request_id, ExecutionStatus.RUNTIME_ERROR, error.message)
     microseconds = (time.perf_counter_ns() - began) // 1_000
@@ -72,19 +63,6 @@ def execute(services: Services, request: WasmExecutionRequest, *, deadline: Dead
         error_message=_error_text(services, found),
         modified_state=encoded_changes(found.changes) if found.status is Status.SUCCESS else b"",
     )
-
-
-def _takes_integers(call: FunctionCall, found: FunctionResult) -> bool:
-    """Whether a function that was not found for bytes may be one of as many integers."""
-    if found.status is not Status.INVALID_FUNCTION or not (found.error or "").startswith(_NO_FUNCTION):
-        return False
-    return call.name is not None and "(" not in call.name and len(call.arguments) % INTEGER_BYTES == 0
-
-
-def _integers(arguments: object) -> list[int]:
-    assert isinstance(arguments, bytes)
-    starts = range(0, len(arguments), INTEGER_BYTES)
-    return [int.from_bytes(arguments[start : start + INTEGER_BYTES], "big") for start in starts]
 
 
 def _error_text(services: Services, found: FunctionResult) -> str:

@@ -61,6 +61,7 @@ class ZvmService:
             services.chain.chain_id,
             server_key_hash,
             nonces=limits.quic_nonces,
+            nonces_per_source=limits.quic_nonces_per_address,
             longest_seconds=limits.quic_authentication_seconds,
         )
         self._held_bytes = 0
@@ -73,7 +74,7 @@ class ZvmService:
                 async with asyncio.timeout(self._limits.quic_body_seconds):
                     message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
                     authentication = await self._read_authentication(stream, hold)
-                result = await self._answer(message, authentication)
+                result = await self._answer(message, authentication, stream.connection.address[0])
                 reply = await self._encoded(result)
             except _RefusedStreamError as error:
                 stream.reset(error.code)
@@ -129,7 +130,7 @@ class ZvmService:
 
     # execution
 
-    async def _answer(self, message: bytes, authentication: Authentication | None) -> WasmExecutionResult:
+    async def _answer(self, message: bytes, authentication: Authentication | None, host: str) -> WasmExecutionResult:
         workers, identifier = self._dispatcher.workers, request_id_of(message)
         try:
             if len(message) > LOOP_BODY_BYTES:
@@ -143,7 +144,7 @@ class ZvmService:
         if authentication is not None:
             try:
                 # the thread reads large bodies one after another, so that a nonce passes once
-                await workers.read(self._authenticator.check, message, request.caller, authentication)
+                await workers.read(self._authenticator.check, message, request.caller, authentication, host)
             except AuthenticationError as error:
                 self.statistics.refused_authentications += 1
                 return refused(identifier, ExecutionStatus.AUTHENTICATION_FAILED, str(error))

@@ -194,7 +194,11 @@ REFUSED: list[tuple[str, list[Any], int, str]] = [
     ("zns_register", [{"name": "x.ghost", "duration": hex(2**255)}], -32602, "a number of 256 bits: at least 1 day"),
     ("zns_register", [{"name": "x.ghost", "texts": {"k": 5}}], -32602, "expected a string"),
     ("zns_register", [{"name": "x.ghost", "texts": {str(i): "" for i in range(65)}}], -32602, "65 records, at most 64"),
-    ("zns_register", [{"name": "x.ghost", "addresses": {"x": "0x"}}], -32602, "hex string without 0x prefix"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {"x": "0x"}}], -32602, "addresses: 'x': hex string without 0x"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {"-1": "0x"}}], -32602, "want a coin type, as 0 or 0x80000001"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {hex(2**256): "0x"}}], -32602, "number > 256 bits; want a coin"),
+    ("zns_register", [{"name": "x.ghost", "addresses": {"1": "0x", "0x1": "0x"}}], -32602, "type 1 is given twice"),
+    ("zns_records", ["x.ghost", {"coinTypes": [hex(2**256)]}], -32602, "field coinTypes: number > 256 bits"),
 ]
 
 

@@ -53,7 +53,7 @@ def zig() -> Iterator[SandboxedZig]:
 
 @pytest.fixture
 def service(zig: SandboxedZig, node: Node) -> Iterator[CompileService]:
-    limits, service = zig.limits, CompileService(zig, running=1, waiting=1)
+    limits, service = zig.limits, CompileService(zig, running=1, waiting=1, of_one_client=2)
     node.services.compiler = service
     yield service
     service._threads.shutdown()
@@ -157,6 +157,7 @@ ENDLESS = "comptime { @setEvalBranchQuota(4294967295); var i: u64 = 0; while (tr
 GROWING = 'comptime { @setEvalBranchQuota(4294967295); var a: []const u8 = "x"; while (true) a = a ++ a; }'
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("service")
 async def test_an_endless_compile_ends_and_others_are_answered_meanwhile(node: Node, zig: SandboxedZig) -> None:
     zig.limits = replace(zig.limits, seconds=3)
@@ -174,6 +175,7 @@ async def test_an_endless_compile_ends_and_others_are_answered_meanwhile(node: N
     assert slowest < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("service")
 async def test_a_compile_without_bounds_in_memory_ends(node: Node, zig: SandboxedZig) -> None:
     zig.limits = replace(zig.limits, memory_bytes=300 << 20, seconds=20)
@@ -188,6 +190,7 @@ async def test_a_file_beyond_the_limit_ends_the_compile(node: Node, zig: Sandbox
     assert (await node.fails(METHOD, "Adder", ADDER, [7, OWNER])).code == -32050
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_ends_its_compile(
     node: Node, zig: SandboxedZig, service: CompileService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +214,7 @@ async def test_a_client_that_leaves_ends_its_compile(
     assert service
 
 
+@pytest.mark.slow
 async def test_more_than_may_wait_are_refused(node: Node, zig: SandboxedZig, service: CompileService) -> None:
     zig.limits = replace(zig.limits, seconds=2)
     tasks = [asyncio.create_task(node.ask(METHOD, "X", ENDLESS)) for _ in range(3)]
@@ -260,11 +264,17 @@ def test_the_machine_of_the_tests_has_a_sandbox(zig: SandboxedZig) -> None:
 
 def test_the_limits_are_the_nodes() -> None:
     limits = replace(
-        Limits(), zig_seconds=2.5, zig_memory_bytes=10**9, zig_file_bytes=10**7, zig_compiles=3, zig_waiting=5
+        Limits(),
+        zig_seconds=2.5,
+        zig_memory_bytes=10**9,
+        zig_file_bytes=10**7,
+        zig_compiles=3,
+        zig_waiting=5,
+        zig_client_compiles=4,
     )
     with closing(compile_service(limits)) as service:
         assert service._compiler.limits == SandboxLimits(2.5, 10**9, 10**7)
-        assert (service._running, service._waiting) == (3, 5)
+        assert (service._running, service._waiting, service._of_one_client) == (3, 5, 4)
         service.begin()
         began = time.monotonic()
     # a node that stops does not wait for the cache

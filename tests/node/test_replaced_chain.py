@@ -1,0 +1,42 @@
+"""A node that has started on a new chain deletes the replaced one beside its work, not before."""
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from zevm.node.core import Serving
+from zevm.node.settings import NodeSettings
+
+
+async def _kept(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+
+
+async def test_the_node_works_while_the_replaced_chain_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "replaced" / "leveldb").mkdir(parents=True)
+    may_delete, started, stopping = threading.Event(), asyncio.Event(), asyncio.Event()
+    delete = shutil.rmtree
+
+    def wait_and_delete(path: Path) -> None:
+        assert may_delete.wait(10)
+        delete(path)
+
+    monkeypatch.setattr("zevm.storage.replaced.shutil.rmtree", wait_and_delete)
+    chain = SimpleNamespace(database=SimpleNamespace(keep=lambda: None), start=started.set)
+    state_file = SimpleNamespace(keep_until=_kept)
+    serving = Serving(NodeSettings(datadir=tmp_path, fresh=True), *cast(Any, (chain, None, state_file)))
+    task = asyncio.create_task(serving.until(stopping))
+    async with asyncio.timeout(5):
+        await started.wait()
+    assert [item.name for item in tmp_path.iterdir()] == ["replaced.old"]
+    may_delete.set()
+    stopping.set()
+    await task
+    assert not list(tmp_path.iterdir())

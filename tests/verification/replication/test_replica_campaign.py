@@ -1,0 +1,32 @@
+"""verification.replication.run: a short campaign finds nothing, and a loss is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from verification.replication import run as replication
+from verification.replication.load import Load
+from verification.replication.nodes import Node
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_short_campaign_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert replication.main(["--kills", "4", "--followers", "2", "--seed", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "of the leader" in printed
+    assert "of followers" in printed
+    assert "nothing lost" in printed
+
+
+def test_a_loss_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A transaction that the leader has answered, and no chain has."""
+    prepare, lost = Load.prepare, "0x" + "ab" * 32
+
+    def prepared(load: Load, leader: Node) -> None:
+        prepare(load, leader)
+        load.recent.append(lost)
+
+    monkeypatch.setattr(Load, "prepare", prepared)
+    assert replication.main(["--kills", "1", "--followers", "1", "--seed", "3"]) == 1
+    assert f"leader lacks acknowledged transactions: ['{lost}']" in capsys.readouterr().out

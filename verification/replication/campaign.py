@@ -1,0 +1,197 @@
+"""A leader and its followers under load, killed again and again, compared with each other and with what they said."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from eth_utils import keccak
+
+from testing.node_process import RpcError
+from verification.replication.load import BOB, Load, missing
+from verification.replication.network import Network
+from verification.replication.nodes import CUT_OFF, Node
+
+BOUND_SECONDS = 30
+"""Longest time until a follower is where its leader is, once both run and the way is whole."""
+
+AGAIN_SECONDS = 0.1
+RECEIPTS_BLOCKS = 8
+_QUICK: dict[str, object] = {"rpc_replica_heartbeat_seconds": 0.5, "rpc_replica_retry_seconds": 0.2}
+
+
+class DivergedError(Exception):
+    """Something acknowledged is missing, or the chains differ."""
+
+
+class Campaign:
+    """One leader and several followers. kills: by what was killed. delays: seconds until all were equal again."""
+
+    def __init__(self, folder: Path, network: Network, random: Random) -> None:
+        self._random = random
+        self._network = network
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(len(network.ports) + 1)
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
+        self.kills: Counter[str] = Counter()
+        self.delays: list[float] = []
+        self.failure: BaseException | None = None
+        self.load = Load(random)
+        leads = {"quic_host": network.host, "quic_port": network.quic_port}
+        self.leader = Node(folder / "leader", leads | _QUICK, network.leaders_namespace)
+        self.leader.start()
+        self.load.prepare(self.leader)
+        self.followers = [self._follower(f"follower-{number}", port) for number, port in enumerate(network.ports)]
+        self._at_once(self.followers, Node.start)
+        self._loading = threading.Thread(target=self._keep_loading, name="load", daemon=True)
+        self._loading.start()
+
+    def round(self) -> None:
+        """Kill some amid the load and bad weather, start them again, and compare all. Raises DivergedError."""
+        self._network.change_weather()
+        victims = self._victims()
+        self._ended.wait(self._random.uniform(0.02, 0.5))
+        told = self._told(victims)
+        self._kill(victims)
+        self._at_once(victims, Node.start)
+        again = [node for node in victims if node is not self.leader and self._random.random() < 0.3]
+        if again:
+            # amid what it does after a start
+            self._ended.wait(self._random.uniform(0.0, 0.3))
+            self._kill(again)
+            self._at_once(again, Node.start)
+        self._network.heal()
+        with self._turn:
+            self.delays.append(self._wait_until_equal())
+            self._compare(self.load.recent, told)
+            self.load.checked()
+
+    def finish(self) -> None:
+        """Compare everything, also with a new follower that executes the whole chain. Raises DivergedError."""
+        self._network.clear()
+        with self._turn:
+            newest = self._follower("replay", self._network.ports[0])
+            newest.start()
+            self.followers.append(newest)
+            self._wait_until_equal()
+            self._compare(self.load.kept, {})
+
+    def close(self) -> None:
+        """End the load and every node."""
+        self._ended.set()
+        for node in (*self.followers, self.leader):
+            node.kill()
+        self._loading.join()
+        self._pool.shutdown()
+
+    def summary(self) -> str:
+        """The figures, in words."""
+        total, kinds = sum(self.kills.values()), ", ".join(f"{count} of {name}" for name, count in self.kills.items())
+        head = int(self.leader.call("eth_blockNumber"), 16)
+        return (
+            f"{total} kills ({kinds}); {sum(self.load.counts.values())} operations, {len(self.load.kept)} acknowledged "
+            f"transactions, head {head}; equal again after {statistics.median(self.delays):.2f} s in the median, "
+            f"{max(self.delays):.2f} s at most"
+        )
+
+    def _follower(self, name: str, port: int) -> Node:
+        follows = {"follow": f"127.0.0.1:{port}", "rpc_replica_catch_up_seconds": BOUND_SECONDS}
+        return Node(self._folder / name, follows | _QUICK, self._network.followers_namespace)
+
+    def _victims(self) -> list[Node]:
+        kind = self._random.random()
+        some = self._random.sample(self.followers, self._random.randrange(1, len(self.followers) + 1))
+        if kind < 0.2:
+            return [self.leader]
+        return [self.leader, *some] if kind < 0.35 else some
+
+    def _kill(self, victims: list[Node]) -> None:
+        self._at_once(victims, Node.kill)
+        self.kills.update("the leader" if node is self.leader else "followers" for node in victims)
+
+    def _at_once(self, nodes: list[Node], step: Any) -> None:
+        for _ in self._pool.map(step, nodes):
+            pass
+
+    def _told(self, victims: list[Node]) -> dict[str, dict[str, Any]]:
+        """Name of a follower -> the block that it called its newest, which its disk must have."""
+        return {
+            node.name: node.call("eth_getBlockByNumber", "latest", False) for node in victims if node is not self.leader
+        }
+
+    def _wait_until_equal(self) -> float:
+        """Seconds until every follower has the leader's head. Raises DivergedError past the bound."""
+        self.leader.call("evm_mine")
+        began = time.monotonic()
+
+        def wait(node: Node) -> None:
+            # the answer is held back until the follower is there; an error tells of the link to a killed leader
+            while time.monotonic() - began < BOUND_SECONDS:
+                with suppress(RpcError):
+                    node.call("txpool_status")
+                    return
+                self._ended.wait(AGAIN_SECONDS)
+
+        self._at_once(self.followers, wait)
+        seconds = time.monotonic() - began
+        head = self.leader.call("eth_getBlockByNumber", "latest", True)
+        for node in self.followers:
+            theirs = node.call("eth_getBlockByNumber", "latest", True)
+            if theirs != head:
+                raise DivergedError(
+                    f"{node.name} has {theirs['number']} {theirs['hash']} after {seconds:.1f} s, the leader "
+                    f"{head['number']} {head['hash']}; its log:\n{node.tail()}"
+                )
+        return seconds
+
+    def _compare(self, acknowledged: list[str], told: dict[str, dict[str, Any]]) -> None:
+        """Compare states, receipts, and what was acknowledged."""
+        height = int(self.leader.call("eth_blockNumber"), 16)
+        newest = [hex(number) for number in range(max(0, height - RECEIPTS_BLOCKS), height + 1)]
+        ours = self._facts(self.leader, newest)
+        for node in self.followers:
+            if self._facts(node, newest) != ours:
+                raise DivergedError(f"the state or the receipts of {node.name} differ at block {height}")
+        for node in (self.leader, *self.followers):
+            if lost := missing(node, acknowledged):
+                raise DivergedError(f"{node.name} lacks acknowledged transactions: {lost}")
+        for node in self.followers:
+            block = told.get(node.name)
+            if block is not None and not self._is_kept(node, block, height):
+                raise DivergedError(f"{node.name} has lost block {block['number']} {block['hash']}")
+
+    def _is_kept(self, node: Node, block: dict[str, Any], height: int) -> bool:
+        """Whether a block is there after a kill, or its leader has taken it back since."""
+        if node.call("eth_getBlockByHash", block["hash"], False) is not None:
+            return True
+        theirs = self.leader.call("eth_getBlockByNumber", block["number"], False)
+        return int(block["number"], 16) > height or theirs["hash"] != block["hash"]
+
+    @staticmethod
+    def _facts(node: Node, numbers: list[str]) -> object:
+        """The root of the newest state, which a block's header need not have, and receipts."""
+        proof = node.call("eth_getProof", BOB, [], "latest")["accountProof"]
+        root = keccak(hexstr=proof[0]).hex()
+        return root, [node.call("eth_getBlockReceipts", number) for number in numbers]
+
+    def _reachable(self) -> list[Node]:
+        """The followers that can forward a call: on a cut way it waits for the way, and the load with it."""
+        ways = zip(self.followers, self._network.weather, strict=False)
+        return [node for node, condition in ways if node.is_alive and condition != "cut"]
+
+    def _keep_loading(self) -> None:
+        while not self._ended.is_set():
+            self.leader.wait_until_alive()
+            with self._turn:
+                alive = self._reachable()
+                # a killed node, a cut way, a leader that is not there yet: the next operation follows
+                with suppress(*CUT_OFF, RpcError):
+                    self.load.operate(self.leader, alive)
