@@ -197,7 +197,7 @@ class ChainView:
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return CallFrame(self.next_context().environment, self.head.state)
+                return CallFrame(self.next_context().environment.of_pending_state(), self.head.state)
             pending = self.pending()
             return CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
@@ -256,7 +256,7 @@ class ChainView:
 
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, self.database.state, head.state)
+        execution = BlockExecution(context.environment.of_pending_state(), self.database.state, head.state)
         self.fill_block(execution)
         sealed = execution.seal(context.header)
         return PendingBlock(
