@@ -3,8 +3,8 @@
     python -m bench.listeners [--subscribers 10000] [--blocks 10]
 
 fan-out: from the request for a block until a subscriber has the block's header, over all subscribers and blocks; the
-clients share the machine with the node. unheard: the node's processor time for a transaction into the pool, which
-nobody listens to, beside that of the same node before anybody has subscribed.
+clients share the machine with the node. unheard: the node's processor time for a transaction into the pool, to which
+no client listens, and that of the same node before the clients have subscribed.
 """
 
 import argparse
@@ -119,7 +119,7 @@ async def measure(node: NodeProcess, subscribers: int, blocks: int) -> list[tupl
     return [
         (f"fan-out to {subscribers:,}, p50", f"{cuts[49]:.2f} s"),
         (f"fan-out to {subscribers:,}, p99", f"{cuts[98]:.2f} s"),
-        ("a transaction into the pool, nobody subscribed", f"{alone:,.0f} µs"),
+        ("a transaction into the pool, without subscribers", f"{alone:,.0f} µs"),
         (f"the same, unheard by {subscribers:,}", f"{beside:,.0f} µs"),
     ]
 
