@@ -112,6 +112,7 @@ async def measure(node: NodeProcess, subscribers: int, blocks: int) -> list[tupl
     rpc.call("anvil_dropAllTransactions")
     signer = development_signer(1)
     connected = await subscribed(node.port, subscribers)
+    rpc = node.connect()
     beside = median([sending_microseconds(node, rpc, signer) for _ in range(3)])
     rpc.call("anvil_dropAllTransactions")
     waits = await fan_out(rpc, connected, blocks)
