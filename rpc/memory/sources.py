@@ -14,8 +14,11 @@ SITE_BITS = 64
 
 
 def source_of(host: str) -> str:
-    """An IPv4 address itself, also one mapped into IPv6; an IPv6 address' network of 64 bits."""
-    address = ipaddress.ip_address(host.partition("%")[0])
+    """An IPv4 address itself, also one mapped into IPv6; an IPv6 address' network of 64 bits; a name itself."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped is not None:

@@ -281,6 +281,7 @@ def connection_limits(limits: Limits) -> ConnectionLimits:
         stream_window_bytes=limits.quic_stream_window_bytes,
         connection_window_bytes=limits.quic_connection_window_bytes,
         write_seconds=limits.quic_write_seconds,
+        largest_datagram_bytes=limits.quic_largest_datagram_bytes,
     )
 
 

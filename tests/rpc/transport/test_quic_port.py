@@ -428,7 +428,7 @@ async def test_nobody_there() -> None:
 
 async def test_datagrams_are_as_large_as_the_limit_says() -> None:
     for size in (1_200, 1_400):
-        async with quic_port(quic_datagram_bytes=size) as port, dial(port) as client:
+        async with quic_port(quic_datagram_bytes=size, quic_largest_datagram_bytes=size) as port, dial(port) as client:
             assert await exchange(client, bytes(20_000)) == bytes(20_000)
             (connection,) = port.connections()
             assert cast(Any, connection.quic)._max_datagram_size == size
