@@ -182,7 +182,7 @@ async def test_no_write_waits_for_what_resolvers_execute(node: Node, monkeypatch
 
 
 async def test_a_name_of_many_labels_costs_no_more_than_each_of_them(node: Node) -> None:
-    """By gas, which no other load of the machine changes: 60 labels took 5 million when each was looked up by itself."""
+    """By gas, which no other load of the machine changes: 60 labels took 5 million when each was asked by itself."""
     await register(node, "deep.ghost", address=hexadecimal(ALICE))
     used = []
     for labels in (30, 60, 120):
