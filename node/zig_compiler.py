@@ -28,7 +28,12 @@ def check_compiler(settings: NodeSettings) -> None:
 
 def compile_service(limits: Limits) -> CompileService:
     """The service, to be closed."""
-    return CompileService(_compiler(limits), running=limits.zig_compiles, waiting=limits.zig_waiting)
+    return CompileService(
+        _compiler(limits),
+        running=limits.zig_compiles,
+        waiting=limits.zig_waiting,
+        of_one_client=limits.zig_client_compiles,
+    )
 
 
 def _compiler(limits: Limits) -> SandboxedZig:

@@ -99,11 +99,11 @@ class Limits:
     quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
     quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
     quic_input_bytes: int = _limit(
-        8 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+        6 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
     )
     quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
     quic_output_bytes: int = _limit(
-        16 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+        6 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
     )
     quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
     quic_authentication_seconds: float = _limit(
@@ -113,7 +113,10 @@ class Limits:
     quic_nonces_per_address: int = _limit(
         25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
     )
-    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads; raise it only where the whole path takes more")
+    quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads, until larger ones are seen to get through")
+    quic_largest_datagram_bytes: int = _limit(
+        16_000, "larger sizes of sent UDP payloads that a connection with much to send tries (1452, 8952, 16000)"
+    )
     receipt_hashes: int = _limit(200, "transaction hashes of a transactionReceipts subscription; one more gets -32602")
     filters: int = _limit(4_096, "simultaneous polling filters; one more gets -32005")
     filter_idle_seconds: float = _limit(300.0, "a filter not polled for this long is removed")
@@ -230,6 +233,9 @@ class Limits:
     )
     zig_compiles: int = _limit(1, "simultaneous compiles of zvm_deployZigContract; further ones wait")
     zig_waiting: int = _limit(8, "compiles that wait for their turn; one more gets -32005")
+    zig_client_compiles: int = _limit(
+        6, "compiles of one client's address (IPv6: its /64), under way and waiting; one more gets -32005"
+    )
     audit_seconds: float = _limit(
         20.0, "time of one zvm_auditContract; then it reports what it has found, or gets -32000 before it has anything"
     )

@@ -51,8 +51,10 @@ class ErrorDecoder(Protocol):
 class SourceCompiler(Protocol):
     """Compiles Zig sources of clients (contracts.sandbox.service.CompileService)."""
 
-    async def compile(self, name: str, source: str) -> Artifact:
-        """Raises BuildError, ContractNameError, SandboxError, CompilerBusyError."""
+    async def compile(self, name: str, source: str, client: str | None) -> Artifact:
+        """`client`: whose share of the compiles it is. Raises BuildError, ContractNameError, SandboxError,
+        CompilerBusyError.
+        """
         ...
 
 

@@ -27,6 +27,15 @@ const ResolverInfo = struct {
     extended: bool,
 };
 
+/// A look-up that goes on with a gateway's response.
+const Lookup = struct {
+    resolver: Address,
+    extended: bool,
+    selector: [4]u8,
+    callback: [4]u8 = @splat(0),
+    extraData: Bytes = .{ .data = "" },
+};
+
 const EmptyAddress = struct {};
 const ResolverNotFound = struct { name: Bytes };
 const ResolverNotContract = struct { name: Bytes, resolver: Address };
@@ -34,19 +43,30 @@ const ResolverError = struct { errorData: Bytes };
 const UnsupportedResolverProfile = struct { selector: [4]u8 };
 const ReverseAddressMismatch = struct { primary: String, primaryAddress: Bytes };
 
+const OffchainLookup = struct {
+    sender: Address,
+    urls: []const String,
+    callData: Bytes,
+    callbackFunction: [4]u8,
+    extraData: Bytes,
+};
+
 const ether: u256 = 60;
+const resolve_callback = covenant.abi.selector("resolveCallback(bytes,bytes)");
 
 const Answer = struct { Bytes, Address };
 const Primary = struct { String, Address, Address };
 
 pub const ZnsUniversalResolver = struct {
     pub const view = .{
-        "findResolver", "requireResolver", "resolve", "resolveWithGateways", "reverse", "reverseWithGateways",
+        "findResolver",    "requireResolver", "resolve",             "resolveWithGateways",
+        "resolveCallback", "reverse",         "reverseWithGateways",
     };
     pub const pure = .{"supportsInterface"};
     pub const errors = .{
         EmptyAddress,               ResolverNotFound,       ResolverNotContract,     ResolverError,
         UnsupportedResolverProfile, ReverseAddressMismatch, names.DNSDecodingFailed, names.DNSEncodingFailed,
+        OffchainLookup,
     };
     /// A resolver may look other names up. There is no storage to be in doubt.
     pub const reentrant = .all;
@@ -81,14 +101,12 @@ pub const ZnsUniversalResolver = struct {
     }
 
     pub fn resolve(name: Bytes, data: Bytes) Answer {
-        const info = requireResolver(name);
-        const asked = if (info.extended) Resolver.encodeCall(.resolve, .{ name, data }) else data.data;
-        const answer = switch (covenant.tryRawCall(info.resolver, asked, .{ .kind = .static })) {
-            .ok => |answer| answer,
-            .failed => |failure| covenant.revertWith(ResolverError{ .errorData = .{ .data = failure.data } }),
-        };
-        if (answer.len == 0) covenant.revertWith(UnsupportedResolverProfile{ .selector = selectorOf(data.data) });
-        return .{ if (info.extended) decoded(Bytes, answer) else .{ .data = answer }, info.resolver };
+        return lookUp(name, data, true);
+    }
+
+    pub fn resolveCallback(response: Bytes, extraData: Bytes) Answer {
+        const lookup = decoded(Lookup, extraData.data);
+        return ask(lookup, covenant.abi.encode(&lookup.callback, .{ response, lookup.extraData }), true);
     }
 
     pub fn resolveWithGateways(name: Bytes, data: Bytes, _: []const String) Answer {
@@ -99,7 +117,7 @@ pub const ZnsUniversalResolver = struct {
         if (lookupAddress.data.len == 0) covenant.revertWith(EmptyAddress{});
         const dns = names.encode(reverseName(lookupAddress.data, coinType));
         const asked = Resolver.encodeCall(.name, .{names.nodeOf(dns)});
-        const answer, const reverse_resolver = resolve(.{ .data = dns }, .{ .data = asked });
+        const answer, const reverse_resolver = lookUp(.{ .data = dns }, .{ .data = asked }, false);
         const primary = decoded(String, answer.data);
         if (primary.data.len == 0) return .{ .{ .data = "" }, .zero, reverse_resolver };
         const found, const resolver = forward(primary.data, coinType);
@@ -118,16 +136,53 @@ pub const ZnsUniversalResolver = struct {
     }
 };
 
+fn lookUp(name: Bytes, data: Bytes, followed: bool) Answer {
+    const info = ZnsUniversalResolver.requireResolver(name);
+    const asked = if (info.extended) Resolver.encodeCall(.resolve, .{ name, data }) else data.data;
+    const lookup: Lookup = .{ .resolver = info.resolver, .extended = info.extended, .selector = selectorOf(data.data) };
+    return ask(lookup, asked, followed);
+}
+
+fn ask(lookup: Lookup, data: []const u8, followed: bool) Answer {
+    const answer = switch (covenant.tryRawCall(lookup.resolver, data, .{ .kind = .static })) {
+        .ok => |answer| answer,
+        .failed => |failure| {
+            if (followed and std.mem.startsWith(u8, failure.data, &offchain_lookup)) sendToGateway(lookup, failure);
+            covenant.revertWith(ResolverError{ .errorData = .{ .data = failure.data } });
+        },
+    };
+    if (answer.len == 0) covenant.revertWith(UnsupportedResolverProfile{ .selector = lookup.selector });
+    return .{ if (lookup.extended) decoded(Bytes, answer) else .{ .data = answer }, lookup.resolver };
+}
+
+const offchain_lookup = covenant.abi.selector("OffchainLookup(address,string[],bytes,bytes4,bytes)");
+
+/// Clients go to gateways for the contract alone that they have called (EIP-3668).
+fn sendToGateway(lookup: Lookup, reason: covenant.Failure) noreturn {
+    const asked = reason.as(OffchainLookup) orelse covenant.revertBytes(&.{});
+    if (!asked.sender.eql(lookup.resolver)) covenant.revertWith(ResolverError{ .errorData = .{ .data = reason.data } });
+    var on = lookup;
+    on.callback = asked.callbackFunction;
+    on.extraData = asked.extraData;
+    covenant.revertWith(OffchainLookup{
+        .sender = covenant.this(),
+        .urls = asked.urls,
+        .callData = asked.callData,
+        .callbackFunction = resolve_callback,
+        .extraData = .{ .data = covenant.abi.encode("", .{on}) },
+    });
+}
+
 fn forward(primary: []const u8, coin_type: u256) Answer {
     const dns = names.encode(primary);
     const node = names.nodeOf(dns);
     if (coin_type != ether) {
         const asked = Resolver.encodeCall(.coinAddr, .{ node, coin_type });
-        const answer, const resolver = ZnsUniversalResolver.resolve(.{ .data = dns }, .{ .data = asked });
+        const answer, const resolver = lookUp(.{ .data = dns }, .{ .data = asked }, false);
         return .{ decoded(Bytes, answer.data), resolver };
     }
     const asked = Resolver.encodeCall(.addr, .{node});
-    const answer, const resolver = ZnsUniversalResolver.resolve(.{ .data = dns }, .{ .data = asked });
+    const answer, const resolver = lookUp(.{ .data = dns }, .{ .data = asked }, false);
     const held = covenant.list(u8, 20);
     @memcpy(held, &decoded(Address, answer.data).bytes);
     return .{ .{ .data = held }, resolver };

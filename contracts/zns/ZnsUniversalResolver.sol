@@ -13,7 +13,8 @@ interface Resolver {
 }
 
 /// @title One call for a whole look-up (ENSIP-23): current versions of web3.py, ethers and viem ask nothing else.
-/// @notice Answers from outside the chain (EIP-3668) are not fetched: such a resolver's error comes back as ResolverError.
+/// @notice A resolver that sends its caller to a gateway (EIP-3668) is answered for by `resolve`: the caller is sent
+/// there, and comes back to `resolveCallback`. In `reverse` such a resolver's error comes back as ResolverError.
 contract ZnsUniversalResolver {
     struct ResolverInfo {
         bytes name;
@@ -21,6 +22,15 @@ contract ZnsUniversalResolver {
         bytes32 node;
         address resolver;
         bool extended;
+    }
+
+    /// A look-up that goes on with a gateway's response.
+    struct Lookup {
+        address resolver;
+        bool extended;
+        bytes4 selector;
+        bytes4 callback;
+        bytes extraData;
     }
 
     uint256 private constant ETHER = 60;
@@ -31,6 +41,7 @@ contract ZnsUniversalResolver {
     error ResolverError(bytes errorData);
     error UnsupportedResolverProfile(bytes4 selector);
     error ReverseAddressMismatch(string primary, bytes primaryAddress);
+    error OffchainLookup(address sender, string[] urls, bytes callData, bytes4 callbackFunction, bytes extraData);
 
     /// @notice The resolver of a name, or of the nearest name above it that has one, and where in `name` that begins.
     function findResolver(bytes memory name) public view returns (address resolver, bytes32 node, uint256 offset) {
@@ -56,14 +67,14 @@ contract ZnsUniversalResolver {
     }
 
     /// @notice What the resolver of a name answers to `data`, a call about the name's node.
-    function resolve(bytes memory name, bytes memory data) public view returns (bytes memory result, address resolver) {
-        ResolverInfo memory info = requireResolver(name);
-        bytes memory asked = info.extended ? abi.encodeCall(Resolver.resolve, (name, data)) : data;
-        bool succeeded;
-        (succeeded, result) = info.resolver.staticcall(asked);
-        if (!succeeded) revert ResolverError(result);
-        if (result.length == 0) revert UnsupportedResolverProfile(bytes4(data));
-        return (info.extended ? abi.decode(result, (bytes)) : result, info.resolver);
+    function resolve(bytes memory name, bytes memory data) public view returns (bytes memory, address) {
+        return lookUp(name, data, true);
+    }
+
+    /// @notice The same, once a gateway has answered.
+    function resolveCallback(bytes memory response, bytes memory extraData) external view returns (bytes memory, address) {
+        Lookup memory lookup = abi.decode(extraData, (Lookup));
+        return ask(lookup, abi.encodeWithSelector(lookup.callback, response, lookup.extraData), true);
     }
 
     function resolveWithGateways(bytes memory name, bytes memory data, string[] memory)
@@ -87,7 +98,7 @@ contract ZnsUniversalResolver {
             )
         );
         bytes memory answer;
-        (answer, reverseResolver) = resolve(dns, abi.encodeCall(Resolver.name, (ZnsNames.nodeOf(dns))));
+        (answer, reverseResolver) = lookUp(dns, abi.encodeCall(Resolver.name, (ZnsNames.nodeOf(dns))), false);
         primary = abi.decode(answer, (string));
         if (bytes(primary).length == 0) return ("", address(0), reverseResolver);
         bytes memory found;
@@ -112,11 +123,42 @@ contract ZnsUniversalResolver {
         bytes32 node = ZnsNames.nodeOf(dns);
         bytes memory answer;
         if (coinType == ETHER) {
-            (answer, resolver) = resolve(dns, abi.encodeWithSignature("addr(bytes32)", node));
+            (answer, resolver) = lookUp(dns, abi.encodeWithSignature("addr(bytes32)", node), false);
             return (abi.encodePacked(abi.decode(answer, (address))), resolver);
         }
-        (answer, resolver) = resolve(dns, abi.encodeWithSignature("addr(bytes32,uint256)", node, coinType));
+        (answer, resolver) = lookUp(dns, abi.encodeWithSignature("addr(bytes32,uint256)", node, coinType), false);
         return (abi.decode(answer, (bytes)), resolver);
+    }
+
+    function lookUp(bytes memory name, bytes memory data, bool followed) private view returns (bytes memory, address) {
+        ResolverInfo memory info = requireResolver(name);
+        bytes memory asked = info.extended ? abi.encodeCall(Resolver.resolve, (name, data)) : data;
+        return ask(Lookup(info.resolver, info.extended, bytes4(data), 0, ""), asked, followed);
+    }
+
+    function ask(Lookup memory lookup, bytes memory data, bool followed) private view returns (bytes memory, address) {
+        (bool succeeded, bytes memory result) = lookup.resolver.staticcall(data);
+        if (!succeeded) {
+            if (followed && bytes4(result) == OffchainLookup.selector) sendToGateway(lookup, result);
+            revert ResolverError(result);
+        }
+        if (result.length == 0) revert UnsupportedResolverProfile(lookup.selector);
+        return (lookup.extended ? abi.decode(result, (bytes)) : result, lookup.resolver);
+    }
+
+    /// Clients go to gateways for the contract alone that they have called (EIP-3668).
+    function sendToGateway(Lookup memory lookup, bytes memory reason) private view {
+        assembly ("memory-safe") {
+            // the arguments, without the selector
+            let size := sub(mload(reason), 4)
+            reason := add(reason, 4)
+            mstore(reason, size)
+        }
+        (address sender, string[] memory urls, bytes memory callData, bytes4 callback, bytes memory extraData) =
+            abi.decode(reason, (address, string[], bytes, bytes4, bytes));
+        if (sender != lookup.resolver) revert ResolverError(abi.encodePacked(OffchainLookup.selector, reason));
+        (lookup.callback, lookup.extraData) = (callback, extraData);
+        revert OffchainLookup(address(this), urls, callData, this.resolveCallback.selector, abi.encode(lookup));
     }
 
     function supportsNamesBelow(address resolver) private view returns (bool) {

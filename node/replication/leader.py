@@ -30,11 +30,12 @@ from zevm.node.replication.messages import (
     encode_result,
     encode_text,
 )
-from zevm.node.replication.shares import Allowance, Shares, share_of
+from zevm.node.replication.shares import Allowance, Shares
 from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
@@ -93,7 +94,7 @@ class Leader:
 
         connection: that of the stream, on which one session is served at a time. host: the follower's address.
         """
-        share = share_of(host)
+        share = source_of(host)
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()

@@ -5,27 +5,12 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address
 
 from zevm.node.replication.frames import RefusedError
 from zevm.rpc.limits import Limits
 
 WINDOW_SECONDS = 60.0
 _MOST_ADDRESSES = 1_024
-_IPV6_HOST_BITS = 64
-
-
-def share_of(host: str) -> str:
-    """The address that a host is counted under: in IPv6 its network of 64 bits, since one machine may have it all."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return f"{IPv6Address(int(address) >> _IPV6_HOST_BITS << _IPV6_HOST_BITS)}/{128 - _IPV6_HOST_BITS}"
 
 
 class Allowance:

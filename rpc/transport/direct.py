@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Pending, Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
+from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, header
 from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, Bodies, refuse, send_json
@@ -52,6 +53,7 @@ class Line(Protocol):
     transport: asyncio.Transport
     flow: FlowControl
     tasks: set[asyncio.Task[None]]
+    client: tuple[str, int] | None
 
     def on_response_complete(self) -> None:
         """The answer is written: the connection goes on to its next request."""
@@ -187,7 +189,9 @@ class DirectRequest:
             # a write goes on without its client
             self._work, self._ends_with_client = reply, isinstance(reply, LongWrite)
         else:
+            before = CLIENT.set(self._line.client[0] if self._line.client else None)
             self._work, self._ends_with_client = self._line.loop.create_task(reply), True
+            CLIENT.reset(before)
         self._line.tasks.add(cast("asyncio.Task[None]", self._work))
         self._work.add_done_callback(self._done)
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.dispatch import Dispatcher, LongWrite, Reply
 from zevm.rpc.errors import told
+from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
 from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
@@ -94,6 +95,7 @@ class HttpEndpoint:
             if error.refusal is not None:
                 await refuse(send, error.refusal, self._guard.cors_headers(headers))
             return
+        CLIENT.set(scope["client"][0] if scope.get("client") else None)
         try:
             answered, reply = await self._answer(body, receive)
         finally:

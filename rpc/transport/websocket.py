@@ -8,6 +8,7 @@ much unread output.
 from collections.abc import Iterable
 
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import ABORT_EXTENSION, TEXT_EXTENSION, Receive, Scope, Send
 from zevm.rpc.transport.connections import Connection
@@ -42,6 +43,7 @@ class WebSocketEndpoint:
             self.open_connections -= 1
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        CLIENT.set(scope["client"][0] if scope.get("client") else None)
         extensions = scope.get("extensions", {})
         send_text = extensions.get(TEXT_EXTENSION)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import zevm
-from testing.name_service import deployed_name_service, installed
+from testing.name_service import deployed_name_service, installed, offchain_resolver
 from testing.twins import actions, zns_actions
 from testing.twins.actions import CONTRACT, NOBODY, RECEIVER, ZERO, Actions, Inner, Packed, Person, Step
 from testing.twins.compiled import Language, code_of, solidity
@@ -203,8 +203,18 @@ def _zns_universal_resolver(node: zevm.Node, language: Language) -> World:
     contracts = deployed_name_service(node)
     registry, resolver = contracts["ZnsRegistry"], contracts["ZnsResolver"]
     parent = namehash(zns_actions.NAME)
-    kinds = {"*": resolver.address, "echo": more[zns_actions.ECHO], "one": more[zns_actions.ONE], "account": people[2],
-             "receiver": receiver.address}  # fmt: skip
+    kinds = {
+        "*": resolver.address,
+        "echo": more[zns_actions.ECHO],
+        "one": more[zns_actions.ONE],
+        "account": people[2],
+        "receiver": receiver.address,
+        "offchain": zns_actions.OFFCHAIN,
+        "missent": zns_actions.MISSENT,
+    }
+    offchain = offchain_resolver(zns_actions.OFFCHAIN, ["https://a.example/{sender}/{data}", "https://b.example"])
+    for address in (zns_actions.OFFCHAIN, zns_actions.MISSENT):
+        node.request("anvil_setCode", address, "0x" + offchain.hex())
     for label, answering in kinds.items():
         registry.send("setSubnodeRecord", parent, keccak256(label.encode()), people[0], answering, 0)
     for name, address in ((zns_actions.NAME, people[0]), (f"*.{zns_actions.NAME}", people[1])):

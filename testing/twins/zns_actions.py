@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from eth_abi.abi import encode
 from hypothesis import strategies as st
 
+from testing.name_service import OFFCHAIN_CALLBACK
 from testing.twins.actions import (
     LARGEST,
     NOBODY,
     RECEIVER,
+    ZERO,
     Actions,
     Inner,
     Packed,
@@ -156,8 +159,11 @@ ZNS_REVERSE_REGISTRAR = Actions(
 ECHO, ONE, HOSTILE = -8, -9, -10
 """Places of contracts that answer with their arguments, and with 1; of an address whose name is no name."""
 
+OFFCHAIN, MISSENT = "0x" + "0f" * 20, "0x" + "0e" * 20
+"""Resolvers that send their callers to gateways; the second in the name of the first, to which no client goes."""
+
 LOOKED_UP = (NAME, "a." + NAME, "a.b." + NAME, "echo." + NAME, "a.echo." + NAME, "one." + NAME, "account." + NAME,
-             "receiver." + NAME)  # fmt: skip
+             "receiver." + NAME, "offchain." + NAME, "a.offchain." + NAME, "missent." + NAME)  # fmt: skip
 """Names that the universal resolver's scenario has resolvers for, of every kind."""
 
 _LOOKED_UP = st.one_of(
@@ -185,11 +191,22 @@ _REVERSED = st.one_of(
     st.sampled_from([0, 1, 2, 3, ECHO, HOSTILE, NOBODY]).map(Packed),
     st.sampled_from([b"", b"\0", b"a" * 127, b"a" * 128]),
 )
+_GATEWAY_RESPONSES = st.one_of(
+    answers, st.binary(max_size=40).map(lambda content: encode(["bytes"], [content])), texts.map(str.encode)
+)
+_LOOKUPS = st.tuples(
+    st.sampled_from([OFFCHAIN, OFFCHAIN, MISSENT, "0x" + "01" * 20, ZERO]),
+    st.booleans(),
+    st.binary(min_size=4, max_size=4),
+    st.sampled_from([OFFCHAIN_CALLBACK, OFFCHAIN_CALLBACK, b"\1\2\3\4"]),
+    answers,
+).map(lambda lookup: encode(["(address,bool,bytes4,bytes4,bytes)"], [lookup]))
 _COIN_TYPES = st.one_of(st.just(60), st.just(60), _COINS)
 
 ZNS_UNIVERSAL_RESOLVER = Actions(
     calls(
         resolve=(_LOOKED_UP, _QUERIES),
+        resolveCallback=(_GATEWAY_RESPONSES, st.one_of(_LOOKUPS, _LOOKUPS, _LOOKUPS, answers)),
         reverse=(_REVERSED, _COIN_TYPES),
         findResolver=(_LOOKED_UP,),
         requireResolver=(_LOOKED_UP,),

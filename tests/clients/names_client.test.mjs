@@ -1,12 +1,12 @@
 // ethers 6 and viem 2 look names up on a running node. Environment: ETH_RPC_URL, NAME and ADDRESS (what the name is for),
-// OWNER (which has chosen the name).
+// OWNER (which has chosen a name below it), OTHER (what a gateway says of the name offchain.NAME).
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EnsPlugin, JsonRpcProvider, Network } from "ethers";
 import { createPublicClient, defineChain, http, toCoinType } from "viem";
 import { foundry, mainnet } from "viem/chains";
 
-const { ETH_RPC_URL, NAME, ADDRESS, OWNER } = process.env;
+const { ETH_RPC_URL, NAME, ADDRESS, OWNER, OTHER } = process.env;
 const UNIVERSAL_RESOLVER = "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe";
 
 function ethersProvider() {
@@ -44,6 +44,16 @@ test("viem resolves names", async () => {
   assert.equal(await client.getEnsName({ address: ADDRESS }), null);
   assert.equal(await client.getEnsText({ name: NAME, key: "url" }), "https://example.org");
   assert.equal(await client.getEnsResolver({ name: NAME }), "0x4976fb03C32e5B8cfe2b6cCB31c09Ba78EBaBa41");
+});
+
+test("ethers and viem go to the gateway of a resolver that sends them there", async () => {
+  const legacy = new Network("zevm", 31337).attachPlugin(new EnsPlugin(null, 31337));
+  for (const provider of [ethersProvider(), new JsonRpcProvider(ETH_RPC_URL, legacy, { staticNetwork: true })]) {
+    assert.equal(await provider.resolveName(`offchain.${NAME}`), OTHER);
+    assert.equal(await provider.resolveName(`below.offchain.${NAME}`), OTHER);
+    provider.destroy();
+  }
+  assert.equal(await viemClient().getEnsAddress({ name: `offchain.${NAME}` }), OTHER);
 });
 
 test("viem needs no configuration on a chain that it knows ENS on", async () => {

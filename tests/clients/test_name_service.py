@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.types import TxParams
 
 import zevm
 from scripts.make_genesis import with_name_service
-from testing.name_service import deployed_name_service
+from testing.name_service import deployed_name_service, offchain_resolver
 from testing.node_process import ROOT
 from testing.twins.deployed import Deployed, new_node
 from tests.clients.tools import ACCOUNTS, CLIENTS, run_tool
 from zevm.chain.rules.genesis import load_default_genesis
-from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, namehash
+from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, UNIVERSAL_RESOLVER_ADDRESS, namehash
 from zevm.storage.keccak import keccak256
 
+OFFCHAIN = "0x" + "0f" * 20
+"""A resolver that sends its callers to a gateway."""
 OWNER, TOKEN, OTHER = ACCOUNTS[1], ACCOUNTS[5], ACCOUNTS[6]
 NAME = "mytoken.ghost"
 YEAR_SECONDS = 365 * 86_400
@@ -35,8 +42,37 @@ class Named:
     contracts: dict[str, Deployed]
 
 
+class Gateway(BaseHTTPRequestHandler):
+    """Answers outside of the chain (EIP-3668): OTHER, whatever it is asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        body = json.dumps({"data": "0x" + encode(["bytes"], [encode(["address"], [OTHER])]).hex()}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
 @pytest.fixture(scope="module")
-def named(npm_tools: None) -> Iterator[Named]:  # noqa: ARG001
+def gateway() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{{sender}}/{{data}}.json"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def named(npm_tools: None, gateway: str) -> Iterator[Named]:  # noqa: ARG001
     """`mytoken.ghost` for TOKEN, `*.mytoken.ghost` for its owner, who has chosen the name `me.mytoken.ghost`."""
     with new_node() as node:
         contracts = deployed_name_service(node)
@@ -56,6 +92,8 @@ def named(npm_tools: None) -> Iterator[Named]:  # noqa: ARG001
         for each in (below, namehash(f"me.{NAME}")):
             resolver.send("setAddr(bytes32,address)", each, OWNER, sender=OWNER)
         contracts["ZnsReverseRegistrar"].send("setName", f"me.{NAME}", sender=OWNER)
+        node.request("anvil_setCode", OFFCHAIN, "0x" + offchain_resolver(OFFCHAIN, [gateway]).hex())
+        registry.send("setSubnodeRecord", top, keccak256(b"offchain"), OWNER, OFFCHAIN, 0, sender=OWNER)
         yield Named(node, contracts)
 
 
@@ -114,10 +152,20 @@ def test_ethers_and_viem(named: Named) -> None:
     url = named.node.serve()
     printed = run_tool(
         "node", "--test", "--test-reporter=spec", "--test-timeout=60000", CLIENTS / "names_client.test.mjs",
-        ETH_RPC_URL=url, NAME=NAME, ADDRESS=TOKEN, OWNER=OWNER,
+        ETH_RPC_URL=url, NAME=NAME, ADDRESS=TOKEN, OWNER=OWNER, OTHER=OTHER,
     ).stdout  # fmt: skip
-    assert "pass 3" in printed, printed
+    assert "pass 4" in printed, printed
     assert "fail 0" in printed, printed
+    # the clients went to the gateway: for the contract that they had called, or for the resolver
+    assert {path.rpartition("/")[2] for path in Gateway.asked} == {"0x" + b"asked".hex() + ".json"}
+    universal = "/" + UNIVERSAL_RESOLVER_ADDRESS.hex()
+    assert {path.partition("/0x")[2].partition("/")[0] for path in Gateway.asked} == {universal[1:], OFFCHAIN[2:]}
+
+
+def test_the_node_s_own_methods_go_to_no_gateway(named: Named) -> None:
+    asked = len(Gateway.asked)
+    assert named.node.request("zns_resolve", f"offchain.{NAME}")["address"] is None
+    assert len(Gateway.asked) == asked
 
 
 def test_ethers_knows_ens_on_chain_1() -> None:

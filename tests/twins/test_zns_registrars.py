@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from web3 import Web3
 
 import zevm
-from testing.name_service import deployed_name_service, installed
+from testing.name_service import OFFCHAIN_CALLBACK, deployed_name_service, installed, offchain_resolver
 from testing.twins.compiled import TWINS, Language
 from testing.twins.deployed import DAY_SECONDS, Deployed, error_data, pass_time
+from zevm.chain.calls.name_changes import call_data
 from zevm.chain.rules.name_service import dns_form, namehash
 from zevm.storage.keccak import keccak256
 
 NAME = "mytoken.ghost"
 NODE = namehash(NAME)
+OFFCHAIN_LOOKUP = "OffchainLookup(address,string[],bytes,bytes4,bytes)"
 ZERO = "0x" + "00" * 20
 NAME_SERVICE = [twin for twin in TWINS if twin.startswith("zns_")]
 
@@ -164,6 +167,28 @@ def test_look_ups(universal: Deployed, resolver: Deployed, registry: Deployed, a
     mismatch = error_data("ReverseAddressMismatch(string,bytes)", NAME, bytes.fromhex(second[2:]))
     assert universal.refusal("reverse", address, 60) == mismatch
     assert universal.refusal("reverse", b"", 60) == error_data("EmptyAddress()")
+
+
+def test_a_resolver_that_sends_its_callers_to_a_gateway(
+    universal: Deployed, registry: Deployed, accounts: list[str]
+) -> None:
+    """The caller is sent there by the contract that it has called, and comes back to it (EIP-3668)."""
+    node, offchain, urls = universal.node, "0x" + "0f" * 20, ["https://a.example/{sender}/{data}", "https://b.example"]
+    deployed_name_service(node)["ZnsRegistrar"].send("register", NAME, accounts[0], DAY_SECONDS, [])
+    registry.send("setResolver", NODE, offchain)
+    node.request("anvil_setCode", offchain, "0x" + offchain_resolver(offchain, urls).hex())
+    query = call_data("addr(bytes32)", NODE)
+    on = encode(["(address,bool,bytes4,bytes4,bytes)"], [(offchain, True, query[:4], OFFCHAIN_CALLBACK, b"extra")])
+    back = keccak256(b"resolveCallback(bytes,bytes)")[:4]
+    sent = error_data(OFFCHAIN_LOOKUP, universal.address.lower(), urls, b"asked", back, on)
+    assert universal.refusal("resolve", dns_form(NAME), query) == sent
+    assert universal.refusal("resolveWithGateways", dns_form(NAME), query, ["https://c.example"]) == sent
+    answer = encode(["address"], [accounts[7]])
+    assert universal.call("resolveCallback", encode(["bytes"], [answer]), on) == (answer, offchain)
+    # who is sent in the name of another contract would not be let back
+    node.request("anvil_setCode", offchain, "0x" + offchain_resolver(accounts[1], urls).hex())
+    direct = error_data(OFFCHAIN_LOOKUP, accounts[1], urls, b"asked", OFFCHAIN_CALLBACK, b"extra")
+    assert universal.refusal("resolve", dns_form(NAME), query) == error_data("ResolverError(bytes)", direct)
 
 
 def test_the_whole_service_in_zig_goes_on_with_the_genesis_storage(node: zevm.Node, accounts: list[str]) -> None:

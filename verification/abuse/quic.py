@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import random
+import re
 import resource
 import socket
 import sys
@@ -46,6 +47,9 @@ from zevm.storage.keccak import keccak256
 CODES = {TOO_LARGE, BAD_FRAME, BUSY, AUTHENTICATION_REQUIRED, DEADLINE}
 KEY = PrivateKey(b"\x07" * 32)
 CALLER = keccak256(KEY.public_key.format(compressed=False)[1:])[12:]
+QUIC_LINE = re.compile(r"QUIC on \S+:(?P<port>\d+)")
+"""The line in which a node of its own process tells its port."""
+
 UNFINISHED_HANDSHAKES = 1_000
 MEMORY_MEBIBYTES = 64
 LIMITS: dict[str, Any] = {

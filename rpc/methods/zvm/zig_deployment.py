@@ -23,6 +23,7 @@ from zevm.rpc.errors import (
     MethodNotFoundError,
     ServerError,
 )
+from zevm.rpc.memory.sources import CLIENT, source_of
 from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.methods.zvm.deployment import NOT_OF_A_DEPLOYMENT, deploy_creation
 from zevm.rpc.methods.zvm.modules import machine_of
@@ -72,7 +73,8 @@ async def deploy_zig_contract(
     if size > limit:
         raise InvalidParamsError(f"a source of {size} bytes; --rpc-zig-source-bytes allows {limit}")
     try:
-        artifact = await compiler.compile(name, source)
+        client = CLIENT.get()
+        artifact = await compiler.compile(name, source, None if client is None else source_of(client))
         if wanted is not None and wanted.value and artifact.constructor is None:
             raise InvalidParamsError(f"{artifact.name} has no constructor, which would take the {wanted.value} wei")
         data = artifact.bytecode + await asyncio.to_thread(constructor_arguments, artifact, given)

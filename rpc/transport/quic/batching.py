@@ -6,11 +6,14 @@ sent, an acknowledgement goes with the data of a reply or once a few packets wai
 too early only looks again.
 """
 
+import asyncio
 from typing import Any, cast
 
 from aioquic import tls
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic.connection import NetworkAddress, QuicConnection
+
+from zevm.rpc.transport.quic.path_size import PathSize, forbid_fragments
 
 ACKNOWLEDGEMENT_SECONDS = 0.01
 """How long an acknowledgement may wait for data to go with; aioquic tells the peer that it may take 25 ms."""
@@ -23,21 +26,31 @@ CLOCK_SECONDS = 0.001
 class BatchingProtocol(QuicConnectionProtocol):
     """aioquic's protocol of a connection, with other times of sending."""
 
-    def __init__(self, quic: QuicConnection) -> None:
+    def __init__(self, quic: QuicConnection, largest_datagram_bytes: int) -> None:
         super().__init__(quic)
+        self._largest_datagram_bytes = largest_datagram_bytes
+        self.path_size = PathSize(quic, 0)
         self._private = cast(Any, quic)
         self._private._ack_delay = ACKNOWLEDGEMENT_SECONDS
         self._due_at: float | None = None
         """When the connection's timer is due; the loop's may fire before."""
         self._waiting_packets = 0
-        """Packets that have come since the last acknowledgement."""
+        """Packets that have come since the first one that waits for its acknowledgement."""
         self._has_data = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket (asyncio)."""
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and forbid_fragments(sock):
+            self.path_size = PathSize(self._quic, self._largest_datagram_bytes)
 
     def datagram_received(self, data: bytes | str, addr: NetworkAddress) -> None:
         """Handle a datagram; what it calls for is sent in the next turn of the loop (asyncio)."""
         self._quic.receive_datagram(cast(bytes, data), addr, now=self._loop.time())
         self._process_events()
-        self._waiting_packets += 1
+        space = self._application_space()
+        self._waiting_packets = self._waiting_packets + 1 if space is not None and space.ack_at is not None else 0
         self._transmit_soon()
 
     def send_soon(self) -> None:
@@ -52,9 +65,12 @@ class BatchingProtocol(QuicConnectionProtocol):
             self._transmit_task = None
         now = self._loop.time()
         self._release_acknowledgement(now)
-        transport = self._transport
+        transport, sizes = self._transport, self.path_size
         assert transport is not None
-        for data, address in self._quic.datagrams_to_send(now=now):
+        sizes.look()
+        datagrams = self._quic.datagrams_to_send(now=now)
+        sizes.count(datagrams)
+        for data, address in (*datagrams, *sizes.trials(now)):
             transport.sendto(data, address)
         self._arm(self._quic.get_timer())
 
@@ -67,13 +83,16 @@ class BatchingProtocol(QuicConnectionProtocol):
 
     def _release_acknowledgement(self, now: float) -> None:
         """Let an acknowledgement go now if data go, or enough packets wait for it."""
-        space = self._private._spaces.get(tls.Epoch.ONE_RTT)
-        if space is None or space.ack_at is None:
-            self._waiting_packets = 0
-        elif self._has_data or self._waiting_packets >= PACKETS_FOR_AN_ACKNOWLEDGEMENT:
+        space = self._application_space()
+        enough = self._has_data or self._waiting_packets >= PACKETS_FOR_AN_ACKNOWLEDGEMENT
+        if enough and space is not None and space.ack_at is not None:
             space.ack_at = min(space.ack_at, now)
             self._waiting_packets = 0
         self._has_data = False
+
+    def _application_space(self) -> Any:
+        """aioquic's account of the packets after the handshake; None before the connection has begun."""
+        return self._private._spaces.get(tls.Epoch.ONE_RTT)
 
     def _arm(self, due_at: float | None) -> None:
         """Have `_handle_timer` called at a time of the loop's clock, or earlier."""

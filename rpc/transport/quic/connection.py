@@ -12,6 +12,7 @@ from aioquic.quic.packet import QuicErrorCode
 from zevm.rpc.transport.quic.batching import BatchingProtocol
 from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
+from zevm.rpc.transport.quic.path_size import SIZES
 from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
 from zevm.rpc.transport.quic.windows import Windows
 
@@ -41,13 +42,17 @@ Protocols = Mapping[str, ProtocolFactory]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """streams: bidirectional ones of the peer at once. Windows in bytes; write_seconds: how long a write may wait."""
+    """streams: bidirectional ones of the peer at once. Windows in bytes; write_seconds: how long a write may wait.
+
+    largest_datagram_bytes: UDP payloads up to this size are tried on the path.
+    """
 
     streams: int = 32
     unidirectional_streams: int = 3
     stream_window_bytes: int = 512 * 1024
     connection_window_bytes: int = 2 * 1024 * 1024
     write_seconds: float = 30.0
+    largest_datagram_bytes: int = SIZES[-1]
 
 
 class Watcher(Protocol):
@@ -68,7 +73,7 @@ class Connection(BatchingProtocol):
     def __init__(
         self, quic: QuicConnection, protocols: Protocols, limits: ConnectionLimits, watcher: Watcher | None = None
     ) -> None:
-        super().__init__(quic)
+        super().__init__(quic, limits.largest_datagram_bytes)
         self._protocols = protocols
         self._watcher = watcher
         self._receiver: EventReceiver | None = None

@@ -19,13 +19,13 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.retry import TOKEN_LIFETIME, QuicRetryTokenHandler
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import is_loopback, source_of
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.client import Trust, connect
 from zevm.rpc.transport.quic.codes import SHUTDOWN
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Protocols
 from zevm.rpc.transport.quic.key_exchange import GROUP_NAMES, X25519MLKEM768, offer_groups
 from zevm.rpc.transport.quic.options import QuicError, QuicFigures, QuicPortOptions
-from zevm.rpc.transport.quic.sources import is_loopback, source_of
 from zevm.rpc.transport.quic.stream_protocol import StreamProtocol
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
@@ -281,6 +281,7 @@ def connection_limits(limits: Limits) -> ConnectionLimits:
         stream_window_bytes=limits.quic_stream_window_bytes,
         connection_window_bytes=limits.quic_connection_window_bytes,
         write_seconds=limits.quic_write_seconds,
+        largest_datagram_bytes=limits.quic_largest_datagram_bytes,
     )
 
 

@@ -14,9 +14,10 @@ from zevm.node.replication.frames import Frames, RefusedError
 from zevm.node.replication.identity import identity_of
 from zevm.node.replication.leader import Leader
 from zevm.node.replication.messages import Hello, Kind, Position, Want
-from zevm.node.replication.shares import Allowance, Shares, share_of
+from zevm.node.replication.shares import Allowance, Shares
 from zevm.node.replication.source import Source
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.sources import source_of
 from zevm.storage.primitives import Hash32
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -36,7 +37,7 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"
     ],
 )
 def test_one_machine_is_one_address(host: str, share: str) -> None:
-    assert share_of(host) == share
+    assert source_of(host) == share
 
 
 def test_an_address_has_so_many_followers() -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
 from zevm.rpc.transport.quic.certificates import identity_of
 from zevm.rpc.transport.quic.client import Trust, connect
@@ -28,7 +29,6 @@ from zevm.rpc.transport.quic.key_exchange import (
 )
 from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
 from zevm.rpc.transport.quic.server import check_bindable
-from zevm.rpc.transport.quic.sources import source_of
 from zevm.rpc.transport.quic.streams import Stream, StreamResetError
 
 
@@ -428,7 +428,7 @@ async def test_nobody_there() -> None:
 
 async def test_datagrams_are_as_large_as_the_limit_says() -> None:
     for size in (1_200, 1_400):
-        async with quic_port(quic_datagram_bytes=size) as port, dial(port) as client:
+        async with quic_port(quic_datagram_bytes=size, quic_largest_datagram_bytes=size) as port, dial(port) as client:
             assert await exchange(client, bytes(20_000)) == bytes(20_000)
             (connection,) = port.connections()
             assert cast(Any, connection.quic)._max_datagram_size == size

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from coincurve import PrivateKey
 
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
-from zevm.rpc.transport.quic.sources import source_of
+from zevm.rpc.memory.sources import source_of
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 

@@ -53,7 +53,7 @@ def zig() -> Iterator[SandboxedZig]:
 
 @pytest.fixture
 def service(zig: SandboxedZig, node: Node) -> Iterator[CompileService]:
-    limits, service = zig.limits, CompileService(zig, running=1, waiting=1)
+    limits, service = zig.limits, CompileService(zig, running=1, waiting=1, of_one_client=2)
     node.services.compiler = service
     yield service
     service._threads.shutdown()
@@ -264,11 +264,17 @@ def test_the_machine_of_the_tests_has_a_sandbox(zig: SandboxedZig) -> None:
 
 def test_the_limits_are_the_nodes() -> None:
     limits = replace(
-        Limits(), zig_seconds=2.5, zig_memory_bytes=10**9, zig_file_bytes=10**7, zig_compiles=3, zig_waiting=5
+        Limits(),
+        zig_seconds=2.5,
+        zig_memory_bytes=10**9,
+        zig_file_bytes=10**7,
+        zig_compiles=3,
+        zig_waiting=5,
+        zig_client_compiles=4,
     )
     with closing(compile_service(limits)) as service:
         assert service._compiler.limits == SandboxLimits(2.5, 10**9, 10**7)
-        assert (service._running, service._waiting) == (3, 5)
+        assert (service._running, service._waiting, service._of_one_client) == (3, 5, 4)
         service.begin()
         began = time.monotonic()
     # a node that stops does not wait for the cache

@@ -1,0 +1,163 @@
+"""Measure a node's memory for each QUIC peer, and that it comes back.
+
+    python -m verification.abuse.quic_memory --peers 8 --rounds 5
+
+Peers of each kind connect at once, in rounds: idle ones; ones that ask; ones that hold as much as they may of requests
+that never end; ones that ask for large replies and read none. The node is a process of its own. Its resident memory is
+read before the peers and with them, and must grow by at most 8 MB for each; from the second round on, the rest
+after a kind's peers have gone must not grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from wasmtime import wat2wasm
+
+from testing.node_process import NodeProcess, zevm_command
+from verification.abuse.quic import QUIC_LINE, FaultError, request
+from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
+from zevm.rpc.transport.quic.options import AUTHORITY_NAME
+from zevm.rpc.transport.quic.streams import StreamResetError
+from zevm.rpc.transport.quic.zvm.messages import ALPN, decode_result, framed
+
+PEER_BYTES = 8_000_000
+GROWTH_BYTES = 8_000_000
+"""The growth of the rest since the second round that is the allocator's own."""
+
+MESSAGE_BYTES = 2 * 1024 * 1024
+REPLY_BYTES = 1_000_000
+LARGE_REPLY = f"""(module
+  (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+  (memory (export "memory") 16 16)
+  (func (export "user_entrypoint") (param i32) (result i32)
+    (call $write_result (i32.const 0) (i32.const {REPLY_BYTES})) (i32.const 0)))"""
+FLAGS = ("--rpc-quic-connections-per-address", "256", "--rpc-quic-idle-seconds", "5", "--rpc-quic-write-seconds", "3")
+
+
+async def idle(_: ClientConnection) -> None:
+    """Do nothing."""
+
+
+async def asking(client: ClientConnection) -> None:
+    """Make small requests."""
+    data = framed(request())
+    for _ in range(20):
+        stream = client.open_stream()
+        await stream.write(data)
+        stream.write_eof()
+        size = int.from_bytes(await stream.readexactly(4), "big")
+        decode_result(await stream.readexactly(size))
+        client.close_stream(stream)
+
+
+async def holding(client: ClientConnection) -> None:
+    """Send requests of the largest size without their last byte."""
+    for _ in range(16):
+        stream = client.open_stream()
+        try:
+            async with asyncio.timeout(5):
+                await stream.write(MESSAGE_BYTES.to_bytes(4, "big") + bytes(MESSAGE_BYTES - 1))
+        except (StreamResetError, TimeoutError):
+            return
+
+
+async def reading_nothing(client: ClientConnection) -> None:
+    """Ask for large replies, and acknowledge none of them."""
+    data = framed(request(module_bytecode=bytes(wat2wasm(LARGE_REPLY)), function_name="", arguments=b""))
+    for _ in range(30):
+        stream = client.open_stream()
+        await stream.write(data)
+        stream.write_eof()
+    for _ in range(20):
+        await client.ping()
+    client._connection.datagram_received = lambda *_: None  # type: ignore[method-assign]
+    await asyncio.sleep(2)
+
+
+KINDS: tuple[Callable[[ClientConnection], Awaitable[None]], ...] = (idle, asking, holding, reading_nothing)
+
+
+def resident_bytes(process: int) -> int:
+    """The process's memory now."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def with_peers(
+    port: int, authority: Path, process: int, kind: Callable[[ClientConnection], Awaitable[None]], peers: int
+) -> int:
+    """The largest memory of the node with these peers."""
+    largest, done = 0, asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal largest
+        while not done.is_set():
+            largest = max(largest, resident_bytes(process))
+            await asyncio.sleep(0.02)
+
+    async with AsyncExitStack() as stack:
+        watching = asyncio.create_task(watch())
+        trust = Trust(authority=authority)
+        clients = [
+            await stack.enter_async_context(connect("127.0.0.1", port, alpn=ALPN, trust=trust)) for _ in range(peers)
+        ]
+        await asyncio.gather(*(kind(client) for client in clients))
+        done.set()
+        await watching
+    largest = max(largest, resident_bytes(process))
+    # whose answer comes after the node has let the others go
+    async with connect("127.0.0.1", port, alpn=ALPN, trust=trust) as client:
+        await asking(client)
+    return largest
+
+
+def measure(peers: int, rounds: int) -> list[str]:
+    """Lines of figures. Raises FaultError."""
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        chain = Path(folder) / "chain"
+        with NodeProcess(zevm_command("--quic-port", "0", "--datadir", str(chain), *FLAGS)) as node:
+            port, process = int(node.wait_for_line(QUIC_LINE)["port"]), node.process.pid
+            for kind in KINDS:
+                left: list[int] = []
+                grown: list[int] = []
+                for _ in range(rounds):
+                    before = resident_bytes(process)
+                    most = asyncio.run(with_peers(port, chain / AUTHORITY_NAME, process, kind, peers))
+                    grown.append((most - before) // peers)
+                    left.append(resident_bytes(process))
+                name = kind.__name__.replace("_", " ")
+                lines.append(f"{name}: {max(grown) / 1e6:.2f} MB a peer; left after each round, MB: ")
+                lines[-1] += ", ".join(f"{value / 1e6:.0f}" for value in left)
+                print(lines[-1], flush=True)
+                if max(grown) > PEER_BYTES:
+                    raise FaultError(f"{name}: {max(grown)} bytes a peer, the limit is {PEER_BYTES}")
+                if rounds > 2 and left[-1] - left[1] > GROWTH_BYTES:
+                    raise FaultError(f"{name}: {left[-1] - left[1]} bytes more are left than after the second round")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure; 1 if a peer takes too much."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--peers", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args(arguments)
+    try:
+        measure(given.peers, given.rounds)
+    except FaultError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
