@@ -9,6 +9,7 @@ import pytest
 from tests.rpc.support import call, running_server, tiny
 from tests.rpc.transport.test_direct_http import BOTH, CHUNKED, ECHO, post
 from zevm.rpc.server import ServerOptions
+from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
 
 EXECUTION = post(orjson.dumps(call("test_execute")))
@@ -24,6 +25,13 @@ REFUSED = {
     "bad chunk": CHUNKED[: CHUNKED.index(b"\r\n\r\n") + 4] + b"zz\r\n",
     "upgrade": UPGRADE,
 }
+
+
+async def executed(services: Services, count: int) -> None:
+    """Wait until so many executions have begun."""
+    async with asyncio.timeout(5):
+        while tiny(services).executions < count:
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("second", [EXECUTION, BY_APPLICATION])
@@ -54,8 +62,7 @@ async def test_a_refusal_waits_for_the_answers_to_earlier_requests(kind: str, di
     async with running_server(ServerOptions(port=0, direct_http=direct)) as (port, services):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(EXECUTION + post(ECHO) + REFUSED[kind])
-        while not tiny(services).executions:
-            await asyncio.sleep(0.001)
+        await executed(services, 1)
         writer.write(post(ECHO))
         tiny(services).gate.set()
         received = await asyncio.wait_for(reader.read(), 5)
@@ -74,8 +81,7 @@ async def test_a_stop_waits_for_large_answers_and_for_pipelines(direct: bool) ->
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request)
             clients.append((asyncio.get_running_loop().create_task(reader.read()), writer))
-        while tiny(services).executions < 2:
-            await asyncio.sleep(0.001)
+        await executed(services, 2)
     answers = [await asyncio.wait_for(reading, 5) for reading, _ in clients]
     assert len(answers[0]) > 3_000_000
     assert answers[1].count(b"HTTP/1.1 200") == 21
